@@ -1,1 +1,32 @@
-//! signet-tls
+//! TLS for Signet: the only crate that names rustls, and the only place where a certificate becomes a `VerifiedPeer`.
+//!
+//! What is verified, in this order, for a full handshake and for a resumed one alike: a path from the presented certificate to a trust
+//! anchor of the listener, clientAuth usage, validity now, no revocation of the leaf or of an intermediate, and a device name by the
+//! listener's naming rule. A refusal reaches the client as the TLS alert that names it and the operator as one [`Refusal`].
+//!
+//! - [`ListenerTls`] is one listener's credentials, trust and rules, loaded from files as a whole or not at all.
+//! - [`TlsConnection`] is the server end of one connection: bytes in, bytes out, no socket.
+//! - [`Connector`] is the client end, over a blocking socket.
+//! - [`CurrentRevocations`] is the revocation index everybody reads.
+
+mod acceptor;
+mod client_verifier;
+mod connection;
+mod connector;
+mod credentials;
+mod crl_signature;
+mod error;
+mod refusal;
+mod resumption;
+mod revocations;
+mod trust;
+
+pub use acceptor::{ClientCertificate, ListenerTls, MinimumVersion, TlsListenerConfig};
+pub use connection::{Received, TlsConnection, TlsFailure};
+pub use connector::{Connector, ConnectorConfig, TlsStream};
+pub use credentials::Credentials;
+pub use crl_signature::CrlSignatureVerifier;
+pub use error::TlsError;
+pub use refusal::{Check, Refusal};
+pub use revocations::CurrentRevocations;
+pub use trust::TrustAnchors;

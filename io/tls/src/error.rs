@@ -1,0 +1,56 @@
+//! What can be wrong with the files and settings of TLS, each with the file's name and the way out.
+
+use std::path::PathBuf;
+
+/// A certificate, key or trust file that cannot be used, or a client-side connection that failed.
+#[derive(Debug, thiserror::Error)]
+pub enum TlsError {
+    /// A file could not be read.
+    #[error("cannot read `{path}`: {source}")]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// A file is not what its setting needs.
+    #[error("`{path}`: {found}; {hint}")]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What was found in it.
+        found: String,
+        /// What to do.
+        hint: String,
+    },
+    /// A combination of settings that cannot work.
+    #[error("{0}")]
+    Setting(String),
+    /// The server could not be verified, refused us, or does not speak TLS (client side).
+    #[error("TLS with `{server}`: {found}; {hint}")]
+    Peer {
+        /// The name or address we connected to.
+        server: String,
+        /// What happened.
+        found: String,
+        /// What to do.
+        hint: String,
+    },
+    /// The socket failed during the handshake (client side).
+    #[error("connection to `{server}` during the TLS handshake: {source}")]
+    Socket {
+        /// The name or address we connected to.
+        server: String,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The TLS library refused something it should not; a bug worth reporting.
+    #[error("the TLS library refused: {0}")]
+    Library(String),
+}
+
+impl TlsError {
+    pub(crate) fn file(path: impl Into<PathBuf>, found: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self::File { path: path.into(), found: found.into(), hint: hint.into() }
+    }
+}

@@ -1,0 +1,115 @@
+//! Why a client was refused before it could say CONNECT, in words for the operator.
+//!
+//! One refusal is one log line: who it was, which check failed and what to do about it.
+
+use std::fmt;
+use std::net::SocketAddr;
+
+use signet_identity::Leaf;
+
+/// The check that failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Check {
+    /// The listener wants a certificate and the client sent none.
+    CertificatePresent,
+    /// The certificate could not be read, or its X.509 version is not 3.
+    CertificateForm,
+    /// No path from the certificate to a trust anchor of the listener.
+    Path,
+    /// Not yet valid, or not valid any more.
+    Validity,
+    /// The certificate may not be used by a TLS client, or is one of a certification authority.
+    Usage,
+    /// The certificate, or an intermediate of its path, is revoked.
+    Revocation,
+    /// The revocation list of an issuer is past its `nextUpdate` and the listener is told to refuse then.
+    RevocationFreshness,
+    /// The naming rule of the listener finds no acceptable device name in the certificate.
+    Name,
+    /// The client could not prove that it holds the private key.
+    Possession,
+    /// The TLS handshake failed for a reason that is not the client's certificate.
+    Handshake,
+}
+
+impl Check {
+    /// The name of the check in log lines and metrics.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::CertificatePresent => "certificate present",
+            Self::CertificateForm => "certificate form",
+            Self::Path => "path to a trust anchor",
+            Self::Validity => "validity",
+            Self::Usage => "key usage",
+            Self::Revocation => "revocation",
+            Self::RevocationFreshness => "revocation list freshness",
+            Self::Name => "device name",
+            Self::Possession => "proof of possession",
+            Self::Handshake => "TLS handshake",
+        }
+    }
+}
+
+impl fmt::Display for Check {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// One refused client.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// Subject of the certificate as in RFC 4514, `None` when no certificate could be read.
+    pub subject: Option<String>,
+    /// Its serial number in hexadecimal.
+    pub serial: Option<String>,
+    /// Its issuer as in RFC 4514.
+    pub issuer: Option<String>,
+    /// Which check failed.
+    pub check: Check,
+    /// What was found and what was expected.
+    pub found: String,
+    /// What to do about it.
+    pub hint: String,
+}
+
+impl Refusal {
+    /// A refusal of a client whose certificate is not known.
+    pub fn without_certificate(check: Check, found: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self { subject: None, serial: None, issuer: None, check, found: found.into(), hint: hint.into() }
+    }
+
+    /// A refusal of the client that presented `leaf`.
+    pub fn of(leaf: &Leaf, check: Check, found: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self {
+            subject: Some(leaf.subject().rfc4514()),
+            serial: Some(leaf.id().serial.to_string()),
+            issuer: Some(leaf.issuer().rfc4514()),
+            check,
+            found: found.into(),
+            hint: hint.into(),
+        }
+    }
+
+    /// Writes the one log line of this refusal (target `signet::refused`).
+    pub fn log(&self, listener: &str, address: SocketAddr) {
+        tracing::warn!(
+            target: "signet::refused",
+            %address,
+            listener,
+            subject = self.subject.as_deref().unwrap_or("-"),
+            serial = self.serial.as_deref().unwrap_or("-"),
+            issuer = self.issuer.as_deref().unwrap_or("-"),
+            check = self.check.name(),
+            hint = %self.hint,
+            "refused: {}",
+            self.found
+        );
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} check failed: {}", self.check, self.found)
+    }
+}
