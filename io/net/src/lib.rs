@@ -1,1 +1,16 @@
-//! signet-net
+//! What every front end of Signet shares between accept and close: listening sockets, the clock, and the registry of live connections.
+//!
+//! The registry is what makes a revocation reach connections that are already open. Its rule: register a connection first, then compare the
+//! revocation index again. A revoke does the opposite order (index first, then registry), so whichever comes first, the other sees it.
+
+mod clock;
+mod confirmation;
+mod listener;
+mod registry;
+
+pub use clock::{Clock, unix_seconds};
+pub use confirmation::Confirmation;
+pub use listener::{ListenError, bind};
+pub use registry::{
+    ConnectionInfo, Entry, Kick, KickCause, KickReport, KickTarget, LinkId, Registry, RegisterError, Transport,
+};

@@ -1,0 +1,99 @@
+//! What a server is started with: checked values only, no file formats.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use signet_broker::{Limits, WillRule};
+use signet_identity::NamingRule;
+use signet_mqtt::DecodeLimits;
+use signet_net::ListenError;
+use signet_policy::{AdmissionRules, Ruleset};
+use signet_tls::{TlsError, TlsListenerConfig};
+
+/// A whole server.
+#[derive(Clone)]
+pub struct ServerConfig {
+    /// Number of shards (threads); `None`: one per core.
+    pub shards: Option<u16>,
+    /// Where to listen.
+    pub listeners: Vec<ListenerConfig>,
+    /// Bounds of the broker.
+    pub limits: Limits,
+    /// Bounds of the decoder, before and after CONNECT.
+    pub decode_limits: DecodeLimits,
+    /// Who may publish and subscribe what.
+    pub ruleset: Arc<Ruleset>,
+    /// What happens to the will of a connection closed by a revocation.
+    pub will_on_revoke: WillRule,
+    /// Start of every random choice of the broker (assigned Client Identifiers, shared subscriptions).
+    pub seed: u64,
+}
+
+/// One listener.
+#[derive(Clone)]
+pub struct ListenerConfig {
+    /// Its name in log lines and in the administration; unique.
+    pub name: String,
+    /// Addresses to listen on; port 0 takes any free port.
+    pub bind: Vec<SocketAddr>,
+    /// Plain TCP or TLS.
+    pub transport: TransportConfig,
+    /// Who is let in, and under which username and Client Identifier.
+    pub admission: AdmissionRules,
+    /// Which field of a certificate is the device's name.
+    pub naming: NamingRule,
+    /// Connections at the same time; further ones are closed at once.
+    pub maximum_connections: usize,
+    /// From accept to the end of the TLS handshake.
+    pub handshake_timeout: Duration,
+    /// From the end of the handshake (or accept, without TLS) to a complete CONNECT packet.
+    pub connect_timeout: Duration,
+}
+
+impl ListenerConfig {
+    /// A listener with the default bounds: 10 000 connections, 10 s for the handshake, 10 s for CONNECT.
+    pub fn new(name: impl Into<String>, bind: Vec<SocketAddr>, transport: TransportConfig, admission: AdmissionRules) -> Self {
+        Self {
+            name: name.into(),
+            bind,
+            transport,
+            admission,
+            naming: NamingRule::default(),
+            maximum_connections: 10_000,
+            handshake_timeout: Duration::from_secs(10),
+            connect_timeout: Duration::from_secs(10),
+        }
+    }
+}
+
+/// How a listener's connections carry MQTT.
+#[derive(Clone)]
+pub enum TransportConfig {
+    /// Plain TCP: anybody on the way can read and change everything.
+    Tcp,
+    /// TLS.
+    Tls(TlsListenerConfig),
+}
+
+/// Why a server did not start. Nothing is left running.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// An address cannot be listened on.
+    #[error(transparent)]
+    Listen(#[from] ListenError),
+    /// The TLS files of a listener cannot be used.
+    #[error("listener `{listener}`: {source}")]
+    Tls {
+        /// The listener's name.
+        listener: String,
+        /// What is wrong.
+        source: TlsError,
+    },
+    /// Two listeners have one name, or there is no listener.
+    #[error("{0}")]
+    Setting(String),
+    /// The system gave no epoll instance, event descriptor or thread.
+    #[error("cannot start the shards: {0}")]
+    System(#[from] std::io::Error),
+}
