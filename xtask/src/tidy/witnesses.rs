@@ -1,0 +1,109 @@
+//! A check leaves a witness, and a witness is worth what its origins are worth: each may be made in one named file only.
+//! Tests may make their own.
+
+use super::{Finding, is_test_file, line_of};
+use crate::source::Source;
+use crate::tree::Tree;
+
+/// Expression that makes a witness, the file that may, and how often.
+struct Origin {
+    made_by: &'static str,
+    only_in: &'static str,
+    times: usize,
+}
+
+const ORIGINS: [Origin; 5] = [
+    Origin {
+        made_by: "VerifiedPeer::assertion(",
+        only_in: "io/tls/src/acceptor.rs",
+        times: 1,
+    },
+    Origin {
+        made_by: "ConnectPermit {",
+        only_in: "pure/policy/src/decide.rs",
+        times: 1,
+    },
+    Origin {
+        made_by: "PublishPermit {",
+        only_in: "pure/policy/src/decide.rs",
+        times: 1,
+    },
+    Origin {
+        made_by: "SubscribePermit {",
+        only_in: "pure/policy/src/decide.rs",
+        times: 1,
+    },
+    Origin {
+        made_by: "IssuanceToken {",
+        only_in: "pure/ca/src/prepare.rs",
+        times: 1,
+    },
+];
+
+pub(super) fn check(tree: &Tree) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for origin in &ORIGINS {
+        let mut made = 0;
+        for (path, text) in tree.ending("rs").filter(|(path, _)| !is_test_file(path)) {
+            let code = Source::of(text).code_without_tests();
+            for (offset, _) in code.match_indices(origin.made_by) {
+                if is_definition(code.get(..offset).unwrap_or_default()) {
+                    continue;
+                }
+                made += 1;
+                if path != origin.only_in || made > origin.times {
+                    let message = format!(
+                        "`{}…` belongs in {}, {} time(s): every other place would be a way around the check",
+                        origin.made_by, origin.only_in, origin.times
+                    );
+                    findings.push(Finding::new(path, line_of(&code, offset), message));
+                }
+            }
+        }
+    }
+    findings
+}
+
+/// Whether what stands before the name makes it a type's definition, its `impl` or a return type, no expression.
+fn is_definition(before: &str) -> bool {
+    let before = before.trim_end();
+    ["struct", "enum", "impl", "for", "->"]
+        .iter()
+        .any(|word| before.ends_with(word))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_witness_made_elsewhere_is_found() {
+        let elsewhere =
+            "//! Why.\nfn a() { let peer = VerifiedPeer::assertion(identity, false); }\n";
+        let findings = check(&Tree::of(&[("io/server/src/a.rs", elsewhere)]));
+        assert_eq!(findings.len(), 1);
+        assert_eq!(findings[0].line, 2);
+        assert!(check(&Tree::of(&[("io/tls/src/acceptor.rs", elsewhere)])).is_empty());
+    }
+
+    #[test]
+    fn a_second_origin_in_the_right_file_is_found() {
+        let twice = "//! Why.\nfn a() { VerifiedPeer::assertion(a, b) }\nfn b() { VerifiedPeer::assertion(a, b) }\n";
+        assert_eq!(
+            check(&Tree::of(&[("io/tls/src/acceptor.rs", twice)])).len(),
+            1
+        );
+    }
+
+    #[test]
+    fn definitions_and_tests_are_free() {
+        let definition = "//! Why.\npub struct PublishPermit {}\nimpl PublishPermit {}\nimpl Debug for PublishPermit {}\n\
+            fn a() -> PublishPermit {}\n#[cfg(test)]\nmod tests { fn a() { PublishPermit {} } }\n";
+        assert!(check(&Tree::of(&[("pure/policy/src/permit.rs", definition)])).is_empty());
+        let expression = "//! Why.\nfn a() { return PublishPermit { who }; }\n";
+        assert_eq!(
+            check(&Tree::of(&[("pure/broker/src/a.rs", expression)])).len(),
+            1
+        );
+    }
+}
