@@ -1,0 +1,106 @@
+//! An Application Message as it is stored and fanned out: without the connection it came by, and shared by all its receivers.
+
+use std::num::NonZeroU16;
+
+use bytes::Bytes;
+use bytestring::ByteString;
+
+use crate::packet::{Publish, SubscriptionIdentifier, Will};
+use crate::{PacketId, QoS, TopicName, UserProperties};
+
+/// Application Message with everything that travels on to its receivers unaltered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Message {
+    /// Where it was published.
+    pub topic: TopicName,
+    /// What was published.
+    pub payload: Bytes,
+    /// Quality of Service it was published with.
+    pub qos: QoS,
+    /// RETAIN flag it was published with.
+    pub retain: bool,
+    /// Properties that are forwarded.
+    pub properties: MessageProperties,
+}
+
+/// Properties of a PUBLISH or of a Will that belong to the message rather than to one delivery of it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct MessageProperties {
+    /// `true`: the payload is UTF-8 text. Forwarded unaltered [MQTT-3.3.2-4].
+    pub payload_format_indicator: Option<bool>,
+    /// Lifetime in seconds, counted from the moment of publishing.
+    pub message_expiry_interval: Option<u32>,
+    /// Topic for the answer; unaltered [MQTT-3.3.2-15].
+    pub response_topic: Option<TopicName>,
+    /// What the answer is to repeat; unaltered [MQTT-3.3.2-16].
+    pub correlation_data: Option<Bytes>,
+    /// Unaltered and in order [MQTT-3.3.2-17], [MQTT-3.3.2-18].
+    pub user_properties: UserProperties,
+    /// What the payload is; unaltered [MQTT-3.3.2-20].
+    pub content_type: Option<ByteString>,
+}
+
+impl Message {
+    /// The message inside a PUBLISH. `resolved` is the Topic Name that its Topic Alias stands for, used when the packet carries no
+    /// Topic Name of its own; `None` when neither is known.
+    #[must_use]
+    pub fn from_publish(publish: Publish, resolved: Option<TopicName>) -> Option<Self> {
+        let topic = publish.topic.or(resolved)?;
+        let properties = publish.properties;
+        Some(Self {
+            topic,
+            payload: publish.payload,
+            qos: publish.qos,
+            retain: publish.retain,
+            properties: MessageProperties {
+                payload_format_indicator: properties.payload_format_indicator,
+                message_expiry_interval: properties.message_expiry_interval,
+                response_topic: properties.response_topic,
+                correlation_data: properties.correlation_data,
+                user_properties: properties.user_properties,
+                content_type: properties.content_type,
+            },
+        })
+    }
+
+    /// The message that a Will becomes when it is published.
+    #[must_use]
+    pub fn from_will(will: Will) -> Self {
+        let properties = will.properties;
+        Self {
+            topic: will.topic,
+            payload: will.payload,
+            qos: will.qos,
+            retain: will.retain,
+            properties: MessageProperties {
+                payload_format_indicator: properties.payload_format_indicator,
+                message_expiry_interval: properties.message_expiry_interval,
+                response_topic: properties.response_topic,
+                correlation_data: properties.correlation_data,
+                user_properties: properties.user_properties,
+                content_type: properties.content_type,
+            },
+        }
+    }
+}
+
+/// What differs between two deliveries of one message: everything of a PUBLISH that is not in [`Message`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PublishHeader<'a> {
+    /// Whether this may be a re-delivery.
+    pub dup: bool,
+    /// Quality of Service of this delivery.
+    pub qos: QoS,
+    /// RETAIN flag of this delivery.
+    pub retain: bool,
+    /// Present exactly when `qos` is above 0.
+    pub packet_id: Option<PacketId>,
+    /// Lifetime that remains, in seconds; replaces the one in the message [MQTT-3.3.2-6].
+    pub message_expiry_interval: Option<u32>,
+    /// Of all subscriptions that asked for this delivery. Left out for MQTT 3.1.1.
+    pub subscription_identifiers: &'a [SubscriptionIdentifier],
+    /// Topic Alias to set or to use. Left out for MQTT 3.1.1.
+    pub topic_alias: Option<NonZeroU16>,
+    /// `false`: the alias is known to the receiver and the Topic Name is left empty. Ignored without an alias and for MQTT 3.1.1.
+    pub send_topic: bool,
+}
