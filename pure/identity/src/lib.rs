@@ -1,1 +1,32 @@
-//! signet-identity
+//! What a certificate says about who is calling (RFC 5280, RFC 4514).
+//!
+//! The chain on one page:
+//!
+//! 1. [`Leaf::parse`] reads the end-entity certificate a peer presented into owned facts, and refuses what it cannot read.
+//! 2. `io/tls` verifies path, proof of possession, validity and revocation.
+//! 3. A [`NamingRule`] turns the leaf into a [`DeviceName`], never looking at what the client claims.
+//! 4. [`VerifiedPeer::assertion`] puts name, [`CertificateId`] and path into the witness that everything after TLS requires.
+//! 5. [`ClientIdentifierBinding`] and [`Template`] relate the witness to the MQTT Client Identifier and user name.
+//!
+//! Deliberately missing: path building, signatures and time (`io/tls`), revocation (`signet-revocation`), MQTT packets.
+
+mod binding;
+mod certificate_id;
+mod device;
+mod error;
+mod leaf;
+mod naming;
+mod subject;
+mod template;
+mod text;
+mod verified;
+
+pub use binding::ClientIdentifierBinding;
+pub use certificate_id::{CertificateId, NameDigest, SerialNumber};
+pub use device::{DeviceIdentity, DeviceName};
+pub use error::IdentityError;
+pub use leaf::{Fingerprint, Leaf, Validity};
+pub use naming::NamingRule;
+pub use subject::{Attribute, AttributeValue, Subject, SubjectAltName};
+pub use template::{Facts, Template, TemplateError, TemplateErrorKind, TemplateField};
+pub use verified::{NoIdentity, Peer, VerifiedPeer};
