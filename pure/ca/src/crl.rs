@@ -1,0 +1,103 @@
+//! The next signed CRL (RFC 5280 §5): what tells the outside world which certificates are no longer trusted.
+
+use std::collections::BTreeMap;
+
+use rcgen::{CertificateRevocationListParams, KeyIdMethod, RevocationReason, RevokedCertParams};
+use signet_identity::SerialNumber;
+use signet_revocation::{Generation, Reason};
+
+use crate::authority::Authority;
+use crate::error::CrlError;
+use crate::ledger::{CrlRecord, Ledger, RevocationEvent};
+use crate::pem::encode_pem;
+use crate::profile::VALIDITY_SECONDS_MIN;
+use crate::time::calendar;
+
+/// Time from one CRL to the latest next one unless asked otherwise: 7 days, in seconds.
+pub const DEFAULT_CRL_VALIDITY_SECONDS: i64 = 7 * 24 * 60 * 60;
+
+/// A CRL that is recorded in the ledger.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SignedCrl {
+    /// What was recorded.
+    pub record: CrlRecord,
+    /// How many certificates it lists.
+    pub entries: usize,
+}
+
+impl SignedCrl {
+    /// The CRL as PEM.
+    #[must_use]
+    pub fn pem(&self) -> String {
+        encode_pem("X509 CRL", &self.record.der)
+    }
+}
+
+/// Builds, signs and records the next CRL of an authority. Its number is above every earlier one, also across crashes.
+///
+/// It lists the authority's revoked certificates until one whole CRL period after they expired, so that every entry appears at least once on a
+/// CRL issued after its certificate's end (RFC 5280 §3.3). Memory and time grow with the number of revocations.
+///
+/// # Errors
+/// [`CrlError`].
+pub fn publish_crl(authority: &Authority, ledger: &mut dyn Ledger, now: i64, validity_seconds: i64) -> Result<SignedCrl, CrlError> {
+    let issuer = authority.certificate();
+    issuer.check_in_force(now)?;
+    let impossible = || CrlError::Validity { seconds: validity_seconds };
+    if validity_seconds < VALIDITY_SECONDS_MIN {
+        return Err(impossible());
+    }
+    let next_update = now.checked_add(validity_seconds).ok_or_else(impossible)?;
+    let digest = authority.name_digest();
+    let keep_expired = validity_seconds.max(DEFAULT_CRL_VALIDITY_SECONDS);
+    // A hold that became final is listed once, as what it is now.
+    let mut listed: BTreeMap<SerialNumber, RevocationEvent> = BTreeMap::new();
+    for event in ledger.revoked_since(Generation::default())? {
+        if event.certificate.issuer() == digest && event.not_after.saturating_add(keep_expired) >= now {
+            listed.insert(event.certificate.serial(), event);
+        }
+    }
+    let number = ledger.next_crl_number(digest)?;
+    let params = CertificateRevocationListParams {
+        this_update: calendar(now).ok_or_else(impossible)?,
+        next_update: calendar(next_update).ok_or_else(impossible)?,
+        crl_number: number.into(),
+        issuing_distribution_point: None,
+        revoked_certs: listed.values().map(entry).collect::<Option<_>>().ok_or_else(impossible)?,
+        key_identifier_method: KeyIdMethod::PreSpecified(
+            issuer.key_identifier().map_or_else(|| issuer.key().key_identifier(), <[u8]>::to_vec),
+        ),
+    };
+    let bridge = authority.bridge();
+    let signed = params.signed_by(&authority.issuer(&bridge)?).map_err(|error| {
+        bridge.take_failure().map_or_else(|| CrlError::Encode(error.to_string()), CrlError::Signer)
+    })?;
+    let record = CrlRecord { issuer: digest, number, this_update: now, next_update, der: signed.der().to_vec() };
+    ledger.record_crl(&record)?;
+    Ok(SignedCrl { record, entries: listed.len() })
+}
+
+fn entry(event: &RevocationEvent) -> Option<RevokedCertParams> {
+    Some(RevokedCertParams {
+        serial_number: event.certificate.serial().as_octets().to_vec().into(),
+        revocation_time: calendar(event.revoked_at)?,
+        reason_code: reason_code(event.reason),
+        invalidity_date: None,
+    })
+}
+
+/// RFC 5280 §5.3.1: the extension is left out instead of saying `unspecified`.
+const fn reason_code(reason: Reason) -> Option<RevocationReason> {
+    Some(match reason {
+        Reason::Unspecified => return None,
+        Reason::KeyCompromise => RevocationReason::KeyCompromise,
+        Reason::CaCompromise => RevocationReason::CaCompromise,
+        Reason::AffiliationChanged => RevocationReason::AffiliationChanged,
+        Reason::Superseded => RevocationReason::Superseded,
+        Reason::CessationOfOperation => RevocationReason::CessationOfOperation,
+        Reason::CertificateHold => RevocationReason::CertificateHold,
+        Reason::RemoveFromCrl => RevocationReason::RemoveFromCrl,
+        Reason::PrivilegeWithdrawn => RevocationReason::PrivilegeWithdrawn,
+        Reason::AaCompromise => RevocationReason::AaCompromise,
+    })
+}
