@@ -1,1 +1,28 @@
-//! signet-client
+//! A blocking MQTT client over TCP or TLS, for `signet pub`, `signet sub` and the test rigs.
+//!
+//! One thread, one socket, no runtime: [`Client::poll`] is the only place that waits, and everything else is built on it.
+//!
+//! ```text
+//! Endpoint ──resolve, connect──▶ Transport (tcp | tls) ──bytes──▶ Wire (packets) ──▶ Client (QoS, keep alive, acknowledgements)
+//! ```
+//!
+//! Deliberately missing: reconnecting (a command line tool says why it ended instead), enhanced authentication, and a session that outlives
+//! the process (a persistent session's queue is the broker's; what this process had in flight is gone with it).
+
+mod alert;
+mod client;
+mod endpoint;
+mod error;
+mod in_flight;
+mod keep_alive;
+mod trace;
+mod transport;
+mod wire;
+
+pub use alert::Alert;
+pub use client::{Client, ConnectOptions, Event, OutgoingMessage};
+pub use endpoint::{Endpoint, TlsOptions};
+pub use error::ClientError;
+pub use trace::Trace;
+pub use transport::{Interrupter, Transport};
+pub use wire::{Received, Wire};

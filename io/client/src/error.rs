@@ -1,0 +1,219 @@
+//! Everything that can go wrong between a command line and a broker, in words, each with what to try and an exit code.
+
+use std::time::Duration;
+
+use signet_mqtt::{DecodeError, ProtocolVersion, ReasonCode};
+
+use crate::Endpoint;
+use crate::alert::Alert;
+
+/// Why the client gave up.
+#[derive(Debug, thiserror::Error)]
+pub enum ClientError {
+    /// The host name has no address.
+    #[error("cannot resolve the host name `{host}`: {source}")]
+    Resolve {
+        /// As written by the user.
+        host: String,
+        /// From the system resolver.
+        source: std::io::Error,
+    },
+    /// No address of the host accepted a TCP connection.
+    #[error("cannot connect to {endpoint}: {source}")]
+    Unreachable {
+        /// Where we tried to go.
+        endpoint: Endpoint,
+        /// The last address's error.
+        source: std::io::Error,
+    },
+    /// The TLS files could not be used, or the handshake failed on either side.
+    #[error(transparent)]
+    Tls(#[from] signet_tls::TlsError),
+    /// The broker ended the TLS connection with an alert after the handshake: with TLS 1.3 this is how it refuses a client certificate.
+    #[error("{}", .0.found)]
+    Alert(Alert),
+    /// CONNACK with an error.
+    #[error("the broker refused the connection: {}", in_words(*.reason_code, .reason_string.as_deref(), *.version))]
+    Refused {
+        /// For 3.1.1 the 5.0 code with the same meaning.
+        reason_code: ReasonCode,
+        /// The broker's own words, 5.0 only.
+        reason_string: Option<String>,
+        /// Decides which number is shown.
+        version: ProtocolVersion,
+    },
+    /// DISCONNECT from the broker.
+    #[error("disconnected by the broker: {}", in_words(*.reason_code, .reason_string.as_deref(), ProtocolVersion::V5))]
+    Disconnected {
+        /// Why, by the standard.
+        reason_code: ReasonCode,
+        /// Why, in the broker's own words.
+        reason_string: Option<String>,
+    },
+    /// The connection ended without a word.
+    #[error("the broker closed the connection {when}")]
+    Closed {
+        /// What we were doing.
+        when: &'static str,
+    },
+    /// The socket failed.
+    #[error("the connection to the broker was lost: {0}")]
+    Lost(#[source] std::io::Error),
+    /// Another thread asked to stop while an answer was due.
+    #[error("interrupted while waiting for the broker")]
+    Interrupted,
+    /// An answer did not arrive in time.
+    #[error("no {what} from the broker within {} s", .after.as_secs())]
+    NoAnswer {
+        /// The packet that was due.
+        what: &'static str,
+        /// How long we waited.
+        after: Duration,
+    },
+    /// PINGREQ stayed unanswered for a whole Keep Alive interval.
+    #[error("the broker did not answer a PINGREQ within the keep alive interval")]
+    KeepAlive,
+    /// The broker sent bytes that are not MQTT.
+    #[error("the broker sent a malformed packet: {0}")]
+    Malformed(#[from] DecodeError),
+    /// The broker sent a packet that has no place here.
+    #[error("the broker sent {packet}, which was not expected")]
+    Unexpected {
+        /// Name of the packet.
+        packet: &'static str,
+    },
+    /// All 65535 Packet Identifiers are in use.
+    #[error("no free packet identifier: 65535 messages wait for an acknowledgement")]
+    NoPacketIdentifier,
+    /// The broker does not take what was asked for [MQTT-3.2.2-11, 3.2.2-14].
+    #[error("the broker does not support {what}")]
+    NotSupported {
+        /// The feature, as CONNACK announced it.
+        what: &'static str,
+    },
+    /// The packet is larger than the broker accepts [MQTT-3.2.2-15].
+    #[error("the message makes a packet of {size} bytes, and the broker takes at most {maximum}")]
+    TooLarge {
+        /// Of the whole packet.
+        size: usize,
+        /// From CONNACK.
+        maximum: u32,
+    },
+}
+
+impl ClientError {
+    /// What the user can do about it, where that is known.
+    #[must_use]
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Resolve { .. } => Some("check the spelling after `-h`, or give an IP address".into()),
+            Self::Unreachable { source, .. } if source.kind() == std::io::ErrorKind::ConnectionRefused => {
+                Some("is the broker running, and is `-p` its port? (1883 is usual for plain MQTT, 8883 for TLS)".into())
+            }
+            Self::Alert(alert) => Some(alert.hint.into()),
+            Self::Refused { reason_code, .. } => refusal_hint(*reason_code).map(Into::into),
+            Self::Closed { when: BEFORE_CONNACK } => {
+                Some("a TLS listener answers a plain connection like this (give `--cafile`), and so does a broker that refuses the certificate".into())
+            }
+            _ => None,
+        }
+    }
+
+    /// The exit code of `signet pub` and `signet sub`: that of mosquitto's clients where they have one for the case.
+    ///
+    /// A refusal is the CONNACK code itself (1–5 in MQTT 3.1.1, 128 and up in 5.0), and so is the code of a DISCONNECT.
+    #[must_use]
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Self::Refused { reason_code, version, .. } => wire_code(*reason_code, *version),
+            Self::Disconnected { reason_code, .. } => match u8::from(*reason_code) {
+                0 => 7,
+                code => code,
+            },
+            Self::Unexpected { .. } => 2,
+            Self::Closed { .. } | Self::Lost(_) => 7,
+            Self::Tls(_) | Self::Alert(_) => 8,
+            Self::NotSupported { .. } => 10,
+            Self::Unreachable { .. } => 14,
+            Self::Resolve { .. } => 15,
+            Self::KeepAlive => 19,
+            Self::Malformed(_) => 21,
+            Self::TooLarge { .. } => 25,
+            Self::NoAnswer { .. } => 27,
+            Self::NoPacketIdentifier | Self::Interrupted => 1,
+        }
+    }
+}
+
+/// For [`ClientError::Closed`]: the moment at which a hint helps most.
+pub(crate) const BEFORE_CONNACK: &str = "before it answered the CONNECT";
+
+/// `administrative action (0x98): certificate revoked: keyCompromise`.
+pub(crate) fn in_words(code: ReasonCode, reason_string: Option<&str>, version: ProtocolVersion) -> String {
+    let mut words = format!("{} (0x{:02X})", lower_first(code.name()), wire_code(code, version));
+    if let Some(reason_string) = reason_string {
+        words.push_str(": ");
+        words.extend(reason_string.chars().map(|letter| if letter.is_control() { '\u{FFFD}' } else { letter }));
+    }
+    words
+}
+
+/// The number that was on the wire.
+fn wire_code(code: ReasonCode, version: ProtocolVersion) -> u8 {
+    match version {
+        ProtocolVersion::V5 => u8::from(code),
+        _ => code.connect_return_code().unwrap_or_else(|| u8::from(code)),
+    }
+}
+
+/// The specification's names start like a sentence; an error message does not. "QoS not supported" keeps its capitals.
+fn lower_first(name: &str) -> String {
+    let mut letters = name.chars();
+    match (letters.next(), letters.clone().next()) {
+        (Some(first), Some(second)) if second.is_lowercase() && !name.starts_with("QoS") => first.to_lowercase().chain(letters).collect(),
+        _ => name.to_owned(),
+    }
+}
+
+fn refusal_hint(code: ReasonCode) -> Option<&'static str> {
+    match code {
+        ReasonCode::UnsupportedProtocolVersion => Some("try the other version: `-V 5` or `-V 311`"),
+        ReasonCode::ClientIdentifierNotValid => {
+            Some("the broker may bind the identifier to the certificate: try `-i` with the name of the device, and with 3.1.1 no `-c` when `-i` is empty")
+        }
+        ReasonCode::BadUserNameOrPassword => Some("check `-u` and `-P`"),
+        ReasonCode::NotAuthorized => {
+            Some("the broker's log says which rule refused; a listener may ask for a client certificate (`--cert`, `--key`)")
+        }
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_disconnect_reads_like_a_sentence_and_keeps_the_brokers_words() {
+        let error = ClientError::Disconnected {
+            reason_code: ReasonCode::AdministrativeAction,
+            reason_string: Some("certificate revoked: keyCompromise".into()),
+        };
+        assert_eq!(error.to_string(), "disconnected by the broker: administrative action (0x98): certificate revoked: keyCompromise");
+        assert_eq!(error.exit_code(), 0x98);
+    }
+
+    #[test]
+    fn a_refusal_shows_and_exits_with_the_code_of_its_version() {
+        let refused = |version| ClientError::Refused { reason_code: ReasonCode::NotAuthorized, reason_string: None, version };
+        assert_eq!(refused(ProtocolVersion::V311).exit_code(), 5);
+        assert_eq!(refused(ProtocolVersion::V311).to_string(), "the broker refused the connection: not authorized (0x05)");
+        assert_eq!(refused(ProtocolVersion::V5).exit_code(), 0x87);
+    }
+
+    #[test]
+    fn control_characters_of_the_broker_never_reach_the_terminal() {
+        let words = in_words(ReasonCode::UnspecifiedError, Some("a\u{1b}[2Jb\nc"), ProtocolVersion::V5);
+        assert!(!words.contains(['\u{1b}', '\n']), "{words:?}");
+    }
+}
