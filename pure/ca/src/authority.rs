@@ -33,7 +33,7 @@ impl CaCertificate {
         let leaf = Leaf::parse(der)?;
         let (_, certificate) = X509Certificate::from_der(der).map_err(|error| AuthorityError::Unreadable(error.to_string()))?;
         let key = SubjectKey::from_parsed(certificate.public_key())?;
-        let subject = leaf.subject().to_string();
+        let subject = leaf.subject().rfc4514();
         if !certificate.is_ca() {
             return Err(AuthorityError::NotAnAuthority { subject });
         }
@@ -72,7 +72,7 @@ impl CaCertificate {
     /// Its subject as text (RFC 4514).
     #[must_use]
     pub fn subject(&self) -> String {
-        self.leaf.subject().to_string()
+        self.leaf.subject().rfc4514()
     }
 
     /// Its public key.

@@ -1,7 +1,8 @@
 //! What a certificate contains, decided by what it is for. The only source of certificate contents: a request adds names and a key, no more.
 
+use rcgen::string::Ia5String;
 use rcgen::{
-    CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, Ia5String, IsCa,
+    CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa,
     KeyUsagePurpose, SanType,
 };
 

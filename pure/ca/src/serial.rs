@@ -1,7 +1,5 @@
 //! Serial numbers: positive, at most 20 octets, unpredictable (RFC 5280 §4.1.2.2).
 
-use signet_identity::SerialNumber;
-
 /// 20 bytes from the caller's source of randomness; used for one serial number.
 ///
 /// Not `Clone`: a serial number is drawn once.
