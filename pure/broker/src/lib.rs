@@ -1,1 +1,63 @@
-//! signet-broker
+//! The MQTT Server as a state machine, one [`Broker`] per shard, without I/O.
+//!
+//! The contract of calling it:
+//!
+//! 1. Where a connection was accepted, decode its first packet ([`expect_connect`]) and decide on it with [`admit`]. That gives an
+//!    [`Admission`], whose [`Admission::owner`] says to which shard the connection moves.
+//! 2. On the owning shard call [`Broker::apply`] with one [`Input`] at a time, in the order in which things happened. Time is in the
+//!    [`Context`]; it never goes back.
+//! 3. After each call carry out the [`Output`]s in their order. Those for other shards ([`Output::Handover`]) become
+//!    [`Input::Delivery`] there.
+//! 4. Call `apply` with [`Input::Tick`] not later than [`Broker::next_deadline`].
+//!
+//! A session lives on exactly one shard, the one its Client Identifier hashes to ([`owner_shard`]): take-over and resumption are local. What
+//! the shards share is the [`Directory`] of subscriptions and retained messages.
+//!
+//! Nothing is promised to a client before it is durable: an output that promises something carries the [`Ticket`] it depends on.
+//!
+//! What is missing on purpose: sockets, clocks, threads, TLS, the storage engine. Whatever a peer can make grow is bounded in [`Limits`].
+
+mod acknowledge;
+mod admission;
+mod broker;
+mod connect;
+mod connection;
+mod deliver;
+mod directory;
+mod disconnect;
+mod ids;
+mod inflight;
+mod input;
+mod keep_alive;
+mod limits;
+mod memo;
+mod moment;
+mod output;
+mod packet_ids;
+mod publish;
+mod queue;
+mod retained;
+mod route;
+mod session;
+mod stats;
+mod store;
+mod subscribe;
+mod subscriptions;
+mod timers;
+mod topic_alias;
+mod tree;
+mod will;
+
+pub use admission::{Admission, Refusal, admit, expect_connect};
+pub use broker::{Broker, Context};
+pub use directory::{Directory, SharedDirectory};
+pub use ids::{ConnectionId, SessionId, ShardId, owner_shard};
+pub use input::{Delivery, Input, KickCause, Recipient, WillRule};
+pub use limits::Limits;
+pub use moment::Moment;
+pub use output::{CloseCause, Event, Output, OwnedPublishHeader};
+pub use stats::Stats;
+pub use store::{Change, Store, Ticket};
+
+#[cfg(test)]
+mod tests;

@@ -1,1 +1,25 @@
-//! signet-policy
+//! Who may do what. Deny by default; a decision always names the rule that made it.
+//!
+//! Three questions are answered here, each by one plain function of [`decide`]: may this peer connect, may this client publish there, may it
+//! subscribe to that. A yes is a *permit*, a value without a public constructor that the broker requires by value: a check that was forgotten
+//! does not compile. A no is a [`Denied`], from which the reason code, the log line and the metric all come.
+//!
+//! What is missing on purpose: sockets, sessions and data bases. Facts about the caller arrive as arguments.
+
+mod admission;
+mod client;
+mod decide;
+mod denied;
+mod pattern;
+mod permit;
+mod rule;
+mod ruleset;
+
+pub use admission::AdmissionRules;
+pub use client::{Client, Principal};
+pub use decide::{authorize_connect, authorize_publish, authorize_subscribe};
+pub use denied::{DenialReason, Denied};
+pub use pattern::{PatternError, TopicPattern};
+pub use permit::{ConnectPermit, PublishPermit, SubscribePermit};
+pub use rule::{NamePattern, Rule, Who};
+pub use ruleset::Ruleset;

@@ -1,0 +1,144 @@
+//! CONNECT, the part that needs no session: run where the connection was accepted, before its owning shard is known.
+
+use signet_identity::Peer;
+use signet_mqtt::{ClientIdentifier, Connack, Connect, Packet, ProtocolVersion, ReasonCode, Will};
+use signet_policy::{AdmissionRules, Client, ConnectPermit, DenialReason, Denied, Ruleset, authorize_connect, authorize_publish};
+
+use crate::ids::{ShardId, owner_shard};
+use crate::limits::Limits;
+
+/// A CONNECT that may go on to the shard that owns its Client Identifier. Holds the [`ConnectPermit`]: there is no other way in.
+#[derive(Debug)]
+pub struct Admission {
+    pub(crate) permit: ConnectPermit,
+    pub(crate) connect: Connect,
+}
+
+impl Admission {
+    /// Who connects.
+    #[must_use]
+    pub fn client(&self) -> &Client {
+        self.permit.client()
+    }
+
+    /// The Client Identifier after mapping or assignment.
+    #[must_use]
+    pub fn client_identifier(&self) -> &ClientIdentifier {
+        self.permit.client().client_identifier()
+    }
+
+    /// What the connection speaks.
+    #[must_use]
+    pub fn version(&self) -> ProtocolVersion {
+        self.connect.version
+    }
+
+    /// The shard to which the connection has to move.
+    #[must_use]
+    pub fn owner(&self, shards: u16) -> ShardId {
+        owner_shard(self.client_identifier(), shards)
+    }
+}
+
+/// A CONNECT that goes no further. The caller sends the CONNACK, logs the denial and closes [MQTT-3.1.4-2].
+#[derive(Debug)]
+pub struct Refusal {
+    /// What to send before closing.
+    pub connack: Option<Connack>,
+    /// How to encode it.
+    pub version: ProtocolVersion,
+    /// Which rule refused, why, and the hint.
+    pub denied: Denied,
+}
+
+/// The first packet of a connection has to be CONNECT [MQTT-3.1.0-1]; anything else ends the connection without an answer.
+///
+/// # Errors
+/// Gives back the packet that came instead.
+pub fn expect_connect(packet: Packet) -> Result<Connect, Packet> {
+    match packet {
+        Packet::Connect(connect) => Ok(*connect),
+        other => Err(other),
+    }
+}
+
+/// Decides on a CONNECT in named steps: authentication method, identifier, authorization, Will. `assigned` makes an unpredictable Client
+/// Identifier for clients that leave it to the Server.
+///
+/// # Errors
+/// A [`Refusal`] with the CONNACK to send.
+pub fn admit(
+    mut connect: Connect,
+    peer: &Peer,
+    rules: &AdmissionRules,
+    ruleset: &Ruleset,
+    limits: &Limits,
+    assigned: impl FnOnce() -> ClientIdentifier,
+) -> Result<Admission, Refusal> {
+    let version = connect.version;
+    let decided = check_authentication_method(&connect)
+        .and_then(|()| check_identifier(&connect, limits))
+        .and_then(|()| authorize_connect(rules, peer, &connect, assigned))
+        .and_then(|permit| check_will(connect.will.as_ref(), permit.client(), ruleset, limits).map(|()| permit));
+    match decided {
+        Ok(permit) => {
+            // The password has served its purpose; nothing behind this point needs it.
+            connect.password = None;
+            Ok(Admission { permit, connect })
+        }
+        Err(denied) => {
+            let mut connack = Connack { reason_code: denied.reason_code, ..Connack::default() };
+            connack.properties.reason_string = Some(denied.reason.to_string().into());
+            Err(Refusal { connack: Some(connack), version, denied })
+        }
+    }
+}
+
+/// No method is configured, so every one is refused (§4.12).
+fn check_authentication_method(connect: &Connect) -> Result<(), Denied> {
+    let Some(method) = &connect.properties.authentication_method else { return Ok(()) };
+    Err(Denied {
+        rule: "enhanced authentication".to_owned(),
+        reason: DenialReason::AuthenticationMethod { method: method.to_string() },
+        reason_code: ReasonCode::BadAuthenticationMethod,
+    })
+}
+
+fn check_identifier(connect: &Connect, limits: &Limits) -> Result<(), Denied> {
+    let claimed = &connect.client_identifier;
+    let refuse = |rule: &str, claimed: String, detail: &'static str| Denied {
+        rule: rule.to_owned(),
+        reason: DenialReason::ClientIdentifier { claimed, detail },
+        reason_code: ReasonCode::ClientIdentifierNotValid,
+    };
+    // [MQTT-3.1.3-8] of MQTT 3.1.1: a session that nobody can name cannot be kept.
+    if claimed.is_empty() && connect.version == ProtocolVersion::V311 && !connect.clean_start {
+        return Err(refuse("MQTT-3.1.3-8", String::new(), "an empty identifier needs a clean session"));
+    }
+    if claimed.as_str().len() > usize::from(limits.client_identifier_bytes_maximum) {
+        let shown: String = claimed.as_str().chars().take(32).collect();
+        return Err(refuse("limits: client_identifier_bytes_maximum", shown + "…", "it is longer than the limit"));
+    }
+    Ok(())
+}
+
+/// A Will is a publish that happens later: it is judged now, so that the client hears of it, and again when it is published.
+fn check_will(will: Option<&Will>, client: &Client, ruleset: &Ruleset, limits: &Limits) -> Result<(), Denied> {
+    let Some(will) = will else { return Ok(()) };
+    if will.qos > limits.maximum_qos {
+        // [MQTT-3.2.2-12]
+        return Err(Denied {
+            rule: "limits: maximum_qos".to_owned(),
+            reason: DenialReason::Will { detail: format!("its QoS {} is above the maximum {}", will.qos, limits.maximum_qos) },
+            reason_code: ReasonCode::QosNotSupported,
+        });
+    }
+    if will.topic.levels().count() > usize::from(limits.topic_levels_maximum) {
+        return Err(Denied {
+            rule: "limits: topic_levels_maximum".to_owned(),
+            reason: DenialReason::Will { detail: "its topic has too many levels".to_owned() },
+            reason_code: ReasonCode::TopicNameInvalid,
+        });
+    }
+    authorize_publish(ruleset, client, &will.topic, will.qos, will.retain).map(drop)
+}

@@ -1,0 +1,141 @@
+//! One shard of the broker: owns its connections and sessions, and applies one input at a time.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use foldhash::fast::FixedState;
+use signet_mqtt::Packet;
+use signet_policy::Ruleset;
+
+use crate::connection::Connection;
+use crate::directory::SharedDirectory;
+use crate::ids::{ConnectionId, ShardId};
+use crate::input::{Input, WillRule};
+use crate::limits::Limits;
+use crate::moment::Moment;
+use crate::output::{CloseCause, Output};
+use crate::session::Sessions;
+use crate::stats::Stats;
+use crate::store::Store;
+use crate::timers::{Timer, Timers};
+
+/// One shard of the broker. See the crate's documentation for how to call it.
+#[derive(Debug)]
+pub struct Broker {
+    pub(crate) shard: ShardId,
+    pub(crate) limits: Limits,
+    pub(crate) ruleset: Arc<Ruleset>,
+    /// Counts rulesets, so that a remembered decision is known to be of the present one.
+    pub(crate) ruleset_count: u64,
+    pub(crate) connections: HashMap<ConnectionId, Connection, FixedState>,
+    pub(crate) sessions: Sessions,
+    pub(crate) timers: Timers,
+    pub(crate) stats: Stats,
+}
+
+/// What a call needs from outside.
+#[derive(Debug)]
+pub struct Context<'a, D: SharedDirectory, S: Store> {
+    /// The time of the input; never earlier than that of the call before.
+    pub now: Moment,
+    /// Subscriptions and retained messages of all shards.
+    pub directory: &'a D,
+    /// Where changes become durable.
+    pub store: &'a mut S,
+    /// Where outputs are added at the end.
+    pub output: &'a mut Vec<Output>,
+}
+
+impl Broker {
+    /// A shard without sessions. `seed` makes the hash maps unpredictable for clients; the same seed and inputs give the same outputs.
+    #[must_use]
+    pub fn new(shard: ShardId, limits: Limits, ruleset: Arc<Ruleset>, seed: u64) -> Self {
+        Self {
+            shard,
+            limits,
+            ruleset,
+            ruleset_count: 0,
+            connections: HashMap::with_hasher(FixedState::with_seed(seed)),
+            sessions: Sessions::new(shard, seed),
+            timers: Timers::default(),
+            stats: Stats::default(),
+        }
+    }
+
+    /// Applies one input.
+    pub fn apply<D: SharedDirectory, S: Store>(&mut self, input: Input, context: &mut Context<'_, D, S>) {
+        match input {
+            Input::Admitted { connection, admission } => {
+                // A session whose time has come is gone, even if the tick that says so comes late.
+                self.tick(context);
+                self.connect(connection, *admission, context);
+            }
+            Input::Packet { connection, packet } => self.packet(connection, packet, context),
+            Input::Malformed { connection, error } => {
+                let cause = CloseCause::Malformed(error.to_string(), error.reason_code());
+                self.disconnect(connection, cause, WillRule::Publish, context);
+            }
+            Input::Closed { connection } => self.disconnect(connection, CloseCause::ConnectionLost, WillRule::Publish, context),
+            Input::Delivery(delivery) => self.deliver_all(delivery, context),
+            Input::Kick { connection, cause, will } => self.disconnect(connection, CloseCause::Kicked(cause), will, context),
+            Input::Writable { connection, writable } => self.set_writable(connection, writable, context),
+            Input::PolicyChanged(ruleset) => {
+                self.ruleset = ruleset;
+                self.ruleset_count += 1;
+            }
+            Input::Tick => self.tick(context),
+        }
+    }
+
+    /// When the next [`Input::Tick`] is due at the latest.
+    #[must_use]
+    pub fn next_deadline(&self) -> Option<Moment> {
+        self.timers.next()
+    }
+
+    /// What was counted so far.
+    #[must_use]
+    pub fn stats(&self) -> Stats {
+        let count = |number: usize| u64::try_from(number).unwrap_or(u64::MAX);
+        Stats { connections: count(self.connections.len()), sessions: count(self.sessions.len()), ..self.stats }
+    }
+
+    fn packet<D: SharedDirectory, S: Store>(&mut self, id: ConnectionId, packet: Packet, context: &mut Context<'_, D, S>) {
+        let Some(connection) = self.connections.get_mut(&id) else { return };
+        connection.keep_alive.heard(context.now);
+        match packet {
+            Packet::Publish(publish) => self.publish(id, publish, context),
+            Packet::Puback(ack) => self.puback(id, &ack, context),
+            Packet::Pubrec(ack) => self.pubrec(id, &ack, context),
+            Packet::Pubrel(ack) => self.pubrel(id, &ack, context),
+            Packet::Pubcomp(ack) => self.pubcomp(id, &ack, context),
+            Packet::Subscribe(subscribe) => self.subscribe(id, subscribe, context),
+            Packet::Unsubscribe(unsubscribe) => self.unsubscribe(id, &unsubscribe, context),
+            Packet::Pingreq => context.output.push(Output::Send { connection: id, packet: Packet::Pingresp, after: crate::Ticket::NONE }),
+            Packet::Disconnect(disconnect) => self.client_disconnect(id, &disconnect, context),
+            Packet::Connect(_) => self.violated(id, "a second CONNECT on one connection [MQTT-3.1.0-2]", context),
+            Packet::Auth(_) => self.violated(id, "AUTH without an authentication method [MQTT-4.12.0-6]", context),
+            Packet::Connack(_) | Packet::Suback(_) | Packet::Unsuback(_) | Packet::Pingresp => {
+                self.violated(id, "a packet that only a Server sends", context);
+            }
+        }
+    }
+
+    /// Ends a connection whose client broke the protocol [MQTT-4.13.1-1].
+    pub(crate) fn violated<D: SharedDirectory, S: Store>(&mut self, id: ConnectionId, what: &'static str, context: &mut Context<'_, D, S>) {
+        self.disconnect(id, CloseCause::ProtocolError(what), WillRule::Publish, context);
+    }
+
+    pub(crate) fn tick<D: SharedDirectory, S: Store>(&mut self, context: &mut Context<'_, D, S>) {
+        while let Some((due, timer)) = self.timers.pop_due(context.now) {
+            match timer {
+                Timer::KeepAlive(connection) => self.check_keep_alive(connection, context),
+                Timer::WillDelay(session) => self.publish_will(session, context),
+                Timer::SessionExpiry(session) => {
+                    debug_assert!(due <= context.now, "only what is due is popped");
+                    self.end_session(session, context);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,40 @@
+//! What all shards share: who subscribed to what, and the retained messages.
+
+use crate::retained::Retained;
+use crate::subscriptions::Subscriptions;
+
+/// Subscriptions and retained messages of the whole process. One value behind one [`SharedDirectory`].
+#[derive(Debug, Default)]
+pub struct Directory {
+    pub(crate) subscriptions: Subscriptions,
+    pub(crate) retained: Retained,
+}
+
+impl Directory {
+    /// An empty directory.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Retained messages and their bytes.
+    #[must_use]
+    pub fn retained(&self) -> (usize, usize) {
+        (self.retained.len(), self.retained.bytes())
+    }
+
+    /// Subscriptions of all sessions.
+    #[must_use]
+    pub fn subscriptions(&self) -> usize {
+        self.subscriptions.len()
+    }
+}
+
+/// Access to the one [`Directory`]. The broker keeps the closures short, calls nothing outside from within them and never nests them, so an
+/// ordinary reader-writer lock serves (`RefCell` where there is one thread).
+pub trait SharedDirectory {
+    /// Runs a closure that only looks.
+    fn read<R>(&self, look: impl FnOnce(&Directory) -> R) -> R;
+    /// Runs a closure that changes something.
+    fn write<R>(&self, change: impl FnOnce(&mut Directory) -> R) -> R;
+}

@@ -1,0 +1,135 @@
+//! Everything that can happen to a shard of the broker.
+
+use std::sync::Arc;
+
+use signet_mqtt::{DecodeError, Message, Packet, QoS, ReasonCode, SubscriptionIdentifier};
+use signet_policy::Ruleset;
+use smallvec::SmallVec;
+
+use crate::admission::Admission;
+use crate::ids::{ConnectionId, SessionId};
+use crate::moment::Moment;
+
+/// One thing that happened. Inputs of one connection are applied in the order in which they happened.
+#[derive(Debug)]
+pub enum Input {
+    /// A CONNECT was admitted (see [`crate::admit`]) and this shard owns its Client Identifier.
+    Admitted {
+        /// The connection, not known to this shard before.
+        connection: ConnectionId,
+        /// What was admitted.
+        admission: Box<Admission>,
+    },
+    /// A packet arrived after the CONNECT.
+    Packet {
+        /// From where.
+        connection: ConnectionId,
+        /// What.
+        packet: Packet,
+    },
+    /// Bytes arrived that are no packet. The caller reads no further.
+    Malformed {
+        /// From where.
+        connection: ConnectionId,
+        /// What is wrong with them.
+        error: DecodeError,
+    },
+    /// The socket is gone without a DISCONNECT.
+    Closed {
+        /// Which.
+        connection: ConnectionId,
+    },
+    /// A message from another shard for sessions of this one.
+    Delivery(Delivery),
+    /// The connection is to be ended from outside.
+    Kick {
+        /// Which.
+        connection: ConnectionId,
+        /// Why.
+        cause: KickCause,
+        /// What becomes of its Will.
+        will: WillRule,
+    },
+    /// The connection's buffer crossed a water mark.
+    Writable {
+        /// Which.
+        connection: ConnectionId,
+        /// Whether more may be written.
+        writable: bool,
+    },
+    /// Other rules apply to every decision from here on.
+    PolicyChanged(Arc<Ruleset>),
+    /// Time passed; given at the latest at [`crate::Broker::next_deadline`].
+    Tick,
+}
+
+/// Why a connection is ended from outside.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KickCause {
+    /// Its certificate, or one on the path to the trust anchor, was revoked.
+    Revoked,
+    /// Its certificate expired.
+    Expired,
+    /// Its certificate is no longer trusted for another reason: the trust anchors changed.
+    Untrusted,
+    /// An operator asked for it.
+    Administrative,
+    /// The server stops.
+    ShuttingDown,
+}
+
+impl KickCause {
+    /// What the client is told in the DISCONNECT.
+    #[must_use]
+    pub fn reason_code(self) -> ReasonCode {
+        match self {
+            Self::Revoked | Self::Expired | Self::Untrusted | Self::Administrative => ReasonCode::AdministrativeAction,
+            Self::ShuttingDown => ReasonCode::ServerShuttingDown,
+        }
+    }
+
+    /// The same in words, for the Reason String and the log.
+    #[must_use]
+    pub fn text(self) -> &'static str {
+        match self {
+            Self::Revoked => "the client certificate was revoked",
+            Self::Expired => "the client certificate expired",
+            Self::Untrusted => "the client certificate is no longer trusted",
+            Self::Administrative => "disconnected by an operator",
+            Self::ShuttingDown => "the server is shutting down",
+        }
+    }
+}
+
+/// What becomes of the Will of a connection that is ended from outside.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WillRule {
+    /// Published as after any other loss of the connection, after its Will Delay Interval.
+    Publish,
+    /// Discarded.
+    Drop,
+}
+
+/// A message on its way to sessions of one shard.
+#[derive(Debug, Clone)]
+pub struct Delivery {
+    /// The message, shared by all its receivers.
+    pub message: Arc<Message>,
+    /// When the broker accepted it; Message Expiry Interval counts from here.
+    pub received_at: Moment,
+    /// For whom, each session at most once, except that a session in a Shared Subscription's turn comes once more for that.
+    pub recipients: Vec<Recipient>,
+}
+
+/// One session's part in a delivery.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Recipient {
+    /// Which session.
+    pub session: SessionId,
+    /// The QoS of this delivery: the lower of the message's and the subscription's [MQTT-3.8.4-8].
+    pub qos: QoS,
+    /// The RETAIN flag of this delivery.
+    pub retain: bool,
+    /// The identifiers of all the session's matching subscriptions [MQTT-3.3.4-3].
+    pub identifiers: SmallVec<[SubscriptionIdentifier; 2]>,
+}

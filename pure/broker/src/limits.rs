@@ -1,0 +1,63 @@
+//! Every bound of what a peer can make the broker hold or do, with its default and the answer when it is reached.
+
+use signet_mqtt::QoS;
+
+/// Bounds of one shard of the broker. "Per shard" means that the whole process may hold that many times the number of shards.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Limits {
+    /// QoS 2 messages a client may have sent without the PUBREL; told to MQTT 5 clients as Receive Maximum. More is answered with DISCONNECT
+    /// 0x93 [MQTT-3.3.4-7]. MQTT 3.1.1 knows no such thing: there only the Packet Identifiers bound it. Default 64, at least 1.
+    pub receive_maximum: u16,
+    /// Largest packet in bytes a client may send, told to MQTT 5 clients; the decoder refuses larger ones with 0x95. Default 1 MiB.
+    pub maximum_packet_size: u32,
+    /// Messages with QoS 1 or 2 that may be on their way to one client, if its own Receive Maximum does not say less. Default 64, at least 1.
+    pub maximum_inflight: u16,
+    /// Highest QoS a client may publish with; told to MQTT 5 clients, higher is answered with DISCONNECT 0x9B. Default 2.
+    pub maximum_qos: QoS,
+    /// Topic Aliases per connection and direction; an alias above it is answered with DISCONNECT 0x94. Default 16, each costs one Topic Name.
+    pub topic_alias_maximum: u16,
+    /// Longest Keep Alive in seconds; an MQTT 5 client that asks for more, or for none, is told this as Server Keep Alive. 0 (the default):
+    /// clients choose.
+    pub keep_alive_maximum: u16,
+    /// Levels of a Topic Name or Topic Filter; more is answered with 0x90 or 0x8F. Default 32.
+    pub topic_levels_maximum: u16,
+    /// Bytes of a Client Identifier; a longer one is refused with 0x85. Default 1024.
+    pub client_identifier_bytes_maximum: u16,
+    /// Sessions per shard, connected or not; a new one beyond is refused with CONNACK 0x97. Default 100,000.
+    pub sessions_maximum: usize,
+    /// Longest Session Expiry Interval in seconds; a longer one is cut and the client told. MQTT 3.1.1 sessions without clean session get
+    /// this one. Default 7 days.
+    pub session_expiry_maximum: u32,
+    /// Subscriptions per session; more are answered with 0x97 in the SUBACK. Default 1,000.
+    pub subscriptions_maximum: usize,
+    /// Messages waiting in one session's queue. When it is full the newest message is dropped and counted. Default 1,000.
+    pub queued_messages_maximum: usize,
+    /// Bytes of topic, payload and properties waiting in one session's queue, the same rule. Default 4 MiB.
+    pub queued_bytes_maximum: usize,
+    /// Retained messages, over all shards. A new one beyond is refused with 0x97; replacing and clearing always work. Default 100,000.
+    pub retained_messages_maximum: usize,
+    /// Bytes of topic, payload and properties of all retained messages, the same rule. Default 256 MiB.
+    pub retained_bytes_maximum: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            receive_maximum: 64,
+            maximum_packet_size: 1024 * 1024,
+            maximum_inflight: 64,
+            maximum_qos: QoS::ExactlyOnce,
+            topic_alias_maximum: 16,
+            keep_alive_maximum: 0,
+            topic_levels_maximum: 32,
+            client_identifier_bytes_maximum: 1024,
+            sessions_maximum: 100_000,
+            session_expiry_maximum: 7 * 24 * 3600,
+            subscriptions_maximum: 1_000,
+            queued_messages_maximum: 1_000,
+            queued_bytes_maximum: 4 * 1024 * 1024,
+            retained_messages_maximum: 100_000,
+            retained_bytes_maximum: 256 * 1024 * 1024,
+        }
+    }
+}

@@ -1,0 +1,200 @@
+//! Everything a shard of the broker can ask for.
+
+use std::sync::Arc;
+
+use signet_mqtt::{ClientIdentifier, Message, Packet, PacketId, PublishHeader, QoS, ReasonCode, SubscriptionIdentifier};
+use signet_policy::{Denied, Principal};
+use smallvec::SmallVec;
+
+use crate::ids::{ConnectionId, ShardId};
+use crate::input::{Delivery, KickCause};
+use crate::store::Ticket;
+
+/// One thing to be done, in the order given. What is meant for one connection is written in that order and nothing is left out: the broker
+/// has already dropped what it may drop, and counts on the rest (Packet Identifiers, Topic Aliases) having arrived.
+#[derive(Debug)]
+pub enum Output {
+    /// Encode and write a packet.
+    Send {
+        /// To where.
+        connection: ConnectionId,
+        /// What.
+        packet: Packet,
+        /// Not before this ticket is durable. Other packets may overtake one that waits, except that nothing overtakes a CONNACK.
+        after: Ticket,
+    },
+    /// Encode and write a PUBLISH.
+    Publish {
+        /// To where.
+        connection: ConnectionId,
+        /// The message, shared by all its receivers.
+        message: Arc<Message>,
+        /// What is this receiver's own.
+        header: OwnedPublishHeader,
+    },
+    /// Write what was asked for before, then close the socket. The connection is unknown to the broker from here on.
+    Close {
+        /// Which.
+        connection: ConnectionId,
+        /// Why.
+        cause: CloseCause,
+    },
+    /// Give a delivery to another shard as [`crate::Input::Delivery`], in order per pair of shards.
+    Handover {
+        /// Which shard.
+        shard: ShardId,
+        /// What.
+        delivery: Delivery,
+    },
+    /// Something worth a log line.
+    Event(Event),
+}
+
+/// A [`PublishHeader`] that owns its Subscription Identifiers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OwnedPublishHeader {
+    /// DUP.
+    pub dup: bool,
+    /// QoS of this delivery.
+    pub qos: QoS,
+    /// RETAIN.
+    pub retain: bool,
+    /// Packet Identifier, for QoS 1 and 2.
+    pub packet_id: Option<PacketId>,
+    /// What is left of the Message Expiry Interval, in seconds [MQTT-3.3.2-6].
+    pub message_expiry_interval: Option<u32>,
+    /// Subscription Identifiers.
+    pub subscription_identifiers: SmallVec<[SubscriptionIdentifier; 2]>,
+    /// Topic Alias.
+    pub topic_alias: Option<std::num::NonZeroU16>,
+    /// Whether the Topic Name is written out; without it the alias stands for it.
+    pub send_topic: bool,
+}
+
+impl OwnedPublishHeader {
+    /// The borrowed form that the encoder takes.
+    #[must_use]
+    pub fn as_header(&self) -> PublishHeader<'_> {
+        PublishHeader {
+            dup: self.dup,
+            qos: self.qos,
+            retain: self.retain,
+            packet_id: self.packet_id,
+            message_expiry_interval: self.message_expiry_interval,
+            subscription_identifiers: &self.subscription_identifiers,
+            topic_alias: self.topic_alias,
+            send_topic: self.send_topic,
+        }
+    }
+}
+
+/// Why a connection ended.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum CloseCause {
+    /// The client sent DISCONNECT.
+    #[error("the client disconnected with reason code {:#04x}", u8::from(*.0))]
+    ClientDisconnected(ReasonCode),
+    /// The socket was gone.
+    #[error("the connection was lost")]
+    ConnectionLost,
+    /// Another connection came with the same Client Identifier.
+    #[error("another connection took over the session")]
+    TakenOver,
+    /// Nothing came for one and a half times the Keep Alive [MQTT-3.1.2-22].
+    #[error("keep alive timeout")]
+    KeepAliveTimeout,
+    /// Bytes that are no packet.
+    #[error("malformed packet: {0}")]
+    Malformed(String, ReasonCode),
+    /// A packet that is well formed and not allowed here.
+    #[error("protocol error: {0}")]
+    ProtocolError(&'static str),
+    /// More unacknowledged QoS 2 messages than Receive Maximum allows [MQTT-3.3.4-7].
+    #[error("receive maximum exceeded")]
+    ReceiveMaximumExceeded,
+    /// A Topic Alias of zero or above Topic Alias Maximum.
+    #[error("topic alias invalid")]
+    TopicAliasInvalid,
+    /// The Topic Name is not one the server takes.
+    #[error("topic name invalid: {0}")]
+    TopicNameInvalid(&'static str),
+    /// The CONNECT was admitted but the shard had no room for its session.
+    #[error("quota exceeded: {0}")]
+    QuotaExceeded(&'static str),
+    /// An answer that must be sent is larger than the client's Maximum Packet Size.
+    #[error("the answer is larger than the client's maximum packet size")]
+    PacketTooLarge,
+    /// Ended from outside.
+    #[error("{}", .0.text())]
+    Kicked(KickCause),
+}
+
+impl CloseCause {
+    /// What the client is told in a DISCONNECT, if anything.
+    #[must_use]
+    pub fn reason_code(&self) -> Option<ReasonCode> {
+        match self {
+            Self::ClientDisconnected(_) | Self::ConnectionLost => None,
+            Self::TakenOver => Some(ReasonCode::SessionTakenOver),
+            Self::KeepAliveTimeout => Some(ReasonCode::KeepAliveTimeout),
+            Self::Malformed(_, code) => Some(*code),
+            Self::ProtocolError(_) => Some(ReasonCode::ProtocolError),
+            Self::ReceiveMaximumExceeded => Some(ReasonCode::ReceiveMaximumExceeded),
+            Self::TopicAliasInvalid => Some(ReasonCode::TopicAliasInvalid),
+            Self::TopicNameInvalid(_) => Some(ReasonCode::TopicNameInvalid),
+            Self::QuotaExceeded(_) => Some(ReasonCode::QuotaExceeded),
+            Self::PacketTooLarge => Some(ReasonCode::PacketTooLarge),
+            Self::Kicked(cause) => Some(cause.reason_code()),
+        }
+    }
+}
+
+/// Something worth a log line or a count.
+#[derive(Debug, Clone)]
+pub enum Event {
+    /// A client is connected.
+    Connected {
+        /// Which connection.
+        connection: ConnectionId,
+        /// Its name.
+        client_identifier: ClientIdentifier,
+        /// Who it is.
+        principal: Principal,
+        /// Whether it found its session.
+        session_present: bool,
+    },
+    /// A connection ended.
+    Disconnected {
+        /// Which connection.
+        connection: ConnectionId,
+        /// Its name.
+        client_identifier: ClientIdentifier,
+        /// Who it was.
+        principal: Principal,
+        /// Why.
+        cause: CloseCause,
+    },
+    /// A publish or a subscription was refused.
+    Denied {
+        /// Which connection; none for a Will whose connection is gone.
+        connection: Option<ConnectionId>,
+        /// Its name.
+        client_identifier: ClientIdentifier,
+        /// What and why.
+        denied: Denied,
+    },
+    /// A session that another principal had left under this Client Identifier was ended, not resumed.
+    SessionNotShared {
+        /// The name both use.
+        client_identifier: ClientIdentifier,
+        /// Whose session it was.
+        owner: Principal,
+        /// Who came.
+        claimant: Principal,
+    },
+    /// A session ended.
+    SessionEnded {
+        /// Its name.
+        client_identifier: ClientIdentifier,
+    },
+}

@@ -1,0 +1,216 @@
+//! One Application Message → the sessions that get it. Takes a [`PublishPermit`] by value: nothing is routed that was not allowed.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use signet_mqtt::{Message, QoS, SubscriptionIdentifier};
+use signet_policy::PublishPermit;
+use smallvec::SmallVec;
+
+use crate::broker::{Broker, Context};
+use crate::directory::SharedDirectory;
+use crate::ids::{SessionId, ShardId};
+use crate::input::{Delivery, Recipient};
+use crate::limits::Limits;
+use crate::output::Output;
+use crate::retained::RetainOutcome;
+use crate::store::{Change, Store, Ticket};
+use crate::subscriptions::Subscriber;
+
+/// What became of a routed message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Routed {
+    /// When durable, the message may be acknowledged.
+    pub(crate) ticket: Ticket,
+    /// Whether any session gets it.
+    pub(crate) is_matched: bool,
+    /// Whether the message was to be retained and there was no room: then it went nowhere.
+    pub(crate) is_over_quota: bool,
+}
+
+/// Who gets the messages of one topic from one publisher. Valid as long as the subscriptions' generation stays the same.
+#[derive(Debug, Default)]
+pub(crate) struct RouteSet {
+    direct: Vec<Route>,
+    groups: Vec<SharedRoute>,
+}
+
+#[derive(Debug, Clone)]
+struct Route {
+    session: SessionId,
+    maximum_qos: QoS,
+    retain_as_published: bool,
+    identifiers: SmallVec<[SubscriptionIdentifier; 2]>,
+}
+
+#[derive(Debug)]
+struct SharedRoute {
+    candidates: Vec<Route>,
+    turn: Arc<AtomicUsize>,
+}
+
+impl Broker {
+    /// Routes a message to every session that subscribed, and retains it if it asks for that.
+    pub(crate) fn route<D: SharedDirectory, S: Store>(
+        &mut self,
+        permit: PublishPermit,
+        message: Message,
+        publisher: SessionId,
+        context: &mut Context<'_, D, S>,
+    ) -> Routed {
+        debug_assert_eq!(permit.topic(), &message.topic, "a permit for one topic routes no other");
+        let message = Arc::new(Message { topic: permit.into_topic(), ..message });
+        self.stats.messages_received += 1;
+        let (routes, retained) = match look_up(&message, publisher, &self.limits, context) {
+            Ok(found) => found,
+            Err(()) => return Routed { ticket: Ticket::NONE, is_matched: false, is_over_quota: true },
+        };
+        self.fan_out(&message, &routes, retained, context)
+    }
+
+    /// The same for a message that is not retained and whose routes are known.
+    pub(crate) fn fan_out<D: SharedDirectory, S: Store>(
+        &mut self,
+        message: &Arc<Message>,
+        routes: &RouteSet,
+        retained: Ticket,
+        context: &mut Context<'_, D, S>,
+    ) -> Routed {
+        let recipients = routes.recipients(message);
+        if recipients.is_empty() {
+            self.stats.messages_unmatched += 1;
+            return Routed { ticket: retained, is_matched: false, is_over_quota: false };
+        }
+        let received_at = context.now;
+        let ticket = if message.qos == QoS::AtMostOnce {
+            retained
+        } else {
+            retained.max(context.store.append(&Change::MessageQueued { message, recipients: &recipients, received_at }))
+        };
+        self.hand_over(message, recipients, context);
+        Routed { ticket, is_matched: true, is_over_quota: false }
+    }
+
+    /// Recipients come sorted by session, so by shard; Shared Subscriptions at the end.
+    fn hand_over<D: SharedDirectory, S: Store>(&mut self, message: &Arc<Message>, recipients: Vec<Recipient>, context: &mut Context<'_, D, S>) {
+        let received_at = context.now;
+        let mut elsewhere: SmallVec<[(ShardId, Vec<Recipient>); 4]> = SmallVec::new();
+        for recipient in recipients {
+            let shard = recipient.session.shard();
+            if shard == self.shard {
+                self.deliver(message, received_at, recipient, context);
+                continue;
+            }
+            match elsewhere.iter_mut().find(|(there, _)| *there == shard) {
+                Some((_, batch)) => batch.push(recipient),
+                None => elsewhere.push((shard, vec![recipient])),
+            }
+        }
+        for (shard, recipients) in elsewhere {
+            let delivery = Delivery { message: Arc::clone(message), received_at, recipients };
+            context.output.push(Output::Handover { shard, delivery });
+        }
+    }
+
+    /// A message from another shard.
+    pub(crate) fn deliver_all<D: SharedDirectory, S: Store>(&mut self, delivery: Delivery, context: &mut Context<'_, D, S>) {
+        for recipient in delivery.recipients {
+            self.deliver(&delivery.message, delivery.received_at, recipient, context);
+        }
+    }
+}
+
+/// Finds the routes and retains the message in one step, so that a subscription made at the same time sees the message exactly once: live or
+/// as retained. An error means that there is no room to retain it.
+fn look_up<D: SharedDirectory, S: Store>(
+    message: &Arc<Message>,
+    publisher: SessionId,
+    limits: &Limits,
+    context: &mut Context<'_, D, S>,
+) -> Result<(RouteSet, Ticket), ()> {
+    if !message.retain {
+        return Ok((context.directory.read(|directory| directory.subscriptions.routes(&message.topic, publisher)), Ticket::NONE));
+    }
+    let now = context.now;
+    let (outcome, routes) = context.directory.write(|directory| {
+        let outcome = directory.retained.store(message, publisher, now, limits);
+        let is_refused = outcome == RetainOutcome::Full;
+        (outcome, (!is_refused).then(|| directory.subscriptions.routes(&message.topic, publisher)))
+    });
+    let ticket = match outcome {
+        RetainOutcome::Set => context.store.append(&Change::RetainedSet { message, received_at: now }),
+        RetainOutcome::Cleared => context.store.append(&Change::RetainedCleared { topic: &message.topic }),
+        RetainOutcome::NothingToClear | RetainOutcome::Full => Ticket::NONE,
+    };
+    routes.map(|routes| (routes, ticket)).ok_or(())
+}
+
+impl RouteSet {
+    /// Sessions and groups, an estimate of what keeping it costs.
+    pub(crate) fn len(&self) -> usize {
+        self.direct.len() + self.groups.iter().map(|group| group.candidates.len() + 1).sum::<usize>()
+    }
+
+    pub(crate) fn push(&mut self, subscriber: &Subscriber) {
+        self.direct.push(Route::new(subscriber));
+    }
+
+    /// A message goes to one member. Those that are connected are asked before those that would only queue it.
+    pub(crate) fn push_group(&mut self, members: &[Subscriber], turn: &Arc<AtomicUsize>) {
+        let mut candidates: Vec<Route> = members.iter().filter(|member| member.is_connected).map(Route::new).collect();
+        if candidates.is_empty() {
+            candidates = members.iter().map(Route::new).collect();
+        }
+        self.groups.push(SharedRoute { candidates, turn: Arc::clone(turn) });
+    }
+
+    /// One delivery per session however many of its subscriptions match: the highest QoS [MQTT-3.3.4-2], all identifiers [MQTT-3.3.4-4].
+    pub(crate) fn merge(&mut self) {
+        if self.direct.len() < 2 {
+            return;
+        }
+        self.direct.sort_by_key(|route| route.session);
+        self.direct.dedup_by(|later, kept| {
+            let is_same = later.session == kept.session;
+            if is_same {
+                kept.maximum_qos = kept.maximum_qos.max(later.maximum_qos);
+                kept.retain_as_published |= later.retain_as_published;
+                kept.identifiers.extend_from_slice(&later.identifiers);
+            }
+            is_same
+        });
+    }
+
+    fn recipients(&self, message: &Message) -> Vec<Recipient> {
+        let mut recipients = Vec::with_capacity(self.direct.len() + self.groups.len());
+        recipients.extend(self.direct.iter().map(|route| route.recipient(message)));
+        for group in &self.groups {
+            let turn = group.turn.fetch_add(1, Ordering::Relaxed);
+            let chosen = turn.checked_rem(group.candidates.len()).and_then(|at| group.candidates.get(at));
+            recipients.extend(chosen.map(|route| route.recipient(message)));
+        }
+        recipients
+    }
+}
+
+impl Route {
+    fn new(subscriber: &Subscriber) -> Self {
+        Self {
+            session: subscriber.session,
+            maximum_qos: subscriber.maximum_qos,
+            retain_as_published: subscriber.retain_as_published,
+            identifiers: subscriber.identifier.into_iter().collect(),
+        }
+    }
+
+    fn recipient(&self, message: &Message) -> Recipient {
+        Recipient {
+            session: self.session,
+            // [MQTT-3.8.4-8]
+            qos: self.maximum_qos.min(message.qos),
+            // [MQTT-3.3.1-12], [MQTT-3.3.1-13]
+            retain: self.retain_as_published && message.retain,
+            identifiers: self.identifiers.clone(),
+        }
+    }
+}

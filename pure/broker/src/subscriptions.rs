@@ -1,0 +1,210 @@
+//! The tree of Topic Filters: which sessions want a Topic Name (§4.7), Shared Subscriptions included (§4.8.2).
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
+
+use signet_mqtt::{QoS, SubscriptionIdentifier, SubscriptionOptions, TopicFilter, TopicName};
+use smallvec::SmallVec;
+
+use crate::ids::SessionId;
+use crate::route::RouteSet;
+use crate::tree::{LevelTree, ROOT};
+
+/// All subscriptions of the process.
+#[derive(Debug, Default)]
+pub(crate) struct Subscriptions {
+    tree: LevelTree<Subscribers>,
+    count: usize,
+    generation: u64,
+}
+
+/// Who subscribed to one filter. Both lists are sorted, so that a filter with very many sessions stays cheap to change.
+#[derive(Debug, Default)]
+struct Subscribers {
+    direct: Vec<Subscriber>,
+    groups: Vec<Group>,
+}
+
+/// One session's subscription to one filter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Subscriber {
+    pub(crate) session: SessionId,
+    pub(crate) maximum_qos: QoS,
+    pub(crate) no_local: bool,
+    pub(crate) retain_as_published: bool,
+    pub(crate) identifier: Option<SubscriptionIdentifier>,
+    /// Kept up to date for Shared Subscriptions only, where the choice prefers members that are there.
+    pub(crate) is_connected: bool,
+}
+
+/// The members that share one subscription.
+#[derive(Debug)]
+struct Group {
+    share_name: Box<str>,
+    members: Vec<Subscriber>,
+    /// Whose turn it is. Counted up by readers of the directory, so choosing needs no write access.
+    turn: Arc<AtomicUsize>,
+}
+
+impl Subscriber {
+    pub(crate) fn new(session: SessionId, options: &SubscriptionOptions, identifier: Option<SubscriptionIdentifier>) -> Self {
+        Self {
+            session,
+            maximum_qos: options.maximum_qos,
+            no_local: options.no_local,
+            retain_as_published: options.retain_as_published,
+            identifier,
+            is_connected: true,
+        }
+    }
+}
+
+impl Subscriptions {
+    /// Adds or replaces a subscription [MQTT-3.8.4-3]. Returns whether it is new.
+    pub(crate) fn insert(&mut self, filter: &TopicFilter, subscriber: Subscriber) -> bool {
+        self.generation += 1;
+        let (share_name, inner) = split(filter);
+        let subscribers = self.tree.entry(inner.split('/')).get_or_insert_with(Subscribers::default);
+        let list = match share_name {
+            None => &mut subscribers.direct,
+            Some(share_name) => &mut subscribers.group(share_name).members,
+        };
+        let is_new = match list.binary_search_by_key(&subscriber.session, |entry| entry.session) {
+            Ok(at) => {
+                if let Some(entry) = list.get_mut(at) {
+                    *entry = subscriber;
+                }
+                false
+            }
+            Err(at) => {
+                list.insert(at, subscriber);
+                true
+            }
+        };
+        self.count += usize::from(is_new);
+        is_new
+    }
+
+    /// Ends a subscription. Returns whether there was one.
+    pub(crate) fn remove(&mut self, filter: &TopicFilter, session: SessionId) -> bool {
+        let (share_name, inner) = split(filter);
+        let Some(node) = self.tree.find(inner.split('/')) else { return false };
+        let Some(subscribers) = self.tree.value_mut(node) else { return false };
+        let was_there = subscribers.remove(share_name, session);
+        if subscribers.direct.is_empty() && subscribers.groups.is_empty() {
+            self.tree.remove(node);
+        }
+        if was_there {
+            self.generation += 1;
+            self.count = self.count.saturating_sub(1);
+        }
+        was_there
+    }
+
+    /// Notes whether a member of a Shared Subscription is connected. Does nothing for other filters.
+    pub(crate) fn set_connected(&mut self, filter: &TopicFilter, session: SessionId, is_connected: bool) {
+        let (Some(share_name), inner) = split(filter) else { return };
+        let Some(node) = self.tree.find(inner.split('/')) else { return };
+        let Some(subscribers) = self.tree.value_mut(node) else { return };
+        let Some(group) = subscribers.groups.iter_mut().find(|group| &*group.share_name == share_name) else { return };
+        if let Ok(at) = group.members.binary_search_by_key(&session, |member| member.session)
+            && let Some(member) = group.members.get_mut(at)
+        {
+            member.is_connected = is_connected;
+            self.generation += 1;
+        }
+    }
+
+    /// Who gets a message with this Topic Name.
+    pub(crate) fn routes(&self, topic: &TopicName, publisher: SessionId) -> RouteSet {
+        let mut routes = RouteSet::default();
+        let levels: SmallVec<[&str; 16]> = topic.as_str().split('/').collect();
+        let mut open: SmallVec<[(usize, usize); 16]> = SmallVec::new();
+        open.push((ROOT, 0));
+        while let Some((node, depth)) = open.pop() {
+            // A filter that starts with a wildcard does not match a topic that starts with `$` [MQTT-4.7.2-1].
+            let are_wildcards_open = depth > 0 || !topic.starts_with_dollar();
+            if are_wildcards_open && let Some(rest) = self.tree.child(node, "#") {
+                self.collect(rest, publisher, &mut routes);
+            }
+            let Some(level) = levels.get(depth) else {
+                self.collect(node, publisher, &mut routes);
+                continue;
+            };
+            if are_wildcards_open && let Some(any) = self.tree.child(node, "+") {
+                open.push((any, depth + 1));
+            }
+            if let Some(same) = self.tree.child(node, level) {
+                open.push((same, depth + 1));
+            }
+        }
+        routes.merge();
+        routes
+    }
+
+    /// Counts up with every change that can alter a route.
+    pub(crate) fn generation(&self) -> u64 {
+        self.generation
+    }
+
+    /// Subscriptions of all sessions.
+    pub(crate) fn len(&self) -> usize {
+        self.count
+    }
+
+    fn collect(&self, node: usize, publisher: SessionId, routes: &mut RouteSet) {
+        let Some(subscribers) = self.tree.value(node) else { return };
+        for subscriber in &subscribers.direct {
+            // [MQTT-3.8.3-3]
+            if !(subscriber.no_local && subscriber.session == publisher) {
+                routes.push(subscriber);
+            }
+        }
+        for group in &subscribers.groups {
+            routes.push_group(&group.members, &group.turn);
+        }
+    }
+}
+
+impl Subscribers {
+    fn group(&mut self, share_name: &str) -> &mut Group {
+        let at = match self.groups.binary_search_by(|group| (*group.share_name).cmp(share_name)) {
+            Ok(at) => at,
+            Err(at) => {
+                self.groups.insert(at, Group { share_name: share_name.into(), members: Vec::new(), turn: Arc::new(AtomicUsize::new(0)) });
+                at
+            }
+        };
+        #[expect(clippy::indexing_slicing, reason = "the search found or the line above made an entry at `at`")]
+        &mut self.groups[at]
+    }
+
+    fn remove(&mut self, share_name: Option<&str>, session: SessionId) -> bool {
+        let Some(share_name) = share_name else { return take(&mut self.direct, session) };
+        let Ok(at) = self.groups.binary_search_by(|group| (*group.share_name).cmp(share_name)) else { return false };
+        let Some(group) = self.groups.get_mut(at) else { return false };
+        let was_there = take(&mut group.members, session);
+        if group.members.is_empty() {
+            self.groups.remove(at);
+        }
+        was_there
+    }
+}
+
+fn take(list: &mut Vec<Subscriber>, session: SessionId) -> bool {
+    let found = list.binary_search_by_key(&session, |entry| entry.session);
+    if let Ok(at) = found {
+        list.remove(at);
+    }
+    found.is_ok()
+}
+
+fn split(filter: &TopicFilter) -> (Option<&str>, &str) {
+    match filter.shared() {
+        Some((share_name, inner)) => (Some(share_name), inner),
+        None => (None, filter.as_str()),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,22 @@
+//! What a listener asks of a CONNECT before any session exists.
+
+use signet_identity::{ClientIdentifierBinding, Template};
+
+/// One listener's rules for who may connect, and under which names.
+#[derive(Debug, Clone)]
+pub struct AdmissionRules {
+    /// Whether a peer without a verified certificate may connect. Default: no.
+    pub anonymous: bool,
+    /// Makes the user name from the certificate and overrides what the client sent. Default: the client's own.
+    pub username: Option<Template>,
+    /// Makes the Client Identifier from the certificate and overrides what the client sent. Default: the client's own.
+    pub client_identifier: Option<Template>,
+    /// How the Client Identifier that the client claims must relate to its certificate. Default: any.
+    pub binding: ClientIdentifierBinding,
+}
+
+impl Default for AdmissionRules {
+    fn default() -> Self {
+        Self { anonymous: false, username: None, client_identifier: None, binding: ClientIdentifierBinding::Any }
+    }
+}

@@ -1,0 +1,70 @@
+//! What rules can look at: who is calling, and under which names.
+
+use std::fmt;
+use std::sync::Arc;
+
+use bytestring::ByteString;
+use signet_identity::{DeviceIdentity, DeviceName};
+use signet_mqtt::ClientIdentifier;
+
+/// Who the caller is, as far as it was proven.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Principal {
+    /// A device whose certificate was verified; the name comes from the certificate, never from what the client claims.
+    Device(DeviceName),
+    /// Nobody in particular: no certificate was presented, or the transport cannot carry one.
+    Anonymous,
+}
+
+impl fmt::Display for Principal {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Device(name) => write!(formatter, "device `{name}`"),
+            Self::Anonymous => formatter.write_str("anonymous"),
+        }
+    }
+}
+
+/// A connected client as rules see it. Built by [`crate::authorize_connect`] only.
+#[derive(Debug, Clone)]
+pub struct Client {
+    pub(crate) principal: Principal,
+    pub(crate) username: Option<ByteString>,
+    pub(crate) client_identifier: ClientIdentifier,
+    pub(crate) identity: Option<Arc<DeviceIdentity>>,
+}
+
+impl Client {
+    /// Who the caller is.
+    #[must_use]
+    pub fn principal(&self) -> &Principal {
+        &self.principal
+    }
+
+    /// The user name after mapping: what a template made from the certificate, or else what the client sent.
+    #[must_use]
+    pub fn username(&self) -> Option<&str> {
+        self.username.as_deref()
+    }
+
+    /// The Client Identifier after mapping or assignment; never empty.
+    #[must_use]
+    pub fn client_identifier(&self) -> &ClientIdentifier {
+        &self.client_identifier
+    }
+
+    /// The verified identity, absent for [`Principal::Anonymous`].
+    #[must_use]
+    pub fn identity(&self) -> Option<&Arc<DeviceIdentity>> {
+        self.identity.as_ref()
+    }
+
+    /// The device's name, absent for [`Principal::Anonymous`].
+    #[must_use]
+    pub fn device(&self) -> Option<&DeviceName> {
+        match &self.principal {
+            Principal::Device(name) => Some(name),
+            Principal::Anonymous => None,
+        }
+    }
+}

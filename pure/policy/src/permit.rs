@@ -1,0 +1,80 @@
+//! Witnesses that a question was asked and answered with yes. Only `decide.rs` makes them; `xtask tidy` counts the places.
+
+use std::sync::Arc;
+
+use signet_mqtt::{TopicFilter, TopicName};
+
+use crate::client::Client;
+
+/// Proof that a peer may connect, with the names under which it does.
+#[derive(Debug)]
+pub struct ConnectPermit {
+    client: Arc<Client>,
+    assigned: bool,
+}
+
+impl ConnectPermit {
+    pub(crate) fn assertion(client: Client, assigned: bool) -> Self {
+        Self { client: Arc::new(client), assigned }
+    }
+
+    /// Who may connect.
+    #[must_use]
+    pub fn client(&self) -> &Arc<Client> {
+        &self.client
+    }
+
+    /// Whether the Client Identifier was chosen by the Server because the client sent an empty one.
+    #[must_use]
+    pub fn is_assigned(&self) -> bool {
+        self.assigned
+    }
+}
+
+/// Proof that one client may publish to one Topic Name. A clone is proof of the same thing and no more.
+#[derive(Debug, Clone)]
+pub struct PublishPermit {
+    topic: TopicName,
+}
+
+impl PublishPermit {
+    pub(crate) fn assertion(topic: TopicName) -> Self {
+        Self { topic }
+    }
+
+    /// The Topic Name that was allowed.
+    #[must_use]
+    pub fn topic(&self) -> &TopicName {
+        &self.topic
+    }
+
+    /// Redeems the permit for the Topic Name it allows.
+    #[must_use]
+    pub fn into_topic(self) -> TopicName {
+        self.topic
+    }
+}
+
+/// Proof that one client may subscribe to one Topic Filter.
+#[derive(Debug)]
+pub struct SubscribePermit {
+    filter: TopicFilter,
+}
+
+impl SubscribePermit {
+    pub(crate) fn assertion(filter: TopicFilter) -> Self {
+        Self { filter }
+    }
+
+    /// The Topic Filter that was allowed.
+    #[must_use]
+    pub fn filter(&self) -> &TopicFilter {
+        &self.filter
+    }
+
+    /// Redeems the permit for the filter it allows.
+    #[must_use]
+    pub fn into_filter(self) -> TopicFilter {
+        self.filter
+    }
+}

@@ -1,0 +1,105 @@
+//! One rule as written.
+
+use crate::client::{Client, Principal};
+use crate::pattern::TopicPattern;
+
+/// One rule: for whom, and what it allows. Rules only ever allow; what no rule allows is denied.
+#[derive(Debug, Clone)]
+pub struct Rule {
+    /// How a refusal or an explanation names the rule, for example "access rule 2".
+    pub name: String,
+    /// To whom the rule applies.
+    pub who: Who,
+    /// Where they may publish.
+    pub publish: Vec<TopicPattern>,
+    /// What they may subscribe to: a filter is allowed if every topic it can match is covered by one of these.
+    pub subscribe: Vec<TopicPattern>,
+}
+
+/// To whom a rule applies.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Who {
+    /// Every client.
+    Everyone,
+    /// Every client with a verified certificate.
+    Devices,
+    /// Devices whose name matches.
+    Device(NamePattern),
+    /// Clients without a verified certificate.
+    Anonymous,
+    /// Clients with this user name, after mapping.
+    Username(String),
+}
+
+impl Who {
+    /// Whether the rule applies to this client.
+    #[must_use]
+    pub fn includes(&self, client: &Client) -> bool {
+        match (self, client.principal()) {
+            (Self::Everyone, _) | (Self::Devices, Principal::Device(_)) | (Self::Anonymous, Principal::Anonymous) => true,
+            (Self::Device(pattern), Principal::Device(name)) => pattern.matches(name.as_str()),
+            (Self::Username(wanted), _) => client.username() == Some(wanted.as_str()),
+            (Self::Devices | Self::Device(_), Principal::Anonymous) | (Self::Anonymous, Principal::Device(_)) => false,
+        }
+    }
+}
+
+/// A device name in which `*` stands for any number of characters.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NamePattern(String);
+
+impl NamePattern {
+    /// Takes a pattern as written; every text is one.
+    #[must_use]
+    pub fn new(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+
+    /// The pattern as written.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Whether a name matches from its first to its last character.
+    #[must_use]
+    pub fn matches(&self, name: &str) -> bool {
+        let Some((head, rest)) = self.0.split_once('*') else { return self.0 == name };
+        let Some(mut remaining) = name.strip_prefix(head) else { return false };
+        let mut pieces = rest.split('*').peekable();
+        while let Some(piece) = pieces.next() {
+            if pieces.peek().is_none() {
+                return remaining.ends_with(piece);
+            }
+            // The leftmost place leaves the most for the pieces after it, so no other place has to be tried.
+            let Some(at) = remaining.find(piece) else { return false };
+            let Some(after) = remaining.get(at + piece.len()..) else { return false };
+            remaining = after;
+        }
+        true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn stars_stand_for_any_number_of_characters() {
+        for (pattern, name, expected) in [
+            ("pump-7", "pump-7", true),
+            ("pump-7", "pump-77", false),
+            ("pump-*", "pump-", true),
+            ("pump-*", "pump-7", true),
+            ("pump-*", "valve-7", false),
+            ("*", "", true),
+            ("*-eu-*", "pump-eu-7", true),
+            ("*-eu-*", "pump-us-7", false),
+            ("a*a", "a", false),
+            ("a*b*b", "ab", false),
+            ("a*b*b", "axbb", true),
+        ] {
+            assert_eq!(NamePattern::new(pattern).matches(name), expected, "`{pattern}` on `{name}`");
+        }
+    }
+}

@@ -1,0 +1,42 @@
+//! Rules compiled for look-up, with a version.
+
+use crate::rule::Rule;
+
+/// All access rules in force at one time.
+#[derive(Debug, Clone)]
+pub struct Ruleset {
+    rules: Option<Vec<Rule>>,
+    version: u64,
+}
+
+impl Ruleset {
+    /// Takes the rules as written. Whatever none of them allows is denied: an empty list denies everything.
+    #[must_use]
+    pub fn compile(rules: Vec<Rule>) -> Self {
+        Self { rules: Some(rules), version: 0 }
+    }
+
+    /// Everything is allowed to everyone who may connect: what applies as long as nobody has written a rule.
+    #[must_use]
+    pub fn allow_all() -> Self {
+        Self { rules: None, version: 0 }
+    }
+
+    /// The same rules under another version number, which the control plane counts up with each reload.
+    #[must_use]
+    pub fn with_version(mut self, version: u64) -> Self {
+        self.version = version;
+        self
+    }
+
+    /// The version number given by [`Self::with_version`].
+    #[must_use]
+    pub fn version(&self) -> u64 {
+        self.version
+    }
+
+    /// The rules, or nothing when everything is allowed.
+    pub(crate) fn rules(&self) -> Option<&[Rule]> {
+        self.rules.as_deref()
+    }
+}
