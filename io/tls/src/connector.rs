@@ -1,10 +1,24 @@
 //! The client end of TLS over a blocking socket: what `signet pub` and `signet sub` use.
+//!
+//! In TLS 1.3 a client is done before the server has looked at its certificate, so a refusal shows only with the first read or a failed write:
+//! both turn the server's alert into words.
 
 use std::io::{self, Read, Write};
 use std::net::TcpStream;
 use std::path::PathBuf;
+use std::sync::Arc;
 
-use crate::{MinimumVersion, TlsError};
+use rustls::client::Resumption;
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::crypto::{verify_tls12_signature, verify_tls13_signature};
+use rustls::{
+    AlertDescription, CertificateError, ClientConfig, ClientConnection, DigitallySignedStruct, Error, InvalidMessage, RootCertStore,
+    SignatureScheme, StreamOwned,
+};
+use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
+
+use crate::provider::{algorithms, provider, versions};
+use crate::{Credentials, MinimumVersion, TlsError, TrustAnchors, date};
 
 /// How a client connects.
 #[derive(Clone, Debug, Default)]
@@ -15,43 +29,83 @@ pub struct ConnectorConfig {
     pub certificate: Option<PathBuf>,
     /// PEM file with the private key of `certificate`.
     pub key: Option<PathBuf>,
-    /// Accept any server name, expiry and issuer: the channel is encrypted to nobody in particular.
+    /// Accept any server name, expiry and issuer: the channel is encrypted, but to nobody in particular.
     pub insecure: bool,
     /// The oldest version to accept.
     pub minimum_version: MinimumVersion,
 }
 
 /// A client configuration that was loaded and checked.
-#[derive(Clone)]
-pub struct Connector {}
+#[derive(Clone, Debug)]
+pub struct Connector {
+    config: Arc<ClientConfig>,
+}
 
 impl Connector {
     /// Reads and checks the files.
     ///
     /// # Errors
-    /// A file that cannot be read or used, a key without certificate, a key that does not match.
+    /// A file that cannot be read or used, a key without certificate, a key that does not match, no trust anchor.
     pub fn new(config: &ConnectorConfig) -> Result<Self, TlsError> {
-        todo!()
+        let library = |error: Error| TlsError::Library(error.to_string());
+        let builder = ClientConfig::builder_with_provider(provider()).with_protocol_versions(versions(config.minimum_version)).map_err(library)?;
+        let builder = if config.insecure {
+            builder.dangerous().with_custom_certificate_verifier(Arc::new(AnyServer))
+        } else {
+            builder.with_root_certificates(roots(config)?)
+        };
+        let mut client = match (&config.certificate, &config.key) {
+            (Some(certificate), Some(key)) => {
+                let certified = Credentials::load(certificate, key, date::now())?.certified;
+                builder.with_client_cert_resolver(Arc::new(rustls::sign::SingleCertAndKey::from(Arc::unwrap_or_clone(certified))))
+            }
+            (None, None) => builder.with_no_client_auth(),
+            (Some(_), None) => return Err(TlsError::Setting("a client certificate without its key; give `--key FILE` too".to_owned())),
+            (None, Some(_)) => return Err(TlsError::Setting("a client key without its certificate; give `--cert FILE` too".to_owned())),
+        };
+        // A command line client connects once; what it does not keep nobody can steal.
+        client.resumption = Resumption::disabled();
+        Ok(Self { config: Arc::new(client) })
     }
 
-    /// Performs the handshake on `socket`, within its read and write time-outs. `server` is the host name or address the
-    /// certificate has to carry.
+    /// Performs the handshake on `socket`, within its read and write time-outs. `server` is the host name or address that the
+    /// server's certificate has to carry.
     ///
     /// # Errors
     /// The server is not trusted, refused us (with the alert it sent), or the socket failed.
     pub fn connect(&self, server: &str, socket: TcpStream) -> Result<TlsStream, TlsError> {
-        todo!()
+        let name = ServerName::try_from(server.trim_start_matches('[').trim_end_matches(']').to_owned())
+            .map_err(|_| TlsError::Setting(format!("`{server}` is neither a host name nor an address")))?;
+        let connection = ClientConnection::new(Arc::clone(&self.config), name).map_err(|error| TlsError::Library(error.to_string()))?;
+        let mut stream = TlsStream { inner: StreamOwned::new(connection, socket) };
+        while stream.inner.conn.is_handshaking() {
+            stream.inner.conn.complete_io(&mut stream.inner.sock).map_err(|source| failed(server, source))?;
+        }
+        Ok(stream)
     }
+}
+
+fn roots(config: &ConnectorConfig) -> Result<RootCertStore, TlsError> {
+    if config.ca_files.is_empty() {
+        return Err(TlsError::Setting("no CA to check the server with; give `--cafile FILE` with the CA of the server's certificate".to_owned()));
+    }
+    let mut roots = RootCertStore::empty();
+    for certificate in TrustAnchors::load(&config.ca_files)?.certificates() {
+        roots.add(CertificateDer::from(certificate)).map_err(|error| TlsError::Library(error.to_string()))?;
+    }
+    Ok(roots)
 }
 
 /// An encrypted blocking stream. `read` honours the socket's read time-out (`WouldBlock` or `TimedOut`; the stream stays usable)
 /// and returns 0 only after the server's `close_notify`; an alert of the server is an error whose text names it.
-pub struct TlsStream {}
+pub struct TlsStream {
+    inner: StreamOwned<ClientConnection, TcpStream>,
+}
 
 impl TlsStream {
     /// The socket, to set time-outs or to shut it down.
     pub fn socket(&self) -> &TcpStream {
-        todo!()
+        &self.inner.sock
     }
 
     /// Sends `close_notify` and flushes; the socket stays open for reading.
@@ -59,21 +113,135 @@ impl TlsStream {
     /// # Errors
     /// The socket failed.
     pub fn close(&mut self) -> io::Result<()> {
-        todo!()
+        self.inner.conn.send_close_notify();
+        self.flush()
+    }
+
+    /// The protocol version that was agreed on, such as `TLSv1_3`.
+    pub fn version(&self) -> &'static str {
+        self.inner.conn.protocol_version().and_then(|version| version.as_str()).unwrap_or("unknown")
+    }
+
+    /// A write that fails because the server hung up: what it said before is still in the socket.
+    fn last_words(&mut self, write_error: io::Error) -> io::Error {
+        if !matches!(write_error.kind(), io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset) {
+            return worded(write_error);
+        }
+        while let Ok(count) = self.inner.conn.read_tls(&mut self.inner.sock) {
+            match self.inner.conn.process_new_packets() {
+                Ok(_) if count > 0 => {}
+                Ok(_) => break,
+                Err(error) => return worded(io::Error::new(io::ErrorKind::InvalidData, error)),
+            }
+        }
+        write_error
+    }
+}
+
+impl std::fmt::Debug for TlsStream {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("TlsStream").field("version", &self.version()).finish_non_exhaustive()
     }
 }
 
 impl Read for TlsStream {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        todo!()
+        self.inner.read(buffer).map_err(worded)
     }
 }
 
 impl Write for TlsStream {
     fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
-        todo!()
+        self.inner.write(buffer).map_err(|error| self.last_words(error))
     }
+
     fn flush(&mut self) -> io::Result<()> {
-        todo!()
+        self.inner.flush().map_err(|error| self.last_words(error))
+    }
+}
+
+fn tls_error(error: &io::Error) -> Option<&Error> {
+    error.get_ref().and_then(|inner| inner.downcast_ref::<Error>())
+}
+
+/// An I/O error whose text says what the alert means.
+fn worded(error: io::Error) -> io::Error {
+    match tls_error(&error).and_then(refused_by_server) {
+        Some((found, hint)) => io::Error::new(io::ErrorKind::PermissionDenied, format!("{found}; {hint}")),
+        None => error,
+    }
+}
+
+fn failed(server: &str, source: io::Error) -> TlsError {
+    let server = server.to_owned();
+    let peer = |found: &str, hint: &str| TlsError::Peer { server: server.clone(), found: found.to_owned(), hint: hint.to_owned() };
+    let Some(error) = tls_error(&source) else { return TlsError::Socket { server, source } };
+    if let Some((found, hint)) = refused_by_server(error) {
+        return peer(&found, hint);
+    }
+    match error {
+        Error::InvalidCertificate(CertificateError::UnknownIssuer | CertificateError::BadSignature) => {
+            peer("its certificate was not issued by a CA that we trust", "give the CA of the server's certificate with `--cafile FILE`")
+        }
+        Error::InvalidCertificate(CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. }) => {
+            peer(&format!("its certificate is for another name: {error}"), "connect by a name that the certificate holds")
+        }
+        Error::InvalidMessage(InvalidMessage::InvalidContentType) => peer("what it sends is not TLS", "is this a plain TCP port? 8883 is the usual one for TLS"),
+        other => peer(&other.to_string(), "see the server's log"),
+    }
+}
+
+/// The words for an alert that says that the server does not want us.
+fn refused_by_server(error: &Error) -> Option<(String, &'static str)> {
+    let Error::AlertReceived(alert) = error else { return None };
+    let (found, hint) = match alert {
+        AlertDescription::CertificateRevoked => ("the server refused our certificate: it is revoked", "issue a new one with `signet device add NAME`"),
+        AlertDescription::CertificateExpired => ("the server refused our certificate: it is expired or not yet valid", "issue a new one, or check the clock"),
+        AlertDescription::UnknownCA => ("the server refused our certificate: it does not know the CA that issued it", "use a certificate of the CA that the server trusts"),
+        AlertDescription::CertificateRequired => ("the server wants a client certificate", "give `--cert FILE --key FILE`"),
+        AlertDescription::UnsupportedCertificate => ("the server refused our certificate: it is of a kind that devices may not use", "the server's log says which check failed"),
+        AlertDescription::BadCertificate | AlertDescription::CertificateUnknown => ("the server refused our certificate", "the server's log says which check failed"),
+        AlertDescription::AccessDenied => ("the server refused our certificate: it holds no acceptable device name", "the server's log says which check failed"),
+        other => return Some((format!("the server ended the connection with the alert {other:?}"), "see the server's log")),
+    };
+    Some((found.to_owned(), hint))
+}
+
+/// Accepts every certificate; only the handshake's own signature is checked.
+#[derive(Debug)]
+struct AnyServer;
+
+impl ServerCertVerifier for AnyServer {
+    fn verify_server_cert(
+        &self,
+        _end_entity: &CertificateDer<'_>,
+        _intermediates: &[CertificateDer<'_>],
+        _server_name: &ServerName<'_>,
+        _ocsp_response: &[u8],
+        _now: UnixTime,
+    ) -> Result<ServerCertVerified, Error> {
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        verify_tls12_signature(message, certificate, signature, &algorithms())
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        verify_tls13_signature(message, certificate, signature, &algorithms())
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        algorithms().supported_schemes()
     }
 }

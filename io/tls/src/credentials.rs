@@ -4,14 +4,17 @@ use std::path::Path;
 use std::sync::Arc;
 
 use rustls::sign::CertifiedKey;
+use rustls::{Error, InconsistentKeys};
+use signet_identity::Leaf;
 
-use crate::TlsError;
+use crate::provider::provider;
+use crate::{TlsError, date, pem};
 
 /// A certificate chain and the private key of its first certificate.
 #[derive(Clone)]
 pub struct Credentials {
     pub(crate) certified: Arc<CertifiedKey>,
-    pub(crate) not_after: i64,
+    leaf: Leaf,
 }
 
 impl Credentials {
@@ -21,11 +24,59 @@ impl Credentials {
     /// # Errors
     /// Names the file and the way out: no certificate, no key, an encrypted key, a key of another certificate, an expired certificate.
     pub fn load(certificate: &Path, key: &Path, now: i64) -> Result<Self, TlsError> {
-        todo!()
+        let chain = pem::certificates(certificate, &pem::read(certificate)?)?;
+        let private = pem::private_key(key, &pem::read(key)?)?;
+        let leaf = match chain.first() {
+            Some(first) => Leaf::parse(first)
+                .map_err(|error| TlsError::file(certificate, error.to_string(), "the first certificate of the file must be the server's or device's own"))?,
+            None => return Err(TlsError::file(certificate, "holds no certificate", "put the certificate first, then its intermediates")),
+        };
+        let signing = provider()
+            .key_provider
+            .load_private_key(private)
+            .map_err(|error| TlsError::file(key, format!("the key cannot be used: {error}"), "use an ECDSA P-256 or P-384, Ed25519 or RSA key of at least 2048 bits"))?;
+        let certified = CertifiedKey::new(chain, signing);
+        match certified.keys_match() {
+            Ok(()) | Err(Error::InconsistentKeys(InconsistentKeys::Unknown)) => {}
+            Err(Error::InconsistentKeys(_)) => {
+                let found = format!("is not the private key of the certificate in `{}` (`{}`)", certificate.display(), leaf.subject().rfc4514());
+                return Err(TlsError::file(key, found, "name the key that the certificate was issued for; the leaf comes first in the certificate file"));
+            }
+            Err(error) => {
+                return Err(TlsError::file(certificate, format!("the certificate cannot be used: {error}"), "issue a new X.509 version 3 certificate"));
+            }
+        }
+        check_validity(certificate, &leaf, now)?;
+        Ok(Self { certified: Arc::new(certified), leaf })
     }
 
-    /// When the leaf's validity ends, unix seconds.
-    pub fn not_after(&self) -> i64 {
-        self.not_after
+    /// The facts of the certificate.
+    pub fn leaf(&self) -> &Leaf {
+        &self.leaf
     }
+
+    /// When the certificate's validity ends, unix seconds.
+    pub fn not_after(&self) -> i64 {
+        self.leaf.validity().not_after
+    }
+}
+
+impl std::fmt::Debug for Credentials {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Credentials").field("subject", &self.leaf.subject().rfc4514()).finish_non_exhaustive()
+    }
+}
+
+fn check_validity(path: &Path, leaf: &Leaf, now: i64) -> Result<(), TlsError> {
+    let validity = leaf.validity();
+    let subject = leaf.subject().rfc4514();
+    if now > validity.not_after {
+        let found = format!("the certificate of `{subject}` expired at {}", date::text(validity.not_after));
+        return Err(TlsError::file(path, found, "issue a new one"));
+    }
+    if now < validity.not_before {
+        let found = format!("the certificate of `{subject}` is not valid before {}", date::text(validity.not_before));
+        return Err(TlsError::file(path, found, "check this machine's clock"));
+    }
+    Ok(())
 }

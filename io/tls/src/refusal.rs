@@ -83,7 +83,7 @@ impl Refusal {
     pub fn of(leaf: &Leaf, check: Check, found: impl Into<String>, hint: impl Into<String>) -> Self {
         Self {
             subject: Some(leaf.subject().rfc4514()),
-            serial: Some(leaf.id().serial.to_string()),
+            serial: Some(leaf.id().serial().to_string()),
             issuer: Some(leaf.issuer().rfc4514()),
             check,
             found: found.into(),
