@@ -12,5 +12,5 @@ pub use clock::{Clock, unix_seconds};
 pub use confirmation::Confirmation;
 pub use listener::{ListenError, bind};
 pub use registry::{
-    ConnectionInfo, Entry, Kick, KickCause, KickReport, KickTarget, LinkId, Registry, RegisterError, Transport,
+    ConnectionInfo, Entry, Kick, KickCause, KickReport, KickTarget, LinkId, RegisterError, Registry, Transport,
 };

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use foldhash::fast::RandomState;
 use signet_identity::{CertificateId, Peer};
-use signet_revocation::{Reason, Revoked, StalePolicy};
+use signet_revocation::{Reason, Revoked, StalePolicy, Verdict};
 use signet_tls::CurrentRevocations;
 
 use crate::confirmation::{Confirmation, Latch};
@@ -129,6 +129,27 @@ struct Live {
     by_certificate: HashMap<CertificateId, Vec<LinkId>, RandomState>,
 }
 
+impl Live {
+    fn enter(&mut self, entry: Entry) {
+        for certificate in path_of(&entry.peer) {
+            self.by_certificate.entry(*certificate).or_default().push(entry.link);
+        }
+        self.links.insert(entry.link, ConnectionInfo { entry, client_identifier: None });
+    }
+
+    fn leave(&mut self, link: LinkId) {
+        let Some(info) = self.links.remove(&link) else { return };
+        for certificate in path_of(&info.entry.peer) {
+            if let Some(links) = self.by_certificate.get_mut(certificate) {
+                links.retain(|other| *other != link);
+                if links.is_empty() {
+                    self.by_certificate.remove(certificate);
+                }
+            }
+        }
+    }
+}
+
 /// The live connections of the process.
 pub struct Registry {
     revocations: CurrentRevocations,
@@ -158,7 +179,18 @@ impl Registry {
     /// # Errors
     /// The connection must be closed; it is not entered.
     pub fn register(&self, entry: Entry, stale: StalePolicy, now: i64) -> Result<(), RegisterError> {
-        todo!()
+        let link = entry.link;
+        let path: Vec<CertificateId> = path_of(&entry.peer).to_vec();
+        self.live().enter(entry);
+        // After the entry, never before: a revocation that the index below does not show yet will find the entry.
+        let verdict = self.revocations.load().verdict(&path, now, stale);
+        let refused = match verdict {
+            Verdict::Good => return Ok(()),
+            Verdict::Revoked { id, revoked } => RegisterError::Revoked { certificate: id, revoked },
+            Verdict::Stale { .. } => RegisterError::Stale,
+        };
+        self.remove(link);
+        Err(refused)
     }
 
     /// Notes the Client Identifier of an accepted CONNECT.
@@ -183,7 +215,7 @@ impl Registry {
 
     /// Forgets a closed connection.
     pub fn remove(&self, link: LinkId) {
-        todo!()
+        self.live().leave(link);
     }
 
     /// Number of live connections.
@@ -206,20 +238,49 @@ impl Registry {
     /// Closes every connection whose path holds one of `certificates`, and waits up to `patience` until the shards confirm.
     /// The revocation index must hold the certificates already.
     pub fn kick_certificates(&self, certificates: &[CertificateId], cause: &KickCause, patience: Duration) -> KickReport {
-        todo!()
+        let mut links: Vec<LinkId> = {
+            let live = self.live();
+            certificates.iter().filter_map(|certificate| live.by_certificate.get(certificate)).flatten().copied().collect()
+        };
+        // A path may hold two of the certificates, a device's and its issuer's.
+        links.sort_unstable();
+        links.dedup();
+        self.kick(&links, cause, patience)
     }
 
-    /// Closes the connections of `links`, as [`Self::kick_certificates`].
+    /// Closes the connections of `links`, as [`Self::kick_certificates`]. Unknown ones are not counted.
     pub fn kick(&self, links: &[LinkId], cause: &KickCause, patience: Duration) -> KickReport {
-        todo!()
+        let start = Instant::now();
+        let latch = Latch::default();
+        let found = links
+            .iter()
+            .filter(|link| self.shard_of(**link).is_some())
+            .map(|link| self.deliver(Kick { link: *link, cause: cause.clone(), done: latch.confirmation() }))
+            .count();
+        let outstanding = latch.wait(patience);
+        KickReport { found, closed: found.saturating_sub(outstanding), elapsed: start.elapsed() }
     }
 
-    /// Sends an order that reached the wrong shard to the owner, if there still is one.
-    pub fn forward(&self, kick: Kick) {
-        todo!()
+    /// Sends an order on to the shard that owns the connection now. One for a connection that is gone is done.
+    ///
+    /// A shard calls this with an order for a connection that it gave away. The new owner got the connection before [`Self::relocate`] was
+    /// called, and mailboxes keep their order, so the order arrives after the connection.
+    pub fn deliver(&self, kick: Kick) {
+        let Some(shard) = self.shard_of(kick.link) else { return };
+        let target = self.shards.read().unwrap_or_else(PoisonError::into_inner).get(usize::from(shard)).cloned();
+        if let Some(target) = target {
+            target.kick(kick);
+        }
     }
 
     fn live(&self) -> MutexGuard<'_, Live> {
         self.live.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+fn path_of(peer: &Peer) -> &[CertificateId] {
+    peer.identity().map_or(&[], |identity| identity.path())
+}
+
+#[cfg(test)]
+mod tests;
