@@ -1,1 +1,28 @@
-//! signet-e2e
+//! The real binary in a directory of its own, and other people's MQTT clients against it: what a user would do, done by a test.
+//!
+//! Nothing of Signet is linked in. The binary is `$SIGNET_BIN`, or the one `cargo build` leaves in the target folder; the clients are
+//! the ones that `test/setup` installs. Whatever is missing fails the test with the command that mends it.
+
+#![expect(
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a rig that cannot do its job fails the test that uses it"
+)]
+
+mod client;
+mod pki;
+mod process;
+pub mod s_client;
+mod site;
+mod tools;
+
+pub use client::{Client, Credentials, Publication, Subscription, Version, Will};
+pub use pki::{Pki, Validity};
+pub use process::{Finished, Running};
+pub use site::{Broker, Site};
+pub use tools::repository;
+
+use std::time::Duration;
+
+/// How long a test waits for something that must happen before it fails. Generous: it is never waited for when things work.
+pub const PATIENCE: Duration = Duration::from_secs(30);
