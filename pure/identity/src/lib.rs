@@ -12,6 +12,7 @@
 
 mod binding;
 mod certificate_id;
+pub mod der;
 mod device;
 mod error;
 mod leaf;

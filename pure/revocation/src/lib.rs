@@ -7,16 +7,18 @@
 //! A CRL's signature is verified once, when it is loaded; a look-up is a binary search. Deliberately missing: connections, signing, files, clocks.
 
 mod crl;
-mod der;
+mod entry;
 mod error;
 mod event;
 mod freshness;
 mod index;
+mod issuer;
 mod reason;
 
-pub use crl::{Crl, CrlEntry, CrlNumber, IssuerCertificate, SignatureVerifier, SignedData};
+pub use crl::{Crl, CrlNumber};
 pub use error::{CrlError, UnknownReason};
 pub use event::Revocation;
 pub use freshness::{Freshness, StalePolicy};
 pub use index::{CrlStatus, Generation, RevocationIndex, RevocationSource, Revoked, Verdict};
+pub use issuer::{IssuerCertificate, SignatureVerifier, SignedData};
 pub use reason::Reason;

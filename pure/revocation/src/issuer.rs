@@ -1,0 +1,53 @@
+//! Who may have signed a CRL, and how its signature is checked: the arithmetic itself is the caller's.
+
+use signet_identity::{Leaf, NameDigest};
+
+use crate::error::CrlError;
+
+/// The bytes that a signature check needs, each as encoded in the CRL or the issuer's certificate.
+#[derive(Debug, Clone, Copy)]
+pub struct SignedData<'a> {
+    /// What was signed: the DER of tbsCertList.
+    pub to_be_signed: &'a [u8],
+    /// The DER of the AlgorithmIdentifier of the signature, its SEQUENCE header included.
+    pub algorithm: &'a [u8],
+    /// The signature's octets.
+    pub signature: &'a [u8],
+    /// The DER of the issuer's SubjectPublicKeyInfo, its SEQUENCE header included.
+    pub issuer_spki: &'a [u8],
+}
+
+/// Verifies one signature. `io/tls` implements it with the TLS library's algorithms.
+pub trait SignatureVerifier {
+    /// Checks the signature.
+    ///
+    /// # Errors
+    /// What is wrong, for people: an unsupported algorithm, or a signature that does not match.
+    fn verify(&self, signed: SignedData<'_>) -> Result<(), String>;
+}
+
+/// A CA certificate that may have signed CRLs.
+#[derive(Debug, Clone)]
+pub struct IssuerCertificate(Leaf);
+
+impl IssuerCertificate {
+    /// Reads a CA certificate.
+    ///
+    /// # Errors
+    /// [`CrlError::Issuer`] when it cannot be read.
+    pub fn parse(der: &[u8]) -> Result<Self, CrlError> {
+        Ok(Self(Leaf::parse(der)?))
+    }
+
+    /// The digest of the name under which it signs.
+    #[must_use]
+    pub fn name(&self) -> NameDigest {
+        self.0.subject_name_digest()
+    }
+
+    /// The certificate's facts.
+    #[must_use]
+    pub fn leaf(&self) -> &Leaf {
+        &self.0
+    }
+}
