@@ -20,8 +20,7 @@ fn main() -> ExitCode {
         Some("statements") => (statements::table(&tree), ExitCode::SUCCESS),
         _ => (USAGE.to_owned(), ExitCode::from(2)),
     });
-    let (text, code) =
-        outcome.unwrap_or_else(|error| (format!("xtask: error: {error}\n"), ExitCode::FAILURE));
+    let (text, code) = outcome.unwrap_or_else(|error| (format!("xtask: error: {error}\n"), ExitCode::FAILURE));
     // A reader that went away (`| head`) is no failure of the check.
     let _ = std::io::stdout().write_all(text.as_bytes());
     code
@@ -30,15 +29,9 @@ fn main() -> ExitCode {
 fn report_tidy(tree: &Tree) -> (String, ExitCode) {
     let findings = tidy::check(tree);
     if findings.is_empty() {
-        (
-            format!("tidy: {} files, nothing to report\n", tree.len()),
-            ExitCode::SUCCESS,
-        )
+        (format!("tidy: {} files, nothing to report\n", tree.len()), ExitCode::SUCCESS)
     } else {
-        let mut text: String = findings
-            .iter()
-            .map(|finding| format!("{finding}\n"))
-            .collect();
+        let mut text: String = findings.iter().map(|finding| format!("{finding}\n")).collect();
         text.push_str(&format!("tidy: {} findings\n", findings.len()));
         (text, ExitCode::FAILURE)
     }

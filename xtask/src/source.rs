@@ -23,32 +23,19 @@ impl Source {
     pub(crate) fn of(text: &str) -> Self {
         let parts = Scanner::new(text).classify();
         let view = |wanted: Part| -> String {
-            let keep =
-                |(c, part): (char, &Part)| if *part == wanted || c == '\n' { c } else { ' ' };
+            let keep = |(c, part): (char, &Part)| if *part == wanted || c == '\n' { c } else { ' ' };
             text.chars().zip(&parts).map(keep).collect()
         };
-        Self {
-            code: view(Part::Code),
-            comments: view(Part::Comment),
-        }
+        Self { code: view(Part::Code), comments: view(Part::Comment) }
     }
 
     /// The code with every `#[cfg(test)]` item blanked.
     pub(crate) fn code_without_tests(&self) -> String {
         let mut code = self.code.clone();
         for item in self.test_items() {
-            let blank: String = code
-                .get(item.clone())
-                .unwrap_or_default()
-                .chars()
-                .map(|c| if c == '\n' { '\n' } else { ' ' })
-                .collect();
+            let blank: String = code.get(item.clone()).unwrap_or_default().chars().map(|c| if c == '\n' { '\n' } else { ' ' }).collect();
             // Blanked characters may be shorter than what they replace only outside ASCII, and code is ASCII or a name.
-            code = format!(
-                "{}{blank}{}",
-                code.get(..item.start).unwrap_or_default(),
-                code.get(item.end..).unwrap_or_default()
-            );
+            code = format!("{}{blank}{}", code.get(..item.start).unwrap_or_default(), code.get(item.end..).unwrap_or_default());
         }
         code
     }
@@ -56,11 +43,7 @@ impl Source {
     /// Lines outside `#[cfg(test)]` items: what the size limit counts.
     pub(crate) fn lines_without_tests(&self) -> usize {
         let newlines = |text: &str| text.matches('\n').count();
-        let tests: usize = self
-            .test_items()
-            .into_iter()
-            .map(|item| newlines(self.code.get(item).unwrap_or_default()))
-            .sum();
+        let tests: usize = self.test_items().into_iter().map(|item| newlines(self.code.get(item).unwrap_or_default())).sum();
         newlines(&self.code) - tests
     }
 
@@ -81,9 +64,7 @@ impl Source {
 fn item_end(code: &str, start: usize) -> usize {
     let tail = code.get(start..).unwrap_or_default();
     match tail.find(['{', ';']) {
-        Some(at) if tail.get(at..).is_some_and(|rest| rest.starts_with('{')) => {
-            start + at + block_len(tail.get(at..).unwrap_or_default())
-        }
+        Some(at) if tail.get(at..).is_some_and(|rest| rest.starts_with('{')) => start + at + block_len(tail.get(at..).unwrap_or_default()),
         Some(at) => start + at + 1,
         None => code.len(),
     }
@@ -112,10 +93,7 @@ struct Scanner {
 
 impl Scanner {
     fn new(text: &str) -> Self {
-        Self {
-            text: text.chars().collect(),
-            parts: Vec::new(),
-        }
+        Self { text: text.chars().collect(), parts: Vec::new() }
     }
 
     fn at(&self, offset: usize) -> Option<char> {
@@ -124,8 +102,7 @@ impl Scanner {
 
     fn take(&mut self, count: usize, part: Part) {
         let left = self.text.len() - self.parts.len();
-        self.parts
-            .extend(std::iter::repeat_n(part, count.min(left)));
+        self.parts.extend(std::iter::repeat_n(part, count.min(left)));
     }
 
     fn classify(mut self) -> Vec<Part> {
@@ -147,11 +124,7 @@ impl Scanner {
 
     /// Whether the character before the current one continues a word, other than a `b` or `c` prefix of a literal.
     fn in_word(&self) -> bool {
-        let before = self
-            .parts
-            .len()
-            .checked_sub(1)
-            .and_then(|at| self.text.get(at));
+        let before = self.parts.len().checked_sub(1).and_then(|at| self.text.get(at));
         before.is_some_and(|c| (c.is_alphanumeric() || *c == '_') && !matches!(c, 'b' | 'c'))
     }
 
@@ -192,9 +165,7 @@ impl Scanner {
 
     /// Number of `#` of a raw string that starts here, if one does (`r#name` is an identifier).
     fn raw_hashes(&self) -> Option<usize> {
-        let hashes = (1..)
-            .take_while(|offset| self.at(*offset) == Some('#'))
-            .count();
+        let hashes = (1..).take_while(|offset| self.at(*offset) == Some('#')).count();
         (self.at(1 + hashes) == Some('"')).then_some(hashes)
     }
 
@@ -227,9 +198,8 @@ mod tests {
 
     #[test]
     fn prose_and_literals_are_not_code() {
-        let source = Source::of(
-            "let a = \"client_id // no\"; // client_id\nlet b = r#\"}\"#; /* { /* nested */ } */ f('{', '\\'', &'a x);\n",
-        );
+        let source =
+            Source::of("let a = \"client_id // no\"; // client_id\nlet b = r#\"}\"#; /* { /* nested */ } */ f('{', '\\'', &'a x);\n");
         assert!(!source.code.contains("client_id"));
         assert!(!source.code.contains('{') && !source.code.contains('}'));
         assert!(source.code.contains("&'a x"));
@@ -239,14 +209,10 @@ mod tests {
 
     #[test]
     fn test_items_do_not_count() {
-        let source =
-            Source::of("fn a() {}\n#[cfg(test)]\nmod tests {\n    fn b() { {} }\n}\nfn c() {}\n");
+        let source = Source::of("fn a() {}\n#[cfg(test)]\nmod tests {\n    fn b() { {} }\n}\nfn c() {}\n");
         assert_eq!(source.lines_without_tests(), 3);
         let code = source.code_without_tests();
         assert!(code.contains("fn a") && code.contains("fn c") && !code.contains("fn b"));
-        assert_eq!(
-            Source::of("#[cfg(test)]\nmod tests;\nfn a() {}\n").lines_without_tests(),
-            2
-        );
+        assert_eq!(Source::of("#[cfg(test)]\nmod tests;\nfn a() {}\n").lines_without_tests(), 2);
     }
 }

@@ -24,29 +24,23 @@ pub(crate) fn mentions(text: &str) -> Vec<Mention<'_>> {
         if !tail.starts_with(|c: char| c.is_ascii_digit()) {
             continue;
         }
-        let end = tail
-            .find(|c: char| !c.is_ascii_digit() && c != '.' && c != '-')
-            .unwrap_or(tail.len());
+        let end = tail.find(|c: char| !c.is_ascii_digit() && c != '.' && c != '-').unwrap_or(tail.len());
         let number = tail.get(..end).unwrap_or_default().trim_end_matches('.');
         let bracketed = text.get(..offset).is_some_and(|head| head.ends_with('['));
         if !bracketed && !number.contains('-') {
             continue;
         }
-        found.push(Mention {
-            offset,
-            number,
-            well_formed: is_well_formed(number),
-        });
+        found.push(Mention { offset, number, well_formed: is_well_formed(number) });
     }
     found
 }
 
-/// `section.section…-n`, each part a number without leading zero.
+/// `section.section…-n`: numbers without leading zeros, where a section may be 0 (`3.1.0`).
 fn is_well_formed(number: &str) -> bool {
-    let part = |part: &str| !part.starts_with('0') && part.parse::<u16>().is_ok();
-    number.split_once('-').is_some_and(|(section, statement)| {
-        section.contains('.') && section.split('.').all(part) && part(statement)
-    })
+    let part = |part: &str| part == "0" || (!part.starts_with('0') && part.parse::<u16>().is_ok());
+    number
+        .split_once('-')
+        .is_some_and(|(section, statement)| section.contains('.') && section.split('.').all(part) && part(statement) && statement != "0")
 }
 
 /// Statement → code → tests, one block a statement, and a closing line with the counts.
@@ -56,10 +50,7 @@ pub(crate) fn table(tree: &Tree) -> String {
     for mention in &listed {
         rows.entry(key(mention.number)).or_default().listed = true;
     }
-    for (path, text) in tree
-        .ending("rs")
-        .filter(|(path, _)| !path.starts_with("xtask/"))
-    {
+    for (path, text) in tree.ending("rs").filter(|(path, _)| !path.starts_with("xtask/")) {
         let tests_from = text.find("#[cfg(test)]\nmod tests {").unwrap_or(text.len());
         for mention in mentions(text).iter().filter(|mention| mention.well_formed) {
             let place = format!("{path}:{}", line_of(text, mention.offset));
@@ -71,19 +62,13 @@ pub(crate) fn table(tree: &Tree) -> String {
             }
         }
         for (line, name, number) in named_tests(text) {
-            rows.entry(key(&number))
-                .or_default()
-                .tests
-                .push(format!("{path}:{line} {name}"));
+            rows.entry(key(&number)).or_default().tests.push(format!("{path}:{line} {name}"));
         }
     }
     let tested = rows.values().filter(|row| !row.tests.is_empty()).count();
     let cited = rows.values().filter(|row| !row.code.is_empty()).count();
     let mut text: String = rows.iter().map(|(key, row)| row.print(key)).collect();
-    text.push_str(&format!(
-        "{} statements, {cited} cited in code, {tested} named by tests\n",
-        rows.len()
-    ));
+    text.push_str(&format!("{} statements, {cited} cited in code, {tested} named by tests\n", rows.len()));
     text
 }
 
@@ -96,11 +81,7 @@ struct Row {
 
 impl Row {
     fn print(&self, key: &[u16]) -> String {
-        let mut text = format!(
-            "MQTT-{}{}\n",
-            number(key),
-            if self.listed { "" } else { " (not listed)" }
-        );
+        let mut text = format!("MQTT-{}{}\n", number(key), if self.listed { "" } else { " (not listed)" });
         for (kind, places) in [("code", &self.code), ("test", &self.tests)] {
             for place in places {
                 text.push_str(&format!("  {kind} {place}\n"));
@@ -115,14 +96,9 @@ fn named_tests(text: &str) -> Vec<(usize, String, String)> {
     let mut found = Vec::new();
     for (offset, prefix) in text.match_indices("fn mqtt_") {
         let tail = text.get(offset + prefix.len()..).unwrap_or_default();
-        let end = tail
-            .find(|c: char| !c.is_alphanumeric() && c != '_')
-            .unwrap_or(tail.len());
+        let end = tail.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(tail.len());
         let name = tail.get(..end).unwrap_or_default();
-        let digits: Vec<&str> = name
-            .split('_')
-            .take_while(|part| part.parse::<u16>().is_ok())
-            .collect();
+        let digits: Vec<&str> = name.split('_').take_while(|part| part.parse::<u16>().is_ok()).collect();
         if let [section @ .., statement] = digits.as_slice()
             && section.len() >= 2
         {
@@ -134,10 +110,7 @@ fn named_tests(text: &str) -> Vec<(usize, String, String)> {
 }
 
 fn key(number: &str) -> Vec<u16> {
-    number
-        .split(['.', '-'])
-        .filter_map(|part| part.parse().ok())
-        .collect()
+    number.split(['.', '-']).filter_map(|part| part.parse().ok()).collect()
 }
 
 fn number(key: &[u16]) -> String {
@@ -154,43 +127,21 @@ mod tests {
 
     #[test]
     fn numbers_are_told_from_prose() {
-        let found = mentions(
-            "[MQTT-3.1.4-3] and MQTT-5.0 and [MQTT-1.5.4] and `MQTT-4.7.1-` and MQTT-x.y, MQTT-3.1.2-11.",
-        );
+        let found = mentions("[MQTT-3.1.4-3] and MQTT-5.0 and [MQTT-1.5.4] and `MQTT-4.7.1-` and MQTT-x.y, MQTT-3.1.0-1.");
         let seen: Vec<(&str, bool)> = found.iter().map(|m| (m.number, m.well_formed)).collect();
-        assert_eq!(
-            seen,
-            [
-                ("3.1.4-3", true),
-                ("1.5.4", false),
-                ("4.7.1-", false),
-                ("3.1.2-11", true)
-            ]
-        );
+        assert_eq!(seen, [("3.1.4-3", true), ("1.5.4", false), ("4.7.1-", false), ("3.1.0-1", true)]);
     }
 
     #[test]
     fn the_table_joins_code_and_tests() {
         let tree = Tree::of(&[
             (LIST, "\"MQTT-3.1.4-3\" = \"\"\n\"MQTT-3.1.4-4\" = \"\"\n"),
-            (
-                "pure/x/src/a.rs",
-                "//! Why.\n// [MQTT-3.1.4-3]\nfn a() {}\n#[cfg(test)]\nmod tests {\n// [MQTT-3.1.4-3]\n}\n",
-            ),
-            (
-                "test/conformance/tests/b.rs",
-                "//! Why.\nfn mqtt_3_1_4_10_takes_over() {}\n",
-            ),
+            ("pure/x/src/a.rs", "//! Why.\n// [MQTT-3.1.4-3]\nfn a() {}\n#[cfg(test)]\nmod tests {\n// [MQTT-3.1.4-3]\n}\n"),
+            ("test/conformance/tests/b.rs", "//! Why.\nfn mqtt_3_1_4_10_takes_over() {}\n"),
         ]);
         let table = table(&tree);
-        assert!(
-            table.contains("MQTT-3.1.4-3\n  code pure/x/src/a.rs:2\n  test pure/x/src/a.rs:6\n"),
-            "{table}"
-        );
+        assert!(table.contains("MQTT-3.1.4-3\n  code pure/x/src/a.rs:2\n  test pure/x/src/a.rs:6\n"), "{table}");
         assert!(table.contains("MQTT-3.1.4-10 (not listed)\n  test test/conformance/tests/b.rs:2 mqtt_3_1_4_10_takes_over\n"));
-        assert!(
-            table.ends_with("3 statements, 1 cited in code, 2 named by tests\n"),
-            "{table}"
-        );
+        assert!(table.ends_with("3 statements, 1 cited in code, 2 named by tests\n"), "{table}");
     }
 }

@@ -43,10 +43,7 @@ impl Tree {
     }
 
     /// Files whose name ends in `.extension`, in the order of their paths.
-    pub(crate) fn ending<'a>(
-        &'a self,
-        extension: &'a str,
-    ) -> impl Iterator<Item = (&'a str, &'a str)> {
+    pub(crate) fn ending<'a>(&'a self, extension: &'a str) -> impl Iterator<Item = (&'a str, &'a str)> {
         self.files
             .iter()
             .filter(move |(path, _)| path.rsplit('.').next() == Some(extension))
@@ -62,30 +59,21 @@ impl Tree {
         let folder = format!("{path}/");
         path.is_empty()
             || self.paths.contains(path)
-            || self
-                .paths
-                .range(folder.clone()..)
-                .next()
-                .is_some_and(|next| next.starts_with(&folder))
+            || self.paths.range(folder.clone()..).next().is_some_and(|next| next.starts_with(&folder))
     }
 
     fn read_folder(&mut self, folder: &Path, prefix: &str) -> io::Result<()> {
         for entry in fs::read_dir(folder)? {
             let entry = entry?;
             let name = entry.file_name().to_string_lossy().into_owned();
-            let path = if prefix.is_empty() {
-                name.clone()
-            } else {
-                format!("{prefix}/{name}")
-            };
+            let path = if prefix.is_empty() { name.clone() } else { format!("{prefix}/{name}") };
             let kind = entry.file_type()?;
             if kind.is_dir() && !SKIPPED.contains(&name.as_str()) {
                 self.read_folder(&entry.path(), &path)?;
             } else if kind.is_file() {
                 let extension = name.rsplit('.').next().unwrap_or_default();
                 if READ.contains(&extension) {
-                    self.files
-                        .insert(path.clone(), fs::read_to_string(entry.path())?);
+                    self.files.insert(path.clone(), fs::read_to_string(entry.path())?);
                 }
                 self.paths.insert(path);
             }
@@ -96,8 +84,5 @@ impl Tree {
 
 /// The repository root: the parent of this crate's folder.
 pub(crate) fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .parent()
-        .unwrap_or_else(|| Path::new("."))
-        .to_owned()
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap_or_else(|| Path::new(".")).to_owned()
 }

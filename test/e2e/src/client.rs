@@ -66,13 +66,7 @@ pub struct Subscription<'a> {
 impl<'a> Subscription<'a> {
     /// A subscriber that stays.
     pub fn to(topic: &'a str, qos: u8, client_identifier: &'a str) -> Self {
-        Self {
-            topic,
-            qos,
-            client_identifier,
-            count: 0,
-            will: None,
-        }
+        Self { topic, qos, client_identifier, count: 0, will: None }
     }
 }
 
@@ -82,36 +76,16 @@ impl Client {
 
     /// Starts a subscriber. [`Client::wait_subscribed`] waits until its subscription stands.
     #[track_caller]
-    pub fn subscribe(
-        self,
-        version: Version,
-        port: u16,
-        credentials: &Credentials,
-        subscription: &Subscription<'_>,
-    ) -> Running {
-        let mut command = self.command(
-            "sub",
-            version,
-            port,
-            credentials,
-            subscription.client_identifier,
-        );
-        command
-            .arg(self.flag("-t", "--topic"))
-            .arg(subscription.topic);
-        command
-            .arg(self.flag("-q", "--qos"))
-            .arg(subscription.qos.to_string());
+    pub fn subscribe(self, version: Version, port: u16, credentials: &Credentials, subscription: &Subscription<'_>) -> Running {
+        let mut command = self.command("sub", version, port, credentials, subscription.client_identifier);
+        command.arg(self.flag("-t", "--topic")).arg(subscription.topic);
+        command.arg(self.flag("-q", "--qos")).arg(subscription.qos.to_string());
         if subscription.count > 0 {
-            command
-                .arg(self.flag("-C", "--count"))
-                .arg(subscription.count.to_string());
+            command.arg(self.flag("-C", "--count")).arg(subscription.count.to_string());
         }
         if let Some(will) = subscription.will {
             command.arg("--will-topic").arg(will.topic);
-            command
-                .arg(self.flag("--will-payload", "--will-message"))
-                .arg(will.message);
+            command.arg(self.flag("--will-payload", "--will-message")).arg(will.message);
             command.arg("--will-qos").arg(will.qos.to_string());
         }
         if self.has_mosquitto_flags() {
@@ -124,31 +98,16 @@ impl Client {
     /// Waits for the SUBACK.
     #[track_caller]
     pub fn wait_subscribed(self, subscriber: &Running) {
-        subscriber.wait_for(if self.has_mosquitto_flags() {
-            "received SUBACK"
-        } else {
-            "subscribed "
-        });
+        subscriber.wait_for(if self.has_mosquitto_flags() { "received SUBACK" } else { "subscribed " });
     }
 
     /// Publishes one message and waits until the exchange is over and the client has left.
     #[track_caller]
-    pub fn publish(
-        self,
-        version: Version,
-        port: u16,
-        credentials: &Credentials,
-        message: &Publication<'_>,
-    ) -> Finished {
-        let mut command =
-            self.command("pub", version, port, credentials, message.client_identifier);
+    pub fn publish(self, version: Version, port: u16, credentials: &Credentials, message: &Publication<'_>) -> Finished {
+        let mut command = self.command("pub", version, port, credentials, message.client_identifier);
         command.arg(self.flag("-t", "--topic")).arg(message.topic);
-        command
-            .arg(self.flag("-m", "--message"))
-            .arg(message.payload);
-        command
-            .arg(self.flag("-q", "--qos"))
-            .arg(message.qos.to_string());
+        command.arg(self.flag("-m", "--message")).arg(message.payload);
+        command.arg(self.flag("-q", "--qos")).arg(message.qos.to_string());
         if message.retain {
             command.arg(self.flag("-r", "--retain"));
         }
@@ -160,21 +119,10 @@ impl Client {
     }
 
     fn flag(self, mosquitto: &'static str, script: &'static str) -> &'static str {
-        if self.has_mosquitto_flags() {
-            mosquitto
-        } else {
-            script
-        }
+        if self.has_mosquitto_flags() { mosquitto } else { script }
     }
 
-    fn command(
-        self,
-        action: &str,
-        version: Version,
-        port: u16,
-        credentials: &Credentials,
-        client_identifier: &str,
-    ) -> Command {
+    fn command(self, action: &str, version: Version, port: u16, credentials: &Credentials, client_identifier: &str) -> Command {
         let mut command = match self {
             Self::Mosquitto => Command::new(format!("mosquitto_{action}")),
             Self::Signet => {
@@ -234,12 +182,6 @@ pub struct Publication<'a> {
 impl<'a> Publication<'a> {
     /// A message that is not retained.
     pub fn of(topic: &'a str, payload: &'a str, qos: u8) -> Self {
-        Self {
-            topic,
-            payload,
-            qos,
-            retain: false,
-            client_identifier: "publisher",
-        }
+        Self { topic, payload, qos, retain: false, client_identifier: "publisher" }
     }
 }

@@ -3,11 +3,7 @@
 //! Nothing of Signet is linked in. The binary is `$SIGNET_BIN`, or the one `cargo build` leaves in the target folder; the clients are
 //! the ones that `test/setup` installs. Whatever is missing fails the test with the command that mends it.
 
-#![expect(
-    clippy::expect_used,
-    clippy::panic,
-    reason = "a rig that cannot do its job fails the test that uses it"
-)]
+#![expect(clippy::expect_used, clippy::panic, reason = "a rig that cannot do its job fails the test that uses it")]
 
 mod client;
 mod pki;

@@ -55,26 +55,10 @@ impl Pki {
     #[track_caller]
     pub fn new(name: &str) -> Self {
         let pki = Self::in_new_folder();
-        pki.run(&[
-            "genpkey",
-            "-algorithm",
-            "EC",
-            "-pkeyopt",
-            "ec_paramgen_curve:P-256",
-            "-out",
-            "ca.key",
-        ]);
+        pki.run(&["genpkey", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256", "-out", "ca.key"]);
         let subject = format!("/CN={name}");
-        let extensions = [
-            "-addext",
-            "basicConstraints=critical,CA:TRUE",
-            "-addext",
-            "keyUsage=critical,keyCertSign,cRLSign",
-        ];
-        let request = [
-            "req", "-x509", "-new", "-key", "ca.key", "-subj", &subject, "-days", "365", "-out",
-            "ca.pem",
-        ];
+        let extensions = ["-addext", "basicConstraints=critical,CA:TRUE", "-addext", "keyUsage=critical,keyCertSign,cRLSign"];
+        let request = ["req", "-x509", "-new", "-key", "ca.key", "-subj", &subject, "-days", "365", "-out", "ca.pem"];
         pki.run(&[&request[..], &extensions[..]].concat());
         pki
     }
@@ -89,15 +73,8 @@ impl Pki {
     }
 
     fn in_new_folder() -> Self {
-        let pki = Self {
-            folder: tempfile::tempdir().expect("a temporary directory"),
-        };
-        for (name, content) in [
-            ("ca.cnf", CONFIGURATION),
-            ("index.txt", ""),
-            ("serial", "1001\n"),
-            ("crlnumber", "01\n"),
-        ] {
+        let pki = Self { folder: tempfile::tempdir().expect("a temporary directory") };
+        for (name, content) in [("ca.cnf", CONFIGURATION), ("index.txt", ""), ("serial", "1001\n"), ("crlnumber", "01\n")] {
             fs::write(pki.path(name), content).expect("the file can be written");
         }
         pki
@@ -113,16 +90,9 @@ impl Pki {
     pub fn issue(&self, name: &str, validity: Validity, signet_ca: &Path) -> Credentials {
         self.request(name);
         let (csr, pem) = (format!("{name}.csr"), format!("{name}.pem"));
-        let mut arguments = vec![
-            "ca", "-batch", "-notext", "-config", "ca.cnf", "-in", &csr, "-out", &pem,
-        ];
+        let mut arguments = vec!["ca", "-batch", "-notext", "-config", "ca.cnf", "-in", &csr, "-out", &pem];
         if validity == Validity::Past {
-            arguments.extend([
-                "-startdate",
-                "20200101000000Z",
-                "-enddate",
-                "20201231000000Z",
-            ]);
+            arguments.extend(["-startdate", "20200101000000Z", "-enddate", "20201231000000Z"]);
         }
         self.run(&arguments);
         self.credentials(name, signet_ca)
@@ -133,80 +103,35 @@ impl Pki {
     pub fn issue_version_1(&self, name: &str, signet_ca: &Path) -> Credentials {
         self.request(name);
         let (csr, pem) = (format!("{name}.csr"), format!("{name}.pem"));
-        self.run(&[
-            "x509",
-            "-req",
-            "-in",
-            &csr,
-            "-CA",
-            "ca.pem",
-            "-CAkey",
-            "ca.key",
-            "-CAcreateserial",
-            "-days",
-            "3",
-            "-out",
-            &pem,
-        ]);
+        self.run(&["x509", "-req", "-in", &csr, "-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial", "-days", "3", "-out", &pem]);
         self.credentials(name, signet_ca)
     }
 
     /// Revokes a certificate of [`Pki::issue`]; the next [`Pki::crl`] says so.
     #[track_caller]
     pub fn revoke(&self, name: &str) {
-        self.run(&[
-            "ca",
-            "-config",
-            "ca.cnf",
-            "-revoke",
-            &format!("{name}.pem"),
-            "-crl_reason",
-            "keyCompromise",
-        ]);
+        self.run(&["ca", "-config", "ca.cnf", "-revoke", &format!("{name}.pem"), "-crl_reason", "keyCompromise"]);
     }
 
     /// Signs the next CRL and puts it at `to` in one step.
     #[track_caller]
     pub fn crl(&self, to: &Path) {
-        self.run(&[
-            "ca", "-config", "ca.cnf", "-gencrl", "-crlexts", "crl", "-out", "crl.pem",
-        ]);
+        self.run(&["ca", "-config", "ca.cnf", "-gencrl", "-crlexts", "crl", "-out", "crl.pem"]);
         let beside = to.with_extension("new");
         fs::copy(self.path("crl.pem"), &beside).expect("the CRL can be copied");
         fs::rename(&beside, to).expect("the CRL can be put in place");
     }
 
     fn request(&self, name: &str) {
-        let (key, csr, subject) = (
-            format!("{name}.key"),
-            format!("{name}.csr"),
-            format!("/CN={name}"),
-        );
-        let new_key = [
-            "req",
-            "-new",
-            "-newkey",
-            "ec",
-            "-pkeyopt",
-            "ec_paramgen_curve:P-256",
-            "-nodes",
-        ];
-        self.run(
-            &[
-                &new_key[..],
-                &["-keyout", &key, "-subj", &subject, "-out", &csr],
-            ]
-            .concat(),
-        );
+        let (key, csr, subject) = (format!("{name}.key"), format!("{name}.csr"), format!("/CN={name}"));
+        let new_key = ["req", "-new", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"];
+        self.run(&[&new_key[..], &["-keyout", &key, "-subj", &subject, "-out", &csr]].concat());
     }
 
     fn credentials(&self, name: &str, signet_ca: &Path) -> Credentials {
         Credentials {
             cafile: signet_ca.to_owned(),
-            certificate: Some((
-                self.path(&format!("{name}.pem")),
-                self.path(&format!("{name}.key")),
-            )),
+            certificate: Some((self.path(&format!("{name}.pem")), self.path(&format!("{name}.key")))),
         }
     }
 

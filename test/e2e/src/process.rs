@@ -65,10 +65,7 @@ impl Lines {
     fn read_all(&self, stream: impl Read) {
         let mut reader = BufReader::new(stream);
         let mut line = Vec::new();
-        while reader
-            .read_until(b'\n', &mut line)
-            .is_ok_and(|read| read > 0)
-        {
+        while reader.read_until(b'\n', &mut line).is_ok_and(|read| read > 0) {
             let text = String::from_utf8_lossy(&line).trim_end().to_owned();
             self.lock().lines.push(text);
             self.changed.notify_all();
@@ -87,13 +84,8 @@ impl Running {
     #[track_caller]
     pub fn start(command: &mut Command) -> Self {
         let name = command.get_program().to_string_lossy().into_owned();
-        command
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped());
-        let mut child = command
-            .spawn()
-            .unwrap_or_else(|error| panic!("cannot start `{name}`: {error} (run test/setup once)"));
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap_or_else(|error| panic!("cannot start `{name}`: {error} (run test/setup once)"));
         let lines = Arc::new(Lines::default());
         let mut readers = Vec::new();
         if let Some(stream) = child.stdout.take() {
@@ -105,13 +97,7 @@ impl Running {
             readers.push(std::thread::spawn(move || lines.read_all(stream)));
         }
         let input = child.stdin.take();
-        Self {
-            name,
-            child,
-            input,
-            lines,
-            readers,
-        }
+        Self { name, child, input, lines, readers }
     }
 
     /// Runs `command` to its end without input.
@@ -128,10 +114,7 @@ impl Running {
     /// When the input is closed.
     pub fn write(&mut self, bytes: &[u8]) {
         let input = self.input.as_mut().expect("the input is still open");
-        input
-            .write_all(bytes)
-            .and_then(|()| input.flush())
-            .expect("the process reads its input");
+        input.write_all(bytes).and_then(|()| input.flush()).expect("the process reads its input");
     }
 
     /// Ends the process's input.
@@ -159,16 +142,9 @@ impl Running {
             }
             let left = deadline.saturating_duration_since(Instant::now());
             if left.is_zero() || state.ended == self.readers.len() {
-                panic!(
-                    "`{}` did not say `{what}`; it said:\n{}",
-                    self.name,
-                    state.lines.join("\n")
-                );
+                panic!("`{}` did not say `{what}`; it said:\n{}", self.name, state.lines.join("\n"));
             }
-            let waited = self
-                .lines
-                .changed
-                .wait_timeout(state, left.min(Duration::from_secs(1)));
+            let waited = self.lines.changed.wait_timeout(state, left.min(Duration::from_secs(1)));
             state = waited.unwrap_or_else(PoisonError::into_inner).0;
         }
     }
@@ -195,13 +171,8 @@ impl Running {
 
     /// Sends a signal by name (`HUP`, `TERM`).
     pub fn signal(&self, name: &str) {
-        let sent = Command::new("kill")
-            .args([format!("-{name}"), self.id().to_string()])
-            .status();
-        assert!(
-            sent.is_ok_and(|status| status.success()),
-            "cannot send SIG{name}"
-        );
+        let sent = Command::new("kill").args([format!("-{name}"), self.id().to_string()]).status();
+        assert!(sent.is_ok_and(|status| status.success()), "cannot send SIG{name}");
     }
 
     /// Waits until the process has ended by itself.
@@ -217,11 +188,7 @@ impl Running {
                 Ok(None) if Instant::now() < deadline => {
                     // The end of a child has no event that std can wait for with a deadline; its output closing comes close.
                     let state = self.lines.lock();
-                    let wait = Duration::from_millis(if state.ended < self.readers.len() {
-                        200
-                    } else {
-                        5
-                    });
+                    let wait = Duration::from_millis(if state.ended < self.readers.len() { 200 } else { 5 });
                     drop(self.lines.changed.wait_timeout(state, wait));
                 }
                 Ok(None) => panic!("`{}` did not end; it said:\n{}", self.name, self.output()),
@@ -232,10 +199,7 @@ impl Running {
             reader.join().expect("the reader does not panic");
         }
         let output = self.lines.lock().lines.join("\n");
-        Finished {
-            code: status.code(),
-            output,
-        }
+        Finished { code: status.code(), output }
     }
 
     fn end(&mut self) {

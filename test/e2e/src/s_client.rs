@@ -21,28 +21,10 @@ pub fn start(site: &Site, credentials: &Credentials, more: &[&str]) -> Running {
     let text = |path: &Path| path.to_string_lossy().into_owned();
     let address = format!("127.0.0.1:{}", site.port());
     let cafile = text(&credentials.cafile);
-    let mut arguments = vec![
-        "s_client",
-        "-connect",
-        &address,
-        "-CAfile",
-        &cafile,
-        "-ign_eof",
-        "-verify_return_error",
-    ];
-    let files = credentials
-        .certificate
-        .as_ref()
-        .map(|(certificate, key)| (text(certificate), text(key)));
+    let mut arguments = vec!["s_client", "-connect", &address, "-CAfile", &cafile, "-ign_eof", "-verify_return_error"];
+    let files = credentials.certificate.as_ref().map(|(certificate, key)| (text(certificate), text(key)));
     if let Some((certificate, key)) = &files {
-        arguments.extend([
-            "-cert",
-            certificate,
-            "-cert_chain",
-            certificate,
-            "-key",
-            key,
-        ]);
+        arguments.extend(["-cert", certificate, "-cert_chain", certificate, "-key", key]);
     }
     arguments.extend(more);
     openssl_running(site.folder(), &arguments)
@@ -60,17 +42,8 @@ pub fn refused(site: &Site, credentials: &Credentials, more: &[&str]) -> String 
 /// # Panics
 /// When no CONNACK with success came.
 #[track_caller]
-pub fn accepted(
-    site: &Site,
-    credentials: &Credentials,
-    session_file: &str,
-    more: &[&str],
-) -> String {
-    let mut running = start(
-        site,
-        credentials,
-        &[&["-sess_out", session_file], more].concat(),
-    );
+pub fn accepted(site: &Site, credentials: &Credentials, session_file: &str, more: &[&str]) -> String {
+    let mut running = start(site, credentials, &[&["-sess_out", session_file], more].concat());
     running.write(CONNECT);
     running.write(DISCONNECT);
     let output = running.finish().output;

@@ -32,17 +32,13 @@ impl Site {
         let folder = tempfile::tempdir().expect("a temporary directory");
         let port = free_port();
         let site = Self { folder, port };
-        site.signet(&["quickstart", "--no-serve", "--port", &port.to_string()])
-            .succeeded();
+        site.signet(&["quickstart", "--no-serve", "--port", &port.to_string()]).succeeded();
         site
     }
 
     /// A new directory with nothing in it, and a port nobody listens on.
     pub fn empty() -> Self {
-        Self {
-            folder: tempfile::tempdir().expect("a temporary directory"),
-            port: free_port(),
-        }
+        Self { folder: tempfile::tempdir().expect("a temporary directory"), port: free_port() }
     }
 
     /// The directory.
@@ -63,11 +59,7 @@ impl Site {
     /// A command line of `signet` in the directory.
     pub fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(tools::signet());
-        command
-            .current_dir(self.folder())
-            .args(arguments)
-            .env("NO_COLOR", "1")
-            .env_remove("RUST_LOG");
+        command.current_dir(self.folder()).args(arguments).env("NO_COLOR", "1").env_remove("RUST_LOG");
         command
     }
 
@@ -93,16 +85,8 @@ impl Site {
         let mut running = Running::start(&mut self.command(&["serve"]));
         let deadline = Instant::now() + PATIENCE;
         while TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)).is_err() {
-            assert!(
-                running.is_running(),
-                "the broker ended:\n{}",
-                running.output()
-            );
-            assert!(
-                Instant::now() < deadline,
-                "the broker does not listen:\n{}",
-                running.output()
-            );
+            assert!(running.is_running(), "the broker ended:\n{}", running.output());
+            assert!(Instant::now() < deadline, "the broker does not listen:\n{}", running.output());
             std::thread::yield_now();
         }
         Broker { running }
@@ -112,19 +96,13 @@ impl Site {
     pub fn device(&self, name: &str) -> Credentials {
         Credentials {
             cafile: self.path("ca/ca.pem"),
-            certificate: Some((
-                self.path(&format!("devices/{name}.pem")),
-                self.path(&format!("devices/{name}.key")),
-            )),
+            certificate: Some((self.path(&format!("devices/{name}.pem")), self.path(&format!("devices/{name}.key")))),
         }
     }
 
     /// No certificate, trusting this CA.
     pub fn nobody(&self) -> Credentials {
-        Credentials {
-            cafile: self.path("ca/ca.pem"),
-            certificate: None,
-        }
+        Credentials { cafile: self.path("ca/ca.pem"), certificate: None }
     }
 }
 
@@ -138,9 +116,7 @@ impl Broker {
     /// Waits for a log line that contains every one of `texts`.
     #[track_caller]
     pub fn logs_all(&self, texts: &[&str]) -> String {
-        self.running.wait_for_line(&texts.join("` and `"), |line| {
-            texts.iter().all(|text| line.contains(text))
-        })
+        self.running.wait_for_line(&texts.join("` and `"), |line| texts.iter().all(|text| line.contains(text)))
     }
 
     /// Everything logged so far.
@@ -164,8 +140,5 @@ impl Broker {
 /// A port nobody listens on now. Another process may take it in between; then the broker says so and the test fails with its words.
 fn free_port() -> u16 {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
-    listener
-        .local_addr()
-        .expect("a bound listener has an address")
-        .port()
+    listener.local_addr().expect("a bound listener has an address").port()
 }

@@ -20,13 +20,8 @@ fn target() -> PathBuf {
 /// # Panics
 /// When there is none.
 pub(crate) fn signet() -> PathBuf {
-    let binary = std::env::var_os("SIGNET_BIN")
-        .map_or_else(|| target().join("debug").join("signet"), PathBuf::from);
-    assert!(
-        binary.is_file(),
-        "`{}` does not exist: run `cargo build -p signet` first",
-        binary.display()
-    );
+    let binary = std::env::var_os("SIGNET_BIN").map_or_else(|| target().join("debug").join("signet"), PathBuf::from);
+    assert!(binary.is_file(), "`{}` does not exist: run `cargo build -p signet` first", binary.display());
     binary
 }
 
@@ -36,19 +31,13 @@ pub(crate) fn signet() -> PathBuf {
 /// When it is not there.
 pub(crate) fn installed(relative: &str) -> PathBuf {
     let path = repository().join("target/clients").join(relative);
-    assert!(
-        path.exists(),
-        "`{}` does not exist: run test/setup once",
-        path.display()
-    );
+    assert!(path.exists(), "`{}` does not exist: run test/setup once", path.display());
     path
 }
 
 /// A client program of this crate.
 pub(crate) fn script(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("clients")
-        .join(name)
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("clients").join(name)
 }
 
 /// Runs `openssl` in `folder`.

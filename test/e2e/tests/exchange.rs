@@ -9,10 +9,7 @@ fn receives_from_everybody(receiver: Client, version: Version) {
     let site = Site::quickstart();
     let broker = site.serve();
     let pump = site.device("pump-7");
-    let subscription = Subscription {
-        count: Client::ALL.len() * 3,
-        ..Subscription::to("pump-7/#", 2, "receiver")
-    };
+    let subscription = Subscription { count: Client::ALL.len() * 3, ..Subscription::to("pump-7/#", 2, "receiver") };
     let subscriber = receiver.subscribe(version, site.port(), &pump, &subscription);
     receiver.wait_subscribed(&subscriber);
 
@@ -20,18 +17,12 @@ fn receives_from_everybody(receiver: Client, version: Version) {
         for qos in 0..=2 {
             let payload = format!("{publisher:?}-{qos}");
             let message = Publication::of("pump-7/temp", &payload, qos);
-            publisher
-                .publish(version, site.port(), &pump, &message)
-                .succeeded();
+            publisher.publish(version, site.port(), &pump, &message).succeeded();
             subscriber.wait_for(&format!("message pump-7/temp {qos} 0 {payload}"));
         }
     }
     let output = subscriber.finish().succeeded().output;
-    assert_eq!(
-        output.matches("message pump-7/temp").count(),
-        Client::ALL.len() * 3,
-        "a message came twice:\n{output}"
-    );
+    assert_eq!(output.matches("message pump-7/temp").count(), Client::ALL.len() * 3, "a message came twice:\n{output}");
     broker.stop().succeeded();
 }
 
@@ -83,16 +74,11 @@ fn a_subscription_lowers_the_qos() {
     let pump = site.device("pump-7");
     for version in [Version::V311, Version::V5] {
         for receiver in Client::ALL {
-            let subscription = Subscription {
-                count: 1,
-                ..Subscription::to("pump-7/low", 1, "receiver")
-            };
+            let subscription = Subscription { count: 1, ..Subscription::to("pump-7/low", 1, "receiver") };
             let subscriber = receiver.subscribe(version, site.port(), &pump, &subscription);
             receiver.wait_subscribed(&subscriber);
             let message = Publication::of("pump-7/low", "x", 2);
-            Client::Mosquitto
-                .publish(version, site.port(), &pump, &message)
-                .succeeded();
+            Client::Mosquitto.publish(version, site.port(), &pump, &message).succeeded();
             subscriber.wait_for("message pump-7/low 1 0 x");
             subscriber.finish().succeeded();
         }
@@ -109,19 +95,11 @@ fn retained_messages_reach_later_subscribers() {
         for publisher in Client::ALL {
             let topic = format!("pump-7/state/{publisher:?}/{version:?}");
             for payload in ["old", "new"] {
-                let message = Publication {
-                    retain: true,
-                    ..Publication::of(&topic, payload, 1)
-                };
-                publisher
-                    .publish(version, site.port(), &pump, &message)
-                    .succeeded();
+                let message = Publication { retain: true, ..Publication::of(&topic, payload, 1) };
+                publisher.publish(version, site.port(), &pump, &message).succeeded();
             }
             for receiver in Client::ALL {
-                let subscription = Subscription {
-                    count: 1,
-                    ..Subscription::to(&topic, 1, "receiver")
-                };
+                let subscription = Subscription { count: 1, ..Subscription::to(&topic, 1, "receiver") };
                 let subscriber = receiver.subscribe(version, site.port(), &pump, &subscription);
                 subscriber.wait_for(&format!("message {topic} 1 1 new"));
                 subscriber.finish().succeeded();
@@ -138,23 +116,13 @@ fn a_lost_connection_publishes_the_will() {
     let pump = site.device("pump-7");
     for version in [Version::V311, Version::V5] {
         for lost in Client::ALL {
-            let watch = Subscription {
-                count: 1,
-                ..Subscription::to("pump-7/will", 2, "watcher")
-            };
+            let watch = Subscription { count: 1, ..Subscription::to("pump-7/will", 2, "watcher") };
             let watcher = Client::Mosquitto.subscribe(version, site.port(), &pump, &watch);
             Client::Mosquitto.wait_subscribed(&watcher);
 
             let payload = format!("lost-{lost:?}");
-            let will = Will {
-                topic: "pump-7/will",
-                message: &payload,
-                qos: 1,
-            };
-            let subscription = Subscription {
-                will: Some(will),
-                ..Subscription::to("pump-7/x", 0, "mortal")
-            };
+            let will = Will { topic: "pump-7/will", message: &payload, qos: 1 };
+            let subscription = Subscription { will: Some(will), ..Subscription::to("pump-7/x", 0, "mortal") };
             let mortal = lost.subscribe(version, site.port(), &pump, &subscription);
             lost.wait_subscribed(&mortal);
             mortal.kill();
@@ -171,39 +139,18 @@ fn a_clean_end_drops_the_will() {
     let site = Site::quickstart();
     let _broker = site.serve();
     let pump = site.device("pump-7");
-    let watch = Subscription {
-        count: 1,
-        ..Subscription::to("pump-7/#", 2, "watcher")
-    };
+    let watch = Subscription { count: 1, ..Subscription::to("pump-7/#", 2, "watcher") };
     let watcher = Client::Mosquitto.subscribe(Version::V5, site.port(), &pump, &watch);
     Client::Mosquitto.wait_subscribed(&watcher);
 
-    let will = Will {
-        topic: "pump-7/will",
-        message: "must not appear",
-        qos: 1,
-    };
-    let subscription = Subscription {
-        will: Some(will),
-        count: 1,
-        ..Subscription::to("$share/a/pump-7/go", 0, "polite")
-    };
+    let will = Will { topic: "pump-7/will", message: "must not appear", qos: 1 };
+    let subscription = Subscription { will: Some(will), count: 1, ..Subscription::to("$share/a/pump-7/go", 0, "polite") };
     // The rule names pump-7/#, and a shared subscription is judged by its filter.
     let polite = Client::Paho.subscribe(Version::V5, site.port(), &pump, &subscription);
     Client::Paho.wait_subscribed(&polite);
-    Client::Mosquitto
-        .publish(
-            Version::V5,
-            site.port(),
-            &pump,
-            &Publication::of("pump-7/go", "now", 0),
-        )
-        .succeeded();
+    Client::Mosquitto.publish(Version::V5, site.port(), &pump, &Publication::of("pump-7/go", "now", 0)).succeeded();
     polite.finish().succeeded();
 
     let output = watcher.finish().succeeded().output;
-    assert!(
-        output.contains("message pump-7/go 0 0 now") && !output.contains("must not appear"),
-        "{output}"
-    );
+    assert!(output.contains("message pump-7/go 0 0 now") && !output.contains("must not appear"), "{output}");
 }

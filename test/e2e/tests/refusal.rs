@@ -1,9 +1,7 @@
 //! Who must not get in does not get in, with any client and in both versions; the broker's log says who it was and what failed, and the
 //! client gets the TLS alert that the standard names.
 
-use signet_e2e::{
-    Client, Credentials, Pki, Publication, Site, Subscription, Validity, Version, s_client,
-};
+use signet_e2e::{Client, Credentials, Pki, Publication, Site, Subscription, Validity, Version, s_client};
 
 /// Tries with every client and version; each must fail, and the log must name the check each time.
 #[track_caller]
@@ -13,25 +11,12 @@ fn is_refused(site: &Site, credentials: &Credentials, log: &[&str]) {
         for client in Client::ALL {
             let message = Publication::of("pump-7/temp", "must not arrive", 1);
             let attempt = client.publish(version, site.port(), credentials, &message);
-            assert_ne!(
-                attempt.code,
-                Some(0),
-                "{client:?} {version:?} got in:\n{}",
-                attempt.output
-            );
+            assert_ne!(attempt.code, Some(0), "{client:?} {version:?} got in:\n{}", attempt.output);
         }
     }
     broker.logs_all(log);
-    let refused = broker
-        .log()
-        .lines()
-        .filter(|line| log.iter().all(|text| line.contains(text)))
-        .count();
-    assert!(
-        refused >= Client::ALL.len() * 2,
-        "{refused} lines with {log:?}:\n{}",
-        broker.log()
-    );
+    let refused = broker.log().lines().filter(|line| log.iter().all(|text| line.contains(text))).count();
+    assert!(refused >= Client::ALL.len() * 2, "{refused} lines with {log:?}:\n{}", broker.log());
 }
 
 /// The alert number that `openssl s_client` shows for both TLS versions.
@@ -40,10 +25,7 @@ fn gets_alert(site: &Site, credentials: &Credentials, number: u8) {
     let _broker = site.serve();
     for version in ["-tls1_2", "-tls1_3"] {
         let output = s_client::refused(site, credentials, &[version]);
-        assert!(
-            output.contains(&format!("SSL alert number {number}")),
-            "{version}:\n{output}"
-        );
+        assert!(output.contains(&format!("SSL alert number {number}")), "{version}:\n{output}");
     }
 }
 
@@ -77,13 +59,8 @@ fn an_expired_certificate() {
 #[test]
 fn a_revoked_certificate() {
     let site = Site::quickstart();
-    site.signet(&["device", "revoke", "pump-7", "--reason", "keyCompromise"])
-        .succeeded();
-    is_refused(
-        &site,
-        &site.device("pump-7"),
-        &["refused", "CN=pump-7", "revocation", "keyCompromise"],
-    );
+    site.signet(&["device", "revoke", "pump-7", "--reason", "keyCompromise"]).succeeded();
+    is_refused(&site, &site.device("pump-7"), &["refused", "CN=pump-7", "revocation", "keyCompromise"]);
     gets_alert(&site, &site.device("pump-7"), 44);
 }
 
@@ -93,45 +70,23 @@ fn a_version_1_certificate() {
     let site = Site::quickstart();
     let issuing = Pki::of(&site.path("ca/issuing.pem"), &site.path("ca/issuing.key"));
     let old = issuing.issue_version_1("pump-7", &site.path("ca/ca.pem"));
-    is_refused(
-        &site,
-        &old,
-        &["refused", "CN=pump-7", "version 1", "-extfile"],
-    );
+    is_refused(&site, &old, &["refused", "CN=pump-7", "version 1", "-extfile"]);
 }
 
 /// A device may not speak under another's identifier when the listener binds them.
 #[test]
 fn a_client_identifier_of_another_device() {
     let site = Site::quickstart();
-    site.edit("signet.toml", |text| {
-        text.replace(
-            "\nbind_client_identifier = \"any\"",
-            "\nbind_client_identifier = \"${device}*\"",
-        )
-    });
+    site.edit("signet.toml", |text| text.replace("\nbind_client_identifier = \"any\"", "\nbind_client_identifier = \"${device}*\""));
     let broker = site.serve();
     let pump = site.device("pump-7");
     for version in [Version::V311, Version::V5] {
         for client in Client::ALL {
-            let as_other = Publication {
-                client_identifier: "pump-8",
-                ..Publication::of("pump-7/temp", "x", 1)
-            };
+            let as_other = Publication { client_identifier: "pump-8", ..Publication::of("pump-7/temp", "x", 1) };
             let attempt = client.publish(version, site.port(), &pump, &as_other);
-            assert_ne!(
-                attempt.code,
-                Some(0),
-                "{client:?} {version:?} got in:\n{}",
-                attempt.output
-            );
-            let as_itself = Publication {
-                client_identifier: "pump-7-a",
-                ..as_other
-            };
-            client
-                .publish(version, site.port(), &pump, &as_itself)
-                .succeeded();
+            assert_ne!(attempt.code, Some(0), "{client:?} {version:?} got in:\n{}", attempt.output);
+            let as_itself = Publication { client_identifier: "pump-7-a", ..as_other };
+            client.publish(version, site.port(), &pump, &as_itself).succeeded();
         }
     }
     broker.logs_all(&["pump-8", "pump-7"]);
@@ -143,39 +98,20 @@ fn a_topic_of_another_device() {
     let site = Site::quickstart();
     let _broker = site.serve();
     let pump = site.device("pump-7");
-    let watch = Subscription {
-        count: 1,
-        ..Subscription::to("pump-7/#", 2, "watcher")
-    };
+    let watch = Subscription { count: 1, ..Subscription::to("pump-7/#", 2, "watcher") };
     let watcher = Client::Mosquitto.subscribe(Version::V5, site.port(), &pump, &watch);
     Client::Mosquitto.wait_subscribed(&watcher);
 
     let foreign = Publication::of("pump-8/temp", "x", 1);
     let attempt = Client::Mosquitto.publish(Version::V5, site.port(), &pump, &foreign);
-    assert!(
-        attempt.says("not authorized") || attempt.says("Not authorized"),
-        "{}",
-        attempt.output
-    );
+    assert!(attempt.says("not authorized") || attempt.says("Not authorized"), "{}", attempt.output);
 
     let subscription = Subscription::to("pump-8/#", 0, "nosy");
     let nosy = Client::Paho.subscribe(Version::V5, site.port(), &pump, &subscription);
     nosy.wait_for("subscribed 135");
 
-    Client::Mosquitto
-        .publish(
-            Version::V5,
-            site.port(),
-            &pump,
-            &Publication::of("pump-7/temp", "end", 1),
-        )
-        .succeeded();
-    assert!(
-        watcher
-            .finish()
-            .succeeded()
-            .says("message pump-7/temp 1 0 end")
-    );
+    Client::Mosquitto.publish(Version::V5, site.port(), &pump, &Publication::of("pump-7/temp", "end", 1)).succeeded();
+    assert!(watcher.finish().succeeded().says("message pump-7/temp 1 0 end"));
 }
 
 /// The broker's certificate is checked by every client: one from a CA they do not trust is refused by them.
@@ -184,22 +120,9 @@ fn the_clients_refuse_a_broker_of_another_ca() {
     let site = Site::quickstart();
     let _broker = site.serve();
     let other = Pki::new("Other CA");
-    let mistrusting = Credentials {
-        cafile: other.path("ca.pem"),
-        ..site.device("pump-7")
-    };
+    let mistrusting = Credentials { cafile: other.path("ca.pem"), ..site.device("pump-7") };
     for client in Client::ALL {
-        let attempt = client.publish(
-            Version::V5,
-            site.port(),
-            &mistrusting,
-            &Publication::of("pump-7/temp", "x", 1),
-        );
-        assert_ne!(
-            attempt.code,
-            Some(0),
-            "{client:?} trusted it:\n{}",
-            attempt.output
-        );
+        let attempt = client.publish(Version::V5, site.port(), &mistrusting, &Publication::of("pump-7/temp", "x", 1));
+        assert_ne!(attempt.code, Some(0), "{client:?} trusted it:\n{}", attempt.output);
     }
 }

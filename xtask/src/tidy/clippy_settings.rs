@@ -12,22 +12,12 @@ pub(super) fn check(tree: &Tree) -> Vec<Finding> {
         text.parse::<toml::Table>().ok()
     };
     let (Some(shared), Some(pure)) = (read(SHARED), read(PURE)) else {
-        return vec![Finding::new(
-            PURE,
-            0,
-            "`clippy.toml` or `pure/clippy.toml` is missing or is no TOML",
-        )];
+        return vec![Finding::new(PURE, 0, "`clippy.toml` or `pure/clippy.toml` is missing or is no TOML")];
     };
     shared
         .iter()
         .filter(|(key, value)| pure.get(*key) != Some(value))
-        .map(|(key, value)| {
-            Finding::new(
-                PURE,
-                0,
-                format!("does not repeat `{key} = {value}` of {SHARED}"),
-            )
-        })
+        .map(|(key, value)| Finding::new(PURE, 0, format!("does not repeat `{key} = {value}` of {SHARED}")))
         .collect()
 }
 

@@ -16,79 +16,26 @@ const GRAPH: [(&str, &[&str]); 14] = [
     ("io/net", &["identity", "revocation", "tls"]),
     ("io/store", &["broker"]),
     ("io/ledger", &["ca", "revocation", "identity"]),
-    (
-        "io/server",
-        &[
-            "mqtt",
-            "broker",
-            "identity",
-            "revocation",
-            "policy",
-            "net",
-            "store",
-            "tls",
-        ],
-    ),
-    (
-        "io/admin",
-        &[
-            "ca",
-            "policy",
-            "revocation",
-            "identity",
-            "ledger",
-            "net",
-            "tls",
-        ],
-    ),
+    ("io/server", &["mqtt", "broker", "identity", "revocation", "policy", "net", "store", "tls"]),
+    ("io/admin", &["ca", "policy", "revocation", "identity", "ledger", "net", "tls"]),
     ("io/client", &["mqtt", "tls"]),
     (
         "app/signet",
-        &[
-            "mqtt",
-            "identity",
-            "revocation",
-            "policy",
-            "ca",
-            "broker",
-            "tls",
-            "net",
-            "store",
-            "ledger",
-            "server",
-            "admin",
-            "client",
-        ],
+        &["mqtt", "identity", "revocation", "policy", "ca", "broker", "tls", "net", "store", "ledger", "server", "admin", "client"],
     ),
 ];
 
 /// Crate of somebody else → the folders that may name it, and why nobody else may.
 const NAMED_ONLY_IN: [(&str, &[&str], &str); 9] = [
-    (
-        "rustls",
-        &["io/tls"],
-        "only the wrapper may notice a change of the TLS engine",
-    ),
-    (
-        "rustls-webpki",
-        &["io/tls"],
-        "certification paths are verified in one place",
-    ),
+    ("rustls", &["io/tls"], "only the wrapper may notice a change of the TLS engine"),
+    ("rustls-webpki", &["io/tls"], "certification paths are verified in one place"),
     ("axum", &["io/admin"], "HTTP has one home"),
     ("hyper", &["io/admin"], "HTTP has one home"),
     ("hyper-util", &["io/admin"], "HTTP has one home"),
     ("http-body-util", &["io/admin"], "HTTP has one home"),
     ("redb", &["io/ledger"], "the storage engine has one home"),
-    (
-        "tokio",
-        &["io/admin", "app/signet"],
-        "the data plane runs on its own shards, tokio is the control plane",
-    ),
-    (
-        "mio",
-        &["io/net", "io/server"],
-        "sockets of the data plane are polled by the shards",
-    ),
+    ("tokio", &["io/admin", "app/signet"], "the data plane runs on its own shards, tokio is the control plane"),
+    ("mio", &["io/net", "io/server"], "sockets of the data plane are polled by the shards"),
 ];
 
 /// Crates that bring clocks, sockets or randomness: never under `pure/`.
@@ -108,17 +55,8 @@ pub(super) fn check(tree: &Tree) -> Vec<Finding> {
         check_ours(path, folder, &dependencies, &mut findings);
         check_others(path, folder, &dependencies, &mut findings);
         let inherits = |table: &toml::Table| table.get("workspace").and_then(toml::Value::as_bool);
-        if manifest
-            .get("lints")
-            .and_then(toml::Value::as_table)
-            .and_then(inherits)
-            != Some(true)
-        {
-            findings.push(Finding::new(
-                path,
-                0,
-                "does not take the workspace lints: add `[lints] workspace = true`",
-            ));
+        if manifest.get("lints").and_then(toml::Value::as_table).and_then(inherits) != Some(true) {
+            findings.push(Finding::new(path, 0, "does not take the workspace lints: add `[lints] workspace = true`"));
         }
     }
     findings
@@ -133,12 +71,7 @@ fn dependencies(manifest: &toml::Table) -> Vec<String> {
         }
     }
     if let Some(targets) = manifest.get("target").and_then(toml::Value::as_table) {
-        names.extend(
-            targets
-                .values()
-                .filter_map(toml::Value::as_table)
-                .flat_map(dependencies),
-        );
+        names.extend(targets.values().filter_map(toml::Value::as_table).flat_map(dependencies));
     }
     names
 }
@@ -148,26 +81,16 @@ fn check_ours(path: &str, folder: &str, dependencies: &[String], findings: &mut 
         return;
     }
     let Some((_, allowed)) = GRAPH.iter().find(|(known, _)| *known == folder) else {
-        findings.push(Finding::new(
-            path,
-            0,
-            "the crate is not in the table of xtask/src/tidy/graph.rs: say what it may know",
-        ));
+        findings.push(Finding::new(path, 0, "the crate is not in the table of xtask/src/tidy/graph.rs: say what it may know"));
         return;
     };
-    let ours: Vec<&str> = dependencies
-        .iter()
-        .filter_map(|name| name.strip_prefix("signet-"))
-        .collect();
+    let ours: Vec<&str> = dependencies.iter().filter_map(|name| name.strip_prefix("signet-")).collect();
     for name in ours.iter().filter(|name| !allowed.contains(name)) {
-        let message =
-            format!("must not know `signet-{name}` (ARCHITECTURE.md, direction of knowledge)");
+        let message = format!("must not know `signet-{name}` (ARCHITECTURE.md, direction of knowledge)");
         findings.push(Finding::new(path, 0, message));
     }
     for name in allowed.iter().filter(|name| !ours.contains(name)) {
-        let message = format!(
-            "does not use `signet-{name}` any more: strike it from xtask/src/tidy/graph.rs"
-        );
+        let message = format!("does not use `signet-{name}` any more: strike it from xtask/src/tidy/graph.rs");
         findings.push(Finding::new(path, 0, message));
     }
 }
@@ -178,10 +101,7 @@ fn check_others(path: &str, folder: &str, dependencies: &[String], findings: &mu
     }
     for (name, homes, reason) in NAMED_ONLY_IN {
         if dependencies.iter().any(|dependency| dependency == name) && !homes.contains(&folder) {
-            let message = format!(
-                "names `{name}`, which only {} may: {reason}",
-                homes.join(" and ")
-            );
+            let message = format!("names `{name}`, which only {} may: {reason}", homes.join(" and "));
             findings.push(Finding::new(path, 0, message));
         }
     }
@@ -199,30 +119,15 @@ mod tests {
 
     fn messages(path: &str, dependencies: &str) -> Vec<String> {
         let manifest = format!("[lints]\nworkspace = true\n{dependencies}");
-        check(&Tree::of(&[(path, &manifest)]))
-            .into_iter()
-            .map(|finding| finding.message)
-            .collect()
+        check(&Tree::of(&[(path, &manifest)])).into_iter().map(|finding| finding.message).collect()
     }
 
     #[test]
     fn knowledge_in_the_wrong_direction_is_found() {
-        let found = messages(
-            "pure/mqtt/Cargo.toml",
-            "[target.'cfg(unix)'.dependencies]\nsignet-identity.workspace = true\n",
-        );
+        let found = messages("pure/mqtt/Cargo.toml", "[target.'cfg(unix)'.dependencies]\nsignet-identity.workspace = true\n");
         assert_eq!(found.len(), 1);
-        assert!(
-            found[0].contains("must not know `signet-identity`"),
-            "{found:?}"
-        );
-        assert!(
-            messages(
-                "pure/mqtt/Cargo.toml",
-                "[dev-dependencies]\nsignet-testkit.workspace = true\n"
-            )
-            .is_empty()
-        );
+        assert!(found[0].contains("must not know `signet-identity`"), "{found:?}");
+        assert!(messages("pure/mqtt/Cargo.toml", "[dev-dependencies]\nsignet-testkit.workspace = true\n").is_empty());
     }
 
     #[test]
@@ -238,34 +143,16 @@ mod tests {
 
     #[test]
     fn a_crate_outside_its_home_is_found() {
-        for (name, path) in [
-            ("rustls", "io/client"),
-            ("redb", "io/store"),
-            ("axum", "io/server"),
-        ] {
-            let found = messages(
-                &format!("{path}/Cargo.toml"),
-                &format!("[dependencies]\n{name} = \"1\"\n"),
-            );
-            assert!(
-                found
-                    .iter()
-                    .any(|message| message.contains(&format!("names `{name}`"))),
-                "{found:?}"
-            );
+        for (name, path) in [("rustls", "io/client"), ("redb", "io/store"), ("axum", "io/server")] {
+            let found = messages(&format!("{path}/Cargo.toml"), &format!("[dependencies]\n{name} = \"1\"\n"));
+            assert!(found.iter().any(|message| message.contains(&format!("names `{name}`"))), "{found:?}");
         }
-        let found = messages(
-            "pure/mqtt/Cargo.toml",
-            "[dependencies]\naws-lc-rs = \"1\"\n",
-        );
+        let found = messages("pure/mqtt/Cargo.toml", "[dependencies]\naws-lc-rs = \"1\"\n");
         assert_eq!(found.len(), 1, "{found:?}");
     }
 
     #[test]
     fn missing_lints_are_found() {
-        assert_eq!(
-            check(&Tree::of(&[("pure/mqtt/Cargo.toml", "[dependencies]\n")])).len(),
-            1
-        );
+        assert_eq!(check(&Tree::of(&[("pure/mqtt/Cargo.toml", "[dependencies]\n")])).len(), 1);
     }
 }

@@ -19,11 +19,10 @@ pub(super) fn check(tree: &Tree) -> Vec<Finding> {
 
 /// Offset and target of every `[text](target)`.
 fn targets(text: &str) -> impl Iterator<Item = (usize, &str)> {
-    text.match_indices("](")
-        .filter_map(move |(offset, opening)| {
-            let tail = text.get(offset + opening.len()..)?;
-            Some((offset, tail.get(..tail.find(')')?)?))
-        })
+    text.match_indices("](").filter_map(move |(offset, opening)| {
+        let tail = text.get(offset + opening.len()..)?;
+        Some((offset, tail.get(..tail.find(')')?)?))
+    })
 }
 
 fn resolve(tree: &Tree, from: &str, target: &str) -> Result<(), String> {
@@ -31,28 +30,15 @@ fn resolve(tree: &Tree, from: &str, target: &str) -> Result<(), String> {
         return Ok(());
     }
     let (file, fragment) = target.split_once('#').unwrap_or((target, ""));
-    let path = if file.is_empty() {
-        from.to_owned()
-    } else {
-        join(from, file)
-    };
+    let path = if file.is_empty() { from.to_owned() } else { join(from, file) };
     if !tree.exists(&path) {
-        return Err(format!(
-            "the link `{target}` leads to `{path}`, which does not exist"
-        ));
+        return Err(format!("the link `{target}` leads to `{path}`, which does not exist"));
     }
     let headings = tree.file(&path).unwrap_or_default();
-    if fragment.is_empty()
-        || headings
-            .lines()
-            .filter_map(heading_fragment)
-            .any(|known| known == fragment)
-    {
+    if fragment.is_empty() || headings.lines().filter_map(heading_fragment).any(|known| known == fragment) {
         Ok(())
     } else {
-        Err(format!(
-            "the link `{target}` leads to a heading that `{path}` does not have"
-        ))
+        Err(format!("the link `{target}` leads to a heading that `{path}` does not have"))
     }
 }
 
@@ -73,19 +59,8 @@ fn join(from: &str, target: &str) -> String {
 /// The fragment under which a heading line can be reached: lower case, punctuation dropped, spaces to hyphens.
 fn heading_fragment(line: &str) -> Option<String> {
     let title = line.strip_prefix('#')?.trim_start_matches('#').trim();
-    let kept = title
-        .chars()
-        .filter(|c| c.is_alphanumeric() || matches!(c, ' ' | '-' | '_'));
-    Some(
-        kept.map(|c| {
-            if c == ' ' {
-                '-'
-            } else {
-                c.to_ascii_lowercase()
-            }
-        })
-        .collect(),
-    )
+    let kept = title.chars().filter(|c| c.is_alphanumeric() || matches!(c, ' ' | '-' | '_'));
+    Some(kept.map(|c| if c == ' ' { '-' } else { c.to_ascii_lowercase() }).collect())
 }
 
 /// The text with fenced blocks and inline code blanked: they show syntax, they do not link.
@@ -99,11 +74,7 @@ fn without_code(text: &str) -> String {
             inline ^= c == '`';
             let blank = c != '\n' && (fence || fenced || inline);
             // As many bytes as before, so that offsets stay true.
-            if blank {
-                prose.extend(std::iter::repeat_n(' ', c.len_utf8()))
-            } else {
-                prose.push(c)
-            }
+            if blank { prose.extend(std::iter::repeat_n(' ', c.len_utf8())) } else { prose.push(c) }
         }
         fenced ^= fence;
     }
@@ -115,11 +86,7 @@ mod tests {
     use super::*;
 
     fn messages(text: &str) -> Vec<String> {
-        let tree = Tree::of(&[
-            ("docs/guide/a.md", text),
-            ("docs/b.md", "# The `first` step\n"),
-            ("README.md", ""),
-        ]);
+        let tree = Tree::of(&[("docs/guide/a.md", text), ("docs/b.md", "# The `first` step\n"), ("README.md", "")]);
         check(&tree).iter().map(ToString::to_string).collect()
     }
 

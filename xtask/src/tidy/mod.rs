@@ -24,11 +24,7 @@ pub(crate) struct Finding {
 
 impl Finding {
     fn new(path: &str, line: usize, message: impl Into<String>) -> Self {
-        Self {
-            path: path.to_owned(),
-            line,
-            message: message.into(),
-        }
+        Self { path: path.to_owned(), line, message: message.into() }
     }
 }
 
@@ -43,15 +39,8 @@ impl fmt::Display for Finding {
 
 /// Every finding of every rule, ordered by path and line.
 pub(crate) fn check(tree: &Tree) -> Vec<Finding> {
-    let rules: [fn(&Tree) -> Vec<Finding>; 7] = [
-        size::check,
-        words::check,
-        graph::check,
-        witnesses::check,
-        clippy_settings::check,
-        statement_numbers::check,
-        links::check,
-    ];
+    let rules: [fn(&Tree) -> Vec<Finding>; 7] =
+        [size::check, words::check, graph::check, witnesses::check, clippy_settings::check, statement_numbers::check, links::check];
     let mut findings: Vec<Finding> = rules.iter().flat_map(|rule| rule(tree)).collect();
     findings.sort();
     findings
@@ -75,11 +64,7 @@ mod tests {
     #[test]
     fn the_repository_is_tidy() {
         let tree = Tree::read(&root()).expect("the repository can be read");
-        assert!(
-            tree.len() > 20,
-            "the tree was not found: {} files",
-            tree.len()
-        );
+        assert!(tree.len() > 20, "the tree was not found: {} files", tree.len());
         let findings: Vec<String> = check(&tree).iter().map(ToString::to_string).collect();
         assert!(findings.is_empty(), "{}", findings.join("\n"));
     }

@@ -13,16 +13,12 @@ pub(super) fn check(tree: &Tree) -> Vec<Finding> {
         let source = Source::of(text);
         let lines = source.lines_without_tests();
         if lines > LINES && !is_test_file(path) {
-            let message = format!(
-                "{lines} lines without tests, at most {LINES}: split the file by what changes together"
-            );
+            let message = format!("{lines} lines without tests, at most {LINES}: split the file by what changes together");
             findings.push(Finding::new(path, 0, message));
         }
         for (offset, name, fields) in structs(&source.code) {
             if fields > FIELDS {
-                let message = format!(
-                    "struct `{name}` has {fields} fields, at most {FIELDS}: group what belongs together"
-                );
+                let message = format!("struct `{name}` has {fields} fields, at most {FIELDS}: group what belongs together");
                 findings.push(Finding::new(path, line_of(&source.code, offset), message));
             }
         }
@@ -36,20 +32,13 @@ fn structs(code: &str) -> Vec<(usize, &str, usize)> {
     for (offset, keyword) in code.match_indices("struct ") {
         let before = code.get(..offset).and_then(|head| head.chars().next_back());
         let tail = code.get(offset + keyword.len()..).unwrap_or_default();
-        let name = tail
-            .split(|c: char| !c.is_alphanumeric() && c != '_')
-            .next()
-            .unwrap_or_default();
+        let name = tail.split(|c: char| !c.is_alphanumeric() && c != '_').next().unwrap_or_default();
         let Some(open) = tail.find(['{', ';', '(']) else {
             continue;
         };
         let body = tail.get(open..).unwrap_or_default();
         if before.is_none_or(|c| c.is_whitespace() || c == ')') && body.starts_with('{') {
-            found.push((
-                offset,
-                name,
-                fields(body.get(1..block_len(body) - 1).unwrap_or_default()),
-            ));
+            found.push((offset, name, fields(body.get(1..block_len(body) - 1).unwrap_or_default())));
         }
     }
     found
@@ -66,11 +55,7 @@ fn fields(body: &str) -> usize {
             ')' | ']' | '}' => depth -= 1,
             '>' if previous != '-' => depth -= 1,
             ',' if depth == 0 => parts.push(String::new()),
-            _ if depth == 0 => parts
-                .iter_mut()
-                .next_back()
-                .into_iter()
-                .for_each(|part| part.push(c)),
+            _ if depth == 0 => parts.iter_mut().next_back().into_iter().for_each(|part| part.push(c)),
             _ => {}
         }
         previous = c;
@@ -94,9 +79,7 @@ mod tests {
     #[test]
     fn a_wide_struct_is_found() {
         let wide = |count: usize| {
-            let fields: String = (0..count)
-                .map(|n| format!("pub f{n}: Map<A, fn(B, C) -> D>,\n"))
-                .collect();
+            let fields: String = (0..count).map(|n| format!("pub f{n}: Map<A, fn(B, C) -> D>,\n")).collect();
             format!("pub struct Wide<T: Into<A>> {{\n#[doc = \"a, b\"]\n{fields}}}\n")
         };
         let findings = check(&Tree::of(&[("pure/x/src/a.rs", &wide(16))]));

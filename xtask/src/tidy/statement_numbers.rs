@@ -6,17 +6,10 @@ use crate::tree::Tree;
 
 pub(super) fn check(tree: &Tree) -> Vec<Finding> {
     let listed = tree.file(LIST).map(mentions);
-    let is_listed = |number: &str| {
-        listed
-            .as_ref()
-            .is_none_or(|list| list.iter().any(|mention| mention.number == number))
-    };
+    let is_listed = |number: &str| listed.as_ref().is_none_or(|list| list.iter().any(|mention| mention.number == number));
     let mut findings = Vec::new();
     // The rules' own tests cite wrong numbers on purpose.
-    for (path, text) in tree
-        .ending("rs")
-        .filter(|(path, _)| !path.starts_with("xtask/"))
-    {
+    for (path, text) in tree.ending("rs").filter(|(path, _)| !path.starts_with("xtask/")) {
         for mention in mentions(text) {
             let number = mention.number;
             let message = if !mention.well_formed {
@@ -38,10 +31,7 @@ mod tests {
 
     #[test]
     fn a_malformed_number_is_found() {
-        let findings = check(&Tree::of(&[(
-            "pure/x/src/a.rs",
-            "//! Why.\n// [MQTT-3.1.4.3]\n",
-        )]));
+        let findings = check(&Tree::of(&[("pure/x/src/a.rs", "//! Why.\n// [MQTT-3.1.4.3]\n")]));
         assert_eq!(findings.len(), 1);
         assert_eq!(findings[0].line, 2);
     }
@@ -50,10 +40,7 @@ mod tests {
     fn an_unknown_number_is_found_once_there_is_a_list() {
         let code = ("pure/x/src/a.rs", "//! Why: [MQTT-3.1.4-99].\n");
         assert!(check(&Tree::of(&[code])).is_empty());
-        assert_eq!(
-            check(&Tree::of(&[code, (LIST, "[\"MQTT-3.1.4-3\"]\n")])).len(),
-            1
-        );
+        assert_eq!(check(&Tree::of(&[code, (LIST, "[\"MQTT-3.1.4-3\"]\n")])).len(), 1);
         assert!(check(&Tree::of(&[code, (LIST, "[\"MQTT-3.1.4-99\"]\n")])).is_empty());
     }
 }

@@ -13,31 +13,11 @@ struct Origin {
 }
 
 const ORIGINS: [Origin; 5] = [
-    Origin {
-        made_by: "VerifiedPeer::assertion(",
-        only_in: "io/tls/src/acceptor.rs",
-        times: 1,
-    },
-    Origin {
-        made_by: "ConnectPermit {",
-        only_in: "pure/policy/src/decide.rs",
-        times: 1,
-    },
-    Origin {
-        made_by: "PublishPermit {",
-        only_in: "pure/policy/src/decide.rs",
-        times: 1,
-    },
-    Origin {
-        made_by: "SubscribePermit {",
-        only_in: "pure/policy/src/decide.rs",
-        times: 1,
-    },
-    Origin {
-        made_by: "IssuanceToken {",
-        only_in: "pure/ca/src/prepare.rs",
-        times: 1,
-    },
+    Origin { made_by: "VerifiedPeer::assertion(", only_in: "io/tls/src/acceptor.rs", times: 1 },
+    Origin { made_by: "ConnectPermit {", only_in: "pure/policy/src/decide.rs", times: 1 },
+    Origin { made_by: "PublishPermit {", only_in: "pure/policy/src/decide.rs", times: 1 },
+    Origin { made_by: "SubscribePermit {", only_in: "pure/policy/src/decide.rs", times: 1 },
+    Origin { made_by: "IssuanceToken {", only_in: "pure/ca/src/prepare.rs", times: 1 },
 ];
 
 pub(super) fn check(tree: &Tree) -> Vec<Finding> {
@@ -67,9 +47,7 @@ pub(super) fn check(tree: &Tree) -> Vec<Finding> {
 /// Whether what stands before the name makes it a type's definition, its `impl` or a return type, no expression.
 fn is_definition(before: &str) -> bool {
     let before = before.trim_end();
-    ["struct", "enum", "impl", "for", "->"]
-        .iter()
-        .any(|word| before.ends_with(word))
+    ["struct", "enum", "impl", "for", "->"].iter().any(|word| before.ends_with(word))
 }
 
 #[cfg(test)]
@@ -78,8 +56,7 @@ mod tests {
 
     #[test]
     fn a_witness_made_elsewhere_is_found() {
-        let elsewhere =
-            "//! Why.\nfn a() { let peer = VerifiedPeer::assertion(identity, false); }\n";
+        let elsewhere = "//! Why.\nfn a() { let peer = VerifiedPeer::assertion(identity, false); }\n";
         let findings = check(&Tree::of(&[("io/server/src/a.rs", elsewhere)]));
         assert_eq!(findings.len(), 1);
         assert_eq!(findings[0].line, 2);
@@ -89,10 +66,7 @@ mod tests {
     #[test]
     fn a_second_origin_in_the_right_file_is_found() {
         let twice = "//! Why.\nfn a() { VerifiedPeer::assertion(a, b) }\nfn b() { VerifiedPeer::assertion(a, b) }\n";
-        assert_eq!(
-            check(&Tree::of(&[("io/tls/src/acceptor.rs", twice)])).len(),
-            1
-        );
+        assert_eq!(check(&Tree::of(&[("io/tls/src/acceptor.rs", twice)])).len(), 1);
     }
 
     #[test]
@@ -101,9 +75,6 @@ mod tests {
             fn a() -> PublishPermit {}\n#[cfg(test)]\nmod tests { fn a() { PublishPermit {} } }\n";
         assert!(check(&Tree::of(&[("pure/policy/src/permit.rs", definition)])).is_empty());
         let expression = "//! Why.\nfn a() { return PublishPermit { who }; }\n";
-        assert_eq!(
-            check(&Tree::of(&[("pure/broker/src/a.rs", expression)])).len(),
-            1
-        );
+        assert_eq!(check(&Tree::of(&[("pure/broker/src/a.rs", expression)])).len(), 1);
     }
 }

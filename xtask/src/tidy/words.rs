@@ -12,27 +12,14 @@ pub(super) fn check(tree: &Tree) -> Vec<Finding> {
     let mut findings = Vec::new();
     for (path, text) in tree.ending("rs") {
         if !text.starts_with("//!") {
-            findings.push(Finding::new(
-                path,
-                1,
-                "the file does not start with `//!` and why it exists",
-            ));
+            findings.push(Finding::new(path, 1, "the file does not start with `//!` and why it exists"));
         }
         let source = Source::of(text);
         for word in POSTPONED {
             for offset in words(&source.comments, word) {
-                if !source
-                    .comments
-                    .get(offset + word.len()..)
-                    .is_some_and(|rest| rest.starts_with('('))
-                {
-                    let message =
-                        format!("`{word}` without an owner: write `{word}(#issue)` or do it now");
-                    findings.push(Finding::new(
-                        path,
-                        line_of(&source.comments, offset),
-                        message,
-                    ));
+                if !source.comments.get(offset + word.len()..).is_some_and(|rest| rest.starts_with('(')) {
+                    let message = format!("`{word}` without an owner: write `{word}(#issue)` or do it now");
+                    findings.push(Finding::new(path, line_of(&source.comments, offset), message));
                 }
             }
         }
@@ -47,17 +34,11 @@ pub(super) fn check(tree: &Tree) -> Vec<Finding> {
 /// Offsets of `word` where it stands alone.
 fn words<'a>(text: &'a str, word: &'a str) -> impl Iterator<Item = usize> + 'a {
     let part_of_word = |c: Option<char>| c.is_some_and(|c| c.is_alphanumeric() || c == '_');
-    text.match_indices(word)
-        .map(|(offset, _)| offset)
-        .filter(move |offset| {
-            let before = text
-                .get(..*offset)
-                .and_then(|head| head.chars().next_back());
-            let after = text
-                .get(offset + word.len()..)
-                .and_then(|tail| tail.chars().next());
-            !part_of_word(before) && !part_of_word(after)
-        })
+    text.match_indices(word).map(|(offset, _)| offset).filter(move |offset| {
+        let before = text.get(..*offset).and_then(|head| head.chars().next_back());
+        let after = text.get(offset + word.len()..).and_then(|tail| tail.chars().next());
+        !part_of_word(before) && !part_of_word(after)
+    })
 }
 
 #[cfg(test)]
@@ -65,10 +46,7 @@ mod tests {
     use super::*;
 
     fn messages(text: &str) -> Vec<String> {
-        check(&Tree::of(&[("io/x/src/a.rs", text)]))
-            .iter()
-            .map(ToString::to_string)
-            .collect()
+        check(&Tree::of(&[("io/x/src/a.rs", text)])).iter().map(ToString::to_string).collect()
     }
 
     #[test]
@@ -88,8 +66,6 @@ mod tests {
     #[test]
     fn the_ambiguous_name_is_found_in_code_only() {
         assert_eq!(messages("//! Why.\nlet client_id = 1;\n").len(), 1);
-        assert!(
-            messages("//! Why: `client_id`.\nlet client_identifier = \"client_id\";\n").is_empty()
-        );
+        assert!(messages("//! Why: `client_id`.\nlet client_identifier = \"client_id\";\n").is_empty());
     }
 }
