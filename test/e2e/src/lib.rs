@@ -11,6 +11,7 @@ mod process;
 pub mod s_client;
 mod site;
 mod tools;
+pub mod transcript;
 
 pub use client::{Client, Credentials, Publication, Subscription, Version, Will};
 pub use pki::{Pki, Validity};

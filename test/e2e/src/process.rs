@@ -134,17 +134,28 @@ impl Running {
     /// Waits for a line that `wanted` accepts; `what` names it in the failure message.
     #[track_caller]
     pub fn wait_for_line(&self, what: &str, wanted: impl Fn(&str) -> bool) -> String {
+        let mut found = None;
+        self.wait_until(what, |lines| {
+            found = lines.iter().find(|line| wanted(line)).cloned();
+            found.is_some()
+        });
+        found.unwrap_or_default()
+    }
+
+    /// Waits until `enough` accepts all lines said so far; `what` names it in the failure message.
+    ///
+    /// # Panics
+    /// When the output ends or [`PATIENCE`] runs out before.
+    #[track_caller]
+    pub fn wait_until(&self, what: &str, mut enough: impl FnMut(&[String]) -> bool) {
         let deadline = Instant::now() + PATIENCE;
         let mut state = self.lines.lock();
-        loop {
-            if let Some(line) = state.lines.iter().find(|line| wanted(line)) {
-                return line.clone();
-            }
+        while !enough(&state.lines) {
             let left = deadline.saturating_duration_since(Instant::now());
             if left.is_zero() || state.ended == self.readers.len() {
                 panic!("`{}` did not say `{what}`; it said:\n{}", self.name, state.lines.join("\n"));
             }
-            let waited = self.lines.changed.wait_timeout(state, left.min(Duration::from_secs(1)));
+            let waited = self.lines.changed.wait_timeout(state, left);
             state = waited.unwrap_or_else(PoisonError::into_inner).0;
         }
     }
