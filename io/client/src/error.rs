@@ -33,7 +33,7 @@ pub enum ClientError {
     #[error("{}", .0.found)]
     Alert(Alert),
     /// CONNACK with an error.
-    #[error("the broker refused the connection: {}", in_words(*.reason_code, .reason_string.as_deref(), *.version))]
+    #[error("the broker refused the connection: {}", phrase(*.reason_code, .reason_string.as_deref(), *.version))]
     Refused {
         /// For 3.1.1 the 5.0 code with the same meaning.
         reason_code: ReasonCode,
@@ -43,7 +43,7 @@ pub enum ClientError {
         version: ProtocolVersion,
     },
     /// DISCONNECT from the broker.
-    #[error("disconnected by the broker: {}", in_words(*.reason_code, .reason_string.as_deref(), ProtocolVersion::V5))]
+    #[error("disconnected by the broker: {}", in_words(*.reason_code, .reason_string.as_deref()))]
     Disconnected {
         /// Why, by the standard.
         reason_code: ReasonCode,
@@ -148,8 +148,14 @@ impl ClientError {
 /// For [`ClientError::Closed`]: the moment at which a hint helps most.
 pub(crate) const BEFORE_CONNACK: &str = "before it answered the CONNECT";
 
-/// `administrative action (0x98): certificate revoked: keyCompromise`.
-pub(crate) fn in_words(code: ReasonCode, reason_string: Option<&str>, version: ProtocolVersion) -> String {
+/// A reason code of MQTT 5.0 and the broker's own words as one phrase: `administrative action (0x98): certificate revoked`. Control
+/// characters are replaced, since the phrase is meant for a terminal.
+#[must_use]
+pub fn in_words(code: ReasonCode, reason_string: Option<&str>) -> String {
+    phrase(code, reason_string, ProtocolVersion::V5)
+}
+
+fn phrase(code: ReasonCode, reason_string: Option<&str>, version: ProtocolVersion) -> String {
     let mut words = format!("{} (0x{:02X})", lower_first(code.name()), wire_code(code, version));
     if let Some(reason_string) = reason_string {
         words.push_str(": ");
@@ -213,7 +219,7 @@ mod tests {
 
     #[test]
     fn control_characters_of_the_broker_never_reach_the_terminal() {
-        let words = in_words(ReasonCode::UnspecifiedError, Some("a\u{1b}[2Jb\nc"), ProtocolVersion::V5);
+        let words = in_words(ReasonCode::UnspecifiedError, Some("a\u{1b}[2Jb\nc"));
         assert!(!words.contains(['\u{1b}', '\n']), "{words:?}");
     }
 }

@@ -22,7 +22,7 @@ mod wire;
 pub use alert::Alert;
 pub use client::{Client, ConnectOptions, Event, OutgoingMessage};
 pub use endpoint::{Endpoint, TlsOptions};
-pub use error::ClientError;
+pub use error::{ClientError, in_words};
 pub use trace::Trace;
 pub use transport::{Interrupter, Transport};
 pub use wire::{Received, Wire};

@@ -1,0 +1,272 @@
+//! The flags that `signet pub` and `signet sub` share, as typed, and what they mean: a CONNECT packet and where to send it.
+//!
+//! Names and letters are those of mosquitto_pub and mosquitto_sub, so that a command copied from elsewhere works.
+
+use std::fmt::Write as _;
+use std::num::{NonZeroU16, NonZeroU32};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use signet_client::{Client, ClientError, ConnectOptions, Endpoint, TlsOptions, Trace};
+use signet_mqtt::{
+    ClientIdentifier, Connect, ConnectProperties, Password, ProtocolVersion, PublishProperties, QoS, TopicName, UserProperties, Will,
+    WillProperties,
+};
+
+use crate::command::client_properties::Properties;
+use crate::hint::Failure;
+use crate::output;
+
+/// Bound on each step of connecting and on every answer we need.
+const TIMEOUT: Duration = Duration::from_secs(15);
+
+/// How to reach a broker and as whom.
+#[derive(Debug, clap::Args)]
+pub(crate) struct ConnectionFlags {
+    /// Host name or address of the broker
+    #[arg(short = 'h', long, value_name = "HOST", default_value = "localhost")]
+    host: String,
+    /// Port [default: 1883, with TLS 8883]
+    #[arg(short = 'p', long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
+    port: Option<u16>,
+    #[command(flatten)]
+    tls: TlsFlags,
+    #[command(flatten)]
+    who: IdentityFlags,
+    /// Version of MQTT: 5 or 311 (also mqttv5, mqttv311)
+    #[arg(short = 'V', long, value_name = "VERSION", default_value = "311", value_parser = protocol_version)]
+    protocol_version: ProtocolVersion,
+    /// Seconds between two signs of life; 0 for none
+    #[arg(short = 'k', long, value_name = "SECONDS", default_value_t = 60)]
+    keepalive: u16,
+    #[command(flatten)]
+    session: SessionFlags,
+    #[command(flatten)]
+    will: WillFlags,
+    /// An MQTT 5.0 property: `-D connect receive-maximum 10`, `-D publish user-property NAME VALUE`; may be repeated
+    #[arg(short = 'D', long = "property", value_names = ["PACKET", "NAME", "VALUE", "VALUE"], num_args = 3..=4, action = clap::ArgAction::Append)]
+    property: Vec<Vec<String>>,
+    /// Print a line for every packet, to stderr
+    #[arg(short = 'd', long)]
+    debug: bool,
+    /// Print no error messages; the exit code says it
+    #[arg(long)]
+    pub(crate) quiet: bool,
+    /// Print help
+    #[arg(long, action = clap::ArgAction::Help)]
+    help: Option<bool>,
+}
+
+/// `--cafile` and what goes with it.
+#[derive(Debug, clap::Args)]
+struct TlsFlags {
+    /// Use TLS, and trust the authorities in this PEM file
+    #[arg(long, value_name = "FILE")]
+    cafile: Option<PathBuf>,
+    /// Our certificate, PEM, followed by its intermediates
+    #[arg(long, value_name = "FILE", requires = "key")]
+    cert: Option<PathBuf>,
+    /// The private key of our certificate, PEM
+    #[arg(long, value_name = "FILE", requires = "cert")]
+    key: Option<PathBuf>,
+    /// Use TLS, and believe whoever answers: for experiments only
+    #[arg(long)]
+    insecure: bool,
+}
+
+/// Client Identifier, User Name, Password.
+#[derive(Debug, clap::Args)]
+struct IdentityFlags {
+    /// Client identifier [default: signet-pub-… or signet-sub-… with a random end]
+    #[arg(short = 'i', long, value_name = "ID", conflicts_with = "id_prefix")]
+    id: Option<String>,
+    /// Client identifier: this, and a random end
+    #[arg(short = 'I', long, value_name = "PREFIX")]
+    id_prefix: Option<String>,
+    /// User name
+    #[arg(short = 'u', long, value_name = "NAME")]
+    username: Option<String>,
+    /// Password; visible to other users of this machine while the command runs
+    #[arg(short = 'P', long = "pw", value_name = "PASSWORD", allow_hyphen_values = true)]
+    password: Option<String>,
+}
+
+/// How long the broker keeps our session.
+#[derive(Debug, clap::Args)]
+struct SessionFlags {
+    /// Keep the session: the broker holds subscriptions and messages for the next time (needs -i)
+    #[arg(short = 'c', long)]
+    disable_clean_session: bool,
+    /// Seconds the session outlives the connection, MQTT 5.0; -1 for ever [default: 0, with -c for ever]
+    #[arg(short = 'x', long = "session-expiry-interval", value_name = "SECONDS", allow_hyphen_values = true, value_parser = session_expiry)]
+    session_expiry: Option<u32>,
+}
+
+/// The message the broker publishes if we vanish.
+#[derive(Debug, clap::Args)]
+struct WillFlags {
+    /// Topic of the will
+    #[arg(long, value_name = "TOPIC", value_parser = topic_name)]
+    will_topic: Option<TopicName>,
+    /// Payload of the will
+    #[arg(long, value_name = "TEXT", requires = "will_topic", allow_hyphen_values = true)]
+    will_payload: Option<String>,
+    /// Quality of service of the will
+    #[arg(long, value_name = "QOS", requires = "will_topic", value_parser = qos)]
+    will_qos: Option<QoS>,
+    /// Let the broker keep the will for later subscribers
+    #[arg(long, requires = "will_topic")]
+    will_retain: bool,
+}
+
+impl ConnectionFlags {
+    /// Checks what one flag cannot know of another, without touching the network.
+    ///
+    /// `program` names the random identifier, `signet-{program}-xxxxxxxx`.
+    pub(crate) fn resolve(&self, program: &str) -> Result<(ConnectOptions, Properties), Failure> {
+        let properties = Properties::parse(&self.property)?;
+        if !self.property.is_empty() && self.protocol_version != ProtocolVersion::V5 {
+            return Err(usage("`-D` needs MQTT 5.0").hint("add `-V 5`"));
+        }
+        let tls = self.tls()?;
+        let port = self.port.unwrap_or(if tls.is_some() { 8883 } else { 1883 });
+        let connect = self.connect(program, &properties)?;
+        let endpoint = Endpoint { host: self.host.clone(), port };
+        Ok((ConnectOptions { endpoint, tls, connect, timeout: TIMEOUT }, properties))
+    }
+
+    /// The version of MQTT to speak.
+    pub(crate) fn version(&self) -> ProtocolVersion {
+        self.protocol_version
+    }
+
+    /// Connects, with a line per packet on stderr where `-d` asks for it.
+    pub(crate) fn open(&self, options: &ConnectOptions) -> Result<Client, ClientError> {
+        let trace = if self.debug { Trace::to(output::note) } else { Trace::off() };
+        Client::connect(options, trace)
+    }
+
+    /// Says what went wrong and returns the exit code for it.
+    pub(crate) fn report(&self, error: &ClientError) -> std::process::ExitCode {
+        if !self.quiet {
+            let failure = Failure::new(error.to_string());
+            let failure = match error.hint() {
+                Some(hint) => failure.hint(hint),
+                None => failure,
+            };
+            output::note(&failure.to_string());
+        }
+        error.exit_code().into()
+    }
+
+    fn tls(&self) -> Result<Option<TlsOptions>, Failure> {
+        let TlsFlags { cafile, cert, key, insecure } = &self.tls;
+        if cafile.is_none() && !insecure {
+            if cert.is_some() {
+                return Err(usage("`--cert` and `--key` need `--cafile`, the authorities that vouch for the broker")
+                    .hint("after `signet quickstart` that is `--cafile ca/ca.pem`"));
+            }
+            if self.port == Some(8883) {
+                return Err(usage("port `8883` is the port of MQTT over TLS, and `--cafile` is missing")
+                    .hint("after `signet quickstart` add `--cafile ca/ca.pem`; for a plain listener use another port"));
+            }
+            return Ok(None);
+        }
+        Ok(Some(TlsOptions { ca_file: cafile.clone(), certificate: cert.clone(), key: key.clone(), insecure: *insecure }))
+    }
+
+    fn connect(&self, program: &str, properties: &Properties) -> Result<Connect, Failure> {
+        let version = self.protocol_version;
+        let client_identifier = self.client_identifier(program)?;
+        let clean_start = !self.session.disable_clean_session;
+        if self.who.password.is_some() && self.who.username.is_none() && version != ProtocolVersion::V5 {
+            // [MQTT-3.1.2-22] of 3.1.1: without a user name there is no password.
+            return Err(usage("`-P` without `-u` is not possible in MQTT 3.1.1").hint("add `-u`, or `-V 5`"));
+        }
+        if !clean_start && client_identifier.is_empty() {
+            return Err(usage("`-c` keeps a session, and a session needs a name").hint("add `-i NAME`"));
+        }
+        let session_expiry_interval = match self.session.session_expiry {
+            Some(_) if version != ProtocolVersion::V5 => return Err(usage("`-x` needs MQTT 5.0").hint("add `-V 5`")),
+            None if !clean_start => Some(u32::MAX),
+            given => given,
+        };
+        Ok(Connect {
+            version,
+            clean_start,
+            keep_alive: self.keepalive,
+            client_identifier,
+            will: self.will(properties),
+            username: self.who.username.clone().map(Into::into),
+            password: self.who.password.clone().map(|password| Password::new(password.into_bytes())),
+            properties: ConnectProperties { session_expiry_interval, ..properties.connect.clone() },
+        })
+    }
+
+    fn client_identifier(&self, program: &str) -> Result<ClientIdentifier, Failure> {
+        let text = match (&self.who.id, &self.who.id_prefix) {
+            (Some(id), _) => id.clone(),
+            (None, Some(prefix)) => format!("{prefix}{}", random_end()?),
+            (None, None) if self.session.disable_clean_session => String::new(),
+            (None, None) => format!("signet-{program}-{}", random_end()?),
+        };
+        Ok(ClientIdentifier::new(text))
+    }
+
+    fn will(&self, properties: &Properties) -> Option<Will> {
+        let topic = self.will.will_topic.clone()?;
+        Some(Will {
+            topic,
+            payload: self.will.will_payload.clone().unwrap_or_default().into_bytes().into(),
+            qos: self.will.will_qos.unwrap_or(QoS::AtMostOnce),
+            retain: self.will.will_retain,
+            properties: properties.will.clone(),
+        })
+    }
+}
+
+/// A mistake on the command line that only shows when flags are taken together: exit code 2, as the flag parser's own.
+pub(crate) fn usage(message: impl Into<String>) -> Failure {
+    Failure::new(message)
+}
+
+/// Prints such a mistake.
+pub(crate) fn report_usage(failure: &Failure) -> std::process::ExitCode {
+    output::note(&failure.to_string());
+    2.into()
+}
+
+/// For `-q`.
+pub(crate) fn qos(text: &str) -> Result<QoS, String> {
+    let number: u8 = text.parse().map_err(|_| format!("quality of service `{text}` is not a number, use 0, 1 or 2"))?;
+    QoS::try_from(number).map_err(|error| error.to_string())
+}
+
+/// For topics that are published to.
+pub(crate) fn topic_name(text: &str) -> Result<TopicName, String> {
+    TopicName::new(text.to_owned()).map_err(|error| error.to_string())
+}
+
+fn protocol_version(text: &str) -> Result<ProtocolVersion, String> {
+    match text {
+        "5" | "mqttv5" | "5.0" => Ok(ProtocolVersion::V5),
+        "311" | "mqttv311" | "3.1.1" | "4" => Ok(ProtocolVersion::V311),
+        other => Err(format!("MQTT version `{other}` is not known, use 5 or 311")),
+    }
+}
+
+fn session_expiry(text: &str) -> Result<u32, String> {
+    if matches!(text, "-1" | "∞") {
+        return Ok(u32::MAX);
+    }
+    text.parse().map_err(|_| format!("`{text}` is not a number of seconds from 0 to {}, or -1", u32::MAX))
+}
+
+fn random_end() -> Result<String, Failure> {
+    let mut bytes = [0; 4];
+    aws_lc_rs::rand::fill(&mut bytes).map_err(|_| Failure::new("the system gives no random numbers"))?;
+    Ok(bytes.iter().fold(String::new(), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    }))
+}
