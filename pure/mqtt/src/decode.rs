@@ -1,7 +1,11 @@
 //! Decoder: bytes of one connection in, at most one packet out per call.
 
-use crate::packet::Packet;
-use crate::{DecodeError, DecodeLimits, ProtocolVersion, Role};
+use bytes::Bytes;
+
+use crate::fixed_header::FixedHeader;
+use crate::packet::{Ack, Auth, Connack, Connect, Disconnect, Packet, Publish, Suback, Subscribe, Unsuback, Unsubscribe};
+use crate::reader::{Context, Reader};
+use crate::{DecodeError, DecodeLimits, PacketType, ProtocolVersion, Role};
 
 /// Decoder of one direction of one connection. It holds no bytes: the caller keeps what was read until a packet is whole.
 #[derive(Clone, Debug)]
@@ -16,11 +20,11 @@ impl Decoder {
     /// its server, with [`Decoder::set_version`] (MQTT 5.0 until then).
     #[must_use]
     pub fn new(sender: Role, limits: DecodeLimits) -> Self {
-        Self {
-            sender,
-            limits,
-            version: None,
-        }
+        let version = match sender {
+            Role::Client => None,
+            Role::Server => Some(ProtocolVersion::V5),
+        };
+        Self { sender, limits, version }
     }
 
     /// The version learned or set. A CONNECT that fails behind its Protocol Version has set it already.
@@ -40,14 +44,68 @@ impl Decoder {
     /// # Errors
     /// [`DecodeError`]: the connection is to be closed; decoding on makes no sense.
     pub fn decode(&mut self, input: &[u8]) -> Result<Option<(Packet, usize)>, DecodeError> {
-        let _ = (input, self.sender, self.limits);
-        todo!()
+        let Some(header) = FixedHeader::read(input, self.sender, self.version, &self.limits)? else {
+            return Ok(None);
+        };
+        let Some(body) = input.get(header.length..header.size()) else {
+            return Ok(None);
+        };
+        Ok(Some((self.packet(header, body)?, header.size())))
     }
 
     /// How many bytes are missing, at least, until [`Decoder::decode`] yields a packet or an error; 0 when it would now.
     #[must_use]
     pub fn needed(&self, input: &[u8]) -> usize {
-        let _ = input;
-        todo!()
+        match FixedHeader::read(input, self.sender, self.version, &self.limits) {
+            Ok(Some(header)) => header.size().saturating_sub(input.len()),
+            Ok(None) => 1,
+            Err(_) => 0,
+        }
     }
+
+    fn packet(&mut self, header: FixedHeader, body: &[u8]) -> Result<Packet, DecodeError> {
+        let version = match header.packet {
+            PacketType::Connect => {
+                // The version comes first, so that an error behind it can be answered in the peer's own version. A second CONNECT does
+                // not change the version of the connection; that it is a Protocol Error [MQTT-3.1.0-2] is for the session to say.
+                let version = Connect::announced_version(body)?;
+                let _ = self.version.get_or_insert(version);
+                version
+            }
+            // The fixed header has let nothing but a CONNECT through without a version.
+            _ => self.version.unwrap_or(ProtocolVersion::V5),
+        };
+        let context = Context { version, sender: self.sender, limits: &self.limits, packet: header.packet };
+        let copy;
+        let mut reader = if header.packet == PacketType::Publish {
+            // The one copy that topic, properties and payload are slices of.
+            copy = Bytes::copy_from_slice(body);
+            Reader::sharing(&copy, context)
+        } else {
+            Reader::new(body, context)
+        };
+        let packet = read_body(&mut reader, header.flags)?;
+        reader.finish()?;
+        Ok(packet)
+    }
+}
+
+fn read_body(reader: &mut Reader<'_>, flags: u8) -> Result<Packet, DecodeError> {
+    Ok(match reader.context.packet {
+        PacketType::Connect => Packet::Connect(Box::new(Connect::read(reader)?)),
+        PacketType::Connack => Packet::Connack(Box::new(Connack::read(reader)?)),
+        PacketType::Publish => Packet::Publish(Publish::read(flags, reader)?),
+        PacketType::Puback => Packet::Puback(Ack::read(reader)?),
+        PacketType::Pubrec => Packet::Pubrec(Ack::read(reader)?),
+        PacketType::Pubrel => Packet::Pubrel(Ack::read(reader)?),
+        PacketType::Pubcomp => Packet::Pubcomp(Ack::read(reader)?),
+        PacketType::Subscribe => Packet::Subscribe(Subscribe::read(reader)?),
+        PacketType::Suback => Packet::Suback(Suback::read(reader)?),
+        PacketType::Unsubscribe => Packet::Unsubscribe(Unsubscribe::read(reader)?),
+        PacketType::Unsuback => Packet::Unsuback(Unsuback::read(reader)?),
+        PacketType::Pingreq => Packet::Pingreq,
+        PacketType::Pingresp => Packet::Pingresp,
+        PacketType::Disconnect => Packet::Disconnect(Box::new(Disconnect::read(reader)?)),
+        PacketType::Auth => Packet::Auth(Box::new(Auth::read(reader)?)),
+    })
 }

@@ -25,9 +25,7 @@ pub enum DecodeError {
         detail: Cow<'static, str>,
     },
     /// A CONNECT of a protocol or version that is not spoken here: 0x84.
-    #[error(
-        "protocol `{name}` version `{level}` is not supported, use MQTT 3.1.1 (`MQTT` version 4) or MQTT 5.0 (`MQTT` version 5)"
-    )]
+    #[error("protocol `{name}` version `{level}` is not supported, use MQTT 3.1.1 (`MQTT` version 4) or MQTT 5.0 (`MQTT` version 5)")]
     UnsupportedVersion {
         /// Protocol Name, with anything but printable ASCII replaced and cut to 16 characters.
         name: String,
@@ -105,11 +103,7 @@ impl DecodeError {
         let version = match (self, version) {
             (_, Some(version)) => version,
             // [MQTT-3.1.2-2]; a client older than 5.0 reads the CONNACK of 3.1.1 only.
-            (Self::UnsupportedVersion { level, .. }, None)
-                if *level > ProtocolVersion::V5.level() =>
-            {
-                ProtocolVersion::V5
-            }
+            (Self::UnsupportedVersion { level, .. }, None) if *level > ProtocolVersion::V5.level() => ProtocolVersion::V5,
             (Self::UnsupportedVersion { .. }, None) => ProtocolVersion::V311,
             (_, None) => return None,
         };
@@ -117,25 +111,15 @@ impl DecodeError {
         if version == ProtocolVersion::V311 && reason_code.connect_return_code().is_none() {
             return None;
         }
-        let connack = Connack {
-            session_present: false,
-            reason_code,
-            ..Connack::default()
-        };
+        let connack = Connack { session_present: false, reason_code, ..Connack::default() };
         Some((Packet::Connack(Box::new(connack)), version))
     }
 
     pub(crate) fn malformed(statement: &'static str, detail: impl Into<Cow<'static, str>>) -> Self {
-        Self::Malformed {
-            statement,
-            detail: detail.into(),
-        }
+        Self::Malformed { statement, detail: detail.into() }
     }
 
     pub(crate) fn protocol(statement: &'static str, detail: impl Into<Cow<'static, str>>) -> Self {
-        Self::Protocol {
-            statement,
-            detail: detail.into(),
-        }
+        Self::Protocol { statement, detail: detail.into() }
     }
 }

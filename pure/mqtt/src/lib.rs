@@ -8,13 +8,16 @@ mod limits;
 mod message;
 mod packet;
 mod packet_id;
+mod property;
 mod qos;
+mod reader;
 mod reason;
 mod share;
 mod text;
 mod topic;
 mod varint;
 mod version;
+mod writer;
 
 pub use decode::Decoder;
 pub use encode::{encode, encode_publish, encoded_len, publish_len};
@@ -23,9 +26,9 @@ pub use fixed_header::{PacketType, Role};
 pub use limits::DecodeLimits;
 pub use message::{Message, MessageProperties, PublishHeader};
 pub use packet::{
-    Ack, Auth, Connack, ConnackProperties, Connect, ConnectProperties, Disconnect, Packet, Publish,
-    PublishProperties, RetainHandling, ServerFeatures, Suback, Subscribe, SubscribeFilter,
-    SubscriptionIdentifier, SubscriptionOptions, Unsuback, Unsubscribe, Will, WillProperties,
+    Ack, Auth, Connack, ConnackProperties, Connect, ConnectProperties, Disconnect, Packet, Publish, PublishProperties, RetainHandling,
+    ServerFeatures, Suback, Subscribe, SubscribeFilter, SubscriptionIdentifier, SubscriptionOptions, Unsuback, Unsubscribe, Will,
+    WillProperties,
 };
 pub use packet_id::PacketId;
 pub use qos::{InvalidQoS, QoS};

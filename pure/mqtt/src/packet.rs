@@ -17,11 +17,10 @@ pub use auth::Auth;
 pub use connack::{Connack, ConnackProperties, ServerFeatures};
 pub use connect::{Connect, ConnectProperties};
 pub use disconnect::Disconnect;
+pub(crate) use publish::PublishView;
 pub use publish::{Publish, PublishProperties};
 pub use suback::Suback;
-pub use subscribe::{
-    RetainHandling, Subscribe, SubscribeFilter, SubscriptionIdentifier, SubscriptionOptions,
-};
+pub use subscribe::{RetainHandling, Subscribe, SubscribeFilter, SubscriptionIdentifier, SubscriptionOptions};
 pub use unsuback::Unsuback;
 pub use unsubscribe::Unsubscribe;
 pub use will::{Will, WillProperties};

@@ -156,11 +156,9 @@ impl ReasonCode {
             Self::Success => Some(0),
             Self::UnsupportedProtocolVersion => Some(1),
             Self::ClientIdentifierNotValid => Some(2),
-            Self::ServerUnavailable
-            | Self::ServerBusy
-            | Self::UseAnotherServer
-            | Self::ServerMoved
-            | Self::ConnectionRateExceeded => Some(3),
+            Self::ServerUnavailable | Self::ServerBusy | Self::UseAnotherServer | Self::ServerMoved | Self::ConnectionRateExceeded => {
+                Some(3)
+            }
             Self::BadUserNameOrPassword => Some(4),
             Self::NotAuthorized | Self::Banned | Self::BadAuthenticationMethod => Some(5),
             _ => None,
@@ -191,17 +189,11 @@ impl ReasonCode {
                 matches!(value, 0x00 | 0x80..=0x8A | 0x8C | 0x90 | 0x95 | 0x97 | 0x99..=0x9D | 0x9F)
             }
             // [MQTT-3.4.2-1], [MQTT-3.5.2-1]
-            PacketType::Puback | PacketType::Pubrec => matches!(
-                value,
-                0x00 | 0x10 | 0x80 | 0x83 | 0x87 | 0x90 | 0x91 | 0x97 | 0x99
-            ),
+            PacketType::Puback | PacketType::Pubrec => matches!(value, 0x00 | 0x10 | 0x80 | 0x83 | 0x87 | 0x90 | 0x91 | 0x97 | 0x99),
             // [MQTT-3.6.2-1], [MQTT-3.7.2-1]
             PacketType::Pubrel | PacketType::Pubcomp => matches!(value, 0x00 | 0x92),
             // [MQTT-3.9.3-2]
-            PacketType::Suback => matches!(
-                value,
-                0x00..=0x02 | 0x80 | 0x83 | 0x87 | 0x8F | 0x91 | 0x97 | 0x9E | 0xA1 | 0xA2
-            ),
+            PacketType::Suback => matches!(value, 0x00..=0x02 | 0x80 | 0x83 | 0x87 | 0x8F | 0x91 | 0x97 | 0x9E | 0xA1 | 0xA2),
             // [MQTT-3.11.3-2]
             PacketType::Unsuback => matches!(value, 0x00 | 0x11 | 0x80 | 0x83 | 0x87 | 0x8F | 0x91),
             // [MQTT-3.14.2-1], with the column "Sent by" of the table in §3.14.2.1.

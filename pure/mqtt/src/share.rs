@@ -11,15 +11,11 @@ pub(crate) fn split(text: &str) -> Result<Option<(&str, &str)>, TopicError> {
     let (share_name, filter) = rest.split_once('/').unwrap_or((rest, ""));
     // [MQTT-4.8.2-1]: at least one character; [MQTT-4.8.2-2]: no wildcards in it.
     if share_name.is_empty() || share_name.contains(['+', '#']) {
-        return Err(TopicError::ShareName {
-            share_name: share_name.to_owned(),
-        });
+        return Err(TopicError::ShareName { share_name: share_name.to_owned() });
     }
     // [MQTT-4.8.2-2]: followed by a `/` and a Topic Filter.
     if filter.is_empty() {
-        return Err(TopicError::ShareWithoutFilter {
-            filter: text.to_owned(),
-        });
+        return Err(TopicError::ShareWithoutFilter { filter: text.to_owned() });
     }
     Ok(Some((share_name, filter)))
 }

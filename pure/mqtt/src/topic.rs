@@ -43,17 +43,13 @@ pub enum TopicError {
     #[error("the topic contains the null character U+0000, remove it")]
     Nul,
     /// A wildcard in a Topic Name.
-    #[error(
-        "the topic name contains the wildcard `{wildcard}`, expected none: wildcards are for topic filters"
-    )]
+    #[error("the topic name contains the wildcard `{wildcard}`, expected none: wildcards are for topic filters")]
     WildcardInName {
         /// `+` or `#`.
         wildcard: char,
     },
     /// `#` that is not the last level on its own.
-    #[error(
-        "the level `{level}` of the topic filter contains `#`, expected it alone as the last level"
-    )]
+    #[error("the level `{level}` of the topic filter contains `#`, expected it alone as the last level")]
     MultiLevelWildcard {
         /// The level that holds it.
         level: String,
@@ -65,17 +61,13 @@ pub enum TopicError {
         level: String,
     },
     /// `$share/` without a ShareName, or with a wildcard in it.
-    #[error(
-        "the share name `{share_name}` is not valid, expected at least one character and none of `+`, `#`"
-    )]
+    #[error("the share name `{share_name}` is not valid, expected at least one character and none of `+`, `#`")]
     ShareName {
         /// The ShareName found.
         share_name: String,
     },
     /// `$share/{ShareName}` without a Topic Filter behind it.
-    #[error(
-        "the shared subscription `{filter}` has no topic filter, expected `$share/NAME/FILTER`"
-    )]
+    #[error("the shared subscription `{filter}` has no topic filter, expected `$share/NAME/FILTER`")]
     ShareWithoutFilter {
         /// The whole filter found.
         filter: String,
@@ -109,10 +101,7 @@ impl TopicName {
         let text = text.into();
         check_text(&text)?;
         // [MQTT-4.7.0-1], [MQTT-3.3.2-2]
-        if let Some(wildcard) = text
-            .chars()
-            .find(|character| matches!(character, '+' | '#'))
-        {
+        if let Some(wildcard) = text.chars().find(|character| matches!(character, '+' | '#')) {
             return Err(TopicError::WildcardInName { wildcard });
         }
         Ok(Self(text))
@@ -214,10 +203,7 @@ fn check_text(text: &str) -> Result<(), TopicError> {
     }
     // [MQTT-4.7.3-3]
     if text.len() > MAXIMUM_STRING_LENGTH {
-        return Err(TopicError::TooLong {
-            length: text.len(),
-            maximum: MAXIMUM_STRING_LENGTH,
-        });
+        return Err(TopicError::TooLong { length: text.len(), maximum: MAXIMUM_STRING_LENGTH });
     }
     // [MQTT-4.7.3-2]
     if text.as_bytes().contains(&0) {
@@ -231,15 +217,11 @@ fn check_wildcards(filter: &str) -> Result<(), TopicError> {
     while let Some(level) = levels.next() {
         // [MQTT-4.7.1-1]
         if level.contains('#') && (level.len() > 1 || levels.peek().is_some()) {
-            return Err(TopicError::MultiLevelWildcard {
-                level: level.to_owned(),
-            });
+            return Err(TopicError::MultiLevelWildcard { level: level.to_owned() });
         }
         // [MQTT-4.7.1-2]
         if level.contains('+') && level.len() > 1 {
-            return Err(TopicError::SingleLevelWildcard {
-                level: level.to_owned(),
-            });
+            return Err(TopicError::SingleLevelWildcard { level: level.to_owned() });
         }
     }
     Ok(())

@@ -2,7 +2,10 @@
 
 use bytestring::ByteString;
 
-use crate::{PacketId, ReasonCode, UserProperties};
+use crate::property::{PropertyId, PropertyReader};
+use crate::reader::Reader;
+use crate::writer::{Body, PropertyList, Sink, counted};
+use crate::{DecodeError, PacketId, PacketType, ProtocolVersion, ReasonCode, UserProperties};
 
 /// Acknowledgement of a PUBLISH or of one step of its QoS 2 exchange.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,11 +30,56 @@ impl Ack {
     /// With a Reason Code and no properties.
     #[must_use]
     pub fn new(packet_id: PacketId, reason_code: ReasonCode) -> Self {
-        Self {
-            packet_id,
-            reason_code,
-            reason_string: None,
-            user_properties: UserProperties::default(),
+        Self { packet_id, reason_code, reason_string: None, user_properties: UserProperties::default() }
+    }
+}
+
+impl Ack {
+    pub(crate) fn read(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        let mut ack = Self::success(reader.packet_id()?);
+        // A Remaining Length of 2 is all of MQTT 3.1.1, and Success without properties in MQTT 5.0 (§3.4.2.1).
+        if reader.is_empty() {
+            return Ok(ack);
         }
+        ack.reason_code = reader.reason_code(match reader.context.packet {
+            PacketType::Puback => "MQTT-3.4.2-1",
+            PacketType::Pubrec => "MQTT-3.5.2-1",
+            PacketType::Pubrel => "MQTT-3.6.2-1",
+            _ => "MQTT-3.7.2-1",
+        })?;
+        // A Remaining Length of 3 leaves the properties out (§3.4.2.2.1).
+        if reader.is_empty() {
+            return Ok(ack);
+        }
+        let mut properties = PropertyReader::new(reader)?;
+        while let Some(id) = properties.next()? {
+            match id {
+                PropertyId::ReasonString => ack.reason_string = Some(properties.string()?),
+                PropertyId::UserProperty => properties.user_property(&mut ack.user_properties)?,
+                _ => return Err(properties.misplaced()),
+            }
+        }
+        Ok(ack)
+    }
+}
+
+impl Body for Ack {
+    fn write<S: Sink>(&self, version: ProtocolVersion, sink: &mut S) {
+        sink.u16(self.packet_id.get());
+        let properties = counted(|counter| PropertyList::write(self, counter)) > 0;
+        if !version.has_properties() || (self.reason_code == ReasonCode::Success && !properties) {
+            return;
+        }
+        sink.u8(self.reason_code.value());
+        if properties {
+            sink.properties(version, self);
+        }
+    }
+}
+
+impl PropertyList for Ack {
+    fn write<S: Sink>(&self, sink: &mut S) {
+        sink.property_string(PropertyId::ReasonString, self.reason_string.as_deref());
+        sink.user_properties(&self.user_properties);
     }
 }

@@ -6,7 +6,10 @@ use bytes::Bytes;
 use bytestring::ByteString;
 
 use crate::packet::SubscriptionIdentifier;
-use crate::{PacketId, QoS, TopicName, UserProperties};
+use crate::property::{PropertyId, PropertyReader};
+use crate::reader::Reader;
+use crate::writer::{Body, PropertyList, Sink};
+use crate::{DecodeError, Message, PacketId, ProtocolVersion, PublishHeader, QoS, Role, TopicError, TopicName, UserProperties};
 
 /// Publish message. Topic, properties and payload of a decoded one share a single allocation that holds nothing but this packet.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,4 +49,163 @@ pub struct PublishProperties {
     pub subscription_identifiers: Vec<SubscriptionIdentifier>,
     /// What the payload is.
     pub content_type: Option<ByteString>,
+}
+
+impl Publish {
+    /// Reads what follows the fixed header, whose flags have been checked.
+    pub(crate) fn read(flags: u8, reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        let qos = QoS::try_from((flags >> 1) & 0b11).unwrap_or_default();
+        // [MQTT-3.3.2-1], [MQTT-3.3.2-2]
+        let topic = reader.topic_name("topic name")?.transpose().map_err(DecodeError::TopicNameInvalid)?;
+        // [MQTT-2.2.1-2]
+        let packet_id = match qos {
+            QoS::AtMostOnce => None,
+            _ => Some(reader.packet_id()?),
+        };
+        let properties = PublishProperties::read(reader)?;
+        if topic.is_none() {
+            if reader.context.version == ProtocolVersion::V311 {
+                return Err(DecodeError::TopicNameInvalid(TopicError::Empty));
+            }
+            if properties.topic_alias.is_none() {
+                let detail = "topic name is empty and there is no topic alias, expected one of them";
+                return Err(DecodeError::protocol("§3.3.2.1", detail));
+            }
+        }
+        let payload = reader.take_rest();
+        Ok(Self { dup: flags & 0b1000 != 0, qos, retain: flags & 0b0001 != 0, topic, packet_id, properties, payload })
+    }
+}
+
+impl PublishProperties {
+    fn read(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        let sender = reader.context.sender;
+        let mut list = Self::default();
+        let mut properties = PropertyReader::new(reader)?;
+        while let Some(id) = properties.next()? {
+            match id {
+                PropertyId::PayloadFormatIndicator => list.payload_format_indicator = Some(properties.flag()?),
+                PropertyId::MessageExpiryInterval => list.message_expiry_interval = Some(properties.u32()?),
+                PropertyId::TopicAlias => list.topic_alias = Some(properties.topic_alias()?),
+                PropertyId::ResponseTopic => list.response_topic = Some(properties.response_topic()?),
+                PropertyId::CorrelationData => list.correlation_data = Some(properties.binary()?),
+                PropertyId::UserProperty => properties.user_property(&mut list.user_properties)?,
+                // [MQTT-3.3.4-6]
+                PropertyId::SubscriptionIdentifier if sender == Role::Client => {
+                    let detail = "subscription identifier in a PUBLISH from the client, expected from servers only";
+                    return Err(DecodeError::protocol("MQTT-3.3.4-6", detail));
+                }
+                PropertyId::SubscriptionIdentifier => {
+                    list.subscription_identifiers.push(properties.subscription_identifier()?);
+                }
+                PropertyId::ContentType => list.content_type = Some(properties.string()?),
+                _ => return Err(properties.misplaced()),
+            }
+        }
+        Ok(list)
+    }
+}
+
+/// A PUBLISH about to be written, whether it comes from a packet or from a message and its header.
+pub(crate) struct PublishView<'a> {
+    dup: bool,
+    qos: QoS,
+    retain: bool,
+    topic: &'a str,
+    packet_id: Option<PacketId>,
+    properties: PropertyView<'a>,
+    payload: &'a [u8],
+}
+
+struct PropertyView<'a> {
+    payload_format_indicator: Option<bool>,
+    message_expiry_interval: Option<u32>,
+    topic_alias: Option<NonZeroU16>,
+    response_topic: Option<&'a TopicName>,
+    correlation_data: Option<&'a Bytes>,
+    user_properties: &'a UserProperties,
+    subscription_identifiers: &'a [SubscriptionIdentifier],
+    content_type: Option<&'a ByteString>,
+}
+
+impl<'a> PublishView<'a> {
+    /// The delivery of `message` that `header` describes.
+    pub(crate) fn of_message(message: &'a Message, header: &PublishHeader<'a>, version: ProtocolVersion) -> Self {
+        let named_by_alias = version.has_properties() && header.topic_alias.is_some() && !header.send_topic;
+        let properties = &message.properties;
+        Self {
+            dup: header.dup,
+            qos: header.qos,
+            retain: header.retain,
+            topic: if named_by_alias { "" } else { message.topic.as_str() },
+            packet_id: header.packet_id,
+            properties: PropertyView {
+                payload_format_indicator: properties.payload_format_indicator,
+                message_expiry_interval: header.message_expiry_interval,
+                topic_alias: header.topic_alias,
+                response_topic: properties.response_topic.as_ref(),
+                correlation_data: properties.correlation_data.as_ref(),
+                user_properties: &properties.user_properties,
+                subscription_identifiers: header.subscription_identifiers,
+                content_type: properties.content_type.as_ref(),
+            },
+            payload: &message.payload,
+        }
+    }
+
+    /// The low half of the first byte.
+    pub(crate) fn flags(&self) -> u8 {
+        (u8::from(self.dup) << 3) | (u8::from(self.qos) << 1) | u8::from(self.retain)
+    }
+}
+
+impl<'a> From<&'a Publish> for PublishView<'a> {
+    fn from(publish: &'a Publish) -> Self {
+        let properties = &publish.properties;
+        Self {
+            dup: publish.dup,
+            qos: publish.qos,
+            retain: publish.retain,
+            topic: publish.topic.as_ref().map_or("", TopicName::as_str),
+            packet_id: publish.packet_id,
+            properties: PropertyView {
+                payload_format_indicator: properties.payload_format_indicator,
+                message_expiry_interval: properties.message_expiry_interval,
+                topic_alias: properties.topic_alias,
+                response_topic: properties.response_topic.as_ref(),
+                correlation_data: properties.correlation_data.as_ref(),
+                user_properties: &properties.user_properties,
+                subscription_identifiers: &properties.subscription_identifiers,
+                content_type: properties.content_type.as_ref(),
+            },
+            payload: &publish.payload,
+        }
+    }
+}
+
+impl Body for PublishView<'_> {
+    fn write<S: Sink>(&self, version: ProtocolVersion, sink: &mut S) {
+        sink.string(self.topic);
+        // [MQTT-2.2.1-2]: with QoS 0 there is none.
+        if self.qos > QoS::AtMostOnce {
+            sink.u16(self.packet_id.map_or(0, PacketId::get));
+        }
+        sink.properties(version, &self.properties);
+        sink.put(self.payload);
+    }
+}
+
+impl PropertyList for PropertyView<'_> {
+    fn write<S: Sink>(&self, sink: &mut S) {
+        sink.property_flag(PropertyId::PayloadFormatIndicator, self.payload_format_indicator);
+        sink.property_u32(PropertyId::MessageExpiryInterval, self.message_expiry_interval);
+        sink.property_u16(PropertyId::TopicAlias, self.topic_alias.map(NonZeroU16::get));
+        sink.property_string(PropertyId::ResponseTopic, self.response_topic.map(TopicName::as_str));
+        sink.property_binary(PropertyId::CorrelationData, self.correlation_data.map(|data| &**data));
+        sink.user_properties(self.user_properties);
+        for identifier in self.subscription_identifiers {
+            sink.property_subscription_identifier(*identifier);
+        }
+        sink.property_string(PropertyId::ContentType, self.content_type.map(|text| &**text));
+    }
 }
