@@ -44,7 +44,7 @@ impl Admission {
 #[derive(Debug)]
 pub struct Refusal {
     /// What to send before closing.
-    pub connack: Option<Connack>,
+    pub connack: Option<Box<Connack>>,
     /// How to encode it.
     pub version: ProtocolVersion,
     /// Which rule refused, why, and the hint.
@@ -54,11 +54,11 @@ pub struct Refusal {
 /// The first packet of a connection has to be CONNECT [MQTT-3.1.0-1]; anything else ends the connection without an answer.
 ///
 /// # Errors
-/// Gives back the packet that came instead.
-pub fn expect_connect(packet: Packet) -> Result<Connect, Packet> {
+/// The name of the packet that came instead.
+pub fn expect_connect(packet: Packet) -> Result<Connect, &'static str> {
     match packet {
         Packet::Connect(connect) => Ok(*connect),
-        other => Err(other),
+        other => Err(other.name()),
     }
 }
 
@@ -89,7 +89,7 @@ pub fn admit(
         Err(denied) => {
             let mut connack = Connack { reason_code: denied.reason_code, ..Connack::default() };
             connack.properties.reason_string = Some(denied.reason.to_string().into());
-            Err(Refusal { connack: Some(connack), version, denied })
+            Err(Refusal { connack: Some(Box::new(connack)), version, denied })
         }
     }
 }

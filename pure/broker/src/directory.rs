@@ -4,17 +4,17 @@ use crate::retained::Retained;
 use crate::subscriptions::Subscriptions;
 
 /// Subscriptions and retained messages of the whole process. One value behind one [`SharedDirectory`].
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Directory {
     pub(crate) subscriptions: Subscriptions,
     pub(crate) retained: Retained,
 }
 
 impl Directory {
-    /// An empty directory.
+    /// An empty directory. `seed` makes its hash maps unpredictable for clients.
     #[must_use]
-    pub fn new() -> Self {
-        Self::default()
+    pub fn new(seed: u64) -> Self {
+        Self { subscriptions: Subscriptions::new(seed), retained: Retained::new(seed) }
     }
 
     /// Retained messages and their bytes.

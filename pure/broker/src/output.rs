@@ -118,6 +118,9 @@ pub enum CloseCause {
     /// The Topic Name is not one the server takes.
     #[error("topic name invalid: {0}")]
     TopicNameInvalid(&'static str),
+    /// A QoS above Maximum QoS [MQTT-3.2.2-11].
+    #[error("the QoS is above the maximum")]
+    QosNotSupported,
     /// The CONNECT was admitted but the shard had no room for its session.
     #[error("quota exceeded: {0}")]
     QuotaExceeded(&'static str),
@@ -142,6 +145,7 @@ impl CloseCause {
             Self::ReceiveMaximumExceeded => Some(ReasonCode::ReceiveMaximumExceeded),
             Self::TopicAliasInvalid => Some(ReasonCode::TopicAliasInvalid),
             Self::TopicNameInvalid(_) => Some(ReasonCode::TopicNameInvalid),
+            Self::QosNotSupported => Some(ReasonCode::QosNotSupported),
             Self::QuotaExceeded(_) => Some(ReasonCode::QuotaExceeded),
             Self::PacketTooLarge => Some(ReasonCode::PacketTooLarge),
             Self::Kicked(cause) => Some(cause.reason_code()),

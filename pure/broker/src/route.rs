@@ -18,14 +18,23 @@ use crate::store::{Change, Store, Ticket};
 use crate::subscriptions::Subscriber;
 
 /// What became of a routed message.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug)]
 pub(crate) struct Routed {
     /// When durable, the message may be acknowledged.
     pub(crate) ticket: Ticket,
-    /// Whether any session gets it.
-    pub(crate) is_matched: bool,
-    /// Whether the message was to be retained and there was no room: then it went nowhere.
-    pub(crate) is_over_quota: bool,
+    /// Whether any session gets it. Nothing if the message was to be retained and there was no room: then it went nowhere.
+    pub(crate) is_matched: Option<bool>,
+    /// The routes that were used, to be remembered.
+    pub(crate) routes: Option<Arc<RouteSet>>,
+}
+
+/// Where a message comes from.
+#[derive(Debug)]
+pub(crate) struct Origin {
+    /// The publishing session, for No Local.
+    pub(crate) publisher: SessionId,
+    /// The routes, if they are known to be right.
+    pub(crate) known: Option<Arc<RouteSet>>,
 }
 
 /// Who gets the messages of one topic from one publisher. Valid as long as the subscriptions' generation stays the same.
@@ -55,40 +64,28 @@ impl Broker {
         &mut self,
         permit: PublishPermit,
         message: Message,
-        publisher: SessionId,
+        origin: Origin,
         context: &mut Context<'_, D, S>,
     ) -> Routed {
         debug_assert_eq!(permit.topic(), &message.topic, "a permit for one topic routes no other");
         let message = Arc::new(Message { topic: permit.into_topic(), ..message });
         self.stats.messages_received += 1;
-        let (routes, retained) = match look_up(&message, publisher, &self.limits, context) {
-            Ok(found) => found,
-            Err(()) => return Routed { ticket: Ticket::NONE, is_matched: false, is_over_quota: true },
+        let Some((routes, retained)) = look_up(&message, origin, &self.limits, context) else {
+            return Routed { ticket: Ticket::NONE, is_matched: None, routes: None };
         };
-        self.fan_out(&message, &routes, retained, context)
-    }
-
-    /// The same for a message that is not retained and whose routes are known.
-    pub(crate) fn fan_out<D: SharedDirectory, S: Store>(
-        &mut self,
-        message: &Arc<Message>,
-        routes: &RouteSet,
-        retained: Ticket,
-        context: &mut Context<'_, D, S>,
-    ) -> Routed {
-        let recipients = routes.recipients(message);
+        let recipients = routes.recipients(&message);
         if recipients.is_empty() {
             self.stats.messages_unmatched += 1;
-            return Routed { ticket: retained, is_matched: false, is_over_quota: false };
+            return Routed { ticket: retained, is_matched: Some(false), routes: Some(routes) };
         }
         let received_at = context.now;
         let ticket = if message.qos == QoS::AtMostOnce {
             retained
         } else {
-            retained.max(context.store.append(&Change::MessageQueued { message, recipients: &recipients, received_at }))
+            retained.max(context.store.append(&Change::MessageQueued { message: &message, recipients: &recipients, received_at }))
         };
-        self.hand_over(message, recipients, context);
-        Routed { ticket, is_matched: true, is_over_quota: false }
+        self.hand_over(&message, recipients, context);
+        Routed { ticket, is_matched: Some(true), routes: Some(routes) }
     }
 
     /// Recipients come sorted by session, so by shard; Shared Subscriptions at the end.
@@ -121,15 +118,17 @@ impl Broker {
 }
 
 /// Finds the routes and retains the message in one step, so that a subscription made at the same time sees the message exactly once: live or
-/// as retained. An error means that there is no room to retain it.
+/// as retained. Nothing if there is no room to retain it.
 fn look_up<D: SharedDirectory, S: Store>(
     message: &Arc<Message>,
-    publisher: SessionId,
+    origin: Origin,
     limits: &Limits,
     context: &mut Context<'_, D, S>,
-) -> Result<(RouteSet, Ticket), ()> {
+) -> Option<(Arc<RouteSet>, Ticket)> {
+    let publisher = origin.publisher;
     if !message.retain {
-        return Ok((context.directory.read(|directory| directory.subscriptions.routes(&message.topic, publisher)), Ticket::NONE));
+        let look = || Arc::new(context.directory.read(|directory| directory.subscriptions.routes(&message.topic, publisher)));
+        return Some((origin.known.unwrap_or_else(look), Ticket::NONE));
     }
     let now = context.now;
     let (outcome, routes) = context.directory.write(|directory| {
@@ -142,7 +141,7 @@ fn look_up<D: SharedDirectory, S: Store>(
         RetainOutcome::Cleared => context.store.append(&Change::RetainedCleared { topic: &message.topic }),
         RetainOutcome::NothingToClear | RetainOutcome::Full => Ticket::NONE,
     };
-    routes.map(|routes| (routes, ticket)).ok_or(())
+    routes.map(|routes| (Arc::new(routes), ticket))
 }
 
 impl RouteSet {

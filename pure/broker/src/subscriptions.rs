@@ -11,7 +11,7 @@ use crate::route::RouteSet;
 use crate::tree::{LevelTree, ROOT};
 
 /// All subscriptions of the process.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Subscriptions {
     tree: LevelTree<Subscribers>,
     count: usize,
@@ -60,6 +60,10 @@ impl Subscriber {
 }
 
 impl Subscriptions {
+    pub(crate) fn new(seed: u64) -> Self {
+        Self { tree: LevelTree::new(seed), count: 0, generation: 0 }
+    }
+
     /// Adds or replaces a subscription [MQTT-3.8.4-3]. Returns whether it is new.
     pub(crate) fn insert(&mut self, filter: &TopicFilter, subscriber: Subscriber) -> bool {
         self.generation += 1;

@@ -5,7 +5,7 @@
 use std::collections::hash_map::Entry;
 use std::collections::HashMap;
 
-use foldhash::fast::RandomState;
+use foldhash::fast::FixedState;
 use slab::Slab;
 
 /// The root's number.
@@ -15,31 +15,33 @@ pub(crate) const ROOT: usize = 0;
 #[derive(Debug)]
 pub(crate) struct LevelTree<T> {
     nodes: Slab<Node<T>>,
+    /// Clients choose the levels, so the hash has to be one they cannot predict.
+    hasher: FixedState,
 }
 
 #[derive(Debug)]
 struct Node<T> {
     parent: usize,
     level: Box<str>,
-    children: HashMap<Box<str>, usize, RandomState>,
+    children: HashMap<Box<str>, usize, FixedState>,
     value: Option<T>,
 }
 
-impl<T> Default for LevelTree<T> {
-    fn default() -> Self {
-        let mut nodes = Slab::new();
-        nodes.insert(Node::new(ROOT, ""));
-        Self { nodes }
-    }
-}
-
 impl<T> Node<T> {
-    fn new(parent: usize, level: &str) -> Self {
-        Self { parent, level: level.into(), children: HashMap::default(), value: None }
+    fn new(parent: usize, level: &str, hasher: FixedState) -> Self {
+        Self { parent, level: level.into(), children: HashMap::with_hasher(hasher), value: None }
     }
 }
 
 impl<T> LevelTree<T> {
+    /// A tree with a root and nothing else.
+    pub(crate) fn new(seed: u64) -> Self {
+        let hasher = FixedState::with_seed(seed);
+        let mut nodes = Slab::new();
+        nodes.insert(Node::new(ROOT, "", hasher.clone()));
+        Self { nodes, hasher }
+    }
+
     /// The value at the end of a path, made if it is not there.
     pub(crate) fn entry<'a>(&mut self, path: impl Iterator<Item = &'a str>) -> &mut Option<T> {
         let mut at = ROOT;
@@ -108,7 +110,7 @@ impl<T> LevelTree<T> {
         if let Some(found) = self.child(parent, level) {
             return found;
         }
-        let new = self.nodes.insert(Node::new(parent, level));
+        let new = self.nodes.insert(Node::new(parent, level, self.hasher.clone()));
         match self.node_mut(parent).children.entry(level.into()) {
             Entry::Occupied(found) => *found.get(),
             Entry::Vacant(place) => *place.insert(new),

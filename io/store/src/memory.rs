@@ -1,0 +1,44 @@
+//! A store that keeps nothing: sessions live as long as the process. Same trait as the journal, no disk.
+
+use signet_broker::{Change, Store, Ticket};
+
+/// Takes every change and has nothing to wait for. The broker itself holds sessions, queues and retained messages in memory, so a second
+/// copy here would serve nobody.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct MemoryStore {
+    changes: u64,
+}
+
+impl MemoryStore {
+    /// A store that has seen no change.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Changes seen so far: what a durable store would have written.
+    #[must_use]
+    pub fn changes(&self) -> u64 {
+        self.changes
+    }
+}
+
+impl Store for MemoryStore {
+    fn append(&mut self, _change: &Change<'_>) -> Ticket {
+        self.changes += 1;
+        Ticket::NONE
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use signet_broker::SessionId;
+
+    #[test]
+    fn there_is_nothing_to_wait_for() {
+        let mut store = MemoryStore::new();
+        assert_eq!(store.append(&Change::SessionRemoved { session: SessionId(1) }), Ticket::NONE);
+        assert_eq!(store.changes(), 1);
+    }
+}

@@ -1,0 +1,85 @@
+//! The acknowledgements of QoS 1 and 2, both directions (§4.3.2, §4.3.3).
+
+use signet_mqtt::{Ack, Packet, PacketId, ReasonCode};
+
+use crate::broker::{Broker, Context};
+use crate::directory::SharedDirectory;
+use crate::ids::ConnectionId;
+use crate::inflight::Stage;
+use crate::session::Session;
+use crate::store::{Change, Store, Ticket};
+
+impl Broker {
+    /// QoS 1 to the client ends.
+    pub(crate) fn puback<D: SharedDirectory, S: Store>(&mut self, id: ConnectionId, ack: &Ack, context: &mut Context<'_, D, S>) {
+        let Some(session) = self.session_of(id) else { return };
+        match session.inflight.stage_mut(ack.packet_id) {
+            Some(Stage::Puback(_)) => self.exchange_ends(id, ack.packet_id, context),
+            Some(Stage::Pubrec(_) | Stage::Pubcomp) => self.violated(id, "PUBACK for a message with QoS 2", context),
+            // The answer to something that an earlier connection sent and that has ended since.
+            None => {}
+        }
+    }
+
+    /// QoS 2 to the client: it has the message.
+    pub(crate) fn pubrec<D: SharedDirectory, S: Store>(&mut self, id: ConnectionId, ack: &Ack, context: &mut Context<'_, D, S>) {
+        let Some(session) = self.session_of(id) else { return };
+        let is_persistent = session.is_persistent();
+        let session_id = session.id;
+        let reason_code = match session.inflight.stage_mut(ack.packet_id) {
+            // A refusal ends the exchange [MQTT-4.3.3-4].
+            Some(Stage::Pubrec(_)) if ack.reason_code.is_error() => return self.exchange_ends(id, ack.packet_id, context),
+            Some(stage @ Stage::Pubrec(_)) => {
+                *stage = Stage::Pubcomp;
+                ReasonCode::Success
+            }
+            Some(Stage::Pubcomp) => ReasonCode::Success,
+            Some(Stage::Puback(_)) => return self.violated(id, "PUBREC for a message with QoS 1", context),
+            None if ack.reason_code.is_error() => return,
+            None => ReasonCode::PacketIdentifierNotFound,
+        };
+        let mut after = Ticket::NONE;
+        if is_persistent && reason_code == ReasonCode::Success {
+            after = context.store.append(&Change::MessageReleased { session: session_id, packet_id: ack.packet_id });
+        }
+        self.answer(id, Packet::Pubrel(Ack::new(ack.packet_id, reason_code)), after, context);
+    }
+
+    /// QoS 2 from the client: it will not send the message again.
+    pub(crate) fn pubrel<D: SharedDirectory, S: Store>(&mut self, id: ConnectionId, ack: &Ack, context: &mut Context<'_, D, S>) {
+        let Some(session) = self.session_of(id) else { return };
+        let was_known = session.received.remove(&ack.packet_id);
+        let mut after = Ticket::NONE;
+        if was_known && session.is_persistent() {
+            after = context.store.append(&Change::ReleasedQos2 { session: session.id, packet_id: ack.packet_id });
+        }
+        let reason_code = if was_known { ReasonCode::Success } else { ReasonCode::PacketIdentifierNotFound };
+        // [MQTT-4.3.3-11]
+        self.answer(id, Packet::Pubcomp(Ack::new(ack.packet_id, reason_code)), after, context);
+    }
+
+    /// QoS 2 to the client ends.
+    pub(crate) fn pubcomp<D: SharedDirectory, S: Store>(&mut self, id: ConnectionId, ack: &Ack, context: &mut Context<'_, D, S>) {
+        let Some(session) = self.session_of(id) else { return };
+        match session.inflight.stage_mut(ack.packet_id) {
+            Some(Stage::Pubcomp) => self.exchange_ends(id, ack.packet_id, context),
+            Some(Stage::Puback(_) | Stage::Pubrec(_)) => self.violated(id, "PUBCOMP before PUBREC", context),
+            None => {}
+        }
+    }
+
+    /// The Packet Identifier is free and the window has room for one more.
+    fn exchange_ends<D: SharedDirectory, S: Store>(&mut self, id: ConnectionId, packet_id: PacketId, context: &mut Context<'_, D, S>) {
+        let Some(session) = self.session_of(id) else { return };
+        session.inflight.end(packet_id);
+        let session_id = session.id;
+        if session.is_persistent() {
+            context.store.append(&Change::MessageAcknowledged { session: session_id, packet_id });
+        }
+        self.pump(session_id, context);
+    }
+
+    pub(crate) fn session_of(&mut self, id: ConnectionId) -> Option<&mut Session> {
+        self.sessions.get_mut(self.connections.get(&id)?.session)
+    }
+}

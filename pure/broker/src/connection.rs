@@ -1,0 +1,125 @@
+//! One Network Connection after its CONNECT: what dies with the socket.
+
+use std::sync::Arc;
+
+use signet_mqtt::{Packet, PacketId, ProtocolVersion, QoS, UserProperties, encoded_len, publish_len};
+use signet_policy::Client;
+
+use crate::ids::{ConnectionId, SessionId};
+use crate::keep_alive::KeepAlive;
+use crate::memo::Memo;
+use crate::moment::Moment;
+use crate::output::{Output, OwnedPublishHeader};
+use crate::queue::Pending;
+use crate::stats::Stats;
+use crate::store::Ticket;
+use crate::topic_alias::{AliasChoice, InboundAliases, OutboundAliases};
+
+/// A connected client.
+#[derive(Debug)]
+pub(crate) struct Connection {
+    pub(crate) id: ConnectionId,
+    pub(crate) session: SessionId,
+    pub(crate) client: Arc<Client>,
+    /// Handed to the encoder, never asked about: what differs between versions was settled at CONNECT in the fields below.
+    pub(crate) version: ProtocolVersion,
+    /// Whether a Server may say why it closes.
+    pub(crate) hears_disconnect: bool,
+    /// Whether acknowledgements may carry reasons in words [MQTT-3.1.2-29].
+    pub(crate) hears_problems: bool,
+    /// Exchanges that may be under way to the client [MQTT-3.3.4-9].
+    pub(crate) window: u16,
+    /// QoS 2 messages that may be under way from the client [MQTT-3.3.4-7].
+    pub(crate) receive_maximum: u16,
+    /// Largest packet the client takes, in bytes [MQTT-3.1.2-24].
+    pub(crate) maximum_packet_size: usize,
+    pub(crate) keep_alive: KeepAlive,
+    pub(crate) inbound: InboundAliases,
+    pub(crate) outbound: OutboundAliases,
+    pub(crate) is_writable: bool,
+    pub(crate) memo: Memo,
+}
+
+impl Connection {
+    /// Sends an answer. Returns false if it is larger than the client takes, even without the words in it [MQTT-3.1.2-24].
+    #[must_use]
+    pub(crate) fn answer(&self, mut packet: Packet, after: Ticket, output: &mut Vec<Output>) -> bool {
+        if !self.hears_problems && !matches!(packet, Packet::Connack(_) | Packet::Disconnect(_)) {
+            strip_words(&mut packet);
+        }
+        if !self.fits(&packet) {
+            strip_words(&mut packet);
+            if !self.fits(&packet) {
+                return false;
+            }
+        }
+        output.push(Output::Send { connection: self.id, packet, after });
+        true
+    }
+
+    /// Sends a PUBLISH. Returns false if the message was dropped instead: expired, or larger than the client takes.
+    pub(crate) fn transmit(
+        &mut self,
+        pending: &Pending,
+        packet_id: Option<PacketId>,
+        dup: bool,
+        now: Moment,
+        (output, stats): (&mut Vec<Output>, &mut Stats),
+    ) -> bool {
+        debug_assert_eq!(packet_id.is_some(), pending.qos > QoS::AtMostOnce, "[MQTT-2.2.1-2]");
+        // What was sent once is not taken back: the client may already have it.
+        if !dup && pending.is_expired(now) {
+            stats.dropped_expired += 1;
+            return false;
+        }
+        let message = &pending.message;
+        let choice = self.outbound.choose(&message.topic);
+        let (topic_alias, send_topic) = match choice {
+            AliasChoice::None => (None, true),
+            AliasChoice::New(alias) => (Some(alias), true),
+            AliasChoice::Known(alias) => (Some(alias), false),
+        };
+        let header = OwnedPublishHeader {
+            dup,
+            qos: pending.qos,
+            retain: pending.retain,
+            packet_id,
+            message_expiry_interval: pending.remaining(now),
+            subscription_identifiers: pending.identifiers.clone(),
+            topic_alias,
+            send_topic,
+        };
+        if self.maximum_packet_size < usize::MAX && publish_len(message, &header.as_header(), self.version) > self.maximum_packet_size {
+            // [MQTT-3.1.2-25]
+            stats.dropped_too_large += 1;
+            return false;
+        }
+        self.outbound.commit(&message.topic, choice);
+        stats.messages_sent += 1;
+        output.push(Output::Publish { connection: self.id, message: Arc::clone(message), header });
+        true
+    }
+
+    fn fits(&self, packet: &Packet) -> bool {
+        self.maximum_packet_size == usize::MAX || encoded_len(packet, self.version) <= self.maximum_packet_size
+    }
+}
+
+fn strip_words(packet: &mut Packet) {
+    let (reason_string, user_properties) = match packet {
+        Packet::Puback(ack) | Packet::Pubrec(ack) | Packet::Pubrel(ack) | Packet::Pubcomp(ack) => (&mut ack.reason_string, &mut ack.user_properties),
+        Packet::Suback(suback) => (&mut suback.reason_string, &mut suback.user_properties),
+        Packet::Unsuback(unsuback) => (&mut unsuback.reason_string, &mut unsuback.user_properties),
+        Packet::Connack(connack) => (&mut connack.properties.reason_string, &mut connack.properties.user_properties),
+        Packet::Disconnect(disconnect) => (&mut disconnect.reason_string, &mut disconnect.user_properties),
+        Packet::Connect(_)
+        | Packet::Publish(_)
+        | Packet::Subscribe(_)
+        | Packet::Unsubscribe(_)
+        | Packet::Pingreq
+        | Packet::Pingresp
+        | Packet::Auth(_) => return,
+    };
+    *reason_string = None;
+    *user_properties = UserProperties::default();
+}

@@ -1,0 +1,104 @@
+//! Session State (§4.1): what outlives a connection.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+
+use foldhash::fast::FixedState;
+use signet_mqtt::{ClientIdentifier, PacketId, TopicFilter, Will};
+use signet_policy::Client;
+
+use crate::ids::{ConnectionId, SessionId, ShardId};
+use crate::inflight::InFlight;
+use crate::moment::Moment;
+use crate::queue::Queue;
+
+/// Session Expiry Interval of a session that never ends by time (§3.1.2.11.2).
+pub(crate) const NEVER: u32 = u32::MAX;
+
+/// One session.
+#[derive(Debug)]
+pub(crate) struct Session {
+    pub(crate) id: SessionId,
+    /// Whose it is, by the latest connection.
+    pub(crate) client: Arc<Client>,
+    pub(crate) connection: Option<ConnectionId>,
+    /// Session Expiry Interval in seconds; [`NEVER`] for no end.
+    pub(crate) expiry: u32,
+    /// When it ends, while nobody is connected.
+    pub(crate) ends_at: Option<Moment>,
+    /// To be published if the connection is lost, or already waiting for that after it was.
+    pub(crate) will: Option<Will>,
+    /// When the waiting Will is due.
+    pub(crate) will_at: Option<Moment>,
+    pub(crate) subscriptions: BTreeSet<TopicFilter>,
+    pub(crate) inflight: InFlight,
+    pub(crate) queue: Queue,
+    /// QoS 2 messages received and not yet released by PUBREL.
+    pub(crate) received: BTreeSet<PacketId>,
+}
+
+impl Session {
+    /// Whether it outlives its connection, so that its changes are worth keeping.
+    pub(crate) fn is_persistent(&self) -> bool {
+        self.expiry > 0
+    }
+}
+
+/// All sessions of a shard.
+#[derive(Debug)]
+pub(crate) struct Sessions {
+    shard: ShardId,
+    count: u64,
+    by_id: HashMap<SessionId, Session, FixedState>,
+    by_identifier: HashMap<ClientIdentifier, SessionId, FixedState>,
+}
+
+impl Sessions {
+    pub(crate) fn new(shard: ShardId, seed: u64) -> Self {
+        let hasher = FixedState::with_seed(seed);
+        Self { shard, count: 0, by_id: HashMap::with_hasher(hasher.clone()), by_identifier: HashMap::with_hasher(hasher) }
+    }
+
+    pub(crate) fn create(&mut self, client: &Arc<Client>) -> SessionId {
+        self.count += 1;
+        let id = SessionId::new(self.shard, self.count);
+        let session = Session {
+            id,
+            client: Arc::clone(client),
+            connection: None,
+            expiry: 0,
+            ends_at: None,
+            will: None,
+            will_at: None,
+            subscriptions: BTreeSet::new(),
+            inflight: InFlight::default(),
+            queue: Queue::default(),
+            received: BTreeSet::new(),
+        };
+        self.by_identifier.insert(client.client_identifier().clone(), id);
+        self.by_id.insert(id, session);
+        id
+    }
+
+    pub(crate) fn remove(&mut self, id: SessionId) -> Option<Session> {
+        let session = self.by_id.remove(&id)?;
+        self.by_identifier.remove(session.client.client_identifier());
+        Some(session)
+    }
+
+    pub(crate) fn find(&self, client_identifier: &ClientIdentifier) -> Option<&Session> {
+        self.by_id.get(self.by_identifier.get(client_identifier)?)
+    }
+
+    pub(crate) fn get(&self, id: SessionId) -> Option<&Session> {
+        self.by_id.get(&id)
+    }
+
+    pub(crate) fn get_mut(&mut self, id: SessionId) -> Option<&mut Session> {
+        self.by_id.get_mut(&id)
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.by_id.len()
+    }
+}

@@ -1,0 +1,46 @@
+//! Deadlines, driven by the time the caller gives.
+
+use std::collections::BTreeSet;
+
+use crate::ids::{ConnectionId, SessionId};
+use crate::moment::Moment;
+
+/// What is due.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Timer {
+    /// Look whether the client was heard from.
+    KeepAlive(ConnectionId),
+    /// The Will Delay Interval passed.
+    WillDelay(SessionId),
+    /// The Session Expiry Interval passed.
+    SessionExpiry(SessionId),
+}
+
+/// All deadlines of a shard, at most one keep-alive per connection and two per session: whoever arms one disarms the one before.
+#[derive(Debug, Default)]
+pub(crate) struct Timers {
+    queue: BTreeSet<(Moment, Timer)>,
+}
+
+impl Timers {
+    pub(crate) fn arm(&mut self, at: Moment, timer: Timer) {
+        self.queue.insert((at, timer));
+    }
+
+    pub(crate) fn disarm(&mut self, at: Option<Moment>, timer: Timer) {
+        if let Some(at) = at {
+            self.queue.remove(&(at, timer));
+        }
+    }
+
+    pub(crate) fn next(&self) -> Option<Moment> {
+        self.queue.first().map(|(at, _)| *at)
+    }
+
+    pub(crate) fn pop_due(&mut self, now: Moment) -> Option<(Moment, Timer)> {
+        if self.next()? > now {
+            return None;
+        }
+        self.queue.pop_first()
+    }
+}

@@ -1,0 +1,90 @@
+//! Topic Alias (§3.3.2.3.4), both directions. An alias lives and dies with its connection.
+
+use std::collections::HashMap;
+use std::num::NonZeroU16;
+
+use foldhash::fast::FixedState;
+use signet_mqtt::TopicName;
+
+/// What the client's aliases stand for.
+#[derive(Debug)]
+pub(crate) struct InboundAliases {
+    maximum: u16,
+    topics: Vec<Option<TopicName>>,
+}
+
+/// Why an alias means nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum AliasError {
+    /// Above Topic Alias Maximum [MQTT-3.3.2-9].
+    Invalid,
+    /// Neither a Topic Name nor an alias that was set before.
+    Unknown,
+}
+
+impl InboundAliases {
+    pub(crate) fn new(maximum: u16) -> Self {
+        Self { maximum, topics: Vec::new() }
+    }
+
+    /// The topic of a PUBLISH; sets the alias if both are there.
+    pub(crate) fn resolve(&mut self, topic: Option<TopicName>, alias: Option<NonZeroU16>) -> Result<TopicName, AliasError> {
+        let Some(alias) = alias else { return topic.ok_or(AliasError::Unknown) };
+        if alias.get() > self.maximum {
+            return Err(AliasError::Invalid);
+        }
+        let at = usize::from(alias.get() - 1);
+        let Some(topic) = topic else { return self.topics.get(at).cloned().flatten().ok_or(AliasError::Unknown) };
+        if self.topics.len() <= at {
+            self.topics.resize(at + 1, None);
+        }
+        if let Some(place) = self.topics.get_mut(at) {
+            // A copy of its own: the packet's buffer must not live as long as the alias.
+            *place = Some(topic.detached());
+        }
+        Ok(topic)
+    }
+}
+
+/// The aliases this side has set. The first topics get one and keep it: no alias is ever given a second meaning.
+#[derive(Debug)]
+pub(crate) struct OutboundAliases {
+    maximum: u16,
+    aliases: HashMap<TopicName, NonZeroU16, FixedState>,
+}
+
+/// How a topic is to be written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum AliasChoice {
+    /// Topic Name only.
+    None,
+    /// Topic Name and an alias that it sets.
+    New(NonZeroU16),
+    /// Alias only.
+    Known(NonZeroU16),
+}
+
+impl OutboundAliases {
+    pub(crate) fn new(maximum: u16) -> Self {
+        Self { maximum, aliases: HashMap::default() }
+    }
+
+    /// What sending this topic would use. Changes nothing, as the packet may turn out too large to be sent.
+    pub(crate) fn choose(&self, topic: &TopicName) -> AliasChoice {
+        if self.maximum == 0 {
+            return AliasChoice::None;
+        }
+        if let Some(alias) = self.aliases.get(topic) {
+            return AliasChoice::Known(*alias);
+        }
+        let next = u16::try_from(self.aliases.len() + 1).ok().filter(|next| *next <= self.maximum).and_then(NonZeroU16::new);
+        next.map_or(AliasChoice::None, AliasChoice::New)
+    }
+
+    /// The packet with this choice goes out.
+    pub(crate) fn commit(&mut self, topic: &TopicName, choice: AliasChoice) {
+        if let AliasChoice::New(alias) = choice {
+            self.aliases.insert(topic.detached(), alias);
+        }
+    }
+}

@@ -1,0 +1,63 @@
+//! The Will Message (§3.1.2.5) and its delay.
+
+use signet_mqtt::Message;
+use signet_policy::authorize_publish;
+
+use crate::broker::{Broker, Context};
+use crate::directory::SharedDirectory;
+use crate::ids::SessionId;
+use crate::input::WillRule;
+use crate::output::{Event, Output};
+use crate::route::Origin;
+use crate::store::{Change, Store};
+use crate::timers::Timer;
+
+impl Broker {
+    /// The connection is gone: the Will is discarded, published, or begins to wait [MQTT-3.1.2-8], [MQTT-3.1.2-10].
+    pub(crate) fn release_will<D: SharedDirectory, S: Store>(&mut self, id: SessionId, rule: WillRule, context: &mut Context<'_, D, S>) {
+        let Some(session) = self.sessions.get_mut(id) else { return };
+        let Some(will) = &session.will else { return };
+        // The Will goes out when its delay or the session ends, whichever is first (§3.1.3.2.2).
+        let delay = will.properties.delay_interval.unwrap_or(0).min(session.expiry);
+        match rule {
+            WillRule::Drop => self.discard_will(id, context),
+            WillRule::Publish if delay == 0 => self.publish_will(id, context),
+            WillRule::Publish => {
+                let due = context.now.plus_seconds(delay);
+                session.will_at = Some(due);
+                self.timers.arm(due, Timer::WillDelay(id));
+            }
+        }
+    }
+
+    /// Publishes the Will now. The permit of the CONNECT may be long past, so the question is asked again.
+    pub(crate) fn publish_will<D: SharedDirectory, S: Store>(&mut self, id: SessionId, context: &mut Context<'_, D, S>) {
+        let Some(session) = self.sessions.get_mut(id) else { return };
+        self.timers.disarm(session.will_at.take(), Timer::WillDelay(id));
+        let Some(will) = session.will.take() else { return };
+        let is_persistent = session.is_persistent();
+        match authorize_publish(&self.ruleset, &session.client, &will.topic, will.qos, will.retain) {
+            Ok(permit) => {
+                self.stats.wills_published += 1;
+                self.route(permit, Message::from_will(will), Origin { publisher: id, known: None }, context);
+            }
+            Err(denied) => {
+                self.stats.denied_publish += 1;
+                let client_identifier = session.client.client_identifier().clone();
+                context.output.push(Output::Event(Event::Denied { connection: None, client_identifier, denied }));
+            }
+        }
+        if is_persistent {
+            context.store.append(&Change::WillCleared { session: id });
+        }
+    }
+
+    /// Forgets the Will.
+    pub(crate) fn discard_will<D: SharedDirectory, S: Store>(&mut self, id: SessionId, context: &mut Context<'_, D, S>) {
+        let Some(session) = self.sessions.get_mut(id) else { return };
+        self.timers.disarm(session.will_at.take(), Timer::WillDelay(id));
+        if session.will.take().is_some() && session.is_persistent() {
+            context.store.append(&Change::WillCleared { session: id });
+        }
+    }
+}
