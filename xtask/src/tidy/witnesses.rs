@@ -14,9 +14,9 @@ struct Origin {
 
 const ORIGINS: [Origin; 5] = [
     Origin { made_by: "VerifiedPeer::assertion(", only_in: "io/tls/src/acceptor.rs", times: 1 },
-    Origin { made_by: "ConnectPermit {", only_in: "pure/policy/src/decide.rs", times: 1 },
-    Origin { made_by: "PublishPermit {", only_in: "pure/policy/src/decide.rs", times: 1 },
-    Origin { made_by: "SubscribePermit {", only_in: "pure/policy/src/decide.rs", times: 1 },
+    Origin { made_by: "ConnectPermit::assertion(", only_in: "pure/policy/src/decide.rs", times: 1 },
+    Origin { made_by: "PublishPermit::assertion(", only_in: "pure/policy/src/decide.rs", times: 1 },
+    Origin { made_by: "SubscribePermit::assertion(", only_in: "pure/policy/src/decide.rs", times: 1 },
     Origin { made_by: "IssuanceToken {", only_in: "pure/ca/src/prepare.rs", times: 1 },
 ];
 
@@ -71,10 +71,10 @@ mod tests {
 
     #[test]
     fn definitions_and_tests_are_free() {
-        let definition = "//! Why.\npub struct PublishPermit {}\nimpl PublishPermit {}\nimpl Debug for PublishPermit {}\n\
-            fn a() -> PublishPermit {}\n#[cfg(test)]\nmod tests { fn a() { PublishPermit {} } }\n";
-        assert!(check(&Tree::of(&[("pure/policy/src/permit.rs", definition)])).is_empty());
-        let expression = "//! Why.\nfn a() { return PublishPermit { who }; }\n";
-        assert_eq!(check(&Tree::of(&[("pure/broker/src/a.rs", expression)])).len(), 1);
+        let definition = "//! Why.\npub struct IssuanceToken {}\nimpl IssuanceToken {}\nimpl Debug for IssuanceToken {}\n\
+            fn a() -> IssuanceToken {}\n#[cfg(test)]\nmod tests { fn a() { IssuanceToken {} } }\n";
+        assert!(check(&Tree::of(&[("pure/ca/src/token.rs", definition)])).is_empty());
+        let expression = "//! Why.\nfn a() { return IssuanceToken { who }; }\n";
+        assert_eq!(check(&Tree::of(&[("pure/ca/src/issue.rs", expression)])).len(), 1);
     }
 }
