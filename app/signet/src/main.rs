@@ -1,2 +1,39 @@
-//! Signet.
-fn main() {}
+//! Signet: an MQTT broker and the certificate authority of its devices. Parse, run, end with a documented exit code; nothing else.
+
+mod ca_files;
+mod command;
+mod config;
+mod crl_files;
+mod data_lock;
+mod exit;
+mod flags;
+mod hint;
+mod log;
+mod office;
+mod output;
+mod running;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+use flags::{Command, Flags};
+
+fn main() -> ExitCode {
+    let result = match Flags::parse().command {
+        Command::Quickstart(flags) => command::quickstart::run(&flags),
+        Command::Serve(flags) => command::serve::run(&flags),
+        Command::Check(flags) => command::check::run(&flags),
+        Command::Ca(flags) => command::ca::run(&flags),
+        Command::Device(flags) => command::device::run(&flags),
+        Command::Pub(flags) => return command::publish::run(*flags),
+        Command::Sub(flags) => return command::subscribe::run(*flags),
+    };
+    match result {
+        Ok(exit) => exit.into(),
+        Err(failure) => {
+            output::note(&failure.to_string());
+            failure.exit.into()
+        }
+    }
+}

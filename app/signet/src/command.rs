@@ -1,0 +1,13 @@
+//! The commands, one file each.
+
+pub(crate) mod ca;
+pub(crate) mod check;
+mod client_flags;
+mod client_properties;
+mod client_flags;
+mod client_properties;
+pub(crate) mod device;
+pub(crate) mod publish;
+pub(crate) mod quickstart;
+pub(crate) mod serve;
+pub(crate) mod subscribe;

@@ -1,0 +1,24 @@
+//! `signet check`: everything `signet serve` would refuse, at once, without touching anything.
+
+use crate::config;
+use crate::exit::Exit;
+use crate::flags::Check;
+use crate::hint::Failure;
+use crate::output;
+
+/// Runs the command.
+pub(crate) fn run(flags: &Check) -> Result<Exit, Failure> {
+    let path = flags.config.path();
+    let config = config::load(&path, signet_net::unix_seconds()).map_err(|error| error.report(&path))?;
+    let rules = match config.rules.len() {
+        0 => "no access rules: everything is allowed to whoever may connect".to_owned(),
+        1 => "1 access rule".to_owned(),
+        many => format!("{many} access rules"),
+    };
+    let listeners = match config.listeners.len() {
+        1 => "1 listener".to_owned(),
+        many => format!("{many} listeners"),
+    };
+    output::data(&format!("{}: no problems ({listeners}, {rules})", path.display()));
+    Ok(Exit::Done)
+}

@@ -1,0 +1,143 @@
+//! `signet serve`: the broker from start to graceful end.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use signet_admin::{AdminSocket, Administration, Control as _};
+use signet_net::{ListenError, unix_seconds};
+use signet_server::StartError;
+use signet_tls::CurrentRevocations;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+use tokio::time::MissedTickBehavior;
+
+use crate::config::{self, Config};
+use crate::crl_files::CrlFiles;
+use crate::data_lock::DataLock;
+use crate::exit::Exit;
+use crate::flags::Serve;
+use crate::hint::Failure;
+use crate::log;
+use crate::office::{self, Places};
+use crate::running::Running;
+
+/// How long clients may take to go at the end.
+const GRACE: Duration = Duration::from_secs(5);
+
+/// Between two looks at CRL files.
+const TICK: Duration = Duration::from_secs(1);
+
+/// Runs the command.
+pub(crate) fn run(flags: &Serve) -> Result<Exit, Failure> {
+    let path = flags.config.path();
+    let config = config::load(&path, unix_seconds()).map_err(|error| error.report(&path))?;
+    serve(config, || {})
+}
+
+/// Serves `config` until a signal ends it. `ready` runs when clients can connect.
+pub(crate) fn serve(config: Config, ready: impl FnOnce()) -> Result<Exit, Failure> {
+    log::start(config.log_level, config.log_json);
+    let places = Places::of(config.clone());
+    let _lock = DataLock::take(&places.data_dir)?;
+    let administration = Arc::new(office::open_administration(&places)?);
+    let revocations = CurrentRevocations::new(administration.revocation_index().map_err(office::problem)?);
+    administration.sign_crl_if_due().map_err(office::problem)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::new(format!("the system gives no event loop: {error}")))?;
+    runtime.block_on(run_until_signal(config, administration, revocations, ready))?;
+    Ok(Exit::Done)
+}
+
+async fn run_until_signal(
+    config: Config,
+    administration: Arc<Administration>,
+    revocations: CurrentRevocations,
+    ready: impl FnOnce(),
+) -> Result<(), Failure> {
+    let no_signals = |error: std::io::Error| Failure::new(format!("cannot listen for signals: {error}"));
+    let mut hangup = signal(SignalKind::hangup()).map_err(no_signals)?;
+    let mut terminate = signal(SignalKind::terminate()).map_err(no_signals)?;
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(no_signals)?;
+    let socket = AdminSocket::bind(&config.admin_socket).map_err(|error| Failure::new(error.to_string()))?;
+    let crl_files = CrlFiles::of(&config).map_err(Failure::new)?;
+    let greeting = greeting(&config, &administration);
+    let running = Arc::new(Running::start(config, Arc::clone(&administration), revocations, crl_files).map_err(start_failed)?);
+    for place in running.listening() {
+        tracing::info!(listener = place.name, address = %place.address, "listening");
+    }
+    greeting();
+    let (stop, mut stopped) = watch::channel(());
+    let wait = async move { drop(stopped.changed().await) };
+    let admin = tokio::spawn(signet_admin::serve(socket, administration, Arc::clone(&running) as _, wait));
+    ready();
+
+    let mut tick = tokio::time::interval(TICK);
+    tick.set_missed_tick_behavior(MissedTickBehavior::Skip);
+    loop {
+        let running = Arc::clone(&running);
+        tokio::select! {
+            _ = hangup.recv() => in_background(move || drop(running.reload())).await,
+            _ = tick.tick() => in_background(move || running.tick()).await,
+            _ = terminate.recv() => break,
+            _ = interrupt.recv() => break,
+        }
+    }
+    tracing::info!("stopping: telling clients, at most {} s", GRACE.as_secs());
+    drop(stop.send(()));
+    in_background(move || running.shutdown(GRACE)).await;
+    // Requests under way were answered or their callers will ask again.
+    drop(tokio::time::timeout(GRACE, admin).await);
+    tracing::info!("stopped");
+    Ok(())
+}
+
+/// Runs work that waits for disks or shards where waiting is allowed.
+async fn in_background(work: impl FnOnce() + Send + 'static) {
+    if let Err(error) = tokio::task::spawn_blocking(work).await {
+        tracing::error!("background work ended early: {error}");
+    }
+}
+
+/// What is said at the start besides addresses: authority, CRL, rules, CRL files.
+fn greeting(config: &Config, administration: &Administration) -> impl FnOnce() + use<> {
+    let rules = config.rules.len();
+    let ca = administration.ca().ok();
+    move || {
+        match ca {
+            Some(ca) => {
+                let issuing = ca.certificates.first().map_or("", |certificate| certificate.subject.as_str()).to_owned();
+                let crl = ca.crl.map_or(0, |crl| crl.number);
+                tracing::info!(issuing, certificates = ca.certificates_total, revoked = ca.revoked_total, crl, "certificate authority");
+            }
+            None => tracing::info!("no certificate authority of our own: certificates are issued elsewhere"),
+        }
+        match rules {
+            0 => tracing::warn!("no access rules: everything is allowed to whoever may connect"),
+            rules => tracing::info!(rules, "access rules"),
+        }
+    }
+}
+
+fn start_failed(error: StartError) -> Failure {
+    match error {
+        StartError::Listen(error) => listen_failed(error),
+        other => Failure::new(other.to_string()),
+    }
+}
+
+/// A port that cannot be listened on, with what to do about it.
+pub(crate) fn listen_failed(error: ListenError) -> Failure {
+    match error {
+        ListenError::InUse { address, .. } => {
+            let port = address.port();
+            Failure::new(format!("port `{port}` is taken: another process listens on `{address}`")).hint(format!(
+                "see who has it: ss -ltnp 'sport = :{port}'; or choose another: `bind` in signet.toml, `signet quickstart --port {}`",
+                port.saturating_add(1)
+            ))
+        }
+        other => Failure::new(other.to_string()),
+    }
+}

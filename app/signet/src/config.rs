@@ -1,0 +1,91 @@
+//! From `signet.toml` to what the program runs on: `file.rs` as written, `resolved.rs` as meant, `material.rs` the files it names.
+//!
+//! Every step reports into one list of [`Problems`], so that one run of `signet check` shows all there is to repair.
+
+mod file;
+mod limits;
+mod listener;
+mod material;
+mod problem;
+mod resolved;
+mod section;
+
+use std::io::ErrorKind;
+use std::path::Path;
+
+pub(crate) use listener::{Listener, Tls};
+pub(crate) use problem::Problem;
+pub(crate) use resolved::{CaConfig, Config};
+use problem::Problems;
+
+use crate::exit::Exit;
+use crate::hint::Failure;
+use crate::output;
+
+/// Why there is no configuration to run on.
+#[derive(Debug)]
+pub(crate) enum ConfigError {
+    /// The file itself could not be read.
+    Unreadable(Failure),
+    /// It has problems, in the order of the file.
+    Problems(Vec<Problem>),
+}
+
+impl ConfigError {
+    /// Prints what is wrong, and returns what the command ends with.
+    pub(crate) fn report(self, path: &Path) -> Failure {
+        match self {
+            Self::Unreadable(failure) => failure,
+            Self::Problems(problems) => {
+                for problem in &problems {
+                    output::note(&format!("{problem}\n"));
+                }
+                let count = match problems.len() {
+                    1 => "1 problem".to_owned(),
+                    many => format!("{many} problems"),
+                };
+                Failure::new(format!("`{}` has {count}, nothing was started or changed", path.display())).exit(Exit::Configuration)
+            }
+        }
+    }
+}
+
+/// Reads and checks a configuration and every file it names; `now` in Unix seconds.
+pub(crate) fn load(path: &Path, now: i64) -> Result<Config, ConfigError> {
+    let (config, problems) = read(path)?;
+    material::check(&config, &problems, now);
+    finish(config, problems)
+}
+
+/// The same without opening the files it names: for commands that need only to know where things are.
+pub(crate) fn load_places(path: &Path) -> Result<Config, ConfigError> {
+    let (config, problems) = read(path)?;
+    finish(config, problems)
+}
+
+fn read(path: &Path) -> Result<(Config, Problems), ConfigError> {
+    let bytes = std::fs::read(path).map_err(|error| ConfigError::Unreadable(unreadable(path, &error)))?;
+    let text = String::from_utf8(bytes).map_err(|error| {
+        let failure = Failure::new(format!("`{}` is not UTF-8 text: byte {}", path.display(), error.utf8_error().valid_up_to() + 1));
+        ConfigError::Unreadable(failure.exit(Exit::Configuration))
+    })?;
+    let problems = Problems::new(path, &text);
+    let file = file::File::parse(&text, &problems);
+    let config = Config::resolve(file, path, &problems);
+    Ok((config, problems))
+}
+
+fn finish(config: Config, problems: Problems) -> Result<Config, ConfigError> {
+    if problems.is_empty() { Ok(config) } else { Err(ConfigError::Problems(problems.into_sorted())) }
+}
+
+fn unreadable(path: &Path, error: &std::io::Error) -> Failure {
+    let failure = Failure::file("read", path, error).exit(Exit::Configuration);
+    if error.kind() == ErrorKind::NotFound {
+        return failure.hint("`signet quickstart` sets up a directory with a configuration; -c FILE names another one");
+    }
+    failure
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,266 @@
+//! The configuration exactly as written: types checked, keys known, nothing interpreted. `resolved.rs` says what it means.
+
+use std::time::Duration;
+
+use toml::de::DeTable;
+
+use super::problem::Problems;
+use super::section::{At, Section};
+
+const DAY: Duration = Duration::from_secs(86_400);
+const YEARS: Duration = Duration::from_secs(100 * 365 * 86_400);
+
+/// `signet.toml`.
+#[derive(Debug, Default)]
+pub(crate) struct File {
+    pub(crate) data_dir: Option<At<String>>,
+    pub(crate) shards: Option<At<u64>>,
+    pub(crate) log: Log,
+    pub(crate) admin_socket: Option<At<String>>,
+    pub(crate) ca: Ca,
+    pub(crate) limits: super::limits::Limits,
+    pub(crate) listeners: Vec<Listener>,
+    pub(crate) access: Vec<Access>,
+    pub(crate) publish_will: Option<At<bool>>,
+}
+
+/// `[log]`
+#[derive(Debug, Default)]
+pub(crate) struct Log {
+    pub(crate) level: Option<At<tracing::Level>>,
+    pub(crate) json: Option<At<bool>>,
+}
+
+/// `[ca]`
+#[derive(Debug, Default)]
+pub(crate) struct Ca {
+    pub(crate) dir: Option<At<String>>,
+    pub(crate) crl: Option<At<String>>,
+    pub(crate) crl_validity: Option<At<Duration>>,
+    pub(crate) device_validity: Option<At<Duration>>,
+}
+
+/// Where a table begins and which keys it has, for messages about the ones it lacks.
+#[derive(Debug, Clone)]
+pub(crate) struct Header {
+    pub(crate) span: std::ops::Range<usize>,
+    keys: Vec<String>,
+}
+
+impl Header {
+    fn of(section: &Section<'_>) -> Self {
+        Self { span: section.span.clone(), keys: section.keys() }
+    }
+
+    /// Reports that `key` is missing, unless it is there with a wrong value, which was reported where it stands.
+    pub(crate) fn lacks(&self, key: &str, message: &str, hint: &str, problems: &Problems) {
+        if !self.keys.iter().any(|written| written == key) {
+            problems.at(&self.span, message, Some(hint.to_owned()));
+        }
+    }
+}
+
+/// `[[listener]]`
+#[derive(Debug)]
+pub(crate) struct Listener {
+    pub(crate) header: Header,
+    pub(crate) name: Option<At<String>>,
+    pub(crate) bind: Option<At<Vec<At<String>>>>,
+    pub(crate) transport: Option<At<Transport>>,
+    pub(crate) tls: ListenerTls,
+    pub(crate) identity: ListenerIdentity,
+    pub(crate) maximum_connections: Option<At<u64>>,
+    pub(crate) connect_timeout: Option<At<Duration>>,
+}
+
+/// The TLS keys of a listener.
+#[derive(Debug)]
+pub(crate) struct ListenerTls {
+    pub(crate) certificate: Option<At<String>>,
+    pub(crate) key: Option<At<String>>,
+    pub(crate) trust: Option<At<Vec<At<String>>>>,
+    pub(crate) client_certificate: Option<At<ClientCertificate>>,
+    pub(crate) crl: Option<At<Vec<At<String>>>>,
+    pub(crate) crl_stale_allowed: Option<At<bool>>,
+    pub(crate) tls13_only: Option<At<bool>>,
+    pub(crate) handshake_timeout: Option<At<Duration>>,
+}
+
+/// The keys that say who a client of a listener is.
+#[derive(Debug)]
+pub(crate) struct ListenerIdentity {
+    pub(crate) device: Option<At<String>>,
+    pub(crate) username: Option<At<String>>,
+    pub(crate) client_identifier: Option<At<String>>,
+    pub(crate) bind_client_identifier: Option<At<String>>,
+    pub(crate) anonymous: Option<At<bool>>,
+}
+
+/// `transport`
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Transport {
+    Tcp,
+    Tls,
+}
+
+/// `client_certificate`
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ClientCertificate {
+    Required,
+    Optional,
+    None,
+}
+
+/// `[[access]]`
+#[derive(Debug)]
+pub(crate) struct Access {
+    pub(crate) header: Header,
+    pub(crate) who: Option<At<String>>,
+    pub(crate) publish: Vec<At<String>>,
+    pub(crate) subscribe: Vec<At<String>>,
+}
+
+impl File {
+    /// Reads a whole file. What cannot be read is reported and left out.
+    pub(crate) fn parse(text: &str, problems: &Problems) -> Self {
+        let (table, errors) = DeTable::parse_recoverable(text);
+        for error in &errors {
+            match error.span() {
+                Some(span) => problems.at(&span, error.message(), None),
+                None => problems.whole(error.message(), None),
+            }
+        }
+        // After a syntax error the rest of the tree is a guess: complaints about it would only hide the cause.
+        if !errors.is_empty() {
+            return Self::default();
+        }
+        let top = Section::new("the top level", table.get_ref(), 0..0, problems);
+        let file = Self {
+            data_dir: top.string("data_dir"),
+            shards: top.number("shards", 1, 256),
+            log: top.section("log").map(Log::read).unwrap_or_default(),
+            admin_socket: top.section("admin").and_then(|section| {
+                let socket = section.string("socket");
+                section.finish();
+                socket
+            }),
+            ca: top.section("ca").map(Ca::read).unwrap_or_default(),
+            limits: top.section("limits").map(super::limits::Limits::read).unwrap_or_default(),
+            listeners: top.sections("listener").into_iter().map(Listener::read).collect(),
+            access: top.sections("access").into_iter().map(Access::read).collect(),
+            publish_will: top.section("revocation").and_then(|section| {
+                let will = section.choice("will", &[("publish", true), ("drop", false)]);
+                section.finish();
+                will
+            }),
+        };
+        top.finish();
+        file
+    }
+}
+
+impl Log {
+    fn read(section: Section<'_>) -> Self {
+        let log = Self {
+            level: section.choice(
+                "level",
+                &[
+                    ("error", tracing::Level::ERROR),
+                    ("warn", tracing::Level::WARN),
+                    ("info", tracing::Level::INFO),
+                    ("debug", tracing::Level::DEBUG),
+                    ("trace", tracing::Level::TRACE),
+                ],
+            ),
+            json: section.choice("format", &[("text", false), ("json", true)]),
+        };
+        section.finish();
+        log
+    }
+}
+
+impl Ca {
+    fn read(section: Section<'_>) -> Self {
+        let ca = Self {
+            dir: section.string("dir"),
+            crl: section.string("crl"),
+            crl_validity: section.duration("crl_validity", Duration::from_secs(60), YEARS),
+            device_validity: section.duration("device_validity", DAY, YEARS),
+        };
+        section.finish();
+        ca
+    }
+}
+
+impl Listener {
+    fn read(section: Section<'_>) -> Self {
+        let listener = Self {
+            header: Header::of(&section),
+            name: section.string("name"),
+            bind: section.strings("bind"),
+            transport: section.choice("transport", &[("tcp", Transport::Tcp), ("tls", Transport::Tls)]),
+            tls: ListenerTls::read(&section),
+            identity: ListenerIdentity {
+                device: section.string("device"),
+                username: section.string("username"),
+                client_identifier: section.string("client_identifier"),
+                bind_client_identifier: section.string("bind_client_identifier"),
+                anonymous: section.boolean("anonymous"),
+            },
+            maximum_connections: section.number("maximum_connections", 1, 10_000_000),
+            connect_timeout: section.duration("connect_timeout", Duration::from_secs(1), Duration::from_secs(300)),
+        };
+        section.finish();
+        listener
+    }
+}
+
+impl ListenerTls {
+    fn read(section: &Section<'_>) -> Self {
+        Self {
+            certificate: section.string("certificate"),
+            key: section.string("key"),
+            trust: section.strings("trust"),
+            client_certificate: section.choice(
+                "client_certificate",
+                &[
+                    ("required", ClientCertificate::Required),
+                    ("optional", ClientCertificate::Optional),
+                    ("none", ClientCertificate::None),
+                ],
+            ),
+            crl: section.strings("crl"),
+            crl_stale_allowed: section.choice("crl_stale", &[("deny", false), ("allow", true)]),
+            tls13_only: section.choice("tls_min", &[("1.2", false), ("1.3", true)]),
+            handshake_timeout: section.duration("handshake_timeout", Duration::from_secs(1), Duration::from_secs(300)),
+        }
+    }
+
+    /// The first key of this group that was written, with its place: TLS keys on a listener without TLS are a mistake.
+    pub(crate) fn first_written(&self) -> Option<(&'static str, std::ops::Range<usize>)> {
+        let spans = [
+            ("certificate", self.certificate.as_ref().map(|at| at.span.clone())),
+            ("key", self.key.as_ref().map(|at| at.span.clone())),
+            ("trust", self.trust.as_ref().map(|at| at.span.clone())),
+            ("client_certificate", self.client_certificate.as_ref().map(|at| at.span.clone())),
+            ("crl", self.crl.as_ref().map(|at| at.span.clone())),
+            ("crl_stale", self.crl_stale_allowed.as_ref().map(|at| at.span.clone())),
+            ("tls_min", self.tls13_only.as_ref().map(|at| at.span.clone())),
+            ("handshake_timeout", self.handshake_timeout.as_ref().map(|at| at.span.clone())),
+        ];
+        spans.into_iter().filter_map(|(key, span)| Some((key, span?))).min_by_key(|(_, span)| span.start)
+    }
+}
+
+impl Access {
+    fn read(section: Section<'_>) -> Self {
+        let access = Self {
+            header: Header::of(&section),
+            who: section.string("who"),
+            publish: section.strings("publish").map_or_else(Vec::new, |list| list.value),
+            subscribe: section.strings("subscribe").map_or_else(Vec::new, |list| list.value),
+        };
+        section.finish();
+        access
+    }
+}

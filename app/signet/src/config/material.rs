@@ -1,0 +1,118 @@
+//! The files a configuration names, opened and checked; what is wrong with one is reported at the line that names it.
+
+use std::path::{Path, PathBuf};
+
+use signet_revocation::{Freshness, StalePolicy};
+use signet_tls::{Credentials, TlsError, TrustAnchors};
+
+use super::file::ClientCertificate;
+use super::listener::{Listener, Tls};
+use super::problem::Problems;
+use super::resolved::Config;
+use super::section::At;
+use crate::ca_files;
+use crate::crl_files;
+use crate::hint::plain;
+
+/// Opens everything; `now` in Unix seconds.
+pub(super) fn check(config: &Config, problems: &Problems, now: i64) {
+    for tls in config.listeners.iter().filter_map(|listener: &Listener| listener.tls.as_ref()) {
+        check_credentials(tls, problems, now);
+        if check_trust(tls, problems) {
+            check_crls(tls, problems, now);
+        }
+    }
+    check_ca(config, problems);
+}
+
+fn check_credentials(tls: &Tls, problems: &Problems, now: i64) {
+    let Err(error) = Credentials::load(&tls.certificate.value, &tls.key.value, now) else { return };
+    let place = match &error {
+        TlsError::Read { path, .. } | TlsError::File { path, .. } if *path == tls.key.value => &tls.key,
+        _ => &tls.certificate,
+    };
+    complain(place, error, problems);
+}
+
+fn check_trust(tls: &Tls, problems: &Problems) -> bool {
+    let mut good = true;
+    for file in &tls.trust {
+        if let Err(error) = TrustAnchors::load(std::slice::from_ref(&file.value)) {
+            complain(file, error, problems);
+            good = false;
+        }
+    }
+    good && tls.client_certificate != ClientCertificate::None
+}
+
+fn check_crls(tls: &Tls, problems: &Problems, now: i64) {
+    if tls.crl.is_empty() {
+        return;
+    }
+    let issuers = match crl_files::issuers(tls) {
+        Ok(issuers) => issuers,
+        Err(message) => return problems.at(&tls.trust.first().map_or(0..0, |at| at.span.clone()), message, None),
+    };
+    for file in &tls.crl {
+        let crls = match crl_files::read(&file.value, &issuers) {
+            Ok(crls) => crls,
+            Err(message) => {
+                problems.at(&file.span, format!("`{}`: {message}", file.value.display()), None);
+                continue;
+            }
+        };
+        for crl in crls {
+            if let (StalePolicy::Deny, Freshness::Stale { next_update }) = (tls.stale, Freshness::at(crl.status().next_update, now)) {
+                problems.at(
+                    &file.span,
+                    format!(
+                        "`{}`: the list of `{}` is past its nextUpdate, {}: every device of that CA would be refused",
+                        file.value.display(),
+                        crl.issuer_text(),
+                        signet_admin::date(next_update)
+                    ),
+                    Some("fetch a fresh list from that CA, or set crl_stale = \"allow\" to go on with the old one".to_owned()),
+                );
+            }
+        }
+    }
+}
+
+fn check_ca(config: &Config, problems: &Problems) {
+    let dir = &config.ca.dir;
+    if !dir.exists() {
+        if let Some(written) = &config.ca.dir_written {
+            problems.at(
+                &written.span,
+                format!("`{}` does not exist", dir.display()),
+                Some("`signet ca init` makes a certificate authority there; without one of our own leave `dir` out".to_owned()),
+            );
+        }
+        return;
+    }
+    if let Err(failure) = ca_files::load_authority(dir) {
+        let span = config.ca.dir_written.as_ref().map_or(0..0, |at| at.span.clone());
+        problems.at(&span, failure.message, failure.hint);
+    }
+}
+
+fn complain(place: &At<PathBuf>, error: TlsError, problems: &Problems) {
+    let (message, hint) = words(error, &place.value);
+    problems.at(&place.span, message, hint);
+}
+
+/// A TLS error as message and hint.
+fn words(error: TlsError, path: &Path) -> (String, Option<String>) {
+    match error {
+        TlsError::Read { path, source } => {
+            let hint = match source.kind() {
+                std::io::ErrorKind::NotFound => "paths are relative to the configuration file; `signet quickstart` makes missing ones of its own",
+                std::io::ErrorKind::PermissionDenied => "run signet as the user that may read it, or change the file's owner",
+                _ => return (format!("cannot read `{}`: {}", path.display(), plain(&source)), None),
+            };
+            (format!("cannot read `{}`: {}", path.display(), plain(&source)), Some(hint.to_owned()))
+        }
+        TlsError::File { path, found, hint } => (format!("`{}`: {found}", path.display()), Some(hint)),
+        other => (format!("`{}`: {other}", path.display()), None),
+    }
+}

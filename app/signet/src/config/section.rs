@@ -1,0 +1,292 @@
+//! One TOML table read key by key: every key asked for is known, every key left over is a mistake.
+//!
+//! Reading by hand instead of deriving `Deserialize` is what lets one run report every wrong value and not only the first.
+
+use std::cell::RefCell;
+use std::ops::Range;
+use std::time::Duration;
+
+use toml::de::{DeTable, DeValue};
+
+use super::problem::{Problems, listed, suggestion};
+
+/// A value and the bytes of the file it was written in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct At<T> {
+    pub(crate) value: T,
+    pub(crate) span: Range<usize>,
+}
+
+impl<T> At<T> {
+    /// The same place with another value.
+    pub(crate) fn map<U>(self, convert: impl FnOnce(T) -> U) -> At<U> {
+        At { value: convert(self.value), span: self.span }
+    }
+}
+
+/// Readers of one table. Each asks for a key, checks its type, and reports what does not fit; `finish` reports what nobody asked for.
+pub(crate) struct Section<'a> {
+    /// As a person would write it: `[log]`, `[[listener]]`, or `the top level`.
+    name: String,
+    table: &'a DeTable<'a>,
+    /// Where the table begins, for what is missing from it.
+    pub(crate) span: Range<usize>,
+    known: RefCell<Vec<&'static str>>,
+    problems: &'a Problems,
+}
+
+impl<'a> Section<'a> {
+    /// A reader over `table`.
+    pub(crate) fn new(name: impl Into<String>, table: &'a DeTable<'a>, span: Range<usize>, problems: &'a Problems) -> Self {
+        Self { name: name.into(), table, span, known: RefCell::new(Vec::new()), problems }
+    }
+
+    /// How the section is called in messages.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The keys that are written, whatever their values: what has a wrong value is not missing.
+    pub(crate) fn keys(&self) -> Vec<String> {
+        self.table.keys().map(|key| key.get_ref().to_string()).collect()
+    }
+
+    /// A string.
+    pub(crate) fn string(&self, key: &'static str) -> Option<At<String>> {
+        let (value, span) = self.take(key)?;
+        match value {
+            DeValue::String(text) => Some(At { value: text.to_string(), span }),
+            other => self.mismatch(key, "a string", other, &span),
+        }
+    }
+
+    /// A list of strings; one string counts as a list of one.
+    pub(crate) fn strings(&self, key: &'static str) -> Option<At<Vec<At<String>>>> {
+        let (value, span) = self.take(key)?;
+        let items = match value {
+            DeValue::String(text) => vec![At { value: text.to_string(), span: span.clone() }],
+            DeValue::Array(items) => items
+                .iter()
+                .filter_map(|item| match item.get_ref() {
+                    DeValue::String(text) => Some(At { value: text.to_string(), span: item.span() }),
+                    other => self.mismatch(key, "a list of strings", other, &item.span()),
+                })
+                .collect(),
+            other => return self.mismatch(key, "a list of strings", other, &span),
+        };
+        Some(At { value: items, span })
+    }
+
+    /// `true` or `false`.
+    pub(crate) fn boolean(&self, key: &'static str) -> Option<At<bool>> {
+        let (value, span) = self.take(key)?;
+        match value {
+            DeValue::Boolean(value) => Some(At { value: *value, span }),
+            other => self.mismatch(key, "`true` or `false`", other, &span),
+        }
+    }
+
+    /// A whole number between `least` and `most`, both included. Sizes may be written as text: `"1MiB"`.
+    pub(crate) fn number(&self, key: &'static str, least: u64, most: u64) -> Option<At<u64>> {
+        let (value, span) = self.take(key)?;
+        let number = match value {
+            DeValue::Integer(integer) => i128::from_str_radix(&integer.as_str().replace('_', ""), integer.radix()).ok(),
+            DeValue::String(text) => size(text).map(i128::from),
+            other => return self.mismatch(key, "a whole number", other, &span),
+        };
+        match number.and_then(|number| u64::try_from(number).ok()).filter(|number| (least..=most).contains(number)) {
+            Some(value) => Some(At { value, span }),
+            None => {
+                self.problems.at(
+                    &span,
+                    format!("`{key}` is out of range"),
+                    Some(format!("write a whole number from {least} to {most}; sizes also as \"64KiB\" or \"1MiB\"")),
+                );
+                None
+            }
+        }
+    }
+
+    /// A duration with its unit: `"500ms"`, `"30s"`, `"5m"`, `"12h"`, `"7d"`.
+    pub(crate) fn duration(&self, key: &'static str, least: Duration, most: Duration) -> Option<At<Duration>> {
+        let (value, span) = self.take(key)?;
+        let DeValue::String(text) = value else {
+            return self.mismatch(key, "a duration with its unit, such as \"30s\" or \"7d\"", value, &span);
+        };
+        let Some(value) = duration(text) else {
+            self.problems.at(
+                &span,
+                format!("`{text}` is not a duration"),
+                Some("write a whole number and a unit: ms, s, m, h or d, such as \"30s\" or \"7d\"".to_owned()),
+            );
+            return None;
+        };
+        if (least..=most).contains(&value) {
+            return Some(At { value, span });
+        }
+        let range = format!("write a duration from {} to {}", written(least), written(most));
+        self.problems.at(&span, format!("`{key}` is out of range"), Some(range));
+        None
+    }
+
+    /// One of a few words, each with its meaning.
+    pub(crate) fn choice<T: Clone>(&self, key: &'static str, meanings: &[(&'static str, T)]) -> Option<At<T>> {
+        let written = self.string(key)?;
+        if let Some((_, meaning)) = meanings.iter().find(|(word, _)| *word == written.value) {
+            return Some(At { value: meaning.clone(), span: written.span });
+        }
+        let words: Vec<&str> = meanings.iter().map(|(word, _)| *word).collect();
+        self.problems.at(
+            &written.span,
+            format!("`{}` is not a value of `{key}`, expected one of {}", written.value, listed(&words)),
+            super::problem::nearest(&written.value, words.iter().copied()).map(|word| format!("did you mean `{word}`?")),
+        );
+        None
+    }
+
+    /// A nested table, `[key]`.
+    pub(crate) fn section(&self, key: &'static str) -> Option<Section<'a>> {
+        self.known.borrow_mut().push(key);
+        let value = self.table.get(key)?;
+        match value.get_ref() {
+            DeValue::Table(table) => Some(Section::new(format!("[{key}]"), table, value.span(), self.problems)),
+            other => self.mismatch(key, &format!("a table, written `[{key}]`"), other, &value.span()),
+        }
+    }
+
+    /// Repeated tables, `[[key]]`.
+    pub(crate) fn sections(&self, key: &'static str) -> Vec<Section<'a>> {
+        self.known.borrow_mut().push(key);
+        let Some(value) = self.table.get(key) else { return Vec::new() };
+        let name = format!("[[{key}]]");
+        let DeValue::Array(items) = value.get_ref() else {
+            let _: Option<()> = self.mismatch(key, &format!("repeated tables, each written `{name}`"), value.get_ref(), &value.span());
+            return Vec::new();
+        };
+        items
+            .iter()
+            .filter_map(|item| match item.get_ref() {
+                DeValue::Table(table) => Some(Section::new(name.clone(), table, item.span(), self.problems)),
+                other => self.mismatch(key, &format!("a table, written `{name}`"), other, &item.span()),
+            })
+            .collect()
+    }
+
+    /// Reports every key that nobody asked for.
+    pub(crate) fn finish(self) {
+        let known = self.known.into_inner();
+        for key in self.table.keys() {
+            let name: &str = key.get_ref();
+            if !known.contains(&name) {
+                self.problems.at(&key.span(), format!("unknown key `{name}` in {}", self.name), Some(suggestion(name, &known)));
+            }
+        }
+    }
+
+    fn take(&self, key: &'static str) -> Option<(&'a DeValue<'a>, Range<usize>)> {
+        self.known.borrow_mut().push(key);
+        self.table.get(key).map(|value| (value.get_ref(), value.span()))
+    }
+
+    fn mismatch<T>(&self, key: &str, expected: &str, found: &DeValue<'_>, span: &Range<usize>) -> Option<T> {
+        self.problems.at(span, format!("`{key}` must be {expected}, found a value of type {}", found.type_str()), None);
+        None
+    }
+}
+
+/// Reads `"7d"`: a whole number and one unit.
+pub(crate) fn duration(text: &str) -> Option<Duration> {
+    let (number, unit) = split_unit(text)?;
+    let scale: u64 = match unit {
+        "ms" => return Some(Duration::from_millis(number)),
+        "s" => 1,
+        "m" => 60,
+        "h" => 3600,
+        "d" => 86_400,
+        _ => return None,
+    };
+    number.checked_mul(scale).map(Duration::from_secs)
+}
+
+/// A duration as [`duration`] reads it, in the largest unit that is exact.
+pub(crate) fn written(value: Duration) -> String {
+    let seconds = value.as_secs();
+    if value.subsec_millis() != 0 {
+        return format!("{}ms", value.as_millis());
+    }
+    [(86_400, "d"), (3600, "h"), (60, "m")]
+        .into_iter()
+        .find(|(scale, _)| seconds != 0 && seconds % scale == 0)
+        .map_or_else(|| format!("{seconds}s"), |(scale, unit)| format!("{}{unit}", seconds / scale))
+}
+
+fn size(text: &str) -> Option<u64> {
+    let (number, unit) = split_unit(text)?;
+    let scale: u64 = match unit {
+        "B" => 1,
+        "KiB" => 1 << 10,
+        "MiB" => 1 << 20,
+        "GiB" => 1 << 30,
+        _ => return None,
+    };
+    number.checked_mul(scale)
+}
+
+fn split_unit(text: &str) -> Option<(u64, &str)> {
+    let digits = text.find(|character: char| !character.is_ascii_digit())?;
+    let (number, unit) = text.split_at(digits);
+    Some((number.parse().ok()?, unit.trim_start()))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    fn read<T>(text: &str, with: impl FnOnce(&Section<'_>) -> T) -> (T, Vec<String>) {
+        let problems = Problems::new(Path::new("f"), text);
+        let table = DeTable::parse(text).unwrap();
+        let section = Section::new("the top level", table.get_ref(), 0..0, &problems);
+        let result = with(&section);
+        section.finish();
+        (result, problems.into_sorted().into_iter().map(|problem| problem.message).collect())
+    }
+
+    #[test]
+    fn durations_need_a_unit_and_come_back_as_written() {
+        for text in ["500ms", "30s", "5m", "12h", "7d"] {
+            assert_eq!(written(duration(text).unwrap()), text);
+        }
+        for text in ["", "7", "d", "7 weeks", "-1s", "1.5h", "99999999999999999999s", "18446744073709551615d"] {
+            assert_eq!(duration(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn sizes_and_numbers_are_bounded() {
+        let (value, problems) = read("a = \"64KiB\"\nb = 0\nc = 0x10", |section| {
+            (section.number("a", 1, 1 << 20), section.number("b", 1, 9), section.number("c", 1, 99))
+        });
+        assert_eq!(value.0.unwrap().value, 65_536);
+        assert_eq!(value.1, None);
+        assert_eq!(value.2.unwrap().value, 16);
+        assert_eq!(problems, ["`b` is out of range"]);
+    }
+
+    #[test]
+    fn one_run_reports_every_wrong_type_and_every_unknown_key() {
+        let (_, problems) = read("a = 1\nb = \"x\"\nc = [1, \"y\"]\nd = true", |section| {
+            (section.string("a"), section.boolean("b"), section.strings("c"))
+        });
+        assert_eq!(
+            problems,
+            [
+                "`a` must be a string, found a value of type integer",
+                "`b` must be `true` or `false`, found a value of type string",
+                "`c` must be a list of strings, found a value of type integer",
+                "unknown key `d` in the top level",
+            ]
+        );
+    }
+}

@@ -1,0 +1,63 @@
+//! How the program ends: every exit code, what it means, and the table `signet --help` prints.
+
+use std::process::ExitCode;
+
+/// Why the program ended. Scripts may rely on the numbers; `signet pub` and `signet sub` add the codes of their own help.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Exit {
+    /// Done as asked.
+    Done,
+    /// Something in the world was in the way: a file, a port, a broker that does not answer.
+    Failed,
+    /// The configuration has problems; nothing was started or changed.
+    Configuration,
+    /// There is no such device or certificate.
+    NotFound,
+    /// A file or a name is taken already and was left as it is.
+    Exists,
+    /// Another broker runs on the same data directory.
+    Busy,
+}
+
+/// The table for `--help`. Code 2 belongs to the flag parser.
+pub(crate) const TABLE: &str = "\
+Exit codes:
+  0  done
+  1  failed: a file, a port or the broker was in the way; the message says which
+  2  the command line is wrong
+  3  the configuration has problems; every one of them was printed
+  4  there is no such device or certificate
+  5  it exists already and was left alone (see --force)
+  6  another signet runs on the same data directory";
+
+impl Exit {
+    /// The number.
+    pub(crate) fn code(self) -> u8 {
+        match self {
+            Self::Done => 0,
+            Self::Failed => 1,
+            Self::Configuration => 3,
+            Self::NotFound => 4,
+            Self::Exists => 5,
+            Self::Busy => 6,
+        }
+    }
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit.code())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_help_table_lists_every_code_once() {
+        for exit in [Exit::Done, Exit::Failed, Exit::Configuration, Exit::NotFound, Exit::Exists, Exit::Busy] {
+            assert_eq!(TABLE.matches(&format!("\n  {}  ", exit.code())).count(), 1, "{exit:?}");
+        }
+    }
+}

@@ -1,0 +1,217 @@
+//! Every flag of every command: name, value, default and help, in one place. What they do is in `command/`.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+use signet_ca::KeyType;
+use signet_revocation::Reason;
+
+use crate::command::{publish, subscribe};
+use crate::exit;
+
+const EXAMPLES: &str = "\
+Examples:
+  signet quickstart                               a CA, a device and a broker with mutual TLS, in this directory
+  signet device add pump-8                        a certificate for one more device
+  signet device revoke pump-8 -r keyCompromise    its sessions end, its next handshake is refused
+  signet check -c signet.toml                     every mistake in a configuration, with its line";
+
+/// An MQTT broker and the certificate authority of its devices, in one program.
+#[derive(Debug, Parser)]
+#[command(name = "signet", version, about, after_help = help_after(), max_term_width = 110, propagate_version = false)]
+pub(crate) struct Flags {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+fn help_after() -> String {
+    format!("{EXAMPLES}\n\n{}", exit::TABLE)
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Set up a CA, a server certificate, one device and a configuration in a directory, and serve them
+    Quickstart(Quickstart),
+    /// Run the broker
+    Serve(Serve),
+    /// Check a configuration and every file it names; print every problem
+    Check(Check),
+    /// Create and show the certificate authority, sign its CRL
+    #[command(subcommand)]
+    Ca(Ca),
+    /// Issue, list, show and revoke device certificates
+    #[command(subcommand)]
+    Device(Device),
+    /// Publish messages (flags as mosquitto_pub)
+    #[command(disable_help_flag = true)]
+    Pub(Box<publish::Args>),
+    /// Subscribe and print messages (flags as mosquitto_sub)
+    #[command(disable_help_flag = true)]
+    Sub(Box<subscribe::Args>),
+}
+
+/// `signet quickstart`
+#[derive(Debug, Args)]
+pub(crate) struct Quickstart {
+    /// Directory to set up; made if it does not exist
+    #[arg(long, value_name = "DIR", default_value = ".")]
+    pub(crate) dir: PathBuf,
+    /// Port of the TLS listener [default: 8883, or what signet.toml says]
+    #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
+    pub(crate) port: Option<u16>,
+    /// Only write the files, do not start the broker
+    #[arg(long)]
+    pub(crate) no_serve: bool,
+}
+
+/// `signet serve`
+#[derive(Debug, Args)]
+pub(crate) struct Serve {
+    #[command(flatten)]
+    pub(crate) config: ConfigFlag,
+}
+
+/// `signet check`
+#[derive(Debug, Args)]
+pub(crate) struct Check {
+    #[command(flatten)]
+    pub(crate) config: ConfigFlag,
+}
+
+/// Which configuration.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct ConfigFlag {
+    /// Configuration file [default: signet.toml]
+    #[arg(short = 'c', long = "config", value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+}
+
+impl ConfigFlag {
+    /// The file named, or the usual one.
+    pub(crate) fn path(&self) -> PathBuf {
+        self.config.clone().unwrap_or_else(|| PathBuf::from("signet.toml"))
+    }
+}
+
+/// `signet ca …`
+#[derive(Debug, Subcommand)]
+pub(crate) enum Ca {
+    /// Create a root and an issuing CA; refuses to touch an existing one
+    Init {
+        /// Directory for certificates and keys [default: the configuration's, else ca]
+        #[arg(long, value_name = "DIR")]
+        dir: Option<PathBuf>,
+        /// Common name of the root; the issuing CA is named after it
+        #[arg(long, value_name = "CN", default_value = "Signet CA")]
+        name: String,
+        /// Kind of key: p256, p384, ed25519, rsa2048, rsa3072, rsa4096
+        #[arg(long, value_name = "TYPE", default_value = "p256", value_parser = key_type)]
+        key_type: KeyType,
+        #[command(flatten)]
+        config: ConfigFlag,
+    },
+    /// Show the CA's certificates, its inventory in numbers and its CRL
+    Show {
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+        #[command(flatten)]
+        config: ConfigFlag,
+    },
+    /// Sign a fresh CRL
+    Crl {
+        /// Write the PEM here as well as to the configured place; `-` prints it
+        #[arg(long, value_name = "FILE")]
+        out: Option<PathBuf>,
+        #[command(flatten)]
+        config: ConfigFlag,
+    },
+}
+
+/// `signet device …`
+#[derive(Debug, Subcommand)]
+pub(crate) enum Device {
+    /// Issue a certificate for a device
+    Add(DeviceAdd),
+    /// List every certificate issued
+    List {
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+        #[command(flatten)]
+        config: ConfigFlag,
+    },
+    /// Show the certificates of a device, or one certificate by serial number
+    Show {
+        /// Device name or serial number
+        #[arg(value_name = "NAME|SERIAL")]
+        which: String,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+        #[command(flatten)]
+        config: ConfigFlag,
+    },
+    /// Revoke every certificate of a device, or one by serial number; live sessions end at once
+    Revoke {
+        /// Device name or serial number
+        #[arg(value_name = "NAME|SERIAL")]
+        which: String,
+        /// Why, in the words of RFC 5280: keyCompromise, superseded, cessationOfOperation, …
+        #[arg(short, long, value_name = "REASON", default_value = "unspecified", value_parser = reason)]
+        reason: Reason,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+        #[command(flatten)]
+        config: ConfigFlag,
+    },
+}
+
+/// `signet device add`
+#[derive(Debug, Args)]
+pub(crate) struct DeviceAdd {
+    /// Name of the device: what topics, rules and revocation know it by
+    pub(crate) name: String,
+    /// Sign this certification request (PEM or DER) instead of making a key
+    #[arg(long, value_name = "FILE", conflicts_with = "key_type")]
+    pub(crate) csr: Option<PathBuf>,
+    /// Days of validity [default: the configuration's device_validity, 365]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=36_500))]
+    pub(crate) days: Option<u32>,
+    /// Kind of key to make: p256, p384, ed25519, rsa2048, rsa3072, rsa4096 [default: p256]
+    #[arg(long, value_name = "TYPE", value_parser = key_type)]
+    pub(crate) key_type: Option<KeyType>,
+    /// Directory for NAME.pem and NAME.key
+    #[arg(long, value_name = "DIR", default_value = "devices")]
+    pub(crate) out: PathBuf,
+    /// Replace existing files
+    #[arg(long)]
+    pub(crate) force: bool,
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) config: ConfigFlag,
+}
+
+fn key_type(text: &str) -> Result<KeyType, String> {
+    text.parse().map_err(|error: <KeyType as std::str::FromStr>::Err| error.to_string())
+}
+
+fn reason(text: &str) -> Result<Reason, String> {
+    text.parse().map_err(|error: <Reason as std::str::FromStr>::Err| error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn flags_are_consistent() {
+        Flags::command().debug_assert();
+    }
+}

@@ -1,0 +1,260 @@
+//! A running broker from the control plane's side: what it was started with, what a reload changes, what every second brings.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use signet_admin::api::{Connection, Listening, Problem, ProblemKind, ReloadReport, Status};
+use signet_admin::{Administration, Control, Live};
+use signet_broker::WillRule;
+use signet_identity::CertificateId;
+use signet_net::{KickCause, unix_seconds};
+use signet_policy::Ruleset;
+use signet_revocation::Reason;
+use signet_server::{ServerConfig, ServerHandle, StartError};
+
+use crate::config::{self, Config, ConfigError};
+use crate::crl_files::{CrlEvent, CrlFiles};
+use crate::office;
+
+/// How long a changed CRL file waits for the sessions it ended.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// The broker, its administration and its configuration.
+pub(crate) struct Running {
+    /// What it was started with: what cannot change without a restart is compared with this.
+    started_with: Config,
+    started_at: i64,
+    live: Live,
+    administration: Arc<Administration>,
+    listening: Vec<Listening>,
+    state: Mutex<State>,
+}
+
+struct State {
+    /// Gone once the broker was told to stop.
+    server: Option<ServerHandle>,
+    crl_files: CrlFiles,
+    rules_version: u64,
+}
+
+impl Running {
+    /// Starts the data plane. CRL files are in force before the first client can connect.
+    pub(crate) fn start(config: Config, administration: Arc<Administration>, live_index: signet_tls::CurrentRevocations, mut crl_files: CrlFiles) -> Result<Self, StartError> {
+        let events = crl_files.poll(&live_index, unix_seconds());
+        let server = signet_server::start(server_config(&config), live_index.clone())?;
+        let live = Live { revocations: live_index, registry: server.registry() };
+        administration.attach(live.clone());
+        let listening = server.local_addrs().into_iter().map(|(name, address)| Listening { name, address }).collect();
+        let running = Self {
+            started_at: unix_seconds(),
+            live,
+            administration,
+            listening,
+            state: Mutex::new(State { server: Some(server), crl_files, rules_version: 0 }),
+            started_with: config,
+        };
+        running.act_on(events);
+        Ok(running)
+    }
+
+    /// Where it listens.
+    pub(crate) fn listening(&self) -> &[Listening] {
+        &self.listening
+    }
+
+    /// What every second brings: changed CRL files, and our own CRL when it is due.
+    pub(crate) fn tick(&self) {
+        let events = self.state().crl_files.poll(&self.live.revocations, unix_seconds());
+        self.act_on(events);
+        match self.administration.sign_crl_if_due() {
+            Ok(Some(crl)) => tracing::info!(number = crl.number, next_update = crl.next_update, "signed the next CRL"),
+            Ok(None) => {}
+            Err(problem) => tracing::error!("cannot sign the next CRL: {problem}"),
+        }
+    }
+
+    /// Tells every client, closes, and ends the data plane's threads.
+    pub(crate) fn shutdown(&self, grace: Duration) {
+        let server = self.state().server.take();
+        if let Some(server) = server {
+            server.shutdown(grace);
+        }
+    }
+
+    /// Logs what became of CRL files and ends the sessions of what they newly revoke.
+    fn act_on(&self, events: Vec<CrlEvent>) {
+        for event in events {
+            match event {
+                CrlEvent::Refused { path, message } => {
+                    tracing::error!(file = %path.display(), "CRL file not taken over, the last good state stays in force: {message}");
+                }
+                CrlEvent::Loaded { path, issuer, entries, newly_revoked, stale_since } => {
+                    let sessions_closed = self.end_sessions(&newly_revoked);
+                    let newly_revoked = newly_revoked.len();
+                    tracing::info!(file = %path.display(), issuer, entries, newly_revoked, sessions_closed, "CRL file in force");
+                    if let Some(since) = stale_since {
+                        tracing::warn!(
+                            file = %path.display(), issuer, next_update = signet_admin::date(since),
+                            "this CRL is past its nextUpdate: devices of that CA are refused unless crl_stale = \"allow\"; fetch a fresh list"
+                        );
+                    }
+                }
+            }
+        }
+    }
+
+    fn end_sessions(&self, certificates: &[CertificateId]) -> usize {
+        let index = self.live.revocations.load();
+        let mut closed = 0;
+        for reason in Reason::ALL {
+            let of_reason: Vec<CertificateId> = certificates
+                .iter()
+                .filter(|certificate| index.lookup(certificate).is_some_and(|revoked| revoked.reason == reason))
+                .copied()
+                .collect();
+            if !of_reason.is_empty() {
+                closed += self.live.registry.kick_certificates(&of_reason, &KickCause::Revoked(reason), PATIENCE).closed;
+            }
+        }
+        closed
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        // Each change below is one assignment: a panic elsewhere leaves nothing half done.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn apply(&self, config: &Config) -> Result<ReloadReport, Problem> {
+        let failed = |message: String| Problem::new(ProblemKind::Invalid, message);
+        let mut crl_files = CrlFiles::of(config).map_err(failed)?;
+        let mut state = self.state();
+        let version = state.rules_version + 1;
+        let Some(server) = &state.server else { return Err(failed("the broker is stopping".to_owned())) };
+        let mut applied = Vec::new();
+        for listener in &config.listeners {
+            let same = self.started_with.listeners.iter().any(|old| old.name == listener.name && old.tls.is_some());
+            if let Some(tls) = listener.tls.as_ref().filter(|_| same) {
+                server.reload_tls(&listener.name, tls.config()).map_err(|error| failed(format!("listener `{}`: {error}", listener.name)))?;
+                applied.push(format!("certificates and trust of listener `{}`", listener.name));
+            }
+        }
+        server.replace_rules(Arc::new(ruleset(config).with_version(version)));
+        applied.push(format!("{} access rules", config.rules.len()));
+        self.administration.replace_settings(office::settings(&config.ca));
+        let events = crl_files.poll(&self.live.revocations, unix_seconds());
+        if crl_files.len() > 0 {
+            applied.push(format!("{} CRL files", crl_files.len()));
+        }
+        state.rules_version = version;
+        state.crl_files = crl_files;
+        drop(state);
+        self.act_on(events);
+        Ok(ReloadReport { applied, needs_restart: needs_restart(&self.started_with, config) })
+    }
+}
+
+impl Control for Running {
+    fn status(&self) -> Status {
+        Status {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            pid: std::process::id(),
+            started_at: signet_admin::date(self.started_at),
+            listeners: self.listening.clone(),
+            connections: u64::try_from(self.live.registry.len()).unwrap_or(u64::MAX),
+            revoked: u64::try_from(self.live.revocations.load().len()).unwrap_or(u64::MAX),
+        }
+    }
+
+    fn connections(&self) -> Vec<Connection> {
+        self.live.registry.connections().into_iter().map(connection).collect()
+    }
+
+    fn reload(&self) -> Result<ReloadReport, Problem> {
+        let path = &self.started_with.path;
+        let report = match config::load(path, unix_seconds()) {
+            Ok(config) => self.apply(&config),
+            Err(ConfigError::Unreadable(failure)) => Err(Problem::new(ProblemKind::Failed, failure.message)),
+            Err(ConfigError::Problems(problems)) => {
+                for problem in &problems {
+                    tracing::error!("{problem}");
+                }
+                let count = problems.len();
+                let message = format!("`{}` has {count} problem{}", path.display(), if count == 1 { "" } else { "s" });
+                Err(Problem::new(ProblemKind::Invalid, message).with_hint(format!("`signet check -c {}` shows them", path.display())))
+            }
+        };
+        match &report {
+            Ok(report) => {
+                tracing::info!(applied = report.applied.join(", "), "configuration reloaded");
+                for change in &report.needs_restart {
+                    tracing::warn!("{change}: takes effect at the next start only");
+                }
+            }
+            Err(problem) => tracing::error!("reload refused, everything stays as it was: {problem}"),
+        }
+        report
+    }
+}
+
+fn connection(info: signet_net::ConnectionInfo) -> Connection {
+    let identity = info.entry.peer.identity();
+    Connection {
+        address: info.entry.address,
+        listener: info.entry.listener.to_string(),
+        client_identifier: info.client_identifier,
+        device: identity.map(|identity| identity.name().to_string()),
+        serial: identity.map(|identity| identity.certificate().serial().to_string()),
+        since: signet_admin::date(info.entry.since),
+    }
+}
+
+fn server_config(config: &Config) -> ServerConfig {
+    let mut seed = [0; 8];
+    // Only spreads load and makes assigned identifiers: a process that can get no randomness fails its first handshake anyway.
+    drop(aws_lc_rs::rand::fill(&mut seed));
+    ServerConfig {
+        shards: config.shards,
+        listeners: config.listeners.iter().map(config::Listener::config).collect(),
+        limits: config.limits.broker.clone(),
+        decode_limits: config.limits.decode,
+        ruleset: Arc::new(ruleset(config)),
+        will_on_revoke: if config.publish_will_on_revoke { WillRule::Publish } else { WillRule::Drop },
+        seed: u64::from_le_bytes(seed),
+    }
+}
+
+fn ruleset(config: &Config) -> Ruleset {
+    if config.rules.is_empty() { Ruleset::allow_all() } else { Ruleset::compile(config.rules.clone()) }
+}
+
+/// What is written differently now and cannot change while clients are connected.
+fn needs_restart(old: &Config, new: &Config) -> Vec<String> {
+    let mut changes = Vec::new();
+    let mut compare = |what: &str, same: bool| {
+        if !same {
+            changes.push(what.to_owned());
+        }
+    };
+    compare("`data_dir`", old.data_dir == new.data_dir);
+    compare("`shards`", old.shards == new.shards);
+    compare("[log]", (old.log_level, old.log_json) == (new.log_level, new.log_json));
+    compare("[admin] `socket`", old.admin_socket == new.admin_socket);
+    compare("[ca] `dir`", old.ca.dir == new.ca.dir);
+    compare("[limits]", old.limits == new.limits);
+    compare("[revocation] `will`", old.publish_will_on_revoke == new.publish_will_on_revoke);
+    for listener in &new.listeners {
+        match old.listeners.iter().find(|known| known.name == listener.name) {
+            None => compare(&format!("new listener `{}`", listener.name), false),
+            Some(known) => compare(
+                &format!("addresses, transport, identity or limits of listener `{}`", listener.name),
+                known.fixed_part() == listener.fixed_part(),
+            ),
+        }
+    }
+    for listener in &old.listeners {
+        let still_there = new.listeners.iter().any(|known| known.name == listener.name);
+        compare(&format!("removed listener `{}`", listener.name), still_there);
+    }
+    changes
+}
+

@@ -1,0 +1,318 @@
+//! The work behind the admin API, on any ledger: with a broker behind it, live connections are ended too; without one, the ledger is all there is.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::{Duration, Instant};
+
+use signet_ca::{
+    Authority, Csr, IssuanceRequest, Ledger, RevocationOutcome, RevokeError, ServerName, SubjectKey, Target, issue_certificate, publish_crl, resolve,
+    revoke_all,
+};
+use signet_identity::{CertificateId, DeviceName, SerialNumber};
+use signet_ledger::{serial_entropy, write_public};
+use signet_net::{KickCause, Registry, unix_seconds};
+use signet_revocation::{Generation, Reason, RevocationIndex, RevocationSource, Revoked};
+use signet_tls::CurrentRevocations;
+
+use crate::api::{
+    AddDevice, AddedDevice, CaReport, Certificate, CertificateList, CrlFile, CrlSummary, DeviceKey, Problem, ProblemKind, Revoke,
+    RevokeReport, SessionsClosed,
+};
+use crate::caller::Caller;
+use crate::view;
+
+/// How long a revocation waits for the shards to close sessions before it reports those that did.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// Certificates in one part of a list.
+const PAGE: usize = 1000;
+
+/// Where things go and how long they last.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settings {
+    /// File of the CRL, PEM.
+    pub crl_path: PathBuf,
+    /// From a CRL to its `nextUpdate`, seconds.
+    pub crl_validity_seconds: i64,
+    /// Validity of a device certificate when nothing else is asked for, seconds.
+    pub device_validity_seconds: i64,
+}
+
+/// What a running broker adds: the index every handshake reads, and the connections that are open.
+#[derive(Clone)]
+pub struct Live {
+    /// The index in force.
+    pub revocations: CurrentRevocations,
+    /// The live connections.
+    pub registry: Arc<Registry>,
+}
+
+/// Issues, lists and revokes.
+pub struct Administration {
+    desk: Mutex<Desk>,
+    live: OnceLock<Live>,
+}
+
+/// What one request at a time works with.
+struct Desk {
+    ledger: Box<dyn Ledger + Send>,
+    authority: Option<Authority>,
+    settings: Settings,
+}
+
+impl Administration {
+    /// Administration of `ledger`. Without an `authority` nothing can be issued and no CRL signed; revoking works.
+    pub fn new(ledger: Box<dyn Ledger + Send>, authority: Option<Authority>, settings: Settings) -> Self {
+        Self { desk: Mutex::new(Desk { ledger, authority, settings }), live: OnceLock::new() }
+    }
+
+    /// From now on revocations reach `live` too. The first call counts.
+    pub fn attach(&self, live: Live) {
+        self.live.get_or_init(|| live);
+    }
+
+    /// Puts other settings in force.
+    pub fn replace_settings(&self, settings: Settings) {
+        self.desk().settings = settings;
+    }
+
+    /// Issues a device certificate.
+    ///
+    /// # Errors
+    /// A name or key that cannot be certified, no authority, a ledger or key that fails. Nothing is handed out then.
+    pub fn add_device(&self, request: &AddDevice, caller: &Caller) -> Result<AddedDevice, Problem> {
+        let name = DeviceName::new(&request.name).map_err(invalid)?;
+        let key = match &request.key {
+            DeviceKey::Csr(text) => Csr::parse(&unhex(text)?).map_err(invalid)?.key().clone(),
+            DeviceKey::PublicKey(text) => SubjectKey::from_spki(&unhex(text)?).map_err(invalid)?,
+        };
+        let now = unix_seconds();
+        let mut desk = self.desk();
+        let seconds = request.days.map_or(desk.settings.device_validity_seconds, |days| i64::from(days) * 86_400);
+        let wish = IssuanceRequest::device(name, key, caller.as_str()).with_validity(seconds).map_err(invalid)?;
+        desk.issue(wish, now, caller)
+    }
+
+    /// Issues a server certificate; the first name is the one it is filed under.
+    ///
+    /// # Errors
+    /// As [`Self::add_device`].
+    pub fn add_server(&self, names: Vec<ServerName>, key: SubjectKey, caller: &Caller) -> Result<AddedDevice, Problem> {
+        let wish = IssuanceRequest::server(names, key, caller.as_str()).map_err(invalid)?;
+        self.desk().issue(wish, unix_seconds(), caller)
+    }
+
+    /// The index of everything this ledger says is revoked, as a broker starts with it.
+    ///
+    /// # Errors
+    /// The ledger fails.
+    pub fn revocation_index(&self) -> Result<RevocationIndex, Problem> {
+        let events = self.desk().ledger.revoked_since(Generation::default()).map_err(failed)?;
+        Ok(RevocationIndex::new().with_revocations(events.into_iter().map(|event| {
+            let revoked = Revoked { since: event.revoked_at, reason: event.reason, source: RevocationSource::Authority };
+            (event.certificate, revoked)
+        })))
+    }
+
+    /// Part of the inventory in the order of issuance, from behind `after`.
+    ///
+    /// # Errors
+    /// The ledger fails.
+    pub fn list(&self, after: u64) -> Result<CertificateList, Problem> {
+        let now = unix_seconds();
+        let records = self.desk().ledger.list(after, PAGE).map_err(failed)?;
+        let next = if records.len() == PAGE { records.last().map(|record| record.sequence) } else { None };
+        Ok(CertificateList { certificates: records.iter().map(|record| view::certificate(record, now)).collect(), next })
+    }
+
+    /// The certificates of a device, or the one with a serial number.
+    ///
+    /// # Errors
+    /// There is none; the ledger fails.
+    pub fn show(&self, which: &str) -> Result<Vec<Certificate>, Problem> {
+        let now = unix_seconds();
+        let desk = self.desk();
+        let target = target(desk.ledger.as_ref(), which)?;
+        let records = resolve(desk.ledger.as_ref(), &target).map_err(failed)?;
+        Ok(records.iter().map(|record| view::certificate(record, now)).collect())
+    }
+
+    /// Revokes: durable, then known to every handshake, then live sessions closed, then the CRL. Asking twice does no harm.
+    ///
+    /// # Errors
+    /// Nothing fits, or the ledger fails: then nothing was revoked. A CRL that cannot be signed or written is part of the report, no error:
+    /// the revocation holds.
+    pub fn revoke(&self, request: &Revoke, caller: &Caller) -> Result<RevokeReport, Problem> {
+        let reason: Reason = request.reason.parse().map_err(invalid)?;
+        let now = unix_seconds();
+        let mut desk = self.desk();
+        let target = target(desk.ledger.as_ref(), &request.which)?;
+        let outcomes = revoke_all(desk.ledger.as_mut(), &target, reason, caller.as_str(), now).map_err(|error| match error {
+            RevokeError::Unknown { .. } => not_found(&request.which),
+            RevokeError::NotAReason { .. } => invalid(error),
+            RevokeError::Ledger(_) => failed(error),
+        })?;
+        let sessions = self.live.get().map(|live| end_sessions(live, &outcomes));
+        let (crl, crl_problem) = match desk.sign_crl(now) {
+            Ok(crl) => (Some(crl), None),
+            Err(problem) => (None, Some(problem.message)),
+        };
+        let (already, revoked): (Vec<_>, Vec<_>) = outcomes.iter().partition(|outcome| outcome.already);
+        let report = RevokeReport {
+            certificates: desk.views(&revoked, now)?,
+            already_revoked: desk.views(&already, now)?,
+            sessions,
+            crl,
+            crl_problem,
+        };
+        for certificate in &report.certificates {
+            let closed = report.sessions.as_ref().map_or(0, |sessions| sessions.closed);
+            tracing::info!(device = certificate.name, serial = certificate.serial, %reason, by = caller.as_str(), closed, "certificate revoked");
+        }
+        Ok(report)
+    }
+
+    /// The authority and its inventory in numbers.
+    ///
+    /// # Errors
+    /// There is no authority; the ledger fails.
+    pub fn ca(&self) -> Result<CaReport, Problem> {
+        let desk = self.desk();
+        let authority = desk.authority.as_ref().ok_or_else(no_authority)?;
+        let (mut certificates_total, mut revoked_total, mut after) = (0, 0, 0);
+        loop {
+            let records = desk.ledger.list(after, PAGE).map_err(failed)?;
+            let Some(last) = records.last() else { break };
+            after = last.sequence;
+            certificates_total += u64::try_from(records.len()).unwrap_or(u64::MAX);
+            revoked_total += records.iter().map(|record| u64::from(record.revoked.is_some())).sum::<u64>();
+        }
+        let latest = desk.ledger.latest_crl(authority.name_digest()).map_err(failed)?;
+        Ok(CaReport {
+            certificates: std::iter::once(authority.certificate()).chain(authority.chain()).map(view::ca_certificate).collect(),
+            certificates_total,
+            revoked_total,
+            generation: desk.ledger.generation().map_err(failed)?.number(),
+            crl: latest.map(|crl| CrlSummary {
+                number: crl.number,
+                this_update: view::date(crl.this_update),
+                next_update: view::date(crl.next_update),
+            }),
+        })
+    }
+
+    /// Signs the next CRL and writes it where the settings say.
+    ///
+    /// # Errors
+    /// There is no authority; its key, the ledger or the file fails.
+    pub fn sign_crl(&self) -> Result<CrlFile, Problem> {
+        self.desk().sign_crl(unix_seconds())
+    }
+
+    /// Signs the next CRL when there is none, or half of the newest one's time is over. `None`: not yet due, or no authority.
+    ///
+    /// # Errors
+    /// As [`Self::sign_crl`].
+    pub fn sign_crl_if_due(&self) -> Result<Option<CrlFile>, Problem> {
+        let now = unix_seconds();
+        let mut desk = self.desk();
+        let Some(authority) = &desk.authority else { return Ok(None) };
+        let latest = desk.ledger.latest_crl(authority.name_digest()).map_err(failed)?;
+        let due = latest.is_none_or(|crl| now >= crl.this_update.midpoint(crl.next_update)) || !desk.settings.crl_path.exists();
+        if due { desk.sign_crl(now).map(Some) } else { Ok(None) }
+    }
+
+    fn desk(&self) -> MutexGuard<'_, Desk> {
+        // A panic in another request leaves nothing half done here: each step is durable or not in the ledger itself.
+        self.desk.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for Administration {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Administration").field("live", &self.live.get().is_some()).finish_non_exhaustive()
+    }
+}
+
+impl Desk {
+    fn issue(&mut self, wish: IssuanceRequest, now: i64, caller: &Caller) -> Result<AddedDevice, Problem> {
+        let authority = self.authority.as_ref().ok_or_else(no_authority)?;
+        let entropy = serial_entropy().map_err(failed)?;
+        let issued = issue_certificate(authority, self.ledger.as_mut(), wish, entropy, now).map_err(failed)?;
+        let record = self.ledger.find(&issued.id()).map_err(failed)?.ok_or_else(|| not_found(issued.name()))?;
+        tracing::info!(name = issued.name(), serial = %issued.id().serial(), by = caller.as_str(), "certificate issued");
+        Ok(AddedDevice { certificate: view::certificate(&record, now), chain_pem: issued.chain_pem().to_owned() })
+    }
+
+    fn sign_crl(&mut self, now: i64) -> Result<CrlFile, Problem> {
+        let authority = self.authority.as_ref().ok_or_else(no_authority)?;
+        let signed = publish_crl(authority, self.ledger.as_mut(), now, self.settings.crl_validity_seconds).map_err(failed)?;
+        let path = &self.settings.crl_path;
+        write_public(path, signed.pem().as_bytes()).map_err(failed)?;
+        Ok(view::crl(&signed, Some(path.display().to_string())))
+    }
+
+    fn views(&self, outcomes: &[&RevocationOutcome], now: i64) -> Result<Vec<Certificate>, Problem> {
+        let find = |outcome: &&RevocationOutcome| self.ledger.find(&outcome.certificate).map_err(failed).transpose();
+        outcomes.iter().filter_map(find).map(|record| record.map(|record| view::certificate(&record, now))).collect()
+    }
+}
+
+/// Steps 2 and 3 of a revocation. Also for certificates that were revoked before: what should be closed already is closed for certain then.
+fn end_sessions(live: &Live, outcomes: &[RevocationOutcome]) -> SessionsClosed {
+    let started = Instant::now();
+    let entries: Vec<(CertificateId, Revoked)> = outcomes
+        .iter()
+        .map(|outcome| {
+            let revoked = Revoked { since: outcome.revoked_at, reason: outcome.reason, source: RevocationSource::Authority };
+            (outcome.certificate, revoked)
+        })
+        .collect();
+    live.revocations.update(|index| index.with_revocations(entries.iter().copied()));
+    let mut closed = 0;
+    // Certificates revoked earlier may carry another reason than this call's; each connection is told its own.
+    for outcome in outcomes {
+        let report = live.registry.kick_certificates(&[outcome.certificate], &KickCause::Revoked(outcome.reason), PATIENCE);
+        closed += report.closed;
+        if report.closed < report.found {
+            tracing::warn!(serial = %outcome.certificate.serial(), open = report.found - report.closed, "sessions were told to close and did not confirm in time");
+        }
+    }
+    let microseconds = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
+    SessionsClosed { closed: u64::try_from(closed).unwrap_or(u64::MAX), microseconds }
+}
+
+/// A device name goes before a serial number: names are what people chose.
+fn target(ledger: &dyn Ledger, which: &str) -> Result<Target, Problem> {
+    if let Ok(name) = DeviceName::new(which)
+        && !ledger.find_by_name(which).map_err(failed)?.is_empty()
+    {
+        return Ok(Target::Device(name));
+    }
+    match which.parse::<SerialNumber>() {
+        Ok(serial) if !ledger.find_by_serial(&serial).map_err(failed)?.is_empty() => Ok(Target::Serial(serial)),
+        _ => Err(not_found(which)),
+    }
+}
+
+fn unhex(text: &str) -> Result<Vec<u8>, Problem> {
+    hex::decode(text).map_err(|error| Problem::new(ProblemKind::Invalid, format!("the key is not hexadecimal: {error}")))
+}
+
+fn not_found(which: &str) -> Problem {
+    Problem::new(ProblemKind::NotFound, format!("no certificate of `{which}` is in the inventory"))
+        .with_hint("`signet device list` shows all of them")
+}
+
+fn no_authority() -> Problem {
+    Problem::new(ProblemKind::Failed, "there is no certificate authority here").with_hint("`signet ca init` makes one")
+}
+
+fn invalid(error: impl fmt::Display) -> Problem {
+    Problem::new(ProblemKind::Invalid, error.to_string())
+}
+
+fn failed(error: impl fmt::Display) -> Problem {
+    Problem::new(ProblemKind::Failed, error.to_string())
+}

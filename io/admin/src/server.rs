@@ -1,0 +1,127 @@
+//! Routes to handlers; nothing else. Work that waits for the disk or for shards runs on threads that may wait.
+
+use std::future::{Future, IntoFuture as _};
+use std::sync::Arc;
+
+use axum::extract::{ConnectInfo, Path, Query, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use serde::{Deserialize, Serialize};
+
+use crate::administration::Administration;
+use crate::api::{AddDevice, Connection, Problem, ProblemKind, ReloadReport, Revoke, Status};
+use crate::caller::Caller;
+use crate::socket::AdminSocket;
+
+/// What only the running process itself can answer.
+pub trait Control: Send + Sync {
+    /// How it is.
+    fn status(&self) -> Status;
+
+    /// Its live connections.
+    fn connections(&self) -> Vec<Connection>;
+
+    /// Reads the configuration anew: all of it or nothing.
+    ///
+    /// # Errors
+    /// What is wrong with it. The old one stays in force.
+    fn reload(&self) -> Result<ReloadReport, Problem>;
+}
+
+#[derive(Clone)]
+struct Shared {
+    administration: Arc<Administration>,
+    control: Arc<dyn Control>,
+}
+
+/// Answers requests on `socket` until `stop` is done. Requests under way are finished first.
+///
+/// # Errors
+/// The socket fails.
+pub async fn serve(
+    mut socket: AdminSocket,
+    administration: Arc<Administration>,
+    control: Arc<dyn Control>,
+    stop: impl Future<Output = ()> + Send + 'static,
+) -> std::io::Result<()> {
+    let Some(listener) = socket.take_listener() else { return Ok(()) };
+    let router = Router::new()
+        .route("/v1/status", get(status))
+        .route("/v1/devices", get(list).post(add_device))
+        .route("/v1/devices/{which}", get(show))
+        .route("/v1/revoke", post(revoke))
+        .route("/v1/ca", get(ca))
+        .route("/v1/crl", post(sign_crl))
+        .route("/v1/connections", get(connections))
+        .route("/v1/reload", post(reload))
+        .fallback(unknown)
+        .with_state(Shared { administration, control });
+    let service = router.into_make_service_with_connect_info::<Caller>();
+    axum::serve(listener, service).with_graceful_shutdown(stop).into_future().await
+}
+
+/// `?after=`
+#[derive(Deserialize)]
+struct After {
+    #[serde(default)]
+    after: u64,
+}
+
+async fn status(State(shared): State<Shared>) -> Response {
+    answer(move || Ok::<_, Problem>(shared.control.status())).await
+}
+
+async fn connections(State(shared): State<Shared>) -> Response {
+    answer(move || Ok(shared.control.connections())).await
+}
+
+async fn reload(State(shared): State<Shared>) -> Response {
+    answer(move || shared.control.reload()).await
+}
+
+async fn list(State(shared): State<Shared>, Query(query): Query<After>) -> Response {
+    answer(move || shared.administration.list(query.after)).await
+}
+
+async fn show(State(shared): State<Shared>, Path(which): Path<String>) -> Response {
+    answer(move || shared.administration.show(&which)).await
+}
+
+async fn add_device(State(shared): State<Shared>, ConnectInfo(caller): ConnectInfo<Caller>, Json(request): Json<AddDevice>) -> Response {
+    answer(move || shared.administration.add_device(&request, &caller)).await
+}
+
+async fn revoke(State(shared): State<Shared>, ConnectInfo(caller): ConnectInfo<Caller>, Json(request): Json<Revoke>) -> Response {
+    answer(move || shared.administration.revoke(&request, &caller)).await
+}
+
+async fn ca(State(shared): State<Shared>) -> Response {
+    answer(move || shared.administration.ca()).await
+}
+
+async fn sign_crl(State(shared): State<Shared>) -> Response {
+    answer(move || shared.administration.sign_crl()).await
+}
+
+async fn unknown() -> Response {
+    problem(Problem::new(ProblemKind::NotFound, "no such request").with_hint("the command line and the broker may be of different versions"))
+}
+
+async fn answer<T: Serialize + Send + 'static>(work: impl FnOnce() -> Result<T, Problem> + Send + 'static) -> Response {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(Ok(value)) => Json(value).into_response(),
+        Ok(Err(refused)) => problem(refused),
+        Err(error) => problem(Problem::new(ProblemKind::Failed, format!("the request ended early: {error}"))),
+    }
+}
+
+fn problem(problem: Problem) -> Response {
+    let status = match problem.kind {
+        ProblemKind::Invalid => StatusCode::UNPROCESSABLE_ENTITY,
+        ProblemKind::NotFound => StatusCode::NOT_FOUND,
+        ProblemKind::Failed => StatusCode::INTERNAL_SERVER_ERROR,
+    };
+    (status, Json(problem)).into_response()
+}
