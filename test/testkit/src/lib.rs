@@ -1,1 +1,15 @@
-//! signet-testkit
+//! What test suites share: a PKI made on the spot, the real broker in a directory of its own, and devices that speak packet by packet.
+//!
+//! Everything here reports by panicking, with what was expected and what came instead: it only ever runs inside a test.
+
+#![expect(clippy::panic, clippy::unwrap_used, clippy::expect_used, reason = "a test rig reports by panicking")]
+
+mod broker;
+mod certs;
+mod device;
+mod mosquitto;
+
+pub use broker::{Broker, BrokerConfig, free_port};
+pub use certs::{CrlWindow, Identity, Pki};
+pub use device::{Device, Target, connect_packet, packet_id, publish_packet, subscribe_packet, topic, topic_filter};
+pub use mosquitto::Mosquitto;

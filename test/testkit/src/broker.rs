@@ -1,0 +1,269 @@
+//! The real `signet` binary, in a temporary directory, on a free port, with its log captured.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::io::{BufRead as _, BufReader};
+use std::net::{TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Condvar, Mutex};
+use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
+
+use crate::certs::{Identity, Pki};
+use crate::device::Target;
+
+/// How long the broker may take to listen, and to stop. Generous: a busy machine is not a failure.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Attempts at finding a port that is still free when the broker takes it.
+const PORT_ATTEMPTS: u32 = 5;
+
+/// A configuration in the making. Every broker has a plain listener; TLS on request.
+#[derive(Debug, Default)]
+pub struct BrokerConfig {
+    top: String,
+    limits: String,
+    access: String,
+    tls: Option<String>,
+    listener_extra: String,
+    environment: Vec<(String, String)>,
+}
+
+impl BrokerConfig {
+    /// One plain listener for anonymous clients, who may do everything; one shard, so that what a test sees has one order.
+    #[must_use]
+    pub fn plain() -> Self {
+        Self { top: "shards = 1\n".into(), ..Self::default() }
+    }
+
+    /// Several shards instead of one.
+    #[must_use]
+    pub fn shards(mut self, shards: u16) -> Self {
+        self.top = format!("shards = {shards}\n");
+        self
+    }
+
+    /// A line of the `[limits]` table.
+    #[must_use]
+    pub fn limit(mut self, line: &str) -> Self {
+        let _ = writeln!(self.limits, "{line}");
+        self
+    }
+
+    /// `[[access]]` tables, as written in the file; with one of them, everything else is forbidden.
+    #[must_use]
+    pub fn access(mut self, tables: &str) -> Self {
+        let _ = writeln!(self.access, "{tables}");
+        self
+    }
+
+    /// A line of the plain listener's table.
+    #[must_use]
+    pub fn listener(mut self, line: &str) -> Self {
+        let _ = writeln!(self.listener_extra, "{line}");
+        self
+    }
+
+    /// A second listener with mutual TLS that trusts this PKI; `extra` are more lines of its table.
+    #[must_use]
+    pub fn tls(mut self, pki: &Pki, extra: &str) -> Self {
+        let server = pki.server();
+        self.tls = Some(format!(
+            "transport = \"tls\"\ncertificate = {:?}\nkey = {:?}\ntrust = [{:?}]\n{extra}\n",
+            server.certificate,
+            server.key,
+            pki.ca_file()
+        ));
+        self
+    }
+
+    fn text(&self, plain: u16, tls: u16) -> String {
+        let mut text = format!(
+            "data_dir = \"data\"\n{}[log]\nlevel = \"debug\"\n[limits]\n{}[[listener]]\nname = \"plain\"\nbind = [\"127.0.0.1:{plain}\"]\n\
+             transport = \"tcp\"\nanonymous = true\n{}\n",
+            self.top, self.limits, self.listener_extra
+        );
+        if let Some(lines) = &self.tls {
+            let _ = write!(text, "[[listener]]\nname = \"tls\"\nbind = [\"127.0.0.1:{tls}\", \"[::1]:{tls}\"]\n{lines}\n");
+        }
+        text.push_str(&self.access);
+        text
+    }
+}
+
+/// A running broker. Dropping it ends the process and removes the directory.
+pub struct Broker {
+    child: Child,
+    directory: TempDir,
+    plain: u16,
+    tls: u16,
+    log: Arc<Log>,
+}
+
+#[derive(Default)]
+struct Log {
+    lines: Mutex<Vec<String>>,
+    more: Condvar,
+}
+
+impl Broker {
+    /// Starts the broker and waits until it listens.
+    #[must_use]
+    pub fn start(config: &BrokerConfig) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        for _ in 1..PORT_ATTEMPTS {
+            if let Some(broker) = Self::attempt(config, &directory) {
+                let (child, plain, tls, log) = broker;
+                return Self { child, directory, plain, tls, log };
+            }
+        }
+        panic!("no port stayed free in {PORT_ATTEMPTS} attempts");
+    }
+
+    fn attempt(config: &BrokerConfig, directory: &TempDir) -> Option<(Child, u16, u16, Arc<Log>)> {
+        let (plain, tls) = (free_port(), free_port());
+        let file = directory.path().join("signet.toml");
+        fs::write(&file, config.text(plain, tls)).unwrap();
+        let mut child = Command::new(binary())
+            .args(["serve", "-c"])
+            .arg(&file)
+            .current_dir(directory.path())
+            .envs(config.environment.iter().cloned())
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap_or_else(|error| panic!("cannot run {}: {error}", binary().display()));
+        let log = Arc::new(Log::default());
+        let stderr = child.stderr.take().unwrap();
+        let collected = Arc::clone(&log);
+        std::thread::spawn(move || {
+            for line in BufReader::new(stderr).lines().map_while(Result::ok) {
+                collected.lines.lock().unwrap().push(line);
+                collected.more.notify_all();
+            }
+        });
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            if let Some(status) = child.try_wait().unwrap() {
+                let text = log.lines.lock().unwrap().join("\n");
+                if text.contains("taken") || text.contains("in use") {
+                    return None;
+                }
+                panic!("the broker ended with {status}; its configuration:\n{}\nits log:\n{text}", config.text(plain, tls));
+            }
+            // A port that accepts is the event to wait for; there is no other sign that does not depend on the log's wording.
+            if answers(plain) && (config.tls.is_none() || answers(tls)) {
+                return Some((child, plain, tls, log));
+            }
+            assert!(Instant::now() < deadline, "the broker does not listen; its log:\n{}", log.lines.lock().unwrap().join("\n"));
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    /// The plain listener.
+    #[must_use]
+    pub fn plain(&self) -> Target {
+        Target::tcp(self.plain)
+    }
+
+    /// The TLS listener, seen by a client with this identity.
+    #[must_use]
+    pub fn tls(&self, pki: &Pki, identity: Option<&Identity>) -> Target {
+        Target::tls(self.tls, pki.ca_file(), identity)
+    }
+
+    /// Port of the plain listener.
+    #[must_use]
+    pub fn plain_port(&self) -> u16 {
+        self.plain
+    }
+
+    /// Port of the TLS listener.
+    #[must_use]
+    pub fn tls_port(&self) -> u16 {
+        self.tls
+    }
+
+    /// Where configuration and data are.
+    #[must_use]
+    pub fn directory(&self) -> &Path {
+        self.directory.path()
+    }
+
+    /// Process id, to signal it.
+    #[must_use]
+    pub fn process_id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Every log line so far.
+    #[must_use]
+    pub fn log(&self) -> Vec<String> {
+        self.log.lines.lock().unwrap().clone()
+    }
+
+    /// Waits for a log line with all these parts and returns it.
+    #[must_use]
+    pub fn await_log(&self, parts: &[&str]) -> String {
+        let deadline = Instant::now() + PATIENCE;
+        let mut lines = self.log.lines.lock().unwrap();
+        loop {
+            if let Some(line) = lines.iter().find(|line| parts.iter().all(|part| line.contains(part))) {
+                return line.clone();
+            }
+            let left = deadline.saturating_duration_since(Instant::now());
+            assert!(!left.is_zero(), "no log line with {parts:?} in:\n{}", lines.join("\n"));
+            lines = self.log.more.wait_timeout(lines, left).unwrap().0;
+        }
+    }
+
+    /// Asks the broker to stop (SIGTERM) and waits until it has; panics unless it ends with exit code 0.
+    pub fn stop(&mut self) {
+        let status = Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status().unwrap();
+        assert!(status.success());
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                assert!(status.success(), "the broker ended with {status}; its log:\n{}", self.log().join("\n"));
+                return;
+            }
+            assert!(Instant::now() < deadline, "the broker does not stop; its log:\n{}", self.log().join("\n"));
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+}
+
+impl Drop for Broker {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        if std::thread::panicking() {
+            let log = self.log.lines.lock().map(|lines| lines.join("\n")).unwrap_or_default();
+            let _ = std::io::Write::write_all(&mut std::io::stderr(), format!("--- the broker's log ---\n{log}\n").as_bytes());
+        }
+    }
+}
+
+/// A port that was free a moment ago.
+#[must_use]
+pub fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).unwrap().port()
+}
+
+pub(crate) fn answers(port: u16) -> bool {
+    TcpStream::connect_timeout(&([127, 0, 0, 1], port).into(), Duration::from_secs(1)).is_ok()
+}
+
+/// `$SIGNET_BIN`, or the binary next to the running test in the target directory.
+fn binary() -> PathBuf {
+    if let Some(path) = std::env::var_os("SIGNET_BIN") {
+        return path.into();
+    }
+    let test = std::env::current_exe().unwrap();
+    let path = test.ancestors().nth(2).map(|target| target.join("signet")).unwrap();
+    assert!(path.exists(), "{} does not exist: run `cargo build -p signet` first, or set SIGNET_BIN", path.display());
+    path
+}

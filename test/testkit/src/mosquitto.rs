@@ -1,0 +1,91 @@
+//! A mosquitto broker in a temporary directory: the other implementation that our client is tested against.
+
+use std::fs;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
+
+use crate::broker::{answers, free_port};
+use crate::certs::Pki;
+
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// A running mosquitto with a plain listener and, with a PKI, one for mutual TLS. Dropping it ends the process.
+pub struct Mosquitto {
+    child: Child,
+    directory: TempDir,
+    plain: u16,
+    tls: u16,
+}
+
+impl Mosquitto {
+    /// Starts it and waits until it listens. Needs the `mosquitto` package of the system.
+    #[must_use]
+    pub fn start(pki: Option<&Pki>) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let (plain, tls) = (free_port(), free_port());
+        // As root it would change to a user who cannot read the test's directory.
+        let mut text = format!("user root\nallow_anonymous true\nlistener {plain} 127.0.0.1\n");
+        if let Some(pki) = pki {
+            text.push_str(&format!(
+                "listener {tls} 127.0.0.1\ncafile {}\ncertfile {}\nkeyfile {}\nrequire_certificate true\n",
+                pki.ca_file().display(),
+                pki.server().certificate.display(),
+                pki.server().key.display()
+            ));
+        }
+        let file = directory.path().join("mosquitto.conf");
+        fs::write(&file, text).unwrap();
+        let log = fs::File::create(directory.path().join("log")).unwrap();
+        let child = Command::new(program())
+            .arg("-v")
+            .arg("-c")
+            .arg(&file)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(log)
+            .spawn()
+            .expect("mosquitto is needed for this test (apt-get install mosquitto)");
+        let mut broker = Self { child, directory, plain, tls };
+        let deadline = Instant::now() + PATIENCE;
+        while !(answers(plain) && (pki.is_none() || answers(tls))) {
+            assert!(broker.child.try_wait().unwrap().is_none(), "mosquitto ended:\n{}", broker.log());
+            assert!(Instant::now() < deadline, "mosquitto does not listen:\n{}", broker.log());
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        broker
+    }
+
+    /// Port without TLS.
+    #[must_use]
+    pub fn plain_port(&self) -> u16 {
+        self.plain
+    }
+
+    /// Port with mutual TLS.
+    #[must_use]
+    pub fn tls_port(&self) -> u16 {
+        self.tls
+    }
+
+    /// What it logged.
+    #[must_use]
+    pub fn log(&self) -> String {
+        fs::read_to_string(self.directory.path().join("log")).unwrap_or_default()
+    }
+}
+
+impl Drop for Mosquitto {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Debian puts the daemon where ordinary users have no path to it.
+fn program() -> &'static Path {
+    let debian = Path::new("/usr/sbin/mosquitto");
+    if debian.exists() { debian } else { Path::new("mosquitto") }
+}
