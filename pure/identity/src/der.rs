@@ -371,8 +371,9 @@ mod tests {
     }
 
     #[test]
-    fn every_day_of_ten_thousand_years_is_written_as_it_is_read() {
-        for day in -719_528..2_932_897_i64 {
+    fn days_of_ten_thousand_years_are_written_as_they_are_read() {
+        // Every eleventh day: 400 years have 146 097 of them, which 11 does not divide, so every day of the calendar has its turn.
+        for day in (-719_528..2_932_897_i64).step_by(11) {
             let seconds = day * 86_400 + day.rem_euclid(86_400);
             let digits: String = time_text(seconds).chars().filter(char::is_ascii_digit).collect();
             let content = format!("{digits}Z");

@@ -67,8 +67,9 @@ impl Crl {
         if bytes.len() > Self::MAXIMUM_SIZE {
             return Err(CrlError::TooLarge { size: bytes.len(), limit: Self::MAXIMUM_SIZE });
         }
-        // Text has no octet above 0x7f after a `0`; a CRL is always longer than the 127 bytes that a short length can say.
-        if matches!(bytes, [der::SEQUENCE, 0x80..=0xff, ..]) {
+        // The tag of a CRL is also the character `0`, with which text before a PEM block may begin.
+        let begins_as_der = bytes.first() == Some(&der::SEQUENCE);
+        if begins_as_der && (Reader::document(bytes).is_ok() || !bytes.windows(PEM_BEGIN.len()).any(|window| window == PEM_BEGIN)) {
             return Ok(vec![Self::parse_der(bytes, issuers, verifier)?]);
         }
         let mut crls = Vec::new();
@@ -351,6 +352,8 @@ fn read_reason(header: &Header<'_>, content: &[u8]) -> Result<Reason, CrlError> 
     }
     Ok(reason)
 }
+
+const PEM_BEGIN: &[u8] = b"-----BEGIN ";
 
 const OID_ISSUER_ALT_NAME: &[u8] = &[0x55, 0x1d, 18];
 const OID_CRL_NUMBER: &[u8] = &[0x55, 0x1d, 20];

@@ -30,13 +30,9 @@ impl Entry {
         SerialNumber::from_padded(self.serial)
     }
 
-    pub(crate) fn since(&self) -> i64 {
+    fn since(&self) -> i64 {
         let [a, b, c, d, e] = self.since;
         i64::from_be_bytes([0, 0, 0, a, b, c, d, e]) + ORIGIN
-    }
-
-    pub(crate) fn reason(&self) -> Reason {
-        self.reason
     }
 
     pub(crate) fn revoked(&self, source: RevocationSource) -> Revoked {

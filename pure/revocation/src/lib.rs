@@ -14,6 +14,8 @@ mod freshness;
 mod index;
 mod issuer;
 mod reason;
+#[cfg(test)]
+mod testing;
 
 pub use crl::{Crl, CrlNumber};
 pub use error::{CrlError, UnknownReason};

@@ -98,11 +98,12 @@ impl FromStr for Reason {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let plain: String = text.chars().take(64).filter(|character| !matches!(character, '-' | '_')).map(|character| character.to_ascii_lowercase()).collect();
-        let distance = |reason: Self| strsim::damerau_levenshtein(&plain, &reason.name().to_ascii_lowercase());
-        let nearest = Self::ALL.into_iter().min_by_key(|reason| distance(*reason)).unwrap_or(Self::Unspecified);
-        match distance(nearest) {
-            0 => Ok(nearest),
-            edits => Err(UnknownReason::new(text, (edits <= 4 || nearest.name().to_ascii_lowercase().starts_with(&plain)).then_some(nearest))),
+        let lower = |reason: Self| reason.name().to_ascii_lowercase();
+        let distance = |reason: Self| strsim::damerau_levenshtein(&plain, &lower(reason));
+        let begun = || Self::ALL.into_iter().find(|reason| plain.len() >= 3 && lower(*reason).starts_with(&plain));
+        match Self::ALL.into_iter().min_by_key(|reason| distance(*reason)) {
+            Some(reason) if distance(reason) == 0 => Ok(reason),
+            nearest => Err(UnknownReason::new(text, begun().or(nearest.filter(|reason| distance(*reason) <= 4)))),
         }
     }
 }
