@@ -5,7 +5,8 @@ use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
 use signet_ca::{
-    Authority, AuthorityError, CaCertificate, CeremonyError, ISSUING_VALIDITY_SECONDS, KeyType, ROOT_VALIDITY_SECONDS, create_issuing, create_root,
+    Authority, AuthorityError, CaCertificate, CeremonyError, ISSUING_VALIDITY_SECONDS, KeyType, ROOT_VALIDITY_SECONDS, create_issuing,
+    create_root,
 };
 
 use crate::error::FileError;

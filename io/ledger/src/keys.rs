@@ -74,8 +74,12 @@ impl PrivateKey {
         let failed = |_| KeyError::Generation(key_type);
         let rsa = |size| RsaKeyPair::generate(size).map(Pair::Rsa);
         let (pair, algorithm) = match key_type {
-            KeyType::P256 => (EcdsaKeyPair::generate(&ECDSA_P256_SHA256_ASN1_SIGNING).map(Pair::Ecdsa), SignatureAlgorithm::EcdsaP256Sha256),
-            KeyType::P384 => (EcdsaKeyPair::generate(&ECDSA_P384_SHA384_ASN1_SIGNING).map(Pair::Ecdsa), SignatureAlgorithm::EcdsaP384Sha384),
+            KeyType::P256 => {
+                (EcdsaKeyPair::generate(&ECDSA_P256_SHA256_ASN1_SIGNING).map(Pair::Ecdsa), SignatureAlgorithm::EcdsaP256Sha256)
+            }
+            KeyType::P384 => {
+                (EcdsaKeyPair::generate(&ECDSA_P384_SHA384_ASN1_SIGNING).map(Pair::Ecdsa), SignatureAlgorithm::EcdsaP384Sha384)
+            }
             KeyType::Ed25519 => (Ed25519KeyPair::generate().map(Pair::Ed25519), SignatureAlgorithm::Ed25519),
             KeyType::Rsa2048 => (rsa(KeySize::Rsa2048), SignatureAlgorithm::RsaPkcs1Sha256),
             KeyType::Rsa3072 => (rsa(KeySize::Rsa3072), SignatureAlgorithm::RsaPkcs1Sha256),

@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 
 use redb::backends::FileBackend;
 use redb::{
-    Builder, Database, DatabaseError, Durability, MultimapTableDefinition, ReadTransaction, ReadableDatabase as _,
-    ReadableTable as _, TableDefinition, WriteTransaction,
+    Builder, Database, DatabaseError, Durability, MultimapTableDefinition, ReadTransaction, ReadableDatabase as _, ReadableTable as _,
+    TableDefinition, WriteTransaction,
 };
 use signet_ca::{CrlRecord, Intent, Issued, IssuedFacts, Ledger, LedgerError, Record, RevocationEvent, RevocationRecord, RevokedFacts};
 use signet_identity::{CertificateId, NameDigest, SerialNumber};
@@ -209,7 +209,8 @@ impl Ledger for DurableLedger {
 
     fn certificate_der(&self, certificate: &CertificateId) -> Result<Option<Vec<u8>>, LedgerError> {
         self.read("read a certificate", |transaction| {
-            let Some(sequence) = transaction.open_table(BY_SERIAL)?.get(index_key(certificate).as_slice())?.map(|value| value.value()) else {
+            let Some(sequence) = transaction.open_table(BY_SERIAL)?.get(index_key(certificate).as_slice())?.map(|value| value.value())
+            else {
                 return Ok(None);
             };
             Ok(transaction.open_table(DER)?.get(sequence)?.map(|der| der.value().to_vec()))
@@ -337,7 +338,11 @@ fn record(transaction: &ReadTransaction, sequence: u64) -> Result<Record, Failur
     Ok(StoredCertificate::decode(sequence, bytes.value())?)
 }
 
-fn update(transaction: &WriteTransaction, certificate: &CertificateId, change: impl FnOnce(&mut Record) -> Result<(), Failure>) -> Result<(), Failure> {
+fn update(
+    transaction: &WriteTransaction,
+    certificate: &CertificateId,
+    change: impl FnOnce(&mut Record) -> Result<(), Failure>,
+) -> Result<(), Failure> {
     let sequence = transaction
         .open_table(BY_SERIAL)?
         .get(index_key(certificate).as_slice())?

@@ -70,7 +70,8 @@ pub(crate) fn encode<T: Serialize>(value: &T) -> Result<Vec<u8>, Unreadable> {
 
 impl StoredCertificate {
     pub(crate) fn new(record: &Record) -> Self {
-        let Intent { certificate, name, profile, key_type, key_digest, not_before, not_after, intended_at, issued_by } = record.intent.clone();
+        let Intent { certificate, name, profile, key_type, key_digest, not_before, not_after, intended_at, issued_by } =
+            record.intent.clone();
         Self {
             certificate: hex::encode(certificate.to_bytes()),
             name,

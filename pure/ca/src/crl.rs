@@ -69,9 +69,9 @@ pub fn publish_crl(authority: &Authority, ledger: &mut dyn Ledger, now: i64, val
         ),
     };
     let bridge = authority.bridge();
-    let signed = params.signed_by(&authority.issuer(&bridge)?).map_err(|error| {
-        bridge.take_failure().map_or_else(|| CrlError::Encode(error.to_string()), CrlError::Signer)
-    })?;
+    let signed = params
+        .signed_by(&authority.issuer(&bridge)?)
+        .map_err(|error| bridge.take_failure().map_or_else(|| CrlError::Encode(error.to_string()), CrlError::Signer))?;
     let record = CrlRecord { issuer: digest, number, this_update: now, next_update, der: signed.der().to_vec() };
     ledger.record_crl(&record)?;
     Ok(SignedCrl { record, entries: listed.len() })

@@ -52,7 +52,9 @@ pub enum CsrError {
         found: String,
     },
     /// Not signed with the private half of its public key.
-    #[error("the signature of the certification request does not fit its public key: the sender has not shown that it holds the private key; make the request anew on the device")]
+    #[error(
+        "the signature of the certification request does not fit its public key: the sender has not shown that it holds the private key; make the request anew on the device"
+    )]
     ProofOfPossession,
     /// No name to take.
     #[error("the certification request has no common name: give the device's name")]

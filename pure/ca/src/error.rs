@@ -21,7 +21,9 @@ pub enum AuthorityError {
     #[error(transparent)]
     Identity(#[from] IdentityError),
     /// An end-entity certificate.
-    #[error("`{subject}` is not a certificate authority (basicConstraints has no CA:TRUE): give the issuing authority's certificate, not a device's or server's")]
+    #[error(
+        "`{subject}` is not a certificate authority (basicConstraints has no CA:TRUE): give the issuing authority's certificate, not a device's or server's"
+    )]
     NotAnAuthority {
         /// Its subject.
         subject: String,
@@ -51,13 +53,17 @@ pub enum AuthorityError {
         issuer: String,
     },
     /// A subject whose form cannot be written back octet by octet.
-    #[error("the subject of `{subject}` has a form that Signet cannot repeat exactly in the certificates it issues: use an authority with one value per attribute")]
+    #[error(
+        "the subject of `{subject}` has a form that Signet cannot repeat exactly in the certificates it issues: use an authority with one value per attribute"
+    )]
     UnsupportedName {
         /// Its subject.
         subject: String,
     },
     /// Used outside its validity.
-    #[error("the authority `{subject}` is not valid at this time (valid from {not_before} to {not_after}, now {now}): renew the authority or set the clock")]
+    #[error(
+        "the authority `{subject}` is not valid at this time (valid from {not_before} to {not_after}, now {now}): renew the authority or set the clock"
+    )]
     NotInForce {
         /// Its subject.
         subject: String,
@@ -124,7 +130,9 @@ pub enum IssuanceError {
         serial: SerialNumber,
     },
     /// What was signed is not what was linted and recorded.
-    #[error("the signed certificate with serial number `{serial}` differs from the one that was checked: this is a bug in Signet; the certificate was discarded")]
+    #[error(
+        "the signed certificate with serial number `{serial}` differs from the one that was checked: this is a bug in Signet; the certificate was discarded"
+    )]
     Differs {
         /// The intent's serial number.
         serial: SerialNumber,

@@ -87,7 +87,9 @@ impl IssuanceToken {
         authority.certificate().check_in_force(now)?;
         let bridge = authority.bridge();
         let signed = self.params.signed_by(&self.key, &authority.issuer(&bridge)?).map_err(|error| {
-            bridge.take_failure().map_or_else(|| IssuanceError::Encode(error.to_string()), |source| IssuanceError::Signer { serial, source })
+            bridge
+                .take_failure()
+                .map_or_else(|| IssuanceError::Encode(error.to_string()), |source| IssuanceError::Signer { serial, source })
         })?;
         let (_, parsed) = X509Certificate::from_der(signed.der()).map_err(|_| IssuanceError::Differs { serial })?;
         if parsed.tbs_certificate.as_ref() != self.to_be_signed.as_slice() {
@@ -97,8 +99,14 @@ impl IssuanceToken {
         verify(authority.certificate().key(), &parsed.signature_algorithm, &self.to_be_signed, &parsed.signature_value.data)
             .map_err(|_| IssuanceError::Differs { serial })?;
         let leaf = Leaf::parse(signed.der()).map_err(|error| IssuanceError::Encode(error.to_string()))?;
-        ledger.record_issued(&Issued { certificate: self.certificate, fingerprint: leaf.fingerprint(), issued_at: now, der: leaf.der().to_vec() })?;
-        let chain_pem = core::iter::once(encode_pem("CERTIFICATE", leaf.der())).chain(authority.intermediates().map(CaCertificate::pem)).collect();
+        ledger.record_issued(&Issued {
+            certificate: self.certificate,
+            fingerprint: leaf.fingerprint(),
+            issued_at: now,
+            der: leaf.der().to_vec(),
+        })?;
+        let chain_pem =
+            core::iter::once(encode_pem("CERTIFICATE", leaf.der())).chain(authority.intermediates().map(CaCertificate::pem)).collect();
         Ok(IssuedCertificate { name: self.name, leaf, chain_pem, shortened: self.shortened })
     }
 }

@@ -271,7 +271,9 @@ impl fmt::Display for Status {
 #[derive(Debug, thiserror::Error)]
 pub enum LedgerError {
     /// A serial number came up twice.
-    #[error("serial number `{serial}` was used before by this issuer: the source of randomness is broken or the ledger is a copy; nothing was signed")]
+    #[error(
+        "serial number `{serial}` was used before by this issuer: the source of randomness is broken or the ledger is a copy; nothing was signed"
+    )]
     AlreadyKnown {
         /// The serial number.
         serial: SerialNumber,

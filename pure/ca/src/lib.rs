@@ -35,23 +35,18 @@ mod time;
 mod verify;
 
 pub use authority::{Authority, CaCertificate};
-pub use ceremony::{
-    ISSUING_VALIDITY_SECONDS, ROOT_VALIDITY_SECONDS, create_issuing, create_root,
-};
+pub use ceremony::{ISSUING_VALIDITY_SECONDS, ROOT_VALIDITY_SECONDS, create_issuing, create_root};
 pub use crl::{DEFAULT_CRL_VALIDITY_SECONDS, SignedCrl, publish_crl};
 pub use csr::{CSR_BYTES_MAX, Csr, CsrError};
 pub use error::{AuthorityError, CeremonyError, CrlError, IssuanceError, RevokeError};
 pub use issue::{IssuedCertificate, issue_certificate};
 pub use ledger::{
-    CrlRecord, Intent, Issued, IssuedFacts, Ledger, LedgerError, Record, RevocationEvent,
-    RevocationRecord, RevokedFacts, Status,
+    CrlRecord, Intent, Issued, IssuedFacts, Ledger, LedgerError, Record, RevocationEvent, RevocationRecord, RevokedFacts, Status,
 };
 pub use lint::LintError;
 pub use pem::{PemBlock, PemError, decode_pem, encode_pem};
 pub use prepare::{IssuanceToken, prepare};
-pub use profile::{
-    BACKDATE_SECONDS, DEVICE_VALIDITY_SECONDS, Profile, ProfileKind, SERVER_VALIDITY_SECONDS,
-};
+pub use profile::{BACKDATE_SECONDS, DEVICE_VALIDITY_SECONDS, Profile, ProfileKind, SERVER_VALIDITY_SECONDS};
 pub use request::{IssuanceRequest, RequestError};
 pub use revoke::{RevocationOutcome, Target, resolve, revoke, revoke_all};
 pub use serial::SerialEntropy;

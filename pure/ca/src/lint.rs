@@ -51,7 +51,8 @@ pub(crate) fn check(twin: &[u8], meant: &Meant<'_>) -> Result<Vec<u8>, LintError
     expect(certificate.issuer().as_raw() == meant.issuer.subject_der(), "issuer", "is not the authority's subject")?;
     check_validity(&certificate, meant)?;
     check_subject(&certificate, meant)?;
-    let key = SubjectKey::from_parsed(certificate.public_key()).map_err(|error| LintError::new("subjectPublicKeyInfo", error.to_string()))?;
+    let key =
+        SubjectKey::from_parsed(certificate.public_key()).map_err(|error| LintError::new("subjectPublicKeyInfo", error.to_string()))?;
     expect(key == *meant.key, "subjectPublicKeyInfo", "is not the requested key")?;
     expect(key != *meant.issuer.key(), "subjectPublicKeyInfo", "is the authority's own key")?;
     check_extensions(&certificate, meant)?;
@@ -95,7 +96,8 @@ fn check_subject(certificate: &X509Certificate<'_>, meant: &Meant<'_>) -> Result
     let name = common_name(meant.names);
     let characters = name.chars().count();
     if characters > COMMON_NAME_CHARACTERS_MAX {
-        let problem = format!("the common name `{name}` has {characters} characters: at most {COMMON_NAME_CHARACTERS_MAX} fit; use a shorter name");
+        let problem =
+            format!("the common name `{name}` has {characters} characters: at most {COMMON_NAME_CHARACTERS_MAX} fit; use a shorter name");
         return Err(LintError::new("subject", problem));
     }
     let mut attributes = certificate.subject().iter_attributes();
@@ -120,7 +122,12 @@ fn check_extensions(certificate: &X509Certificate<'_>, meant: &Meant<'_>) -> Res
             }
             ParsedExtension::ExtendedKeyUsage(usage) => {
                 let (client, server) = (usage.client_auth, usage.server_auth);
-                let others = usage.any || usage.code_signing || usage.email_protection || usage.time_stamping || usage.ocsp_signing || !usage.other.is_empty();
+                let others = usage.any
+                    || usage.code_signing
+                    || usage.email_protection
+                    || usage.time_stamping
+                    || usage.ocsp_signing
+                    || !usage.other.is_empty();
                 let wanted = match meant.kind {
                     ProfileKind::Device => client && !server,
                     ProfileKind::Server => server && !client,
@@ -137,7 +144,8 @@ fn check_extensions(certificate: &X509Certificate<'_>, meant: &Meant<'_>) -> Res
             _ => return Err(LintError::new("extensions", format!("`{}` belongs to no profile", extension.oid.to_id_string()))),
         }
     }
-    let distinct: std::collections::BTreeSet<String> = certificate.extensions().iter().map(|extension| extension.oid.to_id_string()).collect();
+    let distinct: std::collections::BTreeSet<String> =
+        certificate.extensions().iter().map(|extension| extension.oid.to_id_string()).collect();
     expect(seen == 6 && distinct.len() == 6, "extensions", "are not the six of the profile, each once")
 }
 
@@ -170,3 +178,6 @@ fn check_alternative_names(found: &[GeneralName<'_>], meant: &Meant<'_>) -> Resu
         .collect();
     expect(found == wanted, "subjectAltName", "is not the list of requested names")
 }
+
+#[cfg(test)]
+mod tests;

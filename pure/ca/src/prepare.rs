@@ -68,9 +68,8 @@ pub fn prepare(
     params.not_after = calendar(not_after).ok_or_else(beyond)?;
     params.key_identifier_method = KeyIdMethod::PreSpecified(key.key_identifier());
 
-    let twin = params
-        .signed_by(&key, &authority.issuer(authority.unsigned())?)
-        .map_err(|error| IssuanceError::Encode(error.to_string()))?;
+    let twin =
+        params.signed_by(&key, &authority.issuer(authority.unsigned())?).map_err(|error| IssuanceError::Encode(error.to_string()))?;
     let kind = profile.kind();
     let meant = Meant { issuer, kind, names: &names, key: &key, serial: &octets, not_before, not_after };
     let to_be_signed = lint::check(twin.der(), &meant)?;

@@ -1,10 +1,7 @@
 //! What a certificate contains, decided by what it is for. The only source of certificate contents: a request adds names and a key, no more.
 
 use rcgen::string::Ia5String;
-use rcgen::{
-    CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa,
-    KeyUsagePurpose, SanType,
-};
+use rcgen::{CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, KeyUsagePurpose, SanType};
 
 use crate::error::IssuanceError;
 use crate::lint::LintError;
@@ -64,21 +61,13 @@ impl Profile {
     /// Device certificates with the default validity.
     #[must_use]
     pub const fn device() -> Self {
-        Self {
-            kind: ProfileKind::Device,
-            validity_seconds: DEVICE_VALIDITY_SECONDS,
-            backdate_seconds: BACKDATE_SECONDS,
-        }
+        Self { kind: ProfileKind::Device, validity_seconds: DEVICE_VALIDITY_SECONDS, backdate_seconds: BACKDATE_SECONDS }
     }
 
     /// Server certificates with the default validity.
     #[must_use]
     pub const fn server() -> Self {
-        Self {
-            kind: ProfileKind::Server,
-            validity_seconds: SERVER_VALIDITY_SECONDS,
-            backdate_seconds: BACKDATE_SECONDS,
-        }
+        Self { kind: ProfileKind::Server, validity_seconds: SERVER_VALIDITY_SECONDS, backdate_seconds: BACKDATE_SECONDS }
     }
 
     /// What its certificates are for.
@@ -149,7 +138,8 @@ pub(crate) fn device_uri(name: &str) -> String {
 
 fn alternative_names(names: &Names) -> Result<Vec<SanType>, IssuanceError> {
     let text = |value: &str| {
-        Ia5String::try_from(value).map_err(|_| IssuanceError::Lint(LintError::new("subjectAltName", format!("`{}` is not ASCII", value.escape_default()))))
+        Ia5String::try_from(value)
+            .map_err(|_| IssuanceError::Lint(LintError::new("subjectAltName", format!("`{}` is not ASCII", value.escape_default()))))
     };
     match names {
         Names::Device(name) => {

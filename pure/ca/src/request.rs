@@ -30,35 +30,21 @@ impl IssuanceRequest {
     /// A device certificate. `requested_by` is recorded as it is, such as `cli:alice`.
     #[must_use]
     pub fn device(name: DeviceName, key: SubjectKey, requested_by: impl Into<String>) -> Self {
-        Self {
-            profile: Profile::device(),
-            names: Names::Device(name),
-            key,
-            requested_by: requested_by.into(),
-        }
+        Self { profile: Profile::device(), names: Names::Device(name), key, requested_by: requested_by.into() }
     }
 
     /// A server certificate; the first name is also its common name.
     ///
     /// # Errors
     /// [`RequestError::NoServerName`], [`RequestError::TooManyServerNames`].
-    pub fn server(
-        names: Vec<ServerName>,
-        key: SubjectKey,
-        requested_by: impl Into<String>,
-    ) -> Result<Self, RequestError> {
+    pub fn server(names: Vec<ServerName>, key: SubjectKey, requested_by: impl Into<String>) -> Result<Self, RequestError> {
         if names.is_empty() {
             return Err(RequestError::NoServerName);
         }
         if names.len() > SERVER_NAMES_MAX {
             return Err(RequestError::TooManyServerNames { found: names.len() });
         }
-        Ok(Self {
-            profile: Profile::server(),
-            names: Names::Server(names),
-            key,
-            requested_by: requested_by.into(),
-        })
+        Ok(Self { profile: Profile::server(), names: Names::Server(names), key, requested_by: requested_by.into() })
     }
 
     /// Asks for another validity than the profile's, in seconds from the moment of issuance. The issuer's own end of validity still bounds it.
@@ -84,9 +70,7 @@ impl IssuanceRequest {
     pub fn name(&self) -> String {
         match &self.names {
             Names::Device(name) => name.as_str().to_owned(),
-            Names::Server(names) => {
-                names.first().map_or_else(String::new, ToString::to_string)
-            }
+            Names::Server(names) => names.first().map_or_else(String::new, ToString::to_string),
         }
     }
 }

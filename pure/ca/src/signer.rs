@@ -76,8 +76,7 @@ pub enum KeyType {
 
 impl KeyType {
     /// Every key type, in the order shown to people.
-    pub const ALL: [Self; 6] =
-        [Self::P256, Self::P384, Self::Ed25519, Self::Rsa2048, Self::Rsa3072, Self::Rsa4096];
+    pub const ALL: [Self; 6] = [Self::P256, Self::P384, Self::Ed25519, Self::Rsa2048, Self::Rsa3072, Self::Rsa4096];
 
     /// The name used on the command line and in configuration, such as `p256`.
     #[must_use]
@@ -103,10 +102,7 @@ impl FromStr for KeyType {
     type Err = KeyTypeError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        Self::ALL
-            .into_iter()
-            .find(|key_type| key_type.name() == text)
-            .ok_or_else(|| KeyTypeError { found: text.to_owned() })
+        Self::ALL.into_iter().find(|key_type| key_type.name() == text).ok_or_else(|| KeyTypeError { found: text.to_owned() })
     }
 }
 

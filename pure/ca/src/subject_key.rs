@@ -144,7 +144,11 @@ fn kind(info: &SubjectPublicKeyInfo<'_>) -> Result<KeyKind, SubjectKeyError> {
     let unsupported = || SubjectKeyError::Unsupported { found: algorithm.to_id_string() };
     let bits: &[u8] = &info.subject_public_key.data;
     if *algorithm == oid_registry::OID_SIG_ED25519 {
-        return if bits.len() == 32 { Ok(KeyKind::Ed25519) } else { Err(SubjectKeyError::Unreadable("an Ed25519 key has 32 octets".to_owned())) };
+        return if bits.len() == 32 {
+            Ok(KeyKind::Ed25519)
+        } else {
+            Err(SubjectKeyError::Unreadable("an Ed25519 key has 32 octets".to_owned()))
+        };
     }
     if *algorithm == oid_registry::OID_KEY_TYPE_EC_PUBLIC_KEY {
         return ec_kind(info, bits);
