@@ -36,7 +36,10 @@ impl ClientIdentifierBinding {
                 let value = template.render(&facts)?;
                 let rest = claimed.strip_prefix(value.as_str());
                 let entitled = rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(['-', '/', ':', '.', '_']));
-                (entitled, format!("the certificate entitles it to `{0}`, or to `{0}` followed by one of `- / : . _` and more", shown(&value)))
+                (
+                    entitled,
+                    format!("the certificate entitles it to `{0}`, or to `{0}` followed by one of `- / : . _` and more", shown(&value)),
+                )
             }
         };
         if entitled { Ok(()) } else { Err(IdentityError::ClientIdentifierMismatch { claimed: shown(claimed), expected }) }

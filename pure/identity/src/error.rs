@@ -38,7 +38,9 @@ pub enum IdentityError {
         found: String,
     },
     /// A value cannot be a device name.
-    #[error("`{value}` cannot be a device name: it {reason}; a device name has 1 to 128 bytes, no control characters, none of `+ # /`, and does not start with `$`")]
+    #[error(
+        "`{value}` cannot be a device name: it {reason}; a device name has 1 to 128 bytes, no control characters, none of `+ # /`, and does not start with `$`"
+    )]
     InvalidDeviceName {
         /// The value, with control characters escaped and cut to a readable length.
         value: String,

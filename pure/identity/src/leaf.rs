@@ -211,7 +211,11 @@ impl Leaf {
 impl fmt::Debug for Leaf {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { facts } = self;
-        f.debug_struct("Leaf").field("subject", &facts.subject.rfc4514()).field("id", &facts.id).field("fingerprint", &facts.fingerprint).finish_non_exhaustive()
+        f.debug_struct("Leaf")
+            .field("subject", &facts.subject.rfc4514())
+            .field("id", &facts.id)
+            .field("fingerprint", &facts.fingerprint)
+            .finish_non_exhaustive()
     }
 }
 
@@ -225,7 +229,8 @@ fn read_certificate(der: &[u8]) -> Result<LeafFacts, IdentityError> {
 
     let version = read_version(&mut tbs).map_err(in_field("version"))?;
     let serial = tbs.expect(der::INTEGER).map_err(in_field("serialNumber"))?.content;
-    let serial = SerialNumber::from_der_integer(serial).ok_or_else(|| in_field("serialNumber")(DerError::Content("expected 1 to 20 octets")))?;
+    let serial =
+        SerialNumber::from_der_integer(serial).ok_or_else(|| in_field("serialNumber")(DerError::Content("expected 1 to 20 octets")))?;
     tbs.expect(der::SEQUENCE).map_err(in_field("signature"))?;
     let issuer = tbs.expect(der::SEQUENCE).map_err(in_field("issuer"))?.encoded;
     let validity = tbs.sequence().and_then(read_validity).map_err(in_field("validity"))?;

@@ -190,7 +190,9 @@ fn read_name(der: &[u8]) -> Result<Vec<Vec<Attribute>>, DerError> {
 fn read_value(element: Element<'_>) -> Result<AttributeValue, DerError> {
     let content = element.content;
     let text = match element.tag {
-        UTF8_STRING => std::str::from_utf8(content).map(str::to_owned).map_err(|_| DerError::Content("found a UTF8String that is not UTF-8"))?,
+        UTF8_STRING => {
+            std::str::from_utf8(content).map(str::to_owned).map_err(|_| DerError::Content("found a UTF8String that is not UTF-8"))?
+        }
         NUMERIC_STRING | PRINTABLE_STRING | IA5_STRING | VISIBLE_STRING => ascii(content)?.to_owned(),
         // T.61 in certificates has always meant Latin-1 in practice.
         TELETEX_STRING => content.iter().map(|octet| char::from(*octet)).collect(),
@@ -202,7 +204,10 @@ fn read_value(element: Element<'_>) -> Result<AttributeValue, DerError> {
 }
 
 fn ascii(content: &[u8]) -> Result<&str, DerError> {
-    std::str::from_utf8(content).ok().filter(|text| text.is_ascii()).ok_or(DerError::Content("found characters outside ASCII in a string type that has none"))
+    std::str::from_utf8(content)
+        .ok()
+        .filter(|text| text.is_ascii())
+        .ok_or(DerError::Content("found characters outside ASCII in a string type that has none"))
 }
 
 /// UCS-2 and UCS-4: one big-endian number for each character.
@@ -212,7 +217,10 @@ fn wide(content: &[u8], width: usize) -> Result<String, DerError> {
     if !units.remainder().is_empty() {
         return Err(DerError::Content("found a string that ends inside a character"));
     }
-    units.map(|unit| char::from_u32(number(unit))).collect::<Option<_>>().ok_or(DerError::Content("found a string with a code that is no character"))
+    units
+        .map(|unit| char::from_u32(number(unit)))
+        .collect::<Option<_>>()
+        .ok_or(DerError::Content("found a string with a code that is no character"))
 }
 
 /// Reads the content of subjectAltName (RFC 5280 §4.2.1.6).

@@ -115,7 +115,11 @@ impl TemplateField {
         }
         let leaf = facts.leaf.ok_or_else(|| missing("the connection has no client certificate".to_owned()))?;
         match self.certificate_value(leaf) {
-            None => Err(missing(format!("the certificate of `{}` (serial {}) does not hold it", shown(&leaf.subject().rfc4514()), leaf.id().serial()))),
+            None => Err(missing(format!(
+                "the certificate of `{}` (serial {}) does not hold it",
+                shown(&leaf.subject().rfc4514()),
+                leaf.id().serial()
+            ))),
             Some(value) if value.is_empty() => Err(missing(format!("it is empty in the certificate with serial {}", leaf.id().serial()))),
             Some(value) => Ok(value),
         }
@@ -262,7 +266,11 @@ impl Template {
                 Piece::Field(field) => {
                     let value = field.value(facts)?;
                     if let Some(character) = value.chars().find(|character| is_hidden(*character)) {
-                        return Err(IdentityError::UnsafeValue { field: field.placeholder(), value: shown(&value), found: named(character) });
+                        return Err(IdentityError::UnsafeValue {
+                            field: field.placeholder(),
+                            value: shown(&value),
+                            found: named(character),
+                        });
                     }
                     text.push_str(&value);
                 }
@@ -354,12 +362,17 @@ impl fmt::Display for TemplateError {
         let found = &self.found;
         match self.kind {
             TemplateErrorKind::Empty => f.write_str("the template is empty; expected a field such as `${cert.cn}`, text, or both"),
-            TemplateErrorKind::TooLong => write!(f, "the template has {} bytes, more than the limit of {}", self.span.end, Template::MAXIMUM_BYTES),
+            TemplateErrorKind::TooLong => {
+                write!(f, "the template has {} bytes, more than the limit of {}", self.span.end, Template::MAXIMUM_BYTES)
+            }
             TemplateErrorKind::Unclosed => write!(f, "`{found}` has no closing `}}`"),
             TemplateErrorKind::LoneDollar => f.write_str("`$` alone; write `$$` for a dollar sign, `${…}` for a field"),
             TemplateErrorKind::HiddenCharacter => write!(f, "`{found}` is a control or invisible character; remove it"),
             TemplateErrorKind::NotFromCertificate => {
-                write!(f, "`{found}` does not come from the certificate; a device's name is made of certificate fields, such as `${{cert.cn}}`")
+                write!(
+                    f,
+                    "`{found}` does not come from the certificate; a device's name is made of certificate fields, such as `${{cert.cn}}`"
+                )
             }
             TemplateErrorKind::UnknownField => match self.nearest {
                 Some(nearest) => write!(f, "unknown field `{found}`; did you mean `{nearest}`?"),

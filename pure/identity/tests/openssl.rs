@@ -1,5 +1,6 @@
 //! Certificates made by OpenSSL at test time, read by us and printed by both.
 
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "helpers of a test fail by panicking, as the test itself does")]
 #![expect(clippy::disallowed_methods, reason = "a test of pure code against another program needs files for that program")]
 
 use std::io::Write as _;
@@ -25,7 +26,13 @@ fn make(arguments: &[&str]) -> Leaf {
 
 /// The value of one line that `openssl x509 -noout` prints, such as `subject=…`.
 fn printed(leaf: &Leaf, what: &[&str]) -> String {
-    let mut child = Command::new("openssl").args(["x509", "-inform", "DER", "-noout"]).args(what).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let mut child = Command::new("openssl")
+        .args(["x509", "-inform", "DER", "-noout"])
+        .args(what)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
     child.stdin.take().unwrap().write_all(leaf.der()).unwrap();
     let output = child.wait_with_output().unwrap();
     let line = String::from_utf8(output.stdout).unwrap();
@@ -59,7 +66,24 @@ fn names_read_as_openssl_prints_them() {
 #[test]
 fn extensions_and_keys_made_by_openssl() {
     let san = "subjectAltName=DNS:pump-7.example,URI:urn:signet:device:pump-7,email:p@example.com,IP:10.0.0.7,IP:2001:db8::7,RID:1.2.3";
-    let leaf = make(&[&EC[..], &["-subj", "/CN=pump-7", "-addext", san, "-addext", "extendedKeyUsage=clientAuth", "-addext", "keyUsage=critical,digitalSignature", "-set_serial", "0x9f01"]].concat());
+    let leaf = make(
+        &[
+            &EC[..],
+            &[
+                "-subj",
+                "/CN=pump-7",
+                "-addext",
+                san,
+                "-addext",
+                "extendedKeyUsage=clientAuth",
+                "-addext",
+                "keyUsage=critical,digitalSignature",
+                "-set_serial",
+                "0x9f01",
+            ],
+        ]
+        .concat(),
+    );
     assert_same_text(&leaf);
     assert_eq!(leaf.san().len(), 6);
     assert!(leaf.allows_client_auth() && !leaf.allows_server_auth() && leaf.allows_digital_signature() && !leaf.allows_crl_sign());

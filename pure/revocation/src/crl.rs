@@ -157,7 +157,8 @@ impl<'a> Signed<'a> {
         let to_be_signed = list.expect(der::SEQUENCE).map_err(in_field("tbsCertList"))?;
         let algorithm = list.expect(der::SEQUENCE).map_err(in_field("signatureAlgorithm"))?.encoded;
         let signature = list.expect(der::BIT_STRING).map_err(in_field("signatureValue"))?.content;
-        let signature = signature.strip_prefix(&[0]).ok_or_else(|| in_field("signatureValue")(DerError::Content("expected whole octets")))?;
+        let signature =
+            signature.strip_prefix(&[0]).ok_or_else(|| in_field("signatureValue")(DerError::Content("expected whole octets")))?;
         list.finish().map_err(in_field("DER"))?;
         Ok(Self { to_be_signed, algorithm, signature })
     }
@@ -313,7 +314,8 @@ fn read_entries(header: &Header<'_>) -> Result<SortedEntries, CrlError> {
     while !list.is_empty() {
         let mut entry = list.sequence().map_err(in_field("revokedCertificates"))?;
         let serial = entry.expect(der::INTEGER).map_err(in_field("userCertificate"))?.content;
-        let serial = SerialNumber::from_der_integer(serial).ok_or_else(|| in_field("userCertificate")(DerError::Content("expected 1 to 20 octets")))?;
+        let serial = SerialNumber::from_der_integer(serial)
+            .ok_or_else(|| in_field("userCertificate")(DerError::Content("expected 1 to 20 octets")))?;
         let since = entry.element().and_then(der::time).map_err(in_field("revocationDate"))?;
         let reason = match entry.optional(der::SEQUENCE).map_err(in_field("crlEntryExtensions"))? {
             Some(extensions) => read_reason(header, extensions.content)?,

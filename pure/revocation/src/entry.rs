@@ -103,7 +103,10 @@ mod tests {
             Entry::new(serial(&[0, 9]), 40, Reason::KeyCompromise),
         ]);
         assert_eq!(sorted.len(), 2);
-        assert_eq!(sorted.find(serial(&[9])).unwrap().revoked(RevocationSource::Crl), Revoked { since: 40, reason: Reason::KeyCompromise, source: RevocationSource::Crl });
+        assert_eq!(
+            sorted.find(serial(&[9])).unwrap().revoked(RevocationSource::Crl),
+            Revoked { since: 40, reason: Reason::KeyCompromise, source: RevocationSource::Crl }
+        );
         assert_eq!(sorted.find(serial(&[8])), None);
     }
 }

@@ -28,7 +28,9 @@ pub enum CrlError {
         reason: String,
     },
     /// The CRL's issuer is none of the certificates at hand.
-    #[error("the CRL is issued by `{found}`, but the CA certificates at hand are {known}; add the issuer's certificate, or remove this CRL")]
+    #[error(
+        "the CRL is issued by `{found}`, but the CA certificates at hand are {known}; add the issuer's certificate, or remove this CRL"
+    )]
     UnknownIssuer {
         /// The issuer's name in the CRL.
         found: String,
@@ -42,7 +44,9 @@ pub enum CrlError {
         issuer: String,
     },
     /// The signature is not the issuer's.
-    #[error("the signature of the CRL issued by `{issuer}` is not valid: {reason}; it was changed, or signed with another key under the same name")]
+    #[error(
+        "the signature of the CRL issued by `{issuer}` is not valid: {reason}; it was changed, or signed with another key under the same name"
+    )]
     BadSignature {
         /// The issuer's name.
         issuer: String,

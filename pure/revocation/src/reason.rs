@@ -97,13 +97,18 @@ impl FromStr for Reason {
     type Err = UnknownReason;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let plain: String = text.chars().take(64).filter(|character| !matches!(character, '-' | '_')).map(|character| character.to_ascii_lowercase()).collect();
+        let plain: String = text
+            .chars()
+            .take(64)
+            .filter(|character| !matches!(character, '-' | '_'))
+            .map(|character| character.to_ascii_lowercase())
+            .collect();
         let lower = |reason: Self| reason.name().to_ascii_lowercase();
         let distance = |reason: Self| strsim::damerau_levenshtein(&plain, &lower(reason));
         let begun = || Self::ALL.into_iter().find(|reason| plain.len() >= 3 && lower(*reason).starts_with(&plain));
         match Self::ALL.into_iter().min_by_key(|reason| distance(*reason)) {
             Some(reason) if distance(reason) == 0 => Ok(reason),
-            nearest => Err(UnknownReason::new(text, begun().or(nearest.filter(|reason| distance(*reason) <= 4)))),
+            nearest => Err(UnknownReason::new(text, begun().or_else(|| nearest.filter(|reason| distance(*reason) <= 4)))),
         }
     }
 }

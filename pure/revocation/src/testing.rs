@@ -2,8 +2,8 @@
 
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_ASN1, UnparsedPublicKey};
 use rcgen::{
-    BasicConstraints, CertificateParams, CertificateRevocationListParams, CertifiedIssuer, DistinguishedName, DnType, IsCa, KeyIdMethod, KeyPair, KeyUsagePurpose,
-    RevocationReason, RevokedCertParams,
+    BasicConstraints, CertificateParams, CertificateRevocationListParams, CertifiedIssuer, DistinguishedName, DnType, IsCa, KeyIdMethod,
+    KeyPair, KeyUsagePurpose, RevocationReason, RevokedCertParams,
 };
 use signet_identity::der::{self, Reader};
 use signet_identity::{CertificateId, SerialNumber};
@@ -26,7 +26,9 @@ impl SignatureVerifier for P256 {
         let mut spki = Reader::document(signed.issuer_spki).unwrap();
         spki.sequence().unwrap();
         let point = spki.expect(der::BIT_STRING).unwrap().content.strip_prefix(&[0]).unwrap();
-        UnparsedPublicKey::new(&ECDSA_P256_SHA256_ASN1, point).verify(signed.to_be_signed, signed.signature).map_err(|_| "the signature does not match".to_owned())
+        UnparsedPublicKey::new(&ECDSA_P256_SHA256_ASN1, point)
+            .verify(signed.to_be_signed, signed.signature)
+            .map_err(|_| "the signature does not match".to_owned())
     }
 }
 
@@ -80,7 +82,12 @@ pub(crate) fn params(number: u64, serials: impl IntoIterator<Item = u64>) -> Cer
 }
 
 pub(crate) fn entry(serial: u64, reason_code: Option<RevocationReason>) -> RevokedCertParams {
-    RevokedCertParams { serial_number: serial.into(), revocation_time: rcgen::date_time_ymd(2025, 12, 31), reason_code, invalidity_date: None }
+    RevokedCertParams {
+        serial_number: serial.into(),
+        revocation_time: rcgen::date_time_ymd(2025, 12, 31),
+        reason_code,
+        invalidity_date: None,
+    }
 }
 
 pub(crate) fn der_of(authority: &Authority, params: &CertificateRevocationListParams) -> Vec<u8> {

@@ -1,5 +1,6 @@
 //! A CA kept by OpenSSL: its certificates are revoked and its CRLs read by us.
 
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "helpers of a test fail by panicking, as the test itself does")]
 #![expect(clippy::disallowed_methods, reason = "a test of pure code against another program needs files for that program")]
 
 use std::path::Path;
@@ -39,12 +40,15 @@ impl SignatureVerifier for Rsa {
         let mut spki = Reader::document(signed.issuer_spki).unwrap();
         spki.sequence().unwrap();
         let key = spki.expect(der::BIT_STRING).unwrap().content.strip_prefix(&[0]).unwrap();
-        UnparsedPublicKey::new(&RSA_PKCS1_2048_8192_SHA256, key).verify(signed.to_be_signed, signed.signature).map_err(|_| "no match".to_owned())
+        UnparsedPublicKey::new(&RSA_PKCS1_2048_8192_SHA256, key)
+            .verify(signed.to_be_signed, signed.signature)
+            .map_err(|_| "no match".to_owned())
     }
 }
 
 fn openssl(directory: &Path, arguments: &str) {
-    let output = Command::new("openssl").args(arguments.split(' ')).current_dir(directory).output().expect("openssl is needed for this test");
+    let output =
+        Command::new("openssl").args(arguments.split(' ')).current_dir(directory).output().expect("openssl is needed for this test");
     assert!(output.status.success(), "openssl {arguments}: {}", String::from_utf8_lossy(&output.stderr));
 }
 

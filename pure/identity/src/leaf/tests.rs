@@ -1,6 +1,8 @@
 //! Leaves made by rcgen: what is read, what is refused, and that no bytes can make the reader panic.
 
-use rcgen::{BasicConstraints, CertificateParams, CustomExtension, DnType, DnValue, ExtendedKeyUsagePurpose, IsCa, KeyPair, KeyUsagePurpose, SanType};
+use rcgen::{
+    BasicConstraints, CertificateParams, CustomExtension, DnType, DnValue, ExtendedKeyUsagePurpose, IsCa, KeyPair, KeyUsagePurpose, SanType,
+};
 
 use super::*;
 
@@ -92,7 +94,9 @@ fn a_ca_certificate_is_recognised() {
 
 #[test]
 fn key_kinds_have_short_names() {
-    for (algorithm, kind) in [(&rcgen::PKCS_ED25519, "Ed25519"), (&rcgen::PKCS_ECDSA_P384_SHA384, "P-384"), (&rcgen::PKCS_ECDSA_P521_SHA512, "P-521")] {
+    for (algorithm, kind) in
+        [(&rcgen::PKCS_ED25519, "Ed25519"), (&rcgen::PKCS_ECDSA_P384_SHA384, "P-384"), (&rcgen::PKCS_ECDSA_P521_SHA512, "P-521")]
+    {
         let key = KeyPair::generate_for(algorithm).unwrap();
         let der = CertificateParams::default().self_signed(&key).unwrap().der().to_vec();
         assert_eq!(Leaf::parse(&der).unwrap().key_kind(), kind);
@@ -195,9 +199,15 @@ fn mutated_certificates_are_read_as_x509_parser_reads_them_or_refused() {
         // Every text that a log line or a template may ask for, for its panics alone.
         let _ = (format!("{leaf:?}"), leaf.subject().rfc4514(), leaf.issuer().rfc4514());
         let Ok((_, other)) = X509Certificate::from_der(&der) else { continue };
-        assert_eq!(leaf.id(), CertificateId::new(NameDigest::of(other.issuer().as_raw()), SerialNumber::from_der_integer(other.raw_serial()).unwrap()));
+        assert_eq!(
+            leaf.id(),
+            CertificateId::new(NameDigest::of(other.issuer().as_raw()), SerialNumber::from_der_integer(other.raw_serial()).unwrap())
+        );
         assert_eq!(leaf.subject_name_digest(), NameDigest::of(other.subject().as_raw()));
-        assert_eq!((leaf.validity().not_before, leaf.validity().not_after), (other.validity().not_before.timestamp(), other.validity().not_after.timestamp()));
+        assert_eq!(
+            (leaf.validity().not_before, leaf.validity().not_after),
+            (other.validity().not_before.timestamp(), other.validity().not_after.timestamp())
+        );
         assert_eq!(leaf.spki(), other.public_key().raw);
         assert_eq!(u32::from(leaf.version()), other.version().0 + 1);
         assert_eq!(leaf.is_ca(), other.is_ca());

@@ -57,9 +57,17 @@ fn text_that_breaks_its_string_type_is_refused() {
 
 #[test]
 fn malformed_names_are_refused() {
-    let broken = [vec![], element(0x30, &element(0x31, &[])), element(0x30, &element(0x30, &[])), element(0x30, &element(0x31, &element(0x30, &element(6, CN))))];
+    let broken = [
+        vec![],
+        element(0x30, &element(0x31, &[])),
+        element(0x30, &element(0x30, &[])),
+        element(0x30, &element(0x31, &element(0x30, &element(6, CN)))),
+    ];
     for der in broken {
-        assert!(Subject::from_name_der(&der, "issuer").unwrap_err().to_string().starts_with("the certificate's issuer cannot be read"), "{der:?}");
+        assert!(
+            Subject::from_name_der(&der, "issuer").unwrap_err().to_string().starts_with("the certificate's issuer cannot be read"),
+            "{der:?}"
+        );
     }
 }
 
@@ -71,7 +79,8 @@ fn an_empty_name_is_empty() {
 
 #[test]
 fn the_first_of_several_attributes_is_taken_and_several_in_one_rdn_are_joined() {
-    let der = name(&[vec![attribute(OU, UTF8_STRING, b"first")], vec![attribute(CN, UTF8_STRING, b"a"), attribute(OU, UTF8_STRING, b"second")]]);
+    let der =
+        name(&[vec![attribute(OU, UTF8_STRING, b"first")], vec![attribute(CN, UTF8_STRING, b"a"), attribute(OU, UTF8_STRING, b"second")]]);
     let subject = Subject::from_name_der(&der, "subject").unwrap();
     assert_eq!(subject.attribute("OU"), Some("first"));
     assert_eq!(subject.attribute("2.5.4.11"), Some("first"));
@@ -81,7 +90,8 @@ fn the_first_of_several_attributes_is_taken_and_several_in_one_rdn_are_joined() 
 
 #[test]
 fn rfc_4514_escapes() {
-    let escaped = |text: &str| Subject::from_name_der(&name(&[vec![attribute(CN, UTF8_STRING, text.as_bytes())]]), "subject").unwrap().rfc4514();
+    let escaped =
+        |text: &str| Subject::from_name_der(&name(&[vec![attribute(CN, UTF8_STRING, text.as_bytes())]]), "subject").unwrap().rfc4514();
     assert_eq!(escaped(r#"a,b+c"d\e<f>g;h=i#j"#), r#"CN=a\,b\+c\"d\\e\<f\>g\;h=i#j"#);
     assert_eq!(escaped("#a"), r"CN=\#a");
     assert_eq!(escaped(" a b "), r"CN=\ a b\ ");

@@ -14,7 +14,10 @@ fn a_crl_is_read_and_verified() {
     let crl = crl_of(&ca, &params);
     assert_eq!(crl.issuer(), certificate_of(&ca).name());
     assert_eq!(crl.issuer_text(), "CN=Issuing CA");
-    assert_eq!(crl.status(), CrlStatus { number: Some(18.into()), this_update: NEW_YEAR, next_update: Some(NEW_YEAR + 7 * DAY), entries: 4 });
+    assert_eq!(
+        crl.status(),
+        CrlStatus { number: Some(18.into()), this_update: NEW_YEAR, next_update: Some(NEW_YEAR + 7 * DAY), entries: 4 }
+    );
     assert_eq!(crl.ids().collect::<Vec<_>>(), [1, 2, 3, 0x9f01].map(|number| id_of(&ca, number)));
     let (index, _) = RevocationIndex::new().with_crl(crl).unwrap();
     let revoked = index.lookup(&id_of(&ca, 0x9f01)).unwrap();
@@ -198,10 +201,21 @@ fn reason(code: u8) -> Vec<u8> {
 #[test]
 fn a_version_1_crl_without_number_and_next_update_is_read() {
     let ca = authority("CA");
-    let crl = Sketch { version_1: true, without_next_update: true, entries: vec![revoked(&[7], &[])], ..Sketch::default() }.read(&ca).unwrap();
+    let crl =
+        Sketch { version_1: true, without_next_update: true, entries: vec![revoked(&[7], &[])], ..Sketch::default() }.read(&ca).unwrap();
     assert_eq!(crl.status(), CrlStatus { number: None, this_update: NEW_YEAR, next_update: None, entries: 1 });
-    assert!(Sketch { version_1: true, extensions: vec![extension(&[1], false, &[])], ..Sketch::default() }.read(&ca).unwrap_err().contains("a version 1 CRL has none"));
-    assert!(Sketch { version_1: true, entries: vec![revoked(&[7], &[reason(1)])], ..Sketch::default() }.read(&ca).unwrap_err().contains("a version 1 CRL has none"));
+    assert!(
+        Sketch { version_1: true, extensions: vec![extension(&[1], false, &[])], ..Sketch::default() }
+            .read(&ca)
+            .unwrap_err()
+            .contains("a version 1 CRL has none")
+    );
+    assert!(
+        Sketch { version_1: true, entries: vec![revoked(&[7], &[reason(1)])], ..Sketch::default() }
+            .read(&ca)
+            .unwrap_err()
+            .contains("a version 1 CRL has none")
+    );
 }
 
 #[test]
@@ -226,7 +240,12 @@ fn reasons_are_read_and_remove_from_crl_is_no_revocation() {
         assert_eq!(index.lookup(&id_of(&ca, known.code().into())).map(|revoked| revoked.reason), expected);
     }
     for code in [7, 11, 0xff] {
-        assert!(Sketch { entries: vec![revoked(&[1], &[reason(code)])], ..Sketch::default() }.read(&ca).unwrap_err().contains("reasonCode cannot be read"));
+        assert!(
+            Sketch { entries: vec![revoked(&[1], &[reason(code)])], ..Sketch::default() }
+                .read(&ca)
+                .unwrap_err()
+                .contains("reasonCode cannot be read")
+        );
     }
 }
 
@@ -297,7 +316,11 @@ fn mutated_crls_never_panic() {
     let ca = authority("CA");
     let issuers = [certificate_of(&ca)];
     let point = extension(OID_ISSUING_DISTRIBUTION_POINT, true, &element(0x30, &[0x81, 1, 0]));
-    let sketch = Sketch { entries: vec![revoked(&[0, 0x9f], &[reason(1)]), revoked(&[2], &[])], extensions: vec![point, extension(OID_CRL_NUMBER, false, &[2, 1, 7])], ..Sketch::default() };
+    let sketch = Sketch {
+        entries: vec![revoked(&[0, 0x9f], &[reason(1)]), revoked(&[2], &[])],
+        extensions: vec![point, extension(OID_CRL_NUMBER, false, &[2, 1, 7])],
+        ..Sketch::default()
+    };
     let original = sketch.der(&ca);
     let pem = params(1, [1, 2]).signed_by(&ca).unwrap().pem().unwrap().into_bytes();
     let mut state = 0x5161_6e65_7400_0002_u64;

@@ -35,7 +35,9 @@ fn a_revocation_of_our_own_is_ours_whatever_it_says() {
 fn a_newer_crl_replaces_the_older_and_tells_what_is_new() {
     let ca = authority("CA");
     let id = |number| id_of(&ca, number);
-    let own = RevocationIndex::new().with_revoked(id(1), by_authority(5, Reason::KeyCompromise)).with_revoked(id(9), by_authority(6, Reason::Superseded));
+    let own = RevocationIndex::new()
+        .with_revoked(id(1), by_authority(5, Reason::KeyCompromise))
+        .with_revoked(id(9), by_authority(6, Reason::Superseded));
     let (first, newly) = own.with_crl(crl(&ca, 1, [1, 2, 3])).unwrap();
     assert_eq!(newly, [id(2), id(3)], "1 was revoked before");
     let (second, newly) = first.with_crl(crl(&ca, 2, [3, 4])).unwrap();
@@ -76,7 +78,9 @@ fn the_whole_path_is_judged() {
     let (index, _) = index.with_crl(crl(&root, 1, [2])).unwrap();
     assert!(matches!(index.verdict(&path, NEW_YEAR, StalePolicy::Deny), Verdict::Revoked { id, .. } if id == path[1]));
     let index = index.with_revoked(path[0], by_authority(1, Reason::KeyCompromise));
-    assert!(matches!(index.verdict(&path, NEW_YEAR, StalePolicy::Allow), Verdict::Revoked { id, revoked } if id == path[0] && revoked.reason == Reason::KeyCompromise));
+    assert!(
+        matches!(index.verdict(&path, NEW_YEAR, StalePolicy::Allow), Verdict::Revoked { id, revoked } if id == path[0] && revoked.reason == Reason::KeyCompromise)
+    );
 }
 
 #[test]
@@ -115,7 +119,11 @@ fn only_a_hold_can_be_released() {
 fn folding_the_overlay_changes_nothing_that_can_be_seen() {
     let ca = authority("CA");
     let many = |from: u64, reason| (from..from + 1500).map(move |number| (number, reason));
-    let with_ids = |list: Vec<(u64, Reason)>| list.into_iter().map(|(number, reason)| (CertificateId::new(id_of_name(&ca), serial(number)), by_authority(3, reason))).collect::<Vec<_>>();
+    let with_ids = |list: Vec<(u64, Reason)>| {
+        list.into_iter()
+            .map(|(number, reason)| (CertificateId::new(id_of_name(&ca), serial(number)), by_authority(3, reason)))
+            .collect::<Vec<_>>()
+    };
     let index = RevocationIndex::new().with_revocations(with_ids(many(0, Reason::CertificateHold).collect()));
     assert!(index.overlay.is_empty(), "above the limit, everything is in the arrays");
     assert_eq!(index.len(), 1500);
@@ -124,7 +132,10 @@ fn folding_the_overlay_changes_nothing_that_can_be_seen() {
     assert_eq!(index.overlay.len(), 3);
     let check = |index: &RevocationIndex, extra: usize| {
         let reason = |number| index.lookup(&CertificateId::new(id_of_name(&ca), serial(number))).map(|revoked| revoked.reason);
-        assert_eq!([reason(0), reason(1), reason(2), reason(5000)], [None, Some(Reason::KeyCompromise), Some(Reason::CertificateHold), Some(Reason::Superseded)]);
+        assert_eq!(
+            [reason(0), reason(1), reason(2), reason(5000)],
+            [None, Some(Reason::KeyCompromise), Some(Reason::CertificateHold), Some(Reason::Superseded)]
+        );
         assert_eq!(index.len(), 1500 + extra);
     };
     check(&index, 0);
@@ -137,7 +148,7 @@ fn id_of_name(authority: &crate::testing::Authority) -> NameDigest {
     crate::testing::certificate_of(authority).name()
 }
 
-/// 100 000 entries: each is found, the numbers between are not, and memory is 26 bytes an entry.
+/// 100 000 entries: each is found, the numbers between are not. Memory: `entry.rs` proves 26 bytes an entry, the array holds nothing else.
 #[test]
 fn a_large_crl_against_a_naive_set() {
     let ca = authority("CA");
@@ -152,8 +163,6 @@ fn a_large_crl_against_a_naive_set() {
     for number in (0..100_000).flat_map(|number| [spread(2 * number) | 1, spread(2 * number), spread(2 * number + 1)]) {
         assert_eq!(index.lookup(&CertificateId::new(issuer, serial(number))).is_some(), listed.contains(&number), "{number:x}");
     }
-    let (_, entries) = index.issuers.get(&issuer).unwrap().crl.as_ref().unwrap();
-    assert_eq!(size_of::<Entry>() * entries.len(), 26 * listed.len());
     let (next, newly) = index.with_crl(self::crl(&ca, 2, listed.iter().copied().chain([2]))).unwrap();
     assert_eq!((newly, next.len()), (vec![CertificateId::new(issuer, serial(2))], listed.len() + 1));
 }
