@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use signet_mqtt::{
-    Ack, Connack, Connect, DecodeLimits, Disconnect, Packet, PacketId, Publish, PublishProperties, QoS, ReasonCode,
-    Suback, Subscribe, SubscribeFilter, SubscriptionIdentifier, TopicFilter, TopicName, Unsuback, Unsubscribe, UserProperties,
+    Ack, Connack, Connect, DecodeLimits, Disconnect, Packet, PacketId, Publish, PublishProperties, QoS, ReasonCode, Suback, Subscribe,
+    SubscribeFilter, SubscriptionIdentifier, TopicFilter, TopicName, Unsuback, Unsubscribe, UserProperties,
 };
 
 use crate::error::BEFORE_CONNACK;
@@ -378,7 +378,13 @@ impl Client {
 }
 
 fn await_connack(wire: &mut Wire, trace: &mut Trace, timeout: Duration) -> Result<Connack, ClientError> {
-    match wire.receive(Some(Instant::now() + timeout))? {
+    let closed = || ClientError::Closed { when: BEFORE_CONNACK };
+    let received = wire.receive(Some(Instant::now() + timeout)).map_err(|error| match error {
+        // A listener that does not like what it read closes with some of it unread, which resets the connection.
+        ClientError::Lost(_) => closed(),
+        other => other,
+    });
+    match received? {
         Received::Packet(packet) => {
             trace.received(&packet);
             match packet {
@@ -388,7 +394,7 @@ fn await_connack(wire: &mut Wire, trace: &mut Trace, timeout: Duration) -> Resul
             }
         }
         Received::TimedOut => Err(ClientError::NoAnswer { what: "CONNACK", after: timeout }),
-        Received::Interrupted | Received::Closed => Err(ClientError::Closed { when: BEFORE_CONNACK }),
+        Received::Interrupted | Received::Closed => Err(closed()),
     }
 }
 
@@ -413,7 +419,7 @@ fn last_words(wire: &mut Wire) -> Option<ClientError> {
                 });
             }
             Ok(Received::Packet(_)) => {}
-            Err(error @ ClientError::Alert(_)) => return Some(error),
+            Err(error @ ClientError::Tls(_)) => return Some(error),
             Ok(_) | Err(_) => return None,
         }
     }

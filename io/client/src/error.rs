@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use signet_mqtt::{DecodeError, ProtocolVersion, ReasonCode};
+use signet_tls::TlsError;
 
 use crate::Endpoint;
-use crate::alert::Alert;
 
 /// Why the client gave up.
 #[derive(Debug, thiserror::Error)]
@@ -26,12 +26,10 @@ pub enum ClientError {
         /// The last address's error.
         source: std::io::Error,
     },
-    /// The TLS files could not be used, or the handshake failed on either side.
-    #[error(transparent)]
-    Tls(#[from] signet_tls::TlsError),
-    /// The broker ended the TLS connection with an alert after the handshake: with TLS 1.3 this is how it refuses a client certificate.
-    #[error("{}", .0.found)]
-    Alert(Alert),
+    /// The TLS files could not be used, or one side does not want the other. With TLS 1.3 the broker's refusal of our certificate comes
+    /// only after the handshake, in place of the CONNACK.
+    #[error("{}", tls_words(.0).0)]
+    Tls(#[from] TlsError),
     /// CONNACK with an error.
     #[error("the broker refused the connection: {}", phrase(*.reason_code, .reason_string.as_deref(), *.version))]
     Refused {
@@ -110,11 +108,12 @@ impl ClientError {
             Self::Unreachable { source, .. } if source.kind() == std::io::ErrorKind::ConnectionRefused => {
                 Some("is the broker running, and is `-p` its port? (1883 is usual for plain MQTT, 8883 for TLS)".into())
             }
-            Self::Alert(alert) => Some(alert.hint.into()),
+            Self::Tls(error) => tls_words(error).1,
             Self::Refused { reason_code, .. } => refusal_hint(*reason_code).map(Into::into),
-            Self::Closed { when: BEFORE_CONNACK } => {
-                Some("a TLS listener answers a plain connection like this (give `--cafile`), and so does a broker that refuses the certificate".into())
-            }
+            Self::Closed { when: BEFORE_CONNACK } => Some(
+                "a TLS listener answers a plain connection like this (give `--cafile`), and so does a broker that refuses the certificate"
+                    .into(),
+            ),
             _ => None,
         }
     }
@@ -132,7 +131,7 @@ impl ClientError {
             },
             Self::Unexpected { .. } => 2,
             Self::Closed { .. } | Self::Lost(_) => 7,
-            Self::Tls(_) | Self::Alert(_) => 8,
+            Self::Tls(_) => 8,
             Self::NotSupported { .. } => 10,
             Self::Unreachable { .. } => 14,
             Self::Resolve { .. } => 15,
@@ -164,6 +163,16 @@ fn phrase(code: ReasonCode, reason_string: Option<&str>, version: ProtocolVersio
     words
 }
 
+/// What happened, and apart from it what to do: the hint gets a line of its own.
+fn tls_words(error: &TlsError) -> (String, Option<String>) {
+    match error {
+        TlsError::Refused { found, hint } => (found.clone(), Some(hint.clone())),
+        TlsError::File { path, found, hint } => (format!("`{}`: {found}", path.display()), Some(hint.clone())),
+        TlsError::Peer { server, found, hint } => (format!("TLS with `{server}`: {found}"), Some(hint.clone())),
+        other => (other.to_string(), None),
+    }
+}
+
 /// The number that was on the wire.
 fn wire_code(code: ReasonCode, version: ProtocolVersion) -> u8 {
     match version {
@@ -184,9 +193,9 @@ fn lower_first(name: &str) -> String {
 fn refusal_hint(code: ReasonCode) -> Option<&'static str> {
     match code {
         ReasonCode::UnsupportedProtocolVersion => Some("try the other version: `-V 5` or `-V 311`"),
-        ReasonCode::ClientIdentifierNotValid => {
-            Some("the broker may bind the identifier to the certificate: try `-i` with the name of the device, and with 3.1.1 no `-c` when `-i` is empty")
-        }
+        ReasonCode::ClientIdentifierNotValid => Some(
+            "the broker may bind the identifier to the certificate: try `-i` with the name of the device, and with 3.1.1 no `-c` when `-i` is empty",
+        ),
         ReasonCode::BadUserNameOrPassword => Some("check `-u` and `-P`"),
         ReasonCode::NotAuthorized => {
             Some("the broker's log says which rule refused; a listener may ask for a client certificate (`--cert`, `--key`)")

@@ -9,7 +9,6 @@
 //! Deliberately missing: reconnecting (a command line tool says why it ended instead), enhanced authentication, and a session that outlives
 //! the process (a persistent session's queue is the broker's; what this process had in flight is gone with it).
 
-mod alert;
 mod client;
 mod endpoint;
 mod error;
@@ -19,7 +18,6 @@ mod trace;
 mod transport;
 mod wire;
 
-pub use alert::Alert;
 pub use client::{Client, ConnectOptions, Event, OutgoingMessage};
 pub use endpoint::{Endpoint, TlsOptions};
 pub use error::{ClientError, in_words};

@@ -62,7 +62,14 @@ fn sent(packet: &Packet) -> String {
             let filters: Vec<String> = subscribe
                 .subscriptions
                 .iter()
-                .map(|one| format!("Topic: {}, QoS: {}, Options: 0x{:02x}", one.filter.as_str(), u8::from(one.options.maximum_qos), option_bits(&one.options)))
+                .map(|one| {
+                    format!(
+                        "Topic: {}, QoS: {}, Options: 0x{:02x}",
+                        one.filter.as_str(),
+                        u8::from(one.options.maximum_qos),
+                        option_bits(&one.options)
+                    )
+                })
                 .collect();
             format!("SUBSCRIBE (Mid: {}, {})", subscribe.packet_id.get(), filters.join("; "))
         }
@@ -75,8 +82,7 @@ fn sent(packet: &Packet) -> String {
 }
 
 fn got(packet: &Packet) -> String {
-    let acknowledgement =
-        |name: &str, ack: &Ack| format!("{name} (Mid: {}, RC:{})", ack.packet_id.get(), u8::from(ack.reason_code));
+    let acknowledgement = |name: &str, ack: &Ack| format!("{name} (Mid: {}, RC:{})", ack.packet_id.get(), u8::from(ack.reason_code));
     match packet {
         Packet::Connack(connack) => format!("CONNACK ({})", u8::from(connack.reason_code)),
         Packet::Publish(publish) => self::publish(publish),

@@ -7,9 +7,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
-use signet_tls::{Connector, ConnectorConfig, TlsStream};
+use signet_tls::{Connector, ConnectorConfig, TlsError, TlsStream};
 
-use crate::alert::Alert;
 use crate::{ClientError, Endpoint, TlsOptions};
 
 /// A connected socket, with or without TLS.
@@ -61,7 +60,7 @@ impl Transport {
             Some(connector) => {
                 socket.set_read_timeout(Some(timeout)).map_err(ClientError::Lost)?;
                 socket.set_write_timeout(Some(timeout)).map_err(ClientError::Lost)?;
-                Stream::Tls(Box::new(connector.connect(&endpoint.host, socket).map_err(explained)?))
+                Stream::Tls(Box::new(connector.connect(&endpoint.host, socket).map_err(ClientError::Tls)?))
             }
         };
         Ok(Self { stream, interrupted: Arc::new(AtomicBool::new(false)) })
@@ -99,7 +98,9 @@ impl Transport {
                 Ok(_) => return Ok(ReadOutcome::Data),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) => {
-                    if left.is_some_and(|left| left <= Duration::from_millis(1)) || deadline.is_some_and(|deadline| deadline <= Instant::now()) {
+                    if left.is_some_and(|left| left <= Duration::from_millis(1))
+                        || deadline.is_some_and(|deadline| deadline <= Instant::now())
+                    {
                         return Ok(ReadOutcome::TimedOut);
                     }
                 }
@@ -154,18 +155,10 @@ fn connector(options: &TlsOptions) -> Result<Connector, ClientError> {
     Connector::new(&config).map_err(ClientError::Tls)
 }
 
-/// A refusal of our certificate during the handshake (TLS 1.2) reads the same as one after it (TLS 1.3).
-fn explained(error: signet_tls::TlsError) -> ClientError {
-    match (&error, error_text_alert(&error)) {
-        (signet_tls::TlsError::Peer { .. } | signet_tls::TlsError::Socket { .. }, Some(alert)) => ClientError::Alert(alert),
-        _ => ClientError::Tls(error),
-    }
-}
-
-fn error_text_alert(error: &signet_tls::TlsError) -> Option<Alert> {
-    Alert::named_in(&error.to_string())
-}
-
+/// A TLS alert reads the same whether it came during the handshake (TLS 1.2) or after it (TLS 1.3).
 fn broken(error: io::Error) -> ClientError {
-    Alert::named_in(&error.to_string()).map_or(ClientError::Lost(error), ClientError::Alert)
+    match error.downcast::<TlsError>() {
+        Ok(refused) => ClientError::Tls(refused),
+        Err(error) => ClientError::Lost(error),
+    }
 }

@@ -72,7 +72,7 @@ impl Connector {
     /// server's certificate has to carry.
     ///
     /// # Errors
-    /// The server is not trusted, refused us (with the alert it sent), or the socket failed.
+    /// The server is not trusted, refused us ([`TlsError::Refused`]), or the socket failed.
     pub fn connect(&self, server: &str, socket: TcpStream) -> Result<TlsStream, TlsError> {
         let name = ServerName::try_from(server.trim_start_matches('[').trim_end_matches(']').to_owned())
             .map_err(|_| TlsError::Setting(format!("`{server}` is neither a host name nor an address")))?;
@@ -97,7 +97,7 @@ fn roots(config: &ConnectorConfig) -> Result<RootCertStore, TlsError> {
 }
 
 /// An encrypted blocking stream. `read` honours the socket's read time-out (`WouldBlock` or `TimedOut`; the stream stays usable)
-/// and returns 0 only after the server's `close_notify`; an alert of the server is an error whose text names it.
+/// and returns 0 only after the server's `close_notify`; an alert of the server is an error that holds [`TlsError::Refused`].
 pub struct TlsStream {
     inner: StreamOwned<ClientConnection, TcpStream>,
 }
@@ -164,10 +164,10 @@ fn tls_error(error: &io::Error) -> Option<&Error> {
     error.get_ref().and_then(|inner| inner.downcast_ref::<Error>())
 }
 
-/// An I/O error whose text says what the alert means.
+/// An I/O error that holds [`TlsError::Refused`] when the server sent an alert.
 fn worded(error: io::Error) -> io::Error {
     match tls_error(&error).and_then(refused_by_server) {
-        Some((found, hint)) => io::Error::new(io::ErrorKind::PermissionDenied, format!("{found}; {hint}")),
+        Some((found, hint)) => io::Error::new(io::ErrorKind::PermissionDenied, TlsError::Refused { found, hint: hint.to_owned() }),
         None => error,
     }
 }
@@ -177,7 +177,7 @@ fn failed(server: &str, source: io::Error) -> TlsError {
     let peer = |found: &str, hint: &str| TlsError::Peer { server: server.clone(), found: found.to_owned(), hint: hint.to_owned() };
     let Some(error) = tls_error(&source) else { return TlsError::Socket { server, source } };
     if let Some((found, hint)) = refused_by_server(error) {
-        return peer(&found, hint);
+        return TlsError::Refused { found, hint: hint.to_owned() };
     }
     match error {
         Error::InvalidCertificate(CertificateError::UnknownIssuer | CertificateError::BadSignature) => {
@@ -195,14 +195,32 @@ fn failed(server: &str, source: io::Error) -> TlsError {
 fn refused_by_server(error: &Error) -> Option<(String, &'static str)> {
     let Error::AlertReceived(alert) = error else { return None };
     let (found, hint) = match alert {
-        AlertDescription::CertificateRevoked => ("the server refused our certificate: it is revoked", "issue a new one with `signet device add NAME`"),
-        AlertDescription::CertificateExpired => ("the server refused our certificate: it is expired or not yet valid", "issue a new one, or check the clock"),
-        AlertDescription::UnknownCA => ("the server refused our certificate: it does not know the CA that issued it", "use a certificate of the CA that the server trusts"),
-        AlertDescription::CertificateRequired => ("the server wants a client certificate", "give `--cert FILE --key FILE`"),
-        AlertDescription::UnsupportedCertificate => ("the server refused our certificate: it is of a kind that devices may not use", "the server's log says which check failed"),
-        AlertDescription::BadCertificate | AlertDescription::CertificateUnknown => ("the server refused our certificate", "the server's log says which check failed"),
-        AlertDescription::AccessDenied => ("the server refused our certificate: it holds no acceptable device name", "the server's log says which check failed"),
-        other => return Some((format!("the server ended the connection with the alert {other:?}"), "see the server's log")),
+        AlertDescription::CertificateRevoked => {
+            ("the broker refused this certificate: it is revoked", "issue a new one with `signet device add NAME --force`")
+        }
+        AlertDescription::CertificateExpired => (
+            "the broker refused this certificate: it is expired or not yet valid",
+            "look at its dates (`openssl x509 -noout -dates -in FILE`) and at this machine's clock",
+        ),
+        AlertDescription::UnknownCA => (
+            "the broker refused this certificate: it does not know the CA that issued it",
+            "the file holds the certificate and then its intermediates; the listener's `trust` names the root",
+        ),
+        AlertDescription::CertificateRequired => ("the broker wants a client certificate", "give one with `--cert FILE --key FILE`"),
+        AlertDescription::UnsupportedCertificate => {
+            ("the broker refused this certificate: it is of a kind that devices may not use", "the broker's log says which check failed")
+        }
+        AlertDescription::BadCertificate | AlertDescription::CertificateUnknown => {
+            ("the broker refused this certificate", "the broker's log says which check failed")
+        }
+        AlertDescription::AccessDenied => {
+            ("the broker refused this certificate: it holds no acceptable device name", "the broker's log says which check failed")
+        }
+        AlertDescription::HandshakeFailure => (
+            "the broker found no TLS settings in common with us, or wants a client certificate",
+            "give one with `--cert FILE --key FILE`, or see the broker's log",
+        ),
+        other => return Some((format!("the broker ended the TLS connection with the alert {other:?}"), "see the broker's log")),
     };
     Some((found.to_owned(), hint))
 }

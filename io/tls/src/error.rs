@@ -36,6 +36,14 @@ pub enum TlsError {
         /// What to do.
         hint: String,
     },
+    /// The server sent a fatal alert: it does not want us (client side). TLS 1.3 says so only after the handshake.
+    #[error("{found}; {hint}")]
+    Refused {
+        /// What the alert means.
+        found: String,
+        /// What to do.
+        hint: String,
+    },
     /// The socket failed during the handshake (client side).
     #[error("connection to `{server}` during the TLS handshake: {source}")]
     Socket {

@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use rcgen::{
-    BasicConstraints, CertificateParams, CertificateRevocationListParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer,
-    KeyIdMethod, KeyPair, KeyUsagePurpose, RevocationReason, RevokedCertParams, SerialNumber,
+    BasicConstraints, CertificateParams, CertificateRevocationListParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyIdMethod,
+    KeyPair, KeyUsagePurpose, RevocationReason, RevokedCertParams, SerialNumber,
 };
 use time::{Duration, OffsetDateTime};
 
@@ -149,15 +149,21 @@ impl Pki {
         let base = self.directory.join(name);
         let (request, certificate, key) = (base.with_extension("csr"), base.with_extension("pem"), base.with_extension("key"));
         let serial = self.serial();
-        openssl(&["req", "-new", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-subj", &format!("/CN={name}")]
-            .map(Path::new), &[("-keyout", &key), ("-out", &request)]);
+        openssl(
+            &["req", "-new", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-subj", &format!("/CN={name}")]
+                .map(Path::new),
+            &[("-keyout", &key), ("-out", &request)],
+        );
         let hexadecimal = format!("0x{serial:x}");
-        openssl(&["x509", "-req", "-days", "30", "-sha256", "-set_serial", &hexadecimal].map(Path::new), &[
-            ("-in", &request),
-            ("-CA", &self.directory.join("issuing.pem")),
-            ("-CAkey", &self.directory.join("issuing.key")),
-            ("-out", &certificate),
-        ]);
+        openssl(
+            &["x509", "-req", "-days", "30", "-sha256", "-set_serial", &hexadecimal].map(Path::new),
+            &[
+                ("-in", &request),
+                ("-CA", &self.directory.join("issuing.pem")),
+                ("-CAkey", &self.directory.join("issuing.key")),
+                ("-out", &certificate),
+            ],
+        );
         let leaf = fs::read_to_string(&certificate).unwrap();
         write(&certificate, &format!("{leaf}{}", self.issuing.pem));
         Identity { certificate, key, serial: serial_bytes(serial), der: Vec::new() }
@@ -269,7 +275,10 @@ fn write(path: &Path, text: &str) {
     use std::io::Write as _;
     let mut options = fs::OpenOptions::new();
     options.write(true).create(true).truncate(true).mode(0o600);
-    options.open(path).and_then(|mut file| file.write_all(text.as_bytes())).unwrap_or_else(|error| panic!("cannot write {}: {error}", path.display()));
+    options
+        .open(path)
+        .and_then(|mut file| file.write_all(text.as_bytes()))
+        .unwrap_or_else(|error| panic!("cannot write {}: {error}", path.display()));
 }
 
 fn openssl(words: &[&Path], files: &[(&str, &Path)]) {
