@@ -23,10 +23,13 @@ impl Desk {
         }
         self.seen.restart(terminal);
         let subscribes = command.starts_with("signet sub ");
-        let port = self.site.port().to_string();
-        let mut line = command.replace("8883", &port);
+        let port = self.site.port();
+        let mut line = command.to_owned();
         if command.starts_with("signet quickstart") {
             line.push_str(&format!(" --port {port}"));
+        }
+        if subscribes || command.starts_with("signet pub ") {
+            line.push_str(&format!(" -p {port}"));
         }
         if subscribes {
             // A person reads on before publishing; a test waits for the SUBACK.
