@@ -123,3 +123,36 @@ impl Csr {
         Ok(Self { key, common_name })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::pem::encode_pem;
+
+    /// A good request for a new P-256 key.
+    fn good() -> Vec<u8> {
+        let key = rcgen::KeyPair::generate().unwrap();
+        rcgen::CertificateParams::new(vec!["pump-7".to_owned()]).unwrap().serialize_request(&key).unwrap().der().to_vec()
+    }
+
+    proptest! {
+        #[test]
+        fn arbitrary_bytes_never_panic(bytes in proptest::collection::vec(any::<u8>(), 0..512)) {
+            prop_assert!(Csr::parse(&bytes).is_err());
+            prop_assert!(Csr::parse(encode_pem("CERTIFICATE REQUEST", &bytes).as_bytes()).is_err());
+        }
+
+        #[test]
+        fn one_changed_signed_octet_is_refused(position in any::<prop::sample::Index>(), change in 1_u8..) {
+            let mut der = good();
+            prop_assert!(Csr::parse(&der).is_ok());
+            let (_, request) = X509CertificationRequest::from_der(&der).unwrap();
+            // The outer SEQUENCE has a header of three octets at this size.
+            let position = 3 + position.index(request.certification_request_info.raw.len());
+            der[position] ^= change;
+            prop_assert!(Csr::parse(&der).is_err(), "octet {position}");
+        }
+    }
+}
