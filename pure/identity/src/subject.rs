@@ -79,7 +79,7 @@ impl Subject {
     /// The text form of RFC 4514: last RDN first, separated by `,`, the attributes of one RDN by `+`.
     ///
     /// Control and invisible characters are written as `\` and two hex digits for each octet, other characters outside ASCII as themselves.
-    /// Equal to what OpenSSL prints with `-nameopt RFC2253,-esc_msb`.
+    /// Otherwise equal to what OpenSSL prints with `-nameopt RFC2253,-esc_msb`.
     #[must_use]
     pub fn rfc4514(&self) -> String {
         let mut text = String::new();
