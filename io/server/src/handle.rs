@@ -1,16 +1,32 @@
 //! The control plane's side of a running server: every method may be called from any thread.
 
+use std::io;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, mpsc};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
+use mio::{Poll, Waker};
+use signet_broker::Stats;
 use signet_identity::CertificateId;
-use signet_net::{ConnectionInfo, LinkId, Registry};
+use signet_net::{Clock, ConnectionInfo, KickCause, LinkId, Registry, bind, unix_seconds};
 use signet_policy::Ruleset;
 use signet_revocation::Reason;
 use signet_tls::{CurrentRevocations, TlsError, TlsListenerConfig};
 
+use crate::accept::{Acceptor, Stop};
+use crate::listener::Listener;
+use crate::mailbox::{Mail, Mailbox};
+use crate::shard::{Shard, WAKE};
+use crate::shared::{Counters, LockedDirectory, Shared};
 use crate::{ServerConfig, StartError};
+
+/// How long a revocation waits for the shards to say that the connections are closed.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// How long the counters of a shard are waited for.
+const STATS_PATIENCE: Duration = Duration::from_secs(1);
 
 /// What a revocation did to live connections.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -23,82 +39,233 @@ pub struct KickReport {
     pub elapsed: Duration,
 }
 
+impl From<signet_net::KickReport> for KickReport {
+    fn from(report: signet_net::KickReport) -> Self {
+        Self { sessions_closed: report.closed, unconfirmed: report.found.saturating_sub(report.closed), elapsed: report.elapsed }
+    }
+}
+
 /// Counters of the whole server, summed over its shards.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ServerStats {
-    /// Live connections, before and after CONNECT.
+    /// Live connections whose handshake is complete, before and after CONNECT.
     pub connections: u64,
     /// Connections accepted since the start.
     pub accepted: u64,
-    /// Connections refused before CONNECT: limits, TLS, deadlines.
+    /// Connections refused before their session began: limits, TLS, deadlines, CONNECT.
     pub refused: u64,
     /// Broker counters.
-    pub broker: signet_broker::Stats,
+    pub broker: Stats,
 }
 
-/// A running server.
-pub struct ServerHandle {}
+/// A running server. Dropping it stops the server without saying good-bye to anybody; [`Self::shutdown`] is the polite way.
+pub struct ServerHandle {
+    shared: Arc<Shared>,
+    revocations: CurrentRevocations,
+    addresses: Vec<(String, SocketAddr)>,
+    stop: Stop,
+    threads: Vec<JoinHandle<()>>,
+}
 
 /// Starts the shards and listens. When this returns `Ok`, clients can connect.
 ///
 /// # Errors
 /// A port is taken, a certificate cannot be used, the system has no resources left. Nothing is left running then.
 pub fn start(config: ServerConfig, revocations: CurrentRevocations) -> Result<ServerHandle, StartError> {
-    todo!()
+    check_names(&config)?;
+    let mut listeners = Vec::new();
+    let mut sockets = Vec::new();
+    let mut addresses = Vec::new();
+    for listener in &config.listeners {
+        let runtime = Arc::new(Listener::new(listener, &revocations, unix_seconds())?);
+        for socket in bind(&listener.name, &listener.bind)? {
+            addresses.push((listener.name.clone(), socket.local_addr()?));
+            sockets.push((socket, Arc::clone(&runtime)));
+        }
+        listeners.push(runtime);
+    }
+    let (polls, mailboxes) = mailboxes(shard_count(config.shards))?;
+    let shared = Arc::new(Shared {
+        clock: Clock::start(),
+        registry: Arc::new(Registry::new(revocations.clone())),
+        directory: LockedDirectory::new(config.seed),
+        mailboxes,
+        listeners,
+        limits: config.limits,
+        decode_limits: config.decode_limits,
+        will_on_revoke: config.will_on_revoke,
+        counters: Counters::default(),
+    });
+    shared.registry.attach(shared.mailboxes.iter().map(|mailbox| Arc::clone(mailbox) as Arc<dyn signet_net::KickTarget>).collect());
+    let (acceptor, stop) = Acceptor::new(sockets, Arc::clone(&shared))?;
+    let mut handle = ServerHandle { shared: Arc::clone(&shared), revocations, addresses, stop, threads: Vec::new() };
+    // From here on an error drops the handle, which ends the threads that run already.
+    for ((index, poll), mailbox) in (0_u16..).zip(polls).zip(&shared.mailboxes) {
+        let seed = config.seed.wrapping_add(u64::from(index));
+        let shard = Shard::new(index, poll, Arc::clone(&shared), Arc::clone(mailbox), Arc::clone(&config.ruleset), seed);
+        handle.threads.push(std::thread::Builder::new().name(format!("shard-{index}")).spawn(move || shard.run())?);
+    }
+    handle.threads.push(std::thread::Builder::new().name("accept".to_owned()).spawn(move || acceptor.run())?);
+    Ok(handle)
+}
+
+fn check_names(config: &ServerConfig) -> Result<(), StartError> {
+    if config.listeners.is_empty() {
+        return Err(StartError::Setting("no listener is configured; add a `[[listener]]`".to_owned()));
+    }
+    let mut names: Vec<&str> = config.listeners.iter().map(|listener| listener.name.as_str()).collect();
+    names.sort_unstable();
+    match names.windows(2).find(|pair| pair.first() == pair.last()).and_then(<[_]>::first) {
+        Some(twice) => Err(StartError::Setting(format!("two listeners have the name `{twice}`; give each its own"))),
+        None => Ok(()),
+    }
+}
+
+fn shard_count(configured: Option<u16>) -> u16 {
+    let cores = || std::thread::available_parallelism().map_or(1, |count| u16::try_from(count.get()).unwrap_or(u16::MAX));
+    configured.unwrap_or_else(cores).max(1)
+}
+
+fn mailboxes(count: u16) -> io::Result<(Vec<Poll>, Vec<Arc<Mailbox>>)> {
+    let mut polls = Vec::new();
+    let mut mailboxes = Vec::new();
+    for _ in 0..count {
+        let poll = Poll::new()?;
+        mailboxes.push(Arc::new(Mailbox::new(Waker::new(poll.registry(), WAKE)?)));
+        polls.push(poll);
+    }
+    Ok((polls, mailboxes))
 }
 
 impl ServerHandle {
     /// The live connections.
     pub fn registry(&self) -> Arc<Registry> {
-        todo!()
+        Arc::clone(&self.shared.registry)
     }
 
     /// Every address listened on, with the listener's name and the port the system chose.
     pub fn local_addrs(&self) -> Vec<(String, SocketAddr)> {
-        todo!()
+        self.addresses.clone()
     }
 
     /// The revocation index in force; a revocation is entered there first.
     pub fn revocations(&self) -> &CurrentRevocations {
-        todo!()
+        &self.revocations
     }
 
     /// Closes every connection whose path holds one of `certificates` and waits until that is done, 2 seconds at most.
     /// Enter them in the revocation index first: this only ends what is already connected.
     pub fn revoke(&self, certificates: &[CertificateId], reason: Reason) -> KickReport {
-        todo!()
+        self.shared.registry.kick_certificates(certificates, &KickCause::Revoked(reason), PATIENCE).into()
     }
 
     /// Closes the given connections as an operator's decision, like [`Self::revoke`].
     pub fn disconnect(&self, links: &[LinkId], why: &str) -> KickReport {
-        todo!()
+        self.shared.registry.kick(links, &KickCause::Administrative(why.to_owned()), PATIENCE).into()
     }
 
     /// Loads new TLS files for a listener. New connections use them at once, established ones stay. On an error the old ones stay in use.
     ///
     /// # Errors
     /// No such TLS listener, or the files cannot be used.
-    pub fn reload_tls(&self, listener: &str, config: TlsListenerConfig) -> Result<(), TlsError> {
-        todo!()
+    pub fn reload_tls(&self, listener: &str, config: &TlsListenerConfig) -> Result<(), TlsError> {
+        let Some(found) = self.shared.listeners.iter().find(|other| &*other.name == listener) else {
+            return Err(TlsError::Setting(format!("there is no listener `{listener}`")));
+        };
+        found.reload(config, &self.revocations, unix_seconds())
     }
 
     /// Puts new rules in force, for what connected clients do next too.
-    pub fn replace_rules(&self, ruleset: Arc<Ruleset>) {
-        todo!()
+    pub fn replace_rules(&self, ruleset: &Arc<Ruleset>) {
+        for mailbox in &self.shared.mailboxes {
+            mailbox.post_one(Mail::Rules(Arc::clone(ruleset)));
+        }
     }
 
-    /// Counters.
+    /// Counters. A shard that does not answer within a second is left out.
     pub fn stats(&self) -> ServerStats {
-        todo!()
+        let (sender, receiver) = mpsc::sync_channel(self.shared.mailboxes.len());
+        for mailbox in &self.shared.mailboxes {
+            mailbox.post_one(Mail::Stats(sender.clone()));
+        }
+        drop(sender);
+        let mut broker = Stats::default();
+        for _ in &self.shared.mailboxes {
+            let Ok(shard) = receiver.recv_timeout(STATS_PATIENCE) else { break };
+            add(&mut broker, &shard);
+        }
+        ServerStats {
+            connections: u64::try_from(self.shared.registry.len()).unwrap_or(u64::MAX),
+            accepted: self.shared.counters.accepted.load(Ordering::Relaxed),
+            refused: self.shared.counters.refused.load(Ordering::Relaxed),
+            broker,
+        }
     }
 
     /// Every live connection.
     pub fn connections(&self) -> Vec<ConnectionInfo> {
-        todo!()
+        self.shared.registry.connections()
     }
 
     /// Stops accepting, tells every client (DISCONNECT 0x8B), waits up to `grace` until they are gone, then cuts the rest and ends the threads.
-    pub fn shutdown(self, grace: Duration) {
-        todo!()
+    pub fn shutdown(mut self, grace: Duration) {
+        self.end(grace);
     }
+
+    fn end(&mut self, grace: Duration) {
+        if self.threads.is_empty() {
+            return;
+        }
+        self.stop.stop();
+        let grace = u64::try_from(grace.as_millis()).unwrap_or(u64::MAX);
+        for mailbox in &self.shared.mailboxes {
+            mailbox.post_one(Mail::Stop { grace });
+        }
+        for thread in self.threads.drain(..) {
+            if thread.join().is_err() {
+                tracing::error!("a thread of the server had panicked");
+            }
+        }
+    }
+}
+
+impl Drop for ServerHandle {
+    fn drop(&mut self) {
+        self.end(Duration::ZERO);
+    }
+}
+
+fn add(total: &mut Stats, shard: &Stats) {
+    let Stats {
+        connections,
+        sessions,
+        messages_received,
+        messages_sent,
+        messages_unmatched,
+        dropped_slow,
+        dropped_queue_full,
+        dropped_too_large,
+        dropped_expired,
+        denied_publish,
+        denied_subscribe,
+        taken_over,
+        keep_alive_timeouts,
+        wills_published,
+        kicked,
+    } = shard;
+    total.connections += connections;
+    total.sessions += sessions;
+    total.messages_received += messages_received;
+    total.messages_sent += messages_sent;
+    total.messages_unmatched += messages_unmatched;
+    total.dropped_slow += dropped_slow;
+    total.dropped_queue_full += dropped_queue_full;
+    total.dropped_too_large += dropped_too_large;
+    total.dropped_expired += dropped_expired;
+    total.denied_publish += denied_publish;
+    total.denied_subscribe += denied_subscribe;
+    total.taken_over += taken_over;
+    total.keep_alive_timeouts += keep_alive_timeouts;
+    total.wills_published += wills_published;
+    total.kicked += kicked;
 }

@@ -1,11 +1,28 @@
 //! Runs `signet-broker` on sockets: one thread, one epoll and one broker state machine per shard.
 //!
-//! Who owns what: a connection belongs to exactly one shard at a time, first to the one that does its handshake, and from CONNECT on to the
-//! one that owns its session. Shards exchange connections and deliveries through mailboxes, in batches, with one wake-up per batch. The
-//! control plane (administration, configuration) reaches the shards only through [`ServerHandle`].
+//! Who owns what:
+//! - the accept thread ([`accept`]) owns the listening sockets and gives each new connection to a shard;
+//! - a shard ([`shard`]) owns its connections ([`link`]) and the sessions that hash to it. It does the handshake and reads CONNECT; then the
+//!   connection, with its socket, TLS state and buffers, moves once to the shard that owns its session;
+//! - shards exchange connections and deliveries through mailboxes, in batches, with one wake-up for each batch ([`mailbox`]);
+//! - the control plane reaches them only through [`ServerHandle`].
+//!
+//! One turn of a shard: wait for events; take mail; read, decrypt, decode and apply what came, within a budget; time-outs; then encode and write
+//! once per connection that has something to say; send mail. No turn is long, so nobody waits long: handshakes are limited to a few per turn, and a
+//! connection that sends a lot gets its share in every turn, no more.
 
+mod accept;
 mod config;
+mod handle;
+mod inbound;
+mod link;
+mod listener;
+mod log;
+mod mailbox;
+mod outbox;
+mod pipe;
+mod shard;
+mod shared;
 
 pub use config::{ListenerConfig, ServerConfig, StartError, TransportConfig};
 pub use handle::{KickReport, ServerHandle, ServerStats, start};
-mod handle;

@@ -21,6 +21,12 @@ impl MemoryStore {
     pub fn changes(&self) -> u64 {
         self.changes
     }
+
+    /// The latest durable ticket: no promise that depends on a later one may be made yet. Here nothing ever waits.
+    #[must_use]
+    pub fn durable(&self) -> Ticket {
+        Ticket::NONE
+    }
 }
 
 impl Store for MemoryStore {

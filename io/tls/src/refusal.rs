@@ -28,6 +28,8 @@ pub enum Check {
     Name,
     /// The client could not prove that it holds the private key.
     Possession,
+    /// What the client sent in its CONNECT packet, or that none came.
+    Connect,
     /// The TLS handshake failed for a reason that is not the client's certificate.
     Handshake,
 }
@@ -45,6 +47,7 @@ impl Check {
             Self::RevocationFreshness => "revocation list freshness",
             Self::Name => "device name",
             Self::Possession => "proof of possession",
+            Self::Connect => "CONNECT",
             Self::Handshake => "TLS handshake",
         }
     }

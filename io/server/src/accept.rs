@@ -1,0 +1,153 @@
+//! The accept thread: takes connections from the listening sockets and deals them out to the shards.
+//!
+//! A thread of its own, so that a storm of connections costs the shards nothing but the handshakes they choose to do.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use mio::net::{TcpListener, TcpStream};
+use mio::{Events, Interest, Poll, Token, Waker};
+
+use crate::link::Accepted;
+use crate::listener::Listener;
+use crate::mailbox::Mail;
+use crate::shared::Shared;
+
+const WAKE: Token = Token(usize::MAX);
+
+/// Connections taken from one socket before the others get their turn.
+const BATCH: usize = 64;
+
+/// How long to leave a socket alone when the process or the system is out of descriptors or memory. Asking again at once would spin.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// How often a listener that is full is mentioned.
+const FULL_LOG_INTERVAL: u64 = 5_000;
+
+/// The thread's state.
+pub(crate) struct Acceptor {
+    poll: Poll,
+    sockets: Vec<Socket>,
+    shared: Arc<Shared>,
+    stop: Arc<AtomicBool>,
+    next_shard: usize,
+    /// Connections for each shard, posted together.
+    posts: Vec<Vec<Mail>>,
+}
+
+struct Socket {
+    socket: TcpListener,
+    listener: Arc<Listener>,
+    ready: bool,
+    full_logged: Option<u64>,
+}
+
+/// Ends the accept thread.
+pub(crate) struct Stop {
+    flag: Arc<AtomicBool>,
+    waker: Waker,
+}
+
+impl Stop {
+    pub(crate) fn stop(&self) {
+        self.flag.store(true, Ordering::Release);
+        if let Err(error) = self.waker.wake() {
+            tracing::error!(%error, "the accept thread cannot be woken");
+        }
+    }
+}
+
+impl Acceptor {
+    /// Prepares to accept from `sockets`, which are bound and non-blocking.
+    pub(crate) fn new(sockets: Vec<(std::net::TcpListener, Arc<Listener>)>, shared: Arc<Shared>) -> io::Result<(Self, Stop)> {
+        let poll = Poll::new()?;
+        let waker = Waker::new(poll.registry(), WAKE)?;
+        let mut registered = Vec::with_capacity(sockets.len());
+        for (index, (socket, listener)) in sockets.into_iter().enumerate() {
+            let mut socket = TcpListener::from_std(socket);
+            poll.registry().register(&mut socket, Token(index), Interest::READABLE)?;
+            registered.push(Socket { socket, listener, ready: true, full_logged: None });
+        }
+        let flag = Arc::new(AtomicBool::new(false));
+        let posts = shared.mailboxes.iter().map(|_| Vec::new()).collect();
+        let acceptor = Self { poll, sockets: registered, shared, stop: Arc::clone(&flag), next_shard: 0, posts };
+        Ok((acceptor, Stop { flag, waker }))
+    }
+
+    /// Accepts until told to stop; the listening sockets close with the end of it.
+    pub(crate) fn run(mut self) {
+        let mut events = Events::with_capacity(64);
+        let mut pause = None;
+        while !self.stop.load(Ordering::Acquire) {
+            let timeout = if self.sockets.iter().any(|socket| socket.ready) { pause.or(Some(Duration::ZERO)) } else { None };
+            if let Err(error) = self.poll.poll(&mut events, timeout)
+                && error.kind() != io::ErrorKind::Interrupted
+            {
+                tracing::error!(%error, "the accept thread cannot wait for connections and ends");
+                return;
+            }
+            for event in &events {
+                if let Some(socket) = self.sockets.get_mut(event.token().0) {
+                    socket.ready = true;
+                }
+            }
+            pause = self.accept_ready();
+            for (mailbox, post) in self.shared.mailboxes.iter().zip(&mut self.posts) {
+                mailbox.post(post);
+            }
+        }
+    }
+
+    /// One batch from each socket that may have connections. Returns how long to wait when something is exhausted.
+    fn accept_ready(&mut self) -> Option<Duration> {
+        let mut pause = None;
+        for index in 0..self.sockets.len() {
+            for _ in 0..BATCH {
+                let Some(socket) = self.sockets.get_mut(index).filter(|socket| socket.ready) else { break };
+                match socket.socket.accept() {
+                    Ok((stream, address)) => self.deal(index, stream, address),
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => socket.ready = false,
+                    // The client is gone again, or a signal came: the next one.
+                    Err(error) if matches!(error.kind(), io::ErrorKind::ConnectionAborted | io::ErrorKind::Interrupted) => {}
+                    Err(error) => {
+                        tracing::error!(
+                            listener = &*socket.listener.name,
+                            %error,
+                            "cannot accept a connection; is the limit of open files too low? (`ulimit -n`, systemd: `LimitNOFILE=`)"
+                        );
+                        pause = Some(PAUSE);
+                        break;
+                    }
+                }
+            }
+        }
+        pause
+    }
+
+    fn deal(&mut self, index: usize, socket: TcpStream, address: SocketAddr) {
+        let at = self.shared.clock.milliseconds();
+        let Some(from) = self.sockets.get_mut(index) else { return };
+        let Some(place) = from.listener.admit() else {
+            self.shared.counters.refused.fetch_add(1, Ordering::Relaxed);
+            if from.full_logged.is_none_or(|logged| at.saturating_sub(logged) >= FULL_LOG_INTERVAL) {
+                from.full_logged = Some(at);
+                tracing::warn!(target: "signet::refused", %address, listener = &*from.listener.name, "refused: the listener has reached its `maximum_connections`");
+            }
+            return;
+        };
+        self.shared.counters.accepted.fetch_add(1, Ordering::Relaxed);
+        // An MQTT packet is small and somebody waits for it.
+        if let Err(error) = socket.set_nodelay(true) {
+            tracing::debug!(%address, %error, "TCP_NODELAY refused: the peer is gone already");
+            return;
+        }
+        let accepted = Accepted { id: self.shared.registry.next_link(), socket, address, place, at };
+        if let Some(post) = self.posts.get_mut(self.next_shard) {
+            post.push(Mail::Accepted(Box::new(accepted)));
+        }
+        self.next_shard = (self.next_shard + 1) % self.posts.len().max(1);
+    }
+}

@@ -1,0 +1,91 @@
+//! One connection from accept to close.
+
+use std::net::SocketAddr;
+
+use mio::net::TcpStream;
+use signet_identity::Peer;
+use signet_mqtt::ProtocolVersion;
+use signet_net::{Confirmation, LinkId, Transport};
+
+use crate::inbound::Inbound;
+use crate::listener::{Listener, Place};
+use crate::outbox::Outbox;
+use crate::pipe::Pipe;
+
+/// A connection on its way from the accept thread to a shard.
+pub(crate) struct Accepted {
+    pub(crate) id: LinkId,
+    pub(crate) socket: TcpStream,
+    pub(crate) address: SocketAddr,
+    pub(crate) place: Place,
+    /// Milliseconds of the server's clock.
+    pub(crate) at: u64,
+}
+
+/// How far a connection is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Phase {
+    /// TLS is being negotiated.
+    Handshake,
+    /// Nothing but CONNECT may come.
+    ExpectConnect,
+    /// The broker knows the connection.
+    Connected,
+    /// Nothing is read any more; what was said before is still being written.
+    Draining,
+    /// Everything is written and the peer was told so; its own end is awaited, because closing a socket with unread input
+    /// resets the connection and can destroy what the peer has not read yet.
+    Lingering,
+}
+
+impl Phase {
+    /// Whether the connection is on its way out.
+    pub(crate) fn is_closing(self) -> bool {
+        matches!(self, Self::Draining | Self::Lingering)
+    }
+}
+
+/// One connection. Exactly one shard owns it.
+pub(crate) struct Link {
+    pub(crate) id: LinkId,
+    pub(crate) address: SocketAddr,
+    pub(crate) place: Place,
+    pub(crate) pipe: Pipe,
+    pub(crate) phase: Phase,
+    /// Known when the handshake is complete.
+    pub(crate) peer: Option<Peer>,
+    /// Known from CONNECT.
+    pub(crate) version: ProtocolVersion,
+    pub(crate) inbound: Inbound,
+    pub(crate) outbox: Outbox,
+    /// When this phase is over at the latest, in milliseconds of the server's clock.
+    pub(crate) deadline: Option<u64>,
+    /// In a queue of the shard, so not to be queued again.
+    pub(crate) queued: bool,
+    /// In the list of connections to write to.
+    pub(crate) dirty: bool,
+    /// Not read because too much waits to be written.
+    pub(crate) paused: bool,
+    /// Who waits until this connection is closed.
+    pub(crate) confirmations: Vec<Confirmation>,
+}
+
+impl Link {
+    pub(crate) fn listener(&self) -> &Listener {
+        self.place.listener()
+    }
+
+    pub(crate) fn transport(&self) -> Transport {
+        if self.pipe.is_tls() { Transport::Tls } else { Transport::Tcp }
+    }
+
+    /// Whether so much waits to be written that nothing should be read.
+    pub(crate) fn is_full(&self) -> bool {
+        self.outbox.is_full(self.pipe.unsent())
+    }
+
+    /// When the client's certificate expires, unix seconds.
+    pub(crate) fn not_after(&self) -> Option<i64> {
+        Some(self.peer.as_ref()?.identity()?.leaf().validity().not_after)
+    }
+}

@@ -1,0 +1,89 @@
+//! What other threads may give to a shard, and how it wakes up for it.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::SyncSender;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use mio::Waker;
+use signet_broker::{Admission, Delivery, Stats};
+use signet_net::{Kick, KickTarget};
+use signet_policy::Ruleset;
+
+use crate::link::{Accepted, Link};
+
+/// One thing for a shard to do.
+pub(crate) enum Mail {
+    /// A connection was accepted.
+    Accepted(Box<Accepted>),
+    /// A connection whose session belongs to this shard, with its admitted CONNECT.
+    Moved(Box<Link>, Box<Admission>),
+    /// Messages for sessions of this shard.
+    Delivery(Delivery),
+    /// Close a connection.
+    Kick(Kick),
+    /// Other rules.
+    Rules(Arc<Ruleset>),
+    /// Somebody wants the counters.
+    Stats(SyncSender<Stats>),
+    /// Close everything, at the latest after so many milliseconds, and end the thread.
+    Stop {
+        /// Time for saying good-bye, in milliseconds.
+        grace: u64,
+    },
+}
+
+/// Above so much unread mail the senders stop reading from their clients, so that it cannot grow without bound.
+const HIGH_WATER: usize = 10_000;
+
+/// One shard's mailbox. Mail of one sender keeps its order.
+pub(crate) struct Mailbox {
+    queue: Mutex<Vec<Mail>>,
+    length: AtomicUsize,
+    waker: Waker,
+}
+
+impl Mailbox {
+    pub(crate) fn new(waker: Waker) -> Self {
+        Self { queue: Mutex::default(), length: AtomicUsize::new(0), waker }
+    }
+
+    /// Adds a batch and leaves it empty. One wake-up at most, none when the shard has unread mail anyway.
+    pub(crate) fn post(&self, batch: &mut Vec<Mail>) {
+        if batch.is_empty() {
+            return;
+        }
+        let was_empty = {
+            let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
+            let was_empty = queue.is_empty();
+            queue.append(batch);
+            self.length.store(queue.len(), Ordering::Relaxed);
+            was_empty
+        };
+        if was_empty && let Err(error) = self.waker.wake() {
+            tracing::error!(%error, "a shard cannot be woken; it sees its mail with its next event");
+        }
+    }
+
+    /// Adds one.
+    pub(crate) fn post_one(&self, mail: Mail) {
+        self.post(&mut vec![mail]);
+    }
+
+    /// Takes everything; `into` has to be empty and lends its memory for what comes next.
+    pub(crate) fn take(&self, into: &mut Vec<Mail>) {
+        let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
+        std::mem::swap(&mut *queue, into);
+        self.length.store(0, Ordering::Relaxed);
+    }
+
+    /// Whether senders should hold back.
+    pub(crate) fn is_congested(&self) -> bool {
+        self.length.load(Ordering::Relaxed) > HIGH_WATER
+    }
+}
+
+impl KickTarget for Mailbox {
+    fn kick(&self, kick: Kick) {
+        self.post_one(Mail::Kick(kick));
+    }
+}

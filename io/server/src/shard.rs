@@ -1,0 +1,292 @@
+//! One shard: a thread with its epoll, its connections and its part of the broker.
+
+mod closing;
+mod connect;
+mod deadlines;
+mod input;
+mod output;
+
+use std::collections::{HashMap, VecDeque};
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::BytesMut;
+use foldhash::fast::RandomState;
+use mio::{Events, Interest, Poll, Token};
+use signet_broker::{Broker, ConnectionId, Context, Input, KickCause, Moment, Output, ShardId, WillRule};
+use signet_net::{Kick, LinkId};
+use signet_policy::Ruleset;
+use signet_store::MemoryStore;
+
+use crate::link::{Accepted, Link, Phase};
+use crate::mailbox::{Mail, Mailbox};
+use crate::pipe::Scratch;
+use crate::shared::Shared;
+use deadlines::Deadlines;
+
+/// The token of the mailbox's wake-up.
+pub(crate) const WAKE: Token = Token(usize::MAX);
+
+/// One shard. Everything here belongs to its thread.
+pub(crate) struct Shard {
+    index: u16,
+    shared: Arc<Shared>,
+    mailbox: Arc<Mailbox>,
+    poll: Poll,
+    broker: Broker,
+    ruleset: Arc<Ruleset>,
+    store: MemoryStore,
+    links: HashMap<LinkId, Box<Link>, RandomState>,
+    queues: Queues,
+    deadlines: Deadlines,
+    outputs: Vec<Output>,
+    outgoing: Posts,
+    buffers: Buffers,
+    /// Milliseconds of the server's clock at the start of this turn.
+    now: u64,
+    /// When the thread ends at the latest, once it was told to stop.
+    stopping: Option<u64>,
+}
+
+/// Who is to be looked at.
+#[derive(Default)]
+struct Queues {
+    /// Connections that may have something to read or to decode.
+    ready: VecDeque<LinkId>,
+    /// The same, during their handshake.
+    handshakes: VecDeque<LinkId>,
+    /// Connections that may have something to write.
+    dirty: Vec<LinkId>,
+    /// Connections whose handshake has not begun.
+    waiting: VecDeque<Box<Accepted>>,
+    /// Number of connections in [`Phase::Handshake`].
+    in_handshake: usize,
+}
+
+/// What goes to other shards at the end of the turn.
+struct Posts {
+    by_shard: Vec<Vec<Mail>>,
+    /// Connections given away: the registry learns of it after the new owner got them.
+    relocations: Vec<(LinkId, u16)>,
+}
+
+/// Memory that is used again and again.
+struct Buffers {
+    scratch: Scratch,
+    /// Lent to the connection that is being read.
+    spare: Vec<u8>,
+    encode: BytesMut,
+    mail: Vec<Mail>,
+}
+
+impl Shard {
+    pub(crate) fn new(index: u16, poll: Poll, shared: Arc<Shared>, mailbox: Arc<Mailbox>, ruleset: Arc<Ruleset>, seed: u64) -> Self {
+        let by_shard = shared.mailboxes.iter().map(|_| Vec::new()).collect();
+        let broker = Broker::new(ShardId(index), shared.limits.clone(), Arc::clone(&ruleset), seed);
+        Self {
+            index,
+            shared,
+            mailbox,
+            poll,
+            broker,
+            ruleset,
+            store: MemoryStore::new(),
+            links: HashMap::default(),
+            queues: Queues::default(),
+            deadlines: Deadlines::default(),
+            outputs: Vec::new(),
+            outgoing: Posts { by_shard, relocations: Vec::new() },
+            buffers: Buffers {
+                scratch: Scratch::new(),
+                spare: Vec::with_capacity(64 * 1024),
+                encode: BytesMut::with_capacity(64 * 1024),
+                mail: Vec::new(),
+            },
+            now: 0,
+            stopping: None,
+        }
+    }
+
+    /// Runs until told to stop.
+    pub(crate) fn run(mut self) {
+        let mut events = Events::with_capacity(1024);
+        while !self.is_done() {
+            if let Err(error) = self.poll.poll(&mut events, self.timeout())
+                && error.kind() != io::ErrorKind::Interrupted
+            {
+                tracing::error!(%error, shard = self.index, "the shard cannot wait for events and ends");
+                return;
+            }
+            self.now = self.shared.clock.milliseconds();
+            for event in &events {
+                self.note(event);
+            }
+            self.take_mail();
+            self.read_ready();
+            self.tick();
+            self.write_dirty();
+            self.post_mail();
+        }
+    }
+
+    fn is_done(&self) -> bool {
+        self.stopping.is_some_and(|deadline| self.links.is_empty() || self.now >= deadline)
+    }
+
+    /// How long to wait for events.
+    fn timeout(&self) -> Option<Duration> {
+        if !self.queues.dirty.is_empty() {
+            return Some(Duration::ZERO);
+        }
+        if !self.queues.ready.is_empty() || !self.queues.handshakes.is_empty() {
+            // Held back by another shard's full mailbox: it needs a moment, not a spinning neighbour.
+            return Some(Duration::from_millis(u64::from(self.is_held_back())));
+        }
+        let broker = self.broker.next_deadline().map(Moment::as_millis);
+        let next = [broker, self.deadlines.next(), self.stopping].into_iter().flatten().min()?;
+        // `now` is from the start of the turn.
+        Some(Duration::from_millis(next.saturating_sub(self.shared.clock.milliseconds())))
+    }
+
+    fn note(&mut self, event: &mio::event::Event) {
+        if event.token() == WAKE {
+            return;
+        }
+        let Some(id) = link_of(event.token()) else { return };
+        let Some(link) = self.links.get_mut(&id) else { return };
+        if event.is_writable() {
+            link.pipe.writable = true;
+            self.mark_dirty(id);
+        }
+        if event.is_readable() || event.is_read_closed() || event.is_error() {
+            if let Some(link) = self.links.get_mut(&id) {
+                link.pipe.readable = true;
+            }
+            self.enqueue(id);
+        }
+    }
+
+    /// Puts a connection into the queue of those to be read, unless it is there already.
+    fn enqueue(&mut self, id: LinkId) {
+        let Some(link) = self.links.get_mut(&id) else { return };
+        if std::mem::replace(&mut link.queued, true) {
+            return;
+        }
+        if link.phase == Phase::Handshake {
+            self.queues.handshakes.push_back(id);
+        } else {
+            self.queues.ready.push_back(id);
+        }
+    }
+
+    fn mark_dirty(&mut self, id: LinkId) {
+        let Some(link) = self.links.get_mut(&id) else { return };
+        if !std::mem::replace(&mut link.dirty, true) {
+            self.queues.dirty.push(id);
+        }
+    }
+
+    fn take_mail(&mut self) {
+        let mut mail = std::mem::take(&mut self.buffers.mail);
+        self.mailbox.take(&mut mail);
+        for item in mail.drain(..) {
+            match item {
+                Mail::Accepted(accepted) => self.accepted(accepted),
+                Mail::Moved(link, admission) => self.moved_in(link, admission),
+                Mail::Delivery(delivery) => self.apply(Input::Delivery(delivery)),
+                Mail::Kick(kick) => self.kick(kick),
+                Mail::Rules(ruleset) => {
+                    self.ruleset = Arc::clone(&ruleset);
+                    self.apply(Input::PolicyChanged(ruleset));
+                }
+                // Nobody may be waiting any more.
+                Mail::Stats(answer) => drop(answer.try_send(self.broker.stats())),
+                Mail::Stop { grace } => self.stop(grace),
+            }
+        }
+        self.buffers.mail = mail;
+    }
+
+    fn post_mail(&mut self) {
+        for (mailbox, post) in self.shared.mailboxes.iter().zip(&mut self.outgoing.by_shard) {
+            mailbox.post(post);
+        }
+        for (id, shard) in self.outgoing.relocations.drain(..) {
+            self.shared.registry.relocate(id, shard);
+        }
+    }
+
+    /// Whether another shard has so much unread mail that no more should be made.
+    fn is_held_back(&self) -> bool {
+        self.shared.mailboxes.iter().enumerate().any(|(index, mailbox)| index != usize::from(self.index) && mailbox.is_congested())
+    }
+
+    /// Gives the broker an input and carries out what it asks for.
+    fn apply(&mut self, input: Input) {
+        let mut context =
+            Context { now: Moment::from_millis(self.now), directory: &self.shared.directory, store: &mut self.store, output: &mut self.outputs };
+        self.broker.apply(input, &mut context);
+        self.carry_out();
+    }
+
+    fn tick(&mut self) {
+        if self.broker.next_deadline().is_some_and(|deadline| deadline.as_millis() <= self.now) {
+            self.apply(Input::Tick);
+        }
+        while let Some(id) = self.deadlines.pop_due(self.now) {
+            self.deadline_passed(id);
+        }
+    }
+
+    fn kick(&mut self, kick: Kick) {
+        let Kick { link: id, cause, done } = kick;
+        let Some(link) = self.links.get_mut(&id) else {
+            // Given away: the owner gets it. Closed: dropping `done` says so.
+            if self.shared.registry.shard_of(id).is_some() {
+                self.shared.registry.deliver(Kick { link: id, cause, done });
+            }
+            return;
+        };
+        link.confirmations.push(done);
+        let (cause, will) = match cause {
+            signet_net::KickCause::Revoked(_) => (KickCause::Revoked, self.shared.will_on_revoke),
+            signet_net::KickCause::Administrative(why) => {
+                tracing::info!(connection = id.number(), "disconnected by an operator: {why}");
+                (KickCause::Administrative, WillRule::Publish)
+            }
+        };
+        self.end(id, cause, will);
+    }
+
+    /// Ends a connection from outside, whatever its phase.
+    fn end(&mut self, id: LinkId, cause: KickCause, will: WillRule) {
+        let Some(phase) = self.links.get(&id).map(|link| link.phase) else { return };
+        if phase == Phase::Connected {
+            self.apply(Input::Kick { connection: ConnectionId(id.number()), cause, will });
+        }
+        self.drain(id, closing::KICK_FLUSH);
+    }
+
+    fn stop(&mut self, grace: u64) {
+        self.stopping = Some(self.now.saturating_add(grace));
+        self.queues.waiting.clear();
+        let ids: Vec<LinkId> = self.links.keys().copied().collect();
+        for id in ids {
+            self.end(id, KickCause::ShuttingDown, WillRule::Publish);
+        }
+    }
+
+    /// Starts to watch a connection's socket.
+    fn watch(&self, link: &mut Link) -> io::Result<()> {
+        self.poll.registry().register(&mut link.pipe.socket, token_of(link.id), Interest::READABLE | Interest::WRITABLE)
+    }
+}
+
+fn token_of(id: LinkId) -> Token {
+    Token(usize::try_from(id.number()).unwrap_or(usize::MAX - 1))
+}
+
+fn link_of(token: Token) -> Option<LinkId> {
+    u64::try_from(token.0).ok().map(LinkId::from_number)
+}

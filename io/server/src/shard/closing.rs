@@ -1,0 +1,105 @@
+//! Every way a connection ends: what was said is written, the peer is told that this was all, and its own end is awaited for a moment.
+
+use signet_broker::{KickCause, WillRule};
+use signet_net::{LinkId, unix_seconds};
+use signet_tls::Check;
+
+use super::Shard;
+use crate::link::Phase;
+use crate::log;
+
+/// Time for writing what was said before a close, in milliseconds. A peer that does not read it in time loses it.
+pub(super) const FLUSH: u64 = 5_000;
+
+/// The same when somebody waits for the close.
+pub(super) const KICK_FLUSH: u64 = 1_000;
+
+/// Time for the peer to close its end after ours is shut, in milliseconds.
+const LINGER: u64 = 1_000;
+
+impl Shard {
+    /// Starts to close: nothing more is read, what is in the outbox and the pipe is written within `time` milliseconds.
+    pub(super) fn drain(&mut self, id: LinkId, time: u64) {
+        let Some(link) = self.links.get_mut(&id) else { return };
+        let was = link.phase;
+        if was == Phase::Lingering {
+            return;
+        }
+        link.phase = Phase::Draining;
+        let at = self.now.saturating_add(time);
+        let at = link.deadline.filter(|_| was == Phase::Draining).map_or(at, |before| before.min(at));
+        self.deadlines.set(id, &mut link.deadline, Some(at));
+        link.inbound.clear(&mut self.buffers.spare);
+        if was == Phase::Handshake {
+            self.handshake_over();
+        }
+        if was != Phase::Draining {
+            self.shared.registry.remove(id);
+        }
+        self.mark_dirty(id);
+    }
+
+    /// Everything is written: shuts our end.
+    pub(super) fn finish(&mut self, id: LinkId) {
+        let Some(link) = self.links.get_mut(&id) else { return };
+        let shut = link.pipe.close_notify(&mut self.buffers.scratch).and_then(|()| link.pipe.flush());
+        match shut {
+            // The rest of close_notify goes out when the socket is writable again.
+            Ok(false) => return,
+            Ok(true) => {}
+            Err(_) => return self.remove(id),
+        }
+        if link.pipe.shut().is_err() {
+            return self.remove(id);
+        }
+        link.phase = Phase::Lingering;
+        link.confirmations.clear();
+        self.deadlines.set(id, &mut link.deadline, Some(self.now.saturating_add(LINGER)));
+        link.pipe.readable = true;
+        self.enqueue(id);
+    }
+
+    /// Forgets a connection; its socket closes.
+    pub(super) fn remove(&mut self, id: LinkId) {
+        let Some(mut link) = self.links.remove(&id) else { return };
+        self.deadlines.set(id, &mut link.deadline, None);
+        if let Err(error) = self.poll.registry().deregister(&mut link.pipe.socket) {
+            tracing::debug!(%error, connection = id.number(), "the socket was not watched any more");
+        }
+        self.shared.registry.remove(id);
+        link.inbound.clear(&mut self.buffers.spare);
+        let was = link.phase;
+        drop(link);
+        if was == Phase::Handshake {
+            self.handshake_over();
+        }
+    }
+
+    /// A connection has used up the time of its phase.
+    pub(super) fn deadline_passed(&mut self, id: LinkId) {
+        let Some(link) = self.links.get_mut(&id) else { return };
+        link.deadline = None;
+        match link.phase {
+            Phase::Handshake => {
+                let found = format!("no complete TLS handshake within {} s", link.listener().handshake_timeout.as_secs());
+                log::refused(link, Check::Handshake, found, "is it a TLS client? is the network this slow? `handshake_timeout` sets the limit");
+                self.count_refused();
+                self.remove(id);
+            }
+            Phase::ExpectConnect => {
+                let found = format!("no complete CONNECT packet within {} s", link.listener().connect_timeout.as_secs());
+                log::refused(link, Check::Connect, found, "is it an MQTT client? `connect_timeout` sets the limit");
+                self.count_refused();
+                self.drain(id, KICK_FLUSH);
+            }
+            Phase::Connected => {
+                if link.not_after().is_some_and(|not_after| unix_seconds() > not_after) {
+                    self.end(id, KickCause::Expired, WillRule::Publish);
+                } else {
+                    self.watch_validity(id);
+                }
+            }
+            Phase::Draining | Phase::Lingering => self.remove(id),
+        }
+    }
+}

@@ -1,0 +1,244 @@
+//! From accept to the session: handshake, registration, CONNECT, and the move to the shard that owns the session.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use signet_broker::{Admission, ConnectionId, Input, KickCause, Ticket, WillRule, admit, expect_connect};
+use signet_identity::{NoIdentity, Peer};
+use signet_mqtt::{ClientIdentifier, DecodeError, Packet, ProtocolVersion};
+use signet_net::{Entry, LinkId, unix_seconds};
+use signet_tls::{Check, TlsConnection};
+
+use super::{Shard, closing};
+use crate::inbound::Inbound;
+use crate::link::{Accepted, Link, Phase};
+use crate::log;
+use crate::mailbox::Mail;
+use crate::outbox::{Outbox, Outgoing};
+use crate::pipe::Pipe;
+
+/// Handshakes going on at a time; the next connections wait until one is done.
+const HANDSHAKES: usize = 1024;
+
+/// How often the validity of a connected client's certificate is compared with the wall clock, which somebody may set, in milliseconds.
+const VALIDITY_CHECK: u64 = 3_600_000;
+
+impl Shard {
+    pub(super) fn accepted(&mut self, accepted: Box<Accepted>) {
+        if self.stopping.is_some() {
+            return;
+        }
+        if self.queues.in_handshake >= HANDSHAKES && accepted.place.listener().tls().is_some() {
+            self.queues.waiting.push_back(accepted);
+        } else {
+            self.open(*accepted);
+        }
+    }
+
+    /// Lets the next ones in after a handshake has ended.
+    pub(super) fn handshake_over(&mut self) {
+        self.queues.in_handshake = self.queues.in_handshake.saturating_sub(1);
+        while self.queues.in_handshake < HANDSHAKES {
+            let Some(accepted) = self.queues.waiting.pop_front() else { break };
+            self.open(*accepted);
+        }
+    }
+
+    fn open(&mut self, accepted: Accepted) {
+        let Accepted { id, socket, address, place, at } = accepted;
+        let listener = Arc::clone(place.listener());
+        let tls = match listener.tls().map(TlsConnection::new).transpose() {
+            Ok(tls) => tls.map(Box::new),
+            Err(error) => return tracing::error!(%address, %error, "cannot start a TLS handshake"),
+        };
+        let (phase, time) = match tls {
+            Some(_) => (Phase::Handshake, listener.handshake_timeout),
+            None => (Phase::ExpectConnect, listener.connect_timeout),
+        };
+        let mut link = Box::new(Link {
+            id,
+            address,
+            place,
+            pipe: Pipe::new(socket, tls),
+            phase,
+            peer: None,
+            version: ProtocolVersion::V5,
+            inbound: Inbound::new(self.shared.decode_limits),
+            outbox: Outbox::default(),
+            deadline: None,
+            queued: false,
+            dirty: false,
+            paused: false,
+            confirmations: Vec::new(),
+        });
+        if let Err(error) = self.watch(&mut link) {
+            return tracing::error!(%address, %error, "cannot watch a connection");
+        }
+        let deadline = at.saturating_add(u64::try_from(time.as_millis()).unwrap_or(u64::MAX));
+        self.deadlines.set(id, &mut link.deadline, Some(deadline));
+        self.links.insert(id, link);
+        match phase {
+            Phase::Handshake => self.queues.in_handshake += 1,
+            _ => self.register(id, Peer::Anonymous(NoIdentity::PlainTransport)),
+        }
+        self.enqueue(id);
+    }
+
+    /// The handshake is complete.
+    pub(super) fn established(&mut self, id: LinkId, peer: Peer) {
+        let Some(link) = self.links.get_mut(&id) else { return };
+        link.phase = Phase::ExpectConnect;
+        let deadline = self.now.saturating_add(u64::try_from(link.listener().connect_timeout.as_millis()).unwrap_or(u64::MAX));
+        self.deadlines.set(id, &mut link.deadline, Some(deadline));
+        self.handshake_over();
+        self.register(id, peer);
+    }
+
+    /// Enters the connection in the registry, which compares it with the revocation index once more.
+    fn register(&mut self, id: LinkId, peer: Peer) {
+        let Some(link) = self.links.get_mut(&id) else { return };
+        let now = unix_seconds();
+        let entry = Entry {
+            link: id,
+            shard: self.index,
+            listener: Arc::clone(&link.listener().name),
+            address: link.address,
+            transport: link.transport(),
+            peer: peer.clone(),
+            since: now,
+        };
+        link.peer = Some(peer);
+        if let Err(error) = self.shared.registry.register(entry, link.listener().stale_policy(), now) {
+            log::refused(link, Check::Revocation, error.to_string(), "issue a new certificate with `signet device add NAME`");
+            self.count_refused();
+            self.drain(id, closing::FLUSH);
+        }
+    }
+
+    /// The first packet.
+    pub(super) fn connect(&mut self, id: LinkId, packet: Packet) {
+        let Some(link) = self.links.get_mut(&id) else { return };
+        let Some(peer) = &link.peer else { return };
+        let connect = match expect_connect(packet) {
+            Ok(connect) => connect,
+            Err(other) => {
+                let found = format!("the first packet is {}, expected CONNECT [MQTT-3.1.0-1]", other);
+                log::refused(link, Check::Connect, found, "is it an MQTT client?");
+                return self.refuse(id);
+            }
+        };
+        let listener = link.place.listener();
+        match admit(connect, peer, &listener.admission, &self.ruleset, &self.shared.limits, assigned_identifier) {
+            Ok(admission) => {
+                link.version = admission.version();
+                let owner = admission.owner(u16::try_from(self.shared.mailboxes.len()).unwrap_or(u16::MAX)).0;
+                if owner == self.index {
+                    self.welcome(id, Box::new(admission));
+                } else {
+                    self.move_out(id, owner, Box::new(admission));
+                }
+            }
+            Err(refusal) => {
+                link.version = refusal.version;
+                log::refused(link, Check::Connect, refusal.denied.to_string(), "see the listener's settings in signet.toml");
+                if let Some(connack) = refusal.connack {
+                    link.outbox.push(Outgoing::Packet(Box::new(Packet::Connack(connack)), Ticket::NONE));
+                }
+                self.refuse(id);
+            }
+        }
+    }
+
+    /// The first bytes are no packet.
+    pub(super) fn not_a_connect(&mut self, id: LinkId, error: &DecodeError) {
+        let Some(link) = self.links.get_mut(&id) else { return };
+        match (link.inbound.head(), link.pipe.is_tls()) {
+            // A TLS record of type handshake (RFC 8446 §5.1) is no MQTT packet.
+            ([0x16, 0x03, ..], false) => log::refused(
+                link,
+                Check::Connect,
+                "the client starts a TLS handshake on a listener without TLS",
+                "connect to a listener with `transport = \"tls\"`, usually port 8883",
+            ),
+            ([b'G', b'E', b'T', b' ', ..], _) => {
+                log::refused(link, Check::Connect, "the client speaks HTTP, not MQTT", "use an MQTT client");
+            }
+            _ => log::refused(link, Check::Connect, error.to_string(), "is it an MQTT 3.1.1 or 5.0 client?"),
+        }
+        if let Some((packet, version)) = error.refusal(link.inbound.version()) {
+            link.version = version;
+            link.outbox.push(Outgoing::Packet(Box::new(packet), Ticket::NONE));
+        }
+        self.refuse(id);
+    }
+
+    fn refuse(&mut self, id: LinkId) {
+        self.count_refused();
+        self.drain(id, closing::FLUSH);
+    }
+
+    pub(super) fn count_refused(&self) {
+        self.shared.counters.refused.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// This shard owns the session.
+    fn welcome(&mut self, id: LinkId, admission: Box<Admission>) {
+        let Some(link) = self.links.get_mut(&id) else { return };
+        link.phase = Phase::Connected;
+        let identifier = admission.client_identifier().as_str().to_owned();
+        self.shared.registry.identify(id, identifier);
+        self.watch_validity(id);
+        self.apply(Input::Admitted { connection: ConnectionId(id.number()), admission });
+    }
+
+    /// Another shard owns the session: it gets the connection with all that belongs to it.
+    fn move_out(&mut self, id: LinkId, owner: u16, admission: Box<Admission>) {
+        let Some(mut link) = self.links.remove(&id) else { return };
+        self.deadlines.set(id, &mut link.deadline, None);
+        if let Err(error) = self.poll.registry().deregister(&mut link.pipe.socket) {
+            tracing::error!(%error, connection = id.number(), "cannot stop watching a connection");
+        }
+        link.queued = false;
+        link.dirty = false;
+        if let Some(post) = self.outgoing.by_shard.get_mut(usize::from(owner)) {
+            post.push(Mail::Moved(link, admission));
+            self.outgoing.relocations.push((id, owner));
+        }
+    }
+
+    pub(super) fn moved_in(&mut self, mut link: Box<Link>, admission: Box<Admission>) {
+        let id = link.id;
+        // What became readable before is reported again when a socket is added.
+        link.pipe.readable = true;
+        link.pipe.writable = true;
+        if let Err(error) = self.watch(&mut link) {
+            self.shared.registry.remove(id);
+            return tracing::error!(%error, connection = id.number(), "cannot watch a connection");
+        }
+        self.links.insert(id, link);
+        self.welcome(id, admission);
+        if self.stopping.is_some() {
+            self.end(id, KickCause::ShuttingDown, WillRule::Publish);
+        }
+        self.enqueue(id);
+    }
+
+    /// Arms the timer of a connected client: its certificate's end, or the next look at the wall clock.
+    pub(super) fn watch_validity(&mut self, id: LinkId) {
+        let Some(link) = self.links.get_mut(&id) else { return };
+        let at = link.not_after().map(|not_after| {
+            let left = u64::try_from(not_after.saturating_sub(unix_seconds()).saturating_add(1)).unwrap_or(0);
+            self.now.saturating_add(left.saturating_mul(1000).min(VALIDITY_CHECK))
+        });
+        self.deadlines.set(id, &mut link.deadline, at);
+    }
+}
+
+/// A Client Identifier nobody can guess, for clients that leave it to us [MQTT-3.1.3-6].
+fn assigned_identifier() -> ClientIdentifier {
+    let mut random = [0; 12];
+    if aws_lc_rs::rand::fill(&mut random).is_err() {
+        tracing::error!("the system gives no random numbers; the assigned Client Identifier can be guessed");
+    }
+    ClientIdentifier::new(format!("auto-{}", hex::encode(random)))
+}

@@ -1,0 +1,220 @@
+//! Reading: socket → plaintext → packets → broker, a share for each connection in each turn.
+
+use signet_broker::{ConnectionId, Input};
+use signet_net::LinkId;
+use signet_tls::TlsFailure;
+
+use super::Shard;
+use crate::link::Phase;
+use crate::pipe::ReadOutcome;
+
+/// Connections that are read in one turn; the others wait for the next.
+const LINKS_PER_TURN: usize = 256;
+
+/// Handshake steps in one turn. Each costs as much as hundreds of messages, and a fleet that reconnects must not delay those who are connected.
+const HANDSHAKE_STEPS_PER_TURN: usize = 8;
+
+/// Packets of one connection in one turn.
+const PACKETS_PER_TURN: usize = 256;
+
+/// Octets read from one connection in one turn, about.
+const OCTETS_PER_TURN: usize = 64 * 1024;
+
+/// What is left of a connection's share of this turn.
+struct Share {
+    packets: usize,
+    octets: usize,
+}
+
+/// How to go on with a connection.
+enum Step {
+    /// Go on now.
+    More,
+    /// Its share is used up; there is more.
+    Later,
+    /// Nothing to do until something happens, or it is gone.
+    Done,
+}
+
+impl Shard {
+    /// Gives every connection that has something to read its share, and some of those that shake hands a step.
+    pub(super) fn read_ready(&mut self) {
+        if !self.is_held_back() {
+            for _ in 0..self.queues.ready.len().min(LINKS_PER_TURN) {
+                let Some(id) = self.queues.ready.pop_front() else { break };
+                self.serve(id);
+            }
+        }
+        for _ in 0..self.queues.handshakes.len().min(HANDSHAKE_STEPS_PER_TURN) {
+            let Some(id) = self.queues.handshakes.pop_front() else { break };
+            self.shake_hands(id);
+        }
+    }
+
+    fn serve(&mut self, id: LinkId) {
+        let Some(link) = self.links.get_mut(&id) else { return };
+        link.queued = false;
+        let mut share = Share { packets: PACKETS_PER_TURN, octets: OCTETS_PER_TURN };
+        loop {
+            let step = match self.decode(id, &mut share) {
+                Step::More => self.read(id, &mut share),
+                other => other,
+            };
+            match step {
+                Step::More => {}
+                Step::Later => return self.enqueue(id),
+                Step::Done => return,
+            }
+        }
+    }
+
+    /// One read, so at most one expensive step of the handshake.
+    fn shake_hands(&mut self, id: LinkId) {
+        let Some(link) = self.links.get_mut(&id) else { return };
+        link.queued = false;
+        let mut share = Share { packets: PACKETS_PER_TURN, octets: OCTETS_PER_TURN };
+        if matches!(self.read(id, &mut share), Step::More | Step::Later) {
+            // Still shaking hands, or connected with more to read: the queue that it goes to depends on its phase.
+            self.enqueue(id);
+        }
+    }
+
+    fn read(&mut self, id: LinkId, share: &mut Share) -> Step {
+        let Some(link) = self.links.get_mut(&id) else { return Step::Done };
+        if link.phase.is_closing() {
+            return self.discard(id);
+        }
+        if share.octets == 0 {
+            return Step::Later;
+        }
+        let buffer = link.inbound.buffer(&mut self.buffers.spare);
+        let outcome = link.pipe.read(&mut self.buffers.scratch, buffer);
+        match outcome {
+            ReadOutcome::Data(count, peer) => {
+                share.octets = share.octets.saturating_sub(count);
+                if let Some(peer) = peer {
+                    self.established(id, peer);
+                }
+                // Handshakes write too; what the socket did not take has to go out some time.
+                self.mark_dirty(id);
+                Step::More
+            }
+            ReadOutcome::Blocked => {
+                link.inbound.settle(&mut self.buffers.spare);
+                Step::Done
+            }
+            ReadOutcome::Ended => {
+                self.ended(id);
+                Step::Done
+            }
+            ReadOutcome::Lost(error) => {
+                tracing::debug!(target: "signet::connection", connection = id.number(), %error, "connection lost");
+                self.lost(id);
+                Step::Done
+            }
+            ReadOutcome::Refused(failure) => {
+                self.tls_failed(id, &failure);
+                Step::Done
+            }
+        }
+    }
+
+    /// Decodes what was read and gives it to the broker.
+    fn decode(&mut self, id: LinkId, share: &mut Share) -> Step {
+        loop {
+            let Some(link) = self.links.get_mut(&id) else { return Step::Done };
+            match link.phase {
+                Phase::Handshake => return Step::More,
+                Phase::Draining | Phase::Lingering => {
+                    link.inbound.clear(&mut self.buffers.spare);
+                    return Step::More;
+                }
+                Phase::ExpectConnect | Phase::Connected => {}
+            }
+            if link.is_full() {
+                // It does not read what it is sent, so it is not read either: TCP passes that on.
+                link.paused = true;
+                link.inbound.settle(&mut self.buffers.spare);
+                return Step::Done;
+            }
+            if share.packets == 0 {
+                link.inbound.settle(&mut self.buffers.spare);
+                return Step::Later;
+            }
+            match link.inbound.next() {
+                Ok(Some(packet)) if link.phase == Phase::Connected => {
+                    share.packets -= 1;
+                    self.apply(Input::Packet { connection: ConnectionId(id.number()), packet });
+                }
+                Ok(Some(packet)) => {
+                    share.packets -= 1;
+                    self.connect(id, packet);
+                }
+                Ok(None) => {
+                    link.inbound.settle(&mut self.buffers.spare);
+                    return Step::More;
+                }
+                Err(error) if link.phase == Phase::Connected => {
+                    self.apply(Input::Malformed { connection: ConnectionId(id.number()), error });
+                    return Step::Done;
+                }
+                Err(error) => {
+                    self.not_a_connect(id, &error);
+                    return Step::Done;
+                }
+            }
+        }
+    }
+
+    /// Reads to nowhere what a connection on its way out still sends.
+    fn discard(&mut self, id: LinkId) -> Step {
+        for _ in 0..4 {
+            let Some(link) = self.links.get_mut(&id) else { return Step::Done };
+            match link.pipe.discard(&mut self.buffers.scratch) {
+                Ok(None) => return Step::Done,
+                Ok(Some(count)) if count > 0 => {}
+                // The peer's end, or its reset: what was to be written may still get through in the first case.
+                Ok(Some(_)) if link.phase == Phase::Draining => {
+                    link.pipe.readable = false;
+                    return Step::Done;
+                }
+                Ok(Some(_)) | Err(_) => {
+                    self.remove(id);
+                    return Step::Done;
+                }
+            }
+        }
+        Step::Later
+    }
+
+    /// The peer said that it sends no more.
+    fn ended(&mut self, id: LinkId) {
+        let Some(link) = self.links.get_mut(&id) else { return };
+        link.inbound.clear(&mut self.buffers.spare);
+        match link.phase {
+            Phase::Connected => self.apply(Input::Closed { connection: ConnectionId(id.number()) }),
+            phase => tracing::debug!(target: "signet::connection", connection = id.number(), address = %link.address, ?phase, "the client left before CONNECT"),
+        }
+        self.remove(id);
+    }
+
+    /// The socket failed: nothing can be said any more.
+    pub(super) fn lost(&mut self, id: LinkId) {
+        self.ended(id);
+    }
+
+    fn tls_failed(&mut self, id: LinkId, failure: &TlsFailure) {
+        let Some(link) = self.links.get_mut(&id) else { return };
+        if link.phase == Phase::Connected {
+            tracing::info!(target: "signet::connection", connection = id.number(), address = %link.address, "TLS failed: {failure}");
+            self.apply(Input::Closed { connection: ConnectionId(id.number()) });
+        } else {
+            self.count_refused();
+            if let Some(link) = self.links.get(&id) {
+                failure.0.log(&link.listener().name, link.address);
+            }
+        }
+        // The alert is in the pipe.
+        self.drain(id, super::closing::FLUSH);
+    }
+}

@@ -1,0 +1,133 @@
+//! Writing: what the broker asks for → outboxes → encoded, encrypted and written once per connection and turn.
+
+use signet_broker::{ConnectionId, Input, Output};
+use signet_net::LinkId;
+
+use super::{Shard, closing};
+use crate::link::Phase;
+use crate::log;
+use crate::mailbox::Mail;
+use crate::outbox::Outgoing;
+
+/// Octets encoded at a time: four full TLS records.
+const CHUNK: usize = 64 * 1024;
+
+/// Chunks written to one connection in one turn.
+const CHUNKS_PER_TURN: usize = 8;
+
+/// How often the list of connections to write to is gone through in one turn. Telling the broker that a connection has room again makes more to
+/// write; what is left after these rounds waits for the next turn.
+const ROUNDS: usize = 4;
+
+impl Shard {
+    /// Carries out what the broker asked for, in its order.
+    pub(super) fn carry_out(&mut self) {
+        while !self.outputs.is_empty() {
+            let mut outputs = std::mem::take(&mut self.outputs);
+            let mut full = Vec::new();
+            for output in outputs.drain(..) {
+                match output {
+                    Output::Send { connection, packet, after } => self.put(connection, Outgoing::Packet(Box::new(packet), after), &mut full),
+                    Output::Publish { connection, message, header } => self.put(connection, Outgoing::Publish(message, header), &mut full),
+                    Output::Close { connection, cause } => {
+                        let id = LinkId::from_number(connection.0);
+                        if let Some(link) = self.links.get(&id) {
+                            log::closing(link, &cause);
+                        }
+                        self.drain(id, closing::FLUSH);
+                    }
+                    Output::Handover { shard, delivery } => match self.outgoing.by_shard.get_mut(usize::from(shard.0)) {
+                        Some(post) => post.push(Mail::Delivery(delivery)),
+                        None => tracing::error!(shard = shard.0, "a message for a shard that does not exist is lost"),
+                    },
+                    Output::Event(event) => log::event(&event),
+                }
+            }
+            // The memory comes back unless telling the broker has made new outputs.
+            if self.outputs.is_empty() {
+                self.outputs = outputs;
+            }
+            for id in full {
+                self.tell_broker(id);
+            }
+        }
+    }
+
+    fn put(&mut self, connection: ConnectionId, outgoing: Outgoing, full: &mut Vec<LinkId>) {
+        let id = LinkId::from_number(connection.0);
+        let Some(link) = self.links.get_mut(&id) else { return };
+        let was_full = link.is_full();
+        link.outbox.push(outgoing);
+        if !was_full && link.is_full() {
+            full.push(id);
+        }
+        self.mark_dirty(id);
+    }
+
+    /// Tells the broker when a connection's buffers have crossed a water mark. The outputs that this makes are carried out by the caller's loop
+    /// or by the next `apply`.
+    fn tell_broker(&mut self, id: LinkId) {
+        let Some(link) = self.links.get_mut(&id).filter(|link| link.phase == Phase::Connected) else { return };
+        let unsent = link.pipe.unsent();
+        let Some(writable) = link.outbox.crossed(unsent) else { return };
+        let input = Input::Writable { connection: ConnectionId(id.number()), writable };
+        let mut context = signet_broker::Context {
+            now: signet_broker::Moment::from_millis(self.now),
+            directory: &self.shared.directory,
+            store: &mut self.store,
+            output: &mut self.outputs,
+        };
+        self.broker.apply(input, &mut context);
+    }
+
+    /// Writes to every connection that has something to say.
+    pub(super) fn write_dirty(&mut self) {
+        for _ in 0..ROUNDS {
+            if self.queues.dirty.is_empty() {
+                return;
+            }
+            for id in std::mem::take(&mut self.queues.dirty) {
+                self.write(id);
+            }
+            self.carry_out();
+        }
+    }
+
+    fn write(&mut self, id: LinkId) {
+        let Some(link) = self.links.get_mut(&id) else { return };
+        link.dirty = false;
+        let durable = self.store.durable();
+        for chunk in 0.. {
+            match link.pipe.flush() {
+                Ok(true) => {}
+                Ok(false) => break,
+                Err(_) => return self.lost(id),
+            }
+            if chunk == CHUNKS_PER_TURN {
+                self.mark_dirty(id);
+                break;
+            }
+            self.buffers.encode.clear();
+            link.outbox.encode(link.version, durable, CHUNK, &mut self.buffers.encode);
+            if self.buffers.encode.is_empty() {
+                break;
+            }
+            if link.pipe.send(&mut self.buffers.scratch, &self.buffers.encode).is_err() {
+                return self.lost(id);
+            }
+        }
+        self.after_write(id);
+    }
+
+    fn after_write(&mut self, id: LinkId) {
+        let Some(link) = self.links.get_mut(&id) else { return };
+        if link.phase == Phase::Draining && link.outbox.is_empty() && link.pipe.unsent() == 0 {
+            return self.finish(id);
+        }
+        if link.paused && !link.is_full() {
+            link.paused = false;
+            self.enqueue(id);
+        }
+        self.tell_broker(id);
+    }
+}

@@ -1,0 +1,56 @@
+//! What all shards of a server look at.
+
+use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use signet_broker::{Directory, Limits, SharedDirectory, WillRule};
+use signet_mqtt::DecodeLimits;
+use signet_net::{Clock, Registry};
+
+use crate::listener::Listener;
+use crate::mailbox::Mailbox;
+
+/// Immutable, or with locks of its own.
+pub(crate) struct Shared {
+    pub(crate) clock: Clock,
+    pub(crate) registry: Arc<Registry>,
+    pub(crate) directory: LockedDirectory,
+    pub(crate) mailboxes: Vec<Arc<Mailbox>>,
+    pub(crate) listeners: Vec<Arc<Listener>>,
+    pub(crate) limits: Limits,
+    pub(crate) decode_limits: DecodeLimits,
+    pub(crate) will_on_revoke: WillRule,
+    pub(crate) counters: Counters,
+}
+
+/// Counts of what happens before a connection reaches the broker.
+#[derive(Default)]
+pub(crate) struct Counters {
+    pub(crate) accepted: AtomicU64,
+    pub(crate) refused: AtomicU64,
+}
+
+/// Subscriptions and retained messages behind a reader-writer lock: publishing reads, subscribing writes.
+pub(crate) struct LockedDirectory(RwLock<Directory>);
+
+impl LockedDirectory {
+    pub(crate) fn new(seed: u64) -> Self {
+        Self(RwLock::new(Directory::new(seed)))
+    }
+}
+
+impl SharedDirectory for LockedDirectory {
+    fn read<R>(&self, look: impl FnOnce(&Directory) -> R) -> R {
+        look(&self.0.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn write<R>(&self, change: impl FnOnce(&mut Directory) -> R) -> R {
+        change(&mut self.0.write().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl std::fmt::Debug for LockedDirectory {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("LockedDirectory")
+    }
+}
