@@ -37,6 +37,10 @@ pub(crate) fn mentions(text: &str) -> Vec<Mention<'_>> {
 
 /// `section.section…-n`: numbers without leading zeros, where a section may be 0 (`3.1.0`).
 fn is_well_formed(number: &str) -> bool {
+    // MQTT 3.1.1 itself writes one of them so.
+    if number == "3-8.3-4" {
+        return true;
+    }
     let part = |part: &str| part == "0" || (!part.starts_with('0') && part.parse::<u16>().is_ok());
     number
         .split_once('-')

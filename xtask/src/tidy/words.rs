@@ -15,6 +15,13 @@ pub(super) fn check(tree: &Tree) -> Vec<Finding> {
             findings.push(Finding::new(path, 1, "the file does not start with `//!` and why it exists"));
         }
         let source = Source::of(text);
+        // The cryptographic library verifies signatures for pure code; its randomness is for others.
+        for word in ["SystemRandom", "rand"].into_iter().filter(|_| path.starts_with("pure/")) {
+            let code = source.code_without_tests();
+            for offset in words(&code, word) {
+                findings.push(Finding::new(path, line_of(&code, offset), format!("`{word}`: pure code takes entropy as an argument")));
+            }
+        }
         for word in POSTPONED {
             for offset in words(&source.comments, word) {
                 if !source.comments.get(offset + word.len()..).is_some_and(|rest| rest.starts_with('(')) {
@@ -61,6 +68,13 @@ mod tests {
         assert_eq!(found.len(), 2, "{found:?}");
         assert!(found[0].starts_with("io/x/src/a.rs:3:"), "{found:?}");
         assert!(messages("//! Why.\n// TODO(#7): later\nconst A: &str = \"TODO\";\n").is_empty());
+    }
+
+    #[test]
+    fn randomness_in_pure_code_is_found() {
+        let text = "//! Why.\nfn a() { aws_lc_rs::rand::fill(&mut b); }\n#[cfg(test)]\nmod tests { use aws_lc_rs::rand::SystemRandom; }\n";
+        assert_eq!(check(&Tree::of(&[("pure/x/src/a.rs", text)])).len(), 1);
+        assert!(check(&Tree::of(&[("io/x/src/a.rs", text)])).is_empty());
     }
 
     #[test]
