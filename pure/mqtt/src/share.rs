@@ -1,6 +1,7 @@
 //! Shared Subscriptions (§4.8.2): `$share/{ShareName}/{filter}` taken apart.
 
 use crate::TopicError;
+use crate::topic::shown;
 
 /// ShareName and Topic Filter, or `None` when the text is not a Shared Subscription. The Topic Filter itself is not checked here.
 pub(crate) fn split(text: &str) -> Result<Option<(&str, &str)>, TopicError> {
@@ -11,11 +12,11 @@ pub(crate) fn split(text: &str) -> Result<Option<(&str, &str)>, TopicError> {
     let (share_name, filter) = rest.split_once('/').unwrap_or((rest, ""));
     // [MQTT-4.8.2-1]: at least one character; [MQTT-4.8.2-2]: no wildcards in it.
     if share_name.is_empty() || share_name.contains(['+', '#']) {
-        return Err(TopicError::ShareName { share_name: share_name.to_owned() });
+        return Err(TopicError::ShareName { share_name: shown(share_name) });
     }
     // [MQTT-4.8.2-2]: followed by a `/` and a Topic Filter.
     if filter.is_empty() {
-        return Err(TopicError::ShareWithoutFilter { filter: text.to_owned() });
+        return Err(TopicError::ShareWithoutFilter { filter: shown(text) });
     }
     Ok(Some((share_name, filter)))
 }

@@ -212,16 +212,21 @@ fn check_text(text: &str) -> Result<(), TopicError> {
     Ok(())
 }
 
+/// Part of a peer's text as it may stand in an error message: control characters escaped, and short.
+pub(crate) fn shown(text: &str) -> String {
+    text.chars().take(64).flat_map(char::escape_debug).collect()
+}
+
 fn check_wildcards(filter: &str) -> Result<(), TopicError> {
     let mut levels = filter.split('/').peekable();
     while let Some(level) = levels.next() {
         // [MQTT-4.7.1-1]
         if level.contains('#') && (level.len() > 1 || levels.peek().is_some()) {
-            return Err(TopicError::MultiLevelWildcard { level: level.to_owned() });
+            return Err(TopicError::MultiLevelWildcard { level: shown(level) });
         }
         // [MQTT-4.7.1-2]
         if level.contains('+') && level.len() > 1 {
-            return Err(TopicError::SingleLevelWildcard { level: level.to_owned() });
+            return Err(TopicError::SingleLevelWildcard { level: shown(level) });
         }
     }
     Ok(())

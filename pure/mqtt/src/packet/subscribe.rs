@@ -4,6 +4,7 @@ use std::num::NonZeroU32;
 
 use crate::property::{PropertyId, PropertyReader};
 use crate::reader::Reader;
+use crate::topic::shown;
 use crate::writer::{Body, PropertyList, Sink};
 use crate::{DecodeError, PacketId, ProtocolVersion, QoS, TopicFilter, UserProperties};
 
@@ -116,7 +117,7 @@ impl SubscribeFilter {
         let options = SubscriptionOptions::read(reader)?;
         // [MQTT-3.8.3-4]
         if options.no_local && filter.shared().is_some() {
-            let detail = format!("no local is `1` on the shared subscription `{filter}`, expected 0");
+            let detail = format!("no local is `1` on the shared subscription `{}`, expected 0", shown(filter.as_str()));
             return Err(DecodeError::protocol("MQTT-3.8.3-4", detail));
         }
         Ok(Self { filter, options })

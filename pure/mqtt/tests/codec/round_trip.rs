@@ -1,0 +1,141 @@
+//! Every packet that can be written can be read, is the same afterwards, and does not depend on how its bytes arrive.
+
+use std::num::NonZeroU16;
+
+use bytes::BytesMut;
+use proptest::prelude::*;
+use signet_mqtt::{
+    DecodeLimits, Decoder, Message, MessageProperties, Packet, PacketId, ProtocolVersion, Publish, PublishHeader, PublishProperties, QoS,
+    Role, encode_publish, encoded_len, publish_len,
+};
+
+use crate::arbitrary;
+use crate::wire::{decoder, encoded};
+
+/// A decoder as it is when the packet arrives: before the version is known for a CONNECT.
+fn ready(sender: Role, version: ProtocolVersion, packet: &Packet) -> Decoder {
+    match packet {
+        Packet::Connect(_) => Decoder::new(sender, DecodeLimits::default()),
+        _ => decoder(sender, version),
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(1500))]
+
+    #[test]
+    fn encode_then_decode_gives_the_same((sender, version, packet) in arbitrary::packet()) {
+        let bytes = encoded(&packet, version);
+        prop_assert_eq!(bytes.len(), encoded_len(&packet, version));
+        let mut decoder = ready(sender, version, &packet);
+        prop_assert_eq!(decoder.decode(&bytes), Ok(Some((packet, bytes.len()))));
+        prop_assert_eq!(decoder.version(), Some(version));
+    }
+
+    /// [MQTT-3.1.2-24] and its like need a size before anything is written.
+    #[test]
+    fn a_prefix_is_never_an_error_and_never_a_packet((sender, version, packet) in arbitrary::packet()) {
+        let bytes = encoded(&packet, version);
+        let mut decoder = ready(sender, version, &packet);
+        let step = (bytes.len() / 64).max(1);
+        for end in (0..bytes.len()).step_by(step) {
+            prop_assert_eq!(decoder.decode(&bytes[..end]), Ok(None), "{} of {}", end, bytes.len());
+            let needed = decoder.needed(&bytes[..end]);
+            prop_assert!(needed >= 1 && end + needed <= bytes.len(), "{} and {} of {}", end, needed, bytes.len());
+        }
+        prop_assert_eq!(decoder.needed(&bytes), 0);
+    }
+
+    #[test]
+    fn packets_in_a_row_come_out_one_by_one_however_they_are_split(
+        packets in prop::collection::vec(arbitrary::publish(Role::Client, ProtocolVersion::V5), 1..6),
+        pieces in prop::collection::vec(1_usize..50, 1..20),
+    ) {
+        let packets: Vec<_> = packets.into_iter().map(Packet::Publish).collect();
+        let bytes: Vec<u8> = packets.iter().flat_map(|packet| encoded(packet, ProtocolVersion::V5)).collect();
+        let mut decoder = decoder(Role::Client, ProtocolVersion::V5);
+        let (mut held, mut found, mut rest) = (Vec::new(), Vec::new(), &bytes[..]);
+        for length in pieces.iter().cycle() {
+            let (piece, behind) = rest.split_at((*length).min(rest.len()));
+            held.extend_from_slice(piece);
+            rest = behind;
+            while let Some((packet, consumed)) = decoder.decode(&held).unwrap() {
+                found.push(packet);
+                held.drain(..consumed);
+            }
+            if rest.is_empty() {
+                break;
+            }
+        }
+        prop_assert!(held.is_empty());
+        prop_assert_eq!(found, packets);
+    }
+
+    #[test]
+    fn a_delivery_is_the_publish_it_describes(
+        publish in arbitrary::publish(Role::Server, ProtocolVersion::V5),
+        v5 in any::<bool>(),
+    ) {
+        let version = if v5 { ProtocolVersion::V5 } else { ProtocolVersion::V311 };
+        let alias = publish.properties.topic_alias;
+        let send_topic = publish.topic.is_some();
+        let topic = publish.topic.clone().unwrap_or_else(|| signet_mqtt::TopicName::new("by/alias").unwrap());
+        let message = Message::from_publish(publish.clone(), Some(topic.clone())).unwrap();
+        let header = PublishHeader {
+            dup: publish.dup,
+            qos: publish.qos,
+            retain: publish.retain,
+            packet_id: publish.packet_id,
+            message_expiry_interval: publish.properties.message_expiry_interval,
+            subscription_identifiers: &publish.properties.subscription_identifiers,
+            topic_alias: alias,
+            send_topic,
+        };
+        let mut out = BytesMut::new();
+        encode_publish(&message, &header, version, &mut out);
+        prop_assert_eq!(out.len(), publish_len(&message, &header, version));
+        let expected = match version {
+            ProtocolVersion::V5 => publish.clone(),
+            ProtocolVersion::V311 => Publish { topic: Some(topic), properties: PublishProperties::default(), ..publish.clone() },
+        };
+        prop_assert_eq!(&out[..], &encoded(&Packet::Publish(expected), version)[..]);
+    }
+}
+
+/// [MQTT-3.3.2-6]: what is sent on is the lifetime that remains.
+#[test]
+fn mqtt_3_3_2_6_the_header_gives_the_remaining_expiry() {
+    let message = Message {
+        topic: signet_mqtt::TopicName::new("a").unwrap(),
+        payload: "x".into(),
+        qos: QoS::AtLeastOnce,
+        retain: true,
+        properties: MessageProperties { message_expiry_interval: Some(60), ..MessageProperties::default() },
+    };
+    let header = PublishHeader {
+        dup: false,
+        qos: QoS::AtMostOnce,
+        retain: false,
+        packet_id: PacketId::new(9),
+        message_expiry_interval: Some(7),
+        subscription_identifiers: &[],
+        topic_alias: NonZeroU16::new(3),
+        send_topic: false,
+    };
+    let mut out = BytesMut::new();
+    encode_publish(&message, &header, ProtocolVersion::V5, &mut out);
+    // QoS 0 carries no Packet Identifier [MQTT-2.2.1-2], and the alias stands for the topic.
+    assert_eq!(&out[..], [0x30, 12, 0, 0, 8, 0x02, 0, 0, 0, 7, 0x23, 0, 3, b'x']);
+}
+
+#[test]
+fn a_kept_message_shares_one_allocation_with_its_publish_and_none_with_the_read_buffer() {
+    let bytes = [0x30, 7, 0, 3, b'a', b'/', b'b', 0, b'x'];
+    let Ok(Some((Packet::Publish(publish), _))) = decoder(Role::Client, ProtocolVersion::V5).decode(&bytes) else {
+        panic!("a PUBLISH");
+    };
+    let (topic, payload) = (publish.topic.unwrap(), publish.payload);
+    let distance = payload.as_ptr().addr().wrapping_sub(topic.as_str().as_ptr().addr());
+    assert_eq!(distance, 4, "topic and payload are slices of one copy");
+    assert!(!bytes.as_ptr_range().contains(&payload.as_ptr()));
+}
