@@ -10,7 +10,7 @@ use std::time::Duration;
 use mio::{Poll, Waker};
 use signet_broker::Stats;
 use signet_identity::CertificateId;
-use signet_net::{Clock, ConnectionInfo, KickCause, LinkId, Registry, bind, unix_seconds};
+use signet_net::{Clock, ConnectionInfo, KickCause, KickTarget, LinkId, Registry, bind, unix_seconds};
 use signet_policy::Ruleset;
 use signet_revocation::Reason;
 use signet_tls::{CurrentRevocations, TlsError, TlsListenerConfig};
@@ -96,7 +96,7 @@ pub fn start(config: ServerConfig, revocations: CurrentRevocations) -> Result<Se
         will_on_revoke: config.will_on_revoke,
         counters: Counters::default(),
     });
-    shared.registry.attach(shared.mailboxes.iter().map(|mailbox| Arc::clone(mailbox) as Arc<dyn signet_net::KickTarget>).collect());
+    shared.registry.attach(shared.mailboxes.iter().map(kick_target).collect());
     let (acceptor, stop) = Acceptor::new(sockets, Arc::clone(&shared))?;
     let mut handle = ServerHandle { shared: Arc::clone(&shared), revocations, addresses, stop, threads: Vec::new() };
     // From here on an error drops the handle, which ends the threads that run already.
@@ -107,6 +107,11 @@ pub fn start(config: ServerConfig, revocations: CurrentRevocations) -> Result<Se
     }
     handle.threads.push(std::thread::Builder::new().name("accept".to_owned()).spawn(move || acceptor.run())?);
     Ok(handle)
+}
+
+fn kick_target(mailbox: &Arc<Mailbox>) -> Arc<dyn KickTarget> {
+    // Not `Arc::clone(mailbox)`: the annotation would make it clone the trait object that is not there yet.
+    mailbox.clone()
 }
 
 fn check_names(config: &ServerConfig) -> Result<(), StartError> {
@@ -168,17 +173,17 @@ impl ServerHandle {
     ///
     /// # Errors
     /// No such TLS listener, or the files cannot be used.
-    pub fn reload_tls(&self, listener: &str, config: &TlsListenerConfig) -> Result<(), TlsError> {
+    pub fn reload_tls(&self, listener: &str, config: TlsListenerConfig) -> Result<(), TlsError> {
         let Some(found) = self.shared.listeners.iter().find(|other| &*other.name == listener) else {
             return Err(TlsError::Setting(format!("there is no listener `{listener}`")));
         };
-        found.reload(config, &self.revocations, unix_seconds())
+        found.reload(&config, &self.revocations, unix_seconds())
     }
 
     /// Puts new rules in force, for what connected clients do next too.
-    pub fn replace_rules(&self, ruleset: &Arc<Ruleset>) {
+    pub fn replace_rules(&self, ruleset: Arc<Ruleset>) {
         for mailbox in &self.shared.mailboxes {
-            mailbox.post_one(Mail::Rules(Arc::clone(ruleset)));
+            mailbox.post_one(Mail::Rules(Arc::clone(&ruleset)));
         }
     }
 

@@ -83,7 +83,7 @@ impl ListenerTls {
         let tickets = DeviceTickets::new(verifier.clone(), required)?;
         let library = |error: rustls::Error| TlsError::Library(error.to_string());
         let client_verifier: Arc<dyn ClientCertVerifier> = match &verifier {
-            Some(verifier) => Arc::clone(verifier) as Arc<dyn ClientCertVerifier>,
+            Some(verifier) => verifier.clone(),
             None => Arc::new(NoClientAuth),
         };
         let mut server = ServerConfig::builder_with_provider(provider())
