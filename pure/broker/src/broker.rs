@@ -114,7 +114,7 @@ impl Broker {
             Packet::Pingreq => context.output.push(Output::Send { connection: id, packet: Packet::Pingresp, after: crate::Ticket::NONE }),
             Packet::Disconnect(disconnect) => self.client_disconnect(id, &disconnect, context),
             Packet::Connect(_) => self.violated(id, "a second CONNECT on one connection [MQTT-3.1.0-2]", context),
-            Packet::Auth(_) => self.violated(id, "AUTH without an authentication method [MQTT-4.12.0-6]", context),
+            Packet::Auth(_) => self.violated(id, "AUTH without an authentication method [MQTT-4.12.0-7]", context),
             Packet::Connack(_) | Packet::Suback(_) | Packet::Unsuback(_) | Packet::Pingresp => {
                 self.violated(id, "a packet that only a Server sends", context);
             }

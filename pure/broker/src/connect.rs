@@ -128,14 +128,14 @@ fn session_expiry(connect: &Connect, limits: &Limits) -> u32 {
 fn connack(connect: &Connect, limits: &Limits, expiry: u32, assigned: Option<&Client>, session_present: bool) -> Connack {
     let is_cut = connect.properties.session_expiry_interval.is_some_and(|asked| asked != expiry);
     let properties = ConnackProperties {
-        // [MQTT-3.2.2-… §3.2.2.3.2]: told only if it differs from what was asked for.
+        // §3.2.2.3.2: told only if it differs from what was asked for.
         session_expiry_interval: is_cut.then_some(expiry),
         receive_maximum: NonZeroU16::new(limits.receive_maximum.max(1)).filter(|maximum| maximum.get() < u16::MAX),
         maximum_packet_size: NonZeroU32::new(limits.maximum_packet_size),
         // [MQTT-3.2.2-16]
         assigned_client_identifier: assigned.map(|client| client.client_identifier().clone()),
         topic_alias_maximum: Some(limits.topic_alias_maximum).filter(|maximum| *maximum > 0),
-        // [MQTT-3.2.2-9], [MQTT-3.2.2-10]: left out when 2.
+        // [MQTT-3.2.2-9]: left out when 2.
         features: ServerFeatures {
             maximum_qos: Some(limits.maximum_qos).filter(|maximum| *maximum < QoS::ExactlyOnce),
             ..ServerFeatures::default()

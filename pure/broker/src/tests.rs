@@ -1,1 +1,12 @@
-//! Tests.
+//! Scripted clients over several shards, all in memory and in virtual time. One file per chapter of what a broker does; a test that proves a
+//! normative statement carries its number.
+
+mod connecting;
+mod ending;
+mod limits;
+mod publishing;
+mod rig;
+mod sharing;
+mod subscribing;
+mod wills;
+mod workload;

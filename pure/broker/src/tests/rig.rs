@@ -1,0 +1,432 @@
+//! The rig: shards, a directory, a recording store, a clock that moves by hand, and clients that see what a real one would, because every
+//! output goes through the encoder and a client's decoder.
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::{Arc, LazyLock};
+
+use bytes::BytesMut;
+use signet_identity::{DeviceIdentity, DeviceName, Leaf, NoIdentity, Peer, VerifiedPeer};
+use signet_mqtt::{
+    Ack, ClientIdentifier, Connack, Connect, ConnectProperties, DecodeLimits, Decoder, Disconnect, Packet, PacketId, ProtocolVersion, Publish,
+    PublishProperties, QoS, ReasonCode, Role, Suback, Subscribe, SubscribeFilter, SubscriptionIdentifier, SubscriptionOptions, TopicFilter,
+    TopicName, Unsuback, Unsubscribe, UserProperties, Will, WillProperties, encode, encode_publish,
+};
+use signet_policy::{AdmissionRules, Ruleset};
+
+use crate::{
+    Broker, Change, CloseCause, ConnectionId, Context, Directory, Event, Input, KickCause, Limits, Moment, Output, Refusal, SharedDirectory, Stats,
+    Store, Ticket, WillRule, admit,
+};
+
+pub(super) const QOS0: QoS = QoS::AtMostOnce;
+pub(super) const QOS1: QoS = QoS::AtLeastOnce;
+pub(super) const QOS2: QoS = QoS::ExactlyOnce;
+
+pub(super) struct Shared(RefCell<Directory>);
+
+impl SharedDirectory for Shared {
+    fn read<R>(&self, look: impl FnOnce(&Directory) -> R) -> R {
+        look(&self.0.borrow())
+    }
+
+    fn write<R>(&self, change: impl FnOnce(&mut Directory) -> R) -> R {
+        change(&mut self.0.borrow_mut())
+    }
+}
+
+/// Counts tickets and keeps the names of the changes.
+#[derive(Default)]
+pub(super) struct Recorder {
+    pub(super) changes: Vec<String>,
+}
+
+impl Store for Recorder {
+    fn append(&mut self, change: &Change<'_>) -> Ticket {
+        let text = format!("{change:?}");
+        let name = text.split([' ', '{']).next().unwrap_or_default().to_owned();
+        self.changes.push(name);
+        Ticket(u64::try_from(self.changes.len()).unwrap())
+    }
+}
+
+struct Line {
+    version: ProtocolVersion,
+    shard: usize,
+    inbox: VecDeque<Packet>,
+    closed: Option<CloseCause>,
+    tickets: Vec<(&'static str, Ticket)>,
+}
+
+pub(super) struct Rig {
+    brokers: Vec<Broker>,
+    pub(super) directory: Shared,
+    pub(super) store: Recorder,
+    pub(super) limits: Limits,
+    pub(super) ruleset: Arc<Ruleset>,
+    pub(super) admission: AdmissionRules,
+    pub(super) now: Moment,
+    pub(super) events: Vec<Event>,
+    lines: BTreeMap<ConnectionId, Line>,
+    count: u64,
+}
+
+impl Rig {
+    pub(super) fn new() -> Self {
+        Self::with(3, Limits::default(), Ruleset::allow_all())
+    }
+
+    pub(super) fn with(shards: u16, limits: Limits, ruleset: Ruleset) -> Self {
+        let ruleset = Arc::new(ruleset);
+        let broker = |shard| Broker::new(crate::ShardId(shard), limits.clone(), Arc::clone(&ruleset), 7);
+        Self {
+            brokers: (0..shards).map(broker).collect(),
+            directory: Shared(RefCell::new(Directory::new(7))),
+            store: Recorder::default(),
+            limits,
+            ruleset,
+            admission: AdmissionRules { anonymous: true, ..AdmissionRules::default() },
+            now: Moment::ZERO,
+            events: Vec::new(),
+            lines: BTreeMap::new(),
+            count: 0,
+        }
+    }
+
+    /// Sends a CONNECT; the answer is in the inbox.
+    pub(super) fn dial(&mut self, dial: Dial) -> Result<ConnectionId, Refusal> {
+        self.count += 1;
+        let id = ConnectionId(self.count);
+        let version = dial.connect.version;
+        let assigned = || ClientIdentifier::new(format!("assigned-{}", self.count));
+        let admission = admit(dial.connect, &dial.peer, &self.admission, &self.ruleset, &self.limits, assigned)?;
+        let shards = u16::try_from(self.brokers.len()).unwrap();
+        let shard = usize::from(admission.owner(shards).0);
+        self.lines.insert(id, Line { version, shard, inbox: VecDeque::new(), closed: None, tickets: Vec::new() });
+        self.apply(shard, Input::Admitted { connection: id, admission: Box::new(admission) });
+        Ok(id)
+    }
+
+    /// Connects and takes the CONNACK.
+    pub(super) fn connect(&mut self, dial: Dial) -> ConnectionId {
+        self.connected(dial).0
+    }
+
+    pub(super) fn connected(&mut self, dial: Dial) -> (ConnectionId, Connack) {
+        let id = self.dial(dial).unwrap();
+        match self.next(id) {
+            Some(Packet::Connack(connack)) if connack.reason_code == ReasonCode::Success => (id, *connack),
+            other => panic!("no CONNACK first [MQTT-3.2.0-1]: {other:?}"),
+        }
+    }
+
+    pub(super) fn send(&mut self, id: ConnectionId, packet: Packet) {
+        self.input(id, Input::Packet { connection: id, packet });
+    }
+
+    pub(super) fn input(&mut self, id: ConnectionId, input: Input) {
+        let shard = self.lines[&id].shard;
+        self.apply(shard, input);
+    }
+
+    pub(super) fn lose(&mut self, id: ConnectionId) {
+        self.input(id, Input::Closed { connection: id });
+    }
+
+    pub(super) fn leave(&mut self, id: ConnectionId) {
+        self.send(id, Packet::Disconnect(Box::new(Disconnect::new(ReasonCode::Success))));
+    }
+
+    pub(super) fn kick(&mut self, id: ConnectionId, cause: KickCause, will: WillRule) {
+        self.input(id, Input::Kick { connection: id, cause, will });
+    }
+
+    /// Lets time pass, with ticks exactly when they are asked for.
+    pub(super) fn pass(&mut self, milliseconds: u64) {
+        let until = self.now.plus_millis(milliseconds);
+        loop {
+            let next = (0..self.brokers.len()).filter_map(|shard| Some((self.brokers[shard].next_deadline()?, shard))).min();
+            let Some((at, shard)) = next.filter(|(at, _)| *at <= until) else { break };
+            self.now = self.now.max(at);
+            self.apply(shard, Input::Tick);
+        }
+        self.now = until;
+    }
+
+    pub(super) fn change_rules(&mut self, ruleset: Ruleset) {
+        self.ruleset = Arc::new(ruleset);
+        for shard in 0..self.brokers.len() {
+            self.apply(shard, Input::PolicyChanged(Arc::clone(&self.ruleset)));
+        }
+    }
+
+    fn apply(&mut self, shard: usize, input: Input) {
+        let mut work = VecDeque::from([(shard, input)]);
+        while let Some((shard, input)) = work.pop_front() {
+            let mut output = Vec::new();
+            let mut context = Context { now: self.now, directory: &self.directory, store: &mut self.store, output: &mut output };
+            self.brokers[shard].apply(input, &mut context);
+            for output in output {
+                if let Output::Handover { shard, delivery } = output {
+                    work.push_back((usize::from(shard.0), Input::Delivery(delivery)));
+                } else {
+                    self.carry_out(output);
+                }
+            }
+        }
+    }
+
+    fn carry_out(&mut self, output: Output) {
+        match output {
+            Output::Send { connection, packet, after } => {
+                let line = self.lines.get_mut(&connection).unwrap();
+                assert!(line.closed.is_none(), "nothing is sent after closing");
+                line.tickets.push((packet.name(), after));
+                let mut bytes = BytesMut::new();
+                encode(&packet, line.version, &mut bytes);
+                line.receive(&bytes);
+            }
+            Output::Publish { connection, message, header } => {
+                let line = self.lines.get_mut(&connection).unwrap();
+                assert!(line.closed.is_none(), "nothing is sent after closing");
+                let mut bytes = BytesMut::new();
+                encode_publish(&message, &header.as_header(), line.version, &mut bytes);
+                line.receive(&bytes);
+            }
+            Output::Close { connection, cause } => self.lines.get_mut(&connection).unwrap().closed = Some(cause),
+            Output::Event(event) => self.events.push(event),
+            Output::Handover { .. } => unreachable!("handed over by the caller"),
+        }
+    }
+
+    pub(super) fn next(&mut self, id: ConnectionId) -> Option<Packet> {
+        self.lines.get_mut(&id).unwrap().inbox.pop_front()
+    }
+
+    /// Everything in the inbox.
+    pub(super) fn drain(&mut self, id: ConnectionId) -> Vec<Packet> {
+        self.lines.get_mut(&id).unwrap().inbox.drain(..).collect()
+    }
+
+    pub(super) fn closed(&self, id: ConnectionId) -> Option<&CloseCause> {
+        self.lines[&id].closed.as_ref()
+    }
+
+    /// The ticket of the latest packet of this name.
+    pub(super) fn ticket(&self, id: ConnectionId, name: &str) -> Ticket {
+        self.lines[&id].tickets.iter().rev().find(|(sent, _)| *sent == name).unwrap_or_else(|| panic!("no {name}")).1
+    }
+
+    pub(super) fn shard_of(&self, id: ConnectionId) -> usize {
+        self.lines[&id].shard
+    }
+
+    pub(super) fn stats(&self) -> Stats {
+        let sum = |pick: fn(&Stats) -> u64| self.brokers.iter().map(|broker| pick(&broker.stats())).sum();
+        Stats {
+            connections: sum(|stats| stats.connections),
+            sessions: sum(|stats| stats.sessions),
+            messages_received: sum(|stats| stats.messages_received),
+            messages_sent: sum(|stats| stats.messages_sent),
+            messages_unmatched: sum(|stats| stats.messages_unmatched),
+            dropped_slow: sum(|stats| stats.dropped_slow),
+            dropped_queue_full: sum(|stats| stats.dropped_queue_full),
+            dropped_too_large: sum(|stats| stats.dropped_too_large),
+            dropped_expired: sum(|stats| stats.dropped_expired),
+            denied_publish: sum(|stats| stats.denied_publish),
+            denied_subscribe: sum(|stats| stats.denied_subscribe),
+            taken_over: sum(|stats| stats.taken_over),
+            keep_alive_timeouts: sum(|stats| stats.keep_alive_timeouts),
+            wills_published: sum(|stats| stats.wills_published),
+            kicked: sum(|stats| stats.kicked),
+        }
+    }
+
+    // --- what clients do
+
+    pub(super) fn subscribe(&mut self, id: ConnectionId, filter: &str, qos: QoS) -> ReasonCode {
+        self.subscribe_with(id, filter, SubscriptionOptions { maximum_qos: qos, ..SubscriptionOptions::default() }, None)
+    }
+
+    pub(super) fn subscribe_with(&mut self, id: ConnectionId, filter: &str, options: SubscriptionOptions, identifier: Option<u32>) -> ReasonCode {
+        self.send(id, Packet::Subscribe(subscribe(filter, options, identifier)));
+        match self.next(id) {
+            Some(Packet::Suback(Suback { reason_codes, .. })) => reason_codes[0],
+            other => panic!("no SUBACK: {other:?}"),
+        }
+    }
+
+    pub(super) fn unsubscribe(&mut self, id: ConnectionId, filter: &str) -> ReasonCode {
+        let filters = vec![TopicFilter::new(filter).unwrap()];
+        self.send(id, Packet::Unsubscribe(Unsubscribe { packet_id: pid(9), user_properties: UserProperties::default(), filters }));
+        match self.next(id) {
+            Some(Packet::Unsuback(Unsuback { reason_codes, .. })) => reason_codes.first().copied().unwrap_or_default(),
+            other => panic!("no UNSUBACK: {other:?}"),
+        }
+    }
+
+    /// Publishes with QoS 0.
+    pub(super) fn publish0(&mut self, id: ConnectionId, topic: &str, payload: &str) {
+        self.send(id, Packet::Publish(publish(topic, payload, QOS0, None)));
+    }
+
+    /// Publishes with QoS 1 and takes the PUBACK.
+    pub(super) fn publish1(&mut self, id: ConnectionId, topic: &str, payload: &str) -> ReasonCode {
+        self.publish_acknowledged(id, publish(topic, payload, QOS1, Some(1)))
+    }
+
+    /// Sends a PUBLISH with QoS 1 and takes the PUBACK, which may stand behind deliveries to the same client.
+    pub(super) fn publish_acknowledged(&mut self, id: ConnectionId, packet: Publish) -> ReasonCode {
+        self.send(id, Packet::Publish(packet));
+        let inbox = &mut self.lines.get_mut(&id).unwrap().inbox;
+        let at = inbox.iter().position(|packet| matches!(packet, Packet::Puback(_))).unwrap_or_else(|| panic!("no PUBACK: {inbox:?}"));
+        match inbox.remove(at) {
+            Some(Packet::Puback(ack)) => ack.reason_code,
+            other => panic!("no PUBACK: {other:?}"),
+        }
+    }
+
+    /// Takes the next packet, which has to be a PUBLISH.
+    pub(super) fn take(&mut self, id: ConnectionId) -> Publish {
+        match self.next(id) {
+            Some(Packet::Publish(publish)) => publish,
+            other => panic!("no PUBLISH: {other:?}"),
+        }
+    }
+
+    /// Takes every packet, which all have to be PUBLISH, and returns their payloads.
+    pub(super) fn payloads(&mut self, id: ConnectionId) -> Vec<String> {
+        let drained = self.drain(id);
+        drained
+            .into_iter()
+            .map(|packet| match packet {
+                Packet::Publish(publish) => text(&publish),
+                other => panic!("no PUBLISH: {other:?}"),
+            })
+            .collect()
+    }
+
+    pub(super) fn puback(&mut self, id: ConnectionId, packet_id: Option<PacketId>) {
+        self.send(id, Packet::Puback(Ack::success(packet_id.unwrap())));
+    }
+}
+
+impl Line {
+    fn receive(&mut self, bytes: &[u8]) {
+        let mut decoder = Decoder::new(Role::Server, DecodeLimits::default());
+        decoder.set_version(self.version);
+        let (packet, consumed) = decoder.decode(bytes).expect("what the broker sends is well formed").expect("and complete");
+        assert_eq!(consumed, bytes.len());
+        self.inbox.push_back(packet);
+    }
+}
+
+/// A CONNECT in the making.
+pub(super) struct Dial {
+    pub(super) connect: Connect,
+    pub(super) peer: Peer,
+}
+
+/// A client of MQTT 5 that starts clean.
+pub(super) fn v5(client_identifier: &str) -> Dial {
+    let connect = Connect {
+        version: ProtocolVersion::V5,
+        clean_start: true,
+        keep_alive: 0,
+        client_identifier: ClientIdentifier::new(client_identifier.to_owned()),
+        will: None,
+        username: None,
+        password: None,
+        properties: ConnectProperties::default(),
+    };
+    Dial { connect, peer: Peer::Anonymous(NoIdentity::PlainTransport) }
+}
+
+/// A client of MQTT 3.1.1 with a clean session.
+pub(super) fn v311(client_identifier: &str) -> Dial {
+    let mut dial = v5(client_identifier);
+    dial.connect.version = ProtocolVersion::V311;
+    dial
+}
+
+impl Dial {
+    /// Wants its old session.
+    pub(super) fn resume(mut self) -> Self {
+        self.connect.clean_start = false;
+        self
+    }
+
+    pub(super) fn expiry(mut self, seconds: u32) -> Self {
+        self.connect.properties.session_expiry_interval = Some(seconds);
+        self
+    }
+
+    pub(super) fn keep_alive(mut self, seconds: u16) -> Self {
+        self.connect.keep_alive = seconds;
+        self
+    }
+
+    pub(super) fn properties(mut self, change: impl FnOnce(&mut ConnectProperties)) -> Self {
+        change(&mut self.connect.properties);
+        self
+    }
+
+    pub(super) fn will(mut self, topic: &str, payload: &str, delay: u32) -> Self {
+        self.connect.will = Some(Will {
+            topic: TopicName::new(topic.to_owned()).unwrap(),
+            payload: payload.to_owned().into(),
+            qos: QOS1,
+            retain: false,
+            properties: WillProperties { delay_interval: (delay > 0).then_some(delay), ..WillProperties::default() },
+        });
+        self
+    }
+
+    /// Comes with a verified certificate of this name.
+    pub(super) fn device(mut self, name: &str) -> Self {
+        self.peer = device(name);
+        self
+    }
+}
+
+pub(super) fn device(name: &str) -> Peer {
+    static LEAF: LazyLock<Leaf> = LazyLock::new(|| {
+        let certificate = rcgen::generate_simple_self_signed(vec!["device.test".to_owned()]).unwrap();
+        Leaf::parse(certificate.cert.der()).unwrap()
+    });
+    let identity = DeviceIdentity::new(DeviceName::new(name).unwrap(), LEAF.clone(), []);
+    Peer::Device(VerifiedPeer::assertion(Arc::new(identity), false))
+}
+
+pub(super) fn subscribe(filter: &str, options: SubscriptionOptions, identifier: Option<u32>) -> Subscribe {
+    Subscribe {
+        packet_id: pid(7),
+        subscription_identifier: identifier.and_then(SubscriptionIdentifier::new),
+        user_properties: UserProperties::default(),
+        subscriptions: vec![SubscribeFilter { filter: TopicFilter::new(filter.to_owned()).unwrap(), options }],
+    }
+}
+
+pub(super) fn publish(topic: &str, payload: &str, qos: QoS, packet_id: Option<u16>) -> Publish {
+    Publish {
+        dup: false,
+        qos,
+        retain: false,
+        topic: Some(TopicName::new(topic.to_owned()).unwrap()),
+        packet_id: packet_id.map(pid),
+        properties: PublishProperties::default(),
+        payload: payload.to_owned().into(),
+    }
+}
+
+pub(super) fn retained(topic: &str, payload: &str) -> Packet {
+    Packet::Publish(Publish { retain: true, ..publish(topic, payload, QOS0, None) })
+}
+
+pub(super) fn pid(value: u16) -> PacketId {
+    PacketId::new(value).unwrap()
+}
+
+pub(super) fn text(publish: &Publish) -> String {
+    String::from_utf8(publish.payload.to_vec()).unwrap()
+}
