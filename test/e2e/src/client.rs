@@ -88,11 +88,21 @@ impl Client {
             command.arg(self.flag("--will-payload", "--will-message")).arg(will.message);
             command.arg("--will-qos").arg(will.qos.to_string());
         }
-        if self.has_mosquitto_flags() {
-            // -d tells of SUBACK, -F prints what the scripts print.
-            command.args(["-d", "-F", "message %t %q %r %p"]);
+        // -d tells of SUBACK; -F prints what the scripts print.
+        match self {
+            Self::Mosquitto => drop(command.args(["-d", "-F", "message %t %q %r %p"])),
+            Self::Signet => drop(command.args(["-d", "--json"])),
+            Self::Paho | Self::MqttJs => {}
         }
         Running::start(&mut command)
+    }
+
+    /// The line that a subscriber prints for a message without properties.
+    pub fn shows(self, topic: &str, qos: u8, retain: bool, payload: &str) -> String {
+        match self {
+            Self::Signet => format!("{{\"payload\":\"{payload}\",\"qos\":{qos},\"retain\":{retain},\"topic\":\"{topic}\"}}"),
+            Self::Mosquitto | Self::Paho | Self::MqttJs => format!("message {topic} {qos} {} {payload}", u8::from(retain)),
+        }
     }
 
     /// Waits for the SUBACK.
