@@ -117,7 +117,12 @@ fn write(path: &Path, content: &[u8], mode: u32, overwrite: Overwrite) -> Result
     let written = write_synced(&temporary, content, mode).and_then(|()| match overwrite {
         Overwrite::Forced => fs::rename(&temporary, path),
         // Unlike a rename, a link fails when somebody else made the file in the meantime.
-        Overwrite::Never => fs::hard_link(&temporary, path).and_then(|()| fs::remove_file(&temporary)),
+        Overwrite::Never => match fs::hard_link(&temporary, path) {
+            Ok(()) => fs::remove_file(&temporary),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Err(error),
+            // Some file systems have no links; there the check at the top has to do.
+            Err(_) => fs::rename(&temporary, path),
+        },
     });
     if let Err(error) = written {
         // The error to report is the first one; a temporary file that cannot be removed harms nobody.

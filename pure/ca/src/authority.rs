@@ -38,7 +38,7 @@ impl CaCertificate {
             return Err(AuthorityError::NotAnAuthority { subject });
         }
         // RFC 5280 §4.2.1.3: without the extension every usage is allowed.
-        if let Ok(Some(usage)) = certificate.key_usage() {
+        if let Some(usage) = certificate.key_usage().map_err(|error| AuthorityError::Unreadable(error.to_string()))? {
             if !usage.value.key_cert_sign() {
                 return Err(AuthorityError::KeyUsage { subject, what: "certificates", usage: "keyCertSign" });
             }

@@ -73,8 +73,8 @@ impl Csr {
         if bytes.len() > CSR_BYTES_MAX {
             return Err(CsrError::TooLarge { found: bytes.len() });
         }
-        // 0x30 begins a DER SEQUENCE; in PEM a text line begins with it only as the digit `0`, before any BEGIN line.
-        if bytes.first() == Some(&0x30) && !bytes.starts_with(b"0\n") {
+        // A DER SEQUENCE of a request's size has a length in long form; no text has such a second octet.
+        if matches!(bytes, [0x30, 0x80..=0xff, ..]) {
             return Self::from_der(bytes);
         }
         let blocks = decode_pem(bytes)?;
@@ -115,6 +115,9 @@ impl Csr {
         }
         let info = &request.certification_request_info;
         let key = SubjectKey::from_parsed(&info.subject_pki)?;
+        if request.signature_value.unused_bits != 0 {
+            return Err(CsrError::ProofOfPossession);
+        }
         verify(&key, &request.signature_algorithm, info.raw, &request.signature_value.data).map_err(|error| match error {
             VerifyError::UnsupportedAlgorithm(found) => CsrError::SignatureAlgorithm { found },
             VerifyError::BadSignature => CsrError::ProofOfPossession,

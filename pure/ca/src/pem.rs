@@ -2,6 +2,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use zeroize::Zeroizing;
 
 /// One block between a BEGIN and an END line.
 #[derive(Clone, PartialEq, Eq)]
@@ -42,11 +43,16 @@ pub enum PemError {
     },
 }
 
-/// Writes one block, 64 characters a line.
+/// Writes one block, 64 characters a line. Leaves no second copy in memory, since the block may be a private key.
 #[must_use]
 pub fn encode_pem(label: &str, der: &[u8]) -> String {
-    let body = STANDARD.encode(der);
-    let mut text = format!("-----BEGIN {label}-----\n");
+    let body = Zeroizing::new(STANDARD.encode(der));
+    // BEGIN and END line are 30 characters and two labels; every 64 characters get a line end. More would be harmless, less a stray copy.
+    let capacity = body.len().saturating_add(body.len() / 64).saturating_add(label.len().saturating_mul(2)).saturating_add(40);
+    let mut text = String::with_capacity(capacity);
+    text.push_str("-----BEGIN ");
+    text.push_str(label);
+    text.push_str("-----\n");
     let mut rest = body.as_str();
     while !rest.is_empty() {
         let (line, tail) = rest.split_at_checked(64).unwrap_or((rest, ""));
@@ -67,26 +73,28 @@ pub fn encode_pem(label: &str, der: &[u8]) -> String {
 pub fn decode_pem(text: &[u8]) -> Result<Vec<PemBlock>, PemError> {
     let text = String::from_utf8_lossy(text);
     let mut blocks = Vec::new();
-    let mut open: Option<(String, usize, String)> = None;
+    let mut open: Option<(&str, usize, Vec<&str>)> = None;
     for (index, line) in text.lines().enumerate() {
         let line = line.trim();
         match open.take() {
-            None => {
-                open = marker(line, "-----BEGIN ").map(|label| (label.to_owned(), index.saturating_add(1), String::new()));
+            None => open = marker(line, "-----BEGIN ").map(|label| (label, index.saturating_add(1), Vec::new())),
+            Some((label, start, body)) if marker(line, "-----END ") == Some(label) => {
+                let body = Zeroizing::new(body.concat());
+                let not_base64 = || PemError::NotBase64 { label: label.to_owned(), line: start };
+                let der = STANDARD.decode(body.as_bytes()).map_err(|_| not_base64())?;
+                blocks.push(PemBlock { label: label.to_owned(), der });
             }
-            Some((label, start, body)) if marker(line, "-----END ") == Some(label.as_str()) => {
-                let der = STANDARD.decode(body.as_bytes()).map_err(|_| PemError::NotBase64 { label: label.clone(), line: start })?;
-                blocks.push(PemBlock { label, der });
+            Some((label, start, _)) if line.starts_with("-----") => {
+                return Err(PemError::NoEnd { label: label.to_owned(), line: start });
             }
-            Some((label, start, _)) if line.starts_with("-----") => return Err(PemError::NoEnd { label, line: start }),
             Some((label, start, mut body)) => {
-                body.push_str(line);
+                body.push(line);
                 open = Some((label, start, body));
             }
         }
     }
     if let Some((label, line, _)) = open {
-        return Err(PemError::NoEnd { label, line });
+        return Err(PemError::NoEnd { label: label.to_owned(), line });
     }
     if blocks.is_empty() {
         return Err(PemError::NoBlock);
@@ -112,6 +120,8 @@ mod tests {
             assert_eq!(blocks[0].der, der);
             assert_eq!(blocks[1].label, "X509 CRL");
             assert!(text.lines().all(|line| line.len() <= 64));
+            let one = encode_pem("PRIVATE KEY", &der);
+            assert!(one.capacity() <= one.len() + 16, "the text had to grow: {} {}", one.capacity(), one.len());
         }
     }
 
