@@ -47,7 +47,7 @@ pub enum IdentityError {
         /// The rule that it breaks.
         reason: String,
     },
-    /// A rendered template is longer than an MQTT string can be [MQTT-1.5.4].
+    /// A rendered template is longer than an MQTT string can be (MQTT 5 §1.5.4).
     #[error("the template `{template}` gives {size} bytes, more than the {limit} of an MQTT string")]
     TooLong {
         /// The template as written.

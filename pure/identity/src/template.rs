@@ -176,7 +176,7 @@ enum Piece {
 impl Template {
     /// The longest template, in bytes.
     pub const MAXIMUM_BYTES: usize = 1024;
-    /// The longest result, in bytes: what an MQTT UTF-8 string can hold [MQTT-1.5.4].
+    /// The longest result, in bytes: what an MQTT UTF-8 string can hold (MQTT 5 §1.5.4).
     pub const MAXIMUM_RENDERED: usize = 65_535;
 
     /// Reads a template.

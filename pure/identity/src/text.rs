@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 const SHOWN: usize = 96;
 
 /// Whether a character is invisible or moves other text: controls, line and paragraph separators, zero-width and
-/// bidirectional marks, the byte order mark, and noncharacters [MQTT-1.5.4-1] asks to avoid.
+/// bidirectional marks, the byte order mark, and the noncharacters that MQTT 5 §1.5.4 advises against.
 pub(crate) fn is_hidden(character: char) -> bool {
     character.is_control()
         || matches!(character, '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{fdd0}'..='\u{fdef}' | '\u{e0000}'..='\u{e007f}')

@@ -68,7 +68,7 @@ pub(crate) fn id_of(authority: &Authority, number: u64) -> CertificateId {
     CertificateId::new(certificate_of(authority).name(), serial(number))
 }
 
-/// A CRL of 2026-01-01 for one week. A random key identifier method cannot matter to what is read.
+/// A CRL of 2026-01-01 for one week.
 pub(crate) fn params(number: u64, serials: impl IntoIterator<Item = u64>) -> CertificateRevocationListParams {
     let revoked_certs = serials.into_iter().map(|serial| entry(serial, None)).collect();
     CertificateRevocationListParams {
