@@ -10,8 +10,8 @@ use crate::text::shown;
 
 /// A certificate's serial number: an unsigned integer of at most 20 octets (RFC 5280 §4.1.2.2).
 ///
-/// Kept without the sign octet of DER, so that the same number read from a certificate, a CRL or a command line is equal. A negative number,
-/// which RFC 5280 forbids but old software made, is taken by its octets.
+/// Kept without the sign octet of DER, so that the same number read from a certificate, a CRL or a command line is equal. A negative
+/// number, which RFC 5280 forbids but old software made, is taken by its octets.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct SerialNumber([u8; Self::MAXIMUM_OCTETS]); // right-aligned: byte order is number order
 

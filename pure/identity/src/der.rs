@@ -1,7 +1,7 @@
 //! A strict reader of DER (X.690 §10): walks what it is given without allocating, recursing or guessing.
 //!
-//! Certificates and CRLs are read with this one reader, so that a serial number or a name means the same in both. Everything that BER allows
-//! and DER forbids in lengths and tags is refused: two readers that disagree about a certificate are a way around both.
+//! Certificates and CRLs are read with this one reader, so that a serial number or a name means the same in both. Everything that BER
+//! allows and DER forbids in lengths and tags is refused: two readers that disagree about a certificate are a way around both.
 
 use std::fmt;
 
@@ -250,7 +250,8 @@ pub fn oid_text(content: &[u8]) -> Result<String, DerError> {
     if inside || text.is_empty() { Err(BROKEN) } else { Ok(text) }
 }
 
-/// Seconds since 1970-01-01 UTC of a UTCTime or GeneralizedTime in the only forms that RFC 5280 §4.1.2.5 allows: `YYMMDDHHMMSSZ`, `YYYYMMDDHHMMSSZ`.
+/// Seconds since 1970-01-01 UTC of a UTCTime or GeneralizedTime in the only forms that RFC 5280 §4.1.2.5 allows: `YYMMDDHHMMSSZ`,
+/// `YYYYMMDDHHMMSSZ`.
 ///
 /// # Errors
 /// [`DerError`] for another tag, form, or a date that does not exist.

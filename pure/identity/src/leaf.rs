@@ -170,7 +170,8 @@ impl Leaf {
         self.facts.usage.is_ca
     }
 
-    /// Whether extKeyUsage is absent or lists id-kp-clientAuth (RFC 5280 §4.2.1.12). anyExtendedKeyUsage alone does not count, as in path building.
+    /// Whether extKeyUsage is absent or lists id-kp-clientAuth (RFC 5280 §4.2.1.12). anyExtendedKeyUsage alone does not count, as in path
+    /// building.
     #[must_use]
     pub fn allows_client_auth(&self) -> bool {
         self.facts.usage.client_auth

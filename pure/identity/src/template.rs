@@ -145,7 +145,8 @@ impl TemplateField {
     }
 }
 
-/// What a template may look at. Who fills it in decides what may be trusted: `username` and `client_identifier` are whatever the caller puts there.
+/// What a template may look at. Who fills it in decides what may be trusted: `username` and `client_identifier` are whatever the caller
+/// puts there.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Facts<'a> {
     /// The client's certificate.

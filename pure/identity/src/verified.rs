@@ -1,4 +1,5 @@
-//! The witness that a peer's certificate was verified: code that needs an identity asks for this type, so a forgotten check does not compile.
+//! The witness that a peer's certificate was verified: code that needs an identity asks for this type, so a forgotten check does not
+//! compile.
 
 use std::sync::Arc;
 

@@ -15,7 +15,8 @@ pub(crate) struct Entry {
     reason: Reason,
 }
 
-/// Dates are stored as a distance from here: 40 bits then reach from 17 000 years ago to 17 000 years ahead, every date that X.509 can write.
+/// Dates are stored as a distance from here: 40 bits then reach from 17 000 years ago to 17 000 years ahead, every date that X.509 can
+/// write.
 const ORIGIN: i64 = -(1 << 39);
 const SPAN: i64 = (1 << 40) - 1;
 

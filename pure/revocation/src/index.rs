@@ -99,8 +99,8 @@ pub enum Verdict {
 
 /// Every revoked certificate that this process knows. Cloning is cheap: everything is shared.
 ///
-/// A look-up asks, in this order: the overlay of recent revocations, the issuer's sorted array of our own authority, the issuer's sorted array of
-/// its CRL. The two arrays are apart so that a new CRL replaces the old one and nothing else.
+/// A look-up asks, in this order: the overlay of recent revocations, the issuer's sorted array of our own authority, the issuer's sorted
+/// array of its CRL. The two arrays are apart so that a new CRL replaces the old one and nothing else.
 #[derive(Debug, Clone, Default)]
 pub struct RevocationIndex {
     generation: Generation,
@@ -115,8 +115,8 @@ struct Issuer {
     crl: Option<(CrlStatus, SortedEntries)>,
 }
 
-/// A change by our authority copies the overlay, at most this many entries of 112 bytes; the next one goes into the arrays. Small enough that a
-/// copy takes microseconds, large enough that rebuilding an array of a million (milliseconds) is rare.
+/// A change by our authority copies the overlay, at most this many entries of 112 bytes; the next one goes into the arrays. Small enough
+/// that a copy takes microseconds, large enough that rebuilding an array of a million (milliseconds) is rare.
 const OVERLAY_MAXIMUM: usize = 1024;
 
 impl RevocationIndex {
@@ -202,8 +202,8 @@ impl RevocationIndex {
         Verdict::Good
     }
 
-    /// The next generation, with one more revocation by our own authority; see [`Self::with_revocations`]. Copies the overlay, never the arrays,
-    /// except once in a thousand times.
+    /// The next generation, with one more revocation by our own authority; see [`Self::with_revocations`]. Copies the overlay, never the
+    /// arrays, except once in a thousand times.
     #[must_use]
     pub fn with_revoked(&self, id: CertificateId, revoked: Revoked) -> Self {
         self.with_revocations([(id, revoked)])
@@ -211,8 +211,8 @@ impl RevocationIndex {
 
     /// The next generation, with many more revocations by our own authority, as when the ledger is read at start.
     ///
-    /// They count as [`RevocationSource::Authority`] whatever they say. Said twice, the later holds. [`Reason::RemoveFromCrl`] releases a certificate
-    /// that our authority has on hold (RFC 5280 §5.3.1) and changes nothing for any other.
+    /// They count as [`RevocationSource::Authority`] whatever they say. Said twice, the later holds. [`Reason::RemoveFromCrl`] releases a
+    /// certificate that our authority has on hold (RFC 5280 §5.3.1) and changes nothing for any other.
     #[must_use]
     pub fn with_revocations(&self, revocations: impl IntoIterator<Item = (CertificateId, Revoked)>) -> Self {
         let mut next = Self { generation: self.generation.next(), ..self.clone() };
@@ -253,7 +253,8 @@ impl RevocationIndex {
     /// What only the previous CRL held is no longer revoked; what our own authority revoked stays revoked.
     ///
     /// # Errors
-    /// [`CrlError::Older`] when the issuer's CRL in force has a higher number (RFC 5280 §5.2.3), or, with the same or no number, a later thisUpdate.
+    /// [`CrlError::Older`] when the issuer's CRL in force has a higher number (RFC 5280 §5.2.3), or, with the same or no number, a later
+    /// thisUpdate.
     pub fn with_crl(&self, crl: Crl) -> Result<(Self, Vec<CertificateId>), CrlError> {
         let issuer = crl.issuer();
         let status = crl.status();

@@ -4,7 +4,8 @@
 //! [`RevocationIndex`], whose [`Generation`] grows, so that every new handshake fails; then live connections are ended. A new connection is
 //! registered first and compares the generation afterwards, so that no connection slips through between the two.
 //!
-//! A CRL's signature is verified once, when it is loaded; a look-up is a binary search. Deliberately missing: connections, signing, files, clocks.
+//! A CRL's signature is verified once, when it is loaded; a look-up is a binary search. Deliberately missing: connections, signing, files,
+//! clocks.
 
 mod crl;
 mod entry;

@@ -153,7 +153,8 @@ fn id_of_name(authority: &crate::testing::Authority) -> NameDigest {
 fn a_large_crl_against_a_naive_set() {
     let ca = authority("CA");
     let issuer = id_of_name(&ca);
-    // A permutation of 17-bit numbers spread over 64 bits, so that lengths and signs of serial numbers vary and half of the numbers are missing.
+    // A permutation of 17-bit numbers spread over 64 bits, so that lengths and signs of serial numbers vary and half of the numbers are
+    // missing.
     let spread = |number: u64| number.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> (number % 40);
     let listed: HashSet<u64> = (0..100_000).map(|number| spread(2 * number) | 1).collect();
     let crl = crl(&ca, 1, listed.iter().copied());
