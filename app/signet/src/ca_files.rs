@@ -36,11 +36,12 @@ fn only_trust_is_there(files: &AuthorityFiles) -> bool {
 /// Makes a root and an issuing authority where nothing of one is.
 pub(crate) fn create(dir: &Path, plan: &CeremonyPlan) -> Result<Authority, Failure> {
     AuthorityFiles::new(dir).create(plan, Overwrite::Never, unix_seconds()).map_err(|error| match error {
-        FileError::Exists { path } => {
-            Failure::new(format!("`{}` exists: an authority is never overwritten, every certificate it issued would be worthless", path.display()))
-                .exit(Exit::Exists)
-                .hint("`signet ca show` shows it; --dir DIR makes another one elsewhere")
-        }
+        FileError::Exists { path } => Failure::new(format!(
+            "`{}` exists: an authority is never overwritten, every certificate it issued would be worthless",
+            path.display()
+        ))
+        .exit(Exit::Exists)
+        .hint("`signet ca show` shows it; --dir DIR makes another one elsewhere"),
         other => Failure::new(other.to_string()),
     })
 }

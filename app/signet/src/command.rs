@@ -4,8 +4,6 @@ pub(crate) mod ca;
 pub(crate) mod check;
 mod client_flags;
 mod client_properties;
-mod client_flags;
-mod client_properties;
 pub(crate) mod device;
 pub(crate) mod publish;
 pub(crate) mod quickstart;

@@ -77,8 +77,28 @@ pub(crate) enum Office {
 }
 
 impl Office {
-    /// Finds the broker, or opens the ledger and says so.
+    /// Finds the broker, or opens an existing ledger and says so.
     pub(crate) fn open(places: &Places) -> Result<Self, Failure> {
+        Self::find(places, |places| {
+            let ledger = places.ledger();
+            if ledger.exists() {
+                return Ok(());
+            }
+            Err(Failure::new(format!("there is no inventory of certificates: `{}` does not exist", ledger.display()))
+                .hint("run it where signet.toml is, or name that with -c FILE; `signet quickstart` sets up a new directory"))
+        })
+    }
+
+    /// The same for what makes a first certificate or CRL: an authority is enough, the ledger is made if needed.
+    pub(crate) fn open_or_begin(places: &Places) -> Result<Self, Failure> {
+        Self::find(places, |places| match ca_files::load_authority(&places.ca.dir)? {
+            Some(_) => Ok(()),
+            None => Err(Failure::new(format!("there is no certificate authority in `{}`", places.ca.dir.display()))
+                .hint("`signet ca init` makes one; or run it where signet.toml is, or name that with -c FILE")),
+        })
+    }
+
+    fn find(places: &Places, may_open: impl FnOnce(&Places) -> Result<(), Failure>) -> Result<Self, Failure> {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
@@ -87,6 +107,7 @@ impl Office {
         match runtime.block_on(client.status()) {
             Ok(_) => Ok(Self::Broker { client, runtime }),
             Err(ClientError::NotRunning(_)) => {
+                may_open(places)?;
                 let administration = Box::new(open_administration(places)?);
                 output::note(&format!("note: no broker runs here, working on the ledger `{}` alone", places.ledger().display()));
                 let caller = Caller::user(rustix::process::getuid().as_raw());

@@ -30,7 +30,10 @@ pub(crate) fn table(heading: &[&str], rows: impl IntoIterator<Item = Vec<String>
     for row in rows {
         table.add_row(row);
     }
-    data(&table.to_string());
+    for column in table.column_iter_mut() {
+        column.set_padding((0, 2));
+    }
+    data(&table.trim_fmt());
 }
 
 /// `signet sub | head` closes our stdout early: there is nobody left to tell.

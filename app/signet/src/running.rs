@@ -39,7 +39,12 @@ struct State {
 
 impl Running {
     /// Starts the data plane. CRL files are in force before the first client can connect.
-    pub(crate) fn start(config: Config, administration: Arc<Administration>, live_index: signet_tls::CurrentRevocations, mut crl_files: CrlFiles) -> Result<Self, StartError> {
+    pub(crate) fn start(
+        config: Config,
+        administration: Arc<Administration>,
+        live_index: signet_tls::CurrentRevocations,
+        mut crl_files: CrlFiles,
+    ) -> Result<Self, StartError> {
         let events = crl_files.poll(&live_index, unix_seconds());
         let server = signet_server::start(server_config(&config), live_index.clone())?;
         let live = Live { revocations: live_index, registry: server.registry() };
@@ -134,7 +139,9 @@ impl Running {
         for listener in &config.listeners {
             let same = self.started_with.listeners.iter().any(|old| old.name == listener.name && old.tls.is_some());
             if let Some(tls) = listener.tls.as_ref().filter(|_| same) {
-                server.reload_tls(&listener.name, tls.config()).map_err(|error| failed(format!("listener `{}`: {error}", listener.name)))?;
+                server
+                    .reload_tls(&listener.name, tls.config())
+                    .map_err(|error| failed(format!("listener `{}`: {error}", listener.name)))?;
                 applied.push(format!("certificates and trust of listener `{}`", listener.name));
             }
         }
@@ -211,7 +218,7 @@ fn connection(info: signet_net::ConnectionInfo) -> Connection {
 fn server_config(config: &Config) -> ServerConfig {
     let mut seed = [0; 8];
     // Only spreads load and makes assigned identifiers: a process that can get no randomness fails its first handshake anyway.
-    drop(aws_lc_rs::rand::fill(&mut seed));
+    let _ = aws_lc_rs::rand::fill(&mut seed);
     ServerConfig {
         shards: config.shards,
         listeners: config.listeners.iter().map(config::Listener::config).collect(),
@@ -257,4 +264,3 @@ fn needs_restart(old: &Config, new: &Config) -> Vec<String> {
     }
     changes
 }
-

@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use signet_ca::{
-    Authority, Csr, IssuanceRequest, Ledger, RevocationOutcome, RevokeError, ServerName, SubjectKey, Target, issue_certificate, publish_crl, resolve,
-    revoke_all,
+    Authority, Csr, IssuanceRequest, Ledger, RevocationOutcome, RevokeError, ServerName, SubjectKey, Target, issue_certificate,
+    publish_crl, resolve, revoke_all,
 };
 use signet_identity::{CertificateId, DeviceName, SerialNumber};
 use signet_ledger::{serial_entropy, write_public};

@@ -152,10 +152,10 @@ impl Client {
             .map_err(|error| self.unreadable(&error))?;
         let response = sender.send_request(request).await.map_err(|error| self.unreadable(&error))?;
         let status = response.status();
-        let bytes = Limited::new(response.into_body(), ANSWER_BYTES_MAX).collect().await.map_err(|error| ClientError::Answer {
-            socket: self.socket.clone(),
-            found: error.to_string(),
-        })?;
+        let bytes = Limited::new(response.into_body(), ANSWER_BYTES_MAX)
+            .collect()
+            .await
+            .map_err(|error| ClientError::Answer { socket: self.socket.clone(), found: error.to_string() })?;
         driver.abort();
         self.read(status, &bytes.to_bytes())
     }

@@ -7,8 +7,8 @@
 //! The order of a revocation: durable in the ledger, then in the index every handshake reads, then live connections are closed, then the CRL is
 //! signed for the outside world; only then is it reported.
 
-pub mod api;
 mod administration;
+pub mod api;
 mod caller;
 mod client;
 mod server;

@@ -106,7 +106,9 @@ async fn sign_crl(State(shared): State<Shared>) -> Response {
 }
 
 async fn unknown() -> Response {
-    problem(Problem::new(ProblemKind::NotFound, "no such request").with_hint("the command line and the broker may be of different versions"))
+    problem(
+        Problem::new(ProblemKind::NotFound, "no such request").with_hint("the command line and the broker may be of different versions"),
+    )
 }
 
 async fn answer<T: Serialize + Send + 'static>(work: impl FnOnce() -> Result<T, Problem> + Send + 'static) -> Response {

@@ -13,7 +13,7 @@ pub(crate) fn certificate(record: &Record, now: i64) -> api::Certificate {
         name: intent.name.clone(),
         profile: intent.profile.name().to_owned(),
         serial: intent.certificate.serial().to_string(),
-        issuer: intent.certificate.issuer().to_string(),
+        issuer: hex::encode(intent.certificate.issuer().as_bytes()),
         fingerprint: record.issued.map(|issued| issued.fingerprint.to_string()),
         key_type: intent.key_type.clone(),
         status: record.status(now).name().to_owned(),

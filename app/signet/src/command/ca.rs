@@ -21,7 +21,7 @@ pub(crate) fn run(flags: &Ca) -> Result<Exit, Failure> {
             init(dir.as_deref().unwrap_or(&places.ca.dir), name, *key_type)?;
         }
         Ca::Show { json, config } => {
-            let report = Office::open(&Places::find(config)?)?.ca()?;
+            let report = Office::open_or_begin(&Places::find(config)?)?.ca()?;
             if *json { output::json(&report)? } else { show(&report) }
         }
         Ca::Crl { out, config } => crl(out.as_deref(), &Places::find(config)?)?,
@@ -62,7 +62,7 @@ fn show(report: &CaReport) {
 }
 
 fn crl(out: Option<&Path>, places: &Places) -> Result<(), Failure> {
-    let crl = Office::open(places)?.sign_crl()?;
+    let crl = Office::open_or_begin(places)?.sign_crl()?;
     match out {
         Some(path) if path == Path::new("-") => output::data(crl.pem.trim_end()),
         Some(path) => write_public(path, crl.pem.as_bytes()).map_err(|error| Failure::new(error.to_string()))?,

@@ -9,7 +9,7 @@ use crate::output;
 /// Runs the command.
 pub(crate) fn run(flags: &Check) -> Result<Exit, Failure> {
     let path = flags.config.path();
-    let config = config::load(&path, signet_net::unix_seconds()).map_err(|error| error.report(&path))?;
+    let config = config::load_strictly(&path, signet_net::unix_seconds()).map_err(|error| error.report(&path))?;
     let rules = match config.rules.len() {
         0 => "no access rules: everything is allowed to whoever may connect".to_owned(),
         1 => "1 access rule".to_owned(),

@@ -28,7 +28,11 @@ pub(crate) fn run(flags: &Device) -> Result<Exit, Failure> {
         Device::Revoke { which, reason, json, config } => {
             let request = Revoke { which: which.clone(), reason: reason.name().to_owned() };
             let report = Office::open(&Places::find(config)?)?.revoke(&request)?;
-            if *json { output::json(&report)? } else { revoked(&report).iter().for_each(|line| output::data(line)) }
+            if *json {
+                output::json(&report)?
+            } else {
+                revoked(&report).iter().for_each(|line| output::data(line))
+            }
             if let Some(problem) = &report.crl_problem {
                 output::note(&format!("warning: the revocation holds, but no new CRL tells others of it: {problem}"));
             }
@@ -57,7 +61,7 @@ fn add(flags: &DeviceAdd) -> Result<(), Failure> {
     if let Some(path) = key_file.into_iter().chain([&files.certificate]).find(|path| !flags.force && path.symlink_metadata().is_ok()) {
         return Err(exists(path));
     }
-    let office = Office::open(&Places::find(&flags.config)?)?;
+    let office = Office::open_or_begin(&Places::find(&flags.config)?)?;
     std::fs::create_dir_all(&flags.out).map_err(|error| Failure::file("create", &flags.out, &error))?;
     let overwrite = if flags.force { Overwrite::Forced } else { Overwrite::Never };
     let added = match &flags.csr {
@@ -97,10 +101,10 @@ fn add_with_key(
     key.write(path, overwrite).map_err(file_failed)?;
     office.add_device(&request).inspect_err(|_| {
         // The refusal is what to report; the key it was for belongs to no certificate.
-        drop(match &previous {
-            Some(previous) => signet_ledger::write_secret(path, previous, Overwrite::Forced).map_err(drop),
-            None => std::fs::remove_file(path).map_err(drop),
-        });
+        let _ = match &previous {
+            Some(previous) => signet_ledger::write_secret(path, previous, Overwrite::Forced).ok(),
+            None => std::fs::remove_file(path).ok(),
+        };
     })
 }
 
@@ -113,7 +117,9 @@ fn read_csr(path: &Path) -> Result<Vec<u8>, Failure> {
 }
 
 fn exists(path: &Path) -> Failure {
-    Failure::new(format!("`{}` exists and was left alone", path.display())).exit(Exit::Exists).hint("--force replaces it, --out DIR writes elsewhere")
+    Failure::new(format!("`{}` exists and was left alone", path.display()))
+        .exit(Exit::Exists)
+        .hint("--force replaces it, --out DIR writes elsewhere")
 }
 
 fn file_failed(error: FileError) -> Failure {
@@ -167,7 +173,10 @@ fn show(certificate: &Certificate) {
 fn revoked(report: &RevokeReport) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
     for certificate in &report.already_revoked {
-        let when = certificate.revoked.as_ref().map_or_else(String::new, |revoked| format!(" on {} by {} ({})", revoked.at, revoked.by, revoked.reason));
+        let when = certificate
+            .revoked
+            .as_ref()
+            .map_or_else(String::new, |revoked| format!(" on {} by {} ({})", revoked.at, revoked.by, revoked.reason));
         lines.push(format!("{} {} was revoked already{when}", certificate.name, certificate.serial));
     }
     for certificate in &report.certificates {

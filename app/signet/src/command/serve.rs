@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use signet_admin::{AdminSocket, Administration, Control as _};
+use signet_admin::{AdminSocket, Administration, Control};
 use signet_net::{ListenError, unix_seconds};
 use signet_server::StartError;
 use signet_tls::CurrentRevocations;
@@ -71,7 +71,8 @@ async fn run_until_signal(
     greeting();
     let (stop, mut stopped) = watch::channel(());
     let wait = async move { drop(stopped.changed().await) };
-    let admin = tokio::spawn(signet_admin::serve(socket, administration, Arc::clone(&running) as _, wait));
+    let control: Arc<dyn Control> = running.clone();
+    let admin = tokio::spawn(signet_admin::serve(socket, administration, control, wait));
     ready();
 
     let mut tick = tokio::time::interval(TICK);
@@ -86,7 +87,7 @@ async fn run_until_signal(
         }
     }
     tracing::info!("stopping: telling clients, at most {} s", GRACE.as_secs());
-    drop(stop.send(()));
+    let _ = stop.send(());
     in_background(move || running.shutdown(GRACE)).await;
     // Requests under way were answered or their callers will ask again.
     drop(tokio::time::timeout(GRACE, admin).await);

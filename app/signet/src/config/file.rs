@@ -223,11 +223,7 @@ impl ListenerTls {
             trust: section.strings("trust"),
             client_certificate: section.choice(
                 "client_certificate",
-                &[
-                    ("required", ClientCertificate::Required),
-                    ("optional", ClientCertificate::Optional),
-                    ("none", ClientCertificate::None),
-                ],
+                &[("required", ClientCertificate::Required), ("optional", ClientCertificate::Optional), ("none", ClientCertificate::None)],
             ),
             crl: section.strings("crl"),
             crl_stale_allowed: section.choice("crl_stale", &[("deny", false), ("allow", true)]),

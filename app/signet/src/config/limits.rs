@@ -27,52 +27,122 @@ const GIB: u64 = 1 << 30;
 const PACKET_BYTES_MAX: u64 = 268_435_460;
 
 const SETTINGS: &[Setting] = &[
-    Setting { key: "maximum_packet_size", least: 128, most: PACKET_BYTES_MAX, set: |limits, value| {
-        limits.broker.maximum_packet_size = narrow_u32(value);
-        limits.decode.maximum_packet_size = narrow_u32(value);
-    } },
-    Setting { key: "maximum_connect_size", least: 128, most: PACKET_BYTES_MAX, set: |limits, value| {
-        limits.decode.maximum_connect_size = narrow_u32(value);
-    } },
-    Setting { key: "user_properties_maximum", least: 0, most: 65_535, set: |limits, value| {
-        limits.decode.maximum_user_properties = narrow_usize(value);
-    } },
-    Setting { key: "filters_per_packet_maximum", least: 1, most: 65_535, set: |limits, value| {
-        limits.decode.maximum_filters = narrow_usize(value);
-    } },
-    Setting { key: "topic_bytes_maximum", least: 1, most: 65_535, set: |limits, value| {
-        limits.decode.maximum_topic_length = narrow_usize(value);
-    } },
-    Setting { key: "topic_levels_maximum", least: 1, most: 1024, set: |limits, value| {
-        limits.broker.topic_levels_maximum = narrow_u16(value);
-        limits.decode.maximum_topic_levels = limits.decode.maximum_topic_levels.max(narrow_usize(value));
-    } },
+    Setting {
+        key: "maximum_packet_size",
+        least: 128,
+        most: PACKET_BYTES_MAX,
+        set: |limits, value| {
+            limits.broker.maximum_packet_size = narrow_u32(value);
+            limits.decode.maximum_packet_size = narrow_u32(value);
+        },
+    },
+    Setting {
+        key: "maximum_connect_size",
+        least: 128,
+        most: PACKET_BYTES_MAX,
+        set: |limits, value| {
+            limits.decode.maximum_connect_size = narrow_u32(value);
+        },
+    },
+    Setting {
+        key: "user_properties_maximum",
+        least: 0,
+        most: 65_535,
+        set: |limits, value| {
+            limits.decode.maximum_user_properties = narrow_usize(value);
+        },
+    },
+    Setting {
+        key: "filters_per_packet_maximum",
+        least: 1,
+        most: 65_535,
+        set: |limits, value| {
+            limits.decode.maximum_filters = narrow_usize(value);
+        },
+    },
+    Setting {
+        key: "topic_bytes_maximum",
+        least: 1,
+        most: 65_535,
+        set: |limits, value| {
+            limits.decode.maximum_topic_length = narrow_usize(value);
+        },
+    },
+    Setting {
+        key: "topic_levels_maximum",
+        least: 1,
+        most: 1024,
+        set: |limits, value| {
+            limits.broker.topic_levels_maximum = narrow_u16(value);
+            limits.decode.maximum_topic_levels = limits.decode.maximum_topic_levels.max(narrow_usize(value));
+        },
+    },
     Setting { key: "receive_maximum", least: 1, most: 65_535, set: |limits, value| limits.broker.receive_maximum = narrow_u16(value) },
     Setting { key: "maximum_inflight", least: 1, most: 65_535, set: |limits, value| limits.broker.maximum_inflight = narrow_u16(value) },
-    Setting { key: "topic_alias_maximum", least: 0, most: 65_535, set: |limits, value| {
-        limits.broker.topic_alias_maximum = narrow_u16(value);
-    } },
-    Setting { key: "client_identifier_bytes_maximum", least: 23, most: 65_535, set: |limits, value| {
-        limits.broker.client_identifier_bytes_maximum = narrow_u16(value);
-    } },
-    Setting { key: "sessions_maximum", least: 1, most: 100_000_000, set: |limits, value| {
-        limits.broker.sessions_maximum = narrow_usize(value);
-    } },
-    Setting { key: "subscriptions_maximum", least: 1, most: 1_000_000, set: |limits, value| {
-        limits.broker.subscriptions_maximum = narrow_usize(value);
-    } },
-    Setting { key: "queued_messages_maximum", least: 1, most: 100_000_000, set: |limits, value| {
-        limits.broker.queued_messages_maximum = narrow_usize(value);
-    } },
-    Setting { key: "queued_bytes_maximum", least: 1024, most: 64 * GIB, set: |limits, value| {
-        limits.broker.queued_bytes_maximum = narrow_usize(value);
-    } },
-    Setting { key: "retained_messages_maximum", least: 0, most: 1_000_000_000, set: |limits, value| {
-        limits.broker.retained_messages_maximum = narrow_usize(value);
-    } },
-    Setting { key: "retained_bytes_maximum", least: 0, most: 1024 * GIB, set: |limits, value| {
-        limits.broker.retained_bytes_maximum = narrow_usize(value);
-    } },
+    Setting {
+        key: "topic_alias_maximum",
+        least: 0,
+        most: 65_535,
+        set: |limits, value| {
+            limits.broker.topic_alias_maximum = narrow_u16(value);
+        },
+    },
+    Setting {
+        key: "client_identifier_bytes_maximum",
+        least: 23,
+        most: 65_535,
+        set: |limits, value| {
+            limits.broker.client_identifier_bytes_maximum = narrow_u16(value);
+        },
+    },
+    Setting {
+        key: "sessions_maximum",
+        least: 1,
+        most: 100_000_000,
+        set: |limits, value| {
+            limits.broker.sessions_maximum = narrow_usize(value);
+        },
+    },
+    Setting {
+        key: "subscriptions_maximum",
+        least: 1,
+        most: 1_000_000,
+        set: |limits, value| {
+            limits.broker.subscriptions_maximum = narrow_usize(value);
+        },
+    },
+    Setting {
+        key: "queued_messages_maximum",
+        least: 1,
+        most: 100_000_000,
+        set: |limits, value| {
+            limits.broker.queued_messages_maximum = narrow_usize(value);
+        },
+    },
+    Setting {
+        key: "queued_bytes_maximum",
+        least: 1024,
+        most: 64 * GIB,
+        set: |limits, value| {
+            limits.broker.queued_bytes_maximum = narrow_usize(value);
+        },
+    },
+    Setting {
+        key: "retained_messages_maximum",
+        least: 0,
+        most: 1_000_000_000,
+        set: |limits, value| {
+            limits.broker.retained_messages_maximum = narrow_usize(value);
+        },
+    },
+    Setting {
+        key: "retained_bytes_maximum",
+        least: 0,
+        most: 1024 * GIB,
+        set: |limits, value| {
+            limits.broker.retained_bytes_maximum = narrow_usize(value);
+        },
+    },
 ];
 
 impl Limits {

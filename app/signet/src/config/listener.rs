@@ -236,6 +236,7 @@ fn template(written: &At<String>, problems: &Problems) -> Option<Template> {
 fn complain(written: &At<String>, error: &TemplateError, problems: &Problems) {
     // One quote stands before the text, unless it is written with three quotes or escapes: then the whole value is marked.
     let plain = written.span.len() == written.value.len() + 2;
-    let span = if plain { written.span.start + 1 + error.span.start..written.span.start + 1 + error.span.end } else { written.span.clone() };
+    let span =
+        if plain { written.span.start + 1 + error.span.start..written.span.start + 1 + error.span.end } else { written.span.clone() };
     problems.at(&span, error.to_string(), None);
 }

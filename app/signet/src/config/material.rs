@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use signet_revocation::{Freshness, StalePolicy};
+use signet_revocation::{Crl, Freshness, StalePolicy};
 use signet_tls::{Credentials, TlsError, TrustAnchors};
 
 use super::file::ClientCertificate;
@@ -19,7 +19,7 @@ pub(super) fn check(config: &Config, problems: &Problems, now: i64) {
     for tls in config.listeners.iter().filter_map(|listener: &Listener| listener.tls.as_ref()) {
         check_credentials(tls, problems, now);
         if check_trust(tls, problems) {
-            check_crls(tls, problems, now);
+            check_crls(tls, problems);
         }
     }
     check_ca(config, problems);
@@ -45,36 +45,41 @@ fn check_trust(tls: &Tls, problems: &Problems) -> bool {
     good && tls.client_certificate != ClientCertificate::None
 }
 
-fn check_crls(tls: &Tls, problems: &Problems, now: i64) {
-    if tls.crl.is_empty() {
-        return;
-    }
-    let issuers = match crl_files::issuers(tls) {
-        Ok(issuers) => issuers,
-        Err(message) => return problems.at(&tls.trust.first().map_or(0..0, |at| at.span.clone()), message, None),
-    };
-    for file in &tls.crl {
-        let crls = match crl_files::read(&file.value, &issuers) {
-            Ok(crls) => crls,
-            Err(message) => {
-                problems.at(&file.span, format!("`{}`: {message}", file.value.display()), None);
-                continue;
-            }
-        };
-        for crl in crls {
-            if let (StalePolicy::Deny, Freshness::Stale { next_update }) = (tls.stale, Freshness::at(crl.status().next_update, now)) {
+fn check_crls(tls: &Tls, problems: &Problems) {
+    for_each_crl(tls, |file, crls| {
+        if let Err(message) = crls {
+            problems.at(&file.span, format!("`{}`: {message}", file.value.display()), None);
+        }
+    });
+}
+
+/// Reports CRLs past their nextUpdate on listeners that refuse devices then. What cannot be read was reported by [`check`].
+pub(super) fn check_freshness(config: &Config, problems: &Problems, now: i64) {
+    let strict = |tls: &&Tls| tls.stale == StalePolicy::Deny;
+    for tls in config.listeners.iter().filter_map(|listener| listener.tls.as_ref()).filter(strict) {
+        for_each_crl(tls, |file, crls| {
+            for crl in crls.unwrap_or_default() {
+                let Freshness::Stale { next_update } = Freshness::at(crl.status().next_update, now) else { continue };
+                let path = file.value.display();
+                let (issuer, due) = (crl.issuer_text(), signet_admin::date(next_update));
                 problems.at(
                     &file.span,
-                    format!(
-                        "`{}`: the list of `{}` is past its nextUpdate, {}: every device of that CA would be refused",
-                        file.value.display(),
-                        crl.issuer_text(),
-                        signet_admin::date(next_update)
-                    ),
+                    format!("`{path}`: the list of `{issuer}` is past its nextUpdate, {due}: every device of that CA would be refused"),
                     Some("fetch a fresh list from that CA, or set crl_stale = \"allow\" to go on with the old one".to_owned()),
                 );
             }
-        }
+        });
+    }
+}
+
+fn for_each_crl(tls: &Tls, mut with: impl FnMut(&At<PathBuf>, Result<Vec<Crl>, String>)) {
+    if tls.crl.is_empty() {
+        return;
+    }
+    // Trust that cannot be read was reported where it is named.
+    let Ok(issuers) = crl_files::issuers(tls) else { return };
+    for file in &tls.crl {
+        with(file, crl_files::read(&file.value, &issuers));
     }
 }
 
@@ -106,7 +111,9 @@ fn words(error: TlsError, path: &Path) -> (String, Option<String>) {
     match error {
         TlsError::Read { path, source } => {
             let hint = match source.kind() {
-                std::io::ErrorKind::NotFound => "paths are relative to the configuration file; `signet quickstart` makes missing ones of its own",
+                std::io::ErrorKind::NotFound => {
+                    "paths are relative to the configuration file; `signet quickstart` makes missing ones of its own"
+                }
                 std::io::ErrorKind::PermissionDenied => "run signet as the user that may read it, or change the file's owner",
                 _ => return (format!("cannot read `{}`: {}", path.display(), plain(&source)), None),
             };

@@ -100,7 +100,7 @@ fn resolve_listeners(files: Vec<super::file::Listener>, base: &Path, problems: &
     let mut listeners = Vec::new();
     for (index, file) in files.into_iter().enumerate() {
         let header = file.header.span.clone();
-        let place = file.name.as_ref().map_or(header.clone(), |name| name.span.clone());
+        let place = file.name.as_ref().map_or_else(|| header.clone(), |name| name.span.clone());
         let binds = file.bind.clone();
         let Some(listener) = Listener::resolve(file, index, base, problems) else { continue };
         if names.insert(listener.name.clone(), ()).is_some() {

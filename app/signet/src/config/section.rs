@@ -41,11 +41,6 @@ impl<'a> Section<'a> {
         Self { name: name.into(), table, span, known: RefCell::new(Vec::new()), problems }
     }
 
-    /// How the section is called in messages.
-    pub(crate) fn name(&self) -> &str {
-        &self.name
-    }
-
     /// The keys that are written, whatever their values: what has a wrong value is not missing.
     pub(crate) fn keys(&self) -> Vec<String> {
         self.table.keys().map(|key| key.get_ref().to_string()).collect()
@@ -145,17 +140,17 @@ impl<'a> Section<'a> {
     }
 
     /// A nested table, `[key]`.
-    pub(crate) fn section(&self, key: &'static str) -> Option<Section<'a>> {
+    pub(crate) fn section(&self, key: &'static str) -> Option<Self> {
         self.known.borrow_mut().push(key);
         let value = self.table.get(key)?;
         match value.get_ref() {
-            DeValue::Table(table) => Some(Section::new(format!("[{key}]"), table, value.span(), self.problems)),
+            DeValue::Table(table) => Some(Self::new(format!("[{key}]"), table, value.span(), self.problems)),
             other => self.mismatch(key, &format!("a table, written `[{key}]`"), other, &value.span()),
         }
     }
 
     /// Repeated tables, `[[key]]`.
-    pub(crate) fn sections(&self, key: &'static str) -> Vec<Section<'a>> {
+    pub(crate) fn sections(&self, key: &'static str) -> Vec<Self> {
         self.known.borrow_mut().push(key);
         let Some(value) = self.table.get(key) else { return Vec::new() };
         let name = format!("[[{key}]]");
@@ -166,7 +161,7 @@ impl<'a> Section<'a> {
         items
             .iter()
             .filter_map(|item| match item.get_ref() {
-                DeValue::Table(table) => Some(Section::new(name.clone(), table, item.span(), self.problems)),
+                DeValue::Table(table) => Some(Self::new(name.clone(), table, item.span(), self.problems)),
                 other => self.mismatch(key, &format!("a table, written `{name}`"), other, &item.span()),
             })
             .collect()
@@ -216,7 +211,7 @@ pub(crate) fn written(value: Duration) -> String {
     }
     [(86_400, "d"), (3600, "h"), (60, "m")]
         .into_iter()
-        .find(|(scale, _)| seconds != 0 && seconds % scale == 0)
+        .find(|(scale, _)| seconds != 0 && seconds.is_multiple_of(*scale))
         .map_or_else(|| format!("{seconds}s"), |(scale, unit)| format!("{}{unit}", seconds / scale))
 }
 
@@ -276,9 +271,8 @@ mod tests {
 
     #[test]
     fn one_run_reports_every_wrong_type_and_every_unknown_key() {
-        let (_, problems) = read("a = 1\nb = \"x\"\nc = [1, \"y\"]\nd = true", |section| {
-            (section.string("a"), section.boolean("b"), section.strings("c"))
-        });
+        let (_, problems) =
+            read("a = 1\nb = \"x\"\nc = [1, \"y\"]\nd = true", |section| (section.string("a"), section.boolean("b"), section.strings("c")));
         assert_eq!(
             problems,
             [

@@ -1,0 +1,318 @@
+//! Every class of mistake a configuration can have, and the words that come back.
+
+use std::fs;
+use std::path::Path;
+
+use signet_ca::KeyType;
+
+use super::*;
+use crate::command::ca::plan;
+
+/// Resolves a text without opening the files it names.
+fn problems(text: &str) -> Vec<String> {
+    let list = Problems::new(Path::new("signet.toml"), text);
+    let file = file::File::parse(text, &list);
+    Config::resolve(file, Path::new("signet.toml"), &list);
+    list.into_sorted().iter().map(ToString::to_string).collect()
+}
+
+/// A listener that is right, with `more` added.
+fn listener(more: &str) -> String {
+    format!(
+        "[[listener]]\nbind = [\"127.0.0.1:8883\"]\ntransport = \"tls\"\ncertificate = \"s.pem\"\nkey = \"s.key\"\ntrust = [\"ca.pem\"]\n{more}\n"
+    )
+}
+
+fn one(text: &str) -> String {
+    let found = problems(text);
+    assert_eq!(found.len(), 1, "{}", found.join("\n"));
+    found.into_iter().next().unwrap()
+}
+
+#[test]
+fn the_quickstart_template_is_right_and_names_every_key() {
+    let text = include_str!("../template/signet.toml").replace("@PORT@", "8883");
+    assert_eq!(problems(&text), Vec::<String>::new());
+    // With every commented setting switched on there is no unknown key and no value out of range: the defaults shown are real.
+    let is_setting = |line: &str| {
+        line.strip_prefix("# ")
+            .and_then(|rest| rest.split_once(" = "))
+            .is_some_and(|(key, _)| key.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_'))
+    };
+    let mut seen = std::collections::HashSet::new();
+    let mut all = String::new();
+    for line in text.lines() {
+        let line = if is_setting(line) { line.trim_start_matches("# ") } else { line };
+        let key = line.split(" = ").next().unwrap_or_default();
+        // An alternative to a key that is set above, or a key of another mode.
+        if line.starts_with('[') {
+            seen.clear();
+        } else if line.contains(" = ") && !line.starts_with('#') && !seen.insert(key.to_owned()) {
+            continue;
+        }
+        all.push_str(line);
+        all.push('\n');
+    }
+    assert_eq!(problems(&all), Vec::<String>::new());
+    let list = Problems::new(Path::new("signet.toml"), &all);
+    let commented = Config::resolve(file::File::parse(&all, &list), Path::new("signet.toml"), &list);
+    let plain = Config::resolve(file::File::parse(&text, &list), Path::new("signet.toml"), &list);
+    assert_eq!(commented.limits, plain.limits, "a default shown in the template is not the default");
+}
+
+#[test]
+fn an_unknown_key_is_answered_with_the_nearest_name() {
+    let text = listener("certifcate = \"x\"");
+    assert_eq!(
+        one(&text),
+        "signet.toml:7:1: unknown key `certifcate` in [[listener]]\n  |\n7 | certifcate = \"x\"\n  | ^^^^^^^^^^\n  = hint: did you mean `certificate`?"
+    );
+}
+
+#[test]
+fn every_problem_is_reported_in_one_run() {
+    let found = problems(
+        "data_dri = \"x\"\n[log]\nlevel = \"loud\"\n[ca]\ncrl_validity = \"7\"\n[[listener]]\nbind = \"localhost\"\ntransport = \"tls\"\nkey = 5\n[[access]]\nwho = \"devises\"\npublish = [\"a/#/b\"]\n[limits]\nreceive_maximum = 0\n",
+    );
+    let starts: Vec<&str> = found.iter().map(|problem| problem.lines().next().unwrap()).collect();
+    assert_eq!(
+        starts,
+        [
+            "signet.toml:1:1: unknown key `data_dri` in the top level",
+            "signet.toml:3:9: `loud` is not a value of `level`, expected one of `error`, `warn`, `info`, `debug` and `trace`",
+            "signet.toml:5:16: `7` is not a duration",
+            "signet.toml:6:1: [[listener]] with transport = \"tls\" has no `trust`",
+            "signet.toml:6:1: [[listener]] with transport = \"tls\" has no `certificate`",
+            "signet.toml:7:8: `localhost` is not an address and port",
+            "signet.toml:9:7: `key` must be a string, found a value of type integer",
+            "signet.toml:11:7: `devises` is nobody a rule can be for",
+            "signet.toml:12:12: `#` in topic pattern `a/#/b`: `+` must stand alone in its level, `#` must be the whole last level",
+            "signet.toml:14:19: `receive_maximum` is out of range",
+        ]
+    );
+    assert!(found[7].ends_with("hint: did you mean `devices`?"), "{}", found[7]);
+}
+
+#[test]
+fn a_syntax_error_hides_nothing_and_brings_no_others() {
+    let found = problems("data_dir = \n[[listener]]\n");
+    assert_eq!(found.len(), 1, "{}", found.join("\n"));
+    assert!(found[0].starts_with("signet.toml:1:"), "{}", found[0]);
+    assert!(problems("a = 1\na = 2\n")[0].starts_with("signet.toml:2:1: duplicate key"));
+}
+
+#[test]
+fn a_file_without_a_listener_is_answered_with_a_way_on() {
+    let found = one("data_dir = \"x\"\n");
+    assert!(found.starts_with("signet.toml: no [[listener]]: nobody could connect\n  = hint: `signet quickstart"), "{found}");
+}
+
+#[test]
+fn a_mistake_in_a_template_is_marked_inside_the_text() {
+    let found = one(&listener("username = \"x-${cert.cnn}\""));
+    assert_eq!(
+        found,
+        "signet.toml:7:15: unknown field `${cert.cnn}`; did you mean `${cert.cn}`?\n  |\n7 | username = \"x-${cert.cnn}\"\n  |               ^^^^^^^^^^^"
+    );
+    let found = one(&listener("device = \"${username}\""));
+    assert!(found.contains("does not come from the certificate"), "{found}");
+    let found = one(&listener("bind_client_identifier = \"${devcie}*\""));
+    assert!(found.contains("did you mean `${device}`?"), "{found}");
+}
+
+#[test]
+fn what_cannot_work_together_is_refused() {
+    let found = one("[[listener]]\nbind = [\"127.0.0.1:1883\"]\ntransport = \"tcp\"\nanonymous = true\ncertificate = \"x\"\n");
+    assert!(found.starts_with("signet.toml:5:15: `certificate` has no meaning with transport = \"tcp\""), "{found}");
+    let found = one("[[listener]]\nbind = [\"127.0.0.1:1883\"]\ntransport = \"tcp\"\n");
+    assert!(found.contains("nobody could connect here"), "{found}");
+    let found = one(&listener("anonymous = true"));
+    assert!(found.contains("`anonymous` has no meaning where every client must show a certificate"), "{found}");
+    let found = one("[[listener]]\nbind = [\"127.0.0.1:1883\"]\ntransport = \"tcp\"\nanonymous = true\nusername = \"${cert.cn}\"\n");
+    assert!(found.contains("needs a certificate, and this listener asks for none"), "{found}");
+    let twice = format!("{}{}", listener("name = \"a\""), listener("name = \"a\""));
+    let found = problems(&twice);
+    assert_eq!(found.len(), 2, "{}", found.join("\n"));
+    assert!(found[0].contains("`127.0.0.1:8883` is bound twice, listener `a` has it already") || found[1].contains("is bound twice"));
+    assert!(found.iter().any(|problem| problem.contains("two listeners are called `a`")));
+}
+
+#[test]
+fn paths_are_relative_to_the_file() {
+    let text = listener("");
+    let list = Problems::new(Path::new("/etc/signet/signet.toml"), &text);
+    let config = Config::resolve(file::File::parse(&text, &list), Path::new("/etc/signet/signet.toml"), &list);
+    assert!(list.is_empty());
+    assert_eq!(config.data_dir, Path::new("/etc/signet/data"));
+    assert_eq!(config.admin_socket, Path::new("/etc/signet/data/admin.sock"));
+    assert_eq!(config.listeners[0].tls.as_ref().unwrap().trust[0].value, Path::new("/etc/signet/ca.pem"));
+}
+
+// === The files it names ===
+
+/// A directory with an authority, a server certificate and a configuration.
+struct Set {
+    dir: tempfile::TempDir,
+}
+
+impl Set {
+    fn new() -> Self {
+        let set = Self { dir: tempfile::tempdir().unwrap() };
+        crate::ca_files::create(&set.path("ca"), &plan("Test", KeyType::P256)).unwrap();
+        set.issue_server("server", 365 * 86_400);
+        set.configure("");
+        set
+    }
+
+    fn path(&self, name: &str) -> std::path::PathBuf {
+        self.dir.path().join(name)
+    }
+
+    fn now() -> i64 {
+        signet_net::unix_seconds()
+    }
+
+    fn issue_server(&self, name: &str, seconds: i64) {
+        let authority = signet_ledger::AuthorityFiles::new(self.path("ca")).load(Self::now()).unwrap();
+        let key = signet_ledger::PrivateKey::generate(KeyType::P256).unwrap();
+        let mut ledger = signet_ledger::MemoryLedger::new();
+        let request = signet_ca::IssuanceRequest::server(vec!["localhost".parse().unwrap()], key.subject_key().unwrap(), "test").unwrap();
+        let request = request.with_validity(seconds).unwrap();
+        let entropy = signet_ledger::serial_entropy().unwrap();
+        let issued = signet_ca::issue_certificate(&authority, &mut ledger, request, entropy, Self::now()).unwrap();
+        fs::write(self.path(&format!("{name}.pem")), issued.chain_pem()).unwrap();
+        key.write(&self.path(&format!("{name}.key")), signet_ledger::Overwrite::Forced).unwrap();
+    }
+
+    fn configure(&self, more: &str) {
+        let text = format!(
+            "[[listener]]\nbind = [\"127.0.0.1:0\"]\ntransport = \"tls\"\ncertificate = \"server.pem\"\nkey = \"server.key\"\ntrust = [\"ca/ca.pem\"]\n{more}\n"
+        );
+        fs::write(self.path("signet.toml"), text).unwrap();
+    }
+
+    /// The problems, with the directory's name taken out.
+    fn problems_at(&self, now: i64) -> Vec<String> {
+        match load_strictly(&self.path("signet.toml"), now) {
+            Ok(_) => Vec::new(),
+            Err(ConfigError::Problems(list)) => {
+                let directory = format!("{}/", self.dir.path().display());
+                list.iter().map(|problem| problem.to_string().replace(&directory, "")).collect()
+            }
+            Err(ConfigError::Unreadable(failure)) => panic!("{failure}"),
+        }
+    }
+
+    fn problem(&self) -> String {
+        let found = self.problems_at(Self::now());
+        assert_eq!(found.len(), 1, "{}", found.join("\n"));
+        found.into_iter().next().unwrap()
+    }
+}
+
+#[test]
+fn files_that_fit_are_no_problem() {
+    assert_eq!(Set::new().problems_at(Set::now()), Vec::<String>::new());
+}
+
+#[test]
+fn pem_that_holds_no_key_is_named_at_the_key() {
+    let set = Set::new();
+    fs::copy(set.path("server.pem"), set.path("server.key")).unwrap();
+    let found = set.problem();
+    assert!(found.starts_with("signet.toml:5:7: `server.key`: "), "{found}");
+    assert!(found.contains("no private key") && found.contains("hint: "), "{found}");
+}
+
+#[test]
+fn a_key_of_another_certificate_is_named() {
+    let set = Set::new();
+    set.issue_server("other", 365 * 86_400);
+    fs::copy(set.path("other.key"), set.path("server.key")).unwrap();
+    let found = set.problem();
+    assert!(found.starts_with("signet.toml:5:7: "), "{found}");
+    assert!(found.contains("is not the private key of the certificate in `server.pem`") && found.contains("hint: "), "{found}");
+}
+
+#[test]
+fn an_expired_server_certificate_is_named_with_its_date() {
+    let set = Set::new();
+    let found = set.problems_at(Set::now() + 366 * 86_400);
+    assert_eq!(found.len(), 1, "{}", found.join("\n"));
+    assert!(found[0].starts_with("signet.toml:4:15: `server.pem`: ") && found[0].contains("expired"), "{}", found[0]);
+    assert!(found[0].contains("hint: "), "{}", found[0]);
+}
+
+#[test]
+fn a_leaf_in_a_ca_file_is_refused() {
+    let set = Set::new();
+    set.configure("");
+    let text = fs::read_to_string(set.path("signet.toml")).unwrap().replace("ca/ca.pem", "server.pem");
+    fs::write(set.path("signet.toml"), text).unwrap();
+    let found = set.problem();
+    assert!(found.starts_with("signet.toml:6:10: `server.pem`: "), "{found}");
+}
+
+#[test]
+fn files_that_are_missing_are_all_named() {
+    let set = Set::new();
+    set.configure("crl = [\"gone.pem\"]");
+    fs::remove_file(set.path("server.pem")).unwrap();
+    let found = set.problems_at(Set::now());
+    assert_eq!(found.len(), 2, "{}", found.join("\n"));
+    assert!(found[0].starts_with("signet.toml:4:15: cannot read `server.pem`: no such file or directory"), "{}", found[0]);
+    assert!(found[1].starts_with("signet.toml:7:8: `gone.pem`: cannot be read: no such file or directory"), "{}", found[1]);
+}
+
+/// Signs an empty CRL with the authority in `ca`, valid for `seconds` from now.
+fn sign_crl(ca: &Path, to: &Path, seconds: i64) {
+    let now = Set::now();
+    let authority = signet_ledger::AuthorityFiles::new(ca).load(now).unwrap();
+    let mut ledger = signet_ledger::MemoryLedger::new();
+    let crl = signet_ca::publish_crl(&authority, &mut ledger, now, seconds).unwrap();
+    fs::write(to, crl.pem()).unwrap();
+}
+
+#[test]
+fn a_crl_of_another_issuer_is_refused_with_both_names() {
+    let set = Set::new();
+    crate::ca_files::create(&set.path("partner"), &plan("Partner", KeyType::P256)).unwrap();
+    sign_crl(&set.path("partner"), &set.path("crl.pem"), 3600);
+    set.configure("crl = [\"crl.pem\"]");
+    let found = set.problem();
+    assert!(found.starts_with("signet.toml:7:8: `crl.pem`: "), "{found}");
+    assert!(found.contains("CN=Partner Issuing") && found.contains("CN=Test Issuing"), "{found}");
+}
+
+#[test]
+fn a_crl_past_its_next_update_is_refused_unless_allowed() {
+    let set = Set::new();
+    sign_crl(&set.path("ca"), &set.path("crl.pem"), 3600);
+    set.configure("crl = [\"crl.pem\"]");
+    assert_eq!(set.problems_at(Set::now()), Vec::<String>::new());
+    let found = set.problems_at(Set::now() + 3700);
+    assert_eq!(found.len(), 1, "{}", found.join("\n"));
+    assert!(found[0].contains("is past its nextUpdate") && found[0].contains("crl_stale = \"allow\""), "{}", found[0]);
+    set.configure("crl = [\"crl.pem\"]\ncrl_stale = \"allow\"");
+    assert_eq!(set.problems_at(Set::now() + 3700), Vec::<String>::new());
+}
+
+#[test]
+fn half_a_crl_is_refused() {
+    let set = Set::new();
+    sign_crl(&set.path("ca"), &set.path("crl.pem"), 3600);
+    let whole = fs::read_to_string(set.path("crl.pem")).unwrap();
+    fs::write(set.path("crl.pem"), &whole[..whole.len() / 2]).unwrap();
+    set.configure("crl = [\"crl.pem\"]");
+    assert!(set.problem().starts_with("signet.toml:7:8: `crl.pem`: "), "{}", set.problem());
+}
+
+#[test]
+fn an_authority_with_a_part_missing_is_named() {
+    let set = Set::new();
+    fs::remove_file(set.path("ca/issuing.key")).unwrap();
+    let text = fs::read_to_string(set.path("signet.toml")).unwrap();
+    fs::write(set.path("signet.toml"), format!("{text}\n[ca]\ndir = \"ca\"\n")).unwrap();
+    let found = set.problem();
+    assert!(found.contains("issuing.key` cannot be read"), "{found}");
+}
