@@ -107,7 +107,7 @@ impl CaCertificate {
     }
 
     /// Checks that this certificate was signed by `issuer`.
-    fn check_issued_by(&self, issuer: &Self) -> Result<(), AuthorityError> {
+    pub(crate) fn check_issued_by(&self, issuer: &Self) -> Result<(), AuthorityError> {
         let broken = || AuthorityError::BrokenChain { subject: self.subject(), issuer: issuer.subject() };
         let (_, certificate) = X509Certificate::from_der(self.der()).map_err(|error| AuthorityError::Unreadable(error.to_string()))?;
         if certificate.issuer().as_raw() != issuer.subject_der {

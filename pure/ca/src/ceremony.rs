@@ -39,7 +39,9 @@ pub fn create_root(
     let params = authority_params(name, &key, entropy, (not_before, end(now, validity_seconds)?), 1)?;
     let bridge = Bridge::new(signer, &key);
     let signed = params.self_signed(&bridge);
-    finish(signed, &bridge)
+    let root = finish(signed, &bridge)?;
+    root.check_issued_by(&root)?;
+    Ok(root)
 }
 
 /// Creates an issuing authority below `root`, which may sign end-entity certificates only. Its validity ends with the root's at the latest.
@@ -66,7 +68,9 @@ pub fn create_issuing(
     let params = authority_params(name, public_key, entropy, (not_before, not_after), 0)?;
     let bridge = Bridge::new(root_signer, &root_key);
     let signed = params.signed_by(public_key, &issuer(root, &bridge)?);
-    finish(signed, &bridge)
+    let issuing = finish(signed, &bridge)?;
+    issuing.check_issued_by(root)?;
+    Ok(issuing)
 }
 
 fn end(now: i64, validity_seconds: i64) -> Result<i64, CeremonyError> {

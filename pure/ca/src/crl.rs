@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use rcgen::{CertificateRevocationListParams, KeyIdMethod, RevocationReason, RevokedCertParams};
 use signet_identity::SerialNumber;
 use signet_revocation::{Generation, Reason};
+use x509_parser::prelude::FromDer as _;
+use x509_parser::revocation_list::CertificateRevocationList;
 
 use crate::authority::Authority;
 use crate::error::CrlError;
@@ -12,6 +14,7 @@ use crate::ledger::{CrlRecord, Ledger, RevocationEvent};
 use crate::pem::encode_pem;
 use crate::profile::VALIDITY_SECONDS_MIN;
 use crate::time::calendar;
+use crate::verify::verify;
 
 /// Time from one CRL to the latest next one unless asked otherwise: 7 days, in seconds.
 pub const DEFAULT_CRL_VALIDITY_SECONDS: i64 = 7 * 24 * 60 * 60;
@@ -72,9 +75,20 @@ pub fn publish_crl(authority: &Authority, ledger: &mut dyn Ledger, now: i64, val
     let signed = params
         .signed_by(&authority.issuer(&bridge)?)
         .map_err(|error| bridge.take_failure().map_or_else(|| CrlError::Encode(error.to_string()), CrlError::Signer))?;
+    check(authority, signed.der())?;
     let record = CrlRecord { issuer: digest, number, this_update: now, next_update, der: signed.der().to_vec() };
     ledger.record_crl(&record)?;
     Ok(SignedCrl { record, entries: listed.len() })
+}
+
+/// Reads the CRL back with another parser than the one that wrote it, before anybody relies on it: our issuer, and a signature of its key.
+fn check(authority: &Authority, der: &[u8]) -> Result<(), CrlError> {
+    let (_, crl) = CertificateRevocationList::from_der(der).map_err(|error| CrlError::Encode(error.to_string()))?;
+    if crl.issuer().as_raw() != authority.certificate().subject_der() {
+        return Err(CrlError::Differs);
+    }
+    let key = authority.certificate().key();
+    verify(key, &crl.signature_algorithm, crl.tbs_cert_list.as_ref(), &crl.signature_value.data).map_err(|_| CrlError::Differs)
 }
 
 fn entry(event: &RevocationEvent) -> Option<RevokedCertParams> {

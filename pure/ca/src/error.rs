@@ -129,9 +129,9 @@ pub enum IssuanceError {
         /// The intent's serial number.
         serial: SerialNumber,
     },
-    /// What was signed is not what was linted and recorded.
+    /// What the signer returned is not a signature over what was linted and recorded.
     #[error(
-        "the signed certificate with serial number `{serial}` differs from the one that was checked: this is a bug in Signet; the certificate was discarded"
+        "the signed certificate with serial number `{serial}` differs from the one that was checked, or does not verify with the authority's key: the signer is faulty; the certificate was discarded"
     )]
     Differs {
         /// The intent's serial number.
@@ -180,6 +180,9 @@ pub enum CrlError {
     /// The signer failed.
     #[error(transparent)]
     Signer(#[from] SignerError),
+    /// The signer made a signature that does not verify.
+    #[error("the signed CRL does not verify with the authority's key: the signer is faulty; the CRL was discarded")]
+    Differs,
     /// The CRL could not be written.
     #[error("the CRL cannot be encoded: {0}")]
     Encode(String),

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use signet_ca::{Csr, CsrError, IssuanceRequest, KeyType, SubjectKeyError, decode_pem, encode_pem, issue_certificate};
 use signet_identity::DeviceName;
-use signet_ledger::{MemoryLedger, read_key, serial_entropy};
+use signet_ledger::{MemoryLedger, check_belongs_together, read_key, serial_entropy};
 
 use crate::support::{create_authority, now, openssl_ok, put, text};
 
@@ -19,8 +19,9 @@ fn request(directory: &Path, key_arguments: &[&str], request_arguments: &[&str])
 const P256: &[&str] = &["-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256"];
 
 #[test]
-fn requests_of_every_key_type_are_accepted() {
+fn requests_of_every_key_type_become_certificates() {
     let directory = tempfile::tempdir().unwrap();
+    let (files, authority) = create_authority(directory.path(), KeyType::P256);
     for (arguments, digest, kind) in [
         (P256, "-sha256", "P-256"),
         (P256, "-sha512", "P-256"),
@@ -36,6 +37,12 @@ fn requests_of_every_key_type_are_accepted() {
         assert_eq!(csr.key().kind().to_string(), kind);
         assert_eq!(csr.device_name().unwrap().as_str(), "pump-7");
         assert_eq!(read_key(&key).unwrap().subject_key().unwrap(), *csr.key(), "{kind}");
+        let request = IssuanceRequest::device(csr.device_name().unwrap(), csr.key().clone(), "test");
+        let issued = issue_certificate(&authority, &mut MemoryLedger::new(), request, serial_entropy().unwrap(), now()).unwrap();
+        let chain = put(directory.path().join("device.pem"), issued.chain_pem());
+        let verified = openssl_ok(&["verify", "-CAfile", text(&files.bundle()), "-purpose", "sslclient", text(&chain)]);
+        assert!(verified.ends_with("device.pem: OK\n"), "{verified}");
+        assert_eq!(check_belongs_together(&chain, &key).unwrap().key_kind(), kind);
         let der = decode_pem(&pem).unwrap().remove(0).der;
         assert_eq!(Csr::parse(&der).unwrap().key(), csr.key(), "the same request as DER");
         assert_eq!(Csr::parse(encode_pem("NEW CERTIFICATE REQUEST", &der).as_bytes()).unwrap().key(), csr.key());

@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use signet_ca::{
-    Authority, IssuanceError, IssuanceRequest, IssuedCertificate, KeyType, Ledger as _, LedgerError, SerialEntropy, ServerName, Status,
-    issue_certificate, prepare,
+    Authority, IssuanceError, IssuanceRequest, IssuedCertificate, KeyType, Ledger as _, LedgerError, SerialEntropy, ServerName,
+    SignatureAlgorithm, Signer, SignerError, Status, issue_certificate, prepare,
 };
 use signet_identity::DeviceName;
 use signet_ledger::{AuthorityFiles, MemoryLedger, Overwrite, PrivateKey, check_belongs_together, read_key, serial_entropy};
@@ -184,4 +184,48 @@ fn a_token_is_redeemed_by_the_authority_that_prepared_it() {
     let error = token.issue(&other, &mut ledger, now()).unwrap_err();
     assert!(matches!(error, IssuanceError::WrongAuthority { .. }), "{error}");
     assert_eq!(ledger.list(0, 1).unwrap()[0].status(now()), Status::Intended);
+}
+
+/// A signer that fails in one way once the authority was made.
+struct Faulty {
+    key: PrivateKey,
+    fault: Result<Vec<u8>, SignerError>,
+}
+
+impl Signer for Faulty {
+    fn algorithm(&self) -> SignatureAlgorithm {
+        self.key.algorithm()
+    }
+
+    fn public_key(&self) -> &[u8] {
+        self.key.public_key()
+    }
+
+    fn sign(&self, _message: &[u8]) -> Result<Vec<u8>, SignerError> {
+        self.fault.clone()
+    }
+}
+
+#[test]
+fn a_signer_that_fails_or_lies_leaves_an_intent_and_hands_out_nothing() {
+    let directory = tempfile::tempdir().unwrap();
+    let (files, good) = create_authority(directory.path(), KeyType::P256);
+    let of_other_key = PrivateKey::generate(KeyType::P256).unwrap().sign(b"message").unwrap();
+    for (fault, text) in [
+        (Err(SignerError("module unplugged".to_owned())), "stays intended and was not issued: signing failed: module unplugged"),
+        (Ok(Vec::new()), "differs from the one that was checked"),
+        (Ok(of_other_key), "differs from the one that was checked"),
+    ] {
+        let signer = Box::new(Faulty { key: read_key(&files.issuing_key()).unwrap(), fault });
+        let authority = Authority::new(good.certificate().clone(), good.chain().to_vec(), signer).unwrap();
+        let mut ledger = MemoryLedger::new();
+        let error = issue_certificate(&authority, &mut ledger, device_request("a"), serial_entropy().unwrap(), now()).unwrap_err();
+        assert!(error.to_string().contains(text), "{error}");
+        let records = ledger.list(0, 9).unwrap();
+        assert_eq!((records.len(), records[0].status(now())), (1, Status::Intended));
+        signet_ca::publish_crl(&authority, &mut ledger, now(), 3600).unwrap_err();
+        assert_eq!(ledger.latest_crl(authority.name_digest()).unwrap(), None);
+        let faulty = Faulty { key: read_key(&files.root_key()).unwrap(), fault: Ok(Vec::new()) };
+        signet_ca::create_root("Root", &faulty, serial_entropy().unwrap(), now(), 86_400).unwrap_err();
+    }
 }
