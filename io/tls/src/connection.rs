@@ -302,7 +302,14 @@ fn explain(error: &Error, established: bool) -> Refusal {
     match error {
         Error::NoCertificatesPresented => no_certificate(),
         Error::AlertReceived(alert) if established => handshake(format!("the client ended the connection with the alert {alert:?}"), "see the client's own log"),
-        Error::AlertReceived(AlertDescription::UnknownCA | AlertDescription::BadCertificate | AlertDescription::CertificateUnknown) => handshake(
+        // DecryptError is what some say to a certificate of another CA that has the name of one they know.
+        Error::AlertReceived(
+            AlertDescription::UnknownCA
+            | AlertDescription::BadCertificate
+            | AlertDescription::CertificateUnknown
+            | AlertDescription::CertificateExpired
+            | AlertDescription::DecryptError,
+        ) => handshake(
             "the client does not trust this server's certificate".to_owned(),
             "give the client the CA of the server certificate (mosquitto_pub: `--cafile ca/ca.pem`), and connect by a name that the certificate holds",
         ),
