@@ -1,0 +1,23 @@
+//! Writes the corpus into files, one directory a target, for the coverage-guided fuzzer to start from: `corpus DIRECTORY`.
+
+use std::path::Path;
+
+use signet_fuzz::corpus::{self, CorpusError};
+
+fn main() -> Result<(), CorpusError> {
+    let directory = std::env::args().nth(1).ok_or("usage: corpus DIRECTORY")?;
+    for (target, inputs) in [
+        ("packet", corpus::packets()?),
+        ("topic", corpus::topics()),
+        ("template", corpus::templates()),
+        ("leaf", corpus::certificates()?),
+        ("crl", corpus::crls()?),
+    ] {
+        let directory = Path::new(&directory).join(target);
+        std::fs::create_dir_all(&directory)?;
+        for (number, input) in inputs.iter().enumerate() {
+            std::fs::write(directory.join(format!("{number:02}")), input)?;
+        }
+    }
+    Ok(())
+}
