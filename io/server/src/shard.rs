@@ -250,7 +250,7 @@ impl Shard {
         };
         link.confirmations.push(done);
         let (cause, will) = match cause {
-            signet_net::KickCause::Revoked(_) => (KickCause::Revoked, self.shared.will_on_revoke),
+            signet_net::KickCause::Revoked(reason) => (KickCause::Revoked(reason.name()), self.shared.will_on_revoke),
             signet_net::KickCause::Administrative(why) => {
                 tracing::info!(connection = id.number(), "disconnected by an operator: {why}");
                 (KickCause::Administrative, WillRule::Publish)

@@ -1,5 +1,6 @@
 //! Everything that can happen to a shard of the broker.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use signet_mqtt::{DecodeError, Message, Packet, QoS, ReasonCode, SubscriptionIdentifier};
@@ -66,8 +67,8 @@ pub enum Input {
 /// Why a connection is ended from outside.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum KickCause {
-    /// Its certificate, or one on the path to the trust anchor, was revoked.
-    Revoked,
+    /// Its certificate, or one on the path to the trust anchor, was revoked, for the reason of this name (RFC 5280 §5.3.1).
+    Revoked(&'static str),
     /// Its certificate expired.
     Expired,
     /// Its certificate is no longer trusted for another reason: the trust anchors changed.
@@ -83,21 +84,22 @@ impl KickCause {
     #[must_use]
     pub fn reason_code(self) -> ReasonCode {
         match self {
-            Self::Revoked | Self::Expired | Self::Untrusted | Self::Administrative => ReasonCode::AdministrativeAction,
+            Self::Revoked(_) | Self::Expired | Self::Untrusted | Self::Administrative => ReasonCode::AdministrativeAction,
             Self::ShuttingDown => ReasonCode::ServerShuttingDown,
         }
     }
 
     /// The same in words, for the Reason String and the log.
     #[must_use]
-    pub fn text(self) -> &'static str {
-        match self {
-            Self::Revoked => "the client certificate was revoked",
-            Self::Expired => "the client certificate expired",
-            Self::Untrusted => "the client certificate is no longer trusted",
+    pub fn text(self) -> Cow<'static, str> {
+        let fixed = match self {
+            Self::Revoked(reason) => return format!("certificate revoked: {reason}").into(),
+            Self::Expired => "certificate expired",
+            Self::Untrusted => "certificate no longer trusted",
             Self::Administrative => "disconnected by an operator",
             Self::ShuttingDown => "the server is shutting down",
-        }
+        };
+        fixed.into()
     }
 }
 

@@ -192,18 +192,18 @@ fn mqtt_3_2_2_21_the_server_keep_alive_replaces_what_the_client_asked_for() {
 fn a_kick_says_why_to_mqtt_5_and_closes_for_mqtt_3_1_1() {
     let mut rig = Rig::new();
     let a = rig.connect(v5("a"));
-    rig.kick(a, KickCause::Revoked, WillRule::Publish);
+    rig.kick(a, KickCause::Revoked("keyCompromise"), WillRule::Publish);
     match rig.next(a) {
         Some(Packet::Disconnect(disconnect)) => {
             assert_eq!(disconnect.reason_code, ReasonCode::AdministrativeAction);
-            assert_eq!(disconnect.reason_string.as_deref(), Some("the client certificate was revoked"));
+            assert_eq!(disconnect.reason_string.as_deref(), Some("certificate revoked: keyCompromise"));
         }
         other => panic!("no DISCONNECT: {other:?}"),
     }
     let b = rig.connect(v311("b"));
-    rig.kick(b, KickCause::Revoked, WillRule::Publish);
+    rig.kick(b, KickCause::Revoked("keyCompromise"), WillRule::Publish);
     assert_eq!(rig.next(b), None);
-    assert_eq!(rig.closed(b), Some(&CloseCause::Kicked(KickCause::Revoked)));
+    assert_eq!(rig.closed(b), Some(&CloseCause::Kicked(KickCause::Revoked("keyCompromise"))));
     assert_eq!(rig.stats().kicked, 2);
 }
 

@@ -119,7 +119,7 @@ fn a_revoked_device_has_its_will_published_or_dropped_as_configured() {
         let mut rig = Rig::new();
         let watcher = watcher(&mut rig);
         let a = rig.connect(v5("a").expiry(10).will("will/a", "gone", 0));
-        rig.kick(a, KickCause::Revoked, rule);
+        rig.kick(a, KickCause::Revoked("keyCompromise"), rule);
         rig.pass(20_000);
         assert_eq!(rig.payloads(watcher).len(), expected, "{rule:?}");
     }
