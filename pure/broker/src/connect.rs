@@ -55,7 +55,9 @@ impl Broker {
         if session_present {
             self.note_connected(session, true, context);
         }
-        self.answer(id, Packet::Connack(Box::new(connack)), after, context);
+        if !self.welcome(id, connack, after, context) {
+            return;
+        }
         context.output.push(Output::Event(Event::Connected {
             connection: id,
             client_identifier: client.client_identifier().clone(),
@@ -63,6 +65,18 @@ impl Broker {
             session_present,
         }));
         self.pump(session, context);
+    }
+
+    /// Sends the CONNACK. If it is larger than the client takes the connection ends without a word: a DISCONNECT would come before any
+    /// CONNACK [MQTT-3.2.0-1].
+    fn welcome<D: SharedDirectory, S: Store>(&mut self, id: ConnectionId, connack: Connack, after: Ticket, context: &mut Context<'_, D, S>) -> bool {
+        let Some(connection) = self.connections.get_mut(&id) else { return false };
+        if connection.answer(Packet::Connack(Box::new(connack)), after, context.output) {
+            return true;
+        }
+        connection.hears_disconnect = false;
+        self.disconnect(id, CloseCause::PacketTooLarge, WillRule::Publish, context);
+        false
     }
 
     /// The older connection with this Client Identifier ends [MQTT-3.1.4-3].

@@ -12,7 +12,7 @@ pub struct ConnectionId(pub u64);
 
 /// One Session. Never used again within a process, so that a delivery that comes too late finds nobody rather than somebody else.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct SessionId(u64);
+pub struct SessionId(pub u64);
 
 impl SessionId {
     pub(crate) fn new(shard: ShardId, count: u64) -> Self {

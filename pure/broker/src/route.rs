@@ -180,7 +180,7 @@ impl RouteSet {
         });
     }
 
-    fn recipients(&self, message: &Message) -> Vec<Recipient> {
+    pub(crate) fn recipients(&self, message: &Message) -> Vec<Recipient> {
         let mut recipients = Vec::with_capacity(self.direct.len() + self.groups.len());
         recipients.extend(self.direct.iter().map(|route| route.recipient(message)));
         for group in &self.groups {

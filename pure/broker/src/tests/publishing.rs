@@ -235,9 +235,10 @@ fn what_is_remembered_of_a_topic_ends_with_a_new_subscription() {
     let subscriber = rig.connect(v5("subscriber"));
     rig.subscribe(subscriber, "t", QOS0);
     assert_eq!(rig.publish1(publisher, "t", "2"), ReasonCode::Success);
+    assert_eq!(rig.payloads(subscriber), ["2"]);
     rig.unsubscribe(subscriber, "t");
     assert_eq!(rig.publish1(publisher, "t", "3"), ReasonCode::NoMatchingSubscribers);
-    assert_eq!(rig.payloads(subscriber), ["2"]);
+    assert_eq!(rig.payloads(subscriber), Vec::<String>::new());
 }
 
 #[test]

@@ -1,0 +1,156 @@
+//! The decisions, from CONNECT and certificate to permit or denial.
+
+use std::sync::LazyLock;
+
+use signet_identity::{DeviceName, Leaf, NoIdentity, VerifiedPeer};
+use signet_mqtt::{ConnectProperties, ProtocolVersion};
+
+use super::*;
+use crate::pattern::TopicPattern;
+use crate::rule::{NamePattern, Who};
+
+fn device(name: &str) -> Peer {
+    static LEAF: LazyLock<Leaf> = LazyLock::new(|| {
+        let certificate = rcgen::generate_simple_self_signed(vec!["device.test".to_owned()]).unwrap();
+        Leaf::parse(certificate.cert.der()).unwrap()
+    });
+    Peer::Device(VerifiedPeer::assertion(Arc::new(DeviceIdentity::new(DeviceName::new(name).unwrap(), LEAF.clone(), [])), false))
+}
+
+fn connect(client_identifier: &str, username: Option<&str>) -> Connect {
+    Connect {
+        version: ProtocolVersion::V5,
+        clean_start: true,
+        keep_alive: 0,
+        client_identifier: ClientIdentifier::new(client_identifier.to_owned()),
+        will: None,
+        username: username.map(|text| text.to_owned().into()),
+        password: None,
+        properties: ConnectProperties::default(),
+    }
+}
+
+fn decide(rules: &AdmissionRules, peer: &Peer, connect: &Connect) -> Result<ConnectPermit, Denied> {
+    authorize_connect(rules, peer, connect, || ClientIdentifier::new("assigned"))
+}
+
+fn template(text: &str) -> Template {
+    Template::parse(text).unwrap()
+}
+
+fn topic(text: &str) -> TopicName {
+    TopicName::new(text.to_owned()).unwrap()
+}
+
+fn filter(text: &str) -> TopicFilter {
+    TopicFilter::new(text.to_owned()).unwrap()
+}
+
+fn rule(who: Who, publish: &str, subscribe: &str) -> Rule {
+    Rule {
+        name: "rule".to_owned(),
+        who,
+        publish: vec![TopicPattern::parse(publish).unwrap()],
+        subscribe: vec![TopicPattern::parse(subscribe).unwrap()],
+    }
+}
+
+fn client(peer: &Peer) -> Arc<Client> {
+    let rules = AdmissionRules { anonymous: true, ..AdmissionRules::default() };
+    Arc::clone(decide(&rules, peer, &connect("c", Some("ann"))).unwrap().client())
+}
+
+#[test]
+fn by_default_only_verified_devices_connect() {
+    let rules = AdmissionRules::default();
+    let denied = decide(&rules, &Peer::Anonymous(NoIdentity::NotPresented), &connect("c", None)).unwrap_err();
+    assert_eq!((denied.reason_code, denied.rule.as_str()), (ReasonCode::NotAuthorized, "listener: anonymous = false"));
+    assert!(denied.to_string().contains("the client presented none"), "{denied}");
+    let permit = decide(&rules, &device("pump-7"), &connect("c", None)).unwrap();
+    assert_eq!(permit.client().principal().to_string(), "device `pump-7`");
+    assert!(permit.client().identity().is_some());
+}
+
+#[test]
+fn names_are_taken_from_the_certificate_whatever_the_client_claims() {
+    let rules = AdmissionRules { username: Some(template("u-${device}")), client_identifier: Some(template("${device}")), ..AdmissionRules::default() };
+    let permit = decide(&rules, &device("pump-7"), &connect("admin", Some("root"))).unwrap();
+    assert_eq!((permit.client().username(), permit.client().client_identifier().as_str()), (Some("u-pump-7"), "pump-7"));
+    assert!(!permit.is_assigned());
+}
+
+#[test]
+fn a_missing_field_is_refused_and_never_replaced_by_a_claim() {
+    let rules = AdmissionRules { username: Some(template("${cert.san.uri}")), ..AdmissionRules::default() };
+    let denied = decide(&rules, &device("pump-7"), &connect("c", Some("root"))).unwrap_err();
+    assert!(matches!(denied.reason, DenialReason::Mapping { what: "user name", .. }));
+    let rules = AdmissionRules { anonymous: true, client_identifier: Some(template("${device}")), ..AdmissionRules::default() };
+    let denied = decide(&rules, &Peer::Anonymous(NoIdentity::NotPresented), &connect("pump-7", None)).unwrap_err();
+    assert_eq!(denied.reason_code, ReasonCode::ClientIdentifierNotValid);
+}
+
+#[test]
+fn a_bound_identifier_has_to_belong_to_the_certificate() {
+    let equals = AdmissionRules { binding: ClientIdentifierBinding::Equals(template("${device}")), ..AdmissionRules::default() };
+    let prefix = AdmissionRules { binding: ClientIdentifierBinding::Prefix(template("${device}")), ..AdmissionRules::default() };
+    for (rules, claimed, expected) in
+        [(&equals, "pump-7", true), (&equals, "pump-7-x", false), (&equals, "", false), (&prefix, "pump-7-x", true), (&prefix, "pump-70", false)]
+    {
+        let decided = decide(rules, &device("pump-7"), &connect(claimed, None));
+        assert_eq!(decided.is_ok(), expected, "`{claimed}`");
+        if let Err(denied) = decided {
+            assert_eq!(denied.reason_code, ReasonCode::ClientIdentifierNotValid);
+        }
+    }
+}
+
+#[test]
+fn an_empty_identifier_is_assigned() {
+    let permit = decide(&AdmissionRules::default(), &device("pump-7"), &connect("", None)).unwrap();
+    assert_eq!((permit.client().client_identifier().as_str(), permit.is_assigned()), ("assigned", true));
+}
+
+#[test]
+fn what_no_rule_allows_is_denied() {
+    let pump = client(&device("pump-7"));
+    let rules = Ruleset::compile(vec![rule(Who::Devices, "${device}/#", "${device}/#")]);
+    let permit = authorize_publish(&rules, &pump, &topic("pump-7/x"), QoS::AtMostOnce, false).unwrap();
+    assert_eq!(permit.topic().as_str(), "pump-7/x");
+    let denied = authorize_publish(&rules, &pump, &topic("pump-8/x"), QoS::AtMostOnce, false).unwrap_err();
+    assert_eq!(denied.reason_code, ReasonCode::NotAuthorized);
+    assert!(denied.to_string().contains("device `pump-7`"), "{denied}");
+    assert!(authorize_subscribe(&rules, &pump, &filter("pump-7/#"), QoS::AtMostOnce).is_ok());
+    assert!(authorize_subscribe(&rules, &pump, &filter("#"), QoS::AtMostOnce).is_err());
+    assert!(authorize_subscribe(&rules, &pump, &filter("$share/g/pump-7/#"), QoS::AtMostOnce).is_ok());
+    assert!(authorize_subscribe(&rules, &pump, &filter("$share/pump-7/pump-8/#"), QoS::AtMostOnce).is_err());
+    assert!(authorize_publish(&Ruleset::compile(Vec::new()), &pump, &topic("x"), QoS::AtMostOnce, false).is_err());
+}
+
+#[test]
+fn without_rules_everything_is_allowed_but_the_topics_of_the_server() {
+    let pump = client(&device("pump-7"));
+    let rules = Ruleset::allow_all();
+    assert!(authorize_publish(&rules, &pump, &topic("x"), QoS::AtMostOnce, true).is_ok());
+    assert!(authorize_publish(&rules, &pump, &topic("$SYS/x"), QoS::AtMostOnce, true).is_err());
+    assert!(authorize_subscribe(&rules, &pump, &filter("$SYS/#"), QoS::AtMostOnce).is_ok());
+}
+
+#[test]
+fn rules_apply_to_those_they_name() {
+    let (pump, nobody) = (client(&device("pump-7")), client(&Peer::Anonymous(NoIdentity::PlainTransport)));
+    for (who, for_pump, for_nobody) in [
+        (Who::Everyone, true, true),
+        (Who::Devices, true, false),
+        (Who::Anonymous, false, true),
+        (Who::Device(NamePattern::new("pump-*")), true, false),
+        (Who::Device(NamePattern::new("valve-*")), false, false),
+        (Who::Username("ann".to_owned()), true, true),
+        (Who::Username("bob".to_owned()), false, false),
+    ] {
+        let rules = Ruleset::compile(vec![rule(who.clone(), "t", "t")]).with_version(3);
+        assert_eq!(rules.version(), 3);
+        for (client, expected) in [(&pump, for_pump), (&nobody, for_nobody)] {
+            assert_eq!(authorize_publish(&rules, client, &topic("t"), QoS::AtMostOnce, false).is_ok(), expected, "{who:?}");
+        }
+    }
+}
