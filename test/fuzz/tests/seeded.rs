@@ -21,17 +21,17 @@ mod seeded {
 
     #[test]
     fn identity_templates() {
-        fuzz("template", signet_fuzz::template, &corpus::templates(), 200_000);
+        fuzz("template", signet_fuzz::template, &corpus::templates(), 60_000);
     }
 
     #[test]
     fn leaf_certificates() {
-        fuzz("leaf", signet_fuzz::leaf, &corpus::certificates().unwrap(), 50_000);
+        fuzz("leaf", signet_fuzz::leaf, &corpus::certificates().unwrap(), 200_000);
     }
 
     #[test]
     fn certificate_revocation_lists() {
-        fuzz("crl", signet_fuzz::crl, &corpus::crls().unwrap(), 50_000);
+        fuzz("crl", signet_fuzz::crl, &corpus::crls().unwrap(), 200_000);
     }
 
     /// What the corpus holds is accepted: otherwise the mutations start from nothing.
