@@ -58,9 +58,7 @@ pub enum DecodeError {
     #[error("topic alias is `0`, expected 1 to the topic alias maximum (MQTT-3.3.2-8)")]
     TopicAliasInvalid,
     /// An empty Client Identifier of an MQTT 3.1.1 client that wants to keep its session: 0x85, return code 0x02.
-    #[error(
-        "client identifier is empty and clean session is `0`, expected a client identifier or clean session `1` (MQTT 3.1.1, MQTT-3.1.3-8)"
-    )]
+    #[error("client identifier is empty and clean session is `0`, expected a client identifier or clean session `1` (MQTT 3.1.1 §3.1.3.1)")]
     ClientIdentifierInvalid,
 }
 
@@ -91,7 +89,7 @@ impl DecodeError {
             Self::LimitExceeded { .. } => "§4.13",
             Self::TopicNameInvalid(error) | Self::TopicFilterInvalid(error) => error.statement(),
             Self::TopicAliasInvalid => "MQTT-3.3.2-8",
-            Self::ClientIdentifierInvalid => "MQTT-3.1.3-8 (3.1.1)",
+            Self::ClientIdentifierInvalid => "§3.1.3.1 (3.1.1)",
         }
     }
 

@@ -88,7 +88,7 @@ impl Connect {
         // The order of the payload is fixed [MQTT-3.1.3-1]; the Client Identifier is always there [MQTT-3.1.3-3].
         let client_identifier = reader.client_identifier("client identifier")?;
         let clean_start = flags & CLEAN_START_FLAG != 0;
-        // MQTT 3.1.1 [MQTT-3.1.3-7], [MQTT-3.1.3-8]: without an identifier there is no session to keep.
+        // MQTT 3.1.1 §3.1.3.1: without an identifier there is no session to keep.
         if version == ProtocolVersion::V311 && client_identifier.is_empty() && !clean_start {
             return Err(DecodeError::ClientIdentifierInvalid);
         }
@@ -124,7 +124,7 @@ impl Connect {
         flags
     }
 
-    /// MQTT 3.1.1 [MQTT-3.1.2-22] has no password without a user name.
+    /// MQTT 3.1.1 §3.1.2.9 has no password without a user name.
     fn writable_password(&self) -> Option<&Password> {
         self.password.as_ref().filter(|_| self.username.is_some() || self.version.has_properties())
     }
@@ -176,9 +176,9 @@ fn check_flags(flags: u8, version: ProtocolVersion) -> Result<QoS, DecodeError> 
             return Err(DecodeError::malformed("MQTT-3.1.2-13", "will retain is `1` without a will, expected 0"));
         }
     }
-    // MQTT 3.1.1 [MQTT-3.1.2-22]; MQTT 5.0 allows a password alone (§3.1.2.9).
+    // MQTT 3.1.1 §3.1.2.9; MQTT 5.0 allows a password alone (§3.1.2.9).
     if version == ProtocolVersion::V311 && flags & (USERNAME_FLAG | PASSWORD_FLAG) == PASSWORD_FLAG {
-        return Err(DecodeError::malformed("MQTT-3.1.2-22 (3.1.1)", "password flag is `1` without a user name, expected 0"));
+        return Err(DecodeError::malformed("§3.1.2.9 (3.1.1)", "password flag is `1` without a user name, expected 0"));
     }
     Ok(will_qos)
 }

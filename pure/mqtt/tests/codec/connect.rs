@@ -120,11 +120,11 @@ fn mqtt_3_1_2_17_user_name_and_password_are_there_exactly_with_their_flags() {
     malformed(decode(&v5(0b1000_0010, &[], &[&text("c"), &text("u"), &text("p")])), "§2.1.4");
 }
 
-/// MQTT 3.1.1 [MQTT-3.1.2-22] is not in MQTT 5.0.
+/// MQTT 3.1.1 §3.1.2.9; MQTT 5.0 dropped the rule.
 #[test]
 fn a_password_alone_is_for_mqtt_5_only() {
     assert!(connect(&v5(0b0100_0010, &[], &[&text("c"), &text("p")])).password.is_some());
-    malformed(decode(&v311(0b0100_0010, &[&text("c"), &text("p")])), "MQTT-3.1.2-22 (3.1.1)");
+    malformed(decode(&v311(0b0100_0010, &[&text("c"), &text("p")])), "§3.1.2.9 (3.1.1)");
 }
 
 /// [MQTT-3.1.3-3], [MQTT-3.1.3-4]
@@ -135,7 +135,7 @@ fn mqtt_3_1_3_3_the_client_identifier_is_always_there() {
     malformed(decode(&v5(0b10, &[], &[&text([0xC3])])), "MQTT-1.5.4-1");
 }
 
-/// MQTT 3.1.1 [MQTT-3.1.3-7] and [MQTT-3.1.3-8]; MQTT 5.0 assigns one in any case.
+/// MQTT 3.1.1 §3.1.3.1; MQTT 5.0 assigns one in any case.
 #[test]
 fn an_empty_identifier_keeps_no_session_in_mqtt_3_1_1() {
     assert!(connect(&v311(0b10, &[&text("")])).client_identifier.is_empty());

@@ -44,7 +44,7 @@ fn mqtt_3_8_3_4_no_local_on_a_shared_subscription() {
     assert!(from_client(&subscribe("a", 0b100)).is_ok());
 }
 
-/// [MQTT-3.8.3-5], and [MQTT-3-8.3-4] of MQTT 3.1.1.
+/// [MQTT-3.8.3-5], and §3.8.3 of MQTT 3.1.1.
 #[test]
 fn mqtt_3_8_3_5_reserved_option_bits_are_zero() {
     for options in [0b0100_0000, 0b1000_0000] {
@@ -52,7 +52,7 @@ fn mqtt_3_8_3_5_reserved_option_bits_are_zero() {
     }
     for bit in 2..8 {
         let old = packet(0x82, &[&[0, 1], &text("a"), &[1 << bit]]);
-        malformed(decode(Role::Client, ProtocolVersion::V311, &old), "MQTT-3-8.3-4 (3.1.1)");
+        malformed(decode(Role::Client, ProtocolVersion::V311, &old), "§3.8.3 (3.1.1)");
     }
 }
 
@@ -90,7 +90,7 @@ fn mqtt_3_9_3_2_only_subscribe_reason_codes() {
     protocol_error(from_server(&packet(0x90, &[&[0, 1, 0, 0x03]])), "MQTT-3.9.3-2");
     malformed(from_server(&packet(0x90, &[&[0, 1, 0]])), "MQTT-3.9.3-1");
     assert!(decode(Role::Server, ProtocolVersion::V311, &packet(0x90, &[&[0, 1, 2, 0x80]])).is_ok());
-    protocol_error(decode(Role::Server, ProtocolVersion::V311, &packet(0x90, &[&[0, 1, 0x87]])), "MQTT-3.9.3-2 (3.1.1)");
+    protocol_error(decode(Role::Server, ProtocolVersion::V311, &packet(0x90, &[&[0, 1, 0x87]])), "§3.9.3 (3.1.1)");
 }
 
 #[test]
