@@ -69,6 +69,9 @@ pub(super) struct Rig {
     pub(super) events: Vec<Event>,
     lines: BTreeMap<ConnectionId, Line>,
     count: u64,
+    /// Whether deliveries between shards wait for [`Rig::release`], in order per pair of shards.
+    pub(super) holds_handovers: bool,
+    held: BTreeMap<(usize, usize), VecDeque<Input>>,
 }
 
 impl Rig {
@@ -90,6 +93,8 @@ impl Rig {
             events: Vec::new(),
             lines: BTreeMap::new(),
             count: 0,
+            holds_handovers: false,
+            held: BTreeMap::new(),
         }
     }
 
@@ -167,13 +172,27 @@ impl Rig {
             let mut context = Context { now: self.now, directory: &self.directory, store: &mut self.store, output: &mut output };
             self.brokers[shard].apply(input, &mut context);
             for output in output {
-                if let Output::Handover { shard, delivery } = output {
-                    work.push_back((usize::from(shard.0), Input::Delivery(delivery)));
+                if let Output::Handover { shard: to, delivery } = output {
+                    let to = usize::from(to.0);
+                    if self.holds_handovers {
+                        self.held.entry((shard, to)).or_default().push_back(Input::Delivery(delivery));
+                    } else {
+                        work.push_back((to, Input::Delivery(delivery)));
+                    }
                 } else {
                     self.carry_out(output);
                 }
             }
         }
+    }
+
+    /// Hands over the oldest delivery of one pair of shards. Returns false if none waits.
+    pub(super) fn release(&mut self, pick: usize) -> bool {
+        self.held.retain(|_, waiting| !waiting.is_empty());
+        let Some(pair) = self.held.keys().copied().nth(pick % self.held.len().max(1)) else { return false };
+        let Some(input) = self.held.get_mut(&pair).and_then(VecDeque::pop_front) else { return false };
+        self.apply(pair.1, input);
+        true
     }
 
     fn carry_out(&mut self, output: Output) {
