@@ -134,7 +134,12 @@ impl Client {
 
     fn command(self, action: &str, version: Version, port: u16, credentials: &Credentials, client_identifier: &str) -> Command {
         let mut command = match self {
-            Self::Mosquitto => Command::new(format!("mosquitto_{action}")),
+            Self::Mosquitto => {
+                // Into a pipe the C library would keep lines back until a block is full.
+                let mut command = Command::new("stdbuf");
+                command.arg("-oL").arg(format!("mosquitto_{action}"));
+                command
+            }
             Self::Signet => {
                 let mut command = Command::new(tools::signet());
                 command.arg(action);

@@ -28,7 +28,7 @@ fn every_problem_is_reported_with_its_line() {
 fn a_key_that_does_not_match_its_certificate() {
     let site = Site::quickstart();
     site.edit("signet.toml", |text| text.replace("key = \"server/server.key\"", "key = \"devices/pump-7.key\""));
-    is_refused(&site, &["devices/pump-7.key", "match"]);
+    is_refused(&site, &["signet.toml:", "devices/pump-7.key", "is not the private key"]);
 }
 
 #[test]

@@ -63,7 +63,7 @@ fn the_transcript_of_the_readme_works() {
     let readme = std::fs::read_to_string(repository().join("README.md")).expect("the README");
     let mut desk = Desk { site: Site::empty(), terminals: BTreeMap::new(), seen: Seen::default() };
     let steps = of_markdown(&readme);
-    assert!(steps.len() > 5, "{steps:?}");
+    assert!(steps.len() > 7, "{steps:?}");
     for step in &steps {
         match step {
             Step::Type { terminal, command } => desk.type_in(terminal, command),

@@ -16,7 +16,8 @@ fn is_refused(site: &Site, credentials: &Credentials, log: &[&str]) {
     }
     broker.logs_all(log);
     let refused = broker.log().lines().filter(|line| log.iter().all(|text| line.contains(text))).count();
-    assert!(refused >= Client::ALL.len() * 2, "{refused} lines with {log:?}:\n{}", broker.log());
+    // `signet pub` looks at its own certificate first and may not even try.
+    assert!(refused >= (Client::ALL.len() - 1) * 2, "{refused} lines with {log:?}:\n{}", broker.log());
 }
 
 /// The alert number that `openssl s_client` shows for both TLS versions.
