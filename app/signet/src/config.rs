@@ -15,8 +15,8 @@ use std::path::Path;
 
 pub(crate) use listener::{Listener, Tls};
 pub(crate) use problem::Problem;
-pub(crate) use resolved::{CaConfig, Config};
 use problem::Problems;
+pub(crate) use resolved::{CaConfig, Config};
 
 use crate::exit::Exit;
 use crate::hint::Failure;

@@ -3,15 +3,11 @@
 //! Names and letters are those of mosquitto_pub and mosquitto_sub, so that a command copied from elsewhere works.
 
 use std::fmt::Write as _;
-use std::num::{NonZeroU16, NonZeroU32};
 use std::path::PathBuf;
 use std::time::Duration;
 
 use signet_client::{Client, ClientError, ConnectOptions, Endpoint, TlsOptions, Trace};
-use signet_mqtt::{
-    ClientIdentifier, Connect, ConnectProperties, Password, ProtocolVersion, PublishProperties, QoS, TopicName, UserProperties, Will,
-    WillProperties,
-};
+use signet_mqtt::{ClientIdentifier, Connect, ConnectProperties, Password, ProtocolVersion, QoS, TopicName, Will};
 
 use crate::command::client_properties::Properties;
 use crate::hint::Failure;
@@ -33,8 +29,9 @@ pub(crate) struct ConnectionFlags {
     tls: TlsFlags,
     #[command(flatten)]
     who: IdentityFlags,
+    // Not 3.1.1 as with mosquitto's: only MQTT 5.0 can tell the person at the terminal why the broker ended a connection.
     /// Version of MQTT: 5 or 311 (also mqttv5, mqttv311)
-    #[arg(short = 'V', long, value_name = "VERSION", default_value = "311", value_parser = protocol_version)]
+    #[arg(short = 'V', long, value_name = "VERSION", default_value = "5", value_parser = protocol_version)]
     protocol_version: ProtocolVersion,
     /// Seconds between two signs of life; 0 for none
     #[arg(short = 'k', long, value_name = "SECONDS", default_value_t = 60)]
@@ -43,9 +40,8 @@ pub(crate) struct ConnectionFlags {
     session: SessionFlags,
     #[command(flatten)]
     will: WillFlags,
-    /// An MQTT 5.0 property: `-D connect receive-maximum 10`, `-D publish user-property NAME VALUE`; may be repeated
-    #[arg(short = 'D', long = "property", value_names = ["PACKET", "NAME", "VALUE", "VALUE"], num_args = 3..=4, action = clap::ArgAction::Append)]
-    property: Vec<Vec<String>>,
+    #[command(flatten)]
+    property: PropertyFlags,
     /// Print a line for every packet, to stderr
     #[arg(short = 'd', long)]
     debug: bool,
@@ -55,6 +51,40 @@ pub(crate) struct ConnectionFlags {
     /// Print help
     #[arg(long, action = clap::ArgAction::Help)]
     help: Option<bool>,
+}
+
+/// Every `-D`, each with its words. Written by hand because the derive macro does not keep repetitions apart.
+#[derive(Debug, Default)]
+struct PropertyFlags(Vec<Vec<String>>);
+
+impl clap::Args for PropertyFlags {
+    fn augment_args(command: clap::Command) -> clap::Command {
+        command.arg(
+            clap::Arg::new("property")
+                .short('D')
+                .long("property")
+                .value_names(["PACKET", "NAME", "VALUE", "VALUE"])
+                .num_args(3..=4)
+                .action(clap::ArgAction::Append)
+                .help("An MQTT 5.0 property: `-D connect receive-maximum 10`, `-D publish user-property NAME VALUE`; may be repeated"),
+        )
+    }
+
+    fn augment_args_for_update(command: clap::Command) -> clap::Command {
+        Self::augment_args(command)
+    }
+}
+
+impl clap::FromArgMatches for PropertyFlags {
+    fn from_arg_matches(matches: &clap::ArgMatches) -> Result<Self, clap::Error> {
+        let given = matches.get_occurrences::<String>("property").into_iter().flatten();
+        Ok(Self(given.map(|words| words.cloned().collect()).collect()))
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &clap::ArgMatches) -> Result<(), clap::Error> {
+        *self = Self::from_arg_matches(matches)?;
+        Ok(())
+    }
 }
 
 /// `--cafile` and what goes with it.
@@ -124,20 +154,15 @@ impl ConnectionFlags {
     ///
     /// `program` names the random identifier, `signet-{program}-xxxxxxxx`.
     pub(crate) fn resolve(&self, program: &str) -> Result<(ConnectOptions, Properties), Failure> {
-        let properties = Properties::parse(&self.property)?;
-        if !self.property.is_empty() && self.protocol_version != ProtocolVersion::V5 {
+        let properties = Properties::parse(&self.property.0)?;
+        if !self.property.0.is_empty() && self.protocol_version != ProtocolVersion::V5 {
             return Err(usage("`-D` needs MQTT 5.0").hint("add `-V 5`"));
         }
         let tls = self.tls()?;
-        let port = self.port.unwrap_or(if tls.is_some() { 8883 } else { 1883 });
+        let port = self.port.unwrap_or_else(|| if tls.is_some() { 8883 } else { 1883 });
         let connect = self.connect(program, &properties)?;
         let endpoint = Endpoint { host: self.host.clone(), port };
         Ok((ConnectOptions { endpoint, tls, connect, timeout: TIMEOUT }, properties))
-    }
-
-    /// The version of MQTT to speak.
-    pub(crate) fn version(&self) -> ProtocolVersion {
-        self.protocol_version
     }
 
     /// Connects, with a line per packet on stderr where `-d` asks for it.

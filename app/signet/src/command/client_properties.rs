@@ -36,22 +36,37 @@ const NAMES: [(&str, &[&str]); 4] = [
     (
         "connect",
         &[
-            "maximum-packet-size", "receive-maximum", "request-problem-information", "request-response-information",
-            "session-expiry-interval", "topic-alias-maximum", "user-property",
+            "maximum-packet-size",
+            "receive-maximum",
+            "request-problem-information",
+            "request-response-information",
+            "session-expiry-interval",
+            "topic-alias-maximum",
+            "user-property",
         ],
     ),
     (
         "will",
         &[
-            "content-type", "correlation-data", "message-expiry-interval", "payload-format-indicator", "response-topic",
-            "user-property", "will-delay-interval",
+            "content-type",
+            "correlation-data",
+            "message-expiry-interval",
+            "payload-format-indicator",
+            "response-topic",
+            "user-property",
+            "will-delay-interval",
         ],
     ),
     (
         "publish",
         &[
-            "content-type", "correlation-data", "message-expiry-interval", "payload-format-indicator", "response-topic",
-            "topic-alias", "user-property",
+            "content-type",
+            "correlation-data",
+            "message-expiry-interval",
+            "payload-format-indicator",
+            "response-topic",
+            "topic-alias",
+            "user-property",
         ],
     ),
     ("subscribe", &["subscription-identifier", "user-property"]),
@@ -90,7 +105,10 @@ impl Properties {
 
 impl Given<'_> {
     fn number<T: FromStr>(&self) -> Result<Option<T>, Failure> {
-        self.value.parse().map(Some).map_err(|_| usage(format!("`-D {} {} {}`: not a number in the property's range", self.packet, self.name, self.value)))
+        self.value
+            .parse()
+            .map(Some)
+            .map_err(|_| usage(format!("`-D {} {} {}`: not a number in the property's range", self.packet, self.name, self.value)))
     }
 
     fn flag(&self) -> Result<Option<bool>, Failure> {

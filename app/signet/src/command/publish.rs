@@ -157,7 +157,11 @@ impl Publisher<'_> {
         }
         if !self.args.connection.quiet {
             let words = signet_client::in_words(ack.reason_code, ack.reason_string.as_deref());
-            output::note(&format!("signet: error: the broker refused message {} to `{}`: {words}", ack.packet_id.get(), self.args.topic.as_str()));
+            output::note(&format!(
+                "signet: error: the broker refused message {} to `{}`: {words}",
+                ack.packet_id.get(),
+                self.args.topic.as_str()
+            ));
         }
         self.refused = Some(ack.reason_code);
     }

@@ -39,12 +39,14 @@ pub(crate) fn run(flags: &Quickstart) -> Result<Exit, Failure> {
     } else {
         Places::of(config::load_places(&path).map_err(|error| error.report(&path))?)
     };
+    // A broker that runs here already explains a taken port better than the port does.
+    let lock = if places.data_dir.exists() { Some(DataLock::take(&places.data_dir)?) } else { None };
     if !flags.no_serve {
         check_ports(&path, is_new, flags.port)?;
     }
     let mut written = Vec::new();
     {
-        let _lock = DataLock::take(&places.data_dir)?;
+        let _lock = lock.map_or_else(|| DataLock::take(&places.data_dir), Ok)?;
         written.extend(ca_files::complete(&places.ca.dir, &ca::plan("Signet Quickstart", KeyType::P256))?);
         let administration = office::open_administration(&places)?;
         let caller = Caller::user(rustix::process::getuid().as_raw());

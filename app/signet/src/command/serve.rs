@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use signet_admin::{AdminSocket, Administration, Control};
+use signet_ledger::{AuthorityFiles, key_exposure};
 use signet_net::{ListenError, unix_seconds};
 use signet_server::StartError;
 use signet_tls::CurrentRevocations;
@@ -42,6 +43,7 @@ pub(crate) fn serve(config: Config, ready: impl FnOnce()) -> Result<Exit, Failur
     let administration = Arc::new(office::open_administration(&places)?);
     let revocations = CurrentRevocations::new(administration.revocation_index().map_err(office::problem)?);
     administration.sign_crl_if_due().map_err(office::problem)?;
+    warn_of_exposed_keys(&config);
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(1)
         .enable_all()
@@ -93,6 +95,18 @@ async fn run_until_signal(
     drop(tokio::time::timeout(GRACE, admin).await);
     tracing::info!("stopped");
     Ok(())
+}
+
+/// Others who can read a key can be the server, or issue certificates.
+fn warn_of_exposed_keys(config: &Config) {
+    let servers = config.listeners.iter().filter_map(|listener| listener.tls.as_ref()).map(|tls| tls.key.value.clone());
+    let files = AuthorityFiles::new(&config.ca.dir);
+    for path in servers.chain([files.issuing_key(), files.root_key()]) {
+        // A key that is not there cannot be exposed; one that is needed was checked before.
+        if let Ok(Some(warning)) = key_exposure(&path) {
+            tracing::warn!("{warning}");
+        }
+    }
 }
 
 /// Runs work that waits for disks or shards where waiting is allowed.

@@ -1,0 +1,6 @@
+//! The built binary from outside: what it prints, writes and ends with.
+
+mod device;
+mod quickstart;
+mod rig;
+mod serve;

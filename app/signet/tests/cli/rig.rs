@@ -1,0 +1,142 @@
+//! Runs the binary in a directory of its own.
+
+use std::io::{BufRead as _, BufReader};
+use std::path::PathBuf;
+use std::process::{Child, ChildStderr, Command, Output, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::thread;
+use std::time::Duration;
+
+/// How long anything may take before the test fails: generous, nothing waits for it when all is well.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+pub(crate) struct Rig {
+    directory: tempfile::TempDir,
+}
+
+/// What a command ended with.
+#[derive(Debug)]
+pub(crate) struct Ended {
+    pub(crate) code: Option<i32>,
+    pub(crate) out: String,
+    pub(crate) err: String,
+}
+
+impl Rig {
+    pub(crate) fn new() -> Self {
+        Self { directory: tempfile::tempdir().unwrap() }
+    }
+
+    /// An empty directory after `signet quickstart --no-serve`, listening on a port the system chooses.
+    pub(crate) fn quickstarted() -> Self {
+        let rig = Self::new();
+        rig.run(&["quickstart", "--no-serve"]).expect(0);
+        let text = rig.read("signet.toml").replace("bind = [\"0.0.0.0:8883\"", "bind = [\"127.0.0.1:0\"").replace(", \"[::]:8883\"", "");
+        rig.write("signet.toml", &text);
+        rig
+    }
+
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.directory.path().join(name)
+    }
+
+    pub(crate) fn read(&self, name: &str) -> String {
+        std::fs::read_to_string(self.path(name)).unwrap()
+    }
+
+    pub(crate) fn write(&self, name: &str, content: &str) {
+        std::fs::write(self.path(name), content).unwrap();
+    }
+
+    pub(crate) fn run(&self, arguments: &[&str]) -> Ended {
+        let Output { status, stdout, stderr } = self.command(arguments).output().unwrap();
+        Ended { code: status.code(), out: String::from_utf8(stdout).unwrap(), err: String::from_utf8(stderr).unwrap() }
+    }
+
+    /// Starts a broker and waits until it listens.
+    pub(crate) fn serve(&self) -> Broker {
+        let mut child = self.command(&["serve"]).stderr(Stdio::piped()).spawn().unwrap();
+        let lines = follow(child.stderr.take().unwrap());
+        let mut broker = Broker { child, lines, seen: Vec::new() };
+        broker.wait_for("access rules");
+        broker
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_signet"));
+        command.current_dir(self.directory.path()).args(arguments).env("NO_COLOR", "1").stdin(Stdio::null());
+        command
+    }
+}
+
+impl Ended {
+    #[track_caller]
+    pub(crate) fn expect(self, code: i32) -> Self {
+        assert_eq!(self.code, Some(code), "stdout:\n{}\nstderr:\n{}", self.out, self.err);
+        self
+    }
+}
+
+/// A running broker; killed when dropped.
+pub(crate) struct Broker {
+    child: Child,
+    lines: Receiver<String>,
+    seen: Vec<String>,
+}
+
+impl Broker {
+    /// The first log line, from now on, that holds `text`.
+    #[track_caller]
+    pub(crate) fn wait_for(&mut self, text: &str) -> String {
+        loop {
+            let Ok(line) = self.lines.recv_timeout(PATIENCE) else {
+                panic!("no line with `{text}` came; the log was:\n{}", self.seen.join("\n"));
+            };
+            self.seen.push(line.clone());
+            if line.contains(text) {
+                return line;
+            }
+        }
+    }
+
+    /// The port it listens on.
+    pub(crate) fn port(&self) -> String {
+        let line = self.seen.iter().find(|line| line.contains("listening")).unwrap();
+        line.rsplit(':').next().unwrap().trim().to_owned()
+    }
+
+    pub(crate) fn signal(&self, signal: rustix::process::Signal) {
+        let pid = rustix::process::Pid::from_child(&self.child);
+        rustix::process::kill_process(pid, signal).unwrap();
+    }
+
+    /// Ends it as a service manager does; true when that went well.
+    pub(crate) fn ended_after_term(self) -> bool {
+        self.signal(rustix::process::Signal::TERM);
+        self.ended() == Some(0)
+    }
+
+    /// Waits for the end after a signal.
+    pub(crate) fn ended(mut self) -> Option<i32> {
+        self.child.wait().unwrap().code()
+    }
+}
+
+impl Drop for Broker {
+    fn drop(&mut self) {
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+}
+
+fn follow(stderr: ChildStderr) -> Receiver<String> {
+    let (sender, receiver) = channel();
+    thread::spawn(move || {
+        for line in BufReader::new(stderr).lines().map_while(Result::ok) {
+            if sender.send(line).is_err() {
+                return;
+            }
+        }
+    });
+    receiver
+}

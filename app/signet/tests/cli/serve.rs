@@ -1,0 +1,149 @@
+//! `signet serve` with a broker that really runs: the admin socket, signals, reload, CRL files.
+
+use rustix::process::Signal;
+
+use crate::rig::{Broker, Ended, Rig};
+
+/// Publishes as pump-7; 0 when the broker took it.
+fn publish(rig: &Rig, broker: &Broker) -> Ended {
+    let port = broker.port();
+    rig.run(&[
+        "pub",
+        "-h",
+        "localhost",
+        "-p",
+        &port,
+        "--cafile",
+        "ca/ca.pem",
+        "--cert",
+        "devices/pump-7.pem",
+        "--key",
+        "devices/pump-7.key",
+        "-t",
+        "pump-7/temp",
+        "-m",
+        "21",
+        "-q",
+        "1",
+    ])
+}
+
+#[test]
+fn the_command_line_goes_through_the_running_broker() {
+    let rig = Rig::quickstarted();
+    let mut broker = rig.serve();
+    publish(&rig, &broker).expect(0);
+    let added = rig.run(&["device", "add", "pump-8"]).expect(0);
+    assert_eq!(added.err, "", "no note: the broker answered");
+    broker.wait_for("certificate issued");
+    let ended = rig.run(&["device", "revoke", "pump-7", "-r", "keyCompromise"]).expect(0);
+    assert!(ended.out.contains("(keyCompromise); 0 sessions closed in ") && ended.out.ends_with("; CRL number 2\n"), "{}", ended.out);
+    assert_ne!(publish(&rig, &broker).code, Some(0), "a revoked certificate was let in");
+    let line = broker.wait_for("refused");
+    assert!(line.contains("CN=pump-7") && line.contains("revo") && line.contains("hint="), "{line}");
+    broker.signal(Signal::TERM);
+    assert_eq!(broker.ended(), Some(0));
+    assert!(!rig.path("data/admin.sock").exists());
+    // The next start reads the revocation from the ledger.
+    let mut broker = rig.serve();
+    assert_ne!(publish(&rig, &broker).code, Some(0));
+    broker.wait_for("refused");
+}
+
+#[test]
+fn a_live_session_ends_with_the_reason_when_its_device_is_revoked() {
+    let rig = Rig::quickstarted();
+    let mut broker = rig.serve();
+    let port = broker.port();
+    let subscribed = std::thread::scope(|scope| {
+        let subscriber = scope.spawn(|| {
+            rig.run(&[
+                "sub",
+                "-h",
+                "localhost",
+                "-p",
+                &port,
+                "--cafile",
+                "ca/ca.pem",
+                "--cert",
+                "devices/pump-7.pem",
+                "--key",
+                "devices/pump-7.key",
+                "-t",
+                "pump-7/#",
+                "-v",
+            ])
+        });
+        broker.wait_for("connected");
+        let ended = rig.run(&["device", "revoke", "pump-7"]).expect(0);
+        assert!(ended.out.contains("; 1 session closed in "), "{}", ended.out);
+        subscriber.join().unwrap()
+    });
+    assert_eq!(subscribed.code, Some(0x98), "{}", subscribed.err);
+    assert!(subscribed.err.contains("revoked"), "{}", subscribed.err);
+}
+
+#[test]
+fn a_second_broker_on_the_same_data_is_refused_and_a_killed_one_leaves_nothing_in_the_way() {
+    let rig = Rig::quickstarted();
+    let broker = rig.serve();
+    let ended = rig.run(&["serve"]).expect(6);
+    assert!(ended.err.contains("signet: error: another signet (process "), "{}", ended.err);
+    broker.signal(Signal::KILL);
+    assert_eq!(broker.ended(), None);
+    assert!(rig.path("data/admin.sock").exists(), "a killed broker cannot clean up");
+    let listed = rig.run(&["device", "list"]).expect(0);
+    assert!(listed.err.starts_with("note: no broker runs here"), "{}", listed.err);
+    drop(rig.serve());
+}
+
+#[test]
+fn a_reload_takes_over_everything_or_nothing() {
+    let rig = Rig::quickstarted();
+    let mut broker = rig.serve();
+    publish(&rig, &broker).expect(0);
+    let good = rig.read("signet.toml");
+
+    rig.write("signet.toml", &good.replace("publish = [\"${device}/#\"]", "publish = [\"a/#/b\"]"));
+    broker.signal(Signal::HUP);
+    broker.wait_for("reload refused, everything stays as it was: `signet.toml` has 1 problem");
+    publish(&rig, &broker).expect(0);
+
+    rig.write("signet.toml", &good.replace("publish = [\"${device}/#\"]", "publish = [\"other/#\"]").replace("\"info\"", "\"debug\""));
+    broker.signal(Signal::HUP);
+    broker.wait_for("configuration reloaded");
+    broker.wait_for("[log]: takes effect at the next start only");
+    assert_ne!(publish(&rig, &broker).code, Some(0), "the old rule is still in force");
+    assert!(broker.ended_after_term());
+}
+
+#[test]
+fn a_changed_crl_file_ends_sessions_and_a_bad_one_changes_nothing() {
+    let rig = Rig::quickstarted();
+    // A partner's authority: trusted by our listener, administered elsewhere.
+    let partner = Rig::new();
+    partner.run(&["ca", "init", "--name", "Partner"]).expect(0);
+    partner.run(&["device", "add", "pump-9"]).expect(0);
+    partner.run(&["ca", "crl"]).expect(0);
+    let copy = |from: &str, to: &str| {
+        std::fs::copy(partner.path(from), rig.path(to)).unwrap();
+    };
+    copy("ca/ca.pem", "ca/partner.pem");
+    copy("ca/crl.pem", "partner-crl.pem");
+    copy("devices/pump-9.pem", "devices/pump-7.pem");
+    copy("devices/pump-9.key", "devices/pump-7.key");
+    let text = rig.read("signet.toml");
+    let text = text.replace("trust = [\"ca/ca.pem\"]", "trust = [\"ca/ca.pem\", \"ca/partner.pem\"]\ncrl = [\"partner-crl.pem\"]");
+    rig.write("signet.toml", &text.replace("${device}/#", "#"));
+
+    let mut broker = rig.serve();
+    publish(&rig, &broker).expect(0);
+    rig.write("partner-crl.pem", "-----BEGIN X509 CRL-----\nhalf");
+    broker.wait_for("CRL file not taken over, the last good state stays in force");
+    publish(&rig, &broker).expect(0);
+    partner.run(&["device", "revoke", "pump-9", "-r", "superseded"]).expect(0);
+    copy("ca/crl.pem", "partner-crl.pem");
+    let line = broker.wait_for("CRL file in force");
+    assert!(line.contains("entries=1") && line.contains("newly_revoked=1"), "{line}");
+    assert_ne!(publish(&rig, &broker).code, Some(0), "a certificate on the CRL was let in");
+}
