@@ -24,7 +24,7 @@ impl Broker {
     /// QoS 2 to the client: it has the message.
     pub(crate) fn pubrec<D: SharedDirectory, S: Store>(&mut self, id: ConnectionId, ack: &Ack, context: &mut Context<'_, D, S>) {
         let Some(session) = self.session_of(id) else { return };
-        let is_persistent = session.is_persistent();
+        let is_persistent = session.is_persistent;
         let session_id = session.id;
         let reason_code = match session.inflight.stage_mut(ack.packet_id) {
             // A refusal ends the exchange [MQTT-4.3.3-4].
@@ -50,7 +50,7 @@ impl Broker {
         let Some(session) = self.session_of(id) else { return };
         let was_known = session.received.remove(&ack.packet_id);
         let mut after = Ticket::NONE;
-        if was_known && session.is_persistent() {
+        if was_known && session.is_persistent {
             after = context.store.append(&Change::ReleasedQos2 { session: session.id, packet_id: ack.packet_id });
         }
         let reason_code = if was_known { ReasonCode::Success } else { ReasonCode::PacketIdentifierNotFound };
@@ -73,7 +73,7 @@ impl Broker {
         let Some(session) = self.session_of(id) else { return };
         session.inflight.end(packet_id);
         let session_id = session.id;
-        if session.is_persistent() {
+        if session.is_persistent {
             context.store.append(&Change::MessageAcknowledged { session: session_id, packet_id });
         }
         self.pump(session_id, context);

@@ -21,7 +21,12 @@ use crate::timers::Timer;
 use crate::topic_alias::{InboundAliases, OutboundAliases};
 
 impl Broker {
-    pub(crate) fn connect<D: SharedDirectory, S: Store>(&mut self, id: ConnectionId, admission: Admission, context: &mut Context<'_, D, S>) {
+    pub(crate) fn connect<D: SharedDirectory, S: Store>(
+        &mut self,
+        id: ConnectionId,
+        admission: Admission,
+        context: &mut Context<'_, D, S>,
+    ) {
         let Admission { permit, mut connect } = admission;
         let client = Arc::clone(permit.client());
         self.take_over(&client, context);
@@ -42,11 +47,11 @@ impl Broker {
         let Some(state) = self.sessions.get_mut(session) else { return };
         state.client = Arc::clone(&client);
         state.connection = Some(id);
-        state.expiry = expiry;
+        state.set_expiry(expiry);
         state.will = will;
         state.inflight.reconnect();
         let mut after = Ticket::NONE;
-        if state.is_persistent() {
+        if state.is_persistent {
             after = context.store.append(&Change::SessionOpened { session, client_identifier: client.client_identifier(), expiry });
             if let Some(will) = &state.will {
                 after = after.max(context.store.append(&Change::WillSet { session, will }));
@@ -69,7 +74,13 @@ impl Broker {
 
     /// Sends the CONNACK. If it is larger than the client takes the connection ends without a word: a DISCONNECT would come before any
     /// CONNACK [MQTT-3.2.0-1].
-    fn welcome<D: SharedDirectory, S: Store>(&mut self, id: ConnectionId, connack: Connack, after: Ticket, context: &mut Context<'_, D, S>) -> bool {
+    fn welcome<D: SharedDirectory, S: Store>(
+        &mut self,
+        id: ConnectionId,
+        connack: Connack,
+        after: Ticket,
+        context: &mut Context<'_, D, S>,
+    ) -> bool {
         let Some(connection) = self.connections.get_mut(&id) else { return false };
         if connection.answer(Packet::Connack(Box::new(connack)), after, context.output) {
             return true;
@@ -90,7 +101,12 @@ impl Broker {
 
     /// A session ends here if the client starts clean [MQTT-3.1.2-4], or if it belongs to somebody else: whatever a Client Identifier is
     /// called, messages queued for one principal are never handed to another.
-    fn end_what_is_not_resumed<D: SharedDirectory, S: Store>(&mut self, client: &Client, clean_start: bool, context: &mut Context<'_, D, S>) {
+    fn end_what_is_not_resumed<D: SharedDirectory, S: Store>(
+        &mut self,
+        client: &Client,
+        clean_start: bool,
+        context: &mut Context<'_, D, S>,
+    ) {
         let Some(session) = self.sessions.find(client.client_identifier()) else { return };
         let is_foreign = session.client.principal() != client.principal();
         if is_foreign {
@@ -112,7 +128,6 @@ impl Broker {
             self.timers.disarm(session.ends_at.take(), Timer::SessionExpiry(id));
             // The client is back before its Will was due [MQTT-3.1.3-9].
             self.timers.disarm(session.will_at.take(), Timer::WillDelay(id));
-            session.will = None;
             return Some((id, true));
         }
         if self.sessions.len() >= self.limits.sessions_maximum {

@@ -107,7 +107,9 @@ impl Connection {
 
 fn strip_words(packet: &mut Packet) {
     let (reason_string, user_properties) = match packet {
-        Packet::Puback(ack) | Packet::Pubrec(ack) | Packet::Pubrel(ack) | Packet::Pubcomp(ack) => (&mut ack.reason_string, &mut ack.user_properties),
+        Packet::Puback(ack) | Packet::Pubrec(ack) | Packet::Pubrel(ack) | Packet::Pubcomp(ack) => {
+            (&mut ack.reason_string, &mut ack.user_properties)
+        }
         Packet::Suback(suback) => (&mut suback.reason_string, &mut suback.user_properties),
         Packet::Unsuback(unsuback) => (&mut unsuback.reason_string, &mut unsuback.user_properties),
         Packet::Connack(connack) => (&mut connack.properties.reason_string, &mut connack.properties.user_properties),

@@ -73,7 +73,12 @@ impl Broker {
     }
 
     /// The connection's buffer crossed a water mark.
-    pub(crate) fn set_writable<D: SharedDirectory, S: Store>(&mut self, id: ConnectionId, is_writable: bool, context: &mut Context<'_, D, S>) {
+    pub(crate) fn set_writable<D: SharedDirectory, S: Store>(
+        &mut self,
+        id: ConnectionId,
+        is_writable: bool,
+        context: &mut Context<'_, D, S>,
+    ) {
         let Some(connection) = self.connections.get_mut(&id) else { return };
         connection.is_writable = is_writable;
         let session = connection.session;
@@ -83,7 +88,13 @@ impl Broker {
     }
 
     /// Sends an answer that must be sent; a client that cannot take it cannot go on.
-    pub(crate) fn answer<D: SharedDirectory, S: Store>(&mut self, id: ConnectionId, packet: Packet, after: Ticket, context: &mut Context<'_, D, S>) {
+    pub(crate) fn answer<D: SharedDirectory, S: Store>(
+        &mut self,
+        id: ConnectionId,
+        packet: Packet,
+        after: Ticket,
+        context: &mut Context<'_, D, S>,
+    ) {
         let Some(connection) = self.connections.get(&id) else { return };
         if !connection.answer(packet, after, context.output) {
             self.disconnect(id, CloseCause::PacketTooLarge, WillRule::Publish, context);
@@ -105,7 +116,7 @@ fn start<D: SharedDirectory, S: Store>(
     }
     let stage = if pending.qos == QoS::ExactlyOnce { Stage::Pubrec(pending) } else { Stage::Puback(pending) };
     session.inflight.begin(packet_id, stage);
-    if session.is_persistent() {
+    if session.is_persistent {
         context.store.append(&Change::MessageSent { session: session.id, packet_id });
     }
 }
@@ -125,7 +136,11 @@ fn resend_next<D: SharedDirectory, S: Store>(
             connection.transmit(pending, Some(packet_id), true, context.now, (context.output, stats))
         }
         Stage::Pubcomp => {
-            context.output.push(Output::Send { connection: connection.id, packet: Packet::Pubrel(Ack::success(packet_id)), after: Ticket::NONE });
+            context.output.push(Output::Send {
+                connection: connection.id,
+                packet: Packet::Pubrel(Ack::success(packet_id)),
+                after: Ticket::NONE,
+            });
             true
         }
     };

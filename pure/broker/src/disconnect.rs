@@ -13,7 +13,12 @@ use crate::timers::Timer;
 
 impl Broker {
     /// The client said DISCONNECT (§3.14).
-    pub(crate) fn client_disconnect<D: SharedDirectory, S: Store>(&mut self, id: ConnectionId, disconnect: &Disconnect, context: &mut Context<'_, D, S>) {
+    pub(crate) fn client_disconnect<D: SharedDirectory, S: Store>(
+        &mut self,
+        id: ConnectionId,
+        disconnect: &Disconnect,
+        context: &mut Context<'_, D, S>,
+    ) {
         let expiry_maximum = self.limits.session_expiry_maximum;
         let Some(session) = self.session_of(id) else { return };
         if let Some(expiry) = disconnect.session_expiry_interval {
@@ -21,7 +26,7 @@ impl Broker {
             if session.expiry == 0 && expiry > 0 {
                 return self.violated(id, "DISCONNECT sets a Session Expiry Interval that was zero in CONNECT", context);
             }
-            session.expiry = expiry.min(expiry_maximum);
+            session.set_expiry(expiry.min(expiry_maximum));
         }
         // [MQTT-3.14.4-3]: only a normal disconnection discards the Will.
         let will = if disconnect.reason_code == ReasonCode::Success { WillRule::Drop } else { WillRule::Publish };
@@ -91,7 +96,7 @@ impl Broker {
                 }
             });
         }
-        if session.is_persistent() {
+        if session.is_persistent {
             context.store.append(&Change::SessionRemoved { session: id });
         }
         context.output.push(Output::Event(Event::SessionEnded { client_identifier: session.client.client_identifier().clone() }));

@@ -22,7 +22,6 @@ pub(crate) struct Memo {
 
 #[derive(Debug)]
 struct Entry {
-    topic: TopicName,
     validity: Validity,
     permit: PublishPermit,
     routes: Arc<RouteSet>,
@@ -37,17 +36,17 @@ pub(crate) struct Validity {
 
 impl Memo {
     pub(crate) fn find(&self, topic: &TopicName, validity: Validity) -> Option<(PublishPermit, Arc<RouteSet>)> {
-        let entry = self.entries.iter().find(|entry| entry.topic == *topic)?;
+        let entry = self.entries.iter().find(|entry| entry.permit.topic() == topic)?;
         (entry.validity == validity).then(|| (entry.permit.clone(), Arc::clone(&entry.routes)))
     }
 
+    /// The permit's topic must have memory of its own: a packet's buffer must not live as long as this.
     pub(crate) fn keep(&mut self, permit: PublishPermit, routes: &Arc<RouteSet>, validity: Validity) {
         if routes.len() > ROUTES_MAXIMUM {
             return;
         }
-        // A copy of its own: the packet's buffer must not live as long as the memory.
-        let entry = Entry { topic: permit.topic().detached(), validity, permit, routes: Arc::clone(routes) };
-        let same = self.entries.iter().position(|known| known.topic == entry.topic);
+        let entry = Entry { validity, permit, routes: Arc::clone(routes) };
+        let same = self.entries.iter().position(|known| known.permit.topic() == entry.permit.topic());
         let at = same.unwrap_or(self.next);
         match self.entries.get_mut(at) {
             Some(place) => *place = entry,

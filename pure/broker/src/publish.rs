@@ -22,7 +22,12 @@ struct Verdict {
 }
 
 impl Broker {
-    pub(crate) fn publish<D: SharedDirectory, S: Store>(&mut self, id: ConnectionId, mut publish: Publish, context: &mut Context<'_, D, S>) {
+    pub(crate) fn publish<D: SharedDirectory, S: Store>(
+        &mut self,
+        id: ConnectionId,
+        mut publish: Publish,
+        context: &mut Context<'_, D, S>,
+    ) {
         let Some(connection) = self.connections.get_mut(&id) else { return };
         let resolved = connection.inbound.resolve(publish.topic.take(), publish.properties.topic_alias);
         let (session, receive_maximum) = (connection.session, connection.receive_maximum);
@@ -63,7 +68,8 @@ impl Broker {
         let validity = Validity { rulesets: self.ruleset_count, generation };
         let (permit, known) = match connection.memo.find(&topic, validity) {
             Some((permit, routes)) => (permit, Some(routes)),
-            None => match authorize_publish(&self.ruleset, &connection.client, &topic, publish.qos, publish.retain) {
+            // The topic gets memory of its own here, because the permit may be remembered longer than the packet lives.
+            None => match authorize_publish(&self.ruleset, &connection.client, &topic.detached(), publish.qos, publish.retain) {
                 Ok(permit) => (permit, None),
                 Err(denied) => return self.denied_publish(id, denied, context),
             },
@@ -81,7 +87,12 @@ impl Broker {
         }
     }
 
-    fn denied_publish<D: SharedDirectory, S: Store>(&mut self, id: ConnectionId, denied: Denied, context: &mut Context<'_, D, S>) -> Verdict {
+    fn denied_publish<D: SharedDirectory, S: Store>(
+        &mut self,
+        id: ConnectionId,
+        denied: Denied,
+        context: &mut Context<'_, D, S>,
+    ) -> Verdict {
         self.stats.denied_publish += 1;
         let verdict = Verdict { reason_code: denied.reason_code, reason_string: Some(denied.reason.to_string()), ticket: Ticket::NONE };
         if let Some(connection) = self.connections.get(&id) {
@@ -112,7 +123,7 @@ impl Broker {
             && let Some(session) = self.sessions.get_mut(session)
         {
             session.received.insert(packet_id);
-            if session.is_persistent() {
+            if session.is_persistent {
                 after = after.max(context.store.append(&Change::ReceivedQos2 { session: session.id, packet_id }));
             }
         }

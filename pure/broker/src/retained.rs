@@ -82,7 +82,8 @@ impl Retained {
             }
             let is_rest = levels.get(depth) == Some(&"#");
             if is_rest || depth >= levels.len() {
-                let fresh = self.tree.value(node).filter(|retained| expires_at(&retained.message, retained.received_at).is_none_or(|at| at > now));
+                let fresh =
+                    self.tree.value(node).filter(|retained| expires_at(&retained.message, retained.received_at).is_none_or(|at| at > now));
                 found.extend(fresh.cloned());
             }
             match levels.get(depth) {

@@ -89,7 +89,12 @@ impl Broker {
     }
 
     /// Recipients come sorted by session, so by shard; Shared Subscriptions at the end.
-    fn hand_over<D: SharedDirectory, S: Store>(&mut self, message: &Arc<Message>, recipients: Vec<Recipient>, context: &mut Context<'_, D, S>) {
+    fn hand_over<D: SharedDirectory, S: Store>(
+        &mut self,
+        message: &Arc<Message>,
+        recipients: Vec<Recipient>,
+        context: &mut Context<'_, D, S>,
+    ) {
         let received_at = context.now;
         let mut elsewhere: SmallVec<[(ShardId, Vec<Recipient>); 4]> = SmallVec::new();
         for recipient in recipients {

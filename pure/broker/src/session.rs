@@ -24,6 +24,8 @@ pub(crate) struct Session {
     pub(crate) connection: Option<ConnectionId>,
     /// Session Expiry Interval in seconds; [`NEVER`] for no end.
     pub(crate) expiry: u32,
+    /// Whether it was ever to outlive a connection: then the store knows of it, and has to hear of every change up to its end.
+    pub(crate) is_persistent: bool,
     /// When it ends, while nobody is connected.
     pub(crate) ends_at: Option<Moment>,
     /// To be published if the connection is lost, or already waiting for that after it was.
@@ -38,9 +40,10 @@ pub(crate) struct Session {
 }
 
 impl Session {
-    /// Whether it outlives its connection, so that its changes are worth keeping.
-    pub(crate) fn is_persistent(&self) -> bool {
-        self.expiry > 0
+    /// Sets how long it outlives its connection.
+    pub(crate) fn set_expiry(&mut self, seconds: u32) {
+        self.expiry = seconds;
+        self.is_persistent |= seconds > 0;
     }
 }
 
@@ -67,6 +70,7 @@ impl Sessions {
             client: Arc::clone(client),
             connection: None,
             expiry: 0,
+            is_persistent: false,
             ends_at: None,
             will: None,
             will_at: None,

@@ -26,7 +26,7 @@ pub trait Store {
 /// One thing that a restarted broker has to know.
 #[derive(Debug, Clone)]
 pub enum Change<'a> {
-    /// A session was created or resumed.
+    /// A session was created or resumed. A Will it had before is void.
     SessionOpened {
         /// Which.
         session: SessionId,

@@ -1,8 +1,8 @@
 //! SUBSCRIBE and UNSUBSCRIBE (§3.8, §3.10): a permit for each filter, then the tree, then retained messages.
 
 use signet_mqtt::{
-    Packet, QoS, ReasonCode, RetainHandling, Suback, Subscribe, SubscribeFilter, SubscriptionIdentifier, SubscriptionOptions, TopicFilter, Unsuback,
-    Unsubscribe, UserProperties,
+    Packet, QoS, ReasonCode, RetainHandling, Suback, Subscribe, SubscribeFilter, SubscriptionIdentifier, SubscriptionOptions, TopicFilter,
+    Unsuback, Unsubscribe, UserProperties,
 };
 use signet_policy::{SubscribePermit, authorize_subscribe};
 
@@ -31,7 +31,12 @@ struct Entering {
 }
 
 impl Broker {
-    pub(crate) fn subscribe<D: SharedDirectory, S: Store>(&mut self, id: ConnectionId, subscribe: Subscribe, context: &mut Context<'_, D, S>) {
+    pub(crate) fn subscribe<D: SharedDirectory, S: Store>(
+        &mut self,
+        id: ConnectionId,
+        subscribe: Subscribe,
+        context: &mut Context<'_, D, S>,
+    ) {
         let is_shared_no_local = |entry: &SubscribeFilter| entry.options.no_local && entry.filter.shared().is_some();
         if subscribe.subscriptions.iter().any(is_shared_no_local) {
             return self.violated(id, "No Local on a Shared Subscription [MQTT-3.8.3-4]", context);
@@ -74,7 +79,8 @@ impl Broker {
     ) -> Result<Granted, (ReasonCode, String)> {
         let SubscribeFilter { filter, mut options } = entry;
         let Some(session) = self.sessions.get_mut(session) else { return Err((ReasonCode::UnspecifiedError, String::new())) };
-        if filter.levels().count() > usize::from(self.limits.topic_levels_maximum) {
+        let inner = filter.shared().map_or_else(|| filter.as_str(), |(_, inner)| inner);
+        if inner.split('/').count() > usize::from(self.limits.topic_levels_maximum) {
             return Err((ReasonCode::TopicFilterInvalid, "the topic filter has too many levels".to_owned()));
         }
         let permit = match authorize_subscribe(&self.ruleset, &session.client, &filter, options.maximum_qos) {
@@ -97,8 +103,13 @@ impl Broker {
         Ok(Granted { permit, options })
     }
 
-    fn append_subscriptions<D: SharedDirectory, S: Store>(&self, entering: &Entering, granted: &[Granted], context: &mut Context<'_, D, S>) -> Ticket {
-        let is_persistent = self.sessions.get(entering.session).is_some_and(|session| session.is_persistent());
+    fn append_subscriptions<D: SharedDirectory, S: Store>(
+        &self,
+        entering: &Entering,
+        granted: &[Granted],
+        context: &mut Context<'_, D, S>,
+    ) -> Ticket {
+        let is_persistent = self.sessions.get(entering.session).is_some_and(|session| session.is_persistent);
         if !is_persistent {
             return Ticket::NONE;
         }
@@ -113,12 +124,17 @@ impl Broker {
         changes.max().unwrap_or_default()
     }
 
-    pub(crate) fn unsubscribe<D: SharedDirectory, S: Store>(&mut self, id: ConnectionId, unsubscribe: &Unsubscribe, context: &mut Context<'_, D, S>) {
+    pub(crate) fn unsubscribe<D: SharedDirectory, S: Store>(
+        &mut self,
+        id: ConnectionId,
+        unsubscribe: &Unsubscribe,
+        context: &mut Context<'_, D, S>,
+    ) {
         let Some(session) = self.session_of(id) else { return };
         let known: Vec<&TopicFilter> = unsubscribe.filters.iter().filter(|filter| session.subscriptions.remove(*filter)).collect();
         let session_id = session.id;
         let mut after = Ticket::NONE;
-        if session.is_persistent() {
+        if session.is_persistent {
             let removed = known.iter().map(|filter| context.store.append(&Change::SubscriptionRemoved { session: session_id, filter }));
             after = removed.max().unwrap_or_default();
         }
@@ -134,7 +150,8 @@ impl Broker {
         };
         // [MQTT-3.11.3-1], [MQTT-3.11.3-2]: one code for each filter, in order.
         let reason_codes = unsubscribe.filters.iter().map(reason_code).collect();
-        let unsuback = Unsuback { packet_id: unsubscribe.packet_id, reason_string: None, user_properties: UserProperties::default(), reason_codes };
+        let unsuback =
+            Unsuback { packet_id: unsubscribe.packet_id, reason_string: None, user_properties: UserProperties::default(), reason_codes };
         self.answer(id, Packet::Unsuback(unsuback), after, context);
     }
 }

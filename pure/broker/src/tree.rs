@@ -2,8 +2,8 @@
 //!
 //! Nodes are numbers into a slab, so that neither walking nor dropping a deep tree recurses.
 
-use std::collections::hash_map::Entry;
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 
 use foldhash::fast::FixedState;
 use slab::Slab;

@@ -17,8 +17,8 @@ impl Broker {
     pub(crate) fn release_will<D: SharedDirectory, S: Store>(&mut self, id: SessionId, rule: WillRule, context: &mut Context<'_, D, S>) {
         let Some(session) = self.sessions.get_mut(id) else { return };
         let Some(will) = &session.will else { return };
-        // The Will goes out when its delay or the session ends, whichever is first (§3.1.3.2.2).
-        let delay = will.properties.delay_interval.unwrap_or(0).min(session.expiry);
+        // If the session ends before the delay does, `end_session` publishes the Will (§3.1.3.2.2).
+        let delay = will.properties.delay_interval.unwrap_or(0);
         match rule {
             WillRule::Drop => self.discard_will(id, context),
             WillRule::Publish if delay == 0 => self.publish_will(id, context),
@@ -35,7 +35,7 @@ impl Broker {
         let Some(session) = self.sessions.get_mut(id) else { return };
         self.timers.disarm(session.will_at.take(), Timer::WillDelay(id));
         let Some(will) = session.will.take() else { return };
-        let is_persistent = session.is_persistent();
+        let is_persistent = session.is_persistent;
         match authorize_publish(&self.ruleset, &session.client, &will.topic, will.qos, will.retain) {
             Ok(permit) => {
                 self.stats.wills_published += 1;
@@ -56,7 +56,7 @@ impl Broker {
     pub(crate) fn discard_will<D: SharedDirectory, S: Store>(&mut self, id: SessionId, context: &mut Context<'_, D, S>) {
         let Some(session) = self.sessions.get_mut(id) else { return };
         self.timers.disarm(session.will_at.take(), Timer::WillDelay(id));
-        if session.will.take().is_some() && session.is_persistent() {
+        if session.will.take().is_some() && session.is_persistent {
             context.store.append(&Change::WillCleared { session: id });
         }
     }

@@ -55,7 +55,8 @@ pub fn authorize_connect(
 pub fn authorize_publish(rules: &Ruleset, client: &Client, topic: &TopicName, _qos: QoS, _retain: bool) -> Result<PublishPermit, Denied> {
     // Topics that start with `$` are the Server's own: without a rule that names them nobody publishes there (§4.7.2).
     let is_reserved = rules.rules().is_none() && topic.starts_with_dollar();
-    let is_allowed = !is_reserved && is_allowed(rules, client, |rule| rule.publish.iter().any(|pattern| pattern.covers_topic(topic.as_str(), client)));
+    let is_allowed =
+        !is_reserved && is_allowed(rules, client, |rule| rule.publish.iter().any(|pattern| pattern.covers_topic(topic.as_str(), client)));
     if is_allowed {
         return Ok(PublishPermit::assertion(topic.clone()));
     }

@@ -18,7 +18,9 @@ pub struct Denied {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum DenialReason {
     /// No verified certificate, and the listener wants one.
-    #[error("no client certificate was verified ({found}) and anonymous clients are not allowed; present a certificate, or set `anonymous = true` on the listener")]
+    #[error(
+        "no client certificate was verified ({found}) and anonymous clients are not allowed; present a certificate, or set `anonymous = true` on the listener"
+    )]
     Anonymous {
         /// Why no identity is there.
         found: String,

@@ -48,7 +48,9 @@ pub enum PatternError {
         pattern: String,
     },
     /// A placeholder that does not exist or is not closed.
-    #[error("`{found}` in topic pattern `{pattern}` is not a placeholder; known are `${{device}}`, `${{client_identifier}}`, `${{username}}`, and `$$` for a dollar sign before `{{`")]
+    #[error(
+        "`{found}` in topic pattern `{pattern}` is not a placeholder; known are `${{device}}`, `${{client_identifier}}`, `${{username}}`, and `$$` for a dollar sign before `{{`"
+    )]
     Placeholder {
         /// What was found.
         found: String,
@@ -56,7 +58,9 @@ pub enum PatternError {
         pattern: String,
     },
     /// A pattern for a shared subscription.
-    #[error("topic pattern `{pattern}` starts with `$share/`: write the filter behind the share name, a rule covers it shared and unshared")]
+    #[error(
+        "topic pattern `{pattern}` starts with `$share/`: write the filter behind the share name, a rule covers it shared and unshared"
+    )]
     Shared {
         /// The pattern as written.
         pattern: String,

@@ -18,7 +18,9 @@ fn message(topic: &str, payload: &str, expiry: Option<u32>) -> Arc<Message> {
 }
 
 fn path(levels: &'static [&'static str], most: usize) -> impl Strategy<Value = String> {
-    prop::collection::vec(prop::sample::select(levels), 1..most).prop_map(|levels| levels.join("/")).prop_filter("not empty", |path| !path.is_empty())
+    prop::collection::vec(prop::sample::select(levels), 1..most)
+        .prop_map(|levels| levels.join("/"))
+        .prop_filter("not empty", |path| !path.is_empty())
 }
 
 proptest! {

@@ -71,7 +71,8 @@ fn expired_messages_make_room_in_a_full_queue() {
 
 #[test]
 fn retained_messages() {
-    for limits in [Limits { retained_messages_maximum: 1, ..Limits::default() }, Limits { retained_bytes_maximum: 3, ..Limits::default() }] {
+    for limits in [Limits { retained_messages_maximum: 1, ..Limits::default() }, Limits { retained_bytes_maximum: 3, ..Limits::default() }]
+    {
         let mut rig = rig(limits);
         let a = rig.connect(v5("a"));
         rig.subscribe(a, "#", QOS0);

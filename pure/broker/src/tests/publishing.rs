@@ -24,7 +24,9 @@ fn the_two_clients_of_these_tests_live_on_different_shards() {
 
 #[test]
 fn mqtt_3_8_4_8_the_lower_qos_counts() {
-    for (published, granted, expected) in [(QOS0, QOS2, QOS0), (QOS1, QOS2, QOS1), (QOS2, QOS1, QOS1), (QOS2, QOS0, QOS0), (QOS2, QOS2, QOS2)] {
+    for (published, granted, expected) in
+        [(QOS0, QOS2, QOS0), (QOS1, QOS2, QOS1), (QOS2, QOS1, QOS1), (QOS2, QOS0, QOS0), (QOS2, QOS2, QOS2)]
+    {
         let mut rig = Rig::new();
         let (publisher, subscriber) = pair(&mut rig, granted);
         rig.send(publisher, Packet::Publish(publish("t/x", "m", published, (published > QOS0).then_some(5))));
@@ -163,7 +165,8 @@ fn mqtt_3_3_4_9_no_more_is_under_way_than_the_client_receives() {
     assert_eq!(rig.payloads(subscriber), ["3"]);
     rig.lose(subscriber);
     // The window of the new connection is smaller than what is open.
-    let subscriber = rig.connect(v5("subscriber").resume().expiry(1000).properties(|properties| properties.receive_maximum = NonZeroU16::new(1)));
+    let subscriber =
+        rig.connect(v5("subscriber").resume().expiry(1000).properties(|properties| properties.receive_maximum = NonZeroU16::new(1)));
     let mut seen = Vec::new();
     while let Some(Packet::Publish(publish)) = rig.next(subscriber) {
         assert_eq!(rig.next(subscriber), None, "one at a time");
@@ -282,7 +285,8 @@ fn topic_aliases_to_the_client() {
     for topic in ["first", "first", "second"] {
         rig.publish0(publisher, topic, "m");
     }
-    let seen: Vec<_> = (0..3).map(|_| rig.take(subscriber)).map(|publish| (publish.topic.is_some(), publish.properties.topic_alias)).collect();
+    let seen: Vec<_> =
+        (0..3).map(|_| rig.take(subscriber)).map(|publish| (publish.topic.is_some(), publish.properties.topic_alias)).collect();
     assert_eq!(seen, [(true, NonZeroU16::new(1)), (false, NonZeroU16::new(1)), (true, None)], "[MQTT-3.1.2-26]");
 }
 

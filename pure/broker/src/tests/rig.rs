@@ -8,15 +8,15 @@ use std::sync::{Arc, LazyLock};
 use bytes::BytesMut;
 use signet_identity::{DeviceIdentity, DeviceName, Leaf, NoIdentity, Peer, VerifiedPeer};
 use signet_mqtt::{
-    Ack, ClientIdentifier, Connack, Connect, ConnectProperties, DecodeLimits, Decoder, Disconnect, Packet, PacketId, ProtocolVersion, Publish,
-    PublishProperties, QoS, ReasonCode, Role, Suback, Subscribe, SubscribeFilter, SubscriptionIdentifier, SubscriptionOptions, TopicFilter,
-    TopicName, Unsuback, Unsubscribe, UserProperties, Will, WillProperties, encode, encode_publish,
+    Ack, ClientIdentifier, Connack, Connect, ConnectProperties, DecodeLimits, Decoder, Disconnect, Packet, PacketId, ProtocolVersion,
+    Publish, PublishProperties, QoS, ReasonCode, Role, Suback, Subscribe, SubscribeFilter, SubscriptionIdentifier, SubscriptionOptions,
+    TopicFilter, TopicName, Unsuback, Unsubscribe, UserProperties, Will, WillProperties, encode, encode_publish,
 };
 use signet_policy::{AdmissionRules, Ruleset};
 
 use crate::{
-    Broker, Change, CloseCause, ConnectionId, Context, Directory, Event, Input, KickCause, Limits, Moment, Output, Refusal, SharedDirectory, Stats,
-    Store, Ticket, WillRule, admit,
+    Broker, Change, CloseCause, ConnectionId, Context, Directory, Event, Input, KickCause, Limits, Moment, Output, Refusal,
+    SharedDirectory, Stats, Store, Ticket, WillRule, admit,
 };
 
 pub(super) const QOS0: QoS = QoS::AtMostOnce;
@@ -267,7 +267,13 @@ impl Rig {
         self.subscribe_with(id, filter, SubscriptionOptions { maximum_qos: qos, ..SubscriptionOptions::default() }, None)
     }
 
-    pub(super) fn subscribe_with(&mut self, id: ConnectionId, filter: &str, options: SubscriptionOptions, identifier: Option<u32>) -> ReasonCode {
+    pub(super) fn subscribe_with(
+        &mut self,
+        id: ConnectionId,
+        filter: &str,
+        options: SubscriptionOptions,
+        identifier: Option<u32>,
+    ) -> ReasonCode {
         self.send(id, Packet::Subscribe(subscribe(filter, options, identifier)));
         match self.next(id) {
             Some(Packet::Suback(Suback { reason_codes, .. })) => reason_codes[0],

@@ -78,10 +78,7 @@ fn rules() -> Ruleset {
         subscribe: patterns(subscribe),
     };
     let open = ["a/#", "b/#", "s/#", "+/x-nothing"];
-    Ruleset::compile(vec![
-        rule(Who::Everyone, &["a/#", "b/#", "s/#", "secret/#"], &open),
-        rule(Who::Username(name(0)), &[], &["#"]),
-    ])
+    Ruleset::compile(vec![rule(Who::Everyone, &["a/#", "b/#", "s/#", "secret/#"], &open), rule(Who::Username(name(0)), &[], &["#"])])
 }
 
 fn may_read(actor: usize, topic: &str) -> bool {
@@ -136,7 +133,11 @@ impl World {
     fn leave(&mut self, actor: usize) {
         self.read(actor);
         let id = self.actors[actor].connection.take().unwrap();
-        if self.dice.roll(2) == 0 { self.rig.leave(id) } else { self.rig.lose(id) }
+        if self.dice.roll(2) == 0 {
+            self.rig.leave(id)
+        } else {
+            self.rig.lose(id)
+        }
         self.actors[actor].answers.clear();
     }
 
@@ -286,7 +287,9 @@ fn check_delivery(world: &World) {
             let about: Vec<_> = actor.receipts.iter().filter(|receipt| receipt.payload == accepted.payload).collect();
             let found = counts.get(&*accepted.payload).copied().unwrap_or(0);
             match accepted.expected.get(&at) {
-                Some(QoS::AtMostOnce) => assert!(found <= 1 + usize::from(accepted.is_for_group), "{} at {at}: {about:?}", accepted.payload),
+                Some(QoS::AtMostOnce) => {
+                    assert!(found <= 1 + usize::from(accepted.is_for_group), "{} at {at}: {about:?}", accepted.payload)
+                }
                 Some(_) => assert!(found == 1 || accepted.is_for_group && found == 2, "{} at {at}: {about:?}", accepted.payload),
                 None => assert!(found == 0 || accepted.is_for_group && found == 1, "{} at {at}: {about:?}", accepted.payload),
             }
@@ -345,7 +348,10 @@ fn whatever_happens_messages_arrive_once_in_order_and_only_where_they_may() {
             check_order(&world);
             check_permission(&world);
             let stats = world.rig.stats();
-            assert!(stats.messages_sent > 50 && stats.denied_publish > 0 && stats.denied_subscribe > 0, "the workload does something: {stats:?}");
+            assert!(
+                stats.messages_sent > 50 && stats.denied_publish > 0 && stats.denied_subscribe > 0,
+                "the workload does something: {stats:?}"
+            );
             assert_eq!((stats.dropped_queue_full, stats.dropped_slow, stats.dropped_too_large), (0, 0, 0));
         });
         assert!(outcome.is_ok(), "seed {seed}");

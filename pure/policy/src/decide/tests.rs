@@ -73,7 +73,11 @@ fn by_default_only_verified_devices_connect() {
 
 #[test]
 fn names_are_taken_from_the_certificate_whatever_the_client_claims() {
-    let rules = AdmissionRules { username: Some(template("u-${device}")), client_identifier: Some(template("${device}")), ..AdmissionRules::default() };
+    let rules = AdmissionRules {
+        username: Some(template("u-${device}")),
+        client_identifier: Some(template("${device}")),
+        ..AdmissionRules::default()
+    };
     let permit = decide(&rules, &device("pump-7"), &connect("admin", Some("root"))).unwrap();
     assert_eq!((permit.client().username(), permit.client().client_identifier().as_str()), (Some("u-pump-7"), "pump-7"));
     assert!(!permit.is_assigned());
@@ -93,9 +97,13 @@ fn a_missing_field_is_refused_and_never_replaced_by_a_claim() {
 fn a_bound_identifier_has_to_belong_to_the_certificate() {
     let equals = AdmissionRules { binding: ClientIdentifierBinding::Equals(template("${device}")), ..AdmissionRules::default() };
     let prefix = AdmissionRules { binding: ClientIdentifierBinding::Prefix(template("${device}")), ..AdmissionRules::default() };
-    for (rules, claimed, expected) in
-        [(&equals, "pump-7", true), (&equals, "pump-7-x", false), (&equals, "", false), (&prefix, "pump-7-x", true), (&prefix, "pump-70", false)]
-    {
+    for (rules, claimed, expected) in [
+        (&equals, "pump-7", true),
+        (&equals, "pump-7-x", false),
+        (&equals, "", false),
+        (&prefix, "pump-7-x", true),
+        (&prefix, "pump-70", false),
+    ] {
         let decided = decide(rules, &device("pump-7"), &connect(claimed, None));
         assert_eq!(decided.is_ok(), expected, "`{claimed}`");
         if let Err(denied) = decided {
