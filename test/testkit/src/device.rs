@@ -272,6 +272,17 @@ impl Device {
         self.expect_closed();
     }
 
+    /// The broker answers the CONNECT with a refusal and closes. MQTT 3.1.1 has return codes for a few refusals only: where it has none,
+    /// the connection ends without a word.
+    pub fn expect_refused(&mut self, reason_code: ReasonCode) {
+        if self.wire.version() == ProtocolVersion::V5 || reason_code.connect_return_code().is_some() {
+            let connack = self.expect_connack();
+            assert_eq!(connack.reason_code, reason_code, "{connack:?}");
+            assert!(!connack.session_present, "[MQTT-3.2.2-6] {connack:?}");
+        }
+        self.expect_closed();
+    }
+
     /// Nothing is on its way: a PINGREQ is answered next. With one shard, what was caused before this call would come before the answer.
     pub fn expect_silence(&mut self) {
         self.send(&Packet::Pingreq);

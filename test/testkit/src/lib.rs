@@ -13,3 +13,4 @@ pub use broker::{Broker, BrokerConfig, free_port};
 pub use certs::{CrlWindow, Identity, Pki};
 pub use device::{Device, Target, connect_packet, packet_id, publish_packet, subscribe_packet, topic, topic_filter};
 pub use mosquitto::Mosquitto;
+pub use signet_client::{ClientError, Received};

@@ -1,0 +1,37 @@
+//! Conformance by statement: every test starts a broker of its own and talks to it over a socket.
+//!
+//! The broker runs with one shard, so that a PINGREQ answered after everything else proves that nothing else is coming.
+
+mod acknowledgements;
+mod connack;
+mod connect;
+mod connect_will;
+mod data;
+mod disconnect;
+mod errors;
+mod flow_control;
+mod keep_alive;
+mod listed;
+mod ping;
+mod publish;
+mod publish_properties;
+mod quality_of_service;
+mod raw;
+mod retained;
+mod session;
+mod shared;
+mod subscribe;
+mod subscribe_options;
+mod tls;
+mod topics;
+mod unsubscribe;
+
+use signet_mqtt::ProtocolVersion::{self, V5, V311};
+use signet_testkit::{Broker, BrokerConfig};
+
+/// For statements that both versions make.
+const BOTH: [ProtocolVersion; 2] = [V311, V5];
+
+fn broker() -> Broker {
+    Broker::start(&BrokerConfig::plain())
+}

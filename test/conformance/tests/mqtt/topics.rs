@@ -1,0 +1,121 @@
+//! §4.7 Topic Names and Topic Filters.
+
+use signet_mqtt::{Packet, ProtocolVersion, QoS, ReasonCode};
+use signet_testkit::{Broker, Device};
+
+use crate::raw::{self, body, packet, text};
+use crate::{BOTH, broker};
+
+/// The topics among `published` that a subscription to `filter` delivers, in order.
+fn delivered<'a>(broker: &Broker, version: ProtocolVersion, filter: &str, published: &[&'a str]) -> Vec<&'a str> {
+    let mut device = Device::connect(&broker.plain(), version, "subscriber");
+    assert!(!device.subscribe(filter, QoS::AtMostOnce).is_error());
+    let mut other = Device::connect(&broker.plain(), version, "publisher");
+    for name in published {
+        other.publish(name, "x", QoS::AtLeastOnce, false);
+    }
+    device.send(&Packet::Pingreq);
+    let mut names = Vec::new();
+    loop {
+        match device.expect() {
+            Packet::Publish(publish) => names.push(publish.topic.unwrap().as_str().to_owned()),
+            Packet::Pingresp => break,
+            other => panic!("expected PUBLISH or PINGRESP, got {other:?}"),
+        }
+    }
+    published.iter().copied().filter(|name| names.iter().any(|got| got == name)).collect()
+}
+
+#[test]
+fn mqtt_4_7_1_1_the_multi_level_wildcard_stands_alone_and_last() {
+    let broker = broker();
+    for version in BOTH {
+        for wrong in ["a/#/b", "a#", "#/a", "a/b#", "##"] {
+            let mut device = Device::connect(&broker.plain(), version, "x");
+            device.send_raw(&packet(0x82, &body(&[&[0, 1], raw::no_properties(version), &text(wrong), &[0]])));
+            device.expect_ended(ReasonCode::TopicFilterInvalid);
+        }
+    }
+}
+
+#[test]
+fn mqtt_4_7_1_2_the_single_level_wildcard_fills_a_level() {
+    let broker = broker();
+    for version in BOTH {
+        for wrong in ["a+", "+a", "a/+b/c", "++"] {
+            let mut device = Device::connect(&broker.plain(), version, "x");
+            device.send_raw(&packet(0x82, &body(&[&[0, 1], raw::no_properties(version), &text(wrong), &[0]])));
+            device.expect_ended(ReasonCode::TopicFilterInvalid);
+        }
+    }
+}
+
+#[test]
+fn section_4_7_1_2_the_multi_level_wildcard_matches_the_parent_and_every_child() {
+    let broker = broker();
+    for version in BOTH {
+        let names = ["sport/tennis/player1", "sport/tennis/player1/ranking", "sport/tennis/player1/score/wimbledon", "sport/tennis", "sport/tennis/player10"];
+        assert_eq!(delivered(&broker, version, "sport/tennis/player1/#", &names), names[..3]);
+        assert_eq!(delivered(&broker, version, "#", &names), names);
+        assert_eq!(delivered(&broker, version, "sport/tennis/#", &names), names);
+    }
+}
+
+#[test]
+fn section_4_7_1_3_the_single_level_wildcard_matches_one_level() {
+    let broker = broker();
+    for version in BOTH {
+        let names = ["sport/tennis/player1", "sport/tennis/player2", "sport/tennis/player1/ranking", "sport", "sport/", "/finance"];
+        assert_eq!(delivered(&broker, version, "sport/tennis/+", &names), names[..2]);
+        assert_eq!(delivered(&broker, version, "sport/+", &names), ["sport/"]);
+        assert_eq!(delivered(&broker, version, "+", &names), ["sport"]);
+        assert_eq!(delivered(&broker, version, "+/+", &names), ["sport/", "/finance"]);
+        assert_eq!(delivered(&broker, version, "/+", &names), ["/finance"]);
+        assert_eq!(delivered(&broker, version, "+/tennis/#", &names), names[..3]);
+    }
+}
+
+#[test]
+fn mqtt_4_7_2_1_wildcards_do_not_match_a_leading_dollar() {
+    let broker = broker();
+    for version in BOTH {
+        let names = ["$own/a", "$own", "a/$own"];
+        assert_eq!(delivered(&broker, version, "#", &names), ["a/$own"]);
+        assert_eq!(delivered(&broker, version, "+/a", &names), [""; 0]);
+        assert_eq!(delivered(&broker, version, "+", &names), [""; 0]);
+        assert_eq!(delivered(&broker, version, "$own/#", &names), ["$own/a", "$own"]);
+        assert_eq!(delivered(&broker, version, "$own/+", &names), ["$own/a"]);
+    }
+}
+
+#[test]
+fn mqtt_4_7_3_1_an_empty_filter_is_refused() {
+    let broker = broker();
+    for version in BOTH {
+        let mut device = Device::connect(&broker.plain(), version, "x");
+        device.send_raw(&packet(0x82, &body(&[&[0, 1], raw::no_properties(version), &text(""), &[0]])));
+        device.expect_ended(ReasonCode::TopicFilterInvalid);
+    }
+}
+
+#[test]
+fn mqtt_4_7_3_4_topics_are_compared_without_normalization() {
+    let broker = broker();
+    for version in BOTH {
+        let names = ["Accounts", "accounts", "ACCOUNTS", "a ccounts", "accounts/"];
+        assert_eq!(delivered(&broker, version, "accounts", &names), ["accounts"]);
+        // The same letter composed and decomposed.
+        assert_eq!(delivered(&broker, version, "caf\u{e9}", &["caf\u{e9}", "cafe\u{301}"]), ["caf\u{e9}"]);
+    }
+}
+
+#[test]
+fn section_4_7_3_spaces_and_empty_levels_count() {
+    let broker = broker();
+    for version in BOTH {
+        let names = ["/", "//", "a//b", "a/ /b", " "];
+        assert_eq!(delivered(&broker, version, "+/+", &names), ["/"]);
+        assert_eq!(delivered(&broker, version, "a/+/b", &names), ["a//b", "a/ /b"]);
+        assert_eq!(delivered(&broker, version, "a//b", &names), ["a//b"]);
+    }
+}
