@@ -1,6 +1,12 @@
 //! The built binary from outside: what it prints, writes and ends with.
+//!
+//! `cfg(test)` on the modules is what tells clippy that their helper functions are tests too.
 
+#[cfg(test)]
 mod device;
+#[cfg(test)]
 mod quickstart;
+#[cfg(test)]
 mod rig;
+#[cfg(test)]
 mod serve;

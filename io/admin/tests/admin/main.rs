@@ -1,0 +1,6 @@
+//! The admin API from both ends.
+//!
+//! `cfg(test)` on the module is what tells clippy that its helper functions are tests too.
+
+#[cfg(test)]
+mod socket;
