@@ -17,7 +17,7 @@ pub use client::{Client, Credentials, Publication, Subscription, Version, Will};
 pub use pki::{Pki, Validity};
 pub use process::{Finished, Running};
 pub use site::{Broker, Site};
-pub use tools::repository;
+pub use tools::{openssl, repository};
 
 use std::time::Duration;
 

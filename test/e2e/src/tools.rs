@@ -42,7 +42,7 @@ pub(crate) fn script(name: &str) -> PathBuf {
 
 /// Runs `openssl` in `folder`.
 #[track_caller]
-pub(crate) fn openssl(folder: &Path, arguments: &[&str]) -> Finished {
+pub fn openssl(folder: &Path, arguments: &[&str]) -> Finished {
     Running::run(Command::new("openssl").current_dir(folder).args(arguments))
 }
 
