@@ -18,7 +18,7 @@ use rustls::{
 use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
 
 use crate::provider::{algorithms, provider, versions};
-use crate::{Credentials, MinimumVersion, TlsError, TrustAnchors, date};
+use crate::{Credentials, MinimumVersion, TlsError, TrustAnchors};
 
 /// How a client connects.
 #[derive(Clone, Debug, Default)]
@@ -56,7 +56,7 @@ impl Connector {
         };
         let mut client = match (&config.certificate, &config.key) {
             (Some(certificate), Some(key)) => {
-                let certified = Credentials::load(certificate, key, date::now())?.certified;
+                let certified = Credentials::read(certificate, key)?.certified;
                 builder.with_client_cert_resolver(Arc::new(rustls::sign::SingleCertAndKey::from(Arc::unwrap_or_clone(certified))))
             }
             (None, None) => builder.with_no_client_auth(),

@@ -1,0 +1,89 @@
+//! Entries and kicks with shards that are plain lists; the race with a revocation is in `tests/race.rs`, on real handshakes.
+
+use signet_identity::NoIdentity;
+use signet_revocation::RevocationIndex;
+
+use super::*;
+
+/// Keeps the orders until the test lets go of them.
+#[derive(Default)]
+struct Shard(Mutex<Vec<Kick>>);
+
+impl KickTarget for Shard {
+    fn kick(&self, kick: Kick) {
+        self.0.lock().unwrap().push(kick);
+    }
+}
+
+fn registry() -> (Registry, Vec<Arc<Shard>>) {
+    let registry = Registry::new(CurrentRevocations::new(RevocationIndex::new()));
+    let shards = vec![Arc::new(Shard::default()), Arc::new(Shard::default())];
+    registry.attach(shards.iter().map(|shard| -> Arc<dyn KickTarget> { shard.clone() }).collect());
+    (registry, shards)
+}
+
+fn enter(registry: &Registry, shard: u16) -> LinkId {
+    let link = registry.next_link();
+    let entry = Entry {
+        link,
+        shard,
+        listener: "mqtt".into(),
+        address: "192.0.2.1:1883".parse().unwrap(),
+        transport: Transport::Tcp,
+        peer: Peer::Anonymous(NoIdentity::PlainTransport),
+        since: 0,
+    };
+    registry.register(entry, StalePolicy::Deny, 0).unwrap();
+    link
+}
+
+fn why() -> KickCause {
+    KickCause::Administrative("test".to_owned())
+}
+
+#[test]
+fn a_kick_goes_to_the_owner_and_waits_for_it() {
+    let (registry, shards) = registry();
+    let (first, second) = (enter(&registry, 0), enter(&registry, 1));
+    let report = registry.kick(&[first, second], &why(), Duration::ZERO);
+    assert_eq!((report.found, report.closed), (2, 0), "nobody has confirmed");
+    assert_eq!(shards[0].0.lock().unwrap().len(), 1);
+    let shard = Arc::clone(&shards[1]);
+    shard.0.lock().unwrap().clear();
+    let confirming = std::thread::spawn(move || {
+        while shard.0.lock().unwrap().drain(..).next().is_none() {
+            std::thread::yield_now();
+        }
+    });
+    let report = registry.kick(&[second], &why(), Duration::from_secs(60));
+    assert_eq!((report.found, report.closed), (1, 1));
+    confirming.join().unwrap();
+}
+
+#[test]
+fn an_order_follows_a_connection_that_moved() {
+    let (registry, shards) = registry();
+    let link = enter(&registry, 0);
+    registry.kick(&[link], &why(), Duration::ZERO);
+    registry.relocate(link, 1);
+    let order = shards[0].0.lock().unwrap().pop().unwrap();
+    registry.deliver(order);
+    assert_eq!(shards[1].0.lock().unwrap().len(), 1);
+}
+
+#[test]
+fn a_closed_connection_counts_as_nothing() {
+    let (registry, shards) = registry();
+    let link = enter(&registry, 0);
+    registry.identify(link, "pump-7".to_owned());
+    assert_eq!(registry.connections()[0].client_identifier.as_deref(), Some("pump-7"));
+    registry.remove(link);
+    assert!(registry.is_empty());
+    let report = registry.kick(&[link], &why(), Duration::from_secs(60));
+    assert_eq!((report.found, report.closed), (0, 0));
+    assert!(shards[0].0.lock().unwrap().is_empty());
+    // An order that was on its way is done when it arrives.
+    let latch = Latch::default();
+    registry.deliver(Kick { link, cause: why(), done: latch.confirmation() });
+    assert_eq!(latch.wait(Duration::ZERO), 0);
+}

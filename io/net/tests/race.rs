@@ -1,0 +1,161 @@
+//! The race between a handshake and a revocation, step by step: whichever comes first, the connection does not survive.
+
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use signet_identity::{CertificateId, NamingRule, Peer};
+use signet_net::{Entry, Kick, KickCause, KickTarget, RegisterError, Registry, Transport, unix_seconds};
+use signet_revocation::{Reason, RevocationIndex, RevocationSource, Revoked, StalePolicy};
+use signet_testkit::{Identity, Pki};
+use signet_tls::{
+    ClientCertificate, Connector, ConnectorConfig, CurrentRevocations, ListenerTls, MinimumVersion, TlsConnection, TlsListenerConfig,
+};
+
+struct Shard(Mutex<Vec<Kick>>);
+
+impl KickTarget for Shard {
+    fn kick(&self, kick: Kick) {
+        self.0.lock().unwrap().push(kick);
+    }
+}
+
+struct Rig {
+    _directory: tempfile::TempDir,
+    pki: Pki,
+    revocations: CurrentRevocations,
+    registry: Registry,
+    shard: Arc<Shard>,
+}
+
+impl Rig {
+    fn new() -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let pki = Pki::create(directory.path());
+        let revocations = CurrentRevocations::new(RevocationIndex::new());
+        let registry = Registry::new(revocations.clone());
+        let shard = Arc::new(Shard(Mutex::default()));
+        registry.attach(vec![shard.clone()]);
+        Self { _directory: directory, pki, revocations, registry, shard }
+    }
+
+    /// A real handshake: what the acceptor says about the device.
+    fn handshake(&self, device: &Identity) -> Peer {
+        let config = TlsListenerConfig {
+            certificate: self.pki.server().certificate.clone(),
+            key: self.pki.server().key.clone(),
+            trust: vec![self.pki.ca_file()],
+            client_certificate: ClientCertificate::Required,
+            stale: StalePolicy::Deny,
+            minimum_version: MinimumVersion::Tls12,
+        };
+        let tls = ListenerTls::load(&config, NamingRule::default(), self.revocations.clone(), unix_seconds()).unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let client = ConnectorConfig {
+            ca_files: vec![self.pki.ca_file()],
+            certificate: Some(device.certificate.clone()),
+            key: Some(device.key.clone()),
+            ..ConnectorConfig::default()
+        };
+        let address = listener.local_addr().unwrap();
+        let connecting =
+            std::thread::spawn(move || Connector::new(&client).unwrap().connect("localhost", TcpStream::connect(address).unwrap()));
+        let (mut socket, _) = listener.accept().unwrap();
+        let mut connection = TlsConnection::new(tls).unwrap();
+        let peer = loop {
+            let mut buffer = [0; 4096];
+            let count = socket.read(&mut buffer).unwrap();
+            let mut out = Vec::new();
+            let received = connection.receive(&mut buffer[..count], &mut Vec::new(), &mut out).unwrap();
+            socket.write_all(&out).unwrap();
+            if let Some(peer) = received.peer {
+                break peer;
+            }
+        };
+        connecting.join().unwrap().unwrap();
+        peer
+    }
+
+    fn register(&self, peer: &Peer) -> Result<(), RegisterError> {
+        register(&self.registry, peer)
+    }
+
+    /// A revocation in the order of the rule: index first, then the live connections.
+    fn revoke(&self, certificate: CertificateId) -> usize {
+        let revoked = Revoked { since: unix_seconds(), reason: Reason::KeyCompromise, source: RevocationSource::Authority };
+        self.revocations.update(|index| index.with_revoked(certificate, revoked));
+        self.registry.kick_certificates(&[certificate], &KickCause::Revoked(Reason::KeyCompromise), Duration::ZERO).found
+    }
+}
+
+fn register(registry: &Registry, peer: &Peer) -> Result<(), RegisterError> {
+    let entry = Entry {
+        link: registry.next_link(),
+        shard: 0,
+        listener: "mqtts".into(),
+        address: "192.0.2.7:40000".parse().unwrap(),
+        transport: Transport::Tls,
+        peer: peer.clone(),
+        since: unix_seconds(),
+    };
+    registry.register(entry, StalePolicy::Deny, unix_seconds())
+}
+
+/// handshake → revocation → registration: the revocation finds nobody, so the registration has to.
+#[test]
+fn revoked_between_verification_and_registration() {
+    let rig = Rig::new();
+    let device = rig.pki.device("pump-7");
+    let peer = rig.handshake(&device);
+    let certificate = peer.identity().unwrap().certificate();
+    assert_eq!(rig.revoke(certificate), 0, "not registered yet");
+    let error = rig.register(&peer).unwrap_err();
+    assert!(matches!(error, RegisterError::Revoked { certificate: found, .. } if found == certificate), "{error}");
+    assert!(rig.registry.is_empty(), "it is not left behind");
+}
+
+/// handshake → registration → revocation: the revocation finds the connection.
+#[test]
+fn revoked_after_registration() {
+    let rig = Rig::new();
+    let peer = rig.handshake(&rig.pki.device("pump-7"));
+    rig.register(&peer).unwrap();
+    rig.register(&peer).unwrap();
+    rig.register(&rig.handshake(&rig.pki.device("pump-8"))).unwrap();
+    assert_eq!(rig.revoke(peer.identity().unwrap().certificate()), 2, "both of pump-7, not pump-8");
+    assert_eq!(rig.shard.0.lock().unwrap().len(), 2);
+}
+
+/// The issuing CA is in the path of both devices.
+#[test]
+fn revoked_intermediate() {
+    let rig = Rig::new();
+    let peer = rig.handshake(&rig.pki.device("pump-7"));
+    rig.register(&peer).unwrap();
+    rig.register(&rig.handshake(&rig.pki.device("pump-8"))).unwrap();
+    let issuing = peer.identity().unwrap().path()[1];
+    assert_eq!(rig.revoke(issuing), 2);
+}
+
+/// Both sides at once, many times: a connection is refused at registration or found by the revocation, never neither.
+#[test]
+fn no_connection_slips_between() {
+    let rig = Rig::new();
+    for round in 0..20 {
+        let peer = rig.handshake(&rig.pki.device(&format!("pump-{round}")));
+        let certificate = peer.identity().unwrap().certificate();
+        let barrier = std::sync::Barrier::new(2);
+        let (registered, found) = std::thread::scope(|scope| {
+            let (registry, peer, barrier) = (&rig.registry, &peer, &barrier);
+            let registering = scope.spawn(move || {
+                barrier.wait();
+                register(registry, peer).is_ok()
+            });
+            barrier.wait();
+            let found = rig.revoke(certificate);
+            (registering.join().unwrap(), found)
+        });
+        assert!(!registered || found == 1, "round {round}: registered although revoked, and not found");
+    }
+}

@@ -1,0 +1,128 @@
+//! What a peer can make the server hold or wait for is bounded.
+
+use std::io::{Read, Write};
+use std::time::Duration;
+
+use signet_mqtt::{ProtocolVersion, QoS, ReasonCode};
+use signet_testkit::{Device, publish_packet};
+
+use super::rig::{Rig, await_log, await_that, capture_log};
+
+/// Whether the server closes the socket, whatever it says before.
+fn is_closed(socket: &mut std::net::TcpStream) -> bool {
+    let mut rest = Vec::new();
+    match socket.read_to_end(&mut rest) {
+        Ok(_) => true,
+        Err(error) => error.kind() == std::io::ErrorKind::ConnectionReset,
+    }
+}
+
+#[test]
+fn who_says_nothing_is_closed() {
+    capture_log();
+    let rig = Rig::with(1, |config| {
+        for listener in &mut config.listeners {
+            listener.connect_timeout = Duration::from_millis(100);
+            listener.handshake_timeout = Duration::from_millis(100);
+        }
+    });
+    assert!(is_closed(&mut rig.raw("mqtt")));
+    await_log(&["signet::refused", "no complete CONNECT", "listener=\"mqtt\""]);
+    assert!(is_closed(&mut rig.raw("mqtts")));
+    await_log(&["signet::refused", "no complete TLS handshake", "listener=\"mqtts\""]);
+    let pump = rig.pki.device("pump-7");
+    let mut silent = Device::open(&rig.tls(&pump), ProtocolVersion::V5);
+    silent.expect_closed();
+    await_log(&["signet::refused", "no complete CONNECT", "CN=pump-7"]);
+    assert_eq!(rig.server.stats().refused, 3);
+    rig.await_connections(0);
+}
+
+#[test]
+fn a_connect_that_comes_byte_by_byte_is_in_time_or_not() {
+    let rig = Rig::with(1, |config| config.listeners[0].connect_timeout = Duration::from_millis(300));
+    let mut socket = rig.raw("mqtt");
+    // A CONNECT of 60 bytes whose rest never comes; each byte is no reason to wait longer.
+    for byte in b"\x10\x3c\x00\x04MQTT\x04\x02\x00\x3c\x00\x30" {
+        socket.write_all(&[*byte]).unwrap();
+    }
+    assert!(is_closed(&mut socket));
+}
+
+#[test]
+fn a_huge_connect_is_refused_from_its_first_bytes() {
+    capture_log();
+    let rig = Rig::new(1);
+    let mut socket = rig.raw("mqtt");
+    socket.write_all(&[0x10, 0xff, 0xff, 0xff, 0x7f]).unwrap();
+    assert!(is_closed(&mut socket));
+    await_log(&["signet::refused", "CONNECT"]);
+}
+
+#[test]
+fn too_many_connections_are_closed_at_once() {
+    capture_log();
+    let rig = Rig::with(1, |config| config.listeners[0].maximum_connections = 2);
+    let first = Device::connect(&rig.tcp(), ProtocolVersion::V5, "a");
+    let _second = Device::connect(&rig.tcp(), ProtocolVersion::V5, "b");
+    assert!(is_closed(&mut rig.raw("mqtt")));
+    await_log(&["maximum_connections", "listener=\"mqtt\""]);
+    first.leave(ReasonCode::Success);
+    // The place comes back when the socket is closed.
+    await_that(|| Device::try_open(&rig.tcp(), ProtocolVersion::V5).is_ok_and(|mut device| {
+        device.send_raw(b"\xc0\x00");
+        rig.server.stats().accepted > 2
+    }), "a free place");
+}
+
+#[test]
+fn a_slow_subscriber_neither_grows_nor_blocks() {
+    let rig = Rig::new(2);
+    let mut slow = Device::connect(&rig.tcp(), ProtocolVersion::V5, "slow");
+    slow.subscribe("flood", QoS::AtMostOnce);
+    let mut quick = Device::connect(&rig.tcp(), ProtocolVersion::V5, "quick");
+    quick.subscribe("other", QoS::AtMostOnce);
+    let mut publisher = Device::connect(&rig.tcp(), ProtocolVersion::V5, "publisher");
+    let text = "x".repeat(200_000);
+    let before = resident();
+    for _ in 0..1000 {
+        publisher.publish("flood", &text, QoS::AtMostOnce, false);
+    }
+    // An answer means that all of the above was read.
+    publisher.expect_silence();
+    await_that(|| rig.server.stats().broker.dropped_slow > 0, "messages to be dropped");
+    let grown = resident().saturating_sub(before);
+    assert!(grown < 60_000_000, "200 MB were published to somebody who does not read, and {grown} octets are held");
+    publisher.publish("other", "still alive", QoS::AtMostOnce, false);
+    quick.expect_message("other", "still alive");
+    // What it was sent before the drop is still whole.
+    slow.expect_message("flood", &text);
+}
+
+#[test]
+fn a_client_that_asks_and_never_reads_is_not_read_either() {
+    let rig = Rig::new(1);
+    let mut publisher = Device::connect(&rig.tcp(), ProtocolVersion::V5, "publisher");
+    for number in 0..1000 {
+        publisher.publish_with(publish_packet(&format!("kept/{number}"), &"x".repeat(200), QoS::AtLeastOnce, true));
+    }
+    let before = resident();
+    // Each SUBSCRIBE asks for all 1000 retained messages once more: a million in all.
+    let mut socket = rig.raw("mqtt");
+    socket.write_all(b"\x10\x0d\x00\x04MQTT\x04\x02\x00\x00\x00\x01g").unwrap();
+    for _ in 0..1000 {
+        socket.write_all(b"\x82\x0b\x00\x01\x00\x06kept/#\x01").unwrap();
+    }
+    let sent = rig.server.stats().broker.messages_sent;
+    await_that(|| rig.server.stats().broker.messages_sent > sent.max(1000), "the requests to be answered");
+    publisher.expect_silence();
+    let grown = resident().saturating_sub(before);
+    assert!(grown < 60_000_000, "{grown} octets are held for somebody who does not read");
+}
+
+/// Resident memory of this process, in octets.
+fn resident() -> u64 {
+    let text = std::fs::read_to_string("/proc/self/status").unwrap();
+    let line = text.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
+    line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() * 1024
+}

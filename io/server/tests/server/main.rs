@@ -1,0 +1,7 @@
+//! The server on real sockets, with scripted clients.
+
+mod limits;
+mod messages;
+mod refusals;
+mod revocation;
+mod rig;

@@ -1,0 +1,146 @@
+//! A revocation reaches who is connected, who is connecting, and who comes back.
+
+use std::time::Duration;
+
+use signet_broker::WillRule;
+use signet_client::Received;
+use signet_mqtt::{Packet, ProtocolVersion, QoS, ReasonCode, Will, WillProperties};
+use signet_testkit::{Device, connect_packet, topic};
+
+use super::rig::{Rig, await_log, await_that, capture_log};
+
+#[test]
+fn live_sessions_end_with_the_reason() {
+    capture_log();
+    let rig = Rig::new(2);
+    let (pump, other) = (rig.pki.device("pump-7"), rig.pki.device("pump-8"));
+    let mut modern = Device::connect(&rig.tls(&pump), ProtocolVersion::V5, "pump-7-a");
+    let mut old = Device::connect(&rig.tls(&pump), ProtocolVersion::V311, "pump-7-b");
+    let mut silent = Device::open(&rig.tls(&pump), ProtocolVersion::V5);
+    let mut bystander = Device::connect(&rig.tls(&other), ProtocolVersion::V5, "pump-8");
+    rig.await_connections(4);
+
+    let report = rig.revoke(&pump);
+    assert_eq!((report.sessions_closed, report.unconfirmed), (3, 0), "{report:?}");
+    match modern.expect() {
+        Packet::Disconnect(disconnect) => {
+            assert_eq!(disconnect.reason_code, ReasonCode::AdministrativeAction);
+            assert_eq!(disconnect.reason_string.as_deref(), Some("certificate revoked: keyCompromise"));
+        }
+        other => panic!("expected DISCONNECT, got {other:?}"),
+    }
+    modern.expect_closed();
+    old.expect_closed();
+    silent.expect_closed();
+    bystander.expect_silence();
+    assert_eq!(rig.server.connections().len(), 1);
+
+    let refused = Device::try_open(&rig.tls(&pump), ProtocolVersion::V5).map(|mut device| device.next());
+    let text = match refused {
+        Err(error) | Ok(Err(error)) => format!("{error} {error:?}"),
+        Ok(Ok(received)) => panic!("let in: {received:?}"),
+    };
+    assert!(text.contains("revoked"), "{text}");
+    await_log(&["signet::refused", "CN=pump-7", "check=\"revocation\"", "127.0.0.1:", "serial=", "issuer=\"CN=Test Issuing\"", "hint="]);
+}
+
+#[test]
+fn the_will_is_published_or_dropped_as_configured() {
+    for (rule, published) in [(WillRule::Publish, true), (WillRule::Drop, false)] {
+        let rig = Rig::with(1, |config| config.will_on_revoke = rule);
+        let pump = rig.pki.device("pump-7");
+        let mut watcher = Device::connect(&rig.tcp(), ProtocolVersion::V5, "watcher");
+        watcher.subscribe("status/#", QoS::AtMostOnce);
+        let mut connect = connect_packet(ProtocolVersion::V5, "pump-7");
+        connect.will = Some(Will {
+            topic: topic("status/pump-7"),
+            payload: bytes::Bytes::from_static(b"gone"),
+            qos: QoS::AtMostOnce,
+            retain: false,
+            properties: WillProperties::default(),
+        });
+        let mut device = Device::connect_with(&rig.tls(&pump), connect);
+        assert_eq!(rig.revoke(&pump).sessions_closed, 1);
+        device.expect_ended(ReasonCode::AdministrativeAction);
+        if published {
+            watcher.expect_message("status/pump-7", "gone");
+        }
+        watcher.expect_silence();
+    }
+}
+
+#[test]
+fn a_client_that_does_not_read_is_cut() {
+    let rig = Rig::new(1);
+    let pump = rig.pki.device("pump-7");
+    let mut deaf = Device::connect(&rig.tls(&pump), ProtocolVersion::V5, "deaf");
+    deaf.subscribe("flood", QoS::AtMostOnce);
+    let mut publisher = Device::connect(&rig.tcp(), ProtocolVersion::V5, "publisher");
+    let text = "x".repeat(100_000);
+    await_that(
+        || {
+            publisher.publish("flood", &text, QoS::AtMostOnce, false);
+            rig.server.stats().broker.dropped_slow > 0
+        },
+        "the connection to be full",
+    );
+    let report = rig.revoke(&pump);
+    assert_eq!(report.sessions_closed, 1, "cut by its flush deadline, within the revocation's patience: {report:?}");
+    assert!(report.elapsed >= Duration::from_millis(500), "it had time to read: {report:?}");
+    rig.await_connections(1);
+}
+
+/// Devices connect while they are revoked: whoever got in was found or refused.
+#[test]
+fn nobody_slips_between_handshake_and_revocation() {
+    let rig = Rig::new(2);
+    for round in 0..8 {
+        let pump = rig.pki.device(&format!("pump-{round}"));
+        let target = rig.tls(&pump);
+        let connecting: Vec<_> = (0..4)
+            .map(|number| {
+                let target = target.clone();
+                std::thread::spawn(move || {
+                    let mut device = Device::try_open(&target, ProtocolVersion::V5).ok()?;
+                    device.send(&Packet::Connect(Box::new(connect_packet(ProtocolVersion::V5, &format!("c-{round}-{number}")))));
+                    // Whatever is said: in the end the connection must be closed.
+                    loop {
+                        match device.next() {
+                            Ok(Received::Packet(_)) => {}
+                            Ok(Received::Closed) | Err(_) => return None::<()>,
+                            Ok(other) => panic!("round {round}: still connected: {other:?}"),
+                        }
+                    }
+                })
+            })
+            .collect();
+        await_that(|| rig.server.stats().accepted > round * 4, "a connection to begin");
+        rig.revoke(&pump);
+        for thread in connecting {
+            // A send into a connection that is closed already panics in the rig; that is an end too.
+            let _ = thread.join();
+        }
+        rig.await_connections(0);
+    }
+}
+
+#[test]
+fn a_certificate_that_expires_ends_its_connection() {
+    let rig = Rig::new(1);
+    let pump = rig.pki.short_lived_device("pump-7", 2);
+    let mut device = Device::connect(&rig.tls(&pump), ProtocolVersion::V5, "pump-7");
+    device.expect_ended(ReasonCode::AdministrativeAction);
+    rig.await_connections(0);
+}
+
+#[test]
+fn an_operator_closes_one_connection() {
+    let rig = Rig::new(2);
+    let mut device = Device::connect(&rig.tcp(), ProtocolVersion::V5, "pump-7");
+    let _other = Device::connect(&rig.tcp(), ProtocolVersion::V5, "pump-8");
+    let connections = rig.server.connections();
+    let info = connections.iter().find(|info| info.client_identifier.as_deref() == Some("pump-7")).unwrap();
+    assert_eq!(rig.server.disconnect(&[info.entry.link], "maintenance").sessions_closed, 1);
+    device.expect_ended(ReasonCode::AdministrativeAction);
+    rig.await_connections(1);
+}
