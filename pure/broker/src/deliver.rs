@@ -18,7 +18,7 @@ use crate::stats::Stats;
 use crate::store::{Change, Store, Ticket};
 
 impl Broker {
-    /// Gives a message to one session of this shard. A session that ended in the meantime gets nothing.
+    /// Gives a message to one session of this shard. If it ended in the meantime only a Shared Subscription has somebody else.
     pub(crate) fn deliver<D: SharedDirectory, S: Store>(
         &mut self,
         message: &Arc<Message>,
@@ -26,7 +26,12 @@ impl Broker {
         recipient: Recipient,
         context: &mut Context<'_, D, S>,
     ) {
-        let Some(session) = self.sessions.get_mut(recipient.session) else { return };
+        let Some(session) = self.sessions.get_mut(recipient.session) else {
+            if let Some(filter) = &recipient.shared {
+                self.pass_on(message, received_at, filter, context);
+            }
+            return;
+        };
         let connection = session.connection.and_then(|id| self.connections.get_mut(&id));
         let pending = Pending::new(message, received_at, recipient);
         if pending.qos == QoS::AtMostOnce {

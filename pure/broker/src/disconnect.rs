@@ -100,6 +100,11 @@ impl Broker {
             context.store.append(&Change::SessionRemoved { session: id });
         }
         context.output.push(Output::Event(Event::SessionEnded { client_identifier: session.client.client_identifier().clone() }));
+        for pending in session.inflight.into_unacknowledged().chain(session.queue.into_messages()) {
+            if let Some(filter) = &pending.shared {
+                self.pass_on(&pending.message, pending.received_at, filter, context);
+            }
+        }
     }
 
     /// Shared Subscriptions prefer members that are connected.

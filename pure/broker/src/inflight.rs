@@ -67,6 +67,15 @@ impl InFlight {
         self.sent += 1;
     }
 
+    /// The QoS 1 messages that nobody acknowledged when the session ends. QoS 2 messages under way are not among them: they must not be given
+    /// to anybody else [MQTT-4.8.2-5].
+    pub(crate) fn into_unacknowledged(self) -> impl Iterator<Item = Pending> {
+        self.exchanges.into_iter().filter_map(|exchange| match exchange.stage {
+            Stage::Puback(pending) => Some(pending),
+            Stage::Pubrec(_) | Stage::Pubcomp => None,
+        })
+    }
+
     /// What an exchange waits for.
     pub(crate) fn stage_mut(&mut self, packet_id: PacketId) -> Option<&mut Stage> {
         self.exchanges.iter_mut().find(|exchange| exchange.packet_id == packet_id).map(|exchange| &mut exchange.stage)

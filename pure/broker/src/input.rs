@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use signet_mqtt::{DecodeError, Message, Packet, QoS, ReasonCode, SubscriptionIdentifier};
+use signet_mqtt::{DecodeError, Message, Packet, QoS, ReasonCode, SubscriptionIdentifier, TopicFilter};
 use signet_policy::Ruleset;
 use smallvec::SmallVec;
 
@@ -134,4 +134,6 @@ pub struct Recipient {
     pub retain: bool,
     /// The identifiers of all the session's matching subscriptions [MQTT-3.3.4-3].
     pub identifiers: SmallVec<[SubscriptionIdentifier; 2]>,
+    /// The Shared Subscription that chose this session, if one did: should the session be gone, another member gets the message.
+    pub shared: Option<Arc<TopicFilter>>,
 }

@@ -32,7 +32,8 @@ pub enum Output {
         /// What is this receiver's own.
         header: OwnedPublishHeader,
     },
-    /// Write what was asked for before, then close the socket. The connection is unknown to the broker from here on.
+    /// Write what was asked for before, then close the socket. The connection is unknown to the broker from here on. Comes once for every
+    /// connection that was admitted, one that the caller reported as closed included.
     Close {
         /// Which.
         connection: ConnectionId,

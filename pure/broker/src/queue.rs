@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use signet_mqtt::{Message, QoS, SubscriptionIdentifier};
+use signet_mqtt::{Message, QoS, SubscriptionIdentifier, TopicFilter};
 use smallvec::SmallVec;
 
 use crate::input::Recipient;
@@ -17,7 +17,8 @@ pub(crate) struct Pending {
     pub(crate) qos: QoS,
     pub(crate) retain: bool,
     pub(crate) identifiers: SmallVec<[SubscriptionIdentifier; 2]>,
-    pub(crate) expires_at: Option<Moment>,
+    pub(crate) received_at: Moment,
+    pub(crate) shared: Option<Arc<TopicFilter>>,
 }
 
 impl Pending {
@@ -27,18 +28,19 @@ impl Pending {
             qos: recipient.qos,
             retain: recipient.retain,
             identifiers: recipient.identifiers,
-            expires_at: expires_at(message, received_at),
+            received_at,
+            shared: recipient.shared,
         }
     }
 
     /// Whether the Message Expiry Interval has passed [MQTT-3.3.2-5].
     pub(crate) fn is_expired(&self, now: Moment) -> bool {
-        self.expires_at.is_some_and(|at| at <= now)
+        expires_at(&self.message, self.received_at).is_some_and(|at| at <= now)
     }
 
     /// What is left of the Message Expiry Interval in seconds, rounded up [MQTT-3.3.2-6].
     pub(crate) fn remaining(&self, now: Moment) -> Option<u32> {
-        self.expires_at.map(|at| u32::try_from(at.millis_since(now).div_ceil(1000)).unwrap_or(u32::MAX))
+        expires_at(&self.message, self.received_at).map(|at| u32::try_from(at.millis_since(now).div_ceil(1000)).unwrap_or(u32::MAX))
     }
 }
 
@@ -89,6 +91,11 @@ impl Queue {
         self.messages.retain(|pending| !pending.is_expired(now));
         self.bytes = self.messages.iter().map(|pending| message_bytes(&pending.message)).sum();
         before - self.messages.len()
+    }
+
+    /// What is left when the session ends.
+    pub(crate) fn into_messages(self) -> impl Iterator<Item = Pending> {
+        self.messages.into_iter()
     }
 
     pub(crate) fn is_empty(&self) -> bool {

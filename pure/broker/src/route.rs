@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use signet_mqtt::{Message, QoS, SubscriptionIdentifier};
+use signet_mqtt::{Message, QoS, SubscriptionIdentifier, TopicFilter};
 use signet_policy::PublishPermit;
 use smallvec::SmallVec;
 
@@ -12,6 +12,7 @@ use crate::directory::SharedDirectory;
 use crate::ids::{SessionId, ShardId};
 use crate::input::{Delivery, Recipient};
 use crate::limits::Limits;
+use crate::moment::Moment;
 use crate::output::Output;
 use crate::retained::RetainOutcome;
 use crate::store::{Change, Store, Ticket};
@@ -54,6 +55,7 @@ struct Route {
 
 #[derive(Debug)]
 struct SharedRoute {
+    filter: Arc<TopicFilter>,
     candidates: Vec<Route>,
     turn: Arc<AtomicUsize>,
 }
@@ -84,18 +86,33 @@ impl Broker {
         } else {
             retained.max(context.store.append(&Change::MessageQueued { message: &message, recipients: &recipients, received_at }))
         };
-        self.hand_over(&message, recipients, context);
+        self.hand_over(&message, received_at, recipients, context);
         Routed { ticket, is_matched: Some(true), routes: Some(routes) }
     }
 
-    /// Recipients come sorted by session, so by shard; Shared Subscriptions at the end.
+    /// The chosen member of a Shared Subscription is gone before it got the message: the next one gets it (§4.8.2).
+    pub(crate) fn pass_on<D: SharedDirectory, S: Store>(
+        &mut self,
+        message: &Arc<Message>,
+        received_at: Moment,
+        filter: &TopicFilter,
+        context: &mut Context<'_, D, S>,
+    ) {
+        let recipients = context.directory.read(|directory| directory.subscriptions.group_routes(filter)).recipients(message);
+        if message.qos > QoS::AtMostOnce && !recipients.is_empty() {
+            context.store.append(&Change::MessageQueued { message, recipients: &recipients, received_at });
+        }
+        self.hand_over(message, received_at, recipients, context);
+    }
+
+    /// Recipients of this shard get the message now, the others in one batch for each shard.
     fn hand_over<D: SharedDirectory, S: Store>(
         &mut self,
         message: &Arc<Message>,
+        received_at: Moment,
         recipients: Vec<Recipient>,
         context: &mut Context<'_, D, S>,
     ) {
-        let received_at = context.now;
         let mut elsewhere: SmallVec<[(ShardId, Vec<Recipient>); 4]> = SmallVec::new();
         for recipient in recipients {
             let shard = recipient.session.shard();
@@ -160,12 +177,12 @@ impl RouteSet {
     }
 
     /// A message goes to one member. Those that are connected are asked before those that would only queue it.
-    pub(crate) fn push_group(&mut self, members: &[Subscriber], turn: &Arc<AtomicUsize>) {
+    pub(crate) fn push_group(&mut self, filter: &Arc<TopicFilter>, members: &[Subscriber], turn: &Arc<AtomicUsize>) {
         let mut candidates: Vec<Route> = members.iter().filter(|member| member.is_connected).map(Route::new).collect();
         if candidates.is_empty() {
             candidates = members.iter().map(Route::new).collect();
         }
-        self.groups.push(SharedRoute { candidates, turn: Arc::clone(turn) });
+        self.groups.push(SharedRoute { filter: Arc::clone(filter), candidates, turn: Arc::clone(turn) });
     }
 
     /// One delivery per session however many of its subscriptions match: the highest QoS [MQTT-3.3.4-2], all identifiers [MQTT-3.3.4-4].
@@ -187,11 +204,11 @@ impl RouteSet {
 
     pub(crate) fn recipients(&self, message: &Message) -> Vec<Recipient> {
         let mut recipients = Vec::with_capacity(self.direct.len() + self.groups.len());
-        recipients.extend(self.direct.iter().map(|route| route.recipient(message)));
+        recipients.extend(self.direct.iter().map(|route| route.recipient(message, None)));
         for group in &self.groups {
             let turn = group.turn.fetch_add(1, Ordering::Relaxed);
             let chosen = turn.checked_rem(group.candidates.len()).and_then(|at| group.candidates.get(at));
-            recipients.extend(chosen.map(|route| route.recipient(message)));
+            recipients.extend(chosen.map(|route| route.recipient(message, Some(Arc::clone(&group.filter)))));
         }
         recipients
     }
@@ -207,7 +224,7 @@ impl Route {
         }
     }
 
-    fn recipient(&self, message: &Message) -> Recipient {
+    fn recipient(&self, message: &Message, shared: Option<Arc<TopicFilter>>) -> Recipient {
         Recipient {
             session: self.session,
             // [MQTT-3.8.4-8]
@@ -215,6 +232,7 @@ impl Route {
             // [MQTT-3.3.1-12], [MQTT-3.3.1-13]
             retain: self.retain_as_published && message.retain,
             identifiers: self.identifiers.clone(),
+            shared,
         }
     }
 }

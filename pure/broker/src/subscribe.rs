@@ -182,6 +182,7 @@ fn enter(directory: &mut Directory, granted: Vec<Granted>, entering: &Entering) 
                 // [MQTT-3.3.1-8]
                 retain: true,
                 identifiers: entering.identifier.into_iter().collect(),
+                shared: None,
             };
             (retained, recipient)
         }));

@@ -41,6 +41,7 @@ pub(crate) struct Subscriber {
 #[derive(Debug)]
 struct Group {
     share_name: Box<str>,
+    filter: Arc<TopicFilter>,
     members: Vec<Subscriber>,
     /// Whose turn it is. Counted up by readers of the directory, so choosing needs no write access.
     turn: Arc<AtomicUsize>,
@@ -71,7 +72,7 @@ impl Subscriptions {
         let subscribers = self.tree.entry(inner.split('/')).get_or_insert_with(Subscribers::default);
         let list = match share_name {
             None => &mut subscribers.direct,
-            Some(share_name) => &mut subscribers.group(share_name).members,
+            Some(share_name) => &mut subscribers.group(share_name, filter).members,
         };
         let is_new = match list.binary_search_by_key(&subscriber.session, |entry| entry.session) {
             Ok(at) => {
@@ -146,6 +147,18 @@ impl Subscriptions {
         routes
     }
 
+    /// The members of one Shared Subscription.
+    pub(crate) fn group_routes(&self, filter: &TopicFilter) -> RouteSet {
+        let mut routes = RouteSet::default();
+        let (Some(share_name), inner) = split(filter) else { return routes };
+        let subscribers = self.tree.find(inner.split('/')).and_then(|node| self.tree.value(node));
+        let group = subscribers.and_then(|subscribers| subscribers.groups.iter().find(|group| &*group.share_name == share_name));
+        if let Some(group) = group {
+            routes.push_group(&group.filter, &group.members, &group.turn);
+        }
+        routes
+    }
+
     /// Counts up with every change that can alter a route.
     pub(crate) fn generation(&self) -> u64 {
         self.generation
@@ -165,17 +178,19 @@ impl Subscriptions {
             }
         }
         for group in &subscribers.groups {
-            routes.push_group(&group.members, &group.turn);
+            routes.push_group(&group.filter, &group.members, &group.turn);
         }
     }
 }
 
 impl Subscribers {
-    fn group(&mut self, share_name: &str) -> &mut Group {
+    fn group(&mut self, share_name: &str, filter: &TopicFilter) -> &mut Group {
         let at = match self.groups.binary_search_by(|group| (*group.share_name).cmp(share_name)) {
             Ok(at) => at,
             Err(at) => {
-                self.groups.insert(at, Group { share_name: share_name.into(), members: Vec::new(), turn: Arc::new(AtomicUsize::new(0)) });
+                let turn = Arc::new(AtomicUsize::new(0));
+                let group = Group { share_name: share_name.into(), filter: Arc::new(filter.clone()), members: Vec::new(), turn };
+                self.groups.insert(at, group);
                 at
             }
         };

@@ -48,7 +48,7 @@ pub fn authorize_connect(
     Ok(ConnectPermit::assertion(Client { principal, username, client_identifier, identity }, is_assigned))
 }
 
-/// May this client publish to this topic? QoS and retain are part of the question, so that a rule can look at them without a new signature.
+/// May this client publish to this topic? QoS and RETAIN are part of the question; no rule looks at them yet, and a permit covers all of them.
 ///
 /// # Errors
 /// Says that no rule allows it.

@@ -31,7 +31,7 @@ impl ConnectPermit {
     }
 }
 
-/// Proof that one client may publish to one Topic Name. A clone is proof of the same thing and no more.
+/// Proof that one client may publish to one Topic Name, with any QoS and RETAIN flag. A clone is proof of the same thing and no more.
 #[derive(Debug, Clone)]
 pub struct PublishPermit {
     topic: TopicName,

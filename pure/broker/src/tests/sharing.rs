@@ -94,3 +94,36 @@ fn the_group_ends_with_its_last_member() {
     rig.send(publisher, Packet::Publish(publish("t", "m", QOS1, Some(1))));
     assert!(matches!(rig.next(publisher), Some(Packet::Puback(ack)) if ack.reason_code == ReasonCode::NoMatchingSubscribers));
 }
+
+#[test]
+fn what_a_member_leaves_behind_goes_to_the_others() {
+    let mut rig = Rig::new();
+    let worker = rig.connect(v5("worker").properties(|properties| properties.receive_maximum = std::num::NonZeroU16::new(2)));
+    rig.subscribe(worker, "$share/g/t", QOS2);
+    let publisher = rig.connect(v5("publisher"));
+    rig.send(publisher, Packet::Publish(publish("t", "QoS 2 under way", QOS2, Some(1))));
+    for payload in ["under way", "queued", "also queued"] {
+        rig.publish1(publisher, "t", payload);
+    }
+    let others = group(&mut rig, "$share/g/t", &["a", "b"]);
+    rig.lose(worker);
+    let mut left: Vec<String> = others.iter().flat_map(|id| rig.payloads(*id)).collect();
+    left.sort();
+    assert_eq!(left, ["also queued", "queued", "under way"], "[MQTT-4.8.2-5]: what is under way with QoS 2 goes to nobody else");
+}
+
+#[test]
+fn a_member_that_ends_while_its_message_is_between_shards_passes_it_on() {
+    let mut rig = Rig::new();
+    let publisher = rig.connect(v5("publisher"));
+    let candidates: Vec<_> = ["a", "b", "c", "d"].iter().map(|name| rig.connect(v5(name))).collect();
+    let far = candidates.into_iter().find(|id| rig.shard_of(*id) != rig.shard_of(publisher)).unwrap();
+    rig.subscribe(far, "$share/g/t", QOS1);
+    rig.holds_handovers = true;
+    rig.publish1(publisher, "t", "m");
+    let other = rig.connect(v5("other"));
+    rig.subscribe(other, "$share/g/t", QOS1);
+    rig.lose(far);
+    while rig.release(0) {}
+    assert_eq!(rig.payloads(other), ["m"]);
+}
