@@ -38,9 +38,7 @@ impl Failure {
     pub(crate) fn file(verb: &str, path: &Path, error: &std::io::Error) -> Self {
         let failure = Self::new(format!("cannot {verb} `{}`: {}", path.display(), plain(error)));
         match error.kind() {
-            std::io::ErrorKind::PermissionDenied => {
-                failure.hint(format!("check who owns it: ls -ld {}", path.parent().unwrap_or(path).display()))
-            }
+            std::io::ErrorKind::PermissionDenied => failure.hint(format!("check who owns it: ls -ld {}", directory_of(path).display())),
             std::io::ErrorKind::NotFound => failure.hint("check the path, it is relative to the current directory"),
             _ => failure,
         }
@@ -55,6 +53,11 @@ impl fmt::Display for Failure {
             None => Ok(()),
         }
     }
+}
+
+/// Where a path lives; the current directory for a bare name.
+fn directory_of(path: &Path) -> &Path {
+    path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 /// An I/O error in our voice: "permission denied" instead of "Permission denied (os error 13)".

@@ -11,7 +11,7 @@ use crate::ca_files;
 use crate::config::{self, CaConfig, Config};
 use crate::exit::Exit;
 use crate::flags::ConfigFlag;
-use crate::hint::Failure;
+use crate::hint::{Failure, plain};
 use crate::output;
 
 /// Where the CA, the inventory and the admin socket are.
@@ -185,9 +185,9 @@ fn call_failed(error: ClientError) -> Failure {
 }
 
 fn refused(error: ClientError, socket: &Path) -> Failure {
-    let is_permission = matches!(&error, ClientError::Socket { source, .. } if source.kind() == std::io::ErrorKind::PermissionDenied);
-    let failure = call_failed(error);
-    if is_permission {
+    let ClientError::Socket { source, .. } = &error else { return call_failed(error) };
+    let failure = Failure::new(format!("cannot talk to the broker on `{}`: {}", socket.display(), plain(source)));
+    if source.kind() == std::io::ErrorKind::PermissionDenied {
         return failure.hint(format!("run it as the user that owns the broker: ls -l {}", socket.display()));
     }
     failure

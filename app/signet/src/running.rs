@@ -12,6 +12,7 @@ use signet_policy::Ruleset;
 use signet_revocation::Reason;
 use signet_server::{ServerConfig, ServerHandle, StartError};
 
+use crate::ca_files;
 use crate::config::{self, Config, ConfigError};
 use crate::crl_files::{CrlEvent, CrlFiles};
 use crate::office;
@@ -132,6 +133,7 @@ impl Running {
     fn apply(&self, config: &Config) -> Result<ReloadReport, Problem> {
         let failed = |message: String| Problem::new(ProblemKind::Invalid, message);
         let mut crl_files = CrlFiles::of(config).map_err(failed)?;
+        let authority = ca_files::load_authority(&config.ca.dir).map_err(|failure| failed(failure.message))?;
         let mut state = self.state();
         let version = state.rules_version + 1;
         let Some(server) = &state.server else { return Err(failed("the broker is stopping".to_owned())) };
@@ -147,7 +149,7 @@ impl Running {
         }
         server.replace_rules(Arc::new(ruleset(config).with_version(version)));
         applied.push(format!("{} access rules", config.rules.len()));
-        self.administration.replace_settings(office::settings(&config.ca));
+        self.administration.replace(authority, office::settings(&config.ca));
         let events = crl_files.poll(&self.live.revocations, unix_seconds());
         if crl_files.len() > 0 {
             applied.push(format!("{} CRL files", crl_files.len()));
@@ -246,7 +248,6 @@ fn needs_restart(old: &Config, new: &Config) -> Vec<String> {
     compare("`shards`", old.shards == new.shards);
     compare("[log]", (old.log_level, old.log_json) == (new.log_level, new.log_json));
     compare("[admin] `socket`", old.admin_socket == new.admin_socket);
-    compare("[ca] `dir`", old.ca.dir == new.ca.dir);
     compare("[limits]", old.limits == new.limits);
     compare("[revocation] `will`", old.publish_will_on_revoke == new.publish_will_on_revoke);
     for listener in &new.listeners {

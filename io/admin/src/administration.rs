@@ -72,9 +72,11 @@ impl Administration {
         self.live.get_or_init(|| live);
     }
 
-    /// Puts other settings in force.
-    pub fn replace_settings(&self, settings: Settings) {
-        self.desk().settings = settings;
+    /// Puts another authority and other settings in force.
+    pub fn replace(&self, authority: Option<Authority>, settings: Settings) {
+        let mut desk = self.desk();
+        desk.authority = authority;
+        desk.settings = settings;
     }
 
     /// Issues a device certificate.
@@ -306,7 +308,8 @@ fn not_found(which: &str) -> Problem {
 }
 
 fn no_authority() -> Problem {
-    Problem::new(ProblemKind::Failed, "there is no certificate authority here").with_hint("`signet ca init` makes one")
+    Problem::new(ProblemKind::Failed, "there is no certificate authority here")
+        .with_hint("`signet ca init` makes one; a running broker takes it over when it reloads: kill -HUP")
 }
 
 fn invalid(error: impl fmt::Display) -> Problem {

@@ -24,6 +24,8 @@ use crate::output;
 /// The device everything is shown with.
 const DEVICE: &str = "pump-7";
 
+const ELSEWHERE: &str = "quickstart writes into the current directory; --dir DIR names another one";
+
 const DEFAULT_PORT: u16 = 8883;
 
 const TEMPLATE: &str = include_str!("../template/signet.toml");
@@ -46,7 +48,10 @@ pub(crate) fn run(flags: &Quickstart) -> Result<Exit, Failure> {
     }
     let mut written = Vec::new();
     {
-        let _lock = lock.map_or_else(|| DataLock::take(&places.data_dir), Ok)?;
+        let _lock = match lock {
+            Some(lock) => lock,
+            None => DataLock::take(&places.data_dir).map_err(|failure| failure.hint(ELSEWHERE))?,
+        };
         written.extend(ca_files::complete(&places.ca.dir, &ca::plan("Signet Quickstart", KeyType::P256))?);
         let administration = office::open_administration(&places)?;
         let caller = Caller::user(rustix::process::getuid().as_raw());
@@ -234,13 +239,13 @@ fn below(dir: &Path, name: &str) -> PathBuf {
 }
 
 fn unwritable(path: &Path, error: &std::io::Error) -> Failure {
-    Failure::file("create", path, error).hint("quickstart writes into the current directory; --dir DIR names another one")
+    Failure::file("create", path, error).hint(ELSEWHERE)
 }
 
 fn failed(error: FileError) -> Failure {
     let unwritable = matches!(&error, FileError::Write { source, .. } if source.kind() == std::io::ErrorKind::PermissionDenied);
     let failure = Failure::new(error.to_string());
-    if unwritable { failure.hint("quickstart writes into the current directory; --dir DIR names another one") } else { failure }
+    if unwritable { failure.hint(ELSEWHERE) } else { failure }
 }
 
 #[cfg(test)]

@@ -147,3 +147,17 @@ fn a_changed_crl_file_ends_sessions_and_a_bad_one_changes_nothing() {
     assert!(line.contains("entries=1") && line.contains("newly_revoked=1"), "{line}");
     assert_ne!(publish(&rig, &broker).code, Some(0), "a certificate on the CRL was let in");
 }
+
+#[test]
+fn a_broker_without_an_authority_takes_one_over_when_it_reloads() {
+    let rig = Rig::new();
+    rig.write("signet.toml", "[[listener]]\nbind = [\"127.0.0.1:0\"]\ntransport = \"tcp\"\nanonymous = true\n");
+    let mut broker = rig.serve();
+    let ended = rig.run(&["device", "add", "pump-1"]).expect(1);
+    assert!(ended.err.starts_with("signet: error: there is no certificate authority here\nhint: `signet ca init`"), "{}", ended.err);
+    assert!(!rig.path("devices/pump-1.key").exists(), "a key without a certificate was left behind");
+    rig.run(&["ca", "init"]).expect(0);
+    broker.signal(Signal::HUP);
+    broker.wait_for("configuration reloaded");
+    rig.run(&["device", "add", "pump-1"]).expect(0);
+}
