@@ -122,6 +122,15 @@ impl Pki {
         fs::rename(&beside, to).expect("the CRL can be put in place");
     }
 
+    /// The same with dates of 2020.
+    #[track_caller]
+    pub fn overdue_crl(&self, to: &Path) {
+        let dates = ["-crl_lastupdate", "20200101000000Z", "-crl_nextupdate", "20200108000000Z"];
+        let generate = ["ca", "-config", "ca.cnf", "-gencrl", "-crlexts", "crl", "-out", "crl.pem"];
+        self.run(&[&generate[..], &dates[..]].concat());
+        fs::copy(self.path("crl.pem"), to).expect("the CRL can be copied");
+    }
+
     fn request(&self, name: &str) {
         let (key, csr, subject) = (format!("{name}.key"), format!("{name}.csr"), format!("/CN={name}"));
         let new_key = ["req", "-new", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"];

@@ -43,9 +43,7 @@ fn a_certificate_of_another_ca() {
 fn no_certificate() {
     let site = Site::quickstart();
     is_refused(&site, &site.nobody(), &["refused", "no certificate"]);
-    let _broker = site.serve();
-    let output = s_client::refused(&site, &site.nobody(), &["-tls1_3"]);
-    assert!(output.contains("SSL alert number 116"), "{output}");
+    gets_alert(&site, &site.nobody(), 116);
 }
 
 #[test]
@@ -72,6 +70,49 @@ fn a_version_1_certificate() {
     let issuing = Pki::of(&site.path("ca/issuing.pem"), &site.path("ca/issuing.key"));
     let old = issuing.issue_version_1("pump-7", &site.path("ca/ca.pem"));
     is_refused(&site, &old, &["refused", "CN=pump-7", "version 1", "-extfile"]);
+    gets_alert(&site, &old, 43);
+}
+
+/// A server's certificate does not make a device.
+#[test]
+fn a_certificate_for_another_use() {
+    let site = Site::quickstart();
+    let server = Credentials { certificate: Some((site.path("server/server.pem"), site.path("server/server.key"))), ..site.nobody() };
+    is_refused(&site, &server, &["refused", "CN=localhost", "usage"]);
+    gets_alert(&site, &server, 43);
+}
+
+/// The template finds no such field: there is no fallback.
+#[test]
+fn a_certificate_without_the_field_that_names_the_device() {
+    let site = Site::quickstart();
+    site.edit("signet.toml", |text| text.replace("\ndevice = \"${cert.cn}\"", "\ndevice = \"${cert.san.email}\""));
+    is_refused(&site, &site.device("pump-7"), &["refused", "CN=pump-7", "device name", "cert.san.email"]);
+    gets_alert(&site, &site.device("pump-7"), 49);
+}
+
+/// A list that says nothing about today: refuse, unless told to go on.
+#[test]
+fn a_device_whose_issuer_has_an_overdue_list() {
+    let site = Site::quickstart();
+    let partner = Pki::new("Partner CA");
+    std::fs::copy(partner.path("ca.pem"), site.path("ca/partner.pem")).expect("the CA can be copied");
+    partner.overdue_crl(&site.path("ca/partner-crl.pem"));
+    site.edit("signet.toml", |text| {
+        text.replace("trust = [\"ca/ca.pem\"]", "trust = [\"ca/ca.pem\", \"ca/partner.pem\"]\ncrl = [\"ca/partner-crl.pem\"]")
+    });
+    let valve = partner.issue("valve-1", Validity::Now, &site.path("ca/ca.pem"));
+    is_refused(&site, &valve, &["refused", "CN=valve-1", "revocation list freshness"]);
+    gets_alert(&site, &valve, 46);
+    // Devices of our own authority are not concerned.
+    let broker = site.serve();
+    let message = Publication::of("pump-7/x", "x", 1);
+    Client::Mosquitto.publish(Version::V5, site.port(), &site.device("pump-7"), &message).succeeded();
+    broker.stop().succeeded();
+
+    site.edit("signet.toml", |text| text.replace("# crl_stale = \"deny\"", "crl_stale = \"allow\""));
+    let _broker = site.serve();
+    Client::Mosquitto.publish(Version::V5, site.port(), &valve, &Publication::of("valve-1/x", "x", 1)).succeeded();
 }
 
 /// A device may not speak under another's identifier when the listener binds them.
