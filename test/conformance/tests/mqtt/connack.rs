@@ -41,7 +41,7 @@ fn mqtt_3_2_2_2_clean_start_is_answered_without_session_present() {
 fn mqtt_3_2_2_3_session_present_says_whether_there_is_a_session() {
     let broker = broker();
     for version in BOTH {
-        let mut kept = connect_packet(version, "kept");
+        let mut kept = connect_packet(version, &format!("kept-{version}"));
         kept.clean_start = false;
         kept.properties.session_expiry_interval = Some(100);
         let (device, connack) = Device::introduce(&broker.plain(), kept.clone());
@@ -74,7 +74,7 @@ fn mqtt_3_2_2_12_a_will_above_the_maximum_qos_is_refused() {
 }
 
 #[test]
-fn mqtt_3_2_2_17_a_topic_alias_is_sent_only_to_who_accepts_one() {
+fn mqtt_3_1_2_27_a_topic_alias_is_sent_only_to_who_accepts_one() {
     let broker = broker();
     let mut device = Device::connect(&broker.plain(), V5, "no-alias");
     device.subscribe("t", QoS::AtMostOnce);

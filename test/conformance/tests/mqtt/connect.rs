@@ -103,7 +103,7 @@ fn mqtt_3_1_2_5_without_clean_start_the_session_is_resumed() {
 fn mqtt_3_1_2_6_without_a_session_a_new_one_is_made() {
     let broker = broker();
     for version in BOTH {
-        let mut fresh = connect_packet(version, "fresh");
+        let mut fresh = connect_packet(version, &format!("fresh-{version}"));
         fresh.clean_start = false;
         let (_, connack) = Device::introduce(&broker.plain(), fresh);
         assert!(!connack.session_present);
@@ -127,6 +127,15 @@ fn mqtt_3_1_2_17_a_user_name_flag_without_a_user_name_is_malformed() {
     for version in BOTH {
         let mut device = raw::opened_with(&broker.plain(), version, &raw::connect(version, 0x82, &[&text("x")]));
         device.expect_refused(ReasonCode::MalformedPacket);
+    }
+}
+
+#[test]
+fn mqtt_3_1_2_18_a_password_without_its_flag_is_malformed() {
+    let broker = broker();
+    for version in BOTH {
+        let bytes = raw::connect(version, 0x82, &[&text("x"), &text("user"), &text("secret")]);
+        raw::opened_with(&broker.plain(), version, &bytes).expect_refused(ReasonCode::MalformedPacket);
     }
 }
 
@@ -159,12 +168,12 @@ fn section_3_1_2_9_mqtt_5_allows_a_password_without_a_user_name() {
 fn mqtt_3_1_3_2_the_identifier_names_the_session() {
     let broker = broker();
     for version in BOTH {
-        let mut kept = connect_packet(version, "one");
+        let mut kept = connect_packet(version, &format!("one-{version}"));
         kept.clean_start = false;
         kept.properties.session_expiry_interval = Some(100);
         Device::connect_with(&broker.plain(), kept.clone()).leave(ReasonCode::Success);
         let mut other = kept.clone();
-        other.client_identifier = connect_packet(version, "two").client_identifier;
+        other.client_identifier = connect_packet(version, &format!("two-{version}")).client_identifier;
         assert!(!Device::introduce(&broker.plain(), other).1.session_present);
         assert!(Device::introduce(&broker.plain(), kept).1.session_present);
     }

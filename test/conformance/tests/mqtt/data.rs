@@ -28,7 +28,10 @@ fn mqtt_1_5_4_2_a_null_character_is_malformed() {
         match version {
             V5 => match device.expect() {
                 Packet::Disconnect(disconnect) => {
-                    assert!(matches!(disconnect.reason_code, ReasonCode::MalformedPacket | ReasonCode::TopicFilterInvalid), "{disconnect:?}");
+                    assert!(
+                        matches!(disconnect.reason_code, ReasonCode::MalformedPacket | ReasonCode::TopicFilterInvalid),
+                        "{disconnect:?}"
+                    );
                 }
                 other => panic!("expected DISCONNECT, got {other:?}"),
             },
@@ -52,7 +55,7 @@ fn mqtt_1_5_4_3_a_byte_order_mark_is_a_character_like_any_other() {
 }
 
 #[test]
-fn mqtt_1_5_5_1_a_remaining_length_of_five_bytes_is_malformed() {
+fn section_1_5_5_a_remaining_length_of_five_bytes_is_malformed() {
     let broker = broker();
     for version in BOTH {
         let mut device = Device::connect(&broker.plain(), version, "x");
@@ -89,7 +92,10 @@ fn section_2_1_2_packets_of_the_server_are_refused_from_a_client() {
             if version == V5 {
                 match device.expect() {
                     Packet::Disconnect(disconnect) => {
-                        assert!(matches!(disconnect.reason_code, ReasonCode::MalformedPacket | ReasonCode::ProtocolError), "{disconnect:?}");
+                        assert!(
+                            matches!(disconnect.reason_code, ReasonCode::MalformedPacket | ReasonCode::ProtocolError),
+                            "{disconnect:?}"
+                        );
                     }
                     other => panic!("expected DISCONNECT, got {other:?}"),
                 }
@@ -137,7 +143,10 @@ fn mqtt_2_2_1_3_packet_identifier_zero_is_refused() {
             if version == V5 {
                 match device.expect() {
                     Packet::Disconnect(disconnect) => {
-                        assert!(matches!(disconnect.reason_code, ReasonCode::MalformedPacket | ReasonCode::ProtocolError), "{disconnect:?}");
+                        assert!(
+                            matches!(disconnect.reason_code, ReasonCode::MalformedPacket | ReasonCode::ProtocolError),
+                            "{disconnect:?}"
+                        );
                     }
                     other => panic!("expected DISCONNECT, got {other:?}"),
                 }

@@ -27,7 +27,7 @@ fn mqtt_3_14_1_1_reserved_bits_must_be_zero() {
 }
 
 #[test]
-fn mqtt_3_14_4_2_the_connection_is_closed_after_a_disconnect() {
+fn section_3_14_4_the_connection_is_closed_after_a_disconnect() {
     let broker = broker();
     for version in BOTH {
         Device::connect(&broker.plain(), version, "x").leave(ReasonCode::Success);

@@ -47,7 +47,8 @@ fn section_3_4_2_1_a_forbidden_publish_is_refused_in_its_acknowledgement() {
 
 #[test]
 fn mqtt311_3_3_5_2_a_forbidden_publish_is_acknowledged_or_the_connection_closed_and_never_delivered() {
-    let broker = Broker::start(&BrokerConfig::plain().access("[[access]]\nwho = \"everyone\"\npublish = [\"allowed/#\"]\nsubscribe = [\"#\"]\n"));
+    let broker =
+        Broker::start(&BrokerConfig::plain().access("[[access]]\nwho = \"everyone\"\npublish = [\"allowed/#\"]\nsubscribe = [\"#\"]\n"));
     let mut witness = Device::connect(&broker.plain(), V5, "witness");
     witness.subscribe("#", QoS::AtMostOnce);
     let mut device = Device::connect(&broker.plain(), V311, "x");
@@ -113,4 +114,44 @@ fn section_2_1_2_packet_type_15_is_reserved_in_311() {
     let mut device = Device::connect(&broker.plain(), V311, "x");
     device.send_raw(&[0xF0, 0]);
     device.expect_closed();
+}
+
+#[test]
+fn mqtt_3_14_2_3_a_reason_string_that_does_not_fit_is_left_out() {
+    let broker = broker();
+    let mut connect = connect_packet(V5, "x");
+    connect.properties.maximum_packet_size = std::num::NonZeroU32::new(20);
+    let mut device = Device::connect_with(&broker.plain(), connect);
+    device.send_raw(&[0x36, 6, 0, 1, b't', 0, 1, 0]);
+    match device.expect() {
+        Packet::Disconnect(disconnect) => {
+            assert_eq!((disconnect.reason_code, disconnect.reason_string), (ReasonCode::MalformedPacket, None));
+        }
+        other => panic!("expected DISCONNECT, got {other:?}"),
+    }
+    device.expect_closed();
+}
+
+#[test]
+fn mqtt_4_3_3_9_after_a_refusing_pubrec_the_same_identifier_is_a_new_message() {
+    let broker = Broker::start(&BrokerConfig::plain().access(DENYING));
+    let mut witness = Device::connect(&broker.plain(), V5, "witness");
+    witness.subscribe("allowed/#", QoS::AtMostOnce);
+    let mut device = Device::connect(&broker.plain(), V5, "x");
+    device.send(&Packet::Publish(publish_packet("secret", "x", QoS::ExactlyOnce, false)));
+    assert_eq!(device.expect_pubrec(packet_id(10)).reason_code, ReasonCode::NotAuthorized);
+    device.publish("allowed/t", "y", QoS::ExactlyOnce, false);
+    witness.expect_message("allowed/t", "y");
+}
+
+#[test]
+fn section_3_1_4_a_forbidden_will_is_refused_with_the_connection() {
+    let broker = Broker::start(&BrokerConfig::plain().access(DENYING));
+    for version in BOTH {
+        let mut connect = connect_packet(version, "x");
+        connect.will = Some(crate::connect_will::will("secret", "x", QoS::AtMostOnce, false));
+        let (mut device, connack) = Device::introduce(&broker.plain(), connect);
+        assert_eq!(connack.reason_code, ReasonCode::NotAuthorized);
+        device.expect_closed();
+    }
 }

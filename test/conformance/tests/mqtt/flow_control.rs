@@ -32,7 +32,7 @@ fn mqtt_3_3_4_9_no_more_in_flight_than_the_clients_receive_maximum() {
 }
 
 #[test]
-fn mqtt_4_9_0_2_a_refusing_pubrec_makes_room() {
+fn section_4_9_a_refusing_pubrec_makes_room() {
     let broker = broker();
     let mut connect = connect_packet(V5, "x");
     connect.properties.receive_maximum = NonZeroU16::new(1);

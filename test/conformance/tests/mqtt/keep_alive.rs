@@ -37,7 +37,7 @@ fn mqtt_3_1_2_22_any_packet_is_a_sign_of_life() {
 }
 
 #[test]
-fn mqtt_3_2_2_22_a_keep_alive_of_the_server_is_told_and_enforced() {
+fn section_3_2_2_3_14_a_keep_alive_of_the_server_is_told_and_enforced() {
     let broker = Broker::start(&BrokerConfig::plain().limit("keep_alive_maximum = \"1s\""));
     for asked in [0, 600] {
         let mut connect = connect_packet(V5, "x");

@@ -41,7 +41,11 @@ fn the_list_of_statements_is_complete_and_true() {
                 listed.insert(test.clone());
                 let function = test.rsplit("::").next().unwrap();
                 if let Some((of_version, by_name)) = statement(function) {
-                    assert_eq!((of_version, &by_name), (version.as_str(), name), "{test} is listed under another statement than its name says");
+                    assert_eq!(
+                        (of_version, &by_name),
+                        (version.as_str(), name),
+                        "{test} is listed under another statement than its name says"
+                    );
                 }
             }
         }

@@ -92,7 +92,8 @@ fn mqtt_3_3_2_17_user_properties_are_passed_on() {
 #[test]
 fn mqtt_3_3_2_18_user_properties_keep_their_order_and_their_repetitions() {
     let (sent, got) = passed_on(|publish| {
-        publish.properties.user_properties = UserProperties(vec![("b".into(), "1".into()), ("a".into(), "2".into()), ("b".into(), "1".into())]);
+        publish.properties.user_properties =
+            UserProperties(vec![("b".into(), "1".into()), ("a".into(), "2".into()), ("b".into(), "1".into())]);
     });
     assert_eq!(got.properties.user_properties, sent.properties.user_properties);
 }

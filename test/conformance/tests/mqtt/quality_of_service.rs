@@ -15,6 +15,8 @@ fn persistent(version: ProtocolVersion, identifier: &str) -> Connect {
 
 /// A subscriber with a session that lasts, and the CONNECT to come back with.
 fn subscriber(broker: &Broker, version: ProtocolVersion) -> (Device, Connect) {
+    // Whatever an earlier round of the test left behind goes.
+    Device::connect(&broker.plain(), version, "subscriber").leave(ReasonCode::Success);
     let connect = persistent(version, "subscriber");
     let mut device = Device::connect_with(&broker.plain(), connect.clone());
     assert!(!device.subscribe("t", QoS::ExactlyOnce).is_error());
@@ -67,7 +69,6 @@ fn mqtt_4_3_2_1_identifiers_are_unused_while_unacknowledged() {
         identifiers.dedup();
         assert_eq!(identifiers.len(), 3);
         device.leave(ReasonCode::Success);
-        Device::connect(&broker.plain(), version, "subscriber").leave(ReasonCode::Success);
     }
 }
 
@@ -113,7 +114,7 @@ fn mqtt_4_3_3_8_qos_2_is_answered_with_pubrec_and_delivered_once() {
 }
 
 #[test]
-fn mqtt_4_3_3_4_pubrec_with_an_error_ends_the_exchange() {
+fn section_4_3_3_pubrec_with_an_error_ends_the_exchange() {
     let broker = broker();
     let (mut device, connect) = subscriber(&broker, V5);
     publish(&broker, V5, "x", QoS::ExactlyOnce);
@@ -125,7 +126,7 @@ fn mqtt_4_3_3_4_pubrec_with_an_error_ends_the_exchange() {
 }
 
 #[test]
-fn mqtt_4_3_3_5_pubrel_has_the_identifier_of_the_publish() {
+fn mqtt_4_3_3_4_pubrel_follows_pubrec_with_its_identifier() {
     let broker = broker();
     for version in BOTH {
         let (mut device, _) = subscriber(&broker, version);
@@ -159,7 +160,6 @@ fn mqtt_4_4_0_1_unacknowledged_messages_are_sent_again_after_reconnecting() {
             device.expect_silence();
             device.leave(ReasonCode::Success);
             back(&broker, &connect).expect_silence();
-            Device::connect(&broker.plain(), version, "subscriber").leave(ReasonCode::Success);
         }
     }
 }
@@ -179,7 +179,6 @@ fn mqtt_4_4_0_1_an_unanswered_pubrel_is_sent_again_and_not_the_message() {
         device.send(&Packet::Pubcomp(Ack::success(id)));
         device.expect_silence();
         device.leave(ReasonCode::Success);
-        Device::connect(&broker.plain(), version, "subscriber").leave(ReasonCode::Success);
     }
 }
 
@@ -211,7 +210,6 @@ fn mqtt_4_3_3_10_a_received_qos_2_message_is_remembered_across_connections() {
         device.expect_message("t", "once");
         device.expect_silence();
         Device::connect(&broker.plain(), version, "publisher").leave(ReasonCode::Success);
-        Device::connect(&broker.plain(), version, "subscriber").leave(ReasonCode::Success);
     }
 }
 
@@ -231,12 +229,11 @@ fn mqtt_4_5_0_1_messages_wait_for_a_client_that_is_away() {
             assert_eq!((&publish.payload[..], publish.qos, publish.dup), (payload.as_bytes(), qos, false));
         }
         device.leave(ReasonCode::Success);
-        Device::connect(&broker.plain(), version, "subscriber").leave(ReasonCode::Success);
     }
 }
 
 #[test]
-fn mqtt_4_6_0_6_messages_of_one_publisher_keep_their_order() {
+fn mqtt_4_6_0_5_messages_of_one_publisher_keep_their_order() {
     let broker = broker();
     for version in BOTH {
         for qos in [QoS::AtMostOnce, QoS::AtLeastOnce, QoS::ExactlyOnce] {
@@ -246,7 +243,7 @@ fn mqtt_4_6_0_6_messages_of_one_publisher_keep_their_order() {
                 other.publish("t", &number.to_string(), qos, false);
             }
             for number in 0..50 {
-                device.expect_message("t", &number.to_string());
+                assert_eq!(device.expect_publish_unacknowledged().payload, number.to_string().as_bytes());
             }
         }
     }

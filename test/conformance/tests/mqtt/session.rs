@@ -2,7 +2,7 @@
 
 use signet_mqtt::ProtocolVersion::{V5, V311};
 use signet_mqtt::{QoS, ReasonCode};
-use signet_testkit::{Device, connect_packet};
+use signet_testkit::{Broker, BrokerConfig, Device, connect_packet};
 
 use crate::{BOTH, broker};
 
@@ -87,5 +87,25 @@ fn section_3_1_4_a_take_over_keeps_a_session_that_is_resumed() {
         second.expect_message("t", "x");
         second.leave(ReasonCode::Success);
         Device::connect(&broker.plain(), version, "x").leave(ReasonCode::Success);
+    }
+}
+
+#[test]
+fn section_4_1_a_session_that_waits_is_found_from_every_shard() {
+    let broker = Broker::start(&BrokerConfig::plain().shards(4));
+    for version in BOTH {
+        for number in 0..8 {
+            let mut connect = connect_packet(version, &format!("x-{version}-{number}"));
+            connect.clean_start = false;
+            connect.properties.session_expiry_interval = Some(100);
+            let mut device = Device::connect_with(&broker.plain(), connect.clone());
+            device.subscribe("t", QoS::AtLeastOnce);
+            device.leave(ReasonCode::Success);
+            Device::connect(&broker.plain(), version, "y").publish("t", "x", QoS::AtLeastOnce, false);
+            let (mut device, connack) = Device::introduce(&broker.plain(), connect);
+            assert!(connack.session_present);
+            device.expect_message("t", "x");
+            device.unsubscribe(&["t"]);
+        }
     }
 }

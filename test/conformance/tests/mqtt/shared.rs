@@ -1,7 +1,7 @@
 //! §4.8.2 Shared Subscriptions.
 
 use signet_mqtt::ProtocolVersion::{V5, V311};
-use signet_mqtt::{Packet, QoS, ReasonCode};
+use signet_mqtt::{Ack, Packet, QoS, ReasonCode};
 use signet_testkit::{Broker, BrokerConfig, Device, connect_packet};
 
 use crate::broker;
@@ -171,4 +171,31 @@ fn section_4_8_2_a_311_client_may_share_too() {
     }
     publish(&broker, 10);
     assert_eq!(members.each_mut().map(received).concat().len(), 10);
+}
+
+#[test]
+fn mqtt_4_8_2_5_what_was_under_way_to_a_session_that_ended_goes_to_nobody_else() {
+    let broker = broker();
+    let mut first = Device::connect(&broker.plain(), V5, "a");
+    first.subscribe("$share/group/t", QoS::ExactlyOnce);
+    Device::connect(&broker.plain(), V5, "publisher").publish("t", "x", QoS::ExactlyOnce, false);
+    first.expect_publish_unacknowledged();
+    let mut second = Device::connect(&broker.plain(), V5, "b");
+    second.subscribe("$share/group/t", QoS::ExactlyOnce);
+    first.leave(ReasonCode::Success);
+    second.expect_silence();
+}
+
+#[test]
+fn mqtt_4_8_2_6_a_message_that_a_member_refuses_goes_to_nobody_else() {
+    let broker = broker();
+    let mut members = ["a", "b"].map(|name| Device::connect(&broker.plain(), V5, name));
+    members[0].subscribe("$share/group/t", QoS::AtLeastOnce);
+    let mut publisher = Device::connect(&broker.plain(), V5, "publisher");
+    publisher.publish("t", "x", QoS::AtLeastOnce, false);
+    members[1].subscribe("$share/group/t", QoS::AtLeastOnce);
+    let id = members[0].expect_publish_unacknowledged().packet_id.unwrap();
+    members[0].send(&Packet::Puback(Ack::new(id, ReasonCode::UnspecifiedError)));
+    members[0].expect_silence();
+    members[1].expect_silence();
 }
