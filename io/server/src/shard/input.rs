@@ -20,10 +20,15 @@ const PACKETS_PER_TURN: usize = 256;
 /// Octets read from one connection in one turn, about.
 const OCTETS_PER_TURN: usize = 64 * 1024;
 
+/// Milliseconds for one connection in one turn: a SUBSCRIBE that matches many retained messages is more work than a thousand PINGREQs.
+const TIME_PER_TURN: u64 = 5;
+
 /// What is left of a connection's share of this turn.
 struct Share {
     packets: usize,
     octets: usize,
+    /// When it is used up, in milliseconds of the server's clock.
+    until: u64,
 }
 
 /// How to go on with a connection.
@@ -54,7 +59,7 @@ impl Shard {
     fn serve(&mut self, id: LinkId) {
         let Some(link) = self.links.get_mut(&id) else { return };
         link.queued = false;
-        let mut share = Share { packets: PACKETS_PER_TURN, octets: OCTETS_PER_TURN };
+        let mut share = self.share();
         loop {
             let step = match self.decode(id, &mut share) {
                 Step::More => self.read(id, &mut share),
@@ -68,11 +73,15 @@ impl Shard {
         }
     }
 
+    fn share(&self) -> Share {
+        Share { packets: PACKETS_PER_TURN, octets: OCTETS_PER_TURN, until: self.shared.clock.milliseconds().saturating_add(TIME_PER_TURN) }
+    }
+
     /// One read, so at most one expensive step of the handshake.
     fn shake_hands(&mut self, id: LinkId) {
         let Some(link) = self.links.get_mut(&id) else { return };
         link.queued = false;
-        let mut share = Share { packets: PACKETS_PER_TURN, octets: OCTETS_PER_TURN };
+        let mut share = self.share();
         if matches!(self.read(id, &mut share), Step::More | Step::Later) {
             // Still shaking hands, or connected with more to read: the queue that it goes to depends on its phase.
             self.enqueue(id);
@@ -137,7 +146,7 @@ impl Shard {
                 link.inbound.settle(&mut self.buffers.spare);
                 return Step::Done;
             }
-            if share.packets == 0 {
+            if share.packets == 0 || self.shared.clock.milliseconds() > share.until {
                 link.inbound.settle(&mut self.buffers.spare);
                 return Step::Later;
             }

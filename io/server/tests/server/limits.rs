@@ -103,6 +103,7 @@ fn a_slow_subscriber_neither_grows_nor_blocks() {
 fn a_client_that_asks_and_never_reads_is_not_read_either() {
     let rig = Rig::new(1);
     let mut publisher = Device::connect(&rig.tcp(), ProtocolVersion::V5, "publisher");
+    let before = resident();
     for number in 0..1000 {
         publisher.publish_with(publish_packet(&format!("kept/{number}"), &"x".repeat(200), QoS::AtLeastOnce, true));
     }
@@ -111,10 +112,9 @@ fn a_client_that_asks_and_never_reads_is_not_read_either() {
     let mut socket = rig.raw("mqtt");
     socket.write_all(b"\x10\x0d\x00\x04MQTT\x04\x02\x00\x00\x00\x01g").unwrap();
     for _ in 0..1000 {
-        socket.write_all(b"\x82\x0b\x00\x01\x00\x06kept/#\x01").unwrap();
+        socket.write_all(b"\x82\x0b\x00\x01\x00\x06kept/#\x00").unwrap();
     }
-    let sent = rig.server.stats().broker.messages_sent;
-    await_that(|| rig.server.stats().broker.messages_sent > sent.max(1000), "the requests to be answered");
+    await_that(|| rig.server.stats().broker.messages_sent >= 300, "the first request to be answered");
     publisher.expect_silence();
     let grown = resident().saturating_sub(before);
     assert!(grown < 60_000_000, "{grown} octets are held for somebody who does not read");
