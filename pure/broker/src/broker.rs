@@ -78,6 +78,7 @@ impl Broker {
             Input::Closed { connection } => self.disconnect(connection, CloseCause::ConnectionLost, WillRule::Publish, context),
             Input::Delivery(delivery) => self.deliver_all(delivery, context),
             Input::Kick { connection, cause, will } => self.disconnect(connection, CloseCause::Kicked(cause), will, context),
+            Input::Revoked { certificates, will } => self.revoke_wills(&certificates, will, context),
             Input::Writable { connection, writable } => self.set_writable(connection, writable, context),
             Input::PolicyChanged(ruleset) => {
                 self.ruleset = ruleset;

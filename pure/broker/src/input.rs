@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
+use signet_identity::CertificateId;
 use signet_mqtt::{DecodeError, Message, Packet, QoS, ReasonCode, SubscriptionIdentifier, TopicFilter};
 use signet_policy::Ruleset;
 use smallvec::SmallVec;
@@ -49,6 +50,14 @@ pub enum Input {
         /// Why.
         cause: KickCause,
         /// What becomes of its Will.
+        will: WillRule,
+    },
+    /// Certificates were revoked. Their live connections are ended one by one with [`Input::Kick`]; this is for the Wills that wait for their
+    /// delay in sessions without a connection.
+    Revoked {
+        /// Which.
+        certificates: Arc<[CertificateId]>,
+        /// What becomes of the waiting Wills.
         will: WillRule,
     },
     /// The connection's buffer crossed a water mark.

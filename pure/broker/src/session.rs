@@ -102,6 +102,14 @@ impl Sessions {
         self.by_id.get_mut(&id)
     }
 
+    /// Sessions without a connection whose Will waits for its delay, in the order of their numbers.
+    pub(crate) fn waiting_wills(&self) -> Vec<SessionId> {
+        let mut waiting: Vec<SessionId> =
+            self.by_id.values().filter(|session| session.will_at.is_some()).map(|session| session.id).collect();
+        waiting.sort_unstable();
+        waiting
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.by_id.len()
     }

@@ -1,5 +1,6 @@
 //! The Will Message (§3.1.2.5) and its delay.
 
+use signet_identity::CertificateId;
 use signet_mqtt::Message;
 use signet_policy::authorize_publish;
 
@@ -49,6 +50,24 @@ impl Broker {
         }
         if is_persistent {
             context.store.append(&Change::WillCleared { session: id });
+        }
+    }
+
+    /// A Will that waits must not outlast the trust in the device that left it, if the operator says so.
+    pub(crate) fn revoke_wills<D: SharedDirectory, S: Store>(
+        &mut self,
+        certificates: &[CertificateId],
+        rule: WillRule,
+        context: &mut Context<'_, D, S>,
+    ) {
+        if rule == WillRule::Publish {
+            return;
+        }
+        for id in self.sessions.waiting_wills() {
+            let identity = self.sessions.get(id).and_then(|session| session.client.identity());
+            if identity.is_some_and(|identity| identity.path().iter().any(|on_path| certificates.contains(on_path))) {
+                self.discard_will(id, context);
+            }
         }
     }
 

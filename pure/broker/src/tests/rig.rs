@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, LazyLock};
 
 use bytes::BytesMut;
-use signet_identity::{DeviceIdentity, DeviceName, Leaf, NoIdentity, Peer, VerifiedPeer};
+use signet_identity::{CertificateId, DeviceIdentity, DeviceName, Leaf, NoIdentity, Peer, VerifiedPeer};
 use signet_mqtt::{
     Ack, ClientIdentifier, Connack, Connect, ConnectProperties, DecodeLimits, Decoder, Disconnect, Packet, PacketId, ProtocolVersion,
     Publish, PublishProperties, QoS, ReasonCode, Role, Suback, Subscribe, SubscribeFilter, SubscriptionIdentifier, SubscriptionOptions,
@@ -144,6 +144,14 @@ impl Rig {
 
     pub(super) fn kick(&mut self, id: ConnectionId, cause: KickCause, will: WillRule) {
         self.input(id, Input::Kick { connection: id, cause, will });
+    }
+
+    /// Revokes the certificate that all devices of these tests share.
+    pub(super) fn revoke(&mut self, will: WillRule) {
+        let certificates: Arc<[CertificateId]> = device("any").identity().map(|identity| identity.certificate()).into_iter().collect();
+        for shard in 0..self.brokers.len() {
+            self.apply(shard, Input::Revoked { certificates: Arc::clone(&certificates), will });
+        }
     }
 
     /// Lets time pass, with ticks exactly when they are asked for.

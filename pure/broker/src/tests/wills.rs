@@ -160,3 +160,20 @@ fn malformed_bytes_are_answered_and_publish_the_will() {
     assert!(matches!(rig.next(a), Some(Packet::Disconnect(disconnect)) if disconnect.reason_code == expected));
     assert_eq!(rig.payloads(watcher), ["gone"]);
 }
+
+#[test]
+fn a_will_that_waits_is_dropped_when_its_device_is_revoked_and_the_operator_wants_that() {
+    for (rule, expected) in [(WillRule::Publish, vec!["device", "nobody"]), (WillRule::Drop, vec!["nobody"])] {
+        let mut rig = Rig::new();
+        let watcher = watcher(&mut rig);
+        for dial in [v5("a").device("pump-7").will("will/a", "device", 10), v5("b").will("will/b", "nobody", 10)] {
+            let id = rig.connect(dial.expiry(100));
+            rig.lose(id);
+        }
+        rig.revoke(rule);
+        rig.pass(10_000);
+        let mut seen = rig.payloads(watcher);
+        seen.sort();
+        assert_eq!(seen, expected, "{rule:?}");
+    }
+}
