@@ -11,6 +11,4 @@ mod registry;
 pub use clock::{Clock, unix_seconds};
 pub use confirmation::Confirmation;
 pub use listener::{ListenError, bind};
-pub use registry::{
-    ConnectionInfo, Entry, Kick, KickCause, KickReport, KickTarget, LinkId, RegisterError, Registry, Transport,
-};
+pub use registry::{ConnectionInfo, Entry, Kick, KickCause, KickReport, KickTarget, LinkId, RegisterError, Registry, Transport};

@@ -57,10 +57,7 @@ pub enum ListenError {
 /// # Errors
 /// Names the listener, the address, and what to try.
 pub fn bind(listener: &str, addresses: &[SocketAddr]) -> Result<Vec<TcpListener>, ListenError> {
-    addresses
-        .iter()
-        .map(|address| bind_one(*address).map_err(|source| explain(listener, *address, source)))
-        .collect()
+    addresses.iter().map(|address| bind_one(*address).map_err(|source| explain(listener, *address, source))).collect()
 }
 
 fn bind_one(address: SocketAddr) -> io::Result<TcpListener> {

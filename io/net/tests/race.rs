@@ -1,5 +1,7 @@
 //! The race between a handshake and a revocation, step by step: whichever comes first, the connection does not survive.
 
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test reports by panicking")]
+
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};

@@ -61,7 +61,10 @@ impl Listener {
     /// Puts other TLS files in force for new connections. On an error the present ones stay.
     pub(crate) fn reload(&self, config: &TlsListenerConfig, revocations: &CurrentRevocations, now: i64) -> Result<(), TlsError> {
         let Some(tls) = &self.tls else {
-            return Err(TlsError::Setting(format!("listener `{}` is plain TCP and has no TLS files; restart to change its transport", self.name)));
+            return Err(TlsError::Setting(format!(
+                "listener `{}` is plain TCP and has no TLS files; restart to change its transport",
+                self.name
+            )));
         };
         tls.store(ListenerTls::load(config, self.naming.clone(), revocations.clone(), now)?);
         Ok(())

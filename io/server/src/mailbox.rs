@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use mio::Waker;
 use signet_broker::{Admission, Delivery, Stats};
+use signet_identity::CertificateId;
 use signet_net::{Kick, KickTarget};
 use signet_policy::Ruleset;
 
@@ -21,6 +22,8 @@ pub(crate) enum Mail {
     Delivery(Delivery),
     /// Close a connection.
     Kick(Kick),
+    /// Certificates were revoked: for the Wills that wait in sessions without a connection.
+    Revoked(Arc<[CertificateId]>),
     /// Other rules.
     Rules(Arc<Ruleset>),
     /// Somebody wants the counters.

@@ -196,6 +196,10 @@ impl Shard {
                 Mail::Moved(link, admission) => self.moved_in(link, admission),
                 Mail::Delivery(delivery) => self.apply(Input::Delivery(delivery)),
                 Mail::Kick(kick) => self.kick(kick),
+                Mail::Revoked(certificates) => {
+                    let will = self.shared.will_on_revoke;
+                    self.apply(Input::Revoked { certificates, will });
+                }
                 Mail::Rules(ruleset) => {
                     self.ruleset = Arc::clone(&ruleset);
                     self.apply(Input::PolicyChanged(ruleset));
@@ -224,8 +228,12 @@ impl Shard {
 
     /// Gives the broker an input and carries out what it asks for.
     fn apply(&mut self, input: Input) {
-        let mut context =
-            Context { now: Moment::from_millis(self.now), directory: &self.shared.directory, store: &mut self.store, output: &mut self.outputs };
+        let mut context = Context {
+            now: Moment::from_millis(self.now),
+            directory: &self.shared.directory,
+            store: &mut self.store,
+            output: &mut self.outputs,
+        };
         self.broker.apply(input, &mut context);
         self.carry_out();
     }

@@ -75,8 +75,13 @@ impl ListenerTls {
     pub fn load(config: &TlsListenerConfig, naming: NamingRule, revocations: CurrentRevocations, now: i64) -> Result<Arc<Self>, TlsError> {
         let credentials = Credentials::load(&config.certificate, &config.key, now)?;
         if !credentials.leaf().allows_server_auth() {
-            let found = format!("the certificate of `{}` may not be used by a TLS server (no serverAuth)", credentials.leaf().subject().rfc4514());
-            return Err(TlsError::file(&config.certificate, found, "issue one with `extendedKeyUsage=serverAuth`; a device's certificate cannot be a server's"));
+            let found =
+                format!("the certificate of `{}` may not be used by a TLS server (no serverAuth)", credentials.leaf().subject().rfc4514());
+            return Err(TlsError::file(
+                &config.certificate,
+                found,
+                "issue one with `extendedKeyUsage=serverAuth`; a device's certificate cannot be a server's",
+            ));
         }
         let verifier = Self::verifier(config, naming, revocations)?;
         let required = config.client_certificate == ClientCertificate::Required;

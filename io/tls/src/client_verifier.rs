@@ -182,7 +182,13 @@ fn check_validity(leaf: &Leaf, now: i64) -> Result<(), Rejected> {
     }
     if now < validity.not_before {
         let found = format!("the certificate is not valid before {}", date::text(validity.not_before));
-        return Err(reject(leaf, Check::Validity, CertificateError::NotValidYet, found, "check the clocks of this machine and of the issuer"));
+        return Err(reject(
+            leaf,
+            Check::Validity,
+            CertificateError::NotValidYet,
+            found,
+            "check the clocks of this machine and of the issuer",
+        ));
     }
     Ok(())
 }
@@ -207,7 +213,13 @@ fn explain(leaf: &Leaf, error: &webpki::Error) -> Rejected {
             let now = i64::try_from(time.as_secs()).unwrap_or(i64::MAX);
             check_validity(leaf, now).err().unwrap_or_else(|| {
                 let found = format!("a certification authority in its path is not valid now: {error}");
-                reject(leaf, Check::Validity, CertificateError::Expired, found, "renew the issuing CA and issue the device a new certificate")
+                reject(
+                    leaf,
+                    Check::Validity,
+                    CertificateError::Expired,
+                    found,
+                    "renew the issuing CA and issue the device a new certificate",
+                )
             })
         }
         Found::RequiredEkuNotFoundContext(_) | Found::EmptyEkuExtension => {
@@ -226,7 +238,13 @@ fn explain(leaf: &Leaf, error: &webpki::Error) -> Rejected {
         }
         Found::UnsupportedCriticalExtension => {
             let found = "it holds a critical extension that is not understood (RFC 5280 §4.2)";
-            reject(leaf, Check::CertificateForm, CertificateError::UnhandledCriticalExtension, found, "issue it without that extension, or not critical")
+            reject(
+                leaf,
+                Check::CertificateForm,
+                CertificateError::UnhandledCriticalExtension,
+                found,
+                "issue it without that extension, or not critical",
+            )
         }
         other => {
             let found = format!("its path cannot be verified: {other}");

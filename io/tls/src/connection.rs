@@ -6,7 +6,9 @@
 use std::sync::Arc;
 
 use rustls::server::{ServerConnectionData, UnbufferedServerConnection};
-use rustls::unbuffered::{ConnectionState, EncodeError, EncodeTlsData, EncryptError, InsufficientSizeError, UnbufferedStatus, WriteTraffic};
+use rustls::unbuffered::{
+    ConnectionState, EncodeError, EncodeTlsData, EncryptError, InsufficientSizeError, UnbufferedStatus, WriteTraffic,
+};
 use rustls::{AlertDescription, Error, HandshakeKind, InvalidMessage, PeerIncompatible};
 use signet_identity::{DeviceIdentity, Peer};
 
@@ -301,7 +303,9 @@ fn explain(error: &Error, established: bool) -> Refusal {
     let handshake = |found: String, hint: &str| Refusal::without_certificate(Check::Handshake, found, hint);
     match error {
         Error::NoCertificatesPresented => no_certificate(),
-        Error::AlertReceived(alert) if established => handshake(format!("the client ended the connection with the alert {alert:?}"), "see the client's own log"),
+        Error::AlertReceived(alert) if established => {
+            handshake(format!("the client ended the connection with the alert {alert:?}"), "see the client's own log")
+        }
         // DecryptError is what some say to a certificate of another CA that has the name of one they know.
         Error::AlertReceived(
             AlertDescription::UnknownCA
@@ -326,9 +330,10 @@ fn explain(error: &Error, established: bool) -> Refusal {
             "the client asks for an application protocol (ALPN) other than `mqtt`".to_owned(),
             "is it an MQTT client? set its ALPN to `mqtt` or leave it out",
         ),
-        Error::PeerIncompatible(_) => {
-            handshake(format!("client and server have no TLS version or feature in common: {error}"), "bring the client's TLS library up to date; TLS 1.2 is the oldest spoken")
-        }
+        Error::PeerIncompatible(_) => handshake(
+            format!("client and server have no TLS version or feature in common: {error}"),
+            "bring the client's TLS library up to date; TLS 1.2 is the oldest spoken",
+        ),
         other => handshake(other.to_string(), "see the client's own log"),
     }
 }

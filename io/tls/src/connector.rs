@@ -48,7 +48,8 @@ impl Connector {
     /// A file that cannot be read or used, a key without certificate, a key that does not match, no trust anchor.
     pub fn new(config: &ConnectorConfig) -> Result<Self, TlsError> {
         let library = |error: Error| TlsError::Library(error.to_string());
-        let builder = ClientConfig::builder_with_provider(provider()).with_protocol_versions(versions(config.minimum_version)).map_err(library)?;
+        let builder =
+            ClientConfig::builder_with_provider(provider()).with_protocol_versions(versions(config.minimum_version)).map_err(library)?;
         let builder = if config.insecure {
             builder.dangerous().with_custom_certificate_verifier(Arc::new(AnyServer))
         } else {
@@ -87,7 +88,9 @@ impl Connector {
 
 fn roots(config: &ConnectorConfig) -> Result<RootCertStore, TlsError> {
     if config.ca_files.is_empty() {
-        return Err(TlsError::Setting("no CA to check the server with; give `--cafile FILE` with the CA of the server's certificate".to_owned()));
+        return Err(TlsError::Setting(
+            "no CA to check the server with; give `--cafile FILE` with the CA of the server's certificate".to_owned(),
+        ));
     }
     let mut roots = RootCertStore::empty();
     for certificate in TrustAnchors::load(&config.ca_files)?.certificates() {
@@ -186,7 +189,9 @@ fn failed(server: &str, source: io::Error) -> TlsError {
         Error::InvalidCertificate(CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. }) => {
             peer(&format!("its certificate is for another name: {error}"), "connect by a name that the certificate holds")
         }
-        Error::InvalidMessage(InvalidMessage::InvalidContentType) => peer("what it sends is not TLS", "is this a plain TCP port? 8883 is the usual one for TLS"),
+        Error::InvalidMessage(InvalidMessage::InvalidContentType) => {
+            peer("what it sends is not TLS", "is this a plain TCP port? 8883 is the usual one for TLS")
+        }
         other => peer(&other.to_string(), "see the server's log"),
     }
 }

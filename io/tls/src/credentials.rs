@@ -34,23 +34,36 @@ impl Credentials {
         let chain = pem::certificates(certificate, &pem::read(certificate)?)?;
         let private = pem::private_key(key, &pem::read(key)?)?;
         let leaf = match chain.first() {
-            Some(first) => Leaf::parse(first)
-                .map_err(|error| TlsError::file(certificate, error.to_string(), "the first certificate of the file must be the server's or device's own"))?,
+            Some(first) => Leaf::parse(first).map_err(|error| {
+                TlsError::file(certificate, error.to_string(), "the first certificate of the file must be the server's or device's own")
+            })?,
             None => return Err(TlsError::file(certificate, "holds no certificate", "put the certificate first, then its intermediates")),
         };
-        let signing = provider()
-            .key_provider
-            .load_private_key(private)
-            .map_err(|error| TlsError::file(key, format!("the key cannot be used: {error}"), "use an ECDSA P-256 or P-384, Ed25519 or RSA key of at least 2048 bits"))?;
+        let signing = provider().key_provider.load_private_key(private).map_err(|error| {
+            TlsError::file(
+                key,
+                format!("the key cannot be used: {error}"),
+                "use an ECDSA P-256 or P-384, Ed25519 or RSA key of at least 2048 bits",
+            )
+        })?;
         let certified = CertifiedKey::new(chain, signing);
         match certified.keys_match() {
             Ok(()) | Err(Error::InconsistentKeys(InconsistentKeys::Unknown)) => {}
             Err(Error::InconsistentKeys(_)) => {
-                let found = format!("is not the private key of the certificate in `{}` (`{}`)", certificate.display(), leaf.subject().rfc4514());
-                return Err(TlsError::file(key, found, "name the key that the certificate was issued for; the leaf comes first in the certificate file"));
+                let found =
+                    format!("is not the private key of the certificate in `{}` (`{}`)", certificate.display(), leaf.subject().rfc4514());
+                return Err(TlsError::file(
+                    key,
+                    found,
+                    "name the key that the certificate was issued for; the leaf comes first in the certificate file",
+                ));
             }
             Err(error) => {
-                return Err(TlsError::file(certificate, format!("the certificate cannot be used: {error}"), "issue a new X.509 version 3 certificate"));
+                return Err(TlsError::file(
+                    certificate,
+                    format!("the certificate cannot be used: {error}"),
+                    "issue a new X.509 version 3 certificate",
+                ));
             }
         }
         Ok(Self { certified: Arc::new(certified), leaf })

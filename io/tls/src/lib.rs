@@ -28,8 +28,8 @@ pub use acceptor::{ClientCertificate, ListenerTls, MinimumVersion, TlsListenerCo
 pub use connection::{Received, TlsConnection, TlsFailure};
 pub use connector::{Connector, ConnectorConfig, TlsStream};
 pub use credentials::Credentials;
-pub use signature::CrlSignatureVerifier;
 pub use error::TlsError;
 pub use refusal::{Check, Refusal};
 pub use revocations::CurrentRevocations;
+pub use signature::CrlSignatureVerifier;
 pub use trust::TrustAnchors;

@@ -63,7 +63,8 @@ impl SignedBytes<'_> {
                 Err(_) => return Err("the signature does not match the issuer's public key".to_owned()),
             }
         }
-        Err("the signature algorithm is not supported or does not fit the issuer's key; use ECDSA, Ed25519 or RSA with SHA-256 or better".to_owned())
+        Err("the signature algorithm is not supported or does not fit the issuer's key; use ECDSA, Ed25519 or RSA with SHA-256 or better"
+            .to_owned())
     }
 }
 

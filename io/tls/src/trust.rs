@@ -41,10 +41,7 @@ impl TrustAnchors {
         }
         let (intermediates, roots): (Vec<_>, Vec<_>) =
             certificates.iter().cloned().partition(|certificate| is_signed_by_another(certificate, &certificates));
-        let anchors: Result<Vec<_>, _> = roots
-            .iter()
-            .map(|root| anchor_from_trusted_cert(root).map(|anchor| anchor.to_owned()))
-            .collect();
+        let anchors: Result<Vec<_>, _> = roots.iter().map(|root| anchor_from_trusted_cert(root).map(|anchor| anchor.to_owned())).collect();
         let anchors = anchors.map_err(|error| TlsError::Library(format!("a checked trust anchor was refused: {error}")))?;
         Ok(Self { anchors: anchors.into(), intermediates: intermediates.into(), certificates: certificates.into() })
     }
@@ -71,7 +68,8 @@ impl std::fmt::Debug for TrustAnchors {
 }
 
 fn check_authority(path: &Path, position: usize, certificate: &CertificateDer<'_>) -> Result<(), TlsError> {
-    let unreadable = |error: String| TlsError::file(path, format!("certificate {position} cannot be read: {error}"), "export it again as PEM");
+    let unreadable =
+        |error: String| TlsError::file(path, format!("certificate {position} cannot be read: {error}"), "export it again as PEM");
     let (_, parsed) = X509Certificate::from_der(certificate).map_err(|error| unreadable(error.to_string()))?;
     let subject = parsed.subject().to_string();
     // Version 1 has no basicConstraints; only a self-signed one can be meant as a root.

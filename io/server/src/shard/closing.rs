@@ -82,7 +82,12 @@ impl Shard {
         match link.phase {
             Phase::Handshake => {
                 let found = format!("no complete TLS handshake within {} s", link.listener().handshake_timeout.as_secs());
-                log::refused(link, Check::Handshake, found, "is it a TLS client? is the network this slow? `handshake_timeout` sets the limit");
+                log::refused(
+                    link,
+                    Check::Handshake,
+                    found,
+                    "is it a TLS client? is the network this slow? `handshake_timeout` sets the limit",
+                );
                 self.count_refused();
                 self.remove(id);
             }

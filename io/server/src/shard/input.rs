@@ -202,7 +202,9 @@ impl Shard {
         link.inbound.clear(&mut self.buffers.spare);
         match link.phase {
             Phase::Connected => self.apply(Input::Closed { connection: ConnectionId(id.number()) }),
-            phase => tracing::debug!(target: "signet::connection", connection = id.number(), address = %link.address, ?phase, "the client left before CONNECT"),
+            phase => {
+                tracing::debug!(target: "signet::connection", connection = id.number(), address = %link.address, ?phase, "the client left before CONNECT")
+            }
         }
         self.remove(id);
     }

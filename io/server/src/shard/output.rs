@@ -27,7 +27,9 @@ impl Shard {
             let mut full = Vec::new();
             for output in outputs.drain(..) {
                 match output {
-                    Output::Send { connection, packet, after } => self.put(connection, Outgoing::Packet(Box::new(packet), after), &mut full),
+                    Output::Send { connection, packet, after } => {
+                        self.put(connection, Outgoing::Packet(Box::new(packet), after), &mut full)
+                    }
                     Output::Publish { connection, message, header } => self.put(connection, Outgoing::Publish(message, header), &mut full),
                     Output::Close { connection, cause } => {
                         let id = LinkId::from_number(connection.0);

@@ -69,10 +69,15 @@ fn too_many_connections_are_closed_at_once() {
     await_log(&["maximum_connections", "listener=\"mqtt\""]);
     first.leave(ReasonCode::Success);
     // The place comes back when the socket is closed.
-    await_that(|| Device::try_open(&rig.tcp(), ProtocolVersion::V5).is_ok_and(|mut device| {
-        device.send_raw(b"\xc0\x00");
-        rig.server.stats().accepted > 2
-    }), "a free place");
+    await_that(
+        || {
+            Device::try_open(&rig.tcp(), ProtocolVersion::V5).is_ok_and(|mut device| {
+                device.send_raw(b"\xc0\x00");
+                rig.server.stats().accepted > 2
+            })
+        },
+        "a free place",
+    );
 }
 
 #[test]
@@ -103,7 +108,6 @@ fn a_slow_subscriber_neither_grows_nor_blocks() {
 fn a_client_that_asks_and_never_reads_is_not_read_either() {
     let rig = Rig::new(1);
     let mut publisher = Device::connect(&rig.tcp(), ProtocolVersion::V5, "publisher");
-    let before = resident();
     for number in 0..1000 {
         publisher.publish_with(publish_packet(&format!("kept/{number}"), &"x".repeat(200), QoS::AtLeastOnce, true));
     }

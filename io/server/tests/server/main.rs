@@ -1,5 +1,7 @@
 //! The server on real sockets, with scripted clients.
 
+#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test reports by panicking")]
+
 mod limits;
 mod messages;
 mod refusals;

@@ -130,8 +130,11 @@ fn shutting_down_says_good_bye() {
     let rig = Rig::new(2);
     let pump = rig.pki.device("pump-7");
     let port = rig.port("mqtt");
-    let mut devices: Vec<Device> =
-        (0..6).map(|number| Device::connect(&if number % 2 == 0 { rig.tcp() } else { rig.tls(&pump) }, ProtocolVersion::V5, &format!("c-{number}"))).collect();
+    let mut devices: Vec<Device> = (0..6)
+        .map(|number| {
+            Device::connect(&if number % 2 == 0 { rig.tcp() } else { rig.tls(&pump) }, ProtocolVersion::V5, &format!("c-{number}"))
+        })
+        .collect();
     let silent = rig.raw("mqtt");
     let stopping = std::thread::spawn(move || rig.server.shutdown(Duration::from_secs(20)));
     for device in &mut devices {

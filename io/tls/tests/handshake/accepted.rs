@@ -64,8 +64,8 @@ fn application_data_may_ride_with_the_end_of_the_handshake() {
     let listener = rig.listener();
     let device = rig.pki.device("pump-7");
     let mut pair = Pair::new(&listener, rig.client_config(&rustls::version::TLS13, Some(&device)));
-    let hello = pair.from_client();
-    pair.to_server(&hello);
+    let hello = pair.client_says();
+    pair.server_hears(&hello);
     pair.say(b"CONNECT");
     assert_eq!(pair.device(), "pump-7");
     assert_eq!(pair.received, b"CONNECT");
@@ -86,7 +86,7 @@ fn close_notify_goes_both_ways() {
         let mut wire = Vec::new();
         pair.server.close(&mut wire);
         assert!(!wire.is_empty());
-        pair.to_client(&wire);
+        pair.client_hears(&wire);
         assert!(pair.client_error.is_none());
         assert!(pair.client.process_new_packets().unwrap().peer_has_closed());
         let mut twice = Vec::new();

@@ -9,7 +9,7 @@ use super::rig::{Pair, Rig};
 fn plain_mqtt_is_named() {
     let rig = Rig::new();
     let mut pair = Pair::new(&rig.listener(), rig.client_config(&rustls::version::TLS13, None));
-    pair.to_server(b"\x10\x0c\x00\x04MQTT\x04\x02\x00\x3c\x00\x00");
+    pair.server_hears(b"\x10\x0c\x00\x04MQTT\x04\x02\x00\x3c\x00\x00");
     let refusal = pair.refusal.unwrap();
     assert_eq!(refusal.check, Check::Handshake);
     assert!(refusal.found.contains("not TLS") && refusal.hint.contains("plain MQTT"), "{refusal:?}");
@@ -24,7 +24,7 @@ fn a_record_that_never_ends_is_bounded() {
     let mut wire = vec![0x16, 0x03, 0x01, 0xff, 0xff];
     wire.resize(200_000, 1);
     pair.portion = 1000;
-    pair.to_server(&wire);
+    pair.server_hears(&wire);
     assert!(pair.refusal.is_some());
     assert!(pair.server.buffered() < 100_000);
 }
@@ -41,7 +41,7 @@ fn an_endless_handshake_message_is_bounded() {
         record.extend(if first { vec![1, 0xff, 0xff, 0xff] } else { vec![0; 4] });
         record.resize(5 + 4096, 0);
         first = false;
-        pair.to_server(&record);
+        pair.server_hears(&record);
         assert!(pair.server.buffered() < 100_000);
     }
     assert!(pair.refusal.is_some());
@@ -53,7 +53,9 @@ fn damaged_data_ends_an_established_connection() {
     let listener = rig.listener();
     let device = rig.pki.device("pump-7");
     let mut pair = rig.meet(&listener, &rustls::version::TLS13, Some(&device));
-    pair.to_server(&[0x17, 0x03, 0x03, 0x00, 0x20, 1, 2, 3, 4, 5, 6, 7, 8, 1, 2, 3, 4, 5, 6, 7, 8, 1, 2, 3, 4, 5, 6, 7, 8, 1, 2, 3, 4, 5, 6, 7, 8]);
+    pair.server_hears(&[
+        0x17, 0x03, 0x03, 0x00, 0x20, 1, 2, 3, 4, 5, 6, 7, 8, 1, 2, 3, 4, 5, 6, 7, 8, 1, 2, 3, 4, 5, 6, 7, 8, 1, 2, 3, 4, 5, 6, 7, 8,
+    ]);
     assert_eq!(pair.alert(), Some(rustls::AlertDescription::BadRecordMac));
     assert!(pair.received.is_empty());
     let mut out = Vec::new();
@@ -100,7 +102,7 @@ proptest! {
         GOOD.with(|(rig, listener, device)| {
             let mut pair = Pair::new(listener, rig.client_config(&rustls::version::TLS13, Some(device)));
             for number in 0..2 {
-                let mut wire = pair.from_client();
+                let mut wire = pair.client_says();
                 if wire.is_empty() {
                     break;
                 }
@@ -108,7 +110,7 @@ proptest! {
                     let index = position.index(wire.len());
                     wire[index] ^= change;
                 }
-                pair.to_server(&wire);
+                pair.server_hears(&wire);
             }
             if pair.peer.is_some() {
                 assert_eq!(pair.device(), "pump-7");

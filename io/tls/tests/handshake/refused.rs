@@ -9,7 +9,14 @@ use signet_tls::{Check, CrlSignatureVerifier, ListenerTls};
 use super::rig::{Pair, Rig, VERSIONS, certificates, now};
 
 /// Both versions give this alert, this check, these words, and a complete line.
-fn check_refused(rig: &Rig, listener: &std::sync::Arc<ListenerTls>, identity: &Identity, alert: AlertDescription, check: Check, words: &str) {
+fn check_refused(
+    rig: &Rig,
+    listener: &std::sync::Arc<ListenerTls>,
+    identity: &Identity,
+    alert: AlertDescription,
+    check: Check,
+    words: &str,
+) {
     for version in VERSIONS {
         let pair = rig.meet(listener, version, Some(identity));
         assert!(pair.peer.is_none(), "let in: {:?}", pair.peer);
@@ -56,7 +63,14 @@ fn expired_and_not_yet_valid() {
     let rig = Rig::new();
     let listener = rig.listener();
     check_refused(&rig, &listener, &rig.pki.expired_device("old"), AlertDescription::CertificateExpired, Check::Validity, "expired at 20");
-    check_refused(&rig, &listener, &rig.pki.not_yet_valid_device("new"), AlertDescription::CertificateExpired, Check::Validity, "not valid before 20");
+    check_refused(
+        &rig,
+        &listener,
+        &rig.pki.not_yet_valid_device("new"),
+        AlertDescription::CertificateExpired,
+        Check::Validity,
+        "not valid before 20",
+    );
 }
 
 #[test]
@@ -152,14 +166,14 @@ fn a_certificate_revoked_during_the_handshake() {
     let listener = rig.listener();
     let device = rig.pki.device("pump-7");
     let mut pair = Pair::new(&listener, rig.client_config(&rustls::version::TLS13, Some(&device)));
-    let hello = pair.from_client();
-    pair.to_server(&hello);
-    let flight = pair.from_client();
+    let hello = pair.client_says();
+    pair.server_hears(&hello);
+    let flight = pair.client_says();
     let (start, end) = flight.split_at(flight.len() - 1);
-    pair.to_server(start);
+    pair.server_hears(start);
     assert!(pair.refusal.is_none() && pair.peer.is_none());
     rig.revoke(&device.der);
-    pair.to_server(end);
+    pair.server_hears(end);
     assert!(pair.peer.is_none(), "let in although revoked");
     assert_eq!(pair.refusal.unwrap().check, Check::Revocation);
 }
@@ -179,11 +193,11 @@ fn a_client_that_does_not_trust_the_server() {
     let other = Rig::new();
     for version in VERSIONS {
         let mut pair = Pair::new(&rig.listener(), other.client_config(version, None));
-        let hello = pair.from_client();
-        pair.to_server(&hello);
+        let hello = pair.client_says();
+        pair.server_hears(&hello);
         assert!(pair.client_error.is_some());
-        let alert = pair.from_client();
-        pair.to_server(&alert);
+        let alert = pair.client_says();
+        pair.server_hears(&alert);
         let refusal = pair.refusal.unwrap();
         assert!(refusal.found.contains("does not trust this server"), "{refusal:?}");
         assert!(refusal.hint.contains("--cafile"));

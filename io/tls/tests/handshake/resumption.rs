@@ -56,8 +56,8 @@ fn a_certificate_revoked_while_it_resumes_is_refused() {
     let device = rig.pki.device("pump-7");
     let config = with_ticket(&rig, &listener, rig.client_config(&rustls::version::TLS13, Some(&device)));
     let mut pair = Pair::new(&listener, config);
-    let hello = pair.from_client();
-    pair.to_server(&hello);
+    let hello = pair.client_says();
+    pair.server_hears(&hello);
     rig.revoke(&device.der);
     pair.run();
     assert!(pair.peer.is_none(), "let in although revoked");

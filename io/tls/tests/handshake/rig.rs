@@ -11,9 +11,7 @@ use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use signet_identity::{Leaf, NamingRule, Peer};
 use signet_revocation::{Reason, RevocationIndex, RevocationSource, Revoked, StalePolicy};
 use signet_testkit::{Identity, Pki};
-use signet_tls::{
-    ClientCertificate, CurrentRevocations, ListenerTls, MinimumVersion, Refusal, TlsConnection, TlsListenerConfig,
-};
+use signet_tls::{ClientCertificate, CurrentRevocations, ListenerTls, MinimumVersion, Refusal, TlsConnection, TlsListenerConfig};
 use tempfile::TempDir;
 
 pub(crate) static VERSIONS: [&SupportedProtocolVersion; 2] = [&rustls::version::TLS12, &rustls::version::TLS13];
@@ -89,7 +87,12 @@ impl Rig {
     }
 
     /// A handshake of `identity` on `listener`, then "ping" and "pong".
-    pub(crate) fn meet(&self, listener: &Arc<ListenerTls>, version: &'static SupportedProtocolVersion, identity: Option<&Identity>) -> Pair {
+    pub(crate) fn meet(
+        &self,
+        listener: &Arc<ListenerTls>,
+        version: &'static SupportedProtocolVersion,
+        identity: Option<&Identity>,
+    ) -> Pair {
         let mut pair = Pair::new(listener, self.client_config(version, identity));
         pair.run();
         pair
@@ -130,7 +133,7 @@ impl Pair {
     }
 
     /// What the client has to say now.
-    pub(crate) fn from_client(&mut self) -> Vec<u8> {
+    pub(crate) fn client_says(&mut self) -> Vec<u8> {
         let mut wire = Vec::new();
         while self.client.wants_write() {
             self.client.write_tls(&mut wire).unwrap();
@@ -139,7 +142,7 @@ impl Pair {
     }
 
     /// Gives the server bytes, and the client what the server answers.
-    pub(crate) fn to_server(&mut self, wire: &[u8]) {
+    pub(crate) fn server_hears(&mut self, wire: &[u8]) {
         for portion in wire.chunks(self.portion.min(wire.len().max(1))) {
             let mut answer = Vec::new();
             match self.server.receive(&mut portion.to_vec(), &mut self.received, &mut answer) {
@@ -152,11 +155,11 @@ impl Pair {
                     self.refusal.get_or_insert(*failure.0);
                 }
             }
-            self.to_client(&answer);
+            self.client_hears(&answer);
         }
     }
 
-    pub(crate) fn to_client(&mut self, mut wire: &[u8]) {
+    pub(crate) fn client_hears(&mut self, mut wire: &[u8]) {
         while !wire.is_empty() {
             self.client.read_tls(&mut wire).unwrap();
             if let Err(error) = self.client.process_new_packets() {
@@ -169,11 +172,11 @@ impl Pair {
     /// Passes bytes until nobody has anything to say.
     pub(crate) fn run(&mut self) {
         loop {
-            let wire = self.from_client();
+            let wire = self.client_says();
             if wire.is_empty() {
                 return;
             }
-            self.to_server(&wire);
+            self.server_hears(&wire);
         }
     }
 
@@ -196,7 +199,7 @@ impl Pair {
         use std::io::Read;
         let mut wire = Vec::new();
         self.server.send(text, &mut wire).unwrap();
-        self.to_client(&wire);
+        self.client_hears(&wire);
         let mut got = vec![0; text.len() + 1];
         let count = self.client.reader().read(&mut got).unwrap_or(0);
         got.truncate(count);
