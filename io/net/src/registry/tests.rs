@@ -18,7 +18,7 @@ impl KickTarget for Shard {
 fn registry() -> (Registry, Vec<Arc<Shard>>) {
     let registry = Registry::new(CurrentRevocations::new(RevocationIndex::new()));
     let shards = vec![Arc::new(Shard::default()), Arc::new(Shard::default())];
-    registry.attach(shards.iter().map(|shard| -> Arc<dyn KickTarget> { shard.clone() }).collect());
+    registry.attach(vec![shards[0].clone(), shards[1].clone()]);
     (registry, shards)
 }
 

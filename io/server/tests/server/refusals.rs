@@ -53,7 +53,7 @@ fn refused_certificates_are_named_and_get_their_alert() {
     ];
     for (identity, check, words) in cases {
         let name = identity.certificate.file_stem().unwrap().to_str().unwrap().to_owned();
-        let result = Device::try_open(&rig.tls(&identity), ProtocolVersion::V5).map(|mut device| device.next());
+        let result = Device::try_open(&rig.tls(&identity), ProtocolVersion::V5).map(|mut device| device.await_next());
         match result {
             Ok(Ok(received)) => panic!("{name} is let in: {received:?}"),
             // The client itself does not take a version 1 certificate, so the server hears nothing of it.
@@ -120,7 +120,7 @@ fn a_bad_reload_keeps_the_good_files() {
     good.trust = vec![rig.pki.foreign_ca_file()];
     rig.server.reload_tls("mqtts", good).unwrap();
     Device::connect(&rig.tls(&stranger), ProtocolVersion::V5, "s").leave(ReasonCode::Success);
-    let refused = Device::try_open(&rig.tls(&pump), ProtocolVersion::V5).and_then(|mut device| device.next());
+    let refused = Device::try_open(&rig.tls(&pump), ProtocolVersion::V5).and_then(|mut device| device.await_next());
     assert!(refused.is_err(), "{refused:?}");
     live.expect_silence();
 }

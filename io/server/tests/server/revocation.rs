@@ -35,7 +35,7 @@ fn live_sessions_end_with_the_reason() {
     bystander.expect_silence();
     assert_eq!(rig.server.connections().len(), 1);
 
-    let refused = Device::try_open(&rig.tls(&pump), ProtocolVersion::V5).map(|mut device| device.next());
+    let refused = Device::try_open(&rig.tls(&pump), ProtocolVersion::V5).map(|mut device| device.await_next());
     let text = match refused {
         Err(error) | Ok(Err(error)) => format!("{error} {error:?}"),
         Ok(Ok(received)) => panic!("let in: {received:?}"),
@@ -105,7 +105,7 @@ fn nobody_slips_between_handshake_and_revocation() {
                     device.send(&Packet::Connect(Box::new(connect_packet(ProtocolVersion::V5, &format!("c-{round}-{number}")))));
                     // Whatever is said: in the end the connection must be closed.
                     loop {
-                        match device.next() {
+                        match device.await_next() {
                             Ok(Received::Packet(_)) => {}
                             Ok(Received::Closed) | Err(_) => return None::<()>,
                             Ok(other) => panic!("round {round}: still connected: {other:?}"),
