@@ -116,7 +116,7 @@ fn a_session_lasts_as_long_as_its_expiry() {
     rig.lose(a);
     rig.pass(10_000);
     let (_, connack) = rig.connected(v5("a").resume());
-    assert!(!connack.session_present, "[MQTT-3.1.2-23]");
+    assert!(!connack.session_present, "[MQTT-4.1.0-2]");
     assert_eq!(rig.stats().sessions, 1);
 }
 
