@@ -2,10 +2,12 @@
 
 use signet_mqtt::{Ack, Packet, ReasonCode};
 
+type Sink = Box<dyn FnMut(&str) + Send>;
+
 /// Where packet lines go; [`Trace::off`] when nobody asked.
 pub struct Trace {
     client_identifier: String,
-    sink: Option<Box<dyn FnMut(&str) + Send>>,
+    sink: Option<Sink>,
 }
 
 impl Trace {

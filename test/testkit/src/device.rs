@@ -136,8 +136,10 @@ impl Device {
     /// Subscribes to one filter and returns the reason code of the SUBACK.
     pub fn subscribe(&mut self, filter: &str, qos: QoS) -> ReasonCode {
         let suback = self.subscribe_with(subscribe_packet(1, &[(filter, qos)]));
-        assert_eq!(suback.reason_codes.len(), 1, "{suback:?}");
-        suback.reason_codes[0]
+        match suback.reason_codes.as_slice() {
+            [code] => *code,
+            _ => panic!("expected one reason code, got {suback:?}"),
+        }
     }
 
     /// Sends a SUBSCRIBE made by the caller and returns the SUBACK. Messages in between are a failure.
@@ -176,7 +178,7 @@ impl Device {
 
     /// The next packet, whatever it is.
     pub fn expect(&mut self) -> Packet {
-        match self.next() {
+        match self.await_next() {
             Ok(Received::Packet(packet)) => packet,
             other => panic!("expected a packet, got {other:?}"),
         }
@@ -255,7 +257,7 @@ impl Device {
 
     /// The broker closes the connection and says nothing before.
     pub fn expect_closed(&mut self) {
-        match self.next() {
+        match self.await_next() {
             Ok(Received::Closed) | Err(ClientError::Lost(_)) => {}
             other => panic!("expected the end of the connection, got {other:?}"),
         }
@@ -267,6 +269,17 @@ impl Device {
             match self.expect() {
                 Packet::Disconnect(disconnect) => assert_eq!(disconnect.reason_code, reason_code, "{disconnect:?}"),
                 other => panic!("expected DISCONNECT with {reason_code:?}, got {other:?}"),
+            }
+        }
+        self.expect_closed();
+    }
+
+    /// The same where the specification leaves the choice between reason codes.
+    pub fn expect_ended_by_one_of(&mut self, reason_codes: &[ReasonCode]) {
+        if self.wire.version() == ProtocolVersion::V5 {
+            match self.expect() {
+                Packet::Disconnect(disconnect) => assert!(reason_codes.contains(&disconnect.reason_code), "{disconnect:?}"),
+                other => panic!("expected DISCONNECT with one of {reason_codes:?}, got {other:?}"),
             }
         }
         self.expect_closed();
@@ -296,7 +309,7 @@ impl Device {
     ///
     /// # Errors
     /// Malformed packets, TLS alerts, a lost connection.
-    pub fn next(&mut self) -> Result<Received, ClientError> {
+    pub fn await_next(&mut self) -> Result<Received, ClientError> {
         self.wire.receive(Some(Instant::now() + self.patience))
     }
 }

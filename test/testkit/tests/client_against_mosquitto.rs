@@ -1,5 +1,7 @@
 //! `signet-client` against another implementation of the broker: what we send is understood, what it sends is too.
 
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "helpers of tests report by panicking, as the tests do")]
+
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
@@ -213,8 +215,7 @@ fn files_that_do_not_fit_together_are_found_before_the_network_is_touched() {
     };
     let missing = refusal(tls(directory.path().join("nothing.pem"), None));
     assert!(missing.to_string().contains("nothing.pem"), "{missing}");
-    let mut mixed = one.clone();
-    mixed.key = other.key;
+    let mixed = Identity { key: other.key, ..one };
     let mismatch = refusal(tls(pki.ca_file(), Some(&mixed)));
     assert!(matches!(mismatch, ClientError::Tls(_)), "{mismatch:?}");
     assert!(mismatch.to_string().contains("one.pem") || mismatch.to_string().contains("other.key"), "{mismatch}");

@@ -53,7 +53,7 @@ fn mqtt311_3_3_5_2_a_forbidden_publish_is_acknowledged_or_the_connection_closed_
     witness.subscribe("#", QoS::AtMostOnce);
     let mut device = Device::connect(&broker.plain(), V311, "x");
     device.send(&Packet::Publish(publish_packet("secret", "x", QoS::AtLeastOnce, false)));
-    if matches!(device.next(), Ok(Received::Packet(Packet::Puback(_)))) {
+    if matches!(device.await_next(), Ok(Received::Packet(Packet::Puback(_)))) {
         device.publish("allowed/t", "x", QoS::AtLeastOnce, false);
         witness.expect_message("allowed/t", "x");
     }

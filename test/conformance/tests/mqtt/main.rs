@@ -2,6 +2,14 @@
 //!
 //! The broker runs with one shard, so that a PINGREQ answered after everything else proves that nothing else is coming.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "helpers of tests report by panicking, as the tests do"
+)]
+
 mod acknowledgements;
 mod connack;
 mod connect;

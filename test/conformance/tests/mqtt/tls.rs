@@ -67,6 +67,6 @@ fn section_5_4_1_a_tls_listener_does_not_answer_plain_mqtt() {
         let mut device = Device::open(&signet_testkit::Target::tcp(broker.tls_port()), version);
         device.send_raw(&raw::connect(version, 0x02, &[&raw::text("x")]));
         // A TLS alert is no MQTT packet; what counts is that no CONNACK comes and the connection ends.
-        assert!(!matches!(device.next(), Ok(signet_testkit::Received::Packet(_) | signet_testkit::Received::TimedOut)));
+        assert!(!matches!(device.await_next(), Ok(signet_testkit::Received::Packet(_) | signet_testkit::Received::TimedOut)));
     }
 }
