@@ -57,7 +57,7 @@ impl fmt::Display for Failure {
 
 /// Where a path lives; the current directory for a bare name.
 fn directory_of(path: &Path) -> &Path {
-    path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
+    path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."))
 }
 
 /// An I/O error in our voice: "permission denied" instead of "Permission denied (os error 13)".

@@ -28,6 +28,26 @@ fn publish(rig: &Rig, broker: &Broker) -> Ended {
     ])
 }
 
+/// Subscribes as pump-7 until the broker ends it.
+fn subscribe(rig: &Rig, port: &str) -> Ended {
+    rig.run(&[
+        "sub",
+        "-h",
+        "localhost",
+        "-p",
+        port,
+        "--cafile",
+        "ca/ca.pem",
+        "--cert",
+        "devices/pump-7.pem",
+        "--key",
+        "devices/pump-7.key",
+        "-t",
+        "pump-7/#",
+        "-v",
+    ])
+}
+
 #[test]
 fn the_command_line_goes_through_the_running_broker() {
     let rig = Rig::quickstarted();
@@ -56,24 +76,7 @@ fn a_live_session_ends_with_the_reason_when_its_device_is_revoked() {
     let mut broker = rig.serve();
     let port = broker.port();
     let subscribed = std::thread::scope(|scope| {
-        let subscriber = scope.spawn(|| {
-            rig.run(&[
-                "sub",
-                "-h",
-                "localhost",
-                "-p",
-                &port,
-                "--cafile",
-                "ca/ca.pem",
-                "--cert",
-                "devices/pump-7.pem",
-                "--key",
-                "devices/pump-7.key",
-                "-t",
-                "pump-7/#",
-                "-v",
-            ])
-        });
+        let subscriber = scope.spawn(|| subscribe(&rig, &port));
         broker.wait_for("connected");
         let ended = rig.run(&["device", "revoke", "pump-7"]).expect(0);
         assert!(ended.out.contains("; 1 session closed in "), "{}", ended.out);
@@ -137,14 +140,21 @@ fn a_changed_crl_file_ends_sessions_and_a_bad_one_changes_nothing() {
     rig.write("signet.toml", &text.replace("${device}/#", "#"));
 
     let mut broker = rig.serve();
+    let port = broker.port();
     publish(&rig, &broker).expect(0);
     rig.write("partner-crl.pem", "-----BEGIN X509 CRL-----\nhalf");
     broker.wait_for("CRL file not taken over, the last good state stays in force");
     publish(&rig, &broker).expect(0);
-    partner.run(&["device", "revoke", "pump-9", "-r", "superseded"]).expect(0);
-    copy("ca/crl.pem", "partner-crl.pem");
-    let line = broker.wait_for("CRL file in force");
-    assert!(line.contains("entries=1") && line.contains("newly_revoked=1"), "{line}");
+    let subscribed = std::thread::scope(|scope| {
+        let subscriber = scope.spawn(|| subscribe(&rig, &port));
+        broker.wait_for("connected connection=3 ");
+        partner.run(&["device", "revoke", "pump-9", "-r", "superseded"]).expect(0);
+        copy("ca/crl.pem", "partner-crl.pem");
+        let line = broker.wait_for("CRL file in force");
+        assert!(line.contains("entries=1 newly_revoked=1 sessions_closed=1"), "{line}");
+        subscriber.join().unwrap()
+    });
+    assert_eq!(subscribed.code, Some(0x98), "{}", subscribed.err);
     assert_ne!(publish(&rig, &broker).code, Some(0), "a certificate on the CRL was let in");
 }
 
