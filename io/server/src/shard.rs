@@ -58,6 +58,8 @@ struct Queues {
     handshakes: VecDeque<LinkId>,
     /// Connections that may have something to write.
     dirty: Vec<LinkId>,
+    /// Connections that could not be written to: the broker hears of it when it is not in the middle of something.
+    broken: Vec<LinkId>,
     /// Connections whose handshake has not begun.
     waiting: VecDeque<Box<Accepted>>,
     /// Number of connections in [`Phase::Handshake`].
@@ -136,7 +138,7 @@ impl Shard {
 
     /// How long to wait for events.
     fn timeout(&self) -> Option<Duration> {
-        if !self.queues.dirty.is_empty() {
+        if !self.queues.dirty.is_empty() || !self.queues.broken.is_empty() {
             return Some(Duration::ZERO);
         }
         if !self.queues.ready.is_empty() || !self.queues.handshakes.is_empty() {

@@ -64,7 +64,6 @@ pub struct ListenerTls {
     verifier: Option<Arc<DeviceVerifier>>,
     client_certificate: ClientCertificate,
     stale: StalePolicy,
-    server_not_after: i64,
 }
 
 impl ListenerTls {
@@ -104,23 +103,12 @@ impl ListenerTls {
         server.session_storage = Arc::new(NoServerSessionStorage {});
         // Early data can be replayed (RFC 8446 §8), and a replayed PUBLISH is a second PUBLISH.
         server.max_early_data_size = 0;
-        Ok(Arc::new(Self {
-            config: Arc::new(server),
-            verifier,
-            client_certificate: config.client_certificate,
-            stale: config.stale,
-            server_not_after: credentials.not_after(),
-        }))
+        Ok(Arc::new(Self { config: Arc::new(server), verifier, client_certificate: config.client_certificate, stale: config.stale }))
     }
 
     /// What the listener does when a revocation list is past its `nextUpdate`; the registry applies the same.
     pub fn stale_policy(&self) -> StalePolicy {
         self.stale
-    }
-
-    /// When the server certificate's validity ends, unix seconds.
-    pub fn server_not_after(&self) -> i64 {
-        self.server_not_after
     }
 
     fn verifier(

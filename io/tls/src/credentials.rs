@@ -73,11 +73,6 @@ impl Credentials {
     pub fn leaf(&self) -> &Leaf {
         &self.leaf
     }
-
-    /// When the certificate's validity ends, unix seconds.
-    pub fn not_after(&self) -> i64 {
-        self.leaf.validity().not_after
-    }
 }
 
 impl std::fmt::Debug for Credentials {

@@ -49,8 +49,9 @@ impl Shard {
             if self.outputs.is_empty() {
                 self.outputs = outputs;
             }
+            // Only what the socket does not take now is a reason to hold back and to drop.
             for id in full {
-                self.tell_broker(id);
+                self.write(id);
             }
         }
     }
@@ -66,8 +67,8 @@ impl Shard {
         self.mark_dirty(id);
     }
 
-    /// Tells the broker when a connection's buffers have crossed a water mark. The outputs that this makes are carried out by the caller's loop
-    /// or by the next `apply`.
+    /// Tells the broker when a connection's buffers have crossed a water mark. The outputs that this makes are carried out by the caller of
+    /// [`Self::write`].
     fn tell_broker(&mut self, id: LinkId) {
         let Some(link) = self.links.get_mut(&id).filter(|link| link.phase == Phase::Connected) else { return };
         let unsent = link.pipe.unsent();
@@ -85,11 +86,14 @@ impl Shard {
     /// Writes to every connection that has something to say.
     pub(super) fn write_dirty(&mut self) {
         for _ in 0..ROUNDS {
-            if self.queues.dirty.is_empty() {
+            if self.queues.dirty.is_empty() && self.queues.broken.is_empty() {
                 return;
             }
             for id in std::mem::take(&mut self.queues.dirty) {
                 self.write(id);
+            }
+            for id in std::mem::take(&mut self.queues.broken) {
+                self.lost(id);
             }
             self.carry_out();
         }
@@ -103,7 +107,7 @@ impl Shard {
             match link.pipe.flush() {
                 Ok(true) => {}
                 Ok(false) => break,
-                Err(_) => return self.lost(id),
+                Err(_) => return self.queues.broken.push(id),
             }
             if chunk == CHUNKS_PER_TURN {
                 self.mark_dirty(id);
@@ -115,7 +119,7 @@ impl Shard {
                 break;
             }
             if link.pipe.send(&mut self.buffers.scratch, &self.buffers.encode).is_err() {
-                return self.lost(id);
+                return self.queues.broken.push(id);
             }
         }
         self.after_write(id);

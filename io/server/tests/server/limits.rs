@@ -1,15 +1,17 @@
 //! What a peer can make the server hold or wait for is bounded.
 
-use std::io::{Read, Write};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use signet_mqtt::{ProtocolVersion, QoS, ReasonCode};
-use signet_testkit::{Device, publish_packet};
+use signet_testkit::{Device, Target, publish_packet};
 
 use super::rig::{Rig, await_log, await_that, capture_log};
 
 /// Whether the server closes the socket, whatever it says before.
-fn is_closed(socket: &mut std::net::TcpStream) -> bool {
+fn is_closed(socket: &mut TcpStream) -> bool {
     let mut rest = Vec::new();
     match socket.read_to_end(&mut rest) {
         Ok(_) => true,
@@ -122,6 +124,39 @@ fn a_client_that_asks_and_never_reads_is_not_read_either() {
     publisher.expect_silence();
     let grown = resident().saturating_sub(before);
     assert!(grown < 60_000_000, "{grown} octets are held for somebody who does not read");
+}
+
+/// Runs [`few_descriptors`] in a process of its own, which may open few files, and connects more often than that.
+#[test]
+fn running_out_of_descriptors_passes() {
+    let mut child = Command::new("sh")
+        .args(["-c", "ulimit -n 64 && exec \"$0\" --exact limits::few_descriptors --ignored --nocapture"])
+        .arg(std::env::current_exe().unwrap())
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
+    let port = lines.find_map(|line| line.strip_prefix("listening on ").map(|port| port.parse::<u16>().unwrap())).unwrap();
+    let crowd: Vec<TcpStream> = (0..100).map(|_| TcpStream::connect(("127.0.0.1", port)).unwrap()).collect();
+    assert!(lines.any(|line| line.contains("cannot accept a connection") && line.contains("ulimit -n")));
+    drop(crowd);
+    // Those of the crowd that were let in are gone, so there is room again.
+    Device::connect(&Target::tcp(port), ProtocolVersion::V5, "after").leave(ReasonCode::Success);
+    drop(child.stdin.take());
+    // The rest of its output must not block it.
+    let complaints = lines.filter(|line| line.contains("cannot accept")).count();
+    assert!(child.wait().unwrap().success());
+    assert!(complaints < 100, "{complaints} complaints: it asks again without a pause");
+}
+
+#[test]
+#[ignore = "started by running_out_of_descriptors_passes"]
+fn few_descriptors() {
+    tracing_subscriber::fmt().with_ansi(false).init();
+    let rig = Rig::new(1);
+    println!("\nlistening on {}", rig.port("mqtt"));
+    let _ = std::io::stdin().read(&mut [0]);
 }
 
 /// Resident memory of this process, in octets.

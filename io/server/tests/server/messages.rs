@@ -70,6 +70,27 @@ fn a_large_message_crosses_many_records() {
     subscriber.expect_message("big", &text);
 }
 
+/// Several messages above the water mark in one turn: only a socket that takes no more is a reason to drop.
+#[test]
+fn a_burst_of_large_messages_reaches_who_reads() {
+    let rig = Rig::new(2);
+    let device = rig.pki.device("pump-7");
+    let mut subscriber = Device::connect(&rig.tls(&device), ProtocolVersion::V5, "s");
+    subscriber.subscribe("burst", QoS::AtMostOnce);
+    let mut publisher = Device::connect(&rig.tcp(), ProtocolVersion::V5, "p");
+    let mut bytes = bytes::BytesMut::new();
+    let text = |number: usize| format!("{number}").repeat(100_000);
+    for number in 0..8 {
+        let publish = publish_packet("burst", &text(number), QoS::AtMostOnce, false);
+        signet_mqtt::encode(&Packet::Publish(publish), ProtocolVersion::V5, &mut bytes);
+    }
+    publisher.send_raw(&bytes);
+    for number in 0..8 {
+        subscriber.expect_message("burst", &text(number));
+    }
+    assert_eq!(rig.server.stats().broker.dropped_slow, 0);
+}
+
 #[test]
 fn a_session_survives_its_connection_and_is_taken_over() {
     let rig = Rig::new(2);
