@@ -10,7 +10,7 @@ use signet_mqtt::{
     SubscribeFilter, SubscriptionIdentifier, TopicFilter, TopicName, Unsuback, Unsubscribe, UserProperties,
 };
 
-use crate::error::BEFORE_CONNACK;
+use crate::error::{BEFORE_CONNACK, WITHOUT_A_WORD};
 use crate::in_flight::{Awaiting, InFlight, awaited};
 use crate::keep_alive::{Due, KeepAlive};
 use crate::{ClientError, Endpoint, Interrupter, Received, TlsOptions, Trace, Transport, Wire};
@@ -278,7 +278,7 @@ impl Client {
                 Received::TimedOut if deadline.is_some_and(|deadline| Instant::now() >= deadline) => return Ok(None),
                 Received::TimedOut => {}
                 Received::Interrupted => return Ok(Some(Event::Interrupted)),
-                Received::Closed => return Err(ClientError::Closed { when: "without a DISCONNECT" }),
+                Received::Closed => return Err(ClientError::Closed { when: WITHOUT_A_WORD }),
             }
         }
     }

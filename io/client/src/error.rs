@@ -11,7 +11,7 @@ use crate::Endpoint;
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
     /// The host name has no address.
-    #[error("cannot resolve the host name `{host}`: {source}")]
+    #[error("cannot resolve the host name `{host}`: {}", io_words(.source))]
     Resolve {
         /// As written by the user.
         host: String,
@@ -19,7 +19,7 @@ pub enum ClientError {
         source: std::io::Error,
     },
     /// No address of the host accepted a TCP connection.
-    #[error("cannot connect to {endpoint}: {source}")]
+    #[error("cannot connect to {endpoint}: {}", io_words(.source))]
     Unreachable {
         /// Where we tried to go.
         endpoint: Endpoint,
@@ -55,7 +55,7 @@ pub enum ClientError {
         when: &'static str,
     },
     /// The socket failed.
-    #[error("the connection to the broker was lost: {0}")]
+    #[error("the connection to the broker was lost: {}", io_words(.0))]
     Lost(#[source] std::io::Error),
     /// Another thread asked to stop while an answer was due.
     #[error("interrupted while waiting for the broker")]
@@ -114,6 +114,9 @@ impl ClientError {
                 "a TLS listener answers a plain connection like this (give `--cafile`), and so does a broker that refuses the certificate"
                     .into(),
             ),
+            Self::Closed { when: WITHOUT_A_WORD } => {
+                Some("the broker's log says why; a broker can tell it to an MQTT 5.0 client only (`-V 5`)".into())
+            }
             _ => None,
         }
     }
@@ -145,6 +148,9 @@ impl ClientError {
 }
 
 /// For [`ClientError::Closed`]: the moment at which a hint helps most.
+pub(crate) const WITHOUT_A_WORD: &str = "without a DISCONNECT";
+
+/// The same before the broker had said anything.
 pub(crate) const BEFORE_CONNACK: &str = "before it answered the CONNECT";
 
 /// A reason code of MQTT 5.0 and the broker's own words as one phrase: `administrative action (0x98): certificate revoked`. Control
@@ -167,10 +173,23 @@ fn phrase(code: ReasonCode, reason_string: Option<&str>, version: ProtocolVersio
 fn tls_words(error: &TlsError) -> (String, Option<String>) {
     match error {
         TlsError::Refused { found, hint } => (found.clone(), Some(hint.clone())),
+        TlsError::Read { path, source } => {
+            (format!("cannot read `{}`: {}", path.display(), io_words(source)), Some("check the path, it is relative to the current directory".into()))
+        }
+        TlsError::Socket { server, source } => {
+            let hint = "is this a TLS port? a broker that stops or is out of connections hangs up like this too";
+            (format!("`{server}` ended the connection during the TLS handshake: {}", io_words(source)), Some(hint.into()))
+        }
         TlsError::File { path, found, hint } => (format!("`{}`: {found}", path.display()), Some(hint.clone())),
         TlsError::Peer { server, found, hint } => (format!("TLS with `{server}`: {found}"), Some(hint.clone())),
         other => (other.to_string(), None),
     }
+}
+
+/// An I/O error in our voice: `connection refused` instead of `Connection refused (os error 111)`.
+fn io_words(error: &std::io::Error) -> String {
+    let text = error.to_string();
+    lower_first(text.split(" (os error").next().unwrap_or_default())
 }
 
 /// The number that was on the wire.

@@ -107,7 +107,7 @@ struct TlsFlags {
 /// Client Identifier, User Name, Password.
 #[derive(Debug, clap::Args)]
 struct IdentityFlags {
-    /// Client identifier [default: signet-pub-… or signet-sub-… with a random end]
+    /// Client identifier [default: signet-pub- or signet-sub- and a random end]
     #[arg(short = 'i', long, value_name = "ID", conflicts_with = "id_prefix")]
     id: Option<String>,
     /// Client identifier: this, and a random end

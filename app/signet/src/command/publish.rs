@@ -23,11 +23,14 @@ const IDLE: Duration = Duration::from_millis(200);
 const EXIT_CODES: &str = "\
 Exit codes:
   0        every message was handed over (QoS 1 and 2: acknowledged)
-  1-5      MQTT 3.1.1: the code with which the broker refused the connection; 1 also for a file or stdin that cannot be read
+  1-5      MQTT 3.1.1: the code with which the broker refused the connection;
+           1 also for a file or stdin that cannot be read
   2        the command line is wrong, or the broker broke the protocol
   7, 8     connection lost; TLS failed
   14, 15   no connection; unknown host
-  128-162  MQTT 5.0: the reason code with which the broker refused the connection or a message, or disconnected us";
+  27       no answer in time
+  128-162  MQTT 5.0: the reason code with which the broker refused the
+           connection or a message, or disconnected us";
 
 /// Flags of `signet pub`, named as those of mosquitto_pub.
 #[derive(Debug, clap::Args)]

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Map, Value, json};
 use signet_client::{Client, ClientError, Event, Interrupter};
-use signet_mqtt::{Publish, QoS, ReasonCode, RetainHandling, Suback, SubscribeFilter, SubscriptionOptions, TopicFilter};
+use signet_mqtt::{ProtocolVersion, Publish, QoS, ReasonCode, RetainHandling, Suback, SubscribeFilter, SubscriptionOptions, TopicFilter};
 
 use crate::command::client_flags::{self, ConnectionFlags};
 use crate::command::client_properties::Properties;
@@ -23,7 +23,8 @@ Exit codes:
   7, 8     connection lost; TLS failed
   14, 15   no connection; unknown host
   27       -W ended it
-  128-162  the reason code with which the broker refused the connection (MQTT 5.0) or every subscription, or disconnected us";
+  128-162  the reason code with which the broker refused the connection
+           (MQTT 5.0) or every subscription, or disconnected us";
 
 /// Flags of `signet sub`, named as those of mosquitto_sub.
 #[derive(Debug, clap::Args)]
@@ -83,14 +84,26 @@ struct WhichFlags {
     retain_handling: RetainHandling,
 }
 
+impl WhichFlags {
+    fn needs_version_5(&self) -> bool {
+        self.no_local || self.retain_as_published || self.retain_handling != RetainHandling::SendAtSubscribe
+    }
+}
+
 /// Subscribes, prints, and returns the exit code.
 pub(crate) fn run(args: Args) -> ExitCode {
-    let (options, properties) = match args.connection.resolve("sub") {
+    let (mut options, properties) = match args.connection.resolve("sub") {
         Ok(resolved) => resolved,
         Err(failure) => return client_flags::report_usage(&failure),
     };
-    // -W counts from here, so that it also ends a connection attempt that hangs.
-    let deadline = args.timeout.map(|seconds| Instant::now() + Duration::from_secs(seconds));
+    if options.connect.version != ProtocolVersion::V5 && args.which.needs_version_5() {
+        let failure = client_flags::usage("`--no-local`, `--retain-as-published` and `--retain-handling` need MQTT 5.0").hint("use `-V 5`");
+        return client_flags::report_usage(&failure);
+    }
+    // -W counts from here and bounds each step of connecting too.
+    let limit = args.timeout.map(Duration::from_secs);
+    let deadline = limit.map(|limit| Instant::now() + limit);
+    options.timeout = limit.unwrap_or(options.timeout).min(options.timeout);
     let ended = args.connection.open(&options).and_then(|client| {
         on_signal(client.interrupter()?);
         args.listen(client, properties, deadline)
