@@ -1,5 +1,5 @@
 //! Documentation that leads nowhere is worse than none: every relative link of a Markdown file names a file that exists, and its
-//! fragment a heading of that file.
+//! fragment a heading of that file. A path of ours in inline code (`pure/mqtt/src/lib.rs`) exists too.
 
 use super::{Finding, line_of};
 use crate::tree::Tree;
@@ -13,8 +13,23 @@ pub(super) fn check(tree: &Tree) -> Vec<Finding> {
                 findings.push(Finding::new(path, line_of(text, offset), message));
             }
         }
+        for (offset, named) in named_paths(text).filter(|(_, named)| !tree.exists(named)) {
+            findings.push(Finding::new(path, line_of(text, offset), format!("`{named}` does not exist")));
+        }
     }
     findings
+}
+
+/// Offset and text of every piece of inline code that is a path from the root of the repository to a file.
+fn named_paths(text: &str) -> impl Iterator<Item = (usize, &str)> {
+    let mut offset = 0;
+    text.split('`').filter_map(move |piece| {
+        let start = offset;
+        offset += piece.len() + 1;
+        let ours = ["pure/", "io/", "app/", "test/", "xtask/", "docs/"].iter().any(|folder| piece.starts_with(folder));
+        let is_file = [".rs", ".toml", ".md"].iter().any(|ending| piece.ends_with(ending));
+        (ours && is_file && !piece.contains(char::is_whitespace)).then_some((start, piece))
+    })
 }
 
 /// Offset and target of every `[text](target)`.
@@ -95,6 +110,12 @@ mod tests {
         let found = messages("x\n[a](c.md)\n[b](../b.md#second)\n");
         assert_eq!(found.len(), 2, "{found:?}");
         assert!(found[0].starts_with("docs/guide/a.md:2:"), "{found:?}");
+    }
+
+    #[test]
+    fn a_named_file_that_is_gone_is_found() {
+        let found = messages("see `docs/b.md`\nand `pure/gone/src/lib.rs`, not `cargo test/x.rs`\n");
+        assert_eq!(found, ["docs/guide/a.md:2: `pure/gone/src/lib.rs` does not exist"]);
     }
 
     #[test]
