@@ -28,7 +28,7 @@ pub trait Ledger {
 
     /// Records a revocation and returns its generation, one higher than the one before.
     ///
-    /// Whether a certificate may be revoked (again) is decided by [`crate::revoke`], not here.
+    /// Whether a certificate may be revoked (again) is decided by [`crate::revoke()`], not here.
     ///
     /// # Errors
     /// [`LedgerError::Unknown`] for a certificate that was never intended; [`LedgerError::Storage`].

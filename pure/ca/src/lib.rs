@@ -6,10 +6,10 @@
 //! 2. A device brings a public key: as a [`Csr`] whose signature proves that it holds the private half, or as a key made on its behalf.
 //! 3. [`IssuanceRequest`] names the device or server. What the certificate will contain comes from its [`Profile`] alone; nothing that a
 //!    request asks for is copied.
-//! 4. [`prepare`] builds the certificate with an empty signature, lints that twin, and records the intent in the [`Ledger`]: durable before
+//! 4. [`prepare()`] builds the certificate with an empty signature, lints that twin, and records the intent in the [`Ledger`]: durable before
 //!    any key is used. The result is an [`IssuanceToken`].
 //! 5. [`IssuanceToken::issue`] redeems the token once, signs, and records the certificate before handing it out.
-//! 6. [`revoke`] is durable when it returns; [`publish_crl`] tells the outside world.
+//! 6. [`revoke()`] is durable when it returns; [`publish_crl`] tells the outside world.
 //!
 //! Absences: no clock (time is `now`, Unix seconds), no randomness (serial numbers come from the caller's [`SerialEntropy`]), no files.
 //! The private key is behind [`Signer`]; only `io/ledger` implements it. Nothing that speaks MQTT depends on this crate.

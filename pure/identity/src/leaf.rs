@@ -279,7 +279,7 @@ fn in_field(field: &'static str) -> impl Fn(DerError) -> IdentityError {
     move |error| IdentityError::Unreadable { field, reason: error.to_string() }
 }
 
-/// version [0] EXPLICIT, default v1. An explicit v1 is against DER but harmless, and old software writes it.
+/// version `[0]` EXPLICIT, default v1. An explicit v1 is against DER but harmless, and old software writes it.
 fn read_version(tbs: &mut Reader<'_>) -> Result<u8, DerError> {
     let Some(wrapper) = tbs.optional(0xa0)? else { return Ok(1) };
     let mut inner = Reader::new(wrapper.content);
