@@ -221,14 +221,16 @@ fn properties(publish: &Publish) -> Map<String, Value> {
     all.into_iter().filter_map(|(name, value)| value.map(|value| (name.to_owned(), value))).collect()
 }
 
-/// SIGINT and SIGTERM end the subscription as if it were done: DISCONNECT, exit code 0.
+/// SIGINT and SIGTERM end the subscription as if it were done: DISCONNECT, exit code 0. Returns when that holds.
 fn on_signal(interrupter: Interrupter) {
+    let (ready, registered) = std::sync::mpsc::sync_channel(1);
     std::thread::spawn(move || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build();
         let Ok(runtime) = runtime else { return };
         runtime.block_on(async {
             use tokio::signal::unix::{SignalKind, signal};
             let (Ok(mut interrupt), Ok(mut terminate)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate())) else { return };
+            let _ = ready.send(());
             tokio::select! {
                 _ = interrupt.recv() => {}
                 _ = terminate.recv() => {}
@@ -236,6 +238,8 @@ fn on_signal(interrupter: Interrupter) {
             interrupter.interrupt();
         });
     });
+    // An error means that the thread gave up: then a signal ends the process the system's way.
+    let _ = registered.recv();
 }
 
 fn topic_filter(text: &str) -> Result<TopicFilter, String> {
