@@ -41,6 +41,17 @@ fn garbage_gets_no_answer_and_one_line() {
     let _still_alive = Device::connect(&rig.tcp(), ProtocolVersion::V5, "a");
 }
 
+/// A socket that is closed with unread input resets the connection, and the peer may lose what it has not read yet.
+#[test]
+fn unread_input_does_not_destroy_the_alert() {
+    let rig = Rig::new(1);
+    let mut socket = rig.raw("mqtts");
+    socket.write_all(&vec![0; 300_000]).unwrap();
+    let mut got = Vec::new();
+    socket.read_to_end(&mut got).unwrap();
+    assert_eq!(got.first(), Some(&0x15), "an alert record");
+}
+
 #[test]
 fn refused_certificates_are_named_and_get_their_alert() {
     capture_log();

@@ -164,18 +164,20 @@ fn a_crl_with_a_foreign_signature_is_not_believed() {
 fn a_certificate_revoked_during_the_handshake() {
     let rig = Rig::new();
     let listener = rig.listener();
-    let device = rig.pki.device("pump-7");
-    let mut pair = Pair::new(&listener, rig.client_config(&rustls::version::TLS13, Some(&device)));
-    let hello = pair.client_says();
-    pair.server_hears(&hello);
-    let flight = pair.client_says();
-    let (start, end) = flight.split_at(flight.len() - 1);
-    pair.server_hears(start);
-    assert!(pair.refusal.is_none() && pair.peer.is_none());
-    rig.revoke(&device.der);
-    pair.server_hears(end);
-    assert!(pair.peer.is_none(), "let in although revoked");
-    assert_eq!(pair.refusal.unwrap().check, Check::Revocation);
+    for version in VERSIONS {
+        let device = rig.pki.device(&format!("pump-{:?}", version.version));
+        let mut pair = Pair::new(&listener, rig.client_config(version, Some(&device)));
+        let hello = pair.client_says();
+        pair.server_hears(&hello);
+        let flight = pair.client_says();
+        let (start, end) = flight.split_at(flight.len() - 1);
+        pair.server_hears(start);
+        assert!(pair.refusal.is_none() && pair.peer.is_none());
+        rig.revoke(&device.der);
+        pair.server_hears(end);
+        assert!(pair.peer.is_none(), "let in although revoked");
+        assert_eq!(pair.refusal.unwrap().check, Check::Revocation);
+    }
 }
 
 /// Somebody else shows the certificate, without its key.
