@@ -131,6 +131,7 @@ impl Broker {
         while let Some((due, timer)) = self.timers.pop_due(context.now) {
             match timer {
                 Timer::KeepAlive(connection) => self.check_keep_alive(connection, context),
+                Timer::Pump(session) => self.pump(session, context),
                 Timer::WillDelay(session) => self.publish_will(session, context),
                 Timer::SessionExpiry(session) => {
                     debug_assert!(due <= context.now, "only what is due is popped");

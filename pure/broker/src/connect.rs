@@ -4,7 +4,7 @@ use std::num::{NonZeroU16, NonZeroU32};
 use std::sync::Arc;
 
 use signet_mqtt::{Connack, ConnackProperties, Connect, Packet, ProtocolVersion, QoS, ReasonCode, ServerFeatures};
-use signet_policy::Client;
+use signet_policy::{Client, Principal};
 
 use crate::admission::Admission;
 use crate::broker::{Broker, Context};
@@ -29,6 +29,9 @@ impl Broker {
     ) {
         let Admission { permit, mut connect } = admission;
         let client = Arc::clone(permit.client());
+        if let Some(owner) = self.other_device(&client) {
+            return refuse_identifier(id, &client, owner, context);
+        }
         self.take_over(&client, context);
         self.end_what_is_not_resumed(&client, connect.clean_start, context);
         let Some((session, session_present)) = self.resume_or_create(&client) else {
@@ -90,6 +93,13 @@ impl Broker {
         false
     }
 
+    /// The device, another than the client's, to which the session of this Client Identifier belongs. Its connection and its messages are not
+    /// given up to whoever claims the same identifier; a session that nobody proved to be theirs is.
+    fn other_device(&self, client: &Client) -> Option<Principal> {
+        let owner = self.sessions.find(client.client_identifier())?.client.principal();
+        (matches!(owner, Principal::Device(_)) && owner != client.principal()).then(|| owner.clone())
+    }
+
     /// The older connection with this Client Identifier ends [MQTT-3.1.4-3].
     fn take_over<D: SharedDirectory, S: Store>(&mut self, client: &Client, context: &mut Context<'_, D, S>) {
         let older = self.sessions.find(client.client_identifier()).and_then(|session| session.connection);
@@ -99,8 +109,8 @@ impl Broker {
         }
     }
 
-    /// A session ends here if the client starts clean [MQTT-3.1.2-4], or if it belongs to somebody else: whatever a Client Identifier is
-    /// called, messages queued for one principal are never handed to another.
+    /// A session ends here if the client starts clean [MQTT-3.1.2-4], or if it was left by an anonymous client and a device comes: whatever a
+    /// Client Identifier is called, messages queued for one principal are never handed to another.
     fn end_what_is_not_resumed<D: SharedDirectory, S: Store>(
         &mut self,
         client: &Client,
@@ -135,6 +145,20 @@ impl Broker {
         }
         Some((self.sessions.create(client), false))
     }
+}
+
+/// [MQTT-3.2.2-8]: a Server may refuse an identifier; the words say why, the event says whose it is.
+fn refuse_identifier<D: SharedDirectory, S: Store>(id: ConnectionId, client: &Client, owner: Principal, context: &mut Context<'_, D, S>) {
+    let mut connack = Connack { reason_code: ReasonCode::ClientIdentifierNotValid, ..Connack::default() };
+    connack.properties.reason_string = Some("the client identifier belongs to the session of another device".into());
+    context.output.push(Output::Send { connection: id, packet: Packet::Connack(Box::new(connack)), after: Ticket::NONE });
+    context.output.push(Output::Event(Event::IdentifierRefused {
+        connection: id,
+        client_identifier: client.client_identifier().clone(),
+        owner,
+        claimant: client.principal().clone(),
+    }));
+    context.output.push(Output::Close { connection: id, cause: CloseCause::IdentifierInUse });
 }
 
 fn refuse_for_quota<D: SharedDirectory, S: Store>(id: ConnectionId, context: &mut Context<'_, D, S>) {

@@ -12,10 +12,18 @@ use crate::inflight::Stage;
 use crate::input::{Recipient, WillRule};
 use crate::moment::Moment;
 use crate::output::{CloseCause, Output};
-use crate::queue::Pending;
+use crate::queue::{Pending, message_bytes};
+use crate::retained::RetainedMessage;
 use crate::session::Session;
 use crate::stats::Stats;
 use crate::store::{Change, Store, Ticket};
+use crate::timers::Timer;
+
+/// What [`Broker::pump`] sends to one client before others have their turn.
+const PUMP_BYTES: usize = 64 * 1024;
+
+/// What a packet counts for besides its message, so that many small ones count too.
+const PUMP_ENTRY: usize = 64;
 
 impl Broker {
     /// Gives a message to one session of this shard. If it ended in the meantime only a Shared Subscription has somebody else.
@@ -37,7 +45,12 @@ impl Broker {
         if pending.qos == QoS::AtMostOnce {
             // QoS 0 is for those who are there: it is neither kept for the absent nor queued for the slow.
             let Some(connection) = connection else { return };
-            if connection.is_writable {
+            if session.queue.holds_qos0() {
+                // Behind what is older, above all behind the retained messages of a subscription that is just starting.
+                if !session.queue.push(pending, &self.limits) {
+                    self.stats.dropped_slow += 1;
+                }
+            } else if connection.is_writable {
                 connection.transmit(&pending, None, false, context.now, (context.output, &mut self.stats));
             } else {
                 self.stats.dropped_slow += 1;
@@ -61,19 +74,49 @@ impl Broker {
         }
     }
 
-    /// Sends what may be sent: first again what an earlier connection left open, in its order, then what is queued.
+    /// Gives a new subscription the retained messages it starts with, all of them, behind what the session already waits for.
+    pub(crate) fn start_with<D: SharedDirectory, S: Store>(
+        &mut self,
+        id: SessionId,
+        retained: Vec<(RetainedMessage, Recipient)>,
+        context: &mut Context<'_, D, S>,
+    ) {
+        let Some(session) = self.sessions.get_mut(id) else { return };
+        for (retained, recipient) in retained {
+            let pending = Pending::new(&retained.message, retained.received_at, recipient);
+            if !session.queue.push_start(pending, &self.limits) {
+                self.stats.dropped_queue_full += 1;
+            }
+        }
+        self.pump(id, context);
+    }
+
+    /// Sends what may be sent: first again what an earlier connection left open, in its order, then what is queued. Never more than
+    /// [`PUMP_BYTES`] at a time: the rest goes on with the next tick, so that others have their turn and the water marks are heard.
     pub(crate) fn pump<D: SharedDirectory, S: Store>(&mut self, id: SessionId, context: &mut Context<'_, D, S>) {
         let Some(session) = self.sessions.get_mut(id) else { return };
         let Some(connection) = session.connection.and_then(|id| self.connections.get_mut(&id)) else { return };
+        let mut pumped = 0;
         while connection.is_writable {
+            if pumped >= PUMP_BYTES {
+                self.timers.arm(context.now.plus_millis(1), Timer::Pump(id));
+                break;
+            }
             if resend_next(session, connection, &mut self.stats, context) {
+                pumped += PUMP_ENTRY;
                 continue;
             }
-            if !session.inflight.has_room(connection.window) {
+            let Some(qos) = session.queue.next_qos() else { break };
+            if qos > QoS::AtMostOnce && !session.inflight.has_room(connection.window) {
                 break;
             }
             let Some(pending) = session.queue.pop() else { break };
-            start(session, connection, pending, &mut self.stats, context);
+            pumped += PUMP_ENTRY + message_bytes(&pending.message);
+            if qos == QoS::AtMostOnce {
+                connection.transmit(&pending, None, false, context.now, (context.output, &mut self.stats));
+            } else {
+                start(session, connection, pending, &mut self.stats, context);
+            }
         }
     }
 

@@ -68,6 +68,7 @@ impl Broker {
     fn leave_session<D: SharedDirectory, S: Store>(&mut self, id: SessionId, will: WillRule, context: &mut Context<'_, D, S>) {
         let Some(session) = self.sessions.get_mut(id) else { return };
         session.connection = None;
+        session.queue.drop_qos0();
         let expiry = session.expiry;
         if expiry > 0 {
             let at = (expiry != NEVER).then(|| context.now.plus_seconds(expiry));

@@ -122,6 +122,9 @@ pub enum CloseCause {
     /// A QoS above Maximum QoS [MQTT-3.2.2-11].
     #[error("the QoS is above the maximum")]
     QosNotSupported,
+    /// The Client Identifier belongs to the session of another device.
+    #[error("the client identifier belongs to the session of another device")]
+    IdentifierInUse,
     /// The CONNECT was admitted but the shard had no room for its session.
     #[error("quota exceeded: {0}")]
     QuotaExceeded(&'static str),
@@ -146,6 +149,7 @@ impl CloseCause {
             Self::ReceiveMaximumExceeded => Some(ReasonCode::ReceiveMaximumExceeded),
             Self::TopicAliasInvalid => Some(ReasonCode::TopicAliasInvalid),
             Self::TopicNameInvalid(_) => Some(ReasonCode::TopicNameInvalid),
+            Self::IdentifierInUse => Some(ReasonCode::ClientIdentifierNotValid),
             Self::QosNotSupported => Some(ReasonCode::QosNotSupported),
             Self::QuotaExceeded(_) => Some(ReasonCode::QuotaExceeded),
             Self::PacketTooLarge => Some(ReasonCode::PacketTooLarge),
@@ -188,7 +192,18 @@ pub enum Event {
         /// What and why.
         denied: Denied,
     },
-    /// A session that another principal had left under this Client Identifier was ended, not resumed.
+    /// A CONNECT was refused because its Client Identifier belongs to the session of another device.
+    IdentifierRefused {
+        /// Which connection.
+        connection: ConnectionId,
+        /// The name both use.
+        client_identifier: ClientIdentifier,
+        /// Whose session it is.
+        owner: Principal,
+        /// Who came.
+        claimant: Principal,
+    },
+    /// A session that an anonymous client had left under this Client Identifier was ended when a device came, not resumed.
     SessionNotShared {
         /// The name both use.
         client_identifier: ClientIdentifier,

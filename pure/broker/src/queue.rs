@@ -60,45 +60,102 @@ pub(crate) fn message_bytes(message: &Message) -> usize {
 }
 
 /// First in, first out. When it is full the newest message is refused: what is already promised to come first stays, and order is kept.
+///
+/// The retained messages that a new subscription starts with wait here too, so that what is published after them comes after them. They are
+/// references to what the broker keeps anyway: not the queue's limits bound them but the number of retained messages.
 #[derive(Debug, Default)]
 pub(crate) struct Queue {
-    messages: VecDeque<Pending>,
+    entries: VecDeque<Entry>,
+    /// How many of them are starts.
+    starts: usize,
+    /// How many of the others have QoS 0. They wait only because something older has to go first.
+    passing: usize,
+    /// Bytes of the messages that are no starts.
     bytes: usize,
+}
+
+#[derive(Debug)]
+struct Entry {
+    pending: Pending,
+    is_start: bool,
 }
 
 impl Queue {
     /// Adds a message at the end. Returns false if there is no room.
     pub(crate) fn push(&mut self, pending: Pending, limits: &Limits) -> bool {
         let bytes = self.bytes.saturating_add(message_bytes(&pending.message));
-        if self.messages.len() >= limits.queued_messages_maximum || bytes > limits.queued_bytes_maximum {
+        if self.entries.len() - self.starts >= limits.queued_messages_maximum || bytes > limits.queued_bytes_maximum {
             return false;
         }
-        self.bytes = bytes;
-        self.messages.push_back(pending);
+        self.add(Entry { pending, is_start: false });
         true
+    }
+
+    /// Adds a retained message that a new subscription starts with. Returns false if there is no room.
+    pub(crate) fn push_start(&mut self, pending: Pending, limits: &Limits) -> bool {
+        let has_room = self.starts < limits.retained_messages_maximum;
+        if has_room {
+            self.add(Entry { pending, is_start: true });
+        }
+        has_room
+    }
+
+    /// Whether a QoS 0 message published now would overtake an older one that waits here.
+    pub(crate) fn holds_qos0(&self) -> bool {
+        self.starts + self.passing > 0
+    }
+
+    /// QoS of the oldest message.
+    pub(crate) fn next_qos(&self) -> Option<QoS> {
+        self.entries.front().map(|entry| entry.pending.qos)
     }
 
     /// Takes the oldest message.
     pub(crate) fn pop(&mut self) -> Option<Pending> {
-        let pending = self.messages.pop_front()?;
-        self.bytes = self.bytes.saturating_sub(message_bytes(&pending.message));
-        Some(pending)
+        let entry = self.entries.pop_front()?;
+        self.count(&entry, usize::wrapping_sub);
+        Some(entry.pending)
     }
 
     /// Drops what expired, to make room. Returns how many.
     pub(crate) fn drop_expired(&mut self, now: Moment) -> usize {
-        let before = self.messages.len();
-        self.messages.retain(|pending| !pending.is_expired(now));
-        self.bytes = self.messages.iter().map(|pending| message_bytes(&pending.message)).sum();
-        before - self.messages.len()
+        self.keep(|pending| !pending.is_expired(now))
+    }
+
+    /// Drops what has QoS 0: the client is gone, and QoS 0 is for those who are there.
+    pub(crate) fn drop_qos0(&mut self) {
+        if self.holds_qos0() {
+            self.keep(|pending| pending.qos > QoS::AtMostOnce);
+        }
     }
 
     /// What is left when the session ends.
     pub(crate) fn into_messages(self) -> impl Iterator<Item = Pending> {
-        self.messages.into_iter()
+        self.entries.into_iter().map(|entry| entry.pending)
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.messages.is_empty()
+        self.entries.is_empty()
+    }
+
+    fn keep(&mut self, is_kept: impl Fn(&Pending) -> bool) -> usize {
+        let before = self.entries.len();
+        let entries = std::mem::take(self).entries;
+        entries.into_iter().filter(|entry| is_kept(&entry.pending)).for_each(|entry| self.add(entry));
+        before - self.entries.len()
+    }
+
+    fn add(&mut self, entry: Entry) {
+        self.count(&entry, usize::wrapping_add);
+        self.entries.push_back(entry);
+    }
+
+    fn count(&mut self, entry: &Entry, change: impl Fn(usize, usize) -> usize) {
+        if entry.is_start {
+            self.starts = change(self.starts, 1);
+            return;
+        }
+        self.bytes = change(self.bytes, message_bytes(&entry.pending.message));
+        self.passing = change(self.passing, usize::from(entry.pending.qos == QoS::AtMostOnce));
     }
 }

@@ -58,15 +58,13 @@ impl Broker {
                 }
             }
         }
-        let entering = Entering { session, identifier, now: context.now, retained_maximum: self.limits.queued_messages_maximum };
+        let entering = Entering { session, identifier, now: context.now, retained_maximum: self.limits.retained_messages_maximum };
         let after = self.append_subscriptions(&entering, &granted, context);
         // One step under the lock: no message falls between the new subscription and the retained messages it starts with.
         let retained = context.directory.write(|directory| enter(directory, granted, &entering));
         let suback = Suback { packet_id, reason_string, user_properties: UserProperties::default(), reason_codes };
         self.answer(id, Packet::Suback(suback), after, context);
-        for (retained, recipient) in retained {
-            self.deliver(&retained.message, retained.received_at, recipient, context);
-        }
+        self.start_with(session, retained, context);
     }
 
     /// Limits and rules for one filter.

@@ -14,9 +14,12 @@ pub(crate) enum Timer {
     WillDelay(SessionId),
     /// The Session Expiry Interval passed.
     SessionExpiry(SessionId),
+    /// More is waiting for the client than went out at once.
+    Pump(SessionId),
 }
 
-/// All deadlines of a shard, at most one keep-alive per connection and two per session: whoever arms one disarms the one before.
+/// All deadlines of a shard, at most one keep-alive per connection and three per session: whoever arms one disarms the one before,
+/// and a pump finds nothing to do when it comes twice.
 #[derive(Debug, Default)]
 pub(crate) struct Timers {
     queue: BTreeSet<(Moment, Timer)>,

@@ -81,16 +81,41 @@ fn mqtt_3_1_4_3_a_second_connection_takes_the_session_over() {
 }
 
 #[test]
-fn a_session_of_another_principal_is_never_resumed() {
+fn the_identifier_of_another_device_is_refused_and_nothing_of_its_session_is_lost() {
     let mut rig = Rig::new();
     let victim = rig.connect(v5("shared-name").device("pump-7").expiry(1000));
     rig.subscribe(victim, "secret", QOS1);
+    let attack = |rig: &mut Rig| {
+        for dial in [v5("shared-name").device("pump-8"), v5("shared-name").device("pump-8").resume(), v5("shared-name")] {
+            let thief = rig.dial(dial).unwrap();
+            let Some(Packet::Connack(connack)) = rig.next(thief) else { panic!("no CONNACK") };
+            assert_eq!(connack.reason_code, ReasonCode::ClientIdentifierNotValid);
+            assert_eq!(rig.closed(thief), Some(&CloseCause::IdentifierInUse));
+        }
+    };
+    attack(&mut rig);
+    assert_eq!(rig.closed(victim), None);
     rig.lose(victim);
     let publisher = rig.connect(v5("p"));
     rig.publish1(publisher, "secret", "not for you");
-    let (thief, connack) = rig.connected(v5("shared-name").device("pump-8").expiry(1000).resume());
+    attack(&mut rig);
+    assert!(rig.events.iter().any(|event| matches!(event, Event::IdentifierRefused { .. })));
+    let (victim, connack) = rig.connected(v5("shared-name").device("pump-7").expiry(1000).resume());
+    assert!(connack.session_present);
+    assert_eq!(rig.payloads(victim), ["not for you"]);
+}
+
+#[test]
+fn a_session_of_an_anonymous_client_is_never_resumed_by_a_device() {
+    let mut rig = Rig::new();
+    let anonymous = rig.connect(v5("shared-name").expiry(1000));
+    rig.subscribe(anonymous, "secret", QOS1);
+    rig.lose(anonymous);
+    let publisher = rig.connect(v5("p"));
+    rig.publish1(publisher, "secret", "not for you");
+    let (device, connack) = rig.connected(v5("shared-name").device("pump-8").expiry(1000).resume());
     assert!(!connack.session_present);
-    assert_eq!(rig.payloads(thief), Vec::<String>::new());
+    assert_eq!(rig.payloads(device), Vec::<String>::new());
     assert!(rig.events.iter().any(|event| matches!(event, Event::SessionNotShared { .. })));
 }
 

@@ -121,6 +121,55 @@ fn mqtt_3_3_1_5_the_last_retained_message_starts_a_subscription() {
 }
 
 #[test]
+fn mqtt_3_3_1_9_every_retained_message_starts_a_subscription_and_what_comes_later_comes_after() {
+    let mut rig = Rig::with(2, Limits { queued_messages_maximum: 10, ..Limits::default() }, Ruleset::allow_all());
+    let publisher = rig.connect(v5("publisher"));
+    let count = 3000;
+    for number in 0..count {
+        rig.send(publisher, retained(&format!("t/{number}"), &format!("{:0>100}", "old")));
+    }
+    let subscriber = rig.connect(v5("subscriber"));
+    rig.subscribe(subscriber, "t/#", QOS0);
+    rig.send(publisher, Packet::Publish(publish("t/1", "new", QOS0, None)));
+    let (mut old, mut last) = (0, String::new());
+    loop {
+        while let Some(Packet::Publish(publish)) = rig.next(subscriber) {
+            old += usize::from(publish.retain);
+            last = text(&publish);
+        }
+        if last == "new" {
+            break;
+        }
+        assert!(old < count, "the message that was published later is lost");
+        rig.pass(1);
+    }
+    assert_eq!(old, count, "all of them, and before what was published after the SUBSCRIBE");
+    // From here on nothing waits, and QoS 0 goes straight through again.
+    rig.send(publisher, Packet::Publish(publish("t/1", "newer", QOS0, None)));
+    assert_eq!(rig.payloads(subscriber), ["newer"]);
+}
+
+#[test]
+fn retained_messages_for_a_slow_client_wait_and_are_forgotten_with_its_connection() {
+    let mut rig = Rig::new();
+    let publisher = rig.connect(v5("publisher"));
+    for topic in ["a", "b", "c"] {
+        rig.send(publisher, retained(topic, topic));
+    }
+    let subscriber = rig.connect(v5("subscriber").expiry(100));
+    rig.input(subscriber, crate::Input::Writable { connection: subscriber, writable: false });
+    rig.subscribe(subscriber, "+", QOS0);
+    assert_eq!(rig.payloads(subscriber), Vec::<String>::new());
+    rig.input(subscriber, crate::Input::Writable { connection: subscriber, writable: true });
+    assert_eq!(rig.payloads(subscriber).len(), 3);
+    rig.input(subscriber, crate::Input::Writable { connection: subscriber, writable: false });
+    rig.subscribe(subscriber, "+", QOS0);
+    rig.lose(subscriber);
+    let again = rig.connect(v5("subscriber").expiry(100).resume());
+    assert_eq!(rig.payloads(again), Vec::<String>::new(), "QoS 0 is for those who are there");
+}
+
+#[test]
 fn mqtt_3_3_1_6_an_empty_payload_clears_the_retained_message() {
     let mut rig = Rig::new();
     let publisher = rig.connect(v5("publisher"));
