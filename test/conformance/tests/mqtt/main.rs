@@ -1,6 +1,6 @@
 //! Conformance by statement: every test starts a broker of its own and talks to it over a socket.
 //!
-//! The broker runs with one shard, so that a PINGREQ answered after everything else proves that nothing else is coming.
+//! The broker runs with one shard (except in `shards.rs`), so that a PINGREQ answered after everything else proves that nothing else is coming.
 
 #![allow(
     clippy::unwrap_used,
@@ -27,6 +27,7 @@ mod quality_of_service;
 mod raw;
 mod retained;
 mod session;
+mod shards;
 mod shared;
 mod subscribe;
 mod subscribe_options;
