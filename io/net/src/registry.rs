@@ -66,6 +66,10 @@ pub struct Kick {
 pub trait KickTarget: Send + Sync {
     /// Takes an order. A connection that is not there any more counts as closed: drop the order.
     fn kick(&self, kick: Kick);
+
+    /// Learns that certificates were revoked, for what their devices left behind: wills that wait for their delay. Every shard is told, before
+    /// the kicks of the same revocation.
+    fn revoked(&self, certificates: &Arc<[CertificateId]>);
 }
 
 /// What a kick achieved.
@@ -238,6 +242,12 @@ impl Registry {
     /// Closes every connection whose path holds one of `certificates`, and waits up to `patience` until the shards confirm.
     /// The revocation index must hold the certificates already.
     pub fn kick_certificates(&self, certificates: &[CertificateId], cause: &KickCause, patience: Duration) -> KickReport {
+        if matches!(cause, KickCause::Revoked(_)) {
+            let all: Arc<[CertificateId]> = certificates.into();
+            for shard in self.shards.read().unwrap_or_else(PoisonError::into_inner).iter() {
+                shard.revoked(&all);
+            }
+        }
         let mut links: Vec<LinkId> = {
             let live = self.live();
             certificates.iter().filter_map(|certificate| live.by_certificate.get(certificate)).flatten().copied().collect()

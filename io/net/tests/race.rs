@@ -21,6 +21,8 @@ impl KickTarget for Shard {
     fn kick(&self, kick: Kick) {
         self.0.lock().unwrap().push(kick);
     }
+
+    fn revoked(&self, _certificates: &Arc<[CertificateId]>) {}
 }
 
 struct Rig {

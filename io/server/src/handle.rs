@@ -161,10 +161,6 @@ impl ServerHandle {
     /// Closes every connection whose path holds one of `certificates` and waits until that is done, 2 seconds at most.
     /// Enter them in the revocation index first: this only ends what is already connected.
     pub fn revoke(&self, certificates: &[CertificateId], reason: Reason) -> KickReport {
-        let revoked: Arc<[CertificateId]> = certificates.into();
-        for mailbox in &self.shared.mailboxes {
-            mailbox.post_one(Mail::Revoked(Arc::clone(&revoked)));
-        }
         self.shared.registry.kick_certificates(certificates, &KickCause::Revoked(reason), PATIENCE).into()
     }
 

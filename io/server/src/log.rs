@@ -38,14 +38,6 @@ pub(crate) fn event(event: &Event) {
             client_identifier = client_identifier.as_str(),
             "{denied}"
         ),
-        Event::IdentifierRefused { connection, client_identifier, owner, claimant } => tracing::warn!(
-            target: "signet::refused",
-            connection = connection.0,
-            client_identifier = client_identifier.as_str(),
-            %owner,
-            %claimant,
-            "refused: the client identifier belongs to the session of another device; give this one its own, or bind identifiers to certificates with `bind_client_identifier`"
-        ),
         // The refusal itself has its own line.
         Event::IdentifierRefused { connection, client_identifier, .. } => tracing::debug!(
             target: "signet::session",

@@ -89,4 +89,8 @@ impl KickTarget for Mailbox {
     fn kick(&self, kick: Kick) {
         self.post_one(Mail::Kick(kick));
     }
+
+    fn revoked(&self, certificates: &Arc<[CertificateId]>) {
+        self.post_one(Mail::Revoked(Arc::clone(certificates)));
+    }
 }

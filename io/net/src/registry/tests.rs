@@ -13,6 +13,8 @@ impl KickTarget for Shard {
     fn kick(&self, kick: Kick) {
         self.0.lock().unwrap().push(kick);
     }
+
+    fn revoked(&self, _certificates: &Arc<[CertificateId]>) {}
 }
 
 fn registry() -> (Registry, Vec<Arc<Shard>>) {

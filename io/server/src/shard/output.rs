@@ -1,7 +1,8 @@
 //! Writing: what the broker asks for → outboxes → encoded, encrypted and written once per connection and turn.
 
-use signet_broker::{ConnectionId, Input, Output};
+use signet_broker::{ConnectionId, Event, Input, Output};
 use signet_net::LinkId;
+use signet_tls::Check;
 
 use super::{Shard, closing};
 use crate::link::Phase;
@@ -42,7 +43,7 @@ impl Shard {
                         Some(post) => post.push(Mail::Delivery(delivery)),
                         None => tracing::error!(shard = shard.0, "a message for a shard that does not exist is lost"),
                     },
-                    Output::Event(event) => log::event(&event),
+                    Output::Event(event) => self.note_event(&event),
                 }
             }
             // The memory comes back unless telling the broker has made new outputs.
@@ -54,6 +55,24 @@ impl Shard {
                 self.write(id);
             }
         }
+    }
+
+    /// Logs an event. A CONNECT that only the owner of the session could refuse gets the same line as any other refused device.
+    fn note_event(&self, event: &Event) {
+        if let Event::IdentifierRefused { connection, client_identifier, owner, claimant } = event
+            && let Some(link) = self.links.get(&LinkId::from_number(connection.0))
+        {
+            let identifier = client_identifier.as_str();
+            let found = format!("{claimant} connects as `{identifier}`, which is the session of {owner}");
+            log::refused(
+                link,
+                Check::Connect,
+                found,
+                "give every device its own client identifier, or bind it with `bind_client_identifier`",
+            );
+            self.count_refused();
+        }
+        log::event(event);
     }
 
     fn put(&mut self, connection: ConnectionId, outgoing: Outgoing, full: &mut Vec<LinkId>) {

@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use signet_mqtt::{ProtocolVersion, QoS, ReasonCode};
-use signet_testkit::{Device, Target, publish_packet};
+use signet_testkit::{Device, Target};
 
 use super::rig::{Rig, await_log, await_that, capture_log};
 

@@ -69,6 +69,32 @@ fn the_will_is_published_or_dropped_as_configured() {
     }
 }
 
+/// The device is gone already when it is revoked, and its will waits for its delay.
+#[test]
+fn a_will_that_waits_is_dropped_too() {
+    let rig = Rig::with(2, |config| config.will_on_revoke = WillRule::Drop);
+    let pump = rig.pki.device("pump-7");
+    let mut watcher = Device::connect(&rig.tcp(), ProtocolVersion::V5, "watcher");
+    watcher.subscribe("status/#", QoS::AtMostOnce);
+    let mut connect = connect_packet(ProtocolVersion::V5, "pump-7");
+    connect.properties.session_expiry_interval = Some(60);
+    connect.will = Some(Will {
+        topic: topic("status/pump-7"),
+        payload: bytes::Bytes::from_static(b"gone"),
+        qos: QoS::AtMostOnce,
+        retain: false,
+        properties: WillProperties { delay_interval: Some(1), ..WillProperties::default() },
+    });
+    Device::connect_with(&rig.tls(&pump), connect).vanish();
+    rig.await_connections(1);
+    assert_eq!(rig.revoke(&pump).sessions_closed, 0);
+    // Longer than the delay: by then the will would have been published.
+    let mut clock = connect_packet(ProtocolVersion::V5, "clock");
+    clock.keep_alive = 1;
+    Device::connect_with(&rig.tcp(), clock).expect_ended(ReasonCode::KeepAliveTimeout);
+    watcher.expect_silence();
+}
+
 #[test]
 fn a_client_that_does_not_read_is_cut() {
     let rig = Rig::new(1);
