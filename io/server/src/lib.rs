@@ -1,10 +1,10 @@
 //! Runs `signet-broker` on sockets: one thread, one epoll and one broker state machine per shard.
 //!
 //! Who owns what:
-//! - the accept thread ([`accept`]) owns the listening sockets and gives each new connection to a shard;
-//! - a shard ([`shard`]) owns its connections ([`link`]) and the sessions that hash to it. It does the handshake and reads CONNECT; then the
+//! - the accept thread (`accept.rs`) owns the listening sockets and gives each new connection to a shard;
+//! - a shard (`shard.rs`) owns its connections (`link.rs`) and the sessions that hash to it. It does the handshake and reads CONNECT; then the
 //!   connection, with its socket, TLS state and buffers, moves once to the shard that owns its session;
-//! - shards exchange connections and deliveries through mailboxes, in batches, with one wake-up for each batch ([`mailbox`]);
+//! - shards exchange connections and deliveries through mailboxes, in batches, with one wake-up for each batch (`mailbox.rs`);
 //! - the control plane reaches them only through [`ServerHandle`].
 //!
 //! One turn of a shard: wait for events; take mail; read, decrypt, decode and apply what came, within a budget; time-outs; then encode and write
