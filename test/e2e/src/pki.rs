@@ -2,10 +2,12 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use tempfile::TempDir;
 
 use crate::client::Credentials;
+use crate::process::Running;
 use crate::tools::openssl;
 
 const CONFIGURATION: &str = "\
@@ -42,6 +44,8 @@ pub enum Validity {
     Now,
     /// In 2020.
     Past,
+    /// From yesterday until so many seconds from now.
+    Seconds(u32),
 }
 
 /// The authority: `ca.pem`, `ca.key`, `crl.pem` and what it issued, in a directory of its own.
@@ -91,8 +95,13 @@ impl Pki {
         self.request(name);
         let (csr, pem) = (format!("{name}.csr"), format!("{name}.pem"));
         let mut arguments = vec!["ca", "-batch", "-notext", "-config", "ca.cnf", "-in", &csr, "-out", &pem];
-        if validity == Validity::Past {
-            arguments.extend(["-startdate", "20200101000000Z", "-enddate", "20201231000000Z"]);
+        let dates = match validity {
+            Validity::Now => None,
+            Validity::Past => Some(("20200101000000Z".to_owned(), "20201231000000Z".to_owned())),
+            Validity::Seconds(left) => Some((date("-1 day"), date(&format!("+{left} seconds")))),
+        };
+        if let Some((start, end)) = &dates {
+            arguments.extend(["-startdate", start, "-enddate", end]);
         }
         self.run(&arguments);
         self.credentials(name, signet_ca)
@@ -148,4 +157,10 @@ impl Pki {
     fn run(&self, arguments: &[&str]) {
         openssl(self.folder.path(), arguments).succeeded();
     }
+}
+
+/// A date relative to now, as `openssl ca` reads it.
+#[track_caller]
+fn date(offset: &str) -> String {
+    Running::run(Command::new("date").args(["-u", "-d", offset, "+%Y%m%d%H%M%SZ"])).succeeded().output
 }

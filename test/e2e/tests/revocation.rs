@@ -121,6 +121,19 @@ fn a_changed_crl_file_ends_sessions() {
     staying.wait_for("message lamp-1/x 1 0 yes");
 }
 
+/// A connection ends with the certificate that it was made with.
+#[test]
+fn a_connection_ends_when_its_certificate_expires() {
+    let site = Site::quickstart();
+    let issuing = Pki::of(&site.path("ca/issuing.pem"), &site.path("ca/issuing.key"));
+    let broker = site.serve();
+    let short = issuing.issue("pump-7", Validity::Seconds(6), &site.path("ca/ca.pem"));
+    let running = Client::Paho.subscribe(Version::V5, site.port(), &short, &Subscription::to("pump-7/#", 1, "x"));
+    Client::Paho.wait_subscribed(&running);
+    running.wait_for_line("disconnected with a reason", |line| line.starts_with("disconnected 1") && line.contains("expired"));
+    broker.logs_all(&["disconnected", "expired"]);
+}
+
 /// Without a broker the command works on the inventory alone and says so; the next start knows.
 #[test]
 fn without_a_broker_the_inventory_is_changed_alone() {
