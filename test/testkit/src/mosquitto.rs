@@ -7,10 +7,13 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
-use crate::broker::{answers, free_port};
+use crate::broker::free_port;
 use crate::certs::Pki;
 
 const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Attempts at finding ports that are still free when mosquitto takes them.
+const PORT_ATTEMPTS: u32 = 5;
 
 /// A running mosquitto with a plain listener and, with a PKI, one for mutual TLS. Dropping it ends the process.
 pub struct Mosquitto {
@@ -24,6 +27,16 @@ impl Mosquitto {
     /// Starts it and waits until it listens. Needs the `mosquitto` package of the system.
     #[must_use]
     pub fn start(pki: Option<&Pki>) -> Self {
+        for _ in 1..PORT_ATTEMPTS {
+            if let Some(broker) = Self::attempt(pki) {
+                return broker;
+            }
+        }
+        panic!("no port stayed free in {PORT_ATTEMPTS} attempts");
+    }
+
+    /// None when a port was taken by somebody else in the meantime.
+    fn attempt(pki: Option<&Pki>) -> Option<Self> {
         let directory = tempfile::tempdir().unwrap();
         let (plain, tls) = (free_port(), free_port());
         // As root it would change to a user who cannot read the test's directory.
@@ -50,12 +63,16 @@ impl Mosquitto {
             .expect("mosquitto is needed for this test (apt-get install mosquitto)");
         let mut broker = Self { child, directory, plain, tls };
         let deadline = Instant::now() + PATIENCE;
-        while !(answers(plain) && (pki.is_none() || answers(tls))) {
-            assert!(broker.child.try_wait().unwrap().is_none(), "mosquitto ended:\n{}", broker.log());
+        // It says so once every listener is open; a port that answers might be another test's.
+        while !broker.log().contains(" running") {
+            if broker.child.try_wait().unwrap().is_some() {
+                assert!(broker.log().contains("Address already in use"), "mosquitto ended:\n{}", broker.log());
+                return None;
+            }
             assert!(Instant::now() < deadline, "mosquitto does not listen:\n{}", broker.log());
             std::thread::sleep(Duration::from_millis(10));
         }
-        broker
+        Some(broker)
     }
 
     /// Port without TLS.
