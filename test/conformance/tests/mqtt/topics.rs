@@ -2,7 +2,7 @@
 
 use signet_mqtt::ProtocolVersion::V5;
 use signet_mqtt::{Packet, ProtocolVersion, QoS, ReasonCode};
-use signet_testkit::{Broker, Device, packet_id, publish_packet};
+use signet_testkit::{Broker, BrokerConfig, Device, packet_id, publish_packet};
 
 use crate::raw::{self, body, packet, text};
 use crate::{BOTH, broker};
@@ -82,23 +82,36 @@ fn section_4_7_1_3_the_single_level_wildcard_matches_one_level() {
     }
 }
 
+/// Rules that let clients use a `$` topic among themselves: without one that names it nobody may.
+const DOLLAR: &str = "[[access]]\nwho = \"everyone\"\npublish = [\"#\", \"$own/#\"]\nsubscribe = [\"#\", \"$own/#\"]\n";
+
 #[test]
 fn mqtt_4_7_2_1_wildcards_do_not_match_a_leading_dollar() {
-    let broker = broker();
+    let broker = Broker::start(&BrokerConfig::plain().access(DOLLAR));
     for version in BOTH {
-        for filter in ["#", "+/a", "+"] {
-            let mut device = Device::connect(&broker.plain(), version, "subscriber");
-            device.subscribe(filter, QoS::AtMostOnce);
-            let mut other = Device::connect(&broker.plain(), version, "publisher");
-            for name in ["$own/a", "$own"] {
-                other.send(&Packet::Publish(publish_packet(name, "x", QoS::AtMostOnce, true)));
-            }
-            other.publish("a/$own", "x", QoS::AtLeastOnce, false);
-            if filter == "#" {
-                device.expect_message("a/$own", "x");
-            }
+        let names = ["$own/a", "$own", "a/$own"];
+        assert_eq!(delivered(&broker, version, "#", &names), ["a/$own"]);
+        assert_eq!(delivered(&broker, version, "+/a", &names), [""; 0]);
+        assert_eq!(delivered(&broker, version, "+/#", &names), ["a/$own"]);
+        assert_eq!(delivered(&broker, version, "+", &names), [""; 0]);
+        assert_eq!(delivered(&broker, version, "$own/#", &names), ["$own/a", "$own"]);
+        assert_eq!(delivered(&broker, version, "$own/+", &names), ["$own/a"]);
+    }
+}
+
+#[test]
+fn mqtt_4_7_2_1_retained_dollar_topics_are_not_sent_to_wildcards() {
+    let broker = Broker::start(&BrokerConfig::plain().access(DOLLAR));
+    for version in BOTH {
+        Device::connect(&broker.plain(), version, "writer").publish("$own/kept", "x", QoS::AtLeastOnce, true);
+        for filter in ["#", "+/kept", "+/#"] {
+            let mut device = Device::connect(&broker.plain(), version, "reader");
+            assert_eq!(device.subscribe(filter, QoS::AtMostOnce), ReasonCode::Success);
             device.expect_silence();
         }
+        let mut device = Device::connect(&broker.plain(), version, "reader");
+        device.subscribe("$own/#", QoS::AtMostOnce);
+        assert!(device.expect_message("$own/kept", "x").retain);
     }
 }
 
