@@ -137,16 +137,16 @@ impl Running {
         let mut state = self.state();
         let version = state.rules_version + 1;
         let Some(server) = &state.server else { return Err(failed("the broker is stopping".to_owned())) };
-        let mut applied = Vec::new();
-        for listener in &config.listeners {
-            let same = self.started_with.listeners.iter().any(|old| old.name == listener.name && old.tls.is_some());
-            if let Some(tls) = listener.tls.as_ref().filter(|_| same) {
-                server
-                    .reload_tls(&listener.name, tls.config())
-                    .map_err(|error| failed(format!("listener `{}`: {error}", listener.name)))?;
-                applied.push(format!("certificates and trust of listener `{}`", listener.name));
-            }
-        }
+        let is_known = |name: &str| self.started_with.listeners.iter().any(|old| old.name == name && old.tls.is_some());
+        let files: Vec<_> = config
+            .listeners
+            .iter()
+            .filter(|listener| is_known(&listener.name))
+            .filter_map(|listener| Some((listener.name.as_str(), listener.tls.as_ref()?.config())))
+            .collect();
+        let borrowed: Vec<_> = files.iter().map(|(name, tls)| (*name, tls)).collect();
+        server.reload_tls(&borrowed).map_err(|error| failed(error.to_string()))?;
+        let mut applied: Vec<String> = files.iter().map(|(name, _)| format!("certificates and trust of listener `{name}`")).collect();
         server.replace_rules(Arc::new(ruleset(config).with_version(version)));
         applied.push(format!("{} access rules", config.rules.len()));
         self.administration.replace(authority, office::settings(&config.ca));

@@ -13,7 +13,7 @@ use signet_identity::CertificateId;
 use signet_net::{Clock, ConnectionInfo, KickCause, KickTarget, LinkId, Registry, bind, unix_seconds};
 use signet_policy::Ruleset;
 use signet_revocation::Reason;
-use signet_tls::{CurrentRevocations, TlsError, TlsListenerConfig};
+use signet_tls::{CurrentRevocations, ListenerTls, TlsListenerConfig};
 
 use crate::accept::{Acceptor, Stop};
 use crate::listener::Listener;
@@ -169,15 +169,25 @@ impl ServerHandle {
         self.shared.registry.kick(links, &KickCause::Administrative(why.to_owned()), PATIENCE).into()
     }
 
-    /// Loads new TLS files for a listener. New connections use them at once, established ones stay. On an error the old ones stay in use.
+    /// Loads new TLS files for listeners, by name: all of them or, on an error, none. New connections use them at once, established ones stay.
     ///
     /// # Errors
-    /// No such TLS listener, or the files cannot be used.
-    pub fn reload_tls(&self, listener: &str, config: TlsListenerConfig) -> Result<(), TlsError> {
-        let Some(found) = self.shared.listeners.iter().find(|other| &*other.name == listener) else {
-            return Err(TlsError::Setting(format!("there is no listener `{listener}`")));
+    /// No such TLS listener, or the files cannot be used. The old ones stay in use everywhere.
+    pub fn reload_tls(&self, configs: &[(&str, &TlsListenerConfig)]) -> Result<(), StartError> {
+        let now = unix_seconds();
+        let loaded = configs.iter().map(|(name, config)| self.load_tls(name, config, now));
+        for (listener, tls) in loaded.collect::<Result<Vec<_>, _>>()? {
+            listener.install(tls);
+        }
+        Ok(())
+    }
+
+    fn load_tls(&self, name: &str, config: &TlsListenerConfig, now: i64) -> Result<(&Arc<Listener>, Arc<ListenerTls>), StartError> {
+        let Some(listener) = self.shared.listeners.iter().find(|other| &*other.name == name) else {
+            return Err(StartError::Setting(format!("there is no listener `{name}`")));
         };
-        found.reload(&config, &self.revocations, unix_seconds())
+        let tls = listener.load(config, &self.revocations, now)?;
+        Ok((listener, tls))
     }
 
     /// Puts new rules in force, for what connected clients do next too.

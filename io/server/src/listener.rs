@@ -8,7 +8,7 @@ use arc_swap::ArcSwap;
 use signet_identity::NamingRule;
 use signet_policy::AdmissionRules;
 use signet_revocation::StalePolicy;
-use signet_tls::{CurrentRevocations, ListenerTls, TlsError, TlsListenerConfig};
+use signet_tls::{CurrentRevocations, ListenerTls, TlsListenerConfig};
 
 use crate::{ListenerConfig, StartError, TransportConfig};
 
@@ -58,16 +58,26 @@ impl Listener {
         self.tls.as_ref().map_or_else(StalePolicy::default, |tls| tls.load().stale_policy())
     }
 
-    /// Puts other TLS files in force for new connections. On an error the present ones stay.
-    pub(crate) fn reload(&self, config: &TlsListenerConfig, revocations: &CurrentRevocations, now: i64) -> Result<(), TlsError> {
-        let Some(tls) = &self.tls else {
-            return Err(TlsError::Setting(format!(
-                "listener `{}` is plain TCP and has no TLS files; restart to change its transport",
-                self.name
-            )));
-        };
-        tls.store(ListenerTls::load(config, self.naming.clone(), revocations.clone(), now)?);
-        Ok(())
+    /// Reads other TLS files for this listener and checks them; nothing changes before [`Self::install`].
+    pub(crate) fn load(
+        &self,
+        config: &TlsListenerConfig,
+        revocations: &CurrentRevocations,
+        now: i64,
+    ) -> Result<Arc<ListenerTls>, StartError> {
+        if self.tls.is_none() {
+            let words = format!("listener `{}` is plain TCP and has no TLS files; restart to change its transport", self.name);
+            return Err(StartError::Setting(words));
+        }
+        ListenerTls::load(config, self.naming.clone(), revocations.clone(), now)
+            .map_err(|source| StartError::Tls { listener: self.name.to_string(), source })
+    }
+
+    /// Puts other TLS files in force for new connections.
+    pub(crate) fn install(&self, loaded: Arc<ListenerTls>) {
+        if let Some(tls) = &self.tls {
+            tls.store(loaded);
+        }
     }
 
     /// A place for one more connection, if there is one.

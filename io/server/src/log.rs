@@ -14,12 +14,14 @@ pub(crate) fn refused(link: &Link, check: Check, found: impl Into<String>, hint:
     refusal.log(&link.listener().name, link.address);
 }
 
-/// One line for an event of the broker.
-pub(crate) fn event(event: &Event) {
+/// One line for an event of the broker; `link` is the connection it is about, as long as there is one.
+pub(crate) fn event(event: &Event, link: Option<&Link>) {
     match event {
         Event::Connected { connection, client_identifier, principal, session_present } => tracing::info!(
             target: "signet::session",
             connection = connection.0,
+            address = link.map(|link| tracing::field::display(link.address)),
+            listener = link.map(|link| &*link.listener().name),
             client_identifier = client_identifier.as_str(),
             %principal,
             session_present,
@@ -35,6 +37,7 @@ pub(crate) fn event(event: &Event) {
         Event::Denied { connection, client_identifier, denied } => tracing::warn!(
             target: "signet::denied",
             connection = connection.map(|connection| connection.0),
+            address = link.map(|link| tracing::field::display(link.address)),
             client_identifier = client_identifier.as_str(),
             "{denied}"
         ),

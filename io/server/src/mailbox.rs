@@ -35,19 +35,23 @@ pub(crate) enum Mail {
     },
 }
 
-/// Above so much unread mail the senders stop reading from their clients, so that it cannot grow without bound.
-const HIGH_WATER: usize = 10_000;
+/// Octets of unread mail above which the senders stop reading from their clients, so that it cannot grow without bound.
+const HIGH_WATER: usize = 16 * 1024 * 1024;
+
+/// What one piece of mail counts for besides its message.
+const ENTRY: usize = 256;
 
 /// One shard's mailbox. Mail of one sender keeps its order.
 pub(crate) struct Mailbox {
     queue: Mutex<Vec<Mail>>,
-    length: AtomicUsize,
+    /// Octets of the unread mail.
+    weight: AtomicUsize,
     waker: Waker,
 }
 
 impl Mailbox {
     pub(crate) fn new(waker: Waker) -> Self {
-        Self { queue: Mutex::default(), length: AtomicUsize::new(0), waker }
+        Self { queue: Mutex::default(), weight: AtomicUsize::new(0), waker }
     }
 
     /// Adds a batch and leaves it empty. One wake-up at most, none when the shard has unread mail anyway.
@@ -55,11 +59,12 @@ impl Mailbox {
         if batch.is_empty() {
             return;
         }
+        let weight: usize = batch.iter().map(weight).sum();
         let was_empty = {
             let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
             let was_empty = queue.is_empty();
             queue.append(batch);
-            self.length.store(queue.len(), Ordering::Relaxed);
+            self.weight.fetch_add(weight, Ordering::Relaxed);
             was_empty
         };
         if was_empty && let Err(error) = self.waker.wake() {
@@ -76,12 +81,22 @@ impl Mailbox {
     pub(crate) fn take(&self, into: &mut Vec<Mail>) {
         let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
         std::mem::swap(&mut *queue, into);
-        self.length.store(0, Ordering::Relaxed);
+        self.weight.store(0, Ordering::Relaxed);
     }
 
     /// Whether senders should hold back.
     pub(crate) fn is_congested(&self) -> bool {
-        self.length.load(Ordering::Relaxed) > HIGH_WATER
+        self.weight.load(Ordering::Relaxed) > HIGH_WATER
+    }
+}
+
+fn weight(mail: &Mail) -> usize {
+    match mail {
+        // A message is counted for each shard that gets it, although they share it: the last one to read it sets it free.
+        Mail::Delivery(delivery) => ENTRY * delivery.recipients.len().max(1) + delivery.message.payload.len(),
+        Mail::Accepted(_) | Mail::Moved(..) | Mail::Kick(_) | Mail::Revoked(_) | Mail::Rules(_) | Mail::Stats(_) | Mail::Stop { .. } => {
+            ENTRY
+        }
     }
 }
 

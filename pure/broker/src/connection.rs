@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use signet_mqtt::{Packet, PacketId, ProtocolVersion, QoS, UserProperties, encoded_len, publish_len};
+use signet_mqtt::{Message, Packet, PacketId, ProtocolVersion, QoS, UserProperties, encoded_len, publish_len};
 use signet_policy::Client;
 
 use crate::ids::{ConnectionId, SessionId};
@@ -73,23 +73,24 @@ impl Connection {
             return false;
         }
         let message = &pending.message;
-        let choice = self.outbound.choose(&message.topic);
-        let (topic_alias, send_topic) = match choice {
-            AliasChoice::None => (None, true),
-            AliasChoice::New(alias) => (Some(alias), true),
-            AliasChoice::Known(alias) => (Some(alias), false),
-        };
-        let header = OwnedPublishHeader {
+        let mut header = OwnedPublishHeader {
             dup,
             qos: pending.qos,
             retain: pending.retain,
             packet_id,
             message_expiry_interval: pending.remaining(now),
             subscription_identifiers: pending.identifiers.clone(),
-            topic_alias,
-            send_topic,
+            topic_alias: None,
+            send_topic: true,
         };
-        if self.maximum_packet_size < usize::MAX && publish_len(message, &header.as_header(), self.version) > self.maximum_packet_size {
+        let mut choice = self.outbound.choose(&message.topic);
+        (header.topic_alias, header.send_topic) = choice.as_header();
+        if self.is_too_large(message, &header) && matches!(choice, AliasChoice::New(_)) {
+            // Setting an alias takes three bytes more than going without.
+            choice = AliasChoice::None;
+            (header.topic_alias, header.send_topic) = choice.as_header();
+        }
+        if self.is_too_large(message, &header) {
             // [MQTT-3.1.2-25]
             stats.dropped_too_large += 1;
             return false;
@@ -98,6 +99,10 @@ impl Connection {
         stats.messages_sent += 1;
         output.push(Output::Publish { connection: self.id, message: Arc::clone(message), header });
         true
+    }
+
+    fn is_too_large(&self, message: &Message, header: &OwnedPublishHeader) -> bool {
+        self.maximum_packet_size < usize::MAX && publish_len(message, &header.as_header(), self.version) > self.maximum_packet_size
     }
 
     fn fits(&self, packet: &Packet) -> bool {

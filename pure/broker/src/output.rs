@@ -93,7 +93,7 @@ impl OwnedPublishHeader {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum CloseCause {
     /// The client sent DISCONNECT.
-    #[error("the client disconnected with reason code {:#04x}", u8::from(*.0))]
+    #[error("the client disconnected{}", reason_given(*.0))]
     ClientDisconnected(ReasonCode),
     /// The socket was gone.
     #[error("the connection was lost")]
@@ -217,4 +217,26 @@ pub enum Event {
         /// Its name.
         client_identifier: ClientIdentifier,
     },
+}
+
+impl Event {
+    /// The connection it is about, if it is about one.
+    #[must_use]
+    pub fn connection(&self) -> Option<ConnectionId> {
+        match self {
+            Self::Connected { connection, .. } | Self::Disconnected { connection, .. } | Self::IdentifierRefused { connection, .. } => {
+                Some(*connection)
+            }
+            Self::Denied { connection, .. } => *connection,
+            Self::SessionNotShared { .. } | Self::SessionEnded { .. } => None,
+        }
+    }
+}
+
+/// The normal disconnection needs no words.
+fn reason_given(reason_code: ReasonCode) -> String {
+    match reason_code {
+        ReasonCode::Success => String::new(),
+        other => format!(": {} ({:#04x})", other.name(), u8::from(other)),
+    }
 }

@@ -64,6 +64,17 @@ pub(crate) enum AliasChoice {
     Known(NonZeroU16),
 }
 
+impl AliasChoice {
+    /// The Topic Alias to write, and whether the Topic Name is written.
+    pub(crate) fn as_header(self) -> (Option<NonZeroU16>, bool) {
+        match self {
+            Self::None => (None, true),
+            Self::New(alias) => (Some(alias), true),
+            Self::Known(alias) => (Some(alias), false),
+        }
+    }
+}
+
 impl OutboundAliases {
     pub(crate) fn new(maximum: u16) -> Self {
         Self { maximum, aliases: HashMap::default() }

@@ -59,9 +59,8 @@ impl Shard {
 
     /// Logs an event. A CONNECT that only the owner of the session could refuse gets the same line as any other refused device.
     fn note_event(&self, event: &Event) {
-        if let Event::IdentifierRefused { connection, client_identifier, owner, claimant } = event
-            && let Some(link) = self.links.get(&LinkId::from_number(connection.0))
-        {
+        let link = event.connection().and_then(|connection| self.links.get(&LinkId::from_number(connection.0)));
+        if let (Event::IdentifierRefused { client_identifier, owner, claimant, .. }, Some(link)) = (event, link) {
             let identifier = client_identifier.as_str();
             let found = format!("{claimant} connects as `{identifier}`, which is the session of {owner}");
             log::refused(
@@ -72,7 +71,7 @@ impl Shard {
             );
             self.count_refused();
         }
-        log::event(event);
+        log::event(event, link.map(|link| &**link));
     }
 
     fn put(&mut self, connection: ConnectionId, outgoing: Outgoing, full: &mut Vec<LinkId>) {

@@ -122,14 +122,14 @@ fn a_bad_reload_keeps_the_good_files() {
     let mut live = Device::connect(&rig.tls(&pump), ProtocolVersion::V5, "live");
     let mut bad = tls_config(&rig.pki);
     bad.key = pump.key.clone();
-    assert!(rig.server.reload_tls("mqtts", bad).unwrap_err().to_string().contains("not the private key"));
-    assert!(rig.server.reload_tls("mqtt", tls_config(&rig.pki)).is_err(), "a plain listener has no TLS");
-    assert!(rig.server.reload_tls("none", tls_config(&rig.pki)).is_err());
-    Device::connect(&rig.tls(&pump), ProtocolVersion::V5, "p").leave(ReasonCode::Success);
-
     let mut good = tls_config(&rig.pki);
     good.trust = vec![rig.pki.foreign_ca_file()];
-    rig.server.reload_tls("mqtts", good).unwrap();
+    assert!(rig.server.reload_tls(&[("mqtts", &good), ("mqtts", &bad)]).unwrap_err().to_string().contains("not the private key"));
+    assert!(rig.server.reload_tls(&[("mqtt", &tls_config(&rig.pki))]).is_err(), "a plain listener has no TLS");
+    assert!(rig.server.reload_tls(&[("none", &tls_config(&rig.pki))]).is_err());
+    Device::connect(&rig.tls(&pump), ProtocolVersion::V5, "p").leave(ReasonCode::Success);
+
+    rig.server.reload_tls(&[("mqtts", &good)]).unwrap();
     Device::connect(&rig.tls(&stranger), ProtocolVersion::V5, "s").leave(ReasonCode::Success);
     let refused = Device::try_open(&rig.tls(&pump), ProtocolVersion::V5).and_then(|mut device| device.await_next());
     assert!(refused.is_err(), "{refused:?}");

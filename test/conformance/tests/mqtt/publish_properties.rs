@@ -231,3 +231,19 @@ fn mqtt_3_1_2_26_the_brokers_aliases_stay_within_the_clients_maximum() {
         }
     }
 }
+
+#[test]
+fn mqtt_3_1_2_25_setting_an_alias_does_not_make_a_message_too_large() {
+    let broker = broker();
+    let mut connect = connect_packet(V5, "x");
+    connect.properties.topic_alias_maximum = Some(1);
+    // PUBLISH of QoS 0: fixed header 2, topic 3, property length 1, payload 30; an alias would add 3.
+    connect.properties.maximum_packet_size = std::num::NonZeroU32::new(36);
+    let mut device = Device::connect_with(&broker.plain(), connect);
+    device.subscribe("#", QoS::AtMostOnce);
+    let mut other = Device::connect(&broker.plain(), V5, "y");
+    other.publish("t", &"x".repeat(31), QoS::AtLeastOnce, false);
+    other.publish("t", &"y".repeat(30), QoS::AtLeastOnce, false);
+    device.expect_message("t", &"y".repeat(30));
+    device.expect_silence();
+}
