@@ -173,9 +173,10 @@ fn phrase(code: ReasonCode, reason_string: Option<&str>, version: ProtocolVersio
 fn tls_words(error: &TlsError) -> (String, Option<String>) {
     match error {
         TlsError::Refused { found, hint } => (found.clone(), Some(hint.clone())),
-        TlsError::Read { path, source } => {
-            (format!("cannot read `{}`: {}", path.display(), io_words(source)), Some("check the path, it is relative to the current directory".into()))
-        }
+        TlsError::Read { path, source } => (
+            format!("cannot read `{}`: {}", path.display(), io_words(source)),
+            Some("check the path, it is relative to the current directory".into()),
+        ),
         TlsError::Socket { server, source } => {
             let hint = "is this a TLS port? a broker that stops or is out of connections hangs up like this too";
             (format!("`{server}` ended the connection during the TLS handshake: {}", io_words(source)), Some(hint.into()))
