@@ -1,16 +1,15 @@
 //! One installation of Signet: the directory that `signet quickstart` fills, and the broker that serves it.
 
 use std::fs;
-use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::Instant;
 
 use tempfile::TempDir;
 
 use crate::client::Credentials;
 use crate::process::{Finished, Running};
-use crate::{PATIENCE, tools};
+use crate::tools;
 
 /// A directory with CA, server certificate, the device `pump-7` and a configuration for a free port.
 #[derive(Debug)]
@@ -79,16 +78,12 @@ impl Site {
         fs::write(path, after).expect("the file can be written");
     }
 
-    /// Starts the broker and waits until it answers.
+    /// Starts the broker and waits until it says that it listens. Trying the port would not do: if another process took it meanwhile, that
+    /// one would answer.
     #[track_caller]
     pub fn serve(&self) -> Broker {
-        let mut running = Running::start(&mut self.command(&["serve"]));
-        let deadline = Instant::now() + PATIENCE;
-        while TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)).is_err() {
-            assert!(running.is_running(), "the broker ended:\n{}", running.output());
-            assert!(Instant::now() < deadline, "the broker does not listen:\n{}", running.output());
-            std::thread::yield_now();
-        }
+        let running = Running::start(&mut self.command(&["serve"]));
+        running.wait_for("listening");
         Broker { running }
     }
 
