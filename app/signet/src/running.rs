@@ -20,6 +20,9 @@ use crate::office;
 /// How long a changed CRL file waits for the sessions it ended.
 const PATIENCE: Duration = Duration::from_secs(2);
 
+/// Ticks until a CRL that could not be signed or written is tried again: a full disk does not get better by the second.
+const CRL_RETRY_TICKS: u32 = 60;
+
 /// The broker, its administration and its configuration.
 pub(crate) struct Running {
     /// What it was started with: what cannot change without a restart is compared with this.
@@ -36,6 +39,8 @@ struct State {
     server: Option<ServerHandle>,
     crl_files: CrlFiles,
     rules_version: u64,
+    /// Ticks to let pass after a CRL failed.
+    crl_pause: u32,
 }
 
 impl Running {
@@ -56,7 +61,7 @@ impl Running {
             live,
             administration,
             listening,
-            state: Mutex::new(State { server: Some(server), crl_files, rules_version: 0 }),
+            state: Mutex::new(State { server: Some(server), crl_files, rules_version: 0, crl_pause: 0 }),
             started_with: config,
         };
         running.act_on(events);
@@ -72,10 +77,18 @@ impl Running {
     pub(crate) fn tick(&self) {
         let events = self.state().crl_files.poll(&self.live.revocations, unix_seconds());
         self.act_on(events);
+        let pause = self.state().crl_pause;
+        if pause > 0 {
+            self.state().crl_pause = pause - 1;
+            return;
+        }
         match self.administration.sign_crl_if_due() {
             Ok(Some(crl)) => tracing::info!(number = crl.number, next_update = crl.next_update, "signed the next CRL"),
             Ok(None) => {}
-            Err(problem) => tracing::error!("cannot sign the next CRL: {problem}"),
+            Err(problem) => {
+                tracing::error!("cannot sign the next CRL, trying again in {CRL_RETRY_TICKS} s: {problem}");
+                self.state().crl_pause = CRL_RETRY_TICKS;
+            }
         }
     }
 

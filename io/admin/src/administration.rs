@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use signet_ca::{
-    Authority, Csr, IssuanceRequest, Ledger, RevocationOutcome, RevokeError, ServerName, SubjectKey, Target, issue_certificate,
-    publish_crl, resolve, revoke_all,
+    Authority, Csr, IssuanceRequest, Ledger, RevocationOutcome, RevokeError, ServerName, SubjectKey, Target, crl_is_complete, encode_pem,
+    issue_certificate, publish_crl, resolve, revoke_all,
 };
 use signet_identity::{CertificateId, DeviceName, SerialNumber};
 use signet_ledger::{serial_entropy, write_public};
@@ -59,12 +59,15 @@ struct Desk {
     ledger: Box<dyn Ledger + Send>,
     authority: Option<Authority>,
     settings: Settings,
+    /// The file holds the newest CRL, and that lists everything revoked. Not known at first: the process before may have ended between a
+    /// revocation and its CRL, or between the CRL and its file.
+    published: bool,
 }
 
 impl Administration {
     /// Administration of `ledger`. Without an `authority` nothing can be issued and no CRL signed; revoking works.
     pub fn new(ledger: Box<dyn Ledger + Send>, authority: Option<Authority>, settings: Settings) -> Self {
-        Self { desk: Mutex::new(Desk { ledger, authority, settings }), live: OnceLock::new() }
+        Self { desk: Mutex::new(Desk { ledger, authority, settings, published: false }), live: OnceLock::new() }
     }
 
     /// From now on revocations reach `live` too. The first call counts.
@@ -77,6 +80,7 @@ impl Administration {
         let mut desk = self.desk();
         desk.authority = authority;
         desk.settings = settings;
+        desk.published = false;
     }
 
     /// Issues a device certificate.
@@ -212,17 +216,19 @@ impl Administration {
         self.desk().sign_crl(unix_seconds())
     }
 
-    /// Signs the next CRL when there is none, or half of the newest one's time is over. `None`: not yet due, or no authority.
+    /// Signs the next CRL when there is none, half of the newest one's time is over, or the file is not the newest one with every revocation on
+    /// it, because signing or writing failed or was cut short. `None`: not yet due, or no authority.
     ///
     /// # Errors
     /// As [`Self::sign_crl`].
     pub fn sign_crl_if_due(&self) -> Result<Option<CrlFile>, Problem> {
         let now = unix_seconds();
         let mut desk = self.desk();
-        let Some(authority) = &desk.authority else { return Ok(None) };
-        let latest = desk.ledger.latest_crl(authority.name_digest()).map_err(failed)?;
-        let due = latest.is_none_or(|crl| now >= crl.this_update.midpoint(crl.next_update)) || !desk.settings.crl_path.exists();
-        if due { desk.sign_crl(now).map(Some) } else { Ok(None) }
+        if desk.is_crl_due(now)? {
+            return desk.sign_crl(now).map(Some);
+        }
+        desk.published = true;
+        Ok(None)
     }
 
     fn desk(&self) -> MutexGuard<'_, Desk> {
@@ -247,11 +253,28 @@ impl Desk {
         Ok(AddedDevice { certificate: view::certificate(&record, now), chain_pem: issued.chain_pem().to_owned() })
     }
 
+    fn is_crl_due(&self, now: i64) -> Result<bool, Problem> {
+        let Some(authority) = &self.authority else { return Ok(false) };
+        let Some(newest) = self.ledger.latest_crl(authority.name_digest()).map_err(failed)? else { return Ok(true) };
+        let path = &self.settings.crl_path;
+        if now >= newest.this_update.midpoint(newest.next_update) || !path.exists() {
+            return Ok(true);
+        }
+        if self.published {
+            return Ok(false);
+        }
+        let complete = crl_is_complete(authority, self.ledger.as_ref(), now, self.settings.crl_validity_seconds).map_err(failed)?;
+        // A file that cannot be read is not the newest CRL either.
+        Ok(!complete || std::fs::read(path).ok().as_deref() != Some(encode_pem("X509 CRL", &newest.der).as_bytes()))
+    }
+
     fn sign_crl(&mut self, now: i64) -> Result<CrlFile, Problem> {
+        self.published = false;
         let authority = self.authority.as_ref().ok_or_else(no_authority)?;
         let signed = publish_crl(authority, self.ledger.as_mut(), now, self.settings.crl_validity_seconds).map_err(failed)?;
         let path = &self.settings.crl_path;
         write_public(path, signed.pem().as_bytes()).map_err(failed)?;
+        self.published = true;
         Ok(view::crl(&signed, Some(path.display().to_string())))
     }
 

@@ -36,7 +36,7 @@ mod verify;
 
 pub use authority::{Authority, CaCertificate};
 pub use ceremony::{ISSUING_VALIDITY_SECONDS, ROOT_VALIDITY_SECONDS, create_issuing, create_root};
-pub use crl::{DEFAULT_CRL_VALIDITY_SECONDS, SignedCrl, publish_crl};
+pub use crl::{DEFAULT_CRL_VALIDITY_SECONDS, SignedCrl, crl_is_complete, publish_crl};
 pub use csr::{CSR_BYTES_MAX, Csr, CsrError};
 pub use error::{AuthorityError, CeremonyError, CrlError, IssuanceError, RevokeError};
 pub use issue::{IssuedCertificate, issue_certificate};

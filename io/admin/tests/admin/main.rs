@@ -3,4 +3,6 @@
 //! `cfg(test)` on the module is what tells clippy that its helper functions are tests too.
 
 #[cfg(test)]
+mod crl_file;
+#[cfg(test)]
 mod socket;
