@@ -1,7 +1,7 @@
 //! The admin socket's file: never open to others, not even for a moment; replaced when a killed broker left one behind.
 
 use std::fs::{self, Permissions};
-use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
+use std::os::unix::fs::{DirBuilderExt as _, FileTypeExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 use tokio::net::UnixListener;
@@ -25,6 +25,9 @@ pub enum SocketError {
     /// The path does not fit into a socket address.
     #[error("the path of the admin socket is too long: `{}` has {} bytes, a unix socket takes {PATH_BYTES_MAX}", .0.display(), .0.as_os_str().len())]
     TooLong(PathBuf),
+    /// Something is there that no broker left behind.
+    #[error("`{}` is not a socket: it is left alone; give the admin socket another path", .0.display())]
+    NotASocket(PathBuf),
     /// The file system said no.
     #[error("cannot make the admin socket `{}`: {source}", path.display())]
     Io {
@@ -39,7 +42,7 @@ impl AdminSocket {
     /// Listens on `path` with mode 0600. Call inside a tokio runtime.
     ///
     /// # Errors
-    /// [`SocketError`]. A file that nobody listens on is replaced.
+    /// [`SocketError`]. A socket that nobody listens on is replaced.
     pub fn bind(path: &Path) -> Result<Self, SocketError> {
         let failed = |source| SocketError::Io { path: path.to_owned(), source };
         // A directory that only we can enter, so that nobody connects before the mode is set.
@@ -51,6 +54,9 @@ impl AdminSocket {
         }
         if std::os::unix::net::UnixStream::connect(path).is_ok() {
             return Err(SocketError::InUse(path.to_owned()));
+        }
+        if fs::symlink_metadata(path).is_ok_and(|found| !found.file_type().is_socket()) {
+            return Err(SocketError::NotASocket(path.to_owned()));
         }
         if let Some(parent) = path.parent().filter(|parent| !parent.as_os_str().is_empty()) {
             fs::create_dir_all(parent).map_err(failed)?;
@@ -79,7 +85,7 @@ impl AdminSocket {
 
 impl Drop for AdminSocket {
     fn drop(&mut self) {
-        // Nothing depends on it: the next start replaces a file nobody listens on.
+        // Nothing depends on it: the next start replaces a socket nobody listens on.
         drop(fs::remove_file(&self.path));
     }
 }

@@ -208,6 +208,10 @@ async fn what_a_killed_broker_left_behind_is_replaced() {
     assert!(path.exists());
     assert!(matches!(Client::new(&path).status().await.unwrap_err(), ClientError::NotRunning(_)));
     AdminSocket::bind(&path).unwrap();
+    let file = directory.path().join("signet.toml");
+    std::fs::write(&file, "data_dir = \"data\"\n").unwrap();
+    assert!(matches!(AdminSocket::bind(&file).unwrap_err(), SocketError::NotASocket(_)));
+    assert!(std::fs::read_to_string(&file).unwrap().contains("data_dir"), "a slip of the pen costs no file");
     let long = directory.path().join("x".repeat(120)).join("admin.sock");
     assert!(matches!(AdminSocket::bind(&long).unwrap_err(), SocketError::TooLong(_)));
 }
