@@ -113,8 +113,8 @@ fn write(path: &Path, content: &[u8], mode: u32, overwrite: Overwrite) -> Result
     if overwrite == Overwrite::Never && fs::symlink_metadata(path).is_ok() {
         return Err(FileError::Exists { path: path.to_owned() });
     }
-    let temporary = temporary_path(path).map_err(failed)?;
-    let written = write_synced(&temporary, content, mode).and_then(|()| match overwrite {
+    let (temporary, file) = create_temporary(path, mode).map_err(failed)?;
+    let written = write_synced(file, content).and_then(|()| match overwrite {
         Overwrite::Forced => fs::rename(&temporary, path),
         // Unlike a rename, a link fails when somebody else made the file in the meantime.
         Overwrite::Never => match fs::hard_link(&temporary, path) {
@@ -135,13 +135,25 @@ fn write(path: &Path, content: &[u8], mode: u32, overwrite: Overwrite) -> Result
     sync_directory(path).map_err(failed)
 }
 
-fn write_synced(path: &Path, content: &[u8], mode: u32) -> io::Result<()> {
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(mode).open(path)?;
+fn write_synced(mut file: File, content: &[u8]) -> io::Result<()> {
     file.write_all(content)?;
     file.sync_all()
 }
 
-/// A name in the same directory (a rename does not cross file systems) that no other writer uses.
+/// A new file in the same directory: a rename does not cross file systems.
+fn create_temporary(path: &Path, mode: u32) -> io::Result<(PathBuf, File)> {
+    loop {
+        let temporary = temporary_path(path)?;
+        match OpenOptions::new().write(true).create_new(true).mode(mode).open(&temporary) {
+            Ok(file) => return Ok((temporary, file)),
+            // Left behind by a process that was killed and had our number, as the first process of a container always has.
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+/// A name that no other writer of a living process uses.
 fn temporary_path(path: &Path) -> io::Result<PathBuf> {
     static COUNTER: AtomicU64 = AtomicU64::new(0);
     let name = path.file_name().ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "not a file name"))?;
@@ -187,6 +199,19 @@ mod tests {
         let path = directory.path().join("a.key");
         std::os::unix::fs::symlink("elsewhere", &path).unwrap();
         assert!(matches!(write_secret(&path, b"x", Overwrite::Never), Err(FileError::Exists { .. })));
+    }
+
+    #[test]
+    fn what_a_killed_process_of_the_same_number_left_behind_is_in_nobodys_way() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("crl.pem");
+        let next = temporary_path(&path).unwrap();
+        let number: u64 = next.to_str().unwrap().rsplit('.').nth(1).unwrap().parse().unwrap();
+        for left in number..number + 50 {
+            fs::write(directory.path().join(format!(".crl.pem.{}.{left}.tmp", std::process::id())), "half").unwrap();
+        }
+        write_public(&path, b"whole").unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"whole");
     }
 
     #[test]
