@@ -4,7 +4,7 @@
 //! - a connection is entered here first and its path is compared with the revocation index afterwards ([`Registry::register`]);
 //! - a revocation enters the index first and looks here afterwards ([`Registry::kick_certificates`]).
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
@@ -130,13 +130,15 @@ pub enum RegisterError {
 #[derive(Default)]
 struct Live {
     links: HashMap<LinkId, ConnectionInfo, RandomState>,
-    by_certificate: HashMap<CertificateId, Vec<LinkId>, RandomState>,
+    /// Sets, because all devices of an issuing authority share its certificate in their paths: to search a list of them at every close would cost
+    /// a fleet that goes the square of its size, under the lock that every handshake needs.
+    by_certificate: HashMap<CertificateId, HashSet<LinkId, RandomState>, RandomState>,
 }
 
 impl Live {
     fn enter(&mut self, entry: Entry) {
         for certificate in path_of(&entry.peer) {
-            self.by_certificate.entry(*certificate).or_default().push(entry.link);
+            self.by_certificate.entry(*certificate).or_default().insert(entry.link);
         }
         self.links.insert(entry.link, ConnectionInfo { entry, client_identifier: None });
     }
@@ -145,7 +147,7 @@ impl Live {
         let Some(info) = self.links.remove(&link) else { return };
         for certificate in path_of(&info.entry.peer) {
             if let Some(links) = self.by_certificate.get_mut(certificate) {
-                links.retain(|other| *other != link);
+                links.remove(&link);
                 if links.is_empty() {
                     self.by_certificate.remove(certificate);
                 }
