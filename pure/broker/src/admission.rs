@@ -89,7 +89,9 @@ pub fn admit(
         Err(denied) => {
             let mut connack = Connack { reason_code: denied.reason_code, ..Connack::default() };
             connack.properties.reason_string = Some(denied.reason.to_string().into());
-            Err(Refusal { connack: Some(Box::new(connack)), version, denied })
+            // [MQTT-3.2.2-6] of MQTT 3.1.1: a refusal that none of its return codes fits closes the connection and says nothing.
+            let can_be_told = version.has_properties() || denied.reason_code.connect_return_code().is_some();
+            Err(Refusal { connack: can_be_told.then(|| Box::new(connack)), version, denied })
         }
     }
 }

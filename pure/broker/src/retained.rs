@@ -3,9 +3,8 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use signet_mqtt::{Message, TopicName};
+use signet_mqtt::{ClientIdentifier, Message, TopicName};
 
-use crate::ids::SessionId;
 use crate::limits::Limits;
 use crate::moment::Moment;
 use crate::queue::{expires_at, message_bytes};
@@ -25,8 +24,8 @@ pub(crate) struct Retained {
 pub(crate) struct RetainedMessage {
     pub(crate) message: Arc<Message>,
     pub(crate) received_at: Moment,
-    /// Who published it, for No Local.
-    pub(crate) publisher: SessionId,
+    /// Who published it, for No Local, which is about the Client Identifier and outlives the session [MQTT-3.8.3-3].
+    pub(crate) publisher: ClientIdentifier,
 }
 
 /// What became of a message with RETAIN.
@@ -48,7 +47,7 @@ impl Retained {
     }
 
     /// Takes a message with RETAIN.
-    pub(crate) fn store(&mut self, message: &Arc<Message>, publisher: SessionId, now: Moment, limits: &Limits) -> RetainOutcome {
+    pub(crate) fn store(&mut self, message: &Arc<Message>, publisher: &ClientIdentifier, now: Moment, limits: &Limits) -> RetainOutcome {
         self.drop_expired(now);
         // [MQTT-3.3.1-6], [MQTT-3.3.1-7]
         if message.payload.is_empty() {
@@ -65,7 +64,8 @@ impl Retained {
         if let Some(at) = expires_at(message, now) {
             self.expiring.insert((at, message.topic.clone()));
         }
-        *self.tree.entry(message.topic.levels()) = Some(RetainedMessage { message: Arc::clone(message), received_at: now, publisher });
+        *self.tree.entry(message.topic.levels()) =
+            Some(RetainedMessage { message: Arc::clone(message), received_at: now, publisher: publisher.clone() });
         self.count += 1;
         self.bytes = bytes;
         RetainOutcome::Set

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use signet_mqtt::{Message, QoS, SubscriptionIdentifier, TopicFilter};
+use signet_mqtt::{ClientIdentifier, Message, QoS, SubscriptionIdentifier, TopicFilter};
 use signet_policy::PublishPermit;
 use smallvec::SmallVec;
 
@@ -72,7 +72,9 @@ impl Broker {
         debug_assert_eq!(permit.topic(), &message.topic, "a permit for one topic routes no other");
         let message = Arc::new(Message { topic: permit.into_topic(), ..message });
         self.stats.messages_received += 1;
-        let Some((routes, retained)) = look_up(&message, origin, &self.limits, context) else {
+        let retaining = self.sessions.get(origin.publisher).filter(|_| message.retain);
+        let publisher = retaining.map(|session| session.client.client_identifier());
+        let Some((routes, retained)) = look_up(&message, origin, publisher, &self.limits, context) else {
             return Routed { ticket: Ticket::NONE, is_matched: None, routes: None };
         };
         let recipients = routes.recipients(&message);
@@ -140,21 +142,22 @@ impl Broker {
 }
 
 /// Finds the routes and retains the message in one step, so that a subscription made at the same time sees the message exactly once: live or
-/// as retained. Nothing if there is no room to retain it.
+/// as retained. Nothing if there is no room to retain it. `retaining` names the publisher of a message to be retained.
 fn look_up<D: SharedDirectory, S: Store>(
     message: &Arc<Message>,
     origin: Origin,
+    retaining: Option<&ClientIdentifier>,
     limits: &Limits,
     context: &mut Context<'_, D, S>,
 ) -> Option<(Arc<RouteSet>, Ticket)> {
     let publisher = origin.publisher;
-    if !message.retain {
+    let Some(retaining) = retaining else {
         let look = || Arc::new(context.directory.read(|directory| directory.subscriptions.routes(&message.topic, publisher)));
         return Some((origin.known.unwrap_or_else(look), Ticket::NONE));
-    }
+    };
     let now = context.now;
     let (outcome, routes) = context.directory.write(|directory| {
-        let outcome = directory.retained.store(message, publisher, now, limits);
+        let outcome = directory.retained.store(message, retaining, now, limits);
         let is_refused = outcome == RetainOutcome::Full;
         (outcome, (!is_refused).then(|| directory.subscriptions.routes(&message.topic, publisher)))
     });

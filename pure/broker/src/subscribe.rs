@@ -1,8 +1,8 @@
 //! SUBSCRIBE and UNSUBSCRIBE (§3.8, §3.10): a permit for each filter, then the tree, then retained messages.
 
 use signet_mqtt::{
-    Packet, QoS, ReasonCode, RetainHandling, Suback, Subscribe, SubscribeFilter, SubscriptionIdentifier, SubscriptionOptions, TopicFilter,
-    Unsuback, Unsubscribe, UserProperties,
+    ClientIdentifier, Packet, QoS, ReasonCode, RetainHandling, Suback, Subscribe, SubscribeFilter, SubscriptionIdentifier,
+    SubscriptionOptions, TopicFilter, Unsuback, Unsubscribe, UserProperties,
 };
 use signet_policy::{SubscribePermit, authorize_subscribe};
 
@@ -25,6 +25,8 @@ struct Granted {
 /// What entering subscriptions needs to know.
 struct Entering {
     session: SessionId,
+    /// For No Local.
+    client_identifier: ClientIdentifier,
     identifier: Option<SubscriptionIdentifier>,
     now: Moment,
     retained_maximum: usize,
@@ -42,7 +44,9 @@ impl Broker {
             return self.violated(id, "No Local on a Shared Subscription [MQTT-3.8.3-4]", context);
         }
         let Subscribe { packet_id, subscription_identifier: identifier, subscriptions, .. } = subscribe;
-        let Some(session) = self.session_of(id).map(|session| session.id) else { return };
+        let Some(session) = self.session_of(id) else { return };
+        let client_identifier = session.client.client_identifier().clone();
+        let session = session.id;
         let mut reason_codes = Vec::with_capacity(subscriptions.len());
         let mut granted = Vec::with_capacity(subscriptions.len());
         let mut reason_string = None;
@@ -58,7 +62,8 @@ impl Broker {
                 }
             }
         }
-        let entering = Entering { session, identifier, now: context.now, retained_maximum: self.limits.retained_messages_maximum };
+        let entering =
+            Entering { session, client_identifier, identifier, now: context.now, retained_maximum: self.limits.retained_messages_maximum };
         let after = self.append_subscriptions(&entering, &granted, context);
         // One step under the lock: no message falls between the new subscription and the retained messages it starts with.
         let retained = context.directory.write(|directory| enter(directory, granted, &entering));
@@ -171,8 +176,10 @@ fn enter(directory: &mut Directory, granted: Vec<Granted>, entering: &Entering) 
         if !is_wanted || filter.shared().is_some() {
             continue;
         }
-        let found = directory.retained.matching(filter.as_str(), entering.now, entering.retained_maximum);
-        let found = found.into_iter().filter(|retained| !(options.no_local && retained.publisher == entering.session));
+        // All filters of the packet together: the same one a thousand times must not collect a thousand times as much.
+        let room = entering.retained_maximum.saturating_sub(starts.len());
+        let found = directory.retained.matching(filter.as_str(), entering.now, room);
+        let found = found.into_iter().filter(|retained| !(options.no_local && retained.publisher == entering.client_identifier));
         starts.extend(found.map(|retained| {
             let recipient = Recipient {
                 session: entering.session,

@@ -35,7 +35,7 @@ proptest! {
         for (topic, payload, expiry) in steps {
             now = now.plus_seconds(1);
             let payload = payload.map_or_else(String::new, |number| number.to_string());
-            retained.store(&message(&topic, &payload, expiry), SessionId(1), now, &Limits::default());
+            retained.store(&message(&topic, &payload, expiry), &ClientIdentifier::new("p"), now, &Limits::default());
             if payload.is_empty() {
                 list.remove(&topic);
             } else {
@@ -52,7 +52,7 @@ proptest! {
             prop_assert_eq!(found, expected);
         }
         for topic in list.keys() {
-            prop_assert_eq!(retained.store(&message(topic, "", None), SessionId(1), now, &Limits::default()), RetainOutcome::Cleared);
+            prop_assert_eq!(retained.store(&message(topic, "", None), &ClientIdentifier::new("p"), now, &Limits::default()), RetainOutcome::Cleared);
         }
         prop_assert_eq!((retained.len(), retained.bytes(), retained.expiring.len(), retained.tree.nodes()), (0, 0, 0, 1));
     }
@@ -62,7 +62,7 @@ proptest! {
 fn no_more_than_asked_for() {
     let mut retained = Retained::new(1);
     for number in 0..10 {
-        retained.store(&message(&number.to_string(), "x", None), SessionId(1), Moment::ZERO, &Limits::default());
+        retained.store(&message(&number.to_string(), "x", None), &ClientIdentifier::new("p"), Moment::ZERO, &Limits::default());
     }
     assert_eq!(retained.matching("#", Moment::ZERO, 3).len(), 3);
 }

@@ -86,6 +86,22 @@ fn retained_messages() {
     }
 }
 
+/// One SUBSCRIBE with the same filter again and again must not collect the retained messages as many times over.
+#[test]
+fn retained_messages_collected_by_one_subscribe() {
+    let mut rig = rig(Limits { retained_messages_maximum: 2, ..Limits::default() });
+    let a = rig.connect(v5("a"));
+    for topic in ["1", "2"] {
+        rig.send(a, retained(topic, "m"));
+    }
+    let mut packet = subscribe("#", signet_mqtt::SubscriptionOptions::default(), None);
+    packet.subscriptions = vec![packet.subscriptions[0].clone(); 1000];
+    rig.send(a, Packet::Subscribe(packet));
+    assert!(matches!(rig.next(a), Some(Packet::Suback(suback)) if suback.reason_codes.len() == 1000));
+    assert_eq!(rig.payloads(a).len(), 2);
+    assert_eq!(rig.stats().dropped_queue_full, 0, "nothing above the limit was collected to be thrown away");
+}
+
 #[test]
 fn mqtt_3_2_2_11_quality_of_service() {
     let mut rig = rig(Limits { maximum_qos: QoS::AtLeastOnce, ..Limits::default() });
@@ -100,6 +116,14 @@ fn mqtt_3_2_2_11_quality_of_service() {
 fn mqtt_3_2_2_12_quality_of_service_of_a_will() {
     let mut rig = rig(Limits { maximum_qos: QoS::AtMostOnce, ..Limits::default() });
     assert_eq!(rig.dial(v5("a").will("w", "m", 0)).unwrap_err().denied.reason_code, ReasonCode::QosNotSupported);
+}
+
+/// [MQTT-3.2.2-6] of MQTT 3.1.1: without a return code that fits, the connection closes without a CONNACK.
+#[test]
+fn a_refusal_that_mqtt_3_1_1_has_no_code_for_is_not_told() {
+    let mut rig = rig(Limits { maximum_qos: QOS0, ..Limits::default() });
+    assert!(rig.dial(v311("a").will("w", "m", 0)).unwrap_err().connack.is_none());
+    assert!(rig.dial(v5("a").will("w", "m", 0)).unwrap_err().connack.is_some());
 }
 
 #[test]
