@@ -47,8 +47,13 @@ impl Broker {
 
     /// QoS 2 from the client: it will not send the message again.
     pub(crate) fn pubrel<D: SharedDirectory, S: Store>(&mut self, id: ConnectionId, ack: &Ack, context: &mut Context<'_, D, S>) {
-        let Some(session) = self.session_of(id) else { return };
-        let was_known = session.received.remove(&ack.packet_id);
+        let Some(connection) = self.connections.get_mut(&id) else { return };
+        let Some(session) = self.sessions.get_mut(connection.session) else { return };
+        let released = session.received.remove(&ack.packet_id);
+        if released == Some(id) {
+            connection.receiving = connection.receiving.saturating_sub(1);
+        }
+        let was_known = released.is_some();
         let mut after = Ticket::NONE;
         if was_known && session.is_persistent {
             after = context.store.append(&Change::ReleasedQos2 { session: session.id, packet_id: ack.packet_id });

@@ -215,6 +215,7 @@ fn connection(id: ConnectionId, session: SessionId, connect: &Connect, client: &
         window: window.min(limits.maximum_inflight).max(1),
         // MQTT 3.1.1 has no Receive Maximum: its clients cannot know a bound below the number of Packet Identifiers.
         receive_maximum: if has_properties { limits.receive_maximum.max(1) } else { u16::MAX },
+        receiving: 0,
         maximum_packet_size: asked.maximum_packet_size.map_or(usize::MAX, |size| usize::try_from(size.get()).unwrap_or(usize::MAX)),
         keep_alive: KeepAlive::new(0, crate::Moment::ZERO),
         inbound: InboundAliases::new(limits.topic_alias_maximum),

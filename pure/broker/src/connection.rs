@@ -31,6 +31,8 @@ pub(crate) struct Connection {
     pub(crate) window: u16,
     /// QoS 2 messages that may be under way from the client [MQTT-3.3.4-7].
     pub(crate) receive_maximum: u16,
+    /// How many are. Not kept over connections (§4.9).
+    pub(crate) receiving: u16,
     /// Largest packet the client takes, in bytes [MQTT-3.1.2-24].
     pub(crate) maximum_packet_size: usize,
     pub(crate) keep_alive: KeepAlive,

@@ -22,8 +22,8 @@ impl Broker {
         let expiry_maximum = self.limits.session_expiry_maximum;
         let Some(session) = self.session_of(id) else { return };
         if let Some(expiry) = disconnect.session_expiry_interval {
-            // A session that was to end with the connection cannot be kept after all (§3.14.2.2.2).
-            if session.expiry == 0 && expiry > 0 {
+            // A session that was to end with the connection cannot be kept after all (§3.14.2.2.2). Where none is kept, the zero is ours.
+            if session.expiry == 0 && expiry > 0 && expiry_maximum > 0 {
                 return self.violated(id, "DISCONNECT sets a Session Expiry Interval that was zero in CONNECT", context);
             }
             session.set_expiry(expiry.min(expiry_maximum));

@@ -35,9 +35,10 @@ pub(crate) struct InFlight {
 }
 
 impl InFlight {
-    /// Whether another exchange fits into the window [MQTT-3.3.4-9]. An exchange holds its place until PUBACK or PUBCOMP.
+    /// Whether a new exchange may begin: it fits into the window [MQTT-3.3.4-9], where each holds its place until PUBACK or PUBCOMP, and
+    /// everything older was sent on this connection [MQTT-4.6.0-1].
     pub(crate) fn has_room(&self, window: u16) -> bool {
-        self.exchanges.len() < usize::from(window)
+        self.exchanges.len() < usize::from(window) && self.sent == self.exchanges.len()
     }
 
     /// A Packet Identifier for [`Self::begin`].

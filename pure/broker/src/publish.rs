@@ -21,6 +21,15 @@ struct Verdict {
     ticket: Ticket,
 }
 
+/// What a PUBLISH with QoS 2 is to its session.
+enum Arrival {
+    New,
+    /// It was taken before and not released yet.
+    Again,
+    /// More than Receive Maximum allows [MQTT-3.3.4-7].
+    OneTooMany,
+}
+
 impl Broker {
     pub(crate) fn publish<D: SharedDirectory, S: Store>(
         &mut self,
@@ -30,27 +39,40 @@ impl Broker {
     ) {
         let Some(connection) = self.connections.get_mut(&id) else { return };
         let resolved = connection.inbound.resolve(publish.topic.take(), publish.properties.topic_alias);
-        let (session, receive_maximum) = (connection.session, connection.receive_maximum);
+        let session = connection.session;
         let topic = match check(resolved, &publish, &self.limits) {
             Ok(topic) => topic,
             Err(cause) => return self.disconnect(id, cause, WillRule::Publish, context),
         };
         let (qos, packet_id) = (publish.qos, publish.packet_id);
-        if qos == QoS::ExactlyOnce
-            && let Some(packet_id) = packet_id
-            && let Some(session) = self.sessions.get(session)
-        {
-            // [MQTT-4.3.3-10]: the message was taken before; only the answer is repeated.
-            if session.received.contains(&packet_id) {
-                return self.answer(id, Packet::Pubrec(Ack::success(packet_id)), Ticket::NONE, context);
-            }
-            if session.received.len() >= usize::from(receive_maximum) {
-                return self.disconnect(id, CloseCause::ReceiveMaximumExceeded, WillRule::Publish, context);
+        if let Some(packet_id) = packet_id.filter(|_| qos == QoS::ExactlyOnce) {
+            match self.arrival(id, packet_id) {
+                Arrival::New => {}
+                // [MQTT-4.3.3-10]: the message was taken before; only the answer is repeated.
+                Arrival::Again => return self.answer(id, Packet::Pubrec(Ack::success(packet_id)), Ticket::NONE, context),
+                Arrival::OneTooMany => return self.disconnect(id, CloseCause::ReceiveMaximumExceeded, WillRule::Publish, context),
             }
         }
         let verdict = self.accept(id, session, topic, publish, context);
         let Some(packet_id) = packet_id else { return };
         self.acknowledge(id, session, (qos, packet_id), verdict, context);
+    }
+
+    /// What a PUBLISH with QoS 2 is to the session, and whether Receive Maximum has a place for it. Places belong to the connection, Packet
+    /// Identifiers to the session: one that is sent again on a new connection takes a place there too (§4.9).
+    fn arrival(&mut self, id: ConnectionId, packet_id: PacketId) -> Arrival {
+        let Some(connection) = self.connections.get_mut(&id) else { return Arrival::OneTooMany };
+        let known = self.sessions.get_mut(connection.session).and_then(|session| session.received.get_mut(&packet_id));
+        if known.as_deref() == Some(&id) {
+            return Arrival::Again;
+        }
+        if connection.receiving >= connection.receive_maximum {
+            return Arrival::OneTooMany;
+        }
+        let Some(known) = known else { return Arrival::New };
+        *known = id;
+        connection.receiving += 1;
+        Arrival::Again
     }
 
     /// Authorizes and routes.
@@ -122,7 +144,10 @@ impl Broker {
         if !verdict.reason_code.is_error()
             && let Some(session) = self.sessions.get_mut(session)
         {
-            session.received.insert(packet_id);
+            session.received.insert(packet_id, id);
+            if let Some(connection) = self.connections.get_mut(&id) {
+                connection.receiving += 1;
+            }
             if session.is_persistent {
                 after = after.max(context.store.append(&Change::ReceivedQos2 { session: session.id, packet_id }));
             }

@@ -1,6 +1,6 @@
 //! Session State (§4.1): what outlives a connection.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use foldhash::fast::FixedState;
@@ -35,8 +35,9 @@ pub(crate) struct Session {
     pub(crate) subscriptions: BTreeSet<TopicFilter>,
     pub(crate) inflight: InFlight,
     pub(crate) queue: Queue,
-    /// QoS 2 messages received and not yet released by PUBREL.
-    pub(crate) received: BTreeSet<PacketId>,
+    /// QoS 2 messages received and not yet released by PUBREL, each with the connection that sent it last: Receive Maximum counts those of
+    /// the present one only (§4.9).
+    pub(crate) received: BTreeMap<PacketId, ConnectionId>,
 }
 
 impl Session {
@@ -77,7 +78,7 @@ impl Sessions {
             subscriptions: BTreeSet::new(),
             inflight: InFlight::default(),
             queue: Queue::default(),
-            received: BTreeSet::new(),
+            received: BTreeMap::new(),
         };
         self.by_identifier.insert(client.client_identifier().clone(), id);
         self.by_id.insert(id, session);

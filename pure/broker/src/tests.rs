@@ -5,6 +5,7 @@ mod connecting;
 mod ending;
 mod limits;
 mod publishing;
+mod reconnecting;
 mod rig;
 mod sharing;
 mod subscribing;
