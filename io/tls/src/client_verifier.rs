@@ -132,13 +132,7 @@ impl DeviceVerifier {
         let path = certificate
             .verify_for_usage(algorithms().all, &self.trust.anchors, &known, time, KeyUsage::client_auth(), None, None)
             .map_err(reject_webpki)?;
-        path.intermediate_certificates()
-            .map(|certificate| Leaf::parse(&certificate.der()).map(|authority| authority.id()))
-            .collect::<Result<Vec<_>, _>>()
-            .map_err(|error| {
-                let found = format!("an intermediate certificate cannot be read: {error}");
-                reject(leaf, Check::Path, CertificateError::BadEncoding, found, "issue the intermediate again")
-            })
+        path.intermediate_certificates().map(|certificate| authority_id(leaf, &certificate.der())).collect()
     }
 }
 
@@ -169,7 +163,28 @@ fn check_form(leaf: &Leaf) -> Result<(), Rejected> {
         let found = "the certificate is a certification authority's (basicConstraints CA:true)";
         return Err(reject(leaf, Check::Usage, CertificateError::InvalidPurpose, found, "use a certificate issued for this device"));
     }
+    // RFC 5280 §4.2.1.3: a TLS client proves itself by a signature.
+    if !leaf.allows_digital_signature() {
+        let found = "its keyUsage does not hold digitalSignature (RFC 5280 §4.2.1.3)";
+        let hint = "issue a certificate with `keyUsage=digitalSignature`, or without keyUsage";
+        return Err(reject(leaf, Check::Usage, CertificateError::InvalidPurpose, found, hint));
+    }
     Ok(())
+}
+
+/// The id of a certification authority in the path of `leaf`, if it may be one: path building looks at basicConstraints, not at keyUsage.
+fn authority_id(leaf: &Leaf, der: &[u8]) -> Result<CertificateId, Rejected> {
+    let authority = Leaf::parse(der).map_err(|error| {
+        let found = format!("an intermediate certificate cannot be read: {error}");
+        reject(leaf, Check::Path, CertificateError::BadEncoding, found, "issue the intermediate again")
+    })?;
+    if authority.allows_certificate_sign() {
+        return Ok(authority.id());
+    }
+    let subject = authority.subject().rfc4514();
+    let found = format!("the keyUsage of `{subject}` in its path does not hold keyCertSign (RFC 5280 §6.1.4)");
+    let hint = "issue the device a certificate from an authority that may sign certificates";
+    Err(reject(leaf, Check::Path, CertificateError::UnknownIssuer, found, hint))
 }
 
 /// RFC 5280 §4.1.2.5: both ends of the interval are valid.

@@ -62,11 +62,11 @@ impl fmt::Display for Check {
 /// One refused client.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refusal {
-    /// Subject of the certificate as in RFC 4514, `None` when no certificate could be read.
+    /// Subject of the certificate as in RFC 4514, cut where it is long, `None` when no certificate could be read.
     pub subject: Option<String>,
     /// Its serial number in hexadecimal.
     pub serial: Option<String>,
-    /// Its issuer as in RFC 4514.
+    /// Its issuer as in RFC 4514, cut where it is long.
     pub issuer: Option<String>,
     /// Which check failed.
     pub check: Check,
@@ -79,17 +79,17 @@ pub struct Refusal {
 impl Refusal {
     /// A refusal of a client whose certificate is not known.
     pub fn without_certificate(check: Check, found: impl Into<String>, hint: impl Into<String>) -> Self {
-        Self { subject: None, serial: None, issuer: None, check, found: found.into(), hint: hint.into() }
+        Self { subject: None, serial: None, issuer: None, check, found: shortened(found.into(), FOUND), hint: hint.into() }
     }
 
     /// A refusal of the client that presented `leaf`.
     pub fn of(leaf: &Leaf, check: Check, found: impl Into<String>, hint: impl Into<String>) -> Self {
         Self {
-            subject: Some(leaf.subject().rfc4514()),
+            subject: Some(shortened(leaf.subject().rfc4514(), NAME)),
             serial: Some(leaf.id().serial().to_string()),
-            issuer: Some(leaf.issuer().rfc4514()),
+            issuer: Some(shortened(leaf.issuer().rfc4514(), NAME)),
             check,
-            found: found.into(),
+            found: shortened(found.into(), FOUND),
             hint: hint.into(),
         }
     }
@@ -109,6 +109,20 @@ impl Refusal {
             self.found
         );
     }
+}
+
+/// The longest name in a refusal, in characters. Whoever reaches the port may show a certificate of 64 KiB; the log must not take it all.
+const NAME: usize = 256;
+
+/// The longest finding, in characters: it may name a certificate too.
+const FOUND: usize = 512;
+
+fn shortened(mut text: String, limit: usize) -> String {
+    if let Some((at, _)) = text.char_indices().nth(limit) {
+        text.truncate(at);
+        text.push('…');
+    }
+    text
 }
 
 impl fmt::Display for Refusal {

@@ -79,6 +79,7 @@ struct Usage {
     client_auth: bool,
     server_auth: bool,
     digital_signature: bool,
+    certificate_sign: bool,
     crl_sign: bool,
 }
 
@@ -189,6 +190,12 @@ impl Leaf {
         self.facts.usage.digital_signature
     }
 
+    /// Whether keyUsage is absent or has keyCertSign, which every authority of a path needs (RFC 5280 §6.1.4 (n)).
+    #[must_use]
+    pub fn allows_certificate_sign(&self) -> bool {
+        self.facts.usage.certificate_sign
+    }
+
     /// Whether keyUsage is absent or has cRLSign.
     #[must_use]
     pub fn allows_crl_sign(&self) -> bool {
@@ -268,6 +275,7 @@ fn read_certificate(der: &[u8]) -> Result<LeafFacts, IdentityError> {
             client_auth: found.purposes.is_none_or(|purposes| purposes.client_auth),
             server_auth: found.purposes.is_none_or(|purposes| purposes.server_auth),
             digital_signature: found.key_usage.is_none_or(|bits| bits & KEY_USAGE_DIGITAL_SIGNATURE != 0),
+            certificate_sign: found.key_usage.is_none_or(|bits| bits & KEY_USAGE_CERTIFICATE_SIGN != 0),
             crl_sign: found.key_usage.is_none_or(|bits| bits & KEY_USAGE_CRL_SIGN != 0),
         },
         der: der.to_vec(),
@@ -400,6 +408,7 @@ fn key_kind(spki: &[u8]) -> Result<String, DerError> {
 }
 
 const KEY_USAGE_DIGITAL_SIGNATURE: u8 = 0x80;
+const KEY_USAGE_CERTIFICATE_SIGN: u8 = 0x04;
 const KEY_USAGE_CRL_SIGN: u8 = 0x02;
 
 const OID_SUBJECT_ALT_NAME: &[u8] = &[0x55, 0x1d, 0x11];

@@ -5,6 +5,7 @@
 mod accepted;
 mod files;
 mod garbage;
+mod key_usage;
 mod refused;
 mod resumption;
 mod rig;

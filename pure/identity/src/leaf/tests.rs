@@ -62,7 +62,8 @@ fn the_facts_of_a_device_certificate() {
     );
     assert_eq!(leaf.validity(), Validity { not_before: 1_767_225_600, not_after: 2_840_140_800 });
     assert_eq!((leaf.version(), leaf.key_kind(), leaf.is_ca()), (3, "P-256", false));
-    assert!(leaf.allows_client_auth() && !leaf.allows_server_auth() && leaf.allows_digital_signature() && !leaf.allows_crl_sign());
+    assert!(leaf.allows_client_auth() && !leaf.allows_server_auth() && leaf.allows_digital_signature());
+    assert!(!leaf.allows_certificate_sign() && !leaf.allows_crl_sign());
     assert_eq!(leaf.der(), der);
     assert_eq!(leaf.fingerprint().as_bytes()[..], Sha256::digest(&der)[..]);
     assert_eq!(leaf.fingerprint().to_string().len(), 64);
@@ -89,7 +90,7 @@ fn a_ca_certificate_is_recognised() {
         params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
     });
-    assert!(leaf.is_ca() && leaf.allows_crl_sign() && !leaf.allows_digital_signature());
+    assert!(leaf.is_ca() && leaf.allows_certificate_sign() && leaf.allows_crl_sign() && !leaf.allows_digital_signature());
 }
 
 #[test]
