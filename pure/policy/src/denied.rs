@@ -34,7 +34,7 @@ pub enum DenialReason {
         detail: String,
     },
     /// The Client Identifier does not belong to the certificate.
-    #[error("client identifier `{claimed}` does not belong to this certificate: {detail}")]
+    #[error("client identifier `{}` does not belong to this certificate: {detail}", shown(.claimed))]
     Binding {
         /// What the client sent.
         claimed: String,
@@ -42,7 +42,7 @@ pub enum DenialReason {
         detail: String,
     },
     /// The Client Identifier cannot be used at all.
-    #[error("client identifier `{claimed}` cannot be used: {detail}")]
+    #[error("client identifier `{}` cannot be used: {detail}", shown(.claimed))]
     ClientIdentifier {
         /// What the client sent.
         claimed: String,
@@ -50,7 +50,7 @@ pub enum DenialReason {
         detail: &'static str,
     },
     /// Enhanced authentication was asked for; no method is configured.
-    #[error("authentication method `{method}` is not supported; connect without an authentication method")]
+    #[error("authentication method `{}` is not supported; connect without an authentication method", shown(.method))]
     AuthenticationMethod {
         /// What the client asked for.
         method: String,
@@ -62,7 +62,7 @@ pub enum DenialReason {
         detail: String,
     },
     /// No rule lets this client publish there.
-    #[error("no rule lets {principal} publish to `{topic}`; add the topic to `publish` of an [[access]] rule")]
+    #[error("no rule lets {principal} publish to `{}`; add the topic to `publish` of an [[access]] rule", shown(.topic))]
     Publish {
         /// Who asked.
         principal: String,
@@ -70,7 +70,7 @@ pub enum DenialReason {
         topic: String,
     },
     /// No rule lets this client subscribe to that.
-    #[error("no rule lets {principal} subscribe to `{filter}`; add the filter to `subscribe` of an [[access]] rule")]
+    #[error("no rule lets {principal} subscribe to `{}`; add the filter to `subscribe` of an [[access]] rule", shown(.filter))]
     Subscribe {
         /// Who asked.
         principal: String,
@@ -85,4 +85,39 @@ pub enum DenialReason {
         /// Its value.
         value: u64,
     },
+}
+
+/// The most characters of a client's text in one message.
+const SHOWN: usize = 128;
+
+/// A client's text as it may stand in a log line and in a Reason String: control characters escaped, so that nobody writes lines of their own
+/// into the log, and cut, because a topic may be 64 KiB long and can be refused again and again.
+#[must_use]
+pub fn shown(text: &str) -> String {
+    let mut shown: String = text.chars().take(SHOWN).flat_map(char::escape_debug).collect();
+    if text.chars().nth(SHOWN).is_some() {
+        shown.push('…');
+    }
+    shown
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_client_writes_adds_no_line_to_the_log_and_is_cut() {
+        let topic = format!("a\n2026-01-01 INFO all is well\u{1b}[2J{}", "x".repeat(60_000));
+        let principal = "device `pump-7`".to_owned();
+        for reason in [
+            DenialReason::Publish { principal: principal.clone(), topic: topic.clone() },
+            DenialReason::Subscribe { principal, filter: topic.clone() },
+            DenialReason::Binding { claimed: topic.clone(), detail: String::new() },
+            DenialReason::ClientIdentifier { claimed: topic.clone(), detail: "" },
+            DenialReason::AuthenticationMethod { method: topic },
+        ] {
+            let words = reason.to_string();
+            assert!(words.len() < 512 && !words.contains(char::is_control), "{words}");
+        }
+    }
 }

@@ -18,7 +18,7 @@ mod ruleset;
 pub use admission::AdmissionRules;
 pub use client::{Client, Principal};
 pub use decide::{authorize_connect, authorize_publish, authorize_subscribe};
-pub use denied::{DenialReason, Denied};
+pub use denied::{DenialReason, Denied, shown};
 pub use pattern::{PatternError, TopicPattern};
 pub use permit::{ConnectPermit, PublishPermit, SubscribePermit};
 pub use rule::{NamePattern, Rule, Who};

@@ -2,6 +2,7 @@
 
 use signet_broker::{ConnectionId, Event, Input, Output};
 use signet_net::LinkId;
+use signet_policy::shown;
 use signet_tls::Check;
 
 use super::{Shard, closing};
@@ -61,7 +62,7 @@ impl Shard {
     fn note_event(&self, event: &Event) {
         let link = event.connection().and_then(|connection| self.links.get(&LinkId::from_number(connection.0)));
         if let (Event::IdentifierRefused { client_identifier, owner, claimant, .. }, Some(link)) = (event, link) {
-            let identifier = client_identifier.as_str();
+            let identifier = shown(client_identifier.as_str());
             let found = format!("{claimant} connects as `{identifier}`, which is the session of {owner}");
             log::refused(
                 link,
