@@ -93,7 +93,7 @@ impl Mailbox {
 fn weight(mail: &Mail) -> usize {
     match mail {
         // A message is counted for each shard that gets it, although they share it: the last one to read it sets it free.
-        Mail::Delivery(delivery) => ENTRY * delivery.recipients.len().max(1) + delivery.message.payload.len(),
+        Mail::Delivery(delivery) => ENTRY * delivery.recipients.len().max(1) + delivery.message.size(),
         Mail::Accepted(_) | Mail::Moved(..) | Mail::Kick(_) | Mail::Revoked(_) | Mail::Rules(_) | Mail::Stats(_) | Mail::Stop { .. } => {
             ENTRY
         }

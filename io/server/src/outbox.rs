@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use bytes::BytesMut;
 use signet_broker::{OwnedPublishHeader, Ticket};
-use signet_mqtt::{Message, Packet, ProtocolVersion, encode, encode_publish};
+use signet_mqtt::{Message, Packet, ProtocolVersion, encode, encode_publish, encoded_len};
 
 /// Octets waiting for a client from which on the broker holds back what it may hold back, and drops QoS 0 messages.
 const HIGH_WATER: usize = 64 * 1024;
@@ -37,8 +37,9 @@ impl Outbox {
     pub(crate) fn push(&mut self, outgoing: Outgoing) {
         let size = ENTRY
             + match &outgoing {
-                Outgoing::Packet(..) => 0,
-                Outgoing::Publish(message, _) => message.payload.len() + message.topic.as_str().len(),
+                // A refusal carries words. MQTT 5.0 is never shorter than another version.
+                Outgoing::Packet(packet, _) => encoded_len(packet, ProtocolVersion::V5),
+                Outgoing::Publish(message, _) => message.size(),
             };
         self.octets += size;
         self.queue.push_back((outgoing, size));
@@ -81,5 +82,42 @@ impl Outbox {
         }
         self.told_full = full;
         Some(!full)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use signet_mqtt::{Ack, MessageProperties, PacketId, QoS, ReasonCode, TopicName, UserProperties};
+
+    use super::*;
+
+    /// What the publisher puts into properties instead of the payload is held as well while nobody reads.
+    #[test]
+    fn properties_and_words_count() {
+        let text = || "x".repeat(60_000).into();
+        let properties = MessageProperties { user_properties: UserProperties(vec![(text(), text())]), ..Default::default() };
+        let topic = TopicName::new("t").unwrap();
+        let message = Message { topic, payload: Default::default(), qos: QoS::AtMostOnce, retain: false, properties };
+        let header = OwnedPublishHeader {
+            dup: false,
+            qos: QoS::AtMostOnce,
+            retain: false,
+            packet_id: None,
+            message_expiry_interval: None,
+            subscription_identifiers: Default::default(),
+            topic_alias: None,
+            send_topic: true,
+        };
+        let mut outbox = Outbox::default();
+        outbox.push(Outgoing::Publish(Arc::new(message), header));
+        assert!(outbox.is_full(0));
+
+        let mut ack = Ack::new(PacketId::new(1).unwrap(), ReasonCode::NotAuthorized);
+        ack.reason_string = Some("x".repeat(60_000).into());
+        let mut outbox = Outbox::default();
+        for _ in 0..2 {
+            outbox.push(Outgoing::Packet(Box::new(Packet::Puback(ack.clone())), Ticket::NONE));
+        }
+        assert!(outbox.is_full(0));
     }
 }

@@ -12,7 +12,7 @@ use crate::inflight::Stage;
 use crate::input::{Recipient, WillRule};
 use crate::moment::Moment;
 use crate::output::{CloseCause, Output};
-use crate::queue::{Pending, message_bytes};
+use crate::queue::Pending;
 use crate::retained::RetainedMessage;
 use crate::session::Session;
 use crate::stats::Stats;
@@ -111,7 +111,7 @@ impl Broker {
                 break;
             }
             let Some(pending) = session.queue.pop() else { break };
-            pumped += PUMP_ENTRY + message_bytes(&pending.message);
+            pumped += PUMP_ENTRY + pending.message.size();
             if qos == QoS::AtMostOnce {
                 connection.transmit(&pending, None, false, context.now, (context.output, &mut self.stats));
             } else {

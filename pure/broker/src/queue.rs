@@ -49,16 +49,6 @@ pub(crate) fn expires_at(message: &Message, received_at: Moment) -> Option<Momen
     message.properties.message_expiry_interval.map(|seconds| received_at.plus_seconds(seconds))
 }
 
-/// Bytes of what a client sent, properties included: what the byte limits count.
-pub(crate) fn message_bytes(message: &Message) -> usize {
-    let properties = &message.properties;
-    let texts: usize = properties.user_properties.iter().map(|(name, value)| name.len() + value.len()).sum();
-    let optional = properties.response_topic.as_ref().map_or(0, |topic| topic.as_str().len())
-        + properties.correlation_data.as_ref().map_or(0, bytes::Bytes::len)
-        + properties.content_type.as_ref().map_or(0, |text| text.len());
-    message.topic.as_str().len() + message.payload.len() + texts + optional
-}
-
 /// First in, first out. When it is full the newest message is refused: what is already promised to come first stays, and order is kept.
 ///
 /// The retained messages that a new subscription starts with wait here too, so that what is published after them comes after them. They are
@@ -83,7 +73,7 @@ struct Entry {
 impl Queue {
     /// Adds a message at the end. Returns false if there is no room.
     pub(crate) fn push(&mut self, pending: Pending, limits: &Limits) -> bool {
-        let bytes = self.bytes.saturating_add(message_bytes(&pending.message));
+        let bytes = self.bytes.saturating_add(pending.message.size());
         if self.entries.len() - self.starts >= limits.queued_messages_maximum || bytes > limits.queued_bytes_maximum {
             return false;
         }
@@ -155,7 +145,7 @@ impl Queue {
             self.starts = change(self.starts, 1);
             return;
         }
-        self.bytes = change(self.bytes, message_bytes(&entry.pending.message));
+        self.bytes = change(self.bytes, entry.pending.message.size());
         self.passing = change(self.passing, usize::from(entry.pending.qos == QoS::AtMostOnce));
     }
 }

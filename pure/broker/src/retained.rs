@@ -7,7 +7,7 @@ use signet_mqtt::{ClientIdentifier, Message, TopicName};
 
 use crate::limits::Limits;
 use crate::moment::Moment;
-use crate::queue::{expires_at, message_bytes};
+use crate::queue::expires_at;
 use crate::tree::{LevelTree, ROOT};
 
 /// The last retained message of each topic.
@@ -53,8 +53,8 @@ impl Retained {
         if message.payload.is_empty() {
             return if self.clear(&message.topic) { RetainOutcome::Cleared } else { RetainOutcome::NothingToClear };
         }
-        let replaced = self.find(&message.topic).map_or((0, 0), |known| (1, message_bytes(&known.message)));
-        let bytes = self.bytes - replaced.1 + message_bytes(message);
+        let replaced = self.find(&message.topic).map_or((0, 0), |known| (1, known.message.size()));
+        let bytes = self.bytes - replaced.1 + message.size();
         let is_full = self.count - replaced.0 >= limits.retained_messages_maximum || bytes > limits.retained_bytes_maximum;
         // What replaces a message and does not grow it always finds room, even after the limit was lowered.
         if is_full && !(replaced.0 == 1 && bytes <= self.bytes) {
@@ -121,7 +121,7 @@ impl Retained {
             self.expiring.remove(&(at, topic.clone()));
         }
         self.count -= 1;
-        self.bytes -= message_bytes(&old.message);
+        self.bytes -= old.message.size();
         true
     }
 
