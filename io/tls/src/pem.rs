@@ -1,5 +1,6 @@
 //! Reading PEM files so that a wrong file is named for what it is.
 
+use std::io::Read as _;
 use std::path::Path;
 
 use rustls_pki_types::pem::{Error as PemError, PemObject};
@@ -14,11 +15,15 @@ const MAXIMUM_SIZE: u64 = 16 * 1024 * 1024;
 /// Reads a file whole. The contents are wiped when dropped, because they may hold a key.
 pub(crate) fn read(path: &Path) -> Result<Zeroizing<Vec<u8>>, TlsError> {
     let fail = |source| TlsError::Read { path: path.to_owned(), source };
-    let size = std::fs::metadata(path).map_err(fail)?.len();
-    if size > MAXIMUM_SIZE {
-        return Err(TlsError::file(path, format!("the file has {size} bytes"), "name a PEM file of at most 16 MiB"));
+    let file = std::fs::File::open(path).map_err(fail)?;
+    let expected = file.metadata().map_err(fail)?.len().min(MAXIMUM_SIZE);
+    // Large enough at once: a buffer that grows would leave copies of a key behind. One octet more than allowed, because a device has no size.
+    let mut contents = Zeroizing::new(Vec::with_capacity(usize::try_from(expected).unwrap_or(0).saturating_add(1)));
+    file.take(MAXIMUM_SIZE.saturating_add(1)).read_to_end(&mut contents).map_err(fail)?;
+    if u64::try_from(contents.len()).unwrap_or(u64::MAX) > MAXIMUM_SIZE {
+        return Err(TlsError::file(path, "the file is larger than a PEM file can be", "name a PEM file of at most 16 MiB"));
     }
-    std::fs::read(path).map(Zeroizing::new).map_err(fail)
+    Ok(contents)
 }
 
 /// Every certificate in the PEM file; at least one.

@@ -40,6 +40,7 @@ fn missing_and_wrong_files() {
     check(&rig, &["other.pem", "`CN=other`", "not a certification authority"], |config| config.trust = vec![other.certificate.clone()]);
     fs::write(rig.path("empty.pem"), "").unwrap();
     check(&rig, &["empty.pem", "holds no certificate"], |config| config.trust = vec![rig.path("empty.pem")]);
+    check(&rig, &["/dev/zero", "larger than a PEM file"], |config| config.certificate = "/dev/zero".into());
     fs::write(rig.path("server.der"), &pki.server().der).unwrap();
     check(&rig, &["is DER", "openssl x509 -inform der"], |config| config.certificate = rig.path("server.der"));
 }
