@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use signet_identity::{ClientIdentifierBinding, NamingRule, Template, TemplateError};
+use signet_identity::{ClientIdentifierBinding, NamingRule, Template, TemplateError, TemplateField};
 use signet_policy::AdmissionRules;
 use signet_revocation::StalePolicy;
 use signet_server::{ListenerConfig, TransportConfig};
@@ -212,6 +212,11 @@ fn identity(
         Some(at) if at.value != "any" => {
             let (text, prefix) = at.value.strip_suffix('*').map_or((at.value.as_str(), false), |text| (text, true));
             let template = mapped(&At { value: text.to_owned(), span: at.span.clone() });
+            refuse_claims(at, template.as_ref(), problems);
+            if written.client_identifier.is_some() {
+                let hint = "with `client_identifier` the certificate makes the identifier itself: remove one of the two";
+                problems.at(&at.span, "`bind_client_identifier` has no meaning beside `client_identifier`", Some(hint.to_owned()));
+            }
             match (template, prefix) {
                 (Some(template), true) => ClientIdentifierBinding::Prefix(template),
                 (Some(template), false) => ClientIdentifierBinding::Equals(template),
@@ -227,6 +232,18 @@ fn identity(
         binding,
     };
     (admission, naming.unwrap_or_default())
+}
+
+/// A claim cannot prove a claim: a binding is made of what the certificate says, and of fixed text.
+fn refuse_claims(written: &At<String>, template: Option<&Template>, problems: &Problems) {
+    let claims = [TemplateField::Username, TemplateField::ClientIdentifier];
+    if let Some(claim) = template.and_then(|template| template.fields().find(|field| claims.contains(field))) {
+        problems.at(
+            &written.span,
+            format!("`{}` is what the client claims, so it binds the Client Identifier to nothing", claim.placeholder()),
+            Some("write \"${device}\", \"${device}*\" or a certificate field".to_owned()),
+        );
+    }
 }
 
 fn template(written: &At<String>, problems: &Problems) -> Option<Template> {

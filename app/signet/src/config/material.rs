@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use signet_identity::Leaf;
 use signet_revocation::{Crl, Freshness, StalePolicy};
 use signet_tls::{Credentials, TlsError, TrustAnchors};
 
@@ -26,12 +27,28 @@ pub(super) fn check(config: &Config, problems: &Problems, now: i64) {
 }
 
 fn check_credentials(tls: &Tls, problems: &Problems, now: i64) {
-    let Err(error) = Credentials::load(&tls.certificate.value, &tls.key.value, now) else { return };
+    let (certificate, key) = (&tls.certificate.value, &tls.key.value);
+    let error = match Credentials::load(certificate, key, now) {
+        Ok(credentials) => return check_use(tls, credentials.leaf(), problems),
+        Err(error) => error,
+    };
     let place = match &error {
-        TlsError::Read { path, .. } | TlsError::File { path, .. } if *path == tls.key.value => &tls.key,
+        TlsError::Read { path, .. } | TlsError::File { path, .. } if path == key && key != certificate => &tls.key,
         _ => &tls.certificate,
     };
     complain(place, error, problems);
+}
+
+/// Clients refuse such a server, each in words of its own (RFC 5280 §4.2.1.12).
+fn check_use(tls: &Tls, leaf: &Leaf, problems: &Problems) {
+    if !leaf.allows_server_auth() {
+        let path = tls.certificate.value.display();
+        let message = format!(
+            "`{path}`: the certificate of `{}` is not for servers: its extended key usage does not hold serverAuth",
+            leaf.subject().rfc4514()
+        );
+        problems.at(&tls.certificate.span, message, Some("name a certificate issued for this server, not that of a device".to_owned()));
+    }
 }
 
 fn check_trust(tls: &Tls, problems: &Problems) -> bool {
@@ -111,9 +128,7 @@ fn words(error: TlsError, path: &Path) -> (String, Option<String>) {
     match error {
         TlsError::Read { path, source } => {
             let hint = match source.kind() {
-                std::io::ErrorKind::NotFound => {
-                    "paths are relative to the configuration file; `signet quickstart` makes missing ones of its own"
-                }
+                std::io::ErrorKind::NotFound => "paths are relative to the configuration file",
                 std::io::ErrorKind::PermissionDenied => "run signet as the user that may read it, or change the file's owner",
                 _ => return (format!("cannot read `{}`: {}", path.display(), plain(&source)), None),
             };

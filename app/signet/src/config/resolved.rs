@@ -96,7 +96,7 @@ fn resolve_listeners(files: Vec<super::file::Listener>, base: &Path, problems: &
         );
     }
     let mut names: HashMap<String, ()> = HashMap::new();
-    let mut addresses: HashMap<SocketAddr, String> = HashMap::new();
+    let mut addresses: Vec<(SocketAddr, String)> = Vec::new();
     let mut listeners = Vec::new();
     for (index, file) in files.into_iter().enumerate() {
         let header = file.header.span.clone();
@@ -110,13 +110,26 @@ fn resolve_listeners(files: Vec<super::file::Listener>, base: &Path, problems: &
             if address.port() == 0 {
                 continue;
             }
-            if let Some(other) = addresses.insert(*address, listener.name.clone()) {
-                problems.at(&written.span, format!("`{address}` is bound twice, listener `{other}` has it already"), None);
+            if let Some((taken, other)) = addresses.iter().find(|(taken, _)| collide(*taken, *address)) {
+                let message = if taken == address {
+                    format!("`{address}` is bound twice, listener `{other}` has it already")
+                } else {
+                    format!("`{address}` cannot be bound beside `{taken}` of listener `{other}`: one of them stands for every address")
+                };
+                problems.at(&written.span, message, Some("give one of them another port".to_owned()));
             }
+            addresses.push((*address, listener.name.clone()));
         }
         listeners.push(listener);
     }
     listeners
+}
+
+/// Whether the system would refuse the second of two addresses. IPv6 sockets take no IPv4 connections here.
+fn collide(one: SocketAddr, other: SocketAddr) -> bool {
+    one.port() == other.port()
+        && one.is_ipv4() == other.is_ipv4()
+        && (one.ip() == other.ip() || one.ip().is_unspecified() || other.ip().is_unspecified())
 }
 
 fn rule(index: usize, access: Access, problems: &Problems) -> Option<Rule> {

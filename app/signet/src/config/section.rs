@@ -86,20 +86,23 @@ impl<'a> Section<'a> {
         let (value, span) = self.take(key)?;
         let number = match value {
             DeValue::Integer(integer) => i128::from_str_radix(&integer.as_str().replace('_', ""), integer.radix()).ok(),
-            DeValue::String(text) => size(text).map(i128::from),
+            DeValue::String(text) => match size(text) {
+                Some(size) => Some(i128::from(size)),
+                None => {
+                    let hint = "write a whole number of bytes, or one with a unit: B, KiB, MiB or GiB, such as \"64KiB\"";
+                    self.problems.at(&span, format!("`{text}` is not a size"), Some(hint.to_owned()));
+                    return None;
+                }
+            },
             other => return self.mismatch(key, "a whole number", other, &span),
         };
-        match number.and_then(|number| u64::try_from(number).ok()).filter(|number| (least..=most).contains(number)) {
-            Some(value) => Some(At { value, span }),
-            None => {
-                self.problems.at(
-                    &span,
-                    format!("`{key}` is out of range"),
-                    Some(format!("write a whole number from {least} to {most}; sizes also as \"64KiB\" or \"1MiB\"")),
-                );
-                None
-            }
+        let fits = number.and_then(|number| u64::try_from(number).ok()).filter(|number| (least..=most).contains(number));
+        if fits.is_none() {
+            let found = number.map_or_else(String::new, |number| format!("`{number}` "));
+            let hint = format!("write a whole number from {least} to {most}");
+            self.problems.at(&span, format!("{found}is out of range for `{key}`"), Some(hint));
         }
+        fits.map(|value| At { value, span })
     }
 
     /// A duration with its unit: `"500ms"`, `"30s"`, `"5m"`, `"12h"`, `"7d"`.
@@ -120,7 +123,7 @@ impl<'a> Section<'a> {
             return Some(At { value, span });
         }
         let range = format!("write a duration from {} to {}", written(least), written(most));
-        self.problems.at(&span, format!("`{key}` is out of range"), Some(range));
+        self.problems.at(&span, format!("`{text}` is out of range for `{key}`"), Some(range));
         None
     }
 
@@ -266,7 +269,11 @@ mod tests {
         assert_eq!(value.0.unwrap().value, 65_536);
         assert_eq!(value.1, None);
         assert_eq!(value.2.unwrap().value, 16);
-        assert_eq!(problems, ["`b` is out of range"]);
+        assert_eq!(problems, ["`0` is out of range for `b`"]);
+        let (_, problems) = read("a = \"1MB\"\nb = -1\nc = \"1GiB\"", |section| {
+            (section.number("a", 1, 1 << 20), section.number("b", 1, 9), section.number("c", 1, 99))
+        });
+        assert_eq!(problems, ["`1MB` is not a size", "`-1` is out of range for `b`", "`1073741824` is out of range for `c`"]);
     }
 
     #[test]

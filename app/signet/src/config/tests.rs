@@ -87,7 +87,7 @@ fn every_problem_is_reported_in_one_run() {
             "signet.toml:9:7: `key` must be a string, found a value of type integer",
             "signet.toml:11:7: `devises` is nobody a rule can be for",
             "signet.toml:12:12: `#` in topic pattern `a/#/b`: `+` must stand alone in its level, `#` must be the whole last level",
-            "signet.toml:14:19: `receive_maximum` is out of range",
+            "signet.toml:14:19: `0` is out of range for `receive_maximum`",
         ]
     );
     assert!(found[7].ends_with("hint: did you mean `devices`?"), "{}", found[7]);
@@ -135,6 +135,28 @@ fn what_cannot_work_together_is_refused() {
     assert_eq!(found.len(), 2, "{}", found.join("\n"));
     assert!(found[0].contains("`127.0.0.1:8883` is bound twice, listener `a` has it already") || found[1].contains("is bound twice"));
     assert!(found.iter().any(|problem| problem.contains("two listeners are called `a`")));
+}
+
+#[test]
+fn an_address_for_all_collides_with_one_of_its_port() {
+    let second = "[[listener]]\nname = \"b\"\nbind = [\"0.0.0.0:8883\", \"[::]:8883\"]\ntransport = \"tcp\"\nanonymous = true\n";
+    let found = one(&format!("{}{second}", listener("name = \"a\"")));
+    assert!(
+        found.contains("`0.0.0.0:8883` cannot be bound beside `127.0.0.1:8883` of listener `a`") && found.contains("hint: "),
+        "{found}"
+    );
+    assert_eq!(problems(&format!("{}{}", listener("name = \"a\""), second.replace("8883", "8884"))), Vec::<String>::new());
+}
+
+#[test]
+fn a_binding_to_what_the_client_claims_is_refused() {
+    for claim in ["${client_identifier}", "${username}*", "${device}-${username}"] {
+        let found = one(&listener(&format!("bind_client_identifier = \"{claim}\"")));
+        assert!(found.contains("is what the client claims, so it binds the Client Identifier to nothing"), "{found}");
+    }
+    let found = one(&listener("bind_client_identifier = \"${device}\"\nclient_identifier = \"${cert.serial}\""));
+    assert!(found.contains("`bind_client_identifier` has no meaning beside `client_identifier`"), "{found}");
+    assert_eq!(problems(&listener("bind_client_identifier = \"gw-${cert.serial}*\"")), Vec::<String>::new());
 }
 
 #[test]
@@ -241,6 +263,32 @@ fn an_expired_server_certificate_is_named_with_its_date() {
     assert_eq!(found.len(), 1, "{}", found.join("\n"));
     assert!(found[0].starts_with("signet.toml:4:15: `server.pem`: ") && found[0].contains("expired"), "{}", found[0]);
     assert!(found[0].contains("hint: "), "{}", found[0]);
+}
+
+#[test]
+fn a_certificate_that_is_not_for_servers_is_named() {
+    let set = Set::new();
+    let authority = signet_ledger::AuthorityFiles::new(set.path("ca")).load(Set::now()).unwrap();
+    let key = signet_ledger::PrivateKey::generate(KeyType::P256).unwrap();
+    let name = signet_identity::DeviceName::new("pump-7").unwrap();
+    let request = signet_ca::IssuanceRequest::device(name, key.subject_key().unwrap(), "test");
+    let mut ledger = signet_ledger::MemoryLedger::new();
+    let entropy = signet_ledger::serial_entropy().unwrap();
+    let issued = signet_ca::issue_certificate(&authority, &mut ledger, request, entropy, Set::now()).unwrap();
+    fs::write(set.path("server.pem"), issued.chain_pem()).unwrap();
+    key.write(&set.path("server.key"), signet_ledger::Overwrite::Forced).unwrap();
+    let found = set.problem();
+    assert!(found.starts_with("signet.toml:4:15: `server.pem`: "), "{found}");
+    assert!(found.contains("`CN=pump-7` is not for servers") && found.contains("hint: "), "{found}");
+}
+
+#[test]
+fn one_file_for_both_that_holds_neither_is_named_at_the_certificate() {
+    let set = Set::new();
+    fs::write(set.path("server.pem"), "garbage").unwrap();
+    let text = fs::read_to_string(set.path("signet.toml")).unwrap().replace("server.key", "server.pem");
+    fs::write(set.path("signet.toml"), text).unwrap();
+    assert!(set.problem().starts_with("signet.toml:4:15: `server.pem`: holds no certificate"), "{}", set.problem());
 }
 
 #[test]
