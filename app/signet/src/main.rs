@@ -8,6 +8,7 @@ mod data_lock;
 mod exit;
 mod flags;
 mod hint;
+mod inventory;
 mod log;
 mod office;
 mod output;

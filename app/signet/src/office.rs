@@ -12,6 +12,7 @@ use crate::config::{self, CaConfig, Config};
 use crate::exit::Exit;
 use crate::flags::ConfigFlag;
 use crate::hint::{Failure, plain};
+use crate::inventory;
 use crate::output;
 
 /// Where the CA, the inventory and the admin socket are.
@@ -57,7 +58,9 @@ pub(crate) fn settings(ca: &CaConfig) -> Settings {
 pub(crate) fn open_administration(places: &Places) -> Result<Administration, Failure> {
     let authority = ca_files::load_authority(&places.ca.dir)?;
     let ledger = open_ledger(places)?;
-    Ok(Administration::new(Box::new(ledger), authority, settings(&places.ca)))
+    let administration = Administration::new(Box::new(ledger), authority, settings(&places.ca));
+    inventory::check(places, &administration)?;
+    Ok(administration)
 }
 
 pub(crate) fn open_ledger(places: &Places) -> Result<DurableLedger, Failure> {

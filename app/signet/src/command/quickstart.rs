@@ -24,7 +24,7 @@ use crate::output;
 /// The device everything is shown with.
 const DEVICE: &str = "pump-7";
 
-const ELSEWHERE: &str = "quickstart writes into the current directory; --dir DIR names another one";
+const ELSEWHERE: &str = "quickstart writes into the current directory, or where --dir DIR says";
 
 const DEFAULT_PORT: u16 = 8883;
 
@@ -64,10 +64,17 @@ pub(crate) fn run(flags: &Quickstart) -> Result<Exit, Failure> {
             write_public(&path, template(flags.port.unwrap_or(DEFAULT_PORT)).as_bytes()).map_err(failed)?;
             written.push(path.clone());
         }
-        say_written(&written, dir);
+        if !written.is_empty() {
+            say_written(&written);
+        }
         warn_if_revoked(&administration);
     }
+    // Files that were there already are as good as they were: only now is it known whether that is good enough.
     let mut config = config::load(&path, unix_seconds()).map_err(|error| error.report(&path))?;
+    if written.is_empty() {
+        let place = if dir == Path::new(".") { "this directory".to_owned() } else { format!("`{}`", dir.display()) };
+        output::data(&format!("Everything is in {place} already; nothing was changed."));
+    }
     if let Some(port) = flags.port {
         use_port(&mut config, port);
     }
@@ -108,11 +115,11 @@ fn tls_port(config: &Config) -> Option<u16> {
 }
 
 fn issue_server(dir: &Path, administration: &Administration, caller: &Caller, written: &mut Vec<PathBuf>) -> Result<(), Failure> {
-    let certificate = below(dir, "server/server.pem");
+    let (certificate, key_file) = (below(dir, "server/server.pem"), below(dir, "server/server.key"));
     if certificate.exists() {
-        return Ok(());
+        return has_key(&certificate, &key_file);
     }
-    let key = subject_key(&below(dir, "server/server.key"), written)?;
+    let key = subject_key(&key_file, written)?;
     let chain = administration.add_server(server_names(), key, caller).map_err(office::problem)?.chain_pem;
     write_public(&certificate, chain.as_bytes()).map_err(failed)?;
     written.push(certificate);
@@ -122,7 +129,7 @@ fn issue_server(dir: &Path, administration: &Administration, caller: &Caller, wr
 fn issue_device(dir: &Path, administration: &Administration, caller: &Caller, written: &mut Vec<PathBuf>) -> Result<(), Failure> {
     let files = DeviceFiles::new(&below(dir, "devices"), DEVICE);
     if files.certificate.exists() {
-        return Ok(());
+        return has_key(&files.certificate, &files.key);
     }
     let key = subject_key(&files.key, written)?;
     let request = AddDevice { name: DEVICE.to_owned(), key: DeviceKey::PublicKey(hex::encode(key.spki())), days: None };
@@ -130,6 +137,16 @@ fn issue_device(dir: &Path, administration: &Administration, caller: &Caller, wr
     write_public(&files.certificate, chain.as_bytes()).map_err(failed)?;
     written.push(files.certificate);
     Ok(())
+}
+
+/// A lost key cannot be made again, and the lines to try would end in an error: better said here.
+fn has_key(certificate: &Path, key: &Path) -> Result<(), Failure> {
+    if key.exists() {
+        return Ok(());
+    }
+    let (certificate, key) = (certificate.display(), key.display());
+    Err(Failure::new(format!("`{key}` is missing, and without it `{certificate}` is of no use"))
+        .hint(format!("put the key back; if it is lost, move `{certificate}` away and run quickstart again: it makes a new pair")))
 }
 
 /// The public half of a key file, which is made if it is not there: a first run may have been cut short behind it.
@@ -170,12 +187,7 @@ fn template(port: u16) -> String {
     if bind("probe", &[any_ipv6]).is_ok() { text } else { text.replace(&format!(", \"[::]:{port}\""), "") }
 }
 
-fn say_written(written: &[PathBuf], dir: &Path) {
-    if written.is_empty() {
-        let place = if dir == Path::new(".") { "this directory".to_owned() } else { format!("`{}`", dir.display()) };
-        output::data(&format!("Everything is in {place} already; nothing was changed."));
-        return;
-    }
+fn say_written(written: &[PathBuf]) {
     output::data("Wrote:");
     for path in written {
         output::data(&format!("  {:<24} {}", path.display().to_string(), describe(path)));

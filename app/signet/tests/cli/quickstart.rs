@@ -88,6 +88,52 @@ fn a_directory_cut_short_is_finished() {
 }
 
 #[test]
+fn a_lost_key_is_named_and_not_passed_over() {
+    let rig = Rig::new();
+    rig.run(&["quickstart", "--no-serve"]).expect(0);
+    for (key, certificate) in [("devices/pump-7.key", "devices/pump-7.pem"), ("server/server.key", "server/server.pem")] {
+        let kept = rig.read(key);
+        std::fs::remove_file(rig.path(key)).unwrap();
+        let ended = rig.run(&["quickstart", "--no-serve"]).expect(1);
+        assert!(ended.err.contains(&format!("`{key}` is missing, and without it `{certificate}` is of no use")), "{}", ended.err);
+        assert!(ended.err.contains("\nhint: ") && ended.out.is_empty(), "{ended:?}");
+        std::fs::rename(rig.path(certificate), rig.path("aside.pem")).unwrap();
+        rig.run(&["quickstart", "--no-serve"]).expect(0);
+        assert_ne!(rig.read(key), kept);
+    }
+}
+
+#[test]
+fn what_is_not_good_enough_to_start_is_not_called_complete() {
+    let rig = Rig::new();
+    rig.run(&["quickstart", "--no-serve"]).expect(0);
+    rig.write("server/server.key", "");
+    let ended = rig.run(&["quickstart", "--no-serve"]).expect(3);
+    assert!(ended.err.contains("`server/server.key`: holds no private key") && ended.out.is_empty(), "{ended:?}");
+}
+
+#[test]
+fn a_lost_inventory_does_not_forget_who_is_revoked() {
+    let rig = Rig::quickstarted();
+    rig.run(&["device", "revoke", "pump-7"]).expect(0);
+    let list = rig.read("ca/crl.pem");
+    std::fs::rename(rig.path("data"), rig.path("aside")).unwrap();
+    for command in [vec!["serve"], vec!["quickstart", "--no-serve"], vec!["ca", "crl"], vec!["device", "add", "x"]] {
+        let ended = rig.run(&command).expect(1);
+        assert!(ended.err.contains("`ca/crl.pem` is list number 2 with 1 revoked certificate"), "{command:?}: {}", ended.err);
+        assert!(ended.err.contains("`data/ledger.redb` has signed none") && ended.err.contains("\nhint: "), "{}", ended.err);
+        assert_eq!(rig.read("ca/crl.pem"), list, "{command:?} overwrote the list");
+    }
+    std::fs::remove_dir_all(rig.path("data")).unwrap();
+    std::fs::rename(rig.path("aside"), rig.path("data")).unwrap();
+    rig.run(&["ca", "crl"]).expect(0);
+    // Who means it says so.
+    std::fs::remove_dir_all(rig.path("data")).unwrap();
+    std::fs::rename(rig.path("ca/crl.pem"), rig.path("aside.pem")).unwrap();
+    rig.run(&["ca", "crl"]).expect(0);
+}
+
+#[test]
 fn a_taken_port_is_named_before_anything_is_written() {
     let taken = std::net::TcpListener::bind("0.0.0.0:0").unwrap();
     let port = taken.local_addr().unwrap().port().to_string();
