@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 use signet_ca::KeyType;
+use signet_identity::DeviceName;
 use signet_revocation::Reason;
 
 use crate::command::{publish, subscribe};
@@ -173,12 +174,13 @@ pub(crate) enum Device {
 #[derive(Debug, Args)]
 pub(crate) struct DeviceAdd {
     /// Name of the device: what topics, rules and revocation know it by
+    #[arg(value_parser = device_name)]
     pub(crate) name: String,
     /// Sign this certification request (PEM or DER) instead of making a key
     #[arg(long, value_name = "FILE", conflicts_with = "key_type")]
     pub(crate) csr: Option<PathBuf>,
     /// Days of validity [default: the configuration's device_validity, 365]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=36_500))]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=36_500), allow_negative_numbers = true)]
     pub(crate) days: Option<u32>,
     /// Kind of key to make: p256, p384, ed25519, rsa2048, rsa3072, rsa4096 [default: p256]
     #[arg(long, value_name = "TYPE", value_parser = key_type)]
@@ -194,6 +196,11 @@ pub(crate) struct DeviceAdd {
     pub(crate) json: bool,
     #[command(flatten)]
     pub(crate) config: ConfigFlag,
+}
+
+/// Checked before anything is made of it, above all a file name.
+fn device_name(text: &str) -> Result<String, String> {
+    DeviceName::new(text).map(|_| text.to_owned()).map_err(|error| error.to_string())
 }
 
 fn key_type(text: &str) -> Result<KeyType, String> {

@@ -3,9 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use signet_admin::api::{AddDevice, AddedDevice, Certificate, DeviceKey, Revoke, RevokeReport};
-use signet_ca::{CSR_BYTES_MAX, KeyType};
-use signet_identity::DeviceName;
+use signet_ca::{CSR_BYTES_MAX, Csr, KeyType};
 use signet_ledger::{FileError, Overwrite, PrivateKey, write_public};
+use signet_net::unix_seconds;
 
 use crate::exit::Exit;
 use crate::flags::{Device, DeviceAdd};
@@ -54,19 +54,18 @@ impl DeviceFiles {
 }
 
 fn add(flags: &DeviceAdd) -> Result<(), Failure> {
-    // Checked before anything is made of it, above all a file name.
-    DeviceName::new(&flags.name).map_err(|error| Failure::new(error.to_string()))?;
     let files = DeviceFiles::new(&flags.out, &flags.name);
     let key_file = flags.csr.is_none().then_some(&files.key);
     if let Some(path) = key_file.into_iter().chain([&files.certificate]).find(|path| !flags.force && path.symlink_metadata().is_ok()) {
         return Err(exists(path));
     }
+    let request = flags.csr.as_deref().map(read_csr).transpose()?;
     let office = Office::open_or_begin(&Places::find(&flags.config)?)?;
     std::fs::create_dir_all(&flags.out).map_err(|error| Failure::file("create", &flags.out, &error))?;
     let overwrite = if flags.force { Overwrite::Forced } else { Overwrite::Never };
-    let added = match &flags.csr {
+    let added = match request {
         Some(csr) => {
-            let request = AddDevice { name: flags.name.clone(), key: DeviceKey::Csr(hex::encode(read_csr(csr)?)), days: flags.days };
+            let request = AddDevice { name: flags.name.clone(), key: DeviceKey::Csr(hex::encode(csr)), days: flags.days };
             office.add_device(&request)?
         }
         None => {
@@ -75,6 +74,7 @@ fn add(flags: &DeviceAdd) -> Result<(), Failure> {
         }
     };
     write_public(&files.certificate, added.chain_pem.as_bytes()).map_err(file_failed)?;
+    notes(flags, &added.certificate, &office).iter().for_each(|note| output::note(note));
     if flags.json {
         return output::json(&added.certificate);
     }
@@ -84,6 +84,24 @@ fn add(flags: &DeviceAdd) -> Result<(), Failure> {
         output::data(&format!("  key          {}  (0600)", files.key.display()));
     }
     Ok(())
+}
+
+/// What somebody who reads the result could overlook: a validity cut short, and earlier certificates, which a new one does not end.
+fn notes(flags: &DeviceAdd, issued: &Certificate, office: &Office) -> Vec<String> {
+    let mut notes = Vec::new();
+    // Dates in this form sort as text. A minute is for the time between issuing and now.
+    let wished = flags.days.map(|days| signet_admin::date(unix_seconds() + i64::from(days) * 86_400 - 60));
+    if wished.is_some_and(|wished| issued.not_after < wished) {
+        notes.push(format!("note: the certificate ends with the issuing CA, on {}", day(&issued.not_after)));
+    }
+    let known = office.show(&flags.name).unwrap_or_default();
+    for earlier in known.iter().filter(|known| known.status == "valid" && known.serial != issued.serial) {
+        notes.push(format!(
+            "note: an earlier certificate of {} stays valid; to end it: signet device revoke {}",
+            flags.name, earlier.serial
+        ));
+    }
+    notes
 }
 
 /// Certifies a key made here. The key is on disk before it is certified: a certificate whose key was lost is worth nothing.
@@ -113,7 +131,10 @@ fn read_csr(path: &Path) -> Result<Vec<u8>, Failure> {
     if usize::try_from(size).unwrap_or(usize::MAX) > CSR_BYTES_MAX {
         return Err(Failure::new(format!("`{}` has {size} bytes, a certification request has at most {CSR_BYTES_MAX}", path.display())));
     }
-    std::fs::read(path).map_err(|error| Failure::file("read", path, &error))
+    let bytes = std::fs::read(path).map_err(|error| Failure::file("read", path, &error))?;
+    // Whoever signs looks again; here it is known which file is wrong.
+    Csr::parse(&bytes).map_err(|error| Failure::new(format!("`{}`: {error}", path.display())))?;
+    Ok(bytes)
 }
 
 fn exists(path: &Path) -> Failure {

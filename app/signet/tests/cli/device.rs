@@ -39,8 +39,12 @@ fn keys_are_overwritten_only_by_force() {
     assert_eq!(rig.read("devices/pump-7.key"), before);
     let list: Value = serde_json::from_str(&rig.run(&["device", "list", "--json"]).expect(0).out).unwrap();
     assert_eq!(list.as_array().unwrap().len(), 2, "a refused add issued a certificate");
-    rig.run(&["device", "add", "pump-7", "--force"]).expect(0);
+    let forced = rig.run(&["device", "add", "pump-7", "--force", "--days", "9000"]).expect(0).err;
     assert_ne!(rig.read("devices/pump-7.key"), before);
+    let first = list[1]["serial"].as_str().unwrap();
+    let earlier = format!("note: an earlier certificate of pump-7 stays valid; to end it: signet device revoke {first}\n");
+    assert!(forced.contains(&earlier), "{forced}");
+    assert!(forced.contains("note: the certificate ends with the issuing CA, on "), "{forced}");
     rig.run(&["device", "revoke", "pump-7"]).expect(0);
     let shown: Value = serde_json::from_str(&rig.run(&["device", "show", "pump-7", "--json"]).expect(0).out).unwrap();
     assert!(shown.as_array().unwrap().iter().all(|one| one["status"] == "revoked"), "a name means every certificate: {shown}");
@@ -53,13 +57,15 @@ fn what_is_not_there_ends_with_4_and_nonsense_with_1_or_2() {
         let ended = rig.run(&command).expect(4);
         assert!(ended.err.contains("hint: `signet device list` shows all of them"), "{}", ended.err);
     }
-    let ended = rig.run(&["device", "add", "../pump"]).expect(1);
+    let ended = rig.run(&["device", "add", "../pump"]).expect(2);
     assert!(ended.err.contains("`../pump` cannot be a device name"), "{}", ended.err);
+    let ended = rig.run(&["device", "add", "pump-8", "--days", "-1"]).expect(2);
+    assert!(ended.err.contains("-1 is not in 1..=36500"), "{}", ended.err);
     let ended = rig.run(&["device", "revoke", "pump-7", "--reason", "keycompromize"]).expect(2);
     assert!(ended.err.contains("did you mean `keyCompromise`?"), "{}", ended.err);
     rig.write("x.csr", "nonsense");
     let ended = rig.run(&["device", "add", "pump-8", "--csr", "x.csr"]).expect(1);
-    assert!(ended.err.contains("certification request"), "{}", ended.err);
+    assert!(ended.err.contains("`x.csr`: the certification request is neither PEM nor DER"), "{}", ended.err);
     assert!(!rig.path("devices/pump-8.pem").exists());
 }
 
