@@ -22,7 +22,14 @@ struct Watched {
     path: PathBuf,
     /// Who may have signed it: the listener's trust anchors.
     issuers: Vec<IssuerCertificate>,
-    stamp: Option<Stamp>,
+    /// `None`: not looked at yet.
+    seen: Option<Seen>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Seen {
+    Nothing,
+    File(Stamp),
 }
 
 /// What changes when a file is written or replaced.
@@ -60,7 +67,7 @@ impl CrlFiles {
                 match files.iter_mut().find(|known| known.path == file.value) {
                     // Two listeners name the same file: whoever either of them trusts may have signed it.
                     Some(known) => known.issuers.extend(issuers.iter().cloned()),
-                    None => files.push(Watched { path: file.value.clone(), issuers: issuers.clone(), stamp: None }),
+                    None => files.push(Watched { path: file.value.clone(), issuers: issuers.clone(), seen: None }),
                 }
             }
         }
@@ -77,16 +84,14 @@ impl CrlFiles {
         let mut events = Vec::new();
         for file in &mut self.files {
             // Looked at before reading: a write in between shows as another change next time.
-            let stamp = Stamp::of(&file.path);
-            if stamp.is_some() && stamp == file.stamp {
+            // A file that is missing, or bad, is reported when it becomes so, not every second after.
+            let seen = Some(Stamp::of(&file.path).map_or(Seen::Nothing, Seen::File));
+            if seen == file.seen {
                 continue;
             }
-            let had_gone = stamp.is_none() && file.stamp.is_none();
-            file.stamp = stamp;
+            file.seen = seen;
             match read(&file.path, &file.issuers) {
                 Ok(crls) => events.extend(crls.into_iter().map(|crl| put_in_force(&file.path, crl, revocations, now))),
-                // A file that is missing is reported when it goes, not every second after.
-                Err(_) if had_gone => {}
                 Err(message) => events.push(CrlEvent::Refused { path: file.path.clone(), message }),
             }
         }
@@ -113,6 +118,10 @@ pub(crate) fn read(path: &Path, issuers: &[IssuerCertificate]) -> Result<Vec<Crl
     let metadata = fs::metadata(path).map_err(|error| format!("cannot be read: {}", plain(&error)))?;
     if usize::try_from(metadata.len()).unwrap_or(usize::MAX) > Crl::MAXIMUM_SIZE {
         return Err(format!("has {} bytes, more than the limit of {}", metadata.len(), Crl::MAXIMUM_SIZE));
+    }
+    // A pipe would block whoever looks at the files, for as long as nobody writes.
+    if !metadata.is_file() {
+        return Err("is not a file".to_owned());
     }
     let bytes = fs::read(path).map_err(|error| format!("cannot be read: {}", plain(&error)))?;
     Crl::parse_pem_or_der(&bytes, issuers, &CrlSignatureVerifier).map_err(|error| error.to_string())
@@ -143,5 +152,35 @@ fn put_in_force(path: &Path, crl: Crl, revocations: &CurrentRevocations, now: i6
             },
         },
         Err(error) => CrlEvent::Refused { path: path.to_owned(), message: error.to_string() },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use signet_revocation::RevocationIndex;
+
+    use super::*;
+
+    #[test]
+    fn what_cannot_be_read_is_reported_once_and_again_when_it_changes() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("crl.pem");
+        let mut files = CrlFiles { files: vec![Watched { path: path.clone(), issuers: Vec::new(), seen: None }] };
+        let revocations = CurrentRevocations::new(RevocationIndex::new());
+        let mut complaint = || match files.poll(&revocations, 0).as_slice() {
+            [] => None,
+            [CrlEvent::Refused { message, .. }] => Some(message.clone()),
+            more => panic!("{more:?}"),
+        };
+        assert!(complaint().unwrap().contains("cannot be read"), "missing from the start");
+        assert_eq!(complaint(), None);
+        fs::write(&path, "half").unwrap();
+        assert!(complaint().is_some());
+        assert_eq!(complaint(), None);
+        fs::remove_file(&path).unwrap();
+        assert!(complaint().is_some());
+        let made = std::process::Command::new("mkfifo").arg(&path).status().unwrap();
+        assert!(made.success());
+        assert_eq!(complaint().as_deref(), Some("is not a file"), "a pipe must not be waited for");
     }
 }
