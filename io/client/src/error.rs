@@ -74,6 +74,9 @@ pub enum ClientError {
     /// The broker sent bytes that are not MQTT.
     #[error("the broker sent a malformed packet: {0}")]
     Malformed(#[from] DecodeError),
+    /// A plain connection was answered with a TLS alert.
+    #[error("this port speaks TLS, and we did not")]
+    SpeaksTls,
     /// The broker sent a packet that has no place here.
     #[error("the broker sent {packet}, which was not expected")]
     Unexpected {
@@ -110,6 +113,7 @@ impl ClientError {
             }
             Self::Tls(error) => tls_words(error).1,
             Self::Refused { reason_code, .. } => refusal_hint(*reason_code).map(Into::into),
+            Self::SpeaksTls => Some("give the CA of its certificate with `--cafile FILE`; `-p 1883` is usual for plain MQTT".into()),
             Self::Closed { when: BEFORE_CONNACK } => Some(
                 "a TLS listener answers a plain connection like this (give `--cafile`), and so does a broker that refuses the certificate"
                     .into(),
@@ -134,7 +138,7 @@ impl ClientError {
             },
             Self::Unexpected { .. } => 2,
             Self::Closed { .. } | Self::Lost(_) => 7,
-            Self::Tls(_) => 8,
+            Self::Tls(_) | Self::SpeaksTls => 8,
             Self::NotSupported { .. } => 10,
             Self::Unreachable { .. } => 14,
             Self::Resolve { .. } => 15,

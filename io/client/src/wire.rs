@@ -11,6 +11,9 @@ use crate::{ClientError, Interrupter, Transport};
 /// How much is read from the socket at a time.
 const READ_CHUNK: usize = 16 * 1024;
 
+/// Content type alert and the major version of every TLS (RFC 8446 §5.1).
+const TLS_ALERT: [u8; 2] = [21, 3];
+
 /// A connection on which whole packets travel.
 #[derive(Debug)]
 pub struct Wire {
@@ -79,10 +82,14 @@ impl Wire {
     /// Waits for one whole packet until `deadline`; without one, for ever.
     ///
     /// # Errors
-    /// [`ClientError::Malformed`] when the broker sends something that is not MQTT, [`ClientError::Lost`] or a TLS error when the
-    /// connection breaks.
+    /// [`ClientError::Malformed`] when the broker sends something that is not MQTT, [`ClientError::SpeaksTls`] when that is TLS,
+    /// [`ClientError::Lost`] or a TLS error when the connection breaks.
     pub fn receive(&mut self, deadline: Option<Instant>) -> Result<Received, ClientError> {
         loop {
+            // A TLS alert record, which no MQTT packet looks like: a server never sends CONNECT.
+            if self.inbound.starts_with(&TLS_ALERT) {
+                return Err(ClientError::SpeaksTls);
+            }
             if let Some((packet, consumed)) = self.decoder.decode(&self.inbound)? {
                 bytes::Buf::advance(&mut self.inbound, consumed);
                 return Ok(Received::Packet(packet));

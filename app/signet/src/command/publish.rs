@@ -25,10 +25,12 @@ Exit codes:
   0        every message was handed over (QoS 1 and 2: acknowledged)
   1-5      MQTT 3.1.1: the code with which the broker refused the connection;
            1 also for a file or stdin that cannot be read
-  2        the command line is wrong, or the broker broke the protocol
+  2        the command line is wrong, or a packet came that has no place
   7, 8     connection lost; TLS failed
+  10, 25   the broker does not support what was asked for; message too large
   14, 15   no connection; unknown host
-  27       no answer in time
+  19, 27   no answer to a PINGREQ; no answer in time
+  21       what the broker sent is not MQTT
   128-162  MQTT 5.0: the reason code with which the broker refused the
            connection or a message, or disconnected us";
 

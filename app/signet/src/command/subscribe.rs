@@ -19,10 +19,12 @@ const EXIT_CODES: &str = "\
 Exit codes:
   0        ended by -C, -E or a signal
   1-5      MQTT 3.1.1: the code with which the broker refused the connection
-  2        the command line is wrong, or the broker broke the protocol
+  2        the command line is wrong, or a packet came that has no place
   7, 8     connection lost; TLS failed
+  10       the broker does not support what was asked for
   14, 15   no connection; unknown host
-  27       -W ended it
+  19, 21   no answer to a PINGREQ; what the broker sent is not MQTT
+  27       -W ended it, or the broker did not answer in time
   128-162  the reason code with which the broker refused the connection
            (MQTT 5.0) or every subscription, or disconnected us";
 

@@ -78,6 +78,28 @@ fn soon() -> Option<Instant> {
 }
 
 #[test]
+fn a_tls_port_is_recognized_by_its_alert() {
+    let (mut options, broker_of_others) = broker(ProtocolVersion::V5, Connack::default(), |_| {});
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let other = std::mem::replace(&mut options.endpoint.port, listener.local_addr().unwrap().port());
+    let thread = std::thread::spawn(move || {
+        let (mut socket, _) = listener.accept().unwrap();
+        // internal_error, fatal
+        socket.write_all(&[21, 3, 3, 0, 2, 2, 80]).unwrap();
+        let mut rest = Vec::new();
+        let _ = socket.read_to_end(&mut rest);
+    });
+    let error = Client::connect(&options, Trace::off()).unwrap_err();
+    assert_eq!(error.to_string(), "this port speaks TLS, and we did not");
+    assert!(error.hint().unwrap().contains("--cafile"));
+    assert_eq!(error.exit_code(), 8);
+    thread.join().unwrap();
+    options.endpoint.port = other;
+    drop(Client::connect(&options, Trace::off()).unwrap());
+    broker_of_others.join().unwrap();
+}
+
+#[test]
 fn a_refused_connection_is_told_with_the_brokers_reason() {
     let mut connack = Connack { reason_code: ReasonCode::ClientIdentifierNotValid, ..Connack::default() };
     connack.properties.reason_string = Some("identifier belongs to pump-8".into());
