@@ -18,8 +18,10 @@ use signet_broker::{Broker, ConnectionId, Context, Input, KickCause, Moment, Out
 use signet_net::{Kick, LinkId};
 use signet_policy::Ruleset;
 use signet_store::MemoryStore;
+use signet_tls::Check;
 
 use crate::link::{Accepted, Link, Phase};
+use crate::log;
 use crate::mailbox::{Mail, Mailbox};
 use crate::pipe::Scratch;
 use crate::shared::Shared;
@@ -260,7 +262,15 @@ impl Shard {
         };
         link.confirmations.push(done);
         let (cause, will) = match cause {
-            signet_net::KickCause::Revoked(reason) => (KickCause::Revoked(reason.name()), self.shared.will_on_revoke),
+            signet_net::KickCause::Revoked(reason) => {
+                if link.phase == Phase::ExpectConnect {
+                    // The broker does not know it yet, so nobody else will say why it ended.
+                    let found = format!("the certificate was revoked ({}) before the client sent CONNECT", reason.name());
+                    log::refused(link, Check::Revocation, found, "issue a new certificate with `signet device add NAME`");
+                    self.count_refused();
+                }
+                (KickCause::Revoked(reason.name()), self.shared.will_on_revoke)
+            }
             signet_net::KickCause::Administrative(why) => {
                 tracing::info!(connection = id.number(), "disconnected by an operator: {why}");
                 (KickCause::Administrative, WillRule::Publish)

@@ -32,6 +32,7 @@ fn live_sessions_end_with_the_reason() {
     modern.expect_closed();
     old.expect_closed();
     silent.expect_closed();
+    await_log(&["signet::refused", "CN=pump-7", "check=\"revocation\"", "revoked (keyCompromise) before the client sent CONNECT"]);
     bystander.expect_silence();
     assert_eq!(rig.server.connections().len(), 1);
 
