@@ -9,6 +9,7 @@ use signet_net::{Confirmation, LinkId, Transport};
 
 use crate::inbound::Inbound;
 use crate::listener::{Listener, Place};
+use crate::log::DenialLog;
 use crate::outbox::Outbox;
 use crate::pipe::Pipe;
 
@@ -66,6 +67,8 @@ pub(crate) struct Link {
     pub(crate) dirty: bool,
     /// Not read because too much waits to be written.
     pub(crate) paused: bool,
+    /// How many of its refusals are in the log.
+    pub(crate) denials: DenialLog,
     /// Who waits until this connection is closed.
     pub(crate) confirmations: Vec<Confirmation>,
 }

@@ -5,6 +5,37 @@ use signet_tls::{Check, Refusal};
 
 use crate::link::Link;
 
+/// Refused publishes and subscriptions of one connection that are logged in [`DENIALS_TIME`]. A client may be refused as fast as it can send;
+/// the disk that holds the log must not fill as fast.
+const DENIALS_LOGGED: u32 = 10;
+
+/// Milliseconds.
+const DENIALS_TIME: u64 = 10_000;
+
+/// How much of one connection's refusals is in the log.
+#[derive(Default)]
+pub(crate) struct DenialLog {
+    /// When the present time began, in milliseconds of the server's clock.
+    since: u64,
+    logged: u32,
+    unlogged: u64,
+}
+
+impl DenialLog {
+    /// Whether one more is logged now; then says how many were left out since the last one that was.
+    pub(crate) fn admit(&mut self, now: u64) -> Option<u64> {
+        if now.saturating_sub(self.since) >= DENIALS_TIME {
+            (self.since, self.logged) = (now, 0);
+        }
+        if self.logged >= DENIALS_LOGGED {
+            self.unlogged += 1;
+            return None;
+        }
+        self.logged += 1;
+        Some(std::mem::take(&mut self.unlogged))
+    }
+}
+
 /// One line for a client that is refused after its handshake, with its certificate if it has one.
 pub(crate) fn refused(link: &Link, check: Check, found: impl Into<String>, hint: impl Into<String>) {
     let refusal = match link.peer.as_ref().and_then(|peer| peer.identity()) {
@@ -61,7 +92,26 @@ pub(crate) fn event(event: &Event, link: Option<&Link>) {
     }
 }
 
+/// What [`DenialLog`] kept out of the log.
+pub(crate) fn denials_left_out(link: &Link, count: u64) {
+    tracing::warn!(target: "signet::denied", connection = link.id.number(), address = %link.address, "{count} more refusals of this connection are not in the log");
+}
+
 /// Why the broker closes, for people who follow one connection.
 pub(crate) fn closing(link: &Link, cause: &CloseCause) {
     tracing::debug!(target: "signet::connection", connection = link.id.number(), address = %link.address, "closing: {cause}");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_flood_of_refusals_is_a_few_lines_and_a_count() {
+        let mut log = DenialLog::default();
+        assert_eq!((0..100).filter_map(|_| log.admit(5_000)).collect::<Vec<_>>(), [0; 10]);
+        assert_eq!(log.admit(9_999), None);
+        assert_eq!(log.admit(10_000), Some(91), "the time is over, and what was left out is said");
+        assert_eq!(log.admit(10_000), Some(0));
+    }
 }

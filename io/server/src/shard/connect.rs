@@ -12,7 +12,7 @@ use signet_tls::{Check, TlsConnection};
 use super::{Shard, closing};
 use crate::inbound::Inbound;
 use crate::link::{Accepted, Link, Phase};
-use crate::log;
+use crate::log::{self, DenialLog};
 use crate::mailbox::Mail;
 use crate::outbox::{Outbox, Outgoing};
 use crate::pipe::Pipe;
@@ -69,6 +69,7 @@ impl Shard {
             queued: false,
             dirty: false,
             paused: false,
+            denials: DenialLog::default(),
             confirmations: Vec::new(),
         });
         if let Err(error) = self.watch(&mut link) {

@@ -59,7 +59,16 @@ impl Shard {
     }
 
     /// Logs an event. A CONNECT that only the owner of the session could refuse gets the same line as any other refused device.
-    fn note_event(&self, event: &Event) {
+    fn note_event(&mut self, event: &Event) {
+        if let Event::Denied { connection: Some(connection), .. } = event
+            && let Some(link) = self.links.get_mut(&LinkId::from_number(connection.0))
+        {
+            match link.denials.admit(self.now) {
+                None => return,
+                Some(0) => {}
+                Some(unlogged) => log::denials_left_out(link, unlogged),
+            }
+        }
         let link = event.connection().and_then(|connection| self.links.get(&LinkId::from_number(connection.0)));
         if let (Event::IdentifierRefused { client_identifier, owner, claimant, .. }, Some(link)) = (event, link) {
             let identifier = shown(client_identifier.as_str());
