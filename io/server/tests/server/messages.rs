@@ -58,6 +58,77 @@ fn packets_sent_together_with_connect_move_with_the_connection() {
     }
 }
 
+/// Both shards get far more for each other than a mailbox takes, so that both hold back. Nothing is lost, nothing changes its order, nobody waits
+/// for ever.
+#[test]
+fn two_shards_that_flood_each_other_lose_and_reorder_nothing() {
+    const MESSAGES: usize = 400;
+    let shards = 2;
+    let rig = Rig::with(shards, |config| {
+        config.limits.queued_bytes_maximum = 1 << 30;
+        config.limits.queued_messages_maximum = 100_000;
+    });
+    let text = "x".repeat(100_000);
+    std::thread::scope(|scope| {
+        for shard in 0..shards {
+            let name = identifier_on(shard, shards, "subscriber");
+            let mut subscriber = Device::connect(&rig.tcp(), ProtocolVersion::V5, &name);
+            subscriber.subscribe(&format!("to/{shard}"), QoS::AtLeastOnce);
+            let mut publisher = Device::connect(&rig.tcp(), ProtocolVersion::V5, &identifier_on(1 - shard, shards, "publisher"));
+            let text = &text;
+            scope.spawn(move || {
+                let mut bytes = bytes::BytesMut::new();
+                for number in 0..MESSAGES {
+                    let publish = publish_packet(&format!("to/{shard}"), &format!("{number}-{text}"), QoS::AtLeastOnce, false);
+                    let packet_id = signet_mqtt::PacketId::new(u16::try_from(number + 1).unwrap());
+                    let publish = signet_mqtt::Publish { packet_id, ..publish };
+                    signet_mqtt::encode(&Packet::Publish(publish), ProtocolVersion::V5, &mut bytes);
+                }
+                publisher.send_raw(&bytes);
+                for number in 1..=MESSAGES {
+                    let packet = publisher.expect();
+                    assert!(matches!(packet, Packet::Puback(ref ack) if usize::from(ack.packet_id.get()) == number), "{packet:?}");
+                }
+            });
+            scope.spawn(move || {
+                for number in 0..MESSAGES {
+                    let publish = subscriber.expect_publish();
+                    assert!(publish.payload.starts_with(format!("{number}-").as_bytes()), "message {number} is not the next");
+                }
+            });
+        }
+    });
+}
+
+/// The connection moves in the middle of a packet, and what is left of it comes octet by octet.
+#[test]
+fn a_connection_that_moves_in_the_middle_of_a_packet() {
+    let shards = 4;
+    let rig = Rig::new(shards);
+    let mut subscriber = Device::connect(&rig.tcp(), ProtocolVersion::V5, "subscriber");
+    subscriber.subscribe("#", QoS::AtLeastOnce);
+    for round in 0..4 {
+        let name = identifier_on(2, shards, &format!("pieces-{round}"));
+        let mut bytes = bytes::BytesMut::new();
+        signet_mqtt::encode(&Packet::Connect(Box::new(connect_packet(ProtocolVersion::V5, &name))), ProtocolVersion::V5, &mut bytes);
+        let connect = bytes.len();
+        for number in 0..3 {
+            let publish = publish_packet("pieces", &format!("{round}-{number}"), QoS::AtMostOnce, false);
+            signet_mqtt::encode(&Packet::Publish(publish), ProtocolVersion::V5, &mut bytes);
+        }
+        let mut device = Device::open(&rig.tcp(), ProtocolVersion::V5);
+        let (with_connect, rest) = bytes.split_at(connect + 3);
+        device.send_raw(with_connect);
+        for octet in rest {
+            device.send_raw(&[*octet]);
+        }
+        assert_eq!(device.expect_connack().reason_code, ReasonCode::Success);
+        for number in 0..3 {
+            subscriber.expect_message("pieces", &format!("{round}-{number}"));
+        }
+    }
+}
+
 #[test]
 fn a_large_message_crosses_many_records() {
     let rig = Rig::new(2);
