@@ -46,6 +46,14 @@ impl Credentials {
                 "use an ECDSA P-256 or P-384, Ed25519 or RSA key of at least 2048 bits",
             )
         })?;
+        if leaf.version() < 3 {
+            // The library takes version 3 only, and says so in words of its own. Plain `openssl x509 -req` makes version 1.
+            return Err(TlsError::file(
+                certificate,
+                format!("the certificate of `{}` is X.509 version {}, which cannot be used", leaf.subject().rfc4514(), leaf.version()),
+                "issue it again as version 3: give `openssl x509 -req` an `-extfile`, or use `signet device add NAME --csr FILE`",
+            ));
+        }
         let certified = CertifiedKey::new(chain, signing);
         match certified.keys_match() {
             Ok(()) | Err(Error::InconsistentKeys(InconsistentKeys::Unknown)) => {}

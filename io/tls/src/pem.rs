@@ -32,7 +32,7 @@ pub(crate) fn certificates(path: &Path, contents: &[u8]) -> Result<Vec<Certifica
     match found {
         Ok(certificates) if !certificates.is_empty() => Ok(certificates),
         Ok(_) | Err(PemError::NoItemsFound) => Err(no_certificate(path, contents)),
-        Err(error) => Err(TlsError::file(path, format!("damaged PEM: {error}"), "write the file again, it may be cut off")),
+        Err(error) => Err(damaged(path, &error)),
     }
 }
 
@@ -41,8 +41,17 @@ pub(crate) fn private_key(path: &Path, contents: &[u8]) -> Result<PrivateKeyDer<
     match PrivateKeyDer::from_pem_slice(contents) {
         Ok(key) => Ok(key),
         Err(PemError::NoItemsFound) => Err(no_key(path, contents)),
-        Err(error) => Err(TlsError::file(path, format!("damaged PEM: {error}"), "write the file again, it may be cut off")),
+        Err(error) => Err(damaged(path, &error)),
     }
+}
+
+fn damaged(path: &Path, error: &PemError) -> TlsError {
+    let found = match error {
+        // The library shows the missing line as a list of octets.
+        PemError::MissingSectionEnd { .. } => "damaged PEM: a block has no END line".to_owned(),
+        other => format!("damaged PEM: {other}"),
+    };
+    TlsError::file(path, found, "write the file again, it may be cut off")
 }
 
 fn no_certificate(path: &Path, contents: &[u8]) -> TlsError {

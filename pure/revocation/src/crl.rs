@@ -3,7 +3,7 @@
 use std::fmt;
 
 use rustls_pki_types::CertificateRevocationListDer;
-use rustls_pki_types::pem::PemObject as _;
+use rustls_pki_types::pem::{Error as PemError, PemObject as _};
 use signet_identity::der::{self, DerError, Element, Extension, Reader};
 use signet_identity::{CertificateId, NameDigest, SerialNumber, Subject};
 
@@ -74,7 +74,7 @@ impl Crl {
         }
         let mut crls = Vec::new();
         for block in CertificateRevocationListDer::pem_slice_iter(bytes) {
-            let block = block.map_err(|error| CrlError::Unreadable { field: "PEM", reason: error.to_string() })?;
+            let block = block.map_err(|error| CrlError::Unreadable { field: "PEM", reason: pem_words(&error) })?;
             crls.push(Self::parse_der(&block, issuers, verifier)?);
         }
         if crls.is_empty() { Err(CrlError::NoCrl { reason: describe(bytes) }) } else { Ok(crls) }
@@ -119,6 +119,14 @@ impl Crl {
 
     pub(crate) fn into_entries(self) -> SortedEntries {
         self.entries
+    }
+}
+
+/// The library shows a missing END line as a list of octets.
+fn pem_words(error: &PemError) -> String {
+    match error {
+        PemError::MissingSectionEnd { .. } => "a block has no END line, the file may be cut off".to_owned(),
+        other => other.to_string(),
     }
 }
 

@@ -50,9 +50,17 @@ fn damaged_and_encrypted_files() {
     let rig = Rig::new();
     let whole = fs::read_to_string(&rig.pki.server().certificate).unwrap();
     fs::write(rig.path("cut.pem"), &whole[..300]).unwrap();
-    check(&rig, &["cut.pem", "damaged PEM"], |config| config.certificate = rig.path("cut.pem"));
+    check(&rig, &["cut.pem", "damaged PEM: a block has no END line"], |config| config.certificate = rig.path("cut.pem"));
     fs::write(rig.path("locked.key"), "-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n-----END ENCRYPTED PRIVATE KEY-----\n").unwrap();
     check(&rig, &["locked.key", "is encrypted", "openssl pkey"], |config| config.key = rig.path("locked.key"));
+}
+
+#[test]
+fn an_x509_version_1_certificate_is_called_that() {
+    let rig = Rig::new();
+    let old = rig.pki.v1_device("old");
+    let text = signet_tls::Credentials::load(&old.certificate, &old.key, now()).unwrap_err().to_string();
+    assert!(text.contains("`CN=old` is X.509 version 1") && text.contains("-extfile"), "{text}");
 }
 
 #[test]

@@ -50,6 +50,8 @@ fn files_without_a_crl_say_what_they_hold() {
     assert!(refusal(&ca, b"").starts_with("no CRL found: the file is empty; expected a PEM block"));
     assert!(refusal(&ca, b"garbage").starts_with("no CRL found: found neither PEM nor DER"));
     assert!(refusal(&ca, b"0 garbage").starts_with("the CRL's DER cannot be read"));
+    let cut = refusal(&ca, b"-----BEGIN X509 CRL-----\nMIHU");
+    assert_eq!(cut, "the CRL's PEM cannot be read: a block has no END line, the file may be cut off");
     assert!(refusal(&ca, ca.as_ref().pem().as_bytes()).starts_with("no CRL found: found a PEM block `CERTIFICATE`"));
 }
 
