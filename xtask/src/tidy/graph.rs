@@ -21,7 +21,7 @@ const GRAPH: [(&str, &[&str]); 14] = [
     ("io/client", &["mqtt", "tls"]),
     (
         "app/signet",
-        &["mqtt", "identity", "revocation", "policy", "ca", "broker", "tls", "net", "store", "ledger", "server", "admin", "client"],
+        &["mqtt", "identity", "revocation", "policy", "ca", "broker", "tls", "net", "ledger", "server", "admin", "client"],
     ),
 ];
 
