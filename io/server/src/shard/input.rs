@@ -6,6 +6,7 @@ use signet_tls::TlsFailure;
 
 use super::Shard;
 use crate::link::Phase;
+use crate::log;
 use crate::pipe::ReadOutcome;
 
 /// Connections that are read in one turn; the others wait for the next.
@@ -222,7 +223,12 @@ impl Shard {
         } else {
             self.count_refused();
             if let Some(link) = self.links.get(&id) {
-                failure.0.log(&link.listener().name, link.address);
+                let refusal = &failure.0;
+                match &refusal.subject {
+                    Some(_) => refusal.log(&link.listener().name, link.address),
+                    // After the handshake the certificate is known here, though it was not what went wrong.
+                    None => log::refused(link, refusal.check, refusal.found.clone(), refusal.hint.clone()),
+                }
             }
         }
         // The alert is in the pipe.

@@ -9,7 +9,7 @@ use signet_mqtt::{ProtocolVersion, ReasonCode};
 use signet_revocation::RevocationIndex;
 use signet_server::{StartError, start};
 use signet_testkit::{Device, Pki, connect_packet};
-use signet_tls::CurrentRevocations;
+use signet_tls::{Connector, ConnectorConfig, CurrentRevocations};
 
 use super::rig::{Rig, await_log, capture_log, config, tls_config};
 
@@ -39,6 +39,24 @@ fn garbage_gets_no_answer_and_one_line() {
     rig.await_connections(0);
     assert_eq!(rig.server.stats().refused, 5);
     let _still_alive = Device::connect(&rig.tcp(), ProtocolVersion::V5, "a");
+}
+
+#[test]
+fn a_device_that_breaks_its_tls_before_connect_is_named() {
+    capture_log();
+    let rig = Rig::new(1);
+    let pump = rig.pki.device("pump-that-breaks");
+    let config = ConnectorConfig {
+        ca_files: vec![rig.pki.ca_file()],
+        certificate: Some(pump.certificate.clone()),
+        key: Some(pump.key.clone()),
+        ..ConnectorConfig::default()
+    };
+    let tls = Connector::new(&config).unwrap().connect("localhost", rig.raw("mqtts")).unwrap();
+    rig.await_connections(1);
+    // A record that nobody with the keys wrote.
+    tls.socket().write_all(&[0x17, 3, 3, 0, 20, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19]).unwrap();
+    await_log(&["signet::refused", "CN=pump-that-breaks", "check=\"TLS handshake\"", "serial="]);
 }
 
 /// A socket that is closed with unread input resets the connection, and the peer may lose what it has not read yet.
