@@ -63,9 +63,16 @@ impl Broker {
         if rule == WillRule::Publish {
             return;
         }
-        for id in self.sessions.waiting_wills() {
+        let waiting = self.sessions.waiting_wills();
+        if waiting.is_empty() {
+            return;
+        }
+        // A CRL may revoke a million at once, and every will asks for each certificate of its path.
+        let mut revoked = certificates.to_vec();
+        revoked.sort_unstable();
+        for id in waiting {
             let identity = self.sessions.get(id).and_then(|session| session.client.identity());
-            if identity.is_some_and(|identity| identity.path().iter().any(|on_path| certificates.contains(on_path))) {
+            if identity.is_some_and(|identity| identity.path().iter().any(|on_path| revoked.binary_search(on_path).is_ok())) {
                 self.discard_will(id, context);
             }
         }
