@@ -49,7 +49,7 @@ fn a_device_that_breaks_its_tls_before_connect_is_named() {
     let config = ConnectorConfig {
         ca_files: vec![rig.pki.ca_file()],
         certificate: Some(pump.certificate.clone()),
-        key: Some(pump.key.clone()),
+        key: Some(pump.key),
         ..ConnectorConfig::default()
     };
     let tls = Connector::new(&config).unwrap().connect("localhost", rig.raw("mqtts")).unwrap();
