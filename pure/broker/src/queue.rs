@@ -62,6 +62,8 @@ pub(crate) struct Queue {
     passing: usize,
     /// Bytes of the messages that are no starts.
     bytes: usize,
+    /// Nothing here expires earlier; nothing expires at all if there is none.
+    first_expiry: Option<Moment>,
 }
 
 #[derive(Debug)]
@@ -107,8 +109,11 @@ impl Queue {
         Some(entry.pending)
     }
 
-    /// Drops what expired, to make room. Returns how many.
+    /// Drops what expired, to make room. Returns how many. A full queue asks this with every message, so it must not be walked in vain.
     pub(crate) fn drop_expired(&mut self, now: Moment) -> usize {
+        if self.first_expiry.is_none_or(|at| at > now) {
+            return 0;
+        }
         self.keep(|pending| !pending.is_expired(now))
     }
 
@@ -137,6 +142,8 @@ impl Queue {
 
     fn add(&mut self, entry: Entry) {
         self.count(&entry, usize::wrapping_add);
+        let expiry = expires_at(&entry.pending.message, entry.pending.received_at);
+        self.first_expiry = self.first_expiry.into_iter().chain(expiry).min();
         self.entries.push_back(entry);
     }
 

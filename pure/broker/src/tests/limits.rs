@@ -69,6 +69,32 @@ fn expired_messages_make_room_in_a_full_queue() {
     assert_eq!(rig.payloads(a), ["new"]);
 }
 
+/// The queue knows when to look for expired messages, also after it has looked before.
+#[test]
+fn expired_messages_make_room_again_and_again() {
+    let mut rig = rig(Limits { queued_messages_maximum: 2, ..Limits::default() });
+    let publisher = rig.connect(v5("publisher"));
+    let a = rig.connect(v5("a").expiry(1000));
+    rig.subscribe(a, "t", QOS1);
+    rig.lose(a);
+    let send = |rig: &mut Rig, payload: &str, expiry| {
+        let mut packet = publish("t", payload, QOS1, Some(1));
+        packet.properties.message_expiry_interval = expiry;
+        rig.publish_acknowledged(publisher, packet);
+    };
+    send(&mut rig, "long", Some(30));
+    send(&mut rig, "short", Some(10));
+    send(&mut rig, "too many", None);
+    rig.pass(15_000);
+    send(&mut rig, "second", None);
+    send(&mut rig, "too many", None);
+    rig.pass(16_000);
+    send(&mut rig, "third", None);
+    let a = rig.connect(v5("a").expiry(1000).resume());
+    assert_eq!(rig.payloads(a), ["second", "third"]);
+    assert_eq!((rig.stats().dropped_queue_full, rig.stats().dropped_expired), (2, 2));
+}
+
 #[test]
 fn retained_messages() {
     for limits in [Limits { retained_messages_maximum: 1, ..Limits::default() }, Limits { retained_bytes_maximum: 3, ..Limits::default() }]
