@@ -17,15 +17,24 @@ pub(crate) fn load_authority(dir: &Path) -> Result<Option<Authority>, Failure> {
     if !files.exists() || !files.issuing_certificate().exists() && only_trust_is_there(&files) {
         return Ok(None);
     }
-    files.load(unix_seconds()).map(Some).map_err(|error| {
-        let failure = Failure::new(error.to_string());
-        match error {
-            FileError::Read { source, .. } if source.kind() == std::io::ErrorKind::NotFound => {
-                failure.hint("the directory holds a part of an authority: `signet quickstart` finishes one it began, or restore the file")
-            }
-            _ => failure,
+    files.load(unix_seconds()).map(Some).map_err(|error| match &error {
+        FileError::Read { path, source } if source.kind() == std::io::ErrorKind::NotFound => {
+            let hint = part_is_missing(&files, path);
+            Failure::from(error).hint(hint)
         }
+        _ => error.into(),
     })
+}
+
+/// A certificate can be signed again by what is there; a key cannot be made again.
+fn part_is_missing(files: &AuthorityFiles, path: &Path) -> &'static str {
+    if *path == files.issuing_certificate() {
+        return "the directory holds a part of an authority: `signet quickstart` finishes one it began, or restore the file";
+    }
+    if *path == files.root_certificate() {
+        return "restore the file; the last certificate in ca.pem of the same directory is the same one";
+    }
+    "restore the key from a backup: without it nothing can be signed, and another key would make another authority"
 }
 
 /// A directory with somebody else's certificates to trust, and nothing to issue with.
@@ -42,7 +51,7 @@ pub(crate) fn create(dir: &Path, plan: &CeremonyPlan) -> Result<Authority, Failu
         ))
         .exit(Exit::Exists)
         .hint("`signet ca show` shows it; --dir DIR makes another one elsewhere"),
-        other => Failure::new(other.to_string()),
+        other => other.into(),
     })
 }
 
@@ -52,7 +61,7 @@ pub(crate) fn complete(dir: &Path, plan: &CeremonyPlan) -> Result<Vec<PathBuf>, 
     std::fs::create_dir_all(dir).map_err(|error| Failure::file("create", dir, &error))?;
     complete_files(&files, plan).map_err(|error| match error {
         FileError::Exists { path } => Failure::new(format!("`{}` exists already", path.display())).exit(Exit::Exists),
-        other => Failure::new(other.to_string()),
+        other => other.into(),
     })
 }
 

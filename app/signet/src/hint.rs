@@ -3,6 +3,8 @@
 use std::fmt;
 use std::path::Path;
 
+use signet_ledger::FileError;
+
 use crate::exit::Exit;
 
 /// What a command returns when it cannot do what was asked.
@@ -45,6 +47,17 @@ impl Failure {
     }
 }
 
+impl From<FileError> for Failure {
+    /// Certificate and key files, in the words of every other file.
+    fn from(error: FileError) -> Self {
+        match &error {
+            FileError::Read { path, source } => Self::file("read", path, source),
+            FileError::Write { path, source } => Self::file("write", path, source),
+            _ => Self::new(error.to_string()),
+        }
+    }
+}
+
 impl fmt::Display for Failure {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "signet: error: {}", self.message)?;
@@ -79,6 +92,16 @@ mod tests {
     fn a_failure_prints_its_hint_on_a_line_of_its_own() {
         let failure = Failure::new("port `8883` is taken").hint("--port 8884");
         assert_eq!(failure.to_string(), "signet: error: port `8883` is taken\nhint: --port 8884");
+    }
+
+    #[test]
+    fn every_file_is_told_of_in_the_same_words() {
+        let source = std::io::Error::from_raw_os_error(13);
+        let failure = Failure::from(FileError::Read { path: "ca/issuing.key".into(), source });
+        assert_eq!(
+            failure.to_string(),
+            "signet: error: cannot read `ca/issuing.key`: permission denied\nhint: check who owns it: ls -ld ca"
+        );
     }
 
     #[test]

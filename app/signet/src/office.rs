@@ -67,6 +67,7 @@ pub(crate) fn open_ledger(places: &Places) -> Result<DurableLedger, Failure> {
     std::fs::create_dir_all(&places.data_dir).map_err(|error| Failure::file("create", &places.data_dir, &error))?;
     DurableLedger::open(&places.ledger()).map_err(|error| match error {
         OpenError::InUse { .. } => Failure::new(error.to_string()).exit(Exit::Busy),
+        OpenError::File { path, source } => Failure::file("open", &path, &source),
         other => Failure::new(other.to_string()),
     })
 }

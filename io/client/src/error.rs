@@ -177,10 +177,14 @@ fn phrase(code: ReasonCode, reason_string: Option<&str>, version: ProtocolVersio
 fn tls_words(error: &TlsError) -> (String, Option<String>) {
     match error {
         TlsError::Refused { found, hint } => (found.clone(), Some(hint.clone())),
-        TlsError::Read { path, source } => (
-            format!("cannot read `{}`: {}", path.display(), io_words(source)),
-            Some("check the path, it is relative to the current directory".into()),
-        ),
+        TlsError::Read { path, source } => {
+            let hint = match source.kind() {
+                std::io::ErrorKind::NotFound => Some("check the path, it is relative to the current directory".to_owned()),
+                std::io::ErrorKind::PermissionDenied => Some(format!("check who owns it: ls -l {}", path.display())),
+                _ => None,
+            };
+            (format!("cannot read `{}`: {}", path.display(), io_words(source)), hint)
+        }
         TlsError::Socket { server, source } => {
             let hint = "is this a TLS port? a broker that stops or is out of connections hangs up like this too";
             (format!("`{server}` ended the connection during the TLS handshake: {}", io_words(source)), Some(hint.into()))
@@ -248,6 +252,14 @@ mod tests {
         assert_eq!(refused(ProtocolVersion::V311).exit_code(), 5);
         assert_eq!(refused(ProtocolVersion::V311).to_string(), "the broker refused the connection: not authorized (0x05)");
         assert_eq!(refused(ProtocolVersion::V5).exit_code(), 0x87);
+    }
+
+    #[test]
+    fn a_file_that_may_not_be_read_is_not_a_wrong_path() {
+        let unreadable = |code| ClientError::Tls(TlsError::Read { path: "x.key".into(), source: std::io::Error::from_raw_os_error(code) });
+        assert_eq!(unreadable(13).to_string(), "cannot read `x.key`: permission denied");
+        assert_eq!(unreadable(13).hint().unwrap(), "check who owns it: ls -l x.key");
+        assert!(unreadable(2).hint().unwrap().starts_with("check the path"));
     }
 
     #[test]

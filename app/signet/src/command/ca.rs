@@ -65,7 +65,7 @@ fn crl(out: Option<&Path>, places: &Places) -> Result<(), Failure> {
     let crl = Office::open_or_begin(places)?.sign_crl()?;
     match out {
         Some(path) if path == Path::new("-") => output::data(crl.pem.trim_end()),
-        Some(path) => write_public(path, crl.pem.as_bytes()).map_err(|error| Failure::new(error.to_string()))?,
+        Some(path) => write_public(path, crl.pem.as_bytes())?,
         None => {}
     }
     let entries = if crl.entries == 1 { "1 certificate".to_owned() } else { format!("{} certificates", crl.entries) };

@@ -146,7 +146,7 @@ fn exists(path: &Path) -> Failure {
 fn file_failed(error: FileError) -> Failure {
     match error {
         FileError::Exists { path } => exists(&path),
-        other => Failure::new(other.to_string()),
+        other => other.into(),
     }
 }
 

@@ -256,7 +256,7 @@ fn unwritable(path: &Path, error: &std::io::Error) -> Failure {
 
 fn failed(error: FileError) -> Failure {
     let unwritable = matches!(&error, FileError::Write { source, .. } if source.kind() == std::io::ErrorKind::PermissionDenied);
-    let failure = Failure::new(error.to_string());
+    let failure = Failure::from(error);
     if unwritable { failure.hint(ELSEWHERE) } else { failure }
 }
 

@@ -362,5 +362,6 @@ fn an_authority_with_a_part_missing_is_named() {
     let text = fs::read_to_string(set.path("signet.toml")).unwrap();
     fs::write(set.path("signet.toml"), format!("{text}\n[ca]\ndir = \"ca\"\n")).unwrap();
     let found = set.problem();
-    assert!(found.contains("issuing.key` cannot be read"), "{found}");
+    assert!(found.contains("cannot read `ca/issuing.key`: no such file or directory"), "{found}");
+    assert!(found.contains("hint: restore the key from a backup"), "{found}");
 }
