@@ -52,9 +52,14 @@ impl Header {
         Self { span: section.span.clone(), keys: section.keys() }
     }
 
+    /// Whether `key` is written, with whatever value.
+    pub(crate) fn has(&self, key: &str) -> bool {
+        self.keys.iter().any(|written| written == key)
+    }
+
     /// Reports that `key` is missing, unless it is there with a wrong value, which was reported where it stands.
     pub(crate) fn lacks(&self, key: &str, message: &str, hint: &str, problems: &Problems) {
-        if !self.keys.iter().any(|written| written == key) {
+        if !self.has(key) {
             problems.at(&self.span, message, Some(hint.to_owned()));
         }
     }

@@ -63,7 +63,9 @@ impl Listener {
     pub(crate) fn resolve(written: file::Listener, index: usize, base: &Path, problems: &Problems) -> Option<Self> {
         let header = &written.header;
         let bind = addresses(written.bind.as_ref(), header, problems);
-        let Some(transport) = written.transport else {
+        // A slip in this word must not hide what is wrong with the files: the keys show what was meant.
+        let meant = written.tls.first_written().filter(|_| header.has("transport")).map(|(_, span)| At { value: Transport::Tls, span });
+        let Some(transport) = written.transport.or(meant) else {
             let hint = "add transport = \"tls\", or \"tcp\" for no encryption";
             header.lacks("transport", "[[listener]] has no `transport`", hint, problems);
             return None;

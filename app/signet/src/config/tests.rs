@@ -346,6 +346,17 @@ fn a_crl_past_its_next_update_is_refused_unless_allowed() {
 }
 
 #[test]
+fn a_wrong_transport_hides_no_wrong_file() {
+    let set = Set::new();
+    fs::remove_file(set.path("server.key")).unwrap();
+    let text = fs::read_to_string(set.path("signet.toml")).unwrap().replace("\"tls\"", "\"tsl\"");
+    fs::write(set.path("signet.toml"), text).unwrap();
+    let found = set.problems_at(Set::now());
+    assert_eq!(found.len(), 2, "{}", found.join("\n"));
+    assert!(found[0].contains("`tsl` is not a value of `transport`") && found[1].contains("cannot read `server.key`"), "{found:?}");
+}
+
+#[test]
 fn half_a_crl_is_refused() {
     let set = Set::new();
     sign_crl(&set.path("ca"), &set.path("crl.pem"), 3600);
