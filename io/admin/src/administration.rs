@@ -147,7 +147,8 @@ impl Administration {
     /// Revokes: durable, then known to every handshake, then live sessions closed, then the CRL. Asking twice does no harm.
     ///
     /// # Errors
-    /// Nothing fits, or the ledger fails: then nothing was revoked. A CRL that cannot be signed or written is part of the report, no error:
+    /// Nothing fits: then nothing was revoked. The ledger fails: then some of a device's certificates may be revoked in it and not yet closed to
+    /// handshakes; asking again completes the work. A CRL that cannot be signed or written is part of the report, no error:
     /// the revocation holds.
     pub fn revoke(&self, request: &Revoke, caller: &Caller) -> Result<RevokeReport, Problem> {
         let reason: Reason = request.reason.parse().map_err(invalid)?;

@@ -98,7 +98,9 @@ fn read_pem(path: &Path) -> Result<Vec<PemBlock>, FileError> {
     let failed = |source| FileError::Read { path: path.to_owned(), source };
     let file = File::open(path).map_err(failed)?;
     let found = file.metadata().map_err(failed)?.len();
-    let mut content = Zeroizing::new(Vec::new());
+    // Large enough at once: a buffer that grows would leave copies of a key behind.
+    let expected = found.min(FILE_BYTES_MAX).saturating_add(1);
+    let mut content = Zeroizing::new(Vec::with_capacity(usize::try_from(expected).unwrap_or(0)));
     // One more than allowed, so that a file that grows or has no size (a pipe) is bounded too.
     file.take(FILE_BYTES_MAX.saturating_add(1)).read_to_end(&mut content).map_err(failed)?;
     let found = found.max(u64::try_from(content.len()).unwrap_or(u64::MAX));
