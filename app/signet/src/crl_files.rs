@@ -24,6 +24,14 @@ struct Watched {
     issuers: Vec<IssuerCertificate>,
     /// `None`: not looked at yet.
     seen: Option<Seen>,
+    /// Lists of this file that are in force and not past their `nextUpdate`, as far as was reported.
+    fresh: Vec<Fresh>,
+}
+
+#[derive(Debug)]
+struct Fresh {
+    issuer: String,
+    next_update: Option<i64>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,9 +58,9 @@ pub(crate) enum CrlEvent {
         entries: usize,
         /// Certificates that were not revoked before: their sessions are to be ended.
         newly_revoked: Vec<CertificateId>,
-        /// When its successor was due, if that is past.
-        stale_since: Option<i64>,
     },
+    /// A list in force is past its `nextUpdate`, from the start or from now on.
+    Stale { path: PathBuf, issuer: String, next_update: i64 },
     /// Not taken over; the state before stays in force.
     Refused { path: PathBuf, message: String },
 }
@@ -67,7 +75,7 @@ impl CrlFiles {
                 match files.iter_mut().find(|known| known.path == file.value) {
                     // Two listeners name the same file: whoever either of them trusts may have signed it.
                     Some(known) => known.issuers.extend(issuers.iter().cloned()),
-                    None => files.push(Watched { path: file.value.clone(), issuers: issuers.clone(), seen: None }),
+                    None => files.push(Watched::new(file.value.clone(), issuers.clone())),
                 }
             }
         }
@@ -83,19 +91,51 @@ impl CrlFiles {
     pub(crate) fn poll(&mut self, revocations: &CurrentRevocations, now: i64) -> Vec<CrlEvent> {
         let mut events = Vec::new();
         for file in &mut self.files {
-            // Looked at before reading: a write in between shows as another change next time.
-            // A file that is missing, or bad, is reported when it becomes so, not every second after.
-            let seen = Some(Stamp::of(&file.path).map_or(Seen::Nothing, Seen::File));
-            if seen == file.seen {
-                continue;
-            }
-            file.seen = seen;
-            match read(&file.path, &file.issuers) {
-                Ok(crls) => events.extend(crls.into_iter().map(|crl| put_in_force(&file.path, crl, revocations, now))),
-                Err(message) => events.push(CrlEvent::Refused { path: file.path.clone(), message }),
-            }
+            file.read_if_changed(revocations, &mut events);
+            file.report_stale(now, &mut events);
         }
         events
+    }
+}
+
+impl Watched {
+    fn new(path: PathBuf, issuers: Vec<IssuerCertificate>) -> Self {
+        Self { path, issuers, seen: None, fresh: Vec::new() }
+    }
+
+    fn read_if_changed(&mut self, revocations: &CurrentRevocations, events: &mut Vec<CrlEvent>) {
+        // Looked at before reading: a write in between shows as another change next time.
+        // A file that is missing, or bad, is reported when it becomes so, not every second after.
+        let seen = Some(Stamp::of(&self.path).map_or(Seen::Nothing, Seen::File));
+        if seen == self.seen {
+            return;
+        }
+        self.seen = seen;
+        match read(&self.path, &self.issuers) {
+            Ok(crls) => {
+                for crl in crls {
+                    let fresh = Fresh { issuer: crl.issuer_text().to_owned(), next_update: crl.status().next_update };
+                    let event = put_in_force(&self.path, crl, revocations);
+                    if matches!(event, CrlEvent::Loaded { .. }) {
+                        self.fresh.retain(|known| known.issuer != fresh.issuer);
+                        self.fresh.push(fresh);
+                    }
+                    events.push(event);
+                }
+            }
+            Err(message) => events.push(CrlEvent::Refused { path: self.path.clone(), message }),
+        }
+    }
+
+    /// Once for each list.
+    fn report_stale(&mut self, now: i64, events: &mut Vec<CrlEvent>) {
+        self.fresh.retain(|list| match Freshness::at(list.next_update, now) {
+            Freshness::Fresh => true,
+            Freshness::Stale { next_update } => {
+                events.push(CrlEvent::Stale { path: self.path.clone(), issuer: list.issuer.clone(), next_update });
+                false
+            }
+        });
     }
 }
 
@@ -127,7 +167,7 @@ pub(crate) fn read(path: &Path, issuers: &[IssuerCertificate]) -> Result<Vec<Crl
     Crl::parse_pem_or_der(&bytes, issuers, &CrlSignatureVerifier).map_err(|error| error.to_string())
 }
 
-fn put_in_force(path: &Path, crl: Crl, revocations: &CurrentRevocations, now: i64) -> CrlEvent {
+fn put_in_force(path: &Path, crl: Crl, revocations: &CurrentRevocations) -> CrlEvent {
     let (issuer, status) = (crl.issuer_text().to_owned(), crl.status());
     let mut outcome: Result<Vec<CertificateId>, CrlError> = Ok(Vec::new());
     revocations.update(|index| match index.with_crl(crl.clone()) {
@@ -141,16 +181,7 @@ fn put_in_force(path: &Path, crl: Crl, revocations: &CurrentRevocations, now: i6
         }
     });
     match outcome {
-        Ok(newly_revoked) => CrlEvent::Loaded {
-            path: path.to_owned(),
-            issuer,
-            entries: status.entries,
-            newly_revoked,
-            stale_since: match Freshness::at(status.next_update, now) {
-                Freshness::Stale { next_update } => Some(next_update),
-                Freshness::Fresh => None,
-            },
-        },
+        Ok(newly_revoked) => CrlEvent::Loaded { path: path.to_owned(), issuer, entries: status.entries, newly_revoked },
         Err(error) => CrlEvent::Refused { path: path.to_owned(), message: error.to_string() },
     }
 }
@@ -158,14 +189,35 @@ fn put_in_force(path: &Path, crl: Crl, revocations: &CurrentRevocations, now: i6
 #[cfg(test)]
 mod tests {
     use signet_revocation::RevocationIndex;
+    use signet_testkit::{CrlWindow, Pki};
 
     use super::*;
+
+    #[test]
+    fn a_list_is_reported_once_when_it_grows_stale() {
+        let directory = tempfile::tempdir().unwrap();
+        let pki = Pki::create(directory.path());
+        let path = pki.crl("crl.pem", 1, &[], CrlWindow::default());
+        let anchors = TrustAnchors::load(&[pki.ca_file()]).unwrap();
+        let issuers: Vec<_> = anchors.certificates().map(|der| IssuerCertificate::parse(der).unwrap()).collect();
+        let revocations = CurrentRevocations::new(RevocationIndex::new());
+        let mut files = CrlFiles { files: vec![Watched::new(path, issuers)] };
+        let now = signet_net::unix_seconds();
+        assert!(matches!(files.poll(&revocations, now).as_slice(), [CrlEvent::Loaded { .. }]));
+        assert!(files.poll(&revocations, now).is_empty());
+        let years_later = now + 10 * 365 * 86_400;
+        assert!(matches!(files.poll(&revocations, years_later).as_slice(), [CrlEvent::Stale { .. }]));
+        assert!(files.poll(&revocations, years_later).is_empty());
+        let _ = pki.crl("crl.pem", 2, &[], CrlWindow::default());
+        assert!(matches!(files.poll(&revocations, now).as_slice(), [CrlEvent::Loaded { .. }]));
+        assert!(matches!(files.poll(&revocations, years_later).as_slice(), [CrlEvent::Stale { .. }]));
+    }
 
     #[test]
     fn what_cannot_be_read_is_reported_once_and_again_when_it_changes() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("crl.pem");
-        let mut files = CrlFiles { files: vec![Watched { path: path.clone(), issuers: Vec::new(), seen: None }] };
+        let mut files = CrlFiles { files: vec![Watched::new(path.clone(), Vec::new())] };
         let revocations = CurrentRevocations::new(RevocationIndex::new());
         let mut complaint = || match files.poll(&revocations, 0).as_slice() {
             [] => None,

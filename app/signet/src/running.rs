@@ -107,16 +107,14 @@ impl Running {
                 CrlEvent::Refused { path, message } => {
                     tracing::error!(file = %path.display(), "CRL file not taken over, the last good state stays in force: {message}");
                 }
-                CrlEvent::Loaded { path, issuer, entries, newly_revoked, stale_since } => {
+                CrlEvent::Stale { path, issuer, next_update } => tracing::warn!(
+                    file = %path.display(), issuer, next_update = signet_admin::date(next_update),
+                    "this CRL is past its nextUpdate: devices of that CA are refused unless crl_stale = \"allow\"; fetch a fresh list"
+                ),
+                CrlEvent::Loaded { path, issuer, entries, newly_revoked } => {
                     let sessions_closed = self.end_sessions(&newly_revoked);
                     let newly_revoked = newly_revoked.len();
                     tracing::info!(file = %path.display(), issuer, entries, newly_revoked, sessions_closed, "CRL file in force");
-                    if let Some(since) = stale_since {
-                        tracing::warn!(
-                            file = %path.display(), issuer, next_update = signet_admin::date(since),
-                            "this CRL is past its nextUpdate: devices of that CA are refused unless crl_stale = \"allow\"; fetch a fresh list"
-                        );
-                    }
                 }
             }
         }
@@ -161,11 +159,11 @@ impl Running {
         server.reload_tls(&borrowed).map_err(|error| failed(error.to_string()))?;
         let mut applied: Vec<String> = files.iter().map(|(name, _)| format!("certificates and trust of listener `{name}`")).collect();
         server.replace_rules(Arc::new(ruleset(config).with_version(version)));
-        applied.push(format!("{} access rules", config.rules.len()));
+        applied.push(counted(config.rules.len(), "access rule"));
         self.administration.replace(authority, office::settings(&config.ca));
         let events = crl_files.poll(&self.live.revocations, unix_seconds());
         if crl_files.len() > 0 {
-            applied.push(format!("{} CRL files", crl_files.len()));
+            applied.push(counted(crl_files.len(), "CRL file"));
         }
         state.rules_version = version;
         state.crl_files = crl_files;
@@ -243,6 +241,10 @@ fn server_config(config: &Config) -> ServerConfig {
         will_on_revoke: if config.publish_will_on_revoke { WillRule::Publish } else { WillRule::Drop },
         seed: u64::from_le_bytes(seed),
     }
+}
+
+fn counted(count: usize, what: &str) -> String {
+    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }
 
 fn ruleset(config: &Config) -> Ruleset {

@@ -186,14 +186,27 @@ fn failed(server: &str, source: io::Error) -> TlsError {
         Error::InvalidCertificate(CertificateError::UnknownIssuer | CertificateError::BadSignature) => {
             peer("its certificate was not issued by a CA that we trust", "give the CA of the server's certificate with `--cafile FILE`")
         }
-        Error::InvalidCertificate(CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. }) => {
-            peer(&format!("its certificate is for another name: {error}"), "connect by a name that the certificate holds")
+        Error::InvalidCertificate(CertificateError::NotValidForNameContext { expected, presented }) => peer(
+            &format!("its certificate is not for `{}` but for {}", expected.to_str(), presented_names(presented)),
+            "connect by a name that the certificate holds (`-h NAME`)",
+        ),
+        Error::InvalidCertificate(CertificateError::NotValidForName) => {
+            peer("its certificate is for another name", "connect by a name that the certificate holds (`-h NAME`)")
         }
         Error::InvalidMessage(InvalidMessage::InvalidContentType) => {
             peer("what it sends is not TLS", "is this a plain TCP port? 8883 is the usual one for TLS")
         }
         other => peer(&other.to_string(), "see the server's log"),
     }
+}
+
+/// The names of a certificate as people write them. The library lists them as `DnsName("a")` and `IpAddress(127.0.0.1)`.
+fn presented_names(presented: &[String]) -> String {
+    let bare = |name: &String| {
+        let inner = name.split_once('(').map_or(name.as_str(), |(_, rest)| rest.trim_end_matches(')'));
+        format!("`{}`", inner.trim_matches('"'))
+    };
+    if presented.is_empty() { "no name at all".to_owned() } else { presented.iter().map(bare).collect::<Vec<_>>().join(", ") }
 }
 
 /// The words for an alert that says that the server does not want us.

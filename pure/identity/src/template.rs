@@ -400,6 +400,7 @@ fn nearest_placeholder(found: &str) -> Option<&'static str> {
         "clientid" | "client_id" | "client" | "identifier" => Some(TemplateField::ClientIdentifier),
         "user" | "user_name" => Some(TemplateField::Username),
         "device_name" | "name" => Some(TemplateField::Device),
+        "san" | "cert.san" | "cert.subject_alt_name" => Some(TemplateField::SanUri),
         _ => None,
     };
     if let Some(field) = alias {

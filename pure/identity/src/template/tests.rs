@@ -115,6 +115,7 @@ fn mistakes_have_a_place_and_a_nearest_name() {
         ("${clientid}", Some("${client_identifier}")),
         ("${client_identifer}", Some("${client_identifier}")),
         ("${cert.san.url}", Some("${cert.san.uri}")),
+        ("${cert.san}", Some("${cert.san.uri}")),
         ("${cert.issuer-cn}", Some("${cert.issuer.cn}")),
         ("${}", None),
         ("${weather in the hall}", None),
