@@ -197,16 +197,16 @@ fn say_written(written: &[PathBuf]) {
 fn describe(path: &Path) -> &'static str {
     match path.file_name().and_then(|name| name.to_str()).unwrap_or_default() {
         "root.pem" => "root CA",
-        "root.key" => "its key: keep it off this machine in real use",
+        "root.key" => "key of the root CA: keep it off this machine in real use",
         "issuing.pem" => "issuing CA",
-        "issuing.key" => "its key",
-        "ca.pem" => "both: what clients and listeners trust",
+        "issuing.key" => "key of the issuing CA",
+        "ca.pem" => "both CAs: what clients and listeners trust",
         "crl.pem" => "list of revoked certificates",
         "server.pem" => "the broker's certificate: localhost, this host, 127.0.0.1, ::1",
-        "server.key" => "its key",
+        "server.key" => "key of the broker",
         "signet.toml" => "configuration, every key explained",
         name if name.ends_with(".pem") => "certificate of a device",
-        name if name.ends_with(".key") => "its key",
+        name if name.ends_with(".key") => "key of a device",
         _ => "",
     }
 }
