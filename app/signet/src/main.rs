@@ -11,6 +11,7 @@ mod hint;
 mod inventory;
 mod log;
 mod office;
+mod open_files;
 mod output;
 mod running;
 

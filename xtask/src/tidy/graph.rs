@@ -19,10 +19,7 @@ const GRAPH: [(&str, &[&str]); 14] = [
     ("io/server", &["mqtt", "broker", "identity", "revocation", "policy", "net", "store", "tls"]),
     ("io/admin", &["ca", "revocation", "identity", "ledger", "net", "tls"]),
     ("io/client", &["mqtt", "tls"]),
-    (
-        "app/signet",
-        &["mqtt", "identity", "revocation", "policy", "ca", "broker", "tls", "net", "ledger", "server", "admin", "client"],
-    ),
+    ("app/signet", &["mqtt", "identity", "revocation", "policy", "ca", "broker", "tls", "net", "ledger", "server", "admin", "client"]),
 ];
 
 /// Crate of somebody else → the folders that may name it, and why nobody else may.

@@ -18,8 +18,9 @@ use crate::data_lock::DataLock;
 use crate::exit::Exit;
 use crate::flags::Serve;
 use crate::hint::Failure;
-use crate::log;
+use crate::log::{self, Log};
 use crate::office::{self, Places};
+use crate::open_files;
 use crate::running::Running;
 
 /// How long clients may take to go at the end.
@@ -37,19 +38,20 @@ pub(crate) fn run(flags: &Serve) -> Result<Exit, Failure> {
 
 /// Serves `config` until a signal ends it. `ready` runs when clients can connect.
 pub(crate) fn serve(config: Config, ready: impl FnOnce()) -> Result<Exit, Failure> {
-    log::start(config.log_level, config.log_json);
+    let log = log::start(config.log_level, config.log_json);
     let places = Places::of(config.clone());
     let _lock = DataLock::take(&places.data_dir)?;
     let administration = Arc::new(office::open_administration(&places)?);
     let revocations = CurrentRevocations::new(administration.revocation_index().map_err(office::problem)?);
     administration.sign_crl_if_due().map_err(office::problem)?;
     warn_of_exposed_keys(&config);
+    open_files::make_room(config.listeners.iter().map(config::Listener::connections).sum());
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(1)
         .enable_all()
         .build()
         .map_err(|error| Failure::new(format!("the system gives no event loop: {error}")))?;
-    runtime.block_on(run_until_signal(config, administration, revocations, ready))?;
+    runtime.block_on(run_until_signal(config, administration, revocations, &log, ready))?;
     Ok(Exit::Done)
 }
 
@@ -57,6 +59,7 @@ async fn run_until_signal(
     config: Config,
     administration: Arc<Administration>,
     revocations: CurrentRevocations,
+    log: &Log,
     ready: impl FnOnce(),
 ) -> Result<(), Failure> {
     let no_signals = |error: std::io::Error| Failure::new(format!("cannot listen for signals: {error}"));
@@ -83,7 +86,10 @@ async fn run_until_signal(
         let running = Arc::clone(&running);
         tokio::select! {
             _ = hangup.recv() => in_background(move || drop(running.reload())).await,
-            _ = tick.tick() => in_background(move || running.tick()).await,
+            _ = tick.tick() => {
+                log.report_lost();
+                in_background(move || running.tick()).await;
+            }
             _ = terminate.recv() => break,
             _ = interrupt.recv() => break,
         }

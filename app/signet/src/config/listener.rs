@@ -98,6 +98,11 @@ impl Listener {
         })
     }
 
+    /// Connections it may have at the same time.
+    pub(crate) fn connections(&self) -> u64 {
+        u64::try_from(self.maximum_connections).unwrap_or(u64::MAX)
+    }
+
     /// The same for `signet-server`.
     pub(crate) fn config(&self) -> ListenerConfig {
         let transport = self.tls.as_ref().map_or(TransportConfig::Tcp, |tls| TransportConfig::Tls(tls.config()));

@@ -1,11 +1,12 @@
 //! Runs the binary in a directory of its own.
 
 use std::io::{BufRead as _, BufReader};
+use std::net::TcpStream;
 use std::path::PathBuf;
 use std::process::{Child, ChildStderr, Command, Output, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// How long anything may take before the test fails: generous, nothing waits for it when all is well.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -55,7 +56,25 @@ impl Rig {
 
     /// Starts a broker and waits until it listens.
     pub(crate) fn serve(&self) -> Broker {
-        let mut child = self.command(&["serve"]).stderr(Stdio::piped()).spawn().unwrap();
+        self.follow(self.command(&["serve"]))
+    }
+
+    /// The same, started by a shell that does something first.
+    pub(crate) fn serve_after(&self, preparation: &str) -> Broker {
+        let mut command = Command::new("sh");
+        command.args(["-c", &format!("{preparation}; exec \"$0\" serve"), env!("CARGO_BIN_EXE_signet")]);
+        command.current_dir(self.directory.path()).env("NO_COLOR", "1").stdin(Stdio::null());
+        self.follow(command)
+    }
+
+    /// Starts a broker whose log nobody reads.
+    pub(crate) fn serve_unread(&self) -> Broker {
+        let child = self.command(&["serve"]).stderr(Stdio::piped()).spawn().unwrap();
+        Broker { child, lines: channel().1, seen: Vec::new() }
+    }
+
+    fn follow(&self, mut command: Command) -> Broker {
+        let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
         let lines = follow(child.stderr.take().unwrap());
         let mut broker = Broker { child, lines, seen: Vec::new() };
         broker.wait_for("access rules");
@@ -99,10 +118,20 @@ impl Broker {
         }
     }
 
+    /// The first line so far that holds `text`.
+    #[track_caller]
+    pub(crate) fn said(&self, text: &str) -> String {
+        self.seen.iter().find(|line| line.contains(text)).unwrap_or_else(|| panic!("no `{text}` in\n{}", self.seen.join("\n"))).clone()
+    }
+
     /// The port it listens on.
     pub(crate) fn port(&self) -> String {
         let line = self.seen.iter().find(|line| line.contains("listening")).unwrap();
         line.rsplit(':').next().unwrap().trim().to_owned()
+    }
+
+    pub(crate) fn process_id(&self) -> u32 {
+        self.child.id()
     }
 
     pub(crate) fn signal(&self, signal: rustix::process::Signal) {
@@ -126,6 +155,18 @@ impl Drop for Broker {
     fn drop(&mut self) {
         drop(self.child.kill());
         drop(self.child.wait());
+    }
+}
+
+/// Connects as soon as somebody listens: for a broker that cannot say so.
+pub(crate) fn dial(port: u16) -> TcpStream {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        match TcpStream::connect(("127.0.0.1", port)) {
+            Ok(stream) => return stream,
+            Err(error) => assert!(Instant::now() < deadline, "nobody listens on port {port}: {error}"),
+        }
+        thread::sleep(Duration::from_millis(10));
     }
 }
 

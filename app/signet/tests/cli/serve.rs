@@ -1,8 +1,10 @@
 //! `signet serve` with a broker that really runs: the admin socket, signals, reload, CRL files.
 
+use std::io::{Read as _, Write as _};
+
 use rustix::process::Signal;
 
-use crate::rig::{Broker, Ended, Rig};
+use crate::rig::{Broker, Ended, Rig, dial};
 
 /// Publishes as pump-7; 0 when the broker took it.
 fn publish(rig: &Rig, broker: &Broker) -> Ended {
@@ -170,4 +172,38 @@ fn a_broker_without_an_authority_takes_one_over_when_it_reloads() {
     broker.signal(Signal::HUP);
     broker.wait_for("configuration reloaded");
     rig.run(&["device", "add", "pump-1"]).expect(0);
+}
+
+#[test]
+fn there_is_room_for_the_connections_that_the_listeners_allow() {
+    let rig = Rig::quickstarted();
+    let broker = rig.serve_after("ulimit -Sn 200");
+    let limits = std::fs::read_to_string(format!("/proc/{}/limits", broker.process_id())).unwrap();
+    let line = limits.lines().find(|line| line.starts_with("Max open files")).unwrap();
+    let soft: u64 = line.split_whitespace().nth(3).unwrap().parse().unwrap();
+    assert!(soft > 10_000, "{line}");
+    drop(broker);
+    assert!(rig.serve_after("ulimit -n 300").said("open files").contains("open_files=300"));
+}
+
+#[test]
+fn a_log_that_nobody_reads_holds_up_nobody() {
+    let rig = Rig::quickstarted();
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    rig.write("signet.toml", &rig.read("signet.toml").replace("127.0.0.1:0", &format!("127.0.0.1:{port}")));
+    let _broker = rig.serve_unread();
+    // Each writes a line of some 300 octets; a pipe takes 64 KiB.
+    for count in 0..600 {
+        let mut stranger = dial(port);
+        stranger.write_all(b"GET / HTTP/1.1\r\n\r\n").unwrap();
+        stranger.set_read_timeout(Some(std::time::Duration::from_secs(20))).unwrap();
+        let mut answer = Vec::new();
+        if let Err(error) = stranger.read_to_end(&mut answer) {
+            assert_eq!(error.kind(), std::io::ErrorKind::ConnectionReset, "the broker is stuck after {count}");
+        }
+    }
+    let arguments = ["-h", "localhost", "--cafile", "ca/ca.pem", "--cert", "devices/pump-7.pem", "--key", "devices/pump-7.key"];
+    let port = port.to_string();
+    let publish = ["pub", "-p", &port, "-t", "pump-7/temp", "-m", "21", "-q", "1"];
+    rig.run(&[&publish[..], &arguments[..]].concat()).expect(0);
 }
