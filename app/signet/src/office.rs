@@ -1,6 +1,7 @@
 //! Where certificates are administered: the running broker if there is one, else the ledger itself.
 
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use signet_admin::api::{AddDevice, AddedDevice, CaReport, Certificate, CrlFile, Problem, ProblemKind, Revoke, RevokeReport};
 use signet_admin::{Administration, Caller, Client, ClientError, Settings};
@@ -14,6 +15,12 @@ use crate::flags::ConfigFlag;
 use crate::hint::{Failure, plain};
 use crate::inventory;
 use crate::output;
+
+/// How long a ledger that another process has open is waited for.
+const LEDGER_PATIENCE: Duration = Duration::from_secs(5);
+
+/// Between two attempts.
+const LEDGER_PAUSE: Duration = Duration::from_millis(20);
 
 /// Where the CA, the inventory and the admin socket are.
 #[derive(Debug, Clone)]
@@ -46,7 +53,7 @@ impl Places {
 
 /// The settings of an administration.
 pub(crate) fn settings(ca: &CaConfig) -> Settings {
-    let seconds = |duration: std::time::Duration| i64::try_from(duration.as_secs()).unwrap_or(i64::MAX);
+    let seconds = |duration: Duration| i64::try_from(duration.as_secs()).unwrap_or(i64::MAX);
     Settings {
         crl_path: ca.crl.clone(),
         crl_validity_seconds: seconds(ca.crl_validity),
@@ -65,11 +72,22 @@ pub(crate) fn open_administration(places: &Places) -> Result<Administration, Fai
 
 pub(crate) fn open_ledger(places: &Places) -> Result<DurableLedger, Failure> {
     std::fs::create_dir_all(&places.data_dir).map_err(|error| Failure::file("create", &places.data_dir, &error))?;
-    DurableLedger::open(&places.ledger()).map_err(|error| match error {
+    patiently(&places.ledger()).map_err(|error| match error {
         OpenError::InUse { .. } => Failure::new(error.to_string()).exit(Exit::Busy),
         OpenError::File { path, source } => Failure::file("open", &path, &source),
         other => Failure::new(other.to_string()),
     })
+}
+
+/// Opens the ledger. Another command has it for a moment only, so its end is awaited; whoever keeps it longer is reported.
+fn patiently(path: &Path) -> Result<DurableLedger, OpenError> {
+    let deadline = Instant::now() + LEDGER_PATIENCE;
+    loop {
+        match DurableLedger::open(path) {
+            Err(OpenError::InUse { .. }) if Instant::now() < deadline => std::thread::sleep(LEDGER_PAUSE),
+            other => return other,
+        }
+    }
 }
 
 /// The office that is open: one of two, with the same answers.

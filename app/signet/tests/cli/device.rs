@@ -95,3 +95,23 @@ fn an_authority_is_made_once() {
     assert!(ended.out.starts_with("-----BEGIN X509 CRL-----"), "{}", ended.out);
     assert_eq!(ended.out, rig.read("ca/crl.pem"));
 }
+
+#[test]
+fn commands_at_the_same_time_wait_for_each_other() {
+    let rig = Rig::quickstarted();
+    std::thread::scope(|scope| {
+        let commands: Vec<_> = (0..6)
+            .map(|number| {
+                scope.spawn({
+                    let rig = &rig;
+                    move || rig.run(&["device", "add", &format!("meter-{number}")])
+                })
+            })
+            .collect();
+        for command in commands {
+            command.join().unwrap().expect(0);
+        }
+    });
+    let list = rig.run(&["device", "list"]).expect(0).out;
+    assert_eq!(list.lines().filter(|line| line.starts_with("meter-")).count(), 6, "{list}");
+}
