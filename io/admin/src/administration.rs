@@ -147,9 +147,9 @@ impl Administration {
     /// Revokes: durable, then known to every handshake, then live sessions closed, then the CRL. Asking twice does no harm.
     ///
     /// # Errors
-    /// Nothing fits: then nothing was revoked. The ledger fails: then some of a device's certificates may be revoked in it and not yet closed to
-    /// handshakes; asking again completes the work. A CRL that cannot be signed or written is part of the report, no error:
-    /// the revocation holds.
+    /// Nothing fits: then nothing was revoked. The ledger fails: then the error says how many of a device's certificates are revoked, with
+    /// all that follows from it; asking again completes the work. A CRL that cannot be signed or written is part of the report, no error: the
+    /// revocation holds.
     pub fn revoke(&self, request: &Revoke, caller: &Caller) -> Result<RevokeReport, Problem> {
         let reason: Reason = request.reason.parse().map_err(invalid)?;
         let now = unix_seconds();
@@ -159,6 +159,12 @@ impl Administration {
             RevokeError::Unknown { .. } => not_found(&request.which),
             RevokeError::NotAReason { .. } => invalid(error),
             RevokeError::Ledger(_) => failed(error),
+            RevokeError::Partly { ref done, .. } => {
+                if let Some(live) = self.live.get() {
+                    end_sessions(live, done);
+                }
+                failed(error)
+            }
         })?;
         let sessions = self.live.get().map(|live| end_sessions(live, &outcomes));
         let (crl, crl_problem) = match desk.sign_crl(now) {

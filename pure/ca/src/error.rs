@@ -5,6 +5,7 @@ use signet_revocation::Reason;
 
 use crate::ledger::LedgerError;
 use crate::lint::LintError;
+use crate::revoke::RevocationOutcome;
 use crate::signer::SignerError;
 use crate::subject_key::SubjectKeyError;
 
@@ -160,6 +161,14 @@ pub enum RevokeError {
     /// The ledger failed.
     #[error(transparent)]
     Ledger(#[from] LedgerError),
+    /// The ledger failed after it had recorded part of the work: what is `done` is revoked and has to take effect.
+    #[error("only {} of the certificates could be revoked, ask again for the others: {failure}", done.len())]
+    Partly {
+        /// The certificates that are revoked.
+        done: Vec<RevocationOutcome>,
+        /// Why the next one is not.
+        failure: LedgerError,
+    },
 }
 
 /// A CRL that was not made.

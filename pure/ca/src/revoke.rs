@@ -98,10 +98,9 @@ pub fn revoke(
 
 /// Revokes every certificate that a target means: for a device all that are not expired, or the newest one if all are.
 ///
-/// Every revocation before a failing one stays recorded; asking again completes the work.
-///
 /// # Errors
-/// [`RevokeError::Unknown`] when nothing fits; the others of [`revoke`].
+/// [`RevokeError::Unknown`] when nothing fits; [`RevokeError::Partly`] when the ledger fails on the way: every revocation before that stays
+/// recorded, and asking again completes the work; the others of [`revoke`] when nothing was recorded.
 pub fn revoke_all(
     ledger: &mut dyn Ledger,
     target: &Target,
@@ -118,7 +117,15 @@ pub fn revoke_all(
     if certificates.is_empty() {
         certificates.push(newest.intent.certificate);
     }
-    certificates.iter().map(|certificate| revoke(ledger, certificate, reason, revoked_by, now)).collect()
+    let mut done = Vec::with_capacity(certificates.len());
+    for certificate in &certificates {
+        match revoke(ledger, certificate, reason, revoked_by, now) {
+            Ok(outcome) => done.push(outcome),
+            Err(RevokeError::Ledger(failure)) if !done.is_empty() => return Err(RevokeError::Partly { done, failure }),
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(done)
 }
 
 /// The certificates that a target means, oldest first.

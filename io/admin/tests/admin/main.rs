@@ -5,4 +5,6 @@
 #[cfg(test)]
 mod crl_file;
 #[cfg(test)]
+mod partly;
+#[cfg(test)]
 mod socket;
