@@ -1,8 +1,8 @@
 //! SUBSCRIBE and UNSUBSCRIBE (§3.8, §3.10): a permit for each filter, then the tree, then retained messages.
 
 use signet_mqtt::{
-    ClientIdentifier, Packet, QoS, ReasonCode, RetainHandling, Suback, Subscribe, SubscribeFilter, SubscriptionIdentifier,
-    SubscriptionOptions, TopicFilter, Unsuback, Unsubscribe, UserProperties,
+    ClientIdentifier, Packet, ReasonCode, RetainHandling, Suback, Subscribe, SubscribeFilter, SubscriptionIdentifier, SubscriptionOptions,
+    TopicFilter, Unsuback, Unsubscribe, UserProperties,
 };
 use signet_policy::{SubscribePermit, authorize_subscribe};
 
@@ -53,7 +53,7 @@ impl Broker {
         for entry in subscriptions {
             match self.grant(id, session, entry, context) {
                 Ok(grant) => {
-                    reason_codes.push(granted_code(grant.options.maximum_qos));
+                    reason_codes.push(ReasonCode::granted(grant.options.maximum_qos));
                     granted.push(grant);
                 }
                 Err((reason_code, words)) => {
@@ -193,12 +193,4 @@ fn enter(directory: &mut Directory, granted: Vec<Granted>, entering: &Entering) 
         }));
     }
     starts
-}
-
-fn granted_code(qos: QoS) -> ReasonCode {
-    match qos {
-        QoS::AtMostOnce => ReasonCode::Success,
-        QoS::AtLeastOnce => ReasonCode::GrantedQoS1,
-        QoS::ExactlyOnce => ReasonCode::GrantedQoS2,
-    }
 }

@@ -159,12 +159,6 @@ impl TopicFilter {
         self.0.split('/')
     }
 
-    /// Whether there is a wildcard in it.
-    #[must_use]
-    pub fn is_wildcard(&self) -> bool {
-        self.0.contains(['+', '#'])
-    }
-
     /// ShareName and Topic Filter of a Shared Subscription (§4.8.2), `None` for any other.
     #[must_use]
     pub fn shared(&self) -> Option<(&str, &str)> {
