@@ -9,10 +9,8 @@ use std::time::Duration;
 
 use mio::{Poll, Waker};
 use signet_broker::Stats;
-use signet_identity::CertificateId;
-use signet_net::{Clock, ConnectionInfo, KickCause, KickTarget, LinkId, Registry, bind, unix_seconds};
+use signet_net::{Clock, KickTarget, Registry, bind, unix_seconds};
 use signet_policy::Ruleset;
-use signet_revocation::Reason;
 use signet_tls::{CurrentRevocations, ListenerTls, TlsListenerConfig};
 
 use crate::accept::{Acceptor, Stop};
@@ -22,28 +20,8 @@ use crate::shard::{Shard, WAKE};
 use crate::shared::{Counters, LockedDirectory, Shared};
 use crate::{ServerConfig, StartError};
 
-/// How long a revocation waits for the shards to say that the connections are closed.
-const PATIENCE: Duration = Duration::from_secs(2);
-
 /// How long the counters of a shard are waited for.
 const STATS_PATIENCE: Duration = Duration::from_secs(1);
-
-/// What a revocation did to live connections.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct KickReport {
-    /// Connections that were closed.
-    pub sessions_closed: usize,
-    /// Connections told to close that did not confirm in time; they are cut by their flush deadline.
-    pub unconfirmed: usize,
-    /// How long it took.
-    pub elapsed: Duration,
-}
-
-impl From<signet_net::KickReport> for KickReport {
-    fn from(report: signet_net::KickReport) -> Self {
-        Self { sessions_closed: report.closed, unconfirmed: report.found.saturating_sub(report.closed), elapsed: report.elapsed }
-    }
-}
 
 /// Counters of the whole server, summed over its shards.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -143,7 +121,7 @@ fn mailboxes(count: u16) -> io::Result<(Vec<Poll>, Vec<Arc<Mailbox>>)> {
 }
 
 impl ServerHandle {
-    /// The live connections.
+    /// The live connections: who they are, and how to close them.
     pub fn registry(&self) -> Arc<Registry> {
         Arc::clone(&self.shared.registry)
     }
@@ -151,22 +129,6 @@ impl ServerHandle {
     /// Every address listened on, with the listener's name and the port the system chose.
     pub fn local_addrs(&self) -> Vec<(String, SocketAddr)> {
         self.addresses.clone()
-    }
-
-    /// The revocation index in force; a revocation is entered there first.
-    pub fn revocations(&self) -> &CurrentRevocations {
-        &self.revocations
-    }
-
-    /// Closes every connection whose path holds one of `certificates` and waits until that is done, 2 seconds at most.
-    /// Enter them in the revocation index first: this only ends what is already connected.
-    pub fn revoke(&self, certificates: &[CertificateId], reason: Reason) -> KickReport {
-        self.shared.registry.kick_certificates(certificates, &KickCause::Revoked(reason), PATIENCE).into()
-    }
-
-    /// Closes the given connections as an operator's decision, like [`Self::revoke`].
-    pub fn disconnect(&self, links: &[LinkId], why: &str) -> KickReport {
-        self.shared.registry.kick(links, &KickCause::Administrative(why.to_owned()), PATIENCE).into()
     }
 
     /// Loads new TLS files for listeners, by name: all of them or, on an error, none. New connections use them at once, established ones stay.
@@ -215,11 +177,6 @@ impl ServerHandle {
             refused: self.shared.counters.refused.load(Ordering::Relaxed),
             broker,
         }
-    }
-
-    /// Every live connection.
-    pub fn connections(&self) -> Vec<ConnectionInfo> {
-        self.shared.registry.connections()
     }
 
     /// Stops accepting, tells every client (DISCONNECT 0x8B), waits up to `grace` until they are gone, then cuts the rest and ends the threads.

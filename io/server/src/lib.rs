@@ -5,7 +5,7 @@
 //! - a shard (`shard.rs`) owns its connections (`link.rs`) and the sessions that hash to it. It does the handshake and reads CONNECT; then the
 //!   connection, with its socket, TLS state and buffers, moves once to the shard that owns its session;
 //! - shards exchange connections and deliveries through mailboxes, in batches, with one wake-up for each batch (`mailbox.rs`);
-//! - the control plane reaches them only through [`ServerHandle`].
+//! - the control plane reaches them only through [`ServerHandle`], its registry, and the revocation index it was started with.
 //!
 //! One turn of a shard: wait for events; take mail; read, decrypt, decode and apply what came, within a budget; time-outs; then encode and write
 //! once per connection that has something to say; send mail. No turn is long, so nobody waits long: handshakes are limited to a few per turn, and a
@@ -25,4 +25,4 @@ mod shard;
 mod shared;
 
 pub use config::{ListenerConfig, ServerConfig, StartError, TransportConfig};
-pub use handle::{KickReport, ServerHandle, ServerStats, start};
+pub use handle::{ServerHandle, ServerStats, start};

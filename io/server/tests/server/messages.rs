@@ -197,7 +197,7 @@ fn two_hundred_connections() {
             device
         })
         .collect();
-    assert_eq!(rig.server.connections().len(), 200);
+    assert_eq!(rig.connections().len(), 200);
     let mut publisher = Device::connect(&rig.tcp(), ProtocolVersion::V5, "publisher");
     for round in 0..10 {
         publisher.publish("to/all", &format!("round {round}"), QoS::AtMostOnce, false);

@@ -5,9 +5,10 @@ use std::time::Duration;
 use signet_broker::WillRule;
 use signet_client::Received;
 use signet_mqtt::{Packet, ProtocolVersion, QoS, ReasonCode, Will, WillProperties};
+use signet_net::KickCause;
 use signet_testkit::{Device, connect_packet, topic};
 
-use super::rig::{Rig, await_log, await_that, capture_log};
+use super::rig::{PATIENCE, Rig, await_log, await_that, capture_log};
 
 #[test]
 fn live_sessions_end_with_the_reason() {
@@ -21,7 +22,7 @@ fn live_sessions_end_with_the_reason() {
     rig.await_connections(4);
 
     let report = rig.revoke(&pump);
-    assert_eq!((report.sessions_closed, report.unconfirmed), (3, 0), "{report:?}");
+    assert_eq!((report.found, report.closed), (3, 3), "{report:?}");
     match modern.expect() {
         Packet::Disconnect(disconnect) => {
             assert_eq!(disconnect.reason_code, ReasonCode::AdministrativeAction);
@@ -34,7 +35,7 @@ fn live_sessions_end_with_the_reason() {
     silent.expect_closed();
     await_log(&["signet::refused", "CN=pump-7", "check=\"revocation\"", "revoked (keyCompromise) before the client sent CONNECT"]);
     bystander.expect_silence();
-    assert_eq!(rig.server.connections().len(), 1);
+    assert_eq!(rig.connections().len(), 1);
 
     let refused = Device::try_open(&rig.tls(&pump), ProtocolVersion::V5).map(|mut device| device.await_next());
     let text = match refused {
@@ -61,7 +62,7 @@ fn the_will_is_published_or_dropped_as_configured() {
             properties: WillProperties::default(),
         });
         let mut device = Device::connect_with(&rig.tls(&pump), connect);
-        assert_eq!(rig.revoke(&pump).sessions_closed, 1);
+        assert_eq!(rig.revoke(&pump).closed, 1);
         device.expect_ended(ReasonCode::AdministrativeAction);
         if published {
             watcher.expect_message("status/pump-7", "gone");
@@ -88,7 +89,7 @@ fn a_will_that_waits_is_dropped_too() {
     });
     Device::connect_with(&rig.tls(&pump), connect).vanish();
     rig.await_connections(1);
-    assert_eq!(rig.revoke(&pump).sessions_closed, 0);
+    assert_eq!(rig.revoke(&pump).closed, 0);
     // Longer than the delay: by then the will would have been published.
     let mut clock = connect_packet(ProtocolVersion::V5, "clock");
     clock.keep_alive = 1;
@@ -112,7 +113,7 @@ fn a_client_that_does_not_read_is_cut() {
         "the connection to be full",
     );
     let report = rig.revoke(&pump);
-    assert_eq!(report.sessions_closed, 1, "cut by its flush deadline, within the revocation's patience: {report:?}");
+    assert_eq!(report.closed, 1, "cut by its flush deadline, within the revocation's patience: {report:?}");
     assert!(report.elapsed >= Duration::from_millis(500), "it had time to read: {report:?}");
     rig.await_connections(1);
 }
@@ -165,9 +166,10 @@ fn an_operator_closes_one_connection() {
     let rig = Rig::new(2);
     let mut device = Device::connect(&rig.tcp(), ProtocolVersion::V5, "pump-7");
     let _other = Device::connect(&rig.tcp(), ProtocolVersion::V5, "pump-8");
-    let connections = rig.server.connections();
+    let connections = rig.connections();
     let info = connections.iter().find(|info| info.client_identifier.as_deref() == Some("pump-7")).unwrap();
-    assert_eq!(rig.server.disconnect(&[info.entry.link], "maintenance").sessions_closed, 1);
+    let cause = KickCause::Administrative("maintenance".to_owned());
+    assert_eq!(rig.server.registry().kick(&[info.entry.link], &cause, PATIENCE).closed, 1);
     device.expect_ended(ReasonCode::AdministrativeAction);
     rig.await_connections(1);
 }

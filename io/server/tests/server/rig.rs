@@ -7,17 +7,21 @@ use std::time::Duration;
 use signet_broker::{Limits, ShardId, WillRule, owner_shard};
 use signet_identity::Leaf;
 use signet_mqtt::{ClientIdentifier, DecodeLimits};
-use signet_net::unix_seconds;
+use signet_net::{ConnectionInfo, KickCause, KickReport, unix_seconds};
 use signet_policy::{AdmissionRules, Ruleset};
 use signet_revocation::{Reason, RevocationIndex, RevocationSource, Revoked, StalePolicy};
-use signet_server::{KickReport, ListenerConfig, ServerConfig, ServerHandle, TransportConfig, start};
+use signet_server::{ListenerConfig, ServerConfig, ServerHandle, TransportConfig, start};
 use signet_testkit::{Identity, Pki, Target};
 use signet_tls::{ClientCertificate, CurrentRevocations, MinimumVersion, TlsListenerConfig};
 use tempfile::TempDir;
 
+/// How long closing connections may take.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(2);
+
 pub(crate) struct Rig {
     pub(crate) pki: Pki,
     pub(crate) server: ServerHandle,
+    revocations: CurrentRevocations,
     _directory: TempDir,
 }
 
@@ -61,8 +65,9 @@ impl Rig {
         let pki = Pki::create(directory.path());
         let mut config = config(&pki, shards);
         change(&mut config);
-        let server = start(config, CurrentRevocations::new(RevocationIndex::new())).unwrap();
-        Self { pki, server, _directory: directory }
+        let revocations = CurrentRevocations::new(RevocationIndex::new());
+        let server = start(config, revocations.clone()).unwrap();
+        Self { pki, server, revocations, _directory: directory }
     }
 
     pub(crate) fn port(&self, listener: &str) -> u16 {
@@ -87,13 +92,17 @@ impl Rig {
     pub(crate) fn revoke(&self, identity: &Identity) -> KickReport {
         let id = Leaf::parse(&identity.der).unwrap().id();
         let revoked = Revoked { since: unix_seconds(), reason: Reason::KeyCompromise, source: RevocationSource::Authority };
-        self.server.revocations().update(|index| index.with_revoked(id, revoked));
-        self.server.revoke(&[id], Reason::KeyCompromise)
+        self.revocations.update(|index| index.with_revoked(id, revoked));
+        self.server.registry().kick_certificates(&[id], &KickCause::Revoked(Reason::KeyCompromise), PATIENCE)
+    }
+
+    pub(crate) fn connections(&self) -> Vec<ConnectionInfo> {
+        self.server.registry().connections()
     }
 
     /// Waits until so many connections are live.
     pub(crate) fn await_connections(&self, count: usize) {
-        await_that(|| self.server.connections().len() == count, &format!("{count} live connections"));
+        await_that(|| self.connections().len() == count, &format!("{count} live connections"));
     }
 }
 
