@@ -1,4 +1,4 @@
-//! Why a client was refused before it could say CONNECT, in words for the operator.
+//! Why a client was refused before its session began, in words for the operator.
 //!
 //! One refusal is one log line: who it was, which check failed and what to do about it.
 
@@ -35,7 +35,7 @@ pub enum Check {
 }
 
 impl Check {
-    /// The name of the check in log lines and metrics.
+    /// The name of the check in log lines.
     pub fn name(self) -> &'static str {
         match self {
             Self::CertificatePresent => "certificate present",

@@ -30,13 +30,15 @@ pub struct Limits {
     pub session_expiry_maximum: u32,
     /// Subscriptions per session; more are answered with 0x97 in the SUBACK. Default 1,000.
     pub subscriptions_maximum: usize,
-    /// Messages waiting in one session's queue. When it is full the newest message is dropped and counted. Default 1,000.
+    /// Messages waiting in one session's queue, without the retained ones that a new subscription starts with. When it is full the newest
+    /// message is dropped and counted. Default 1,000.
     pub queued_messages_maximum: usize,
     /// Bytes of topic, payload and properties waiting in one session's queue, the same rule. Default 4 MiB.
     pub queued_bytes_maximum: usize,
     /// Retained messages, over all shards. A new one beyond is refused with 0x97; replacing and clearing always work. Default 100,000.
     pub retained_messages_maximum: usize,
-    /// Bytes of topic, payload and properties of all retained messages, the same rule. Default 256 MiB.
+    /// Bytes of topic, payload and properties of all retained messages; more is refused with 0x97. Clearing always works, and so does replacing
+    /// by what is no larger. Default 256 MiB.
     pub retained_bytes_maximum: usize,
 }
 

@@ -114,7 +114,7 @@ impl Listener {
         config
     }
 
-    /// What a running listener cannot change: everything but the contents and names of its TLS files.
+    /// What a running listener cannot change: everything but what [`Tls::config`] holds.
     pub(crate) fn fixed_part(&self) -> String {
         let tls = self.tls.is_some();
         format!(
