@@ -14,11 +14,10 @@ use aws_lc_rs::signature::{
     KeyPair as _, RSA_PKCS1_SHA256, RsaKeyPair,
 };
 use signet_ca::{KeyType, SerialEntropy, SignatureAlgorithm, Signer, SignerError, SubjectKey, SubjectKeyError, encode_pem};
-use signet_identity::Leaf;
 use zeroize::Zeroizing;
 
 use crate::error::FileError;
-use crate::files::{Overwrite, read_certificates, read_key, write_secret};
+use crate::files::{Overwrite, write_secret};
 
 /// A private key in memory. The cryptographic library wipes it when it is dropped.
 pub struct PrivateKey {
@@ -180,21 +179,6 @@ impl fmt::Debug for PrivateKey {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "PrivateKey({:?}, hidden)", self.algorithm)
     }
-}
-
-/// Checks that a key file belongs to the first certificate of a certificate file, and returns that certificate's facts.
-///
-/// # Errors
-/// [`FileError::KeyMismatch`], and those of reading.
-pub fn check_belongs_together(certificate: &Path, key: &Path) -> Result<Leaf, FileError> {
-    let chain = read_certificates(certificate)?;
-    let first = chain.first().map(Vec::as_slice).unwrap_or_default();
-    let leaf = Leaf::parse(first).map_err(|source| FileError::Authority { path: certificate.to_owned(), source: source.into() })?;
-    let found = read_key(key)?.subject_key().map_err(|source| FileError::Key { path: key.to_owned(), source })?;
-    if found.digest() != leaf.spki_digest() {
-        return Err(FileError::KeyMismatch { key: key.to_owned(), certificate: certificate.to_owned(), subject: leaf.subject().rfc4514() });
-    }
-    Ok(leaf)
 }
 
 /// A sentence for a warning when others than the owner can read a key file; `None` when all is well.

@@ -20,6 +20,6 @@ mod stored;
 pub use authority_files::{AuthorityFiles, CeremonyPlan};
 pub use error::{FileError, OpenError};
 pub use files::{Overwrite, read_certificates, read_key, write_public, write_secret};
-pub use keys::{EntropyError, KeyError, PrivateKey, check_belongs_together, key_exposure, serial_entropy};
+pub use keys::{EntropyError, KeyError, PrivateKey, key_exposure, serial_entropy};
 pub use memory::MemoryLedger;
 pub use store::DurableLedger;

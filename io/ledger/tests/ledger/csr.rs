@@ -4,9 +4,9 @@ use std::path::{Path, PathBuf};
 
 use signet_ca::{Csr, CsrError, IssuanceRequest, KeyType, SubjectKeyError, decode_pem, encode_pem, issue_certificate};
 use signet_identity::DeviceName;
-use signet_ledger::{MemoryLedger, check_belongs_together, read_key, serial_entropy};
+use signet_ledger::{MemoryLedger, read_key, serial_entropy};
 
-use crate::support::{create_authority, now, openssl_ok, put, text};
+use crate::support::{create_authority, leaf_of_key, now, openssl_ok, put, text};
 
 /// A key made with `openssl genpkey`, and a request for it.
 fn request(directory: &Path, key_arguments: &[&str], request_arguments: &[&str]) -> (PathBuf, Vec<u8>) {
@@ -42,7 +42,7 @@ fn requests_of_every_key_type_become_certificates() {
         let chain = put(directory.path().join("device.pem"), issued.chain_pem());
         let verified = openssl_ok(&["verify", "-CAfile", text(&files.bundle()), "-purpose", "sslclient", text(&chain)]);
         assert!(verified.ends_with("device.pem: OK\n"), "{verified}");
-        assert_eq!(check_belongs_together(&chain, &key).unwrap().key_kind(), kind);
+        assert_eq!(leaf_of_key(&chain, &key).key_kind(), kind);
         let der = decode_pem(&pem).unwrap().remove(0).der;
         assert_eq!(Csr::parse(&der).unwrap().key(), csr.key(), "the same request as DER");
         assert_eq!(Csr::parse(encode_pem("NEW CERTIFICATE REQUEST", &der).as_bytes()).unwrap().key(), csr.key());

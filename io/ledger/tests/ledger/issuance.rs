@@ -7,9 +7,9 @@ use signet_ca::{
     SignatureAlgorithm, Signer, SignerError, Status, issue_certificate, prepare,
 };
 use signet_identity::DeviceName;
-use signet_ledger::{AuthorityFiles, MemoryLedger, Overwrite, PrivateKey, check_belongs_together, read_key, serial_entropy};
+use signet_ledger::{AuthorityFiles, MemoryLedger, Overwrite, PrivateKey, read_key, serial_entropy};
 
-use crate::support::{create_authority, device_request, now, openssl, openssl_ok, put, text};
+use crate::support::{create_authority, device_request, leaf_of_key, now, openssl, openssl_ok, put, text};
 
 fn issue(authority: &Authority, request: IssuanceRequest) -> IssuedCertificate {
     issue_certificate(authority, &mut MemoryLedger::new(), request, serial_entropy().unwrap(), now()).unwrap()
@@ -38,7 +38,7 @@ fn openssl_accepts_what_every_kind_of_authority_issues_to_every_kind_of_key() {
             assert!(accepted, "{ca_type} {key_type}: {output}");
             let (accepted, output) = verify(&files, &chain, "sslserver");
             assert!(!accepted, "a device certificate passes as a server: {output}");
-            assert_eq!(check_belongs_together(&chain, &key_path).unwrap().id(), issued.id());
+            assert_eq!(leaf_of_key(&chain, &key_path).id(), issued.id());
             openssl_ok(&["pkey", "-in", text(&key_path), "-noout", "-check"]);
             assert_eq!(read_key(&key_path).unwrap().subject_key().unwrap(), key.subject_key().unwrap());
         }

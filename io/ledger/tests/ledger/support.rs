@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use signet_ca::{Authority, IssuanceRequest, KeyType};
-use signet_identity::DeviceName;
-use signet_ledger::{AuthorityFiles, CeremonyPlan, Overwrite, PrivateKey};
+use signet_identity::{DeviceName, Leaf};
+use signet_ledger::{AuthorityFiles, CeremonyPlan, Overwrite, PrivateKey, read_certificates, read_key};
 
 /// The real time, since openssl looks at its own clock.
 pub(crate) fn now() -> i64 {
@@ -23,6 +23,13 @@ pub(crate) fn create_authority(directory: &Path, key_type: KeyType) -> (Authorit
 pub(crate) fn device_request(name: &str) -> IssuanceRequest {
     let key = PrivateKey::generate(KeyType::P256).unwrap().subject_key().unwrap();
     IssuanceRequest::device(DeviceName::new(name).unwrap(), key, "test")
+}
+
+/// The first certificate of a file, which must be that of the key.
+pub(crate) fn leaf_of_key(certificate: &Path, key: &Path) -> Leaf {
+    let leaf = Leaf::parse(&read_certificates(certificate).unwrap()[0]).unwrap();
+    assert_eq!(read_key(key).unwrap().subject_key().unwrap().digest(), leaf.spki_digest());
+    leaf
 }
 
 pub(crate) fn openssl(arguments: &[&str]) -> Output {
