@@ -232,6 +232,12 @@ impl Shard {
 
     /// Gives the broker an input and carries out what it asks for.
     fn apply(&mut self, input: Input) {
+        self.tell_broker(input);
+        self.carry_out();
+    }
+
+    /// Gives the broker an input. What it asks for waits in `outputs`.
+    fn tell_broker(&mut self, input: Input) {
         let mut context = Context {
             now: Moment::from_millis(self.now),
             directory: &self.shared.directory,
@@ -239,7 +245,6 @@ impl Shard {
             output: &mut self.outputs,
         };
         self.broker.apply(input, &mut context);
-        self.carry_out();
     }
 
     fn tick(&mut self) {

@@ -119,7 +119,7 @@ impl Shard {
             }
             ReadOutcome::Lost(error) => {
                 tracing::debug!(target: "signet::connection", connection = id.number(), %error, "connection lost");
-                self.lost(id);
+                self.ended(id);
                 Step::Done
             }
             ReadOutcome::Refused(failure) => {
@@ -197,8 +197,8 @@ impl Shard {
         Step::Later
     }
 
-    /// The peer said that it sends no more.
-    fn ended(&mut self, id: LinkId) {
+    /// The peer said that it sends no more, or the socket failed.
+    pub(super) fn ended(&mut self, id: LinkId) {
         let Some(link) = self.links.get_mut(&id) else { return };
         link.inbound.clear(&mut self.buffers.spare);
         match link.phase {
@@ -208,11 +208,6 @@ impl Shard {
             }
         }
         self.remove(id);
-    }
-
-    /// The socket failed: nothing can be said any more.
-    pub(super) fn lost(&mut self, id: LinkId) {
-        self.ended(id);
     }
 
     fn tls_failed(&mut self, id: LinkId, failure: &TlsFailure) {

@@ -97,18 +97,11 @@ impl Shard {
 
     /// Tells the broker when a connection's buffers have crossed a water mark. The outputs that this makes are carried out by the caller of
     /// [`Self::write`].
-    fn tell_broker(&mut self, id: LinkId) {
+    fn tell_water_mark(&mut self, id: LinkId) {
         let Some(link) = self.links.get_mut(&id).filter(|link| link.phase == Phase::Connected) else { return };
         let unsent = link.pipe.unsent();
         let Some(writable) = link.outbox.crossed(unsent) else { return };
-        let input = Input::Writable { connection: ConnectionId(id.number()), writable };
-        let mut context = signet_broker::Context {
-            now: signet_broker::Moment::from_millis(self.now),
-            directory: &self.shared.directory,
-            store: &mut self.store,
-            output: &mut self.outputs,
-        };
-        self.broker.apply(input, &mut context);
+        self.tell_broker(Input::Writable { connection: ConnectionId(id.number()), writable });
     }
 
     /// Writes to every connection that has something to say.
@@ -121,7 +114,7 @@ impl Shard {
                 self.write(id);
             }
             for id in std::mem::take(&mut self.queues.broken) {
-                self.lost(id);
+                self.ended(id);
             }
             self.carry_out();
         }
@@ -162,6 +155,6 @@ impl Shard {
             link.paused = false;
             self.enqueue(id);
         }
-        self.tell_broker(id);
+        self.tell_water_mark(id);
     }
 }
