@@ -198,8 +198,7 @@ impl Control for Running {
                 for problem in &problems {
                     tracing::error!("{problem}");
                 }
-                let count = problems.len();
-                let message = format!("`{}` has {count} problem{}", path.display(), if count == 1 { "" } else { "s" });
+                let message = format!("`{}` has {}", path.display(), counted(problems.len(), "problem"));
                 Err(Problem::new(ProblemKind::Invalid, message).with_hint(format!("`signet check -c {}` shows them", path.display())))
             }
         };

@@ -27,7 +27,7 @@ impl LinkId {
         self.0
     }
 
-    /// The connection with this number, as an operator names it.
+    /// The connection with this number, as a shard gets it back from its poll and its broker.
     pub fn from_number(number: u64) -> Self {
         Self(number)
     }

@@ -36,7 +36,7 @@ impl DenialLog {
     }
 }
 
-/// One line for a client that is refused after its handshake, with its certificate if it has one.
+/// One line for a client that is refused before its session begins, with its certificate if that is known.
 pub(crate) fn refused(link: &Link, check: Check, found: impl Into<String>, hint: impl Into<String>) {
     let refusal = match link.peer.as_ref().and_then(|peer| peer.identity()) {
         Some(identity) => Refusal::of(identity.leaf(), check, found, hint),

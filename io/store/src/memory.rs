@@ -1,4 +1,4 @@
-//! A store that keeps nothing: sessions live as long as the process. Same trait as the journal, no disk.
+//! A store that keeps nothing: sessions live as long as the process. Same trait as a journal on disk would have.
 
 use signet_broker::{Change, Store, Ticket};
 

@@ -1,4 +1,4 @@
-//! One refusal, from which the reason code, the log line and the metric come.
+//! One refusal, from which the reason code and the log line come.
 
 use signet_mqtt::ReasonCode;
 
