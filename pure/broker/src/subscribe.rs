@@ -82,8 +82,7 @@ impl Broker {
     ) -> Result<Granted, (ReasonCode, String)> {
         let SubscribeFilter { filter, mut options } = entry;
         let Some(session) = self.sessions.get_mut(session) else { return Err((ReasonCode::UnspecifiedError, String::new())) };
-        let inner = filter.shared().map_or_else(|| filter.as_str(), |(_, inner)| inner);
-        if inner.split('/').count() > usize::from(self.limits.topic_levels_maximum) {
+        if filter.without_share_name().split('/').count() > usize::from(self.limits.topic_levels_maximum) {
             return Err((ReasonCode::TopicFilterInvalid, "the topic filter has too many levels".to_owned()));
         }
         let permit = match authorize_subscribe(&self.ruleset, &session.client, &filter, options.maximum_qos) {

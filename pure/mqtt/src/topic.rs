@@ -165,11 +165,17 @@ impl TopicFilter {
         share::split(&self.0).ok().flatten()
     }
 
+    /// The filter that Topic Names are matched with: of a Shared Subscription the part behind its ShareName, of any other the whole text.
+    #[must_use]
+    pub fn without_share_name(&self) -> &str {
+        self.shared().map_or(self.as_str(), |(_, filter)| filter)
+    }
+
     /// Whether a message published to `name` belongs to this subscription. A Shared Subscription matches as the filter behind its
     /// ShareName does.
     #[must_use]
     pub fn matches(&self, name: &TopicName) -> bool {
-        let filter = self.shared().map_or(self.as_str(), |(_, filter)| filter);
+        let filter = self.without_share_name();
         // [MQTT-4.7.2-1]
         if name.starts_with_dollar() && filter.starts_with(['+', '#']) {
             return false;

@@ -72,7 +72,7 @@ pub fn authorize_publish(rules: &Ruleset, client: &Client, topic: &TopicName, _q
 /// # Errors
 /// Says that no rule allows it.
 pub fn authorize_subscribe(rules: &Ruleset, client: &Client, filter: &TopicFilter, _qos: QoS) -> Result<SubscribePermit, Denied> {
-    let asked = filter.shared().map_or_else(|| filter.as_str(), |(_, inner)| inner);
+    let asked = filter.without_share_name();
     let is_allowed = is_allowed(rules, client, |rule| rule.subscribe.iter().any(|pattern| pattern.covers_filter(asked, client)));
     if is_allowed {
         return Ok(SubscribePermit::assertion(filter.clone()));

@@ -77,14 +77,6 @@ pub enum DenialReason {
         /// The Topic Filter.
         filter: String,
     },
-    /// The server has no room.
-    #[error("the limit `{limit}` of {value} is reached")]
-    Limit {
-        /// The limit's name in the configuration.
-        limit: &'static str,
-        /// Its value.
-        value: u64,
-    },
 }
 
 /// The most characters of a client's text in one message.
