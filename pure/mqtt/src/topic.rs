@@ -154,11 +154,6 @@ impl TopicFilter {
         &self.0
     }
 
-    /// The levels between the slashes of the whole text, `$share` and ShareName included.
-    pub fn levels(&self) -> impl Iterator<Item = &str> {
-        self.0.split('/')
-    }
-
     /// ShareName and Topic Filter of a Shared Subscription (§4.8.2), `None` for any other.
     #[must_use]
     pub fn shared(&self) -> Option<(&str, &str)> {
