@@ -88,7 +88,7 @@ impl Rig {
     /// A revocation in the order of the rule: index first, then the live connections.
     fn revoke(&self, certificate: CertificateId) -> usize {
         let revoked = Revoked { since: unix_seconds(), reason: Reason::KeyCompromise, source: RevocationSource::Authority };
-        self.revocations.update(|index| index.with_revoked(certificate, revoked));
+        self.revocations.update(|index| index.with_revocations([(certificate, revoked)]));
         self.registry.kick_certificates(&[certificate], &KickCause::Revoked(Reason::KeyCompromise), Duration::ZERO).found
     }
 }

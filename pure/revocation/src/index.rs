@@ -202,14 +202,8 @@ impl RevocationIndex {
         Verdict::Good
     }
 
-    /// The next generation, with one more revocation by our own authority; see [`Self::with_revocations`]. Copies the overlay, never the
-    /// arrays, except once in a thousand times.
-    #[must_use]
-    pub fn with_revoked(&self, id: CertificateId, revoked: Revoked) -> Self {
-        self.with_revocations([(id, revoked)])
-    }
-
-    /// The next generation, with many more revocations by our own authority, as when the ledger is read at start.
+    /// The next generation, with more revocations by our own authority: one, or many as when the ledger is read at start. Copies the overlay,
+    /// never the arrays, except when the overlay is full.
     ///
     /// They count as [`RevocationSource::Authority`] whatever they say. Said twice, the later holds. [`Reason::RemoveFromCrl`] releases a
     /// certificate that our authority has on hold (RFC 5280 §5.3.1) and changes nothing for any other.

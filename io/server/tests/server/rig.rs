@@ -92,7 +92,7 @@ impl Rig {
     pub(crate) fn revoke(&self, identity: &Identity) -> KickReport {
         let id = Leaf::parse(&identity.der).unwrap().id();
         let revoked = Revoked { since: unix_seconds(), reason: Reason::KeyCompromise, source: RevocationSource::Authority };
-        self.revocations.update(|index| index.with_revoked(id, revoked));
+        self.revocations.update(|index| index.with_revocations([(id, revoked)]));
         self.server.registry().kick_certificates(&[id], &KickCause::Revoked(Reason::KeyCompromise), PATIENCE)
     }
 

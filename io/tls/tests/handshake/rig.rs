@@ -56,7 +56,7 @@ impl Rig {
     pub(crate) fn revoke(&self, der: &[u8]) {
         let id = Leaf::parse(der).unwrap().id();
         let revoked = Revoked { since: now(), reason: Reason::KeyCompromise, source: RevocationSource::Authority };
-        self.revocations.update(|index| index.with_revoked(id, revoked));
+        self.revocations.update(|index| index.with_revocations([(id, revoked)]));
     }
 
     pub(crate) fn path(&self, name: &str) -> std::path::PathBuf {

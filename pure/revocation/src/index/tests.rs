@@ -16,7 +16,7 @@ fn a_revocation_holds_from_the_next_generation_on_and_the_old_index_stays_as_it_
     let ca = authority("CA");
     let id = id_of(&ca, 7);
     let before = RevocationIndex::new();
-    let after = before.with_revoked(id, by_authority(NEW_YEAR, Reason::KeyCompromise));
+    let after = before.with_revocations([(id, by_authority(NEW_YEAR, Reason::KeyCompromise))]);
     assert_eq!((before.lookup(&id), before.len(), before.is_empty(), before.generation().number()), (None, 0, true, 0));
     assert_eq!(after.lookup(&id), Some(by_authority(NEW_YEAR, Reason::KeyCompromise)));
     assert_eq!((after.len(), after.generation()), (1, Generation::new(1)));
@@ -28,7 +28,7 @@ fn a_revocation_holds_from_the_next_generation_on_and_the_old_index_stays_as_it_
 fn a_revocation_of_our_own_is_ours_whatever_it_says() {
     let id = id_of(&authority("CA"), 7);
     let claimed = Revoked { source: RevocationSource::Crl, ..by_authority(1, Reason::Superseded) };
-    assert_eq!(RevocationIndex::new().with_revoked(id, claimed).lookup(&id), Some(by_authority(1, Reason::Superseded)));
+    assert_eq!(RevocationIndex::new().with_revocations([(id, claimed)]).lookup(&id), Some(by_authority(1, Reason::Superseded)));
 }
 
 #[test]
@@ -36,8 +36,8 @@ fn a_newer_crl_replaces_the_older_and_tells_what_is_new() {
     let ca = authority("CA");
     let id = |number| id_of(&ca, number);
     let own = RevocationIndex::new()
-        .with_revoked(id(1), by_authority(5, Reason::KeyCompromise))
-        .with_revoked(id(9), by_authority(6, Reason::Superseded));
+        .with_revocations([(id(1), by_authority(5, Reason::KeyCompromise))])
+        .with_revocations([(id(9), by_authority(6, Reason::Superseded))]);
     let (first, newly) = own.with_crl(crl(&ca, 1, [1, 2, 3])).unwrap();
     assert_eq!(newly, [id(2), id(3)], "1 was revoked before");
     let (second, newly) = first.with_crl(crl(&ca, 2, [3, 4])).unwrap();
@@ -77,7 +77,7 @@ fn the_whole_path_is_judged() {
     assert_eq!(index.verdict(&path, NEW_YEAR, StalePolicy::Deny), Verdict::Good);
     let (index, _) = index.with_crl(crl(&root, 1, [2])).unwrap();
     assert!(matches!(index.verdict(&path, NEW_YEAR, StalePolicy::Deny), Verdict::Revoked { id, .. } if id == path[1]));
-    let index = index.with_revoked(path[0], by_authority(1, Reason::KeyCompromise));
+    let index = index.with_revocations([(path[0], by_authority(1, Reason::KeyCompromise))]);
     assert!(
         matches!(index.verdict(&path, NEW_YEAR, StalePolicy::Allow), Verdict::Revoked { id, revoked } if id == path[0] && revoked.reason == Reason::KeyCompromise)
     );
@@ -111,7 +111,7 @@ fn only_a_hold_can_be_released() {
     let index = index.with_revocations([held, lost, crl_only].map(|id| (id, release)));
     assert_eq!(index.lookup(&held), None);
     assert!(index.lookup(&lost).is_some() && index.lookup(&crl_only).is_some());
-    let again = index.with_revoked(held, by_authority(4, Reason::Superseded));
+    let again = index.with_revocations([(held, by_authority(4, Reason::Superseded))]);
     assert_eq!(again.lookup(&held), Some(by_authority(4, Reason::Superseded)));
 }
 
@@ -194,13 +194,13 @@ proptest! {
         for (number, (step, fold)) in (1..).zip(steps) {
             match step {
                 Step::Revoke(number, Reason::RemoveFromCrl) => {
-                    index = index.with_revoked(id_of(&ca, number.into()), by_authority(1, Reason::RemoveFromCrl));
+                    index = index.with_revocations([(id_of(&ca, number.into()), by_authority(1, Reason::RemoveFromCrl))]);
                     if own.get(&number) == Some(&Reason::CertificateHold) {
                         own.remove(&number);
                     }
                 }
                 Step::Revoke(number, reason) => {
-                    index = index.with_revoked(id_of(&ca, number.into()), by_authority(1, reason));
+                    index = index.with_revocations([(id_of(&ca, number.into()), by_authority(1, reason))]);
                     own.insert(number, reason);
                 }
                 Step::Crl(numbers) => {
