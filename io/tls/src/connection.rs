@@ -120,7 +120,7 @@ impl TlsConnection {
         !self.established
     }
 
-    /// Octets kept of an incomplete record, for accounting.
+    /// Octets kept of an incomplete record or handshake message.
     pub fn buffered(&self) -> usize {
         self.partial.len()
     }
