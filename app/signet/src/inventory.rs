@@ -19,7 +19,7 @@ pub(crate) fn check(places: &Places, administration: &Administration) -> Result<
     };
     // A list that is not there, cut short, or of another authority says nothing about this inventory.
     let Ok(lists) = crl_files::read(path, &[issuer]) else { return Ok(()) };
-    let signed = administration.ca().map_err(office::problem)?.crl.map_or(0, |crl| crl.number);
+    let signed = administration.crl_number().map_err(office::problem)?;
     let ahead = |list: &Crl| list.status().number.filter(|number| *number > signed.into()).map(|number| (number, list.status().entries));
     let Some((number, entries)) = lists.iter().find_map(ahead) else { return Ok(()) };
     let revoked = if entries == 1 { "1 revoked certificate".to_owned() } else { format!("{entries} revoked certificates") };

@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use signet_ca::{
-    Authority, Csr, IssuanceRequest, Ledger, RevocationOutcome, RevokeError, ServerName, SubjectKey, Target, crl_is_complete, encode_pem,
-    issue_certificate, publish_crl, resolve, revoke_all,
+    Authority, CrlRecord, Csr, IssuanceRequest, Ledger, RevocationOutcome, RevokeError, ServerName, SubjectKey, Target, crl_is_complete,
+    encode_pem, issue_certificate, publish_crl, resolve, revoke_all,
 };
 use signet_identity::{CertificateId, DeviceName, SerialNumber};
 use signet_ledger::{serial_entropy, write_public};
@@ -59,15 +59,15 @@ struct Desk {
     ledger: Box<dyn Ledger + Send>,
     authority: Option<Authority>,
     settings: Settings,
-    /// The file holds the newest CRL, and that lists everything revoked. Not known at first: the process before may have ended between a
-    /// revocation and its CRL, or between the CRL and its file.
-    published: bool,
+    /// Until when the file is known to hold the newest CRL, with everything revoked on it, and no other is due. Not known at first: the
+    /// process before may have ended between a revocation and its CRL, or between the CRL and its file.
+    published_until: Option<i64>,
 }
 
 impl Administration {
     /// Administration of `ledger`. Without an `authority` nothing can be issued and no CRL signed; revoking works.
     pub fn new(ledger: Box<dyn Ledger + Send>, authority: Option<Authority>, settings: Settings) -> Self {
-        Self { desk: Mutex::new(Desk { ledger, authority, settings, published: false }), live: OnceLock::new() }
+        Self { desk: Mutex::new(Desk { ledger, authority, settings, published_until: None }), live: OnceLock::new() }
     }
 
     /// From now on revocations reach `live` too. The first call counts.
@@ -80,7 +80,7 @@ impl Administration {
         let mut desk = self.desk();
         desk.authority = authority;
         desk.settings = settings;
-        desk.published = false;
+        desk.published_until = None;
     }
 
     /// Issues a device certificate.
@@ -155,6 +155,8 @@ impl Administration {
         let now = unix_seconds();
         let mut desk = self.desk();
         let target = target(desk.ledger.as_ref(), &request.which)?;
+        // Whatever is recorded from here on is not on the list: should this end early, the next look at the list finds out.
+        desk.published_until = None;
         let outcomes = revoke_all(desk.ledger.as_mut(), &target, reason, caller.as_str(), now).map_err(|error| match error {
             RevokeError::Unknown { .. } => not_found(&request.which),
             RevokeError::NotAReason { .. } => invalid(error),
@@ -215,6 +217,17 @@ impl Administration {
         })
     }
 
+    /// The number of the newest CRL that the ledger has of the authority; 0 when it has none.
+    ///
+    /// # Errors
+    /// There is no authority; the ledger fails.
+    pub fn crl_number(&self) -> Result<u64, Problem> {
+        let desk = self.desk();
+        let authority = desk.authority.as_ref().ok_or_else(no_authority)?;
+        let latest = desk.ledger.latest_crl(authority.name_digest()).map_err(failed)?;
+        Ok(latest.map_or(0, |crl| crl.number))
+    }
+
     /// Signs the next CRL and writes it where the settings say.
     ///
     /// # Errors
@@ -234,7 +247,6 @@ impl Administration {
         if desk.is_crl_due(now)? {
             return desk.sign_crl(now).map(Some);
         }
-        desk.published = true;
         Ok(None)
     }
 
@@ -260,28 +272,36 @@ impl Desk {
         Ok(AddedDevice { certificate: view::certificate(&record, now), chain_pem: issued.chain_pem().to_owned() })
     }
 
-    fn is_crl_due(&self, now: i64) -> Result<bool, Problem> {
+    /// Whether the next CRL has to be signed. Ledger and file are read until they are known to agree, not every time.
+    fn is_crl_due(&mut self, now: i64) -> Result<bool, Problem> {
         let Some(authority) = &self.authority else { return Ok(false) };
-        let Some(newest) = self.ledger.latest_crl(authority.name_digest()).map_err(failed)? else { return Ok(true) };
         let path = &self.settings.crl_path;
-        if now >= newest.this_update.midpoint(newest.next_update) || !path.exists() {
+        if !path.exists() {
             return Ok(true);
         }
-        if self.published {
+        if self.published_until.is_some_and(|until| now < until) {
             return Ok(false);
         }
-        let complete = crl_is_complete(authority, self.ledger.as_ref(), now, self.settings.crl_validity_seconds).map_err(failed)?;
+        let Some(newest) = self.ledger.latest_crl(authority.name_digest()).map_err(failed)? else { return Ok(true) };
+        let until = due_at(&newest);
+        if now >= until || !crl_is_complete(authority, self.ledger.as_ref(), now, self.settings.crl_validity_seconds).map_err(failed)? {
+            return Ok(true);
+        }
         // A file that cannot be read is not the newest CRL either.
-        Ok(!complete || std::fs::read(path).ok().as_deref() != Some(encode_pem("X509 CRL", &newest.der).as_bytes()))
+        if std::fs::read(path).ok().as_deref() != Some(encode_pem("X509 CRL", &newest.der).as_bytes()) {
+            return Ok(true);
+        }
+        self.published_until = Some(until);
+        Ok(false)
     }
 
     fn sign_crl(&mut self, now: i64) -> Result<CrlFile, Problem> {
-        self.published = false;
+        self.published_until = None;
         let authority = self.authority.as_ref().ok_or_else(no_authority)?;
         let signed = publish_crl(authority, self.ledger.as_mut(), now, self.settings.crl_validity_seconds).map_err(failed)?;
         let path = &self.settings.crl_path;
         write_public(path, signed.pem().as_bytes()).map_err(failed)?;
-        self.published = true;
+        self.published_until = Some(due_at(&signed.record));
         Ok(view::crl(&signed, Some(path.display().to_string())))
     }
 
@@ -289,6 +309,11 @@ impl Desk {
         let find = |outcome: &&RevocationOutcome| self.ledger.find(&outcome.certificate).map_err(failed).transpose();
         outcomes.iter().filter_map(find).map(|record| record.map(|record| view::certificate(&record, now))).collect()
     }
+}
+
+/// When the successor of a CRL is to be signed: half of its time is left then for whatever goes wrong.
+fn due_at(crl: &CrlRecord) -> i64 {
+    crl.this_update.midpoint(crl.next_update)
 }
 
 /// Steps 2 and 3 of a revocation. Also for certificates that were revoked before: what should be closed already is closed for certain then.

@@ -90,9 +90,11 @@ fn what_is_recorded_is_in_force_though_the_rest_failed() {
         let request = AddDevice { name: "pump-7".to_owned(), key: DeviceKey::PublicKey(hex::encode(key.spki())), days: None };
         administration.add_device(&request, &Caller::user(0)).unwrap();
     }
+    administration.sign_crl().unwrap();
     let request = Revoke { which: "pump-7".to_owned(), reason: "keyCompromise".to_owned() };
     let problem = administration.revoke(&request, &Caller::user(0)).unwrap_err();
     assert_eq!(problem.kind, ProblemKind::Failed);
     assert!(problem.message.contains("only 1 of the certificates") && problem.message.contains("no space left"), "{problem}");
     assert_eq!(revocations.load().len(), 1, "the one that was recorded");
+    assert!(administration.sign_crl_if_due().unwrap().is_some(), "the list lacks it");
 }
