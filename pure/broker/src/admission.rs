@@ -113,9 +113,15 @@ fn check_identifier(connect: &Connect, limits: &Limits) -> Result<(), Denied> {
         reason: DenialReason::ClientIdentifier { claimed, detail },
         reason_code: ReasonCode::ClientIdentifierNotValid,
     };
-    // [MQTT-3.1.3-8] of MQTT 3.1.1: a session that nobody can name cannot be kept.
-    if claimed.is_empty() && connect.version == ProtocolVersion::V311 && !connect.clean_start {
-        return Err(refuse("MQTT-3.1.3-8", String::new(), "an empty identifier needs a clean session"));
+    match connect.version {
+        ProtocolVersion::V31 if claimed.is_empty() => {
+            return Err(refuse("§3.1 (MQTT 3.1)", String::new(), "an identifier is empty, which MQTT 3.1 does not allow"));
+        }
+        // [MQTT-3.1.3-8] of MQTT 3.1.1: a session that nobody can name cannot be kept.
+        ProtocolVersion::V311 if claimed.is_empty() && !connect.clean_start => {
+            return Err(refuse("MQTT-3.1.3-8", String::new(), "an empty identifier needs a clean session"));
+        }
+        _ => {}
     }
     if claimed.as_str().len() > usize::from(limits.client_identifier_bytes_maximum) {
         let shown: String = claimed.as_str().chars().take(32).collect();

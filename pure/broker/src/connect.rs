@@ -170,8 +170,8 @@ fn refuse_for_quota<D: SharedDirectory, S: Store>(id: ConnectionId, context: &mu
 /// The Session Expiry Interval in force. What MQTT 3.1.1 calls a clean session ends with its connection, any other is kept as long as allowed.
 fn session_expiry(connect: &Connect, limits: &Limits) -> u32 {
     let asked = match connect.version {
-        ProtocolVersion::V311 if connect.clean_start => 0,
-        ProtocolVersion::V311 => u32::MAX,
+        ProtocolVersion::V31 | ProtocolVersion::V311 if connect.clean_start => 0,
+        ProtocolVersion::V31 | ProtocolVersion::V311 => u32::MAX,
         ProtocolVersion::V5 => connect.properties.session_expiry_interval.unwrap_or(0),
     };
     asked.min(limits.session_expiry_maximum)

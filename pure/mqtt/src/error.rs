@@ -25,7 +25,9 @@ pub enum DecodeError {
         detail: Cow<'static, str>,
     },
     /// A CONNECT of a protocol or version that is not spoken here: 0x84.
-    #[error("protocol `{name}` version `{level}` is not supported, use MQTT 3.1.1 (`MQTT` version 4) or MQTT 5.0 (`MQTT` version 5)")]
+    #[error(
+        "protocol `{name}` version `{level}` is not supported, use MQTT 5.0 (`MQTT` 5), MQTT 3.1.1 (`MQTT` 4) or MQTT 3.1 (`MQIsdp` 3)"
+    )]
     UnsupportedVersion {
         /// Protocol Name, with anything but printable ASCII replaced and cut to 16 characters.
         name: String,
@@ -57,9 +59,14 @@ pub enum DecodeError {
     /// The Topic Alias 0: 0x94.
     #[error("topic alias is `0`, expected 1 to the topic alias maximum (MQTT-3.3.2-8)")]
     TopicAliasInvalid,
-    /// An empty Client Identifier of an MQTT 3.1.1 client that wants to keep its session: 0x85, return code 0x02.
-    #[error("client identifier is empty and clean session is `0`, expected a client identifier or clean session `1` (MQTT 3.1.1 §3.1.3.1)")]
-    ClientIdentifierInvalid,
+    /// An empty Client Identifier, which MQTT 3.1 never allows and MQTT 3.1.1 not where the session is to be kept: 0x85, return code 0x02.
+    #[error("client identifier is empty {expected} ({statement})")]
+    ClientIdentifierInvalid {
+        /// Section that decides, with its version.
+        statement: &'static str,
+        /// What was expected.
+        expected: &'static str,
+    },
 }
 
 impl DecodeError {
@@ -75,7 +82,7 @@ impl DecodeError {
             Self::TopicNameInvalid(_) => ReasonCode::TopicNameInvalid,
             Self::TopicFilterInvalid(_) => ReasonCode::TopicFilterInvalid,
             Self::TopicAliasInvalid => ReasonCode::TopicAliasInvalid,
-            Self::ClientIdentifierInvalid => ReasonCode::ClientIdentifierNotValid,
+            Self::ClientIdentifierInvalid { .. } => ReasonCode::ClientIdentifierNotValid,
         }
     }
 
@@ -83,13 +90,14 @@ impl DecodeError {
     #[must_use]
     pub fn statement(&self) -> &'static str {
         match self {
-            Self::Malformed { statement, .. } | Self::Protocol { statement, .. } => statement,
+            Self::Malformed { statement, .. } | Self::Protocol { statement, .. } | Self::ClientIdentifierInvalid { statement, .. } => {
+                statement
+            }
             Self::UnsupportedVersion { .. } => "MQTT-3.1.2-2",
             Self::TooLarge { .. } => "MQTT-3.2.2-15",
             Self::LimitExceeded { .. } => "§4.13",
             Self::TopicNameInvalid(error) | Self::TopicFilterInvalid(error) => error.statement(),
             Self::TopicAliasInvalid => "MQTT-3.3.2-8",
-            Self::ClientIdentifierInvalid => "§3.1.3.1 (3.1.1)",
         }
     }
 
@@ -106,7 +114,7 @@ impl DecodeError {
             (_, None) => return None,
         };
         let reason_code = self.reason_code();
-        if version == ProtocolVersion::V311 && reason_code.connect_return_code().is_none() {
+        if !version.has_properties() && reason_code.connect_return_code().is_none() {
             return None;
         }
         let connack = Connack { session_present: false, reason_code, ..Connack::default() };

@@ -104,7 +104,7 @@ impl FixedHeader {
         };
         let (packet, flags) = (packet_type(first >> 4)?, first & 0x0F);
         check_sender(packet, sender, version)?;
-        check_flags(packet, flags)?;
+        check_flags(packet, flags, version)?;
         let Some((remaining, taken)) = varint::read(rest)? else {
             return Ok(None);
         };
@@ -178,14 +178,15 @@ fn check_sender(packet: PacketType, sender: Role, version: Option<ProtocolVersio
     if sender == Role::Client && version.is_none() && packet != PacketType::Connect {
         return Err(DecodeError::protocol("MQTT-3.1.0-1", format!("the first packet is {packet}, expected CONNECT")));
     }
-    if packet == PacketType::Auth && version == Some(ProtocolVersion::V311) {
-        return Err(DecodeError::malformed("§2.2.1 (3.1.1)", "packet type `15` is reserved in MQTT 3.1.1, expected 1 to 14"));
+    let is_older = version.is_some_and(|version| !version.has_properties());
+    if packet == PacketType::Auth && is_older {
+        return Err(DecodeError::malformed("§2.2.1 (3.1.1)", "packet type `15` is reserved before MQTT 5.0, expected 1 to 14"));
     }
     let from_client = match packet {
         PacketType::Connect | PacketType::Subscribe | PacketType::Unsubscribe | PacketType::Pingreq => true,
         PacketType::Connack | PacketType::Suback | PacketType::Unsuback | PacketType::Pingresp => false,
         // MQTT 3.1.1 §2.2.1: from a client only.
-        PacketType::Disconnect if version == Some(ProtocolVersion::V311) => true,
+        PacketType::Disconnect if is_older => true,
         _ => return Ok(()),
     };
     if from_client == (sender == Role::Client) {
@@ -195,7 +196,7 @@ fn check_sender(packet: PacketType, sender: Role, version: Option<ProtocolVersio
     Err(DecodeError::protocol("§2.1.2", format!("{packet} came from the {sender}, which never sends it")))
 }
 
-fn check_flags(packet: PacketType, flags: u8) -> Result<(), DecodeError> {
+fn check_flags(packet: PacketType, flags: u8, version: Option<ProtocolVersion>) -> Result<(), DecodeError> {
     if packet == PacketType::Publish {
         let qos = (flags >> 1) & 0b11;
         // [MQTT-3.3.1-4]
@@ -210,7 +211,8 @@ fn check_flags(packet: PacketType, flags: u8) -> Result<(), DecodeError> {
     }
     // [MQTT-2.1.3-1]; for single packets also [MQTT-3.6.1-1], [MQTT-3.8.1-1], [MQTT-3.10.1-1], [MQTT-3.14.1-1], [MQTT-3.15.1-1].
     let expected = first_byte(packet) & 0x0F;
-    if flags == expected {
+    // MQTT 3.1 has DUP on PUBREL, SUBSCRIBE and UNSUBSCRIBE, and calls every other flag unused where 3.1.1 fixes its value.
+    if flags == expected || version == Some(ProtocolVersion::V31) {
         return Ok(());
     }
     Err(DecodeError::malformed("MQTT-2.1.3-1", format!("flags of {packet} are `{flags:#06b}`, expected {expected:#06b}")))
@@ -218,12 +220,15 @@ fn check_flags(packet: PacketType, flags: u8) -> Result<(), DecodeError> {
 
 /// Remaining Length of packets that have only one.
 fn fixed_remaining_length(packet: PacketType, version: Option<ProtocolVersion>) -> Option<usize> {
-    match (packet, version) {
-        (PacketType::Pingreq | PacketType::Pingresp, _) | (PacketType::Disconnect, Some(ProtocolVersion::V311)) => Some(0),
-        (
-            PacketType::Connack | PacketType::Puback | PacketType::Pubrec | PacketType::Pubrel | PacketType::Pubcomp | PacketType::Unsuback,
-            Some(ProtocolVersion::V311),
-        ) => Some(2),
+    let is_older = version.is_some_and(|version| !version.has_properties());
+    match packet {
+        PacketType::Pingreq | PacketType::Pingresp => Some(0),
+        PacketType::Disconnect if is_older => Some(0),
+        PacketType::Connack | PacketType::Puback | PacketType::Pubrec | PacketType::Pubrel | PacketType::Pubcomp | PacketType::Unsuback
+            if is_older =>
+        {
+            Some(2)
+        }
         _ => None,
     }
 }

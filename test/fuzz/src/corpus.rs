@@ -244,6 +244,7 @@ fn publishes(id: PacketId, topic: &TopicName, user_properties: &UserProperties) 
 fn connect(version: ProtocolVersion, topic: &TopicName, user_properties: &UserProperties) -> Connect {
     Connect {
         version,
+        is_bridge: false,
         clean_start: true,
         keep_alive: 60,
         client_identifier: ClientIdentifier::new("identifier"),

@@ -319,6 +319,7 @@ impl Device {
 pub fn connect_packet(version: ProtocolVersion, identifier: &str) -> Connect {
     Connect {
         version,
+        is_bridge: false,
         clean_start: true,
         keep_alive: 0,
         client_identifier: ClientIdentifier::new(identifier.to_owned()),

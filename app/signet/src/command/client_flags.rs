@@ -30,7 +30,7 @@ pub(crate) struct ConnectionFlags {
     #[command(flatten)]
     who: IdentityFlags,
     // Not 3.1.1 as with mosquitto's: only MQTT 5.0 can tell the person at the terminal why the broker ended a connection.
-    /// Version of MQTT: 5 or 311 (also mqttv5, mqttv311)
+    /// Version of MQTT: 5, 311 or 31 (also mqttv5, mqttv311, mqttv31)
     #[arg(short = 'V', long, value_name = "VERSION", default_value = "5", value_parser = protocol_version)]
     protocol_version: ProtocolVersion,
     /// Seconds between two signs of life; 0 for none
@@ -206,7 +206,7 @@ impl ConnectionFlags {
         let clean_start = !self.session.disable_clean_session;
         if self.who.password.is_some() && self.who.username.is_none() && version != ProtocolVersion::V5 {
             // [MQTT-3.1.2-22] of 3.1.1: without a user name there is no password.
-            return Err(usage("`-P` without `-u` is not possible in MQTT 3.1.1").hint("add `-u`, or `-V 5`"));
+            return Err(usage("`-P` without `-u` is not possible before MQTT 5.0").hint("add `-u`, or `-V 5`"));
         }
         if !clean_start && client_identifier.is_empty() {
             return Err(usage("`-c` keeps a session, and a session needs a name").hint("add `-i NAME`"));
@@ -218,6 +218,7 @@ impl ConnectionFlags {
         };
         Ok(Connect {
             version,
+            is_bridge: false,
             clean_start,
             keep_alive: self.keepalive,
             client_identifier,
@@ -276,7 +277,8 @@ fn protocol_version(text: &str) -> Result<ProtocolVersion, String> {
     match text {
         "5" | "mqttv5" | "5.0" => Ok(ProtocolVersion::V5),
         "311" | "mqttv311" | "3.1.1" | "4" => Ok(ProtocolVersion::V311),
-        other => Err(format!("MQTT version `{other}` is not known, use 5 or 311")),
+        "31" | "mqttv31" | "3.1" | "3" => Ok(ProtocolVersion::V31),
+        other => Err(format!("MQTT version `{other}` is not known, use 5, 311 or 31")),
     }
 }
 

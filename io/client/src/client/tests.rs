@@ -56,6 +56,7 @@ fn broker(
     });
     let connect = Connect {
         version,
+        is_bridge: false,
         clean_start: true,
         keep_alive: 0,
         client_identifier: ClientIdentifier::new("test"),

@@ -364,6 +364,7 @@ pub(super) struct Dial {
 pub(super) fn v5(client_identifier: &str) -> Dial {
     let connect = Connect {
         version: ProtocolVersion::V5,
+        is_bridge: false,
         clean_start: true,
         keep_alive: 0,
         client_identifier: ClientIdentifier::new(client_identifier.to_owned()),

@@ -13,7 +13,7 @@ use crate::{ClientIdentifier, DecodeError, ProtocolVersion, QoS, ReasonCode, Use
 /// Connect acknowledgement.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Connack {
-    /// Whether the Server resumes Session State for this client.
+    /// Whether the Server resumes Session State for this client. MQTT 3.1 cannot say so: always `false` there.
     pub session_present: bool,
     /// Success, or why the connection is refused. MQTT 3.1.1 carries [`ReasonCode::connect_return_code`] instead.
     pub reason_code: ReasonCode,
@@ -69,7 +69,11 @@ pub struct ServerFeatures {
 
 impl Connack {
     pub(crate) fn read(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
-        let flags = reader.u8("connect acknowledge flags")?;
+        let flags = match (reader.u8("connect acknowledge flags")?, reader.context.version) {
+            // MQTT 3.1 §3.2: the byte is reserved and not used.
+            (_, ProtocolVersion::V31) => 0,
+            (flags, _) => flags,
+        };
         // [MQTT-3.2.2-1]
         if flags & !1 != 0 {
             let detail = format!("connect acknowledge flags are `{flags:#010b}`, expected 0 or 1");
@@ -138,7 +142,8 @@ impl ServerFeatures {
 
 impl Body for Connack {
     fn write<S: Sink>(&self, version: ProtocolVersion, sink: &mut S) {
-        sink.u8(u8::from(self.session_present));
+        // MQTT 3.1 §3.2 has no Session Present: the byte is reserved.
+        sink.u8(u8::from(self.session_present && version != ProtocolVersion::V31));
         sink.u8(if version.has_properties() {
             self.reason_code.value()
         } else {

@@ -8,6 +8,7 @@ use bytestring::ByteString;
 use crate::packet::Will;
 use crate::property::{PropertyId, PropertyReader};
 use crate::reader::Reader;
+use crate::version::BRIDGE_BIT;
 use crate::writer::{Body, PropertyList, Sink};
 use crate::{ClientIdentifier, DecodeError, Password, ProtocolVersion, QoS, UserProperties};
 
@@ -16,7 +17,10 @@ use crate::{ClientIdentifier, DecodeError, Password, ProtocolVersion, QoS, UserP
 pub struct Connect {
     /// Version that the connection speaks from here on.
     pub version: ProtocolVersion,
-    /// Start without earlier Session State; MQTT 3.1.1 calls it Clean Session and forgets the session at the end too.
+    /// Whether another broker says of itself that it is one, a convention of Mosquitto's for MQTT 3.1 and 3.1.1: its subscriptions are
+    /// to be served as published (RETAIN kept) and without what it sent itself. Always `false` in MQTT 5.0.
+    pub is_bridge: bool,
+    /// Start without earlier Session State; before MQTT 5.0 it is it Clean Session, and the session ends with the connection too.
     pub clean_start: bool,
     /// Seconds; 0 turns the mechanism off.
     pub keep_alive: u16,
@@ -26,7 +30,7 @@ pub struct Connect {
     pub will: Option<Will>,
     /// User Name.
     pub username: Option<ByteString>,
-    /// Password; MQTT 3.1.1 allows it only beside a User Name.
+    /// Password; before MQTT 5.0 only beside a User Name.
     pub password: Option<Password>,
     /// Empty in MQTT 3.1.1.
     pub properties: ConnectProperties,
@@ -55,8 +59,6 @@ pub struct ConnectProperties {
     pub user_properties: UserProperties,
 }
 
-const PROTOCOL_NAME: &[u8] = b"MQTT";
-
 const USERNAME_FLAG: u8 = 0b1000_0000;
 const PASSWORD_FLAG: u8 = 0b0100_0000;
 const WILL_RETAIN_FLAG: u8 = 0b0010_0000;
@@ -80,7 +82,7 @@ impl Connect {
     pub(crate) fn read(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
         let version = reader.context.version;
         reader.prefixed("protocol name")?;
-        reader.u8("protocol version")?;
+        let is_bridge = reader.u8("protocol version")? & BRIDGE_BIT != 0;
         let flags = reader.u8("connect flags")?;
         let will_qos = check_flags(flags, version)?;
         let keep_alive = reader.u16("keep alive")?;
@@ -88,9 +90,8 @@ impl Connect {
         // The order of the payload is fixed [MQTT-3.1.3-1]; the Client Identifier is always there [MQTT-3.1.3-3].
         let client_identifier = reader.client_identifier("client identifier")?;
         let clean_start = flags & CLEAN_START_FLAG != 0;
-        // MQTT 3.1.1 §3.1.3.1: without an identifier there is no session to keep.
-        if version == ProtocolVersion::V311 && client_identifier.is_empty() && !clean_start {
-            return Err(DecodeError::ClientIdentifierInvalid);
+        if client_identifier.is_empty() {
+            check_empty_identifier(version, clean_start)?;
         }
         // [MQTT-3.1.2-9]
         let will = match flags & WILL_FLAG {
@@ -98,10 +99,13 @@ impl Connect {
             _ => Some(Will::read(reader, will_qos, flags & WILL_RETAIN_FLAG != 0)?),
         };
         // [MQTT-3.1.2-16], [MQTT-3.1.2-17]: there exactly when the flag says so; [MQTT-3.1.3-12]: UTF-8.
-        let username = if flags & USERNAME_FLAG != 0 { Some(reader.string("user name")?) } else { None };
+        // MQTT 3.1 §3.1 lets a packet end before a user name or password that its flags announce: then there is none.
+        let may_be_missing = version == ProtocolVersion::V31;
+        let is_there = |flag: u8, reader: &Reader<'_>| flags & flag != 0 && !(may_be_missing && reader.is_empty());
+        let username = if is_there(USERNAME_FLAG, reader) { Some(reader.string("user name")?) } else { None };
         // [MQTT-3.1.2-18], [MQTT-3.1.2-19]
-        let password = if flags & PASSWORD_FLAG != 0 { Some(Password::new(reader.binary("password")?)) } else { None };
-        Ok(Self { version, clean_start, keep_alive, client_identifier, will, username, password, properties })
+        let password = if is_there(PASSWORD_FLAG, reader) { Some(Password::new(reader.binary("password")?)) } else { None };
+        Ok(Self { version, is_bridge, clean_start, keep_alive, client_identifier, will, username, password, properties })
     }
 
     fn flags(&self) -> u8 {
@@ -124,7 +128,7 @@ impl Connect {
         flags
     }
 
-    /// MQTT 3.1.1 §3.1.2.9 has no password without a user name.
+    /// MQTT 3.1.1 §3.1.2.9, and 3.1 too, has no password without a user name.
     fn writable_password(&self) -> Option<&Password> {
         self.password.as_ref().filter(|_| self.username.is_some() || self.version.has_properties())
     }
@@ -156,16 +160,32 @@ impl ConnectProperties {
     }
 }
 
+/// Whether a client may leave its name to the Server. MQTT 3.1 wants 1 to 23 characters; longer ones are taken as in later versions, as
+/// every broker in use takes them.
+fn check_empty_identifier(version: ProtocolVersion, clean_start: bool) -> Result<(), DecodeError> {
+    let (statement, expected) = match version {
+        ProtocolVersion::V31 => ("§3.1 (3.1)", "expected at least one character in MQTT 3.1"),
+        // MQTT 3.1.1 §3.1.3.1: without an identifier there is no session to keep.
+        ProtocolVersion::V311 if !clean_start => {
+            ("§3.1.3.1 (3.1.1)", "and clean session is `0`, expected an identifier or clean session `1`")
+        }
+        ProtocolVersion::V311 | ProtocolVersion::V5 => return Ok(()),
+    };
+    Err(DecodeError::ClientIdentifierInvalid { statement, expected })
+}
+
 /// The rules of the Connect Flags among themselves (§3.1.2.3). Returns the Will QoS.
 fn check_flags(flags: u8, version: ProtocolVersion) -> Result<QoS, DecodeError> {
+    // MQTT 3.1 does not say what must stand in bits it does not use.
+    let is_strict = version != ProtocolVersion::V31;
     // [MQTT-3.1.2-3]
-    if flags & RESERVED_FLAG != 0 {
+    if is_strict && flags & RESERVED_FLAG != 0 {
         return Err(DecodeError::malformed("MQTT-3.1.2-3", "reserved connect flag is `1`, expected 0"));
     }
     // [MQTT-3.1.2-12]
     let will_qos = QoS::try_from((flags >> WILL_QOS_SHIFT) & 0b11)
         .map_err(|_| DecodeError::malformed("MQTT-3.1.2-12", "will qos is `3`, expected 0, 1 or 2"))?;
-    if flags & WILL_FLAG == 0 {
+    if is_strict && flags & WILL_FLAG == 0 {
         // [MQTT-3.1.2-11]
         if will_qos != QoS::AtMostOnce {
             let detail = format!("will qos is `{will_qos}` without a will, expected 0");
@@ -176,8 +196,8 @@ fn check_flags(flags: u8, version: ProtocolVersion) -> Result<QoS, DecodeError> 
             return Err(DecodeError::malformed("MQTT-3.1.2-13", "will retain is `1` without a will, expected 0"));
         }
     }
-    // MQTT 3.1.1 §3.1.2.9; MQTT 5.0 allows a password alone (§3.1.2.9).
-    if version == ProtocolVersion::V311 && flags & (USERNAME_FLAG | PASSWORD_FLAG) == PASSWORD_FLAG {
+    // MQTT 3.1.1 §3.1.2.9, MQTT 3.1 §3.1; MQTT 5.0 allows a password alone (§3.1.2.9).
+    if !version.has_properties() && flags & (USERNAME_FLAG | PASSWORD_FLAG) == PASSWORD_FLAG {
         return Err(DecodeError::malformed("§3.1.2.9 (3.1.1)", "password flag is `1` without a user name, expected 0"));
     }
     Ok(will_qos)
@@ -191,8 +211,9 @@ fn printable(name: &[u8]) -> String {
 impl Body for Connect {
     /// The version is the packet's own, which is what it says on the wire.
     fn write<S: Sink>(&self, _: ProtocolVersion, sink: &mut S) {
-        sink.binary(PROTOCOL_NAME);
-        sink.u8(self.version.level());
+        sink.string(self.version.name());
+        let is_marked = self.is_bridge && self.version.has_bridge_bit();
+        sink.u8(if is_marked { self.version.level() | BRIDGE_BIT } else { self.version.level() });
         sink.u8(self.flags());
         sink.u16(self.keep_alive);
         sink.properties(self.version, &self.properties);

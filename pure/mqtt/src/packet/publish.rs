@@ -64,7 +64,7 @@ impl Publish {
         };
         let properties = PublishProperties::read(reader)?;
         if topic.is_none() {
-            if reader.context.version == ProtocolVersion::V311 {
+            if !reader.context.version.has_properties() {
                 return Err(DecodeError::TopicNameInvalid(TopicError::Empty));
             }
             if properties.topic_alias.is_none() {

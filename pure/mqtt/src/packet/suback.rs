@@ -51,7 +51,7 @@ impl Suback {
 fn read_reason_code(reader: &mut Reader<'_>) -> Result<ReasonCode, DecodeError> {
     let code = reader.reason_code("MQTT-3.9.3-2")?;
     // MQTT 3.1.1 §3.9.3: 0x80 is the only failure there.
-    if reader.context.version == ProtocolVersion::V311 && code.is_error() && code != ReasonCode::UnspecifiedError {
+    if !reader.context.version.has_properties() && code.is_error() && code != ReasonCode::UnspecifiedError {
         let detail = format!("return code `{:#04x}` in SUBACK, expected 0x00, 0x01, 0x02 or 0x80", code.value());
         return Err(DecodeError::protocol("§3.9.3 (3.1.1)", detail));
     }
@@ -63,7 +63,7 @@ impl Body for Suback {
         sink.u16(self.packet_id.get());
         sink.properties(version, self);
         for code in &self.reason_codes {
-            // MQTT 3.1.1 §3.9.3: 0x80 is the only failure there.
+            // MQTT 3.1.1 §3.9.3: 0x80 is the only failure there. MQTT 3.1 has none, so that a Server says what it must in another way.
             let known = version.has_properties() || !code.is_error();
             sink.u8(if known { code.value() } else { ReasonCode::UnspecifiedError.value() });
         }

@@ -29,7 +29,7 @@ impl Unsuback {
             reason_codes: Vec::new(),
         };
         // MQTT 3.1.1 carries no payload (§3.11.3 there); its length was checked with the fixed header.
-        if reader.context.version == ProtocolVersion::V311 {
+        if !reader.context.version.has_properties() {
             return Ok(unsuback);
         }
         let mut properties = PropertyReader::new(reader)?;

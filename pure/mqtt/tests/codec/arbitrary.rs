@@ -27,8 +27,8 @@ pub(crate) fn packet() -> impl Strategy<Value = (Role, ProtocolVersion, Packet)>
     ]
 }
 
-fn version() -> impl Strategy<Value = ProtocolVersion> {
-    prop_oneof![Just(ProtocolVersion::V311), Just(ProtocolVersion::V5)]
+pub(crate) fn version() -> impl Strategy<Value = ProtocolVersion> {
+    prop::sample::select(ProtocolVersion::ALL.to_vec())
 }
 
 fn role() -> impl Strategy<Value = Role> {
@@ -49,13 +49,13 @@ where
     (role(), version()).prop_flat_map(move |(role, version)| (Just(role), Just(version), of(role, version)))
 }
 
-/// The value in MQTT 5.0, its default in MQTT 3.1.1.
+/// The value in MQTT 5.0, its default before.
 fn in_v5<T: Default + Clone + std::fmt::Debug + 'static>(
     version: ProtocolVersion,
     of: impl Strategy<Value = T> + 'static,
 ) -> BoxedStrategy<T> {
     match version {
-        ProtocolVersion::V311 => Just(T::default()).boxed(),
+        ProtocolVersion::V31 | ProtocolVersion::V311 => Just(T::default()).boxed(),
         ProtocolVersion::V5 => of.boxed(),
     }
 }
@@ -99,16 +99,19 @@ fn reason_code(packet: PacketType, sender: Role) -> impl Strategy<Value = Reason
 }
 
 fn connect() -> impl Strategy<Value = Connect> {
-    let head = (version(), any::<bool>(), any::<u16>(), text());
-    head.prop_flat_map(|(version, clean_start, keep_alive, identifier)| {
+    let head = (version(), any::<bool>(), any::<bool>(), any::<u16>(), text());
+    head.prop_flat_map(|(version, is_bridge, clean_start, keep_alive, identifier)| {
+        // MQTT 3.1 has no empty identifier.
+        let identifier = if version == ProtocolVersion::V31 { ByteString::from(format!("c{identifier}")) } else { identifier };
         (option::of(will(version)), option::of(text()), option::of(bytes()), in_v5(version, connect_properties())).prop_map(
             move |(will, username, password, properties)| Connect {
                 version,
+                is_bridge: is_bridge && version.has_bridge_bit(),
                 clean_start: clean_start || (version == ProtocolVersion::V311 && identifier.is_empty()),
                 keep_alive,
                 client_identifier: ClientIdentifier::new(identifier.clone()),
                 will,
-                password: password.filter(|_| username.is_some() || version == ProtocolVersion::V5).map(Password::new),
+                password: password.filter(|_| username.is_some() || version.has_properties()).map(Password::new),
                 username,
                 properties,
             },
@@ -164,11 +167,13 @@ fn will(version: ProtocolVersion) -> impl Strategy<Value = Will> {
 
 fn connack(version: ProtocolVersion) -> impl Strategy<Value = Connack> {
     let code = match version {
-        ProtocolVersion::V311 => (0..=5_u8).prop_map(|code| ReasonCode::from_connect_return_code(code).unwrap()).boxed(),
+        ProtocolVersion::V31 | ProtocolVersion::V311 => {
+            (0..=5_u8).prop_map(|code| ReasonCode::from_connect_return_code(code).unwrap()).boxed()
+        }
         ProtocolVersion::V5 => reason_code(PacketType::Connack, Role::Server).boxed(),
     };
-    (any::<bool>(), code, in_v5(version, connack_properties())).prop_map(|(session_present, reason_code, properties)| Connack {
-        session_present: session_present && reason_code == ReasonCode::Success,
+    (any::<bool>(), code, in_v5(version, connack_properties())).prop_map(move |(session_present, reason_code, properties)| Connack {
+        session_present: session_present && reason_code == ReasonCode::Success && version != ProtocolVersion::V31,
         reason_code,
         properties,
     })
@@ -290,7 +295,9 @@ fn subscribe(version: ProtocolVersion) -> impl Strategy<Value = Subscribe> {
 
 fn suback(version: ProtocolVersion) -> impl Strategy<Value = Suback> {
     let code = match version {
-        ProtocolVersion::V311 => prop::sample::select(vec![0x00, 0x01, 0x02, 0x80_u8]).prop_map(|code| code.try_into().unwrap()).boxed(),
+        ProtocolVersion::V31 | ProtocolVersion::V311 => {
+            prop::sample::select(vec![0x00, 0x01, 0x02, 0x80_u8]).prop_map(|code| code.try_into().unwrap()).boxed()
+        }
         ProtocolVersion::V5 => reason_code(PacketType::Suback, Role::Server).boxed(),
     };
     (packet_id(), in_v5(version, option::of(text())), in_v5(version, user_properties()), vec(code, 1..5)).prop_map(
@@ -323,7 +330,9 @@ fn disconnect() -> impl Strategy<Value = (Role, ProtocolVersion, Packet)> {
             (sender, ProtocolVersion::V5, Packet::Disconnect(Box::new(disconnect)))
         })
     });
-    prop_oneof![3 => v5, 1 => Just((Role::Client, ProtocolVersion::V311, Packet::Disconnect(Box::default())))]
+    let older = prop::sample::select(vec![ProtocolVersion::V31, ProtocolVersion::V311])
+        .prop_map(|version| (Role::Client, version, Packet::Disconnect(Box::default())));
+    prop_oneof![3 => v5, 1 => older]
 }
 
 fn auth() -> impl Strategy<Value = (Role, ProtocolVersion, Packet)> {

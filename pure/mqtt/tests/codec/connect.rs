@@ -40,7 +40,9 @@ fn mqtt_3_1_2_2_other_protocols_are_refused_in_words_they_can_read() {
     for (name, level, version) in [
         ("MQTT", 6, ProtocolVersion::V5),
         ("MQTT", 3, ProtocolVersion::V311),
-        ("MQIsdp", 3, ProtocolVersion::V311),
+        ("MQIsdp", 4, ProtocolVersion::V311),
+        ("MQIsdp", 5, ProtocolVersion::V311),
+        ("MQTT", 0x85, ProtocolVersion::V5),
         ("MQTT", 0, ProtocolVersion::V311),
         ("mqtt", 4, ProtocolVersion::V311),
     ] {

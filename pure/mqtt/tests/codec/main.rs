@@ -11,6 +11,8 @@ mod connect;
 #[cfg(test)]
 mod fixed_header;
 #[cfg(test)]
+mod mqtt_3_1;
+#[cfg(test)]
 mod mutation;
 #[cfg(test)]
 mod publish;

@@ -74,9 +74,8 @@ proptest! {
     #[test]
     fn a_delivery_is_the_publish_it_describes(
         publish in arbitrary::publish(Role::Server, ProtocolVersion::V5),
-        v5 in any::<bool>(),
+        version in arbitrary::version(),
     ) {
-        let version = if v5 { ProtocolVersion::V5 } else { ProtocolVersion::V311 };
         let alias = publish.properties.topic_alias;
         let send_topic = publish.topic.is_some();
         let topic = publish.topic.clone().unwrap_or_else(|| signet_mqtt::TopicName::new("by/alias").unwrap());
@@ -96,7 +95,7 @@ proptest! {
         prop_assert_eq!(out.len(), publish_len(&message, &header, version));
         let expected = match version {
             ProtocolVersion::V5 => publish.clone(),
-            ProtocolVersion::V311 => Publish { topic: Some(topic), properties: PublishProperties::default(), ..publish.clone() },
+            ProtocolVersion::V31 | ProtocolVersion::V311 => Publish { topic: Some(topic), properties: PublishProperties::default(), ..publish.clone() },
         };
         prop_assert_eq!(&out[..], &encoded(&Packet::Publish(expected), version)[..]);
     }

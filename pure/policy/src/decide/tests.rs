@@ -20,6 +20,7 @@ fn device(name: &str) -> Peer {
 fn connect(client_identifier: &str, username: Option<&str>) -> Connect {
     Connect {
         version: ProtocolVersion::V5,
+        is_bridge: false,
         clean_start: true,
         keep_alive: 0,
         client_identifier: ClientIdentifier::new(client_identifier.to_owned()),
