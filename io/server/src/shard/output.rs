@@ -32,7 +32,9 @@ impl Shard {
                     Output::Send { connection, packet, after } => {
                         self.put(connection, Outgoing::Packet(Box::new(packet), after), &mut full)
                     }
-                    Output::Publish { connection, message, header } => self.put(connection, Outgoing::Publish(message, header), &mut full),
+                    Output::Publish { connection, message, header } => {
+                        self.put(connection, Outgoing::Publish(message, header, signet_broker::Ticket::NONE), &mut full)
+                    }
                     Output::Close { connection, cause } => {
                         let id = LinkId::from_number(connection.0);
                         if let Some(link) = self.links.get(&id) {
