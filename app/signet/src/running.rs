@@ -55,7 +55,7 @@ impl Running {
         let server = signet_server::start(server_config(&config), live_index.clone())?;
         let live = Live { revocations: live_index, registry: server.registry() };
         administration.attach(live.clone());
-        let listening = server.local_addrs().into_iter().map(|(name, address)| Listening { name, address }).collect();
+        let listening = server.local_addrs().into_iter().map(|(name, address)| Listening { name, transport: "tcp".to_owned(), address: address.to_string() }).collect();
         let running = Self {
             started_at: unix_seconds(),
             live,
@@ -218,7 +218,7 @@ impl Control for Running {
 fn connection(info: signet_net::ConnectionInfo) -> Connection {
     let identity = info.entry.peer.identity();
     Connection {
-        address: info.entry.address,
+        address: info.entry.address.to_string(),
         listener: info.entry.listener.to_string(),
         client_identifier: info.client_identifier,
         device: identity.map(|identity| identity.name().to_string()),
@@ -236,6 +236,7 @@ fn server_config(config: &Config) -> ServerConfig {
         listeners: config.listeners.iter().map(config::Listener::config).collect(),
         limits: config.limits.broker.clone(),
         decode_limits: config.limits.decode,
+        server_limits: config.limits.server.clone(),
         ruleset: Arc::new(ruleset(config)),
         will_on_revoke: if config.publish_will_on_revoke { WillRule::Publish } else { WillRule::Drop },
         seed: u64::from_le_bytes(seed),

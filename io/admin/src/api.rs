@@ -3,7 +3,6 @@
 //! Times are RFC 3339 in UTC, serial numbers and fingerprints hexadecimal. Fields are only ever added: an older CLI ignores what it does
 //! not know.
 
-use std::net::SocketAddr;
 
 use serde::{Deserialize, Serialize};
 
@@ -214,15 +213,17 @@ pub struct Status {
 pub struct Listening {
     /// Name of the listener.
     pub name: String,
-    /// Address and port.
-    pub address: SocketAddr,
+    /// What carries MQTT: `tcp`, `tls`, `ws` or `wss`.
+    pub transport: String,
+    /// Address and port, or `unix:PATH`.
+    pub address: String,
 }
 
 /// One live connection.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Connection {
-    /// Where from.
-    pub address: SocketAddr,
+    /// Where from: address and port, or `unix`.
+    pub address: String,
     /// Which listener.
     pub listener: String,
     /// Its Client Identifier, once CONNECT was accepted.

@@ -3,12 +3,18 @@
 //! The registry is what makes a revocation reach connections that are already open. Its rule: register a connection first, then compare the
 //! revocation index again. A revoke does the opposite order (index first, then registry), so whichever comes first, the other sees it.
 
+mod address;
 mod clock;
 mod confirmation;
 mod listener;
+mod network;
 mod registry;
+mod unix_socket;
 
+pub use address::{ListenAddress, ParseListenAddressError, PeerAddress, UnixPeer};
 pub use clock::{Clock, unix_seconds};
 pub use confirmation::Confirmation;
-pub use listener::{ListenError, bind};
+pub use listener::{ListenError, ListenSocket, bind};
+pub use network::{ParseSourceError, Source};
 pub use registry::{ConnectionInfo, Entry, Kick, KickCause, KickReport, KickTarget, LinkId, RegisterError, Registry, Transport};
+pub use unix_socket::UnixListening;

@@ -5,7 +5,6 @@
 //! - a revocation enters the index first and looks here afterwards ([`Registry::kick_certificates`]).
 
 use std::collections::{HashMap, HashSet};
-use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::{Duration, Instant};
@@ -15,6 +14,7 @@ use signet_identity::{CertificateId, Peer};
 use signet_revocation::{Reason, Revoked, StalePolicy, Verdict};
 use signet_tls::CurrentRevocations;
 
+use crate::PeerAddress;
 use crate::confirmation::{Confirmation, Latch};
 
 /// One accepted connection, unique for as long as the process lives.
@@ -33,13 +33,29 @@ impl LinkId {
     }
 }
 
-/// How a connection came in.
+/// What carries MQTT on a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Transport {
-    /// Plain TCP.
+    /// The socket itself, TCP or unix.
     Tcp,
-    /// TLS over TCP.
+    /// TLS.
     Tls,
+    /// WebSocket.
+    WebSocket,
+    /// WebSocket over TLS.
+    SecureWebSocket,
+}
+
+impl Transport {
+    /// The name that configuration and log use.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Tcp => "tcp",
+            Self::Tls => "tls",
+            Self::WebSocket => "ws",
+            Self::SecureWebSocket => "wss",
+        }
+    }
 }
 
 /// Why connections are to be closed.
@@ -92,8 +108,8 @@ pub struct Entry {
     pub shard: u16,
     /// The listener that accepted it.
     pub listener: Arc<str>,
-    /// The peer's address.
-    pub address: SocketAddr,
+    /// Where the client is; of a connection that a trusted proxy forwards, not the proxy.
+    pub address: PeerAddress,
     /// How it came in.
     pub transport: Transport,
     /// Who the peer is.

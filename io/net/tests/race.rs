@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use signet_identity::{CertificateId, NamingRule, Peer};
-use signet_net::{Entry, Kick, KickCause, KickTarget, RegisterError, Registry, Transport, unix_seconds};
+use signet_net::{Entry, Kick, KickCause, KickTarget, PeerAddress, RegisterError, Registry, Transport, unix_seconds};
 use signet_revocation::{Reason, RevocationIndex, RevocationSource, Revoked, StalePolicy};
 use signet_testkit::{Identity, Pki};
 use signet_tls::{
@@ -98,7 +98,7 @@ fn register(registry: &Registry, peer: &Peer) -> Result<(), RegisterError> {
         link: registry.next_link(),
         shard: 0,
         listener: "mqtts".into(),
-        address: "192.0.2.7:40000".parse().unwrap(),
+        address: PeerAddress::Ip("192.0.2.7:40000".parse().unwrap()),
         transport: Transport::Tls,
         peer: peer.clone(),
         since: unix_seconds(),

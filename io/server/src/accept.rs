@@ -3,18 +3,18 @@
 //! A thread of its own, so that a storm of connections costs the shards nothing but the handshakes they choose to do.
 
 use std::io;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use mio::net::{TcpListener, TcpStream};
-use mio::{Events, Interest, Poll, Token, Waker};
+use mio::{Events, Poll, Token, Waker};
+use signet_net::{ListenSocket, PeerAddress};
 
 use crate::link::Accepted;
 use crate::listener::Listener;
 use crate::mailbox::Mail;
 use crate::shared::Shared;
+use crate::socket::{Listening, Socket};
 
 const WAKE: Token = Token(usize::MAX);
 
@@ -30,7 +30,7 @@ const FULL_LOG_INTERVAL: u64 = 5_000;
 /// The thread's state.
 pub(crate) struct Acceptor {
     poll: Poll,
-    sockets: Vec<Socket>,
+    sockets: Vec<Entrance>,
     shared: Arc<Shared>,
     stop: Arc<AtomicBool>,
     next_shard: usize,
@@ -38,8 +38,9 @@ pub(crate) struct Acceptor {
     posts: Vec<Vec<Mail>>,
 }
 
-struct Socket {
-    socket: TcpListener,
+/// One listening socket.
+struct Entrance {
+    socket: Listening,
     listener: Arc<Listener>,
     ready: bool,
     full_logged: Option<u64>,
@@ -62,14 +63,14 @@ impl Stop {
 
 impl Acceptor {
     /// Prepares to accept from `sockets`, which are bound and non-blocking.
-    pub(crate) fn new(sockets: Vec<(std::net::TcpListener, Arc<Listener>)>, shared: Arc<Shared>) -> io::Result<(Self, Stop)> {
+    pub(crate) fn new(sockets: Vec<(ListenSocket, Arc<Listener>)>, shared: Arc<Shared>) -> io::Result<(Self, Stop)> {
         let poll = Poll::new()?;
         let waker = Waker::new(poll.registry(), WAKE)?;
         let mut registered = Vec::with_capacity(sockets.len());
         for (index, (socket, listener)) in sockets.into_iter().enumerate() {
-            let mut socket = TcpListener::from_std(socket);
-            poll.registry().register(&mut socket, Token(index), Interest::READABLE)?;
-            registered.push(Socket { socket, listener, ready: true, full_logged: None });
+            let mut socket = Listening::new(socket)?;
+            socket.watch(poll.registry(), Token(index))?;
+            registered.push(Entrance { socket, listener, ready: true, full_logged: None });
         }
         let flag = Arc::new(AtomicBool::new(false));
         let posts = shared.mailboxes.iter().map(|_| Vec::new()).collect();
@@ -127,7 +128,7 @@ impl Acceptor {
         pause
     }
 
-    fn deal(&mut self, index: usize, socket: TcpStream, address: SocketAddr) {
+    fn deal(&mut self, index: usize, socket: Socket, address: PeerAddress) {
         let at = self.shared.clock.milliseconds();
         let Some(from) = self.sockets.get_mut(index) else { return };
         let Some(place) = from.listener.admit() else {
@@ -140,7 +141,7 @@ impl Acceptor {
         };
         self.shared.counters.accepted.fetch_add(1, Ordering::Relaxed);
         // An MQTT packet is small and somebody waits for it.
-        if let Err(error) = socket.set_nodelay(true) {
+        if let Err(error) = socket.without_delay() {
             tracing::debug!(%address, %error, "TCP_NODELAY refused: the peer is gone already");
             return;
         }

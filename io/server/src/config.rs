@@ -1,15 +1,16 @@
 //! What a server is started with: checked values only, no file formats.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use signet_broker::{Limits, WillRule};
 use signet_identity::NamingRule;
 use signet_mqtt::DecodeLimits;
-use signet_net::ListenError;
+use signet_net::{ListenAddress, ListenError};
 use signet_policy::{AdmissionRules, Ruleset};
 use signet_tls::{TlsError, TlsListenerConfig};
+
+use crate::{ListenerLimits, ServerLimits};
 
 /// A whole server.
 #[derive(Clone)]
@@ -22,6 +23,8 @@ pub struct ServerConfig {
     pub limits: Limits,
     /// Bounds of the decoder, before and after CONNECT.
     pub decode_limits: DecodeLimits,
+    /// Bounds of what comes before the broker.
+    pub server_limits: ServerLimits,
     /// Who may publish and subscribe what.
     pub ruleset: Arc<Ruleset>,
     /// What happens to the will of a connection closed by a revocation.
@@ -35,34 +38,40 @@ pub struct ServerConfig {
 pub struct ListenerConfig {
     /// Its name in log lines and in the administration; unique.
     pub name: String,
-    /// Addresses to listen on; port 0 takes any free port.
-    pub bind: Vec<SocketAddr>,
+    /// Where to listen; port 0 takes any free port.
+    pub bind: Vec<ListenAddress>,
+    /// Permissions of unix sockets, as in `chmod`; connecting takes the right to write.
+    pub unix_mode: u32,
     /// Plain TCP or TLS.
     pub transport: TransportConfig,
     /// Who is let in, and under which username and Client Identifier.
     pub admission: AdmissionRules,
     /// Which field of a certificate is the device's name.
     pub naming: NamingRule,
-    /// Connections at the same time; further ones are closed at once.
+    /// Connections at the same time; what comes beyond is closed at once, or displaces one that has not sent its CONNECT.
     pub maximum_connections: usize,
     /// From accept to the end of the TLS handshake.
     pub handshake_timeout: Duration,
     /// From the end of the handshake (or accept, without TLS) to a complete CONNECT packet.
     pub connect_timeout: Duration,
+    /// Its other bounds.
+    pub limits: ListenerLimits,
 }
 
 impl ListenerConfig {
     /// A listener with the default bounds: 10 000 connections, 10 s for the handshake, 10 s for CONNECT.
-    pub fn new(name: impl Into<String>, bind: Vec<SocketAddr>, transport: TransportConfig, admission: AdmissionRules) -> Self {
+    pub fn new(name: impl Into<String>, bind: Vec<ListenAddress>, transport: TransportConfig, admission: AdmissionRules) -> Self {
         Self {
             name: name.into(),
             bind,
+            unix_mode: 0o660,
             transport,
             admission,
             naming: NamingRule::default(),
             maximum_connections: 10_000,
             handshake_timeout: Duration::from_secs(10),
             connect_timeout: Duration::from_secs(10),
+            limits: ListenerLimits::default(),
         }
     }
 }

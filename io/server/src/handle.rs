@@ -1,7 +1,6 @@
 //! The control plane's side of a running server: every method may be called from any thread.
 
 use std::io;
-use std::net::SocketAddr;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
@@ -9,15 +8,17 @@ use std::time::Duration;
 
 use mio::{Poll, Waker};
 use signet_broker::Stats;
-use signet_net::{Clock, KickTarget, Registry, bind, unix_seconds};
+use signet_net::{Clock, KickTarget, ListenAddress, Registry, bind, unix_seconds};
 use signet_policy::Ruleset;
 use signet_tls::{CurrentRevocations, ListenerTls, TlsListenerConfig};
 
 use crate::accept::{Acceptor, Stop};
+use crate::gate::Total;
 use crate::listener::Listener;
 use crate::mailbox::{Mail, Mailbox};
+use crate::rate::{Rate, SharedBucket};
 use crate::shard::{Shard, WAKE};
-use crate::shared::{Counters, LockedDirectory, Shared};
+use crate::shared::{Admissions, Counters, LockedDirectory, Shared};
 use crate::{ServerConfig, StartError};
 
 /// How long the counters of a shard are waited for.
@@ -40,7 +41,7 @@ pub struct ServerStats {
 pub struct ServerHandle {
     shared: Arc<Shared>,
     revocations: CurrentRevocations,
-    addresses: Vec<(String, SocketAddr)>,
+    addresses: Vec<(String, ListenAddress)>,
     stop: Stop,
     threads: Vec<JoinHandle<()>>,
 }
@@ -54,15 +55,21 @@ pub fn start(config: ServerConfig, revocations: CurrentRevocations) -> Result<Se
     let mut listeners = Vec::new();
     let mut sockets = Vec::new();
     let mut addresses = Vec::new();
+    let total = Arc::new(Total::new(config.server_limits.connections_maximum));
     for listener in &config.listeners {
-        let runtime = Arc::new(Listener::new(listener, &revocations, unix_seconds())?);
-        for socket in bind(&listener.name, &listener.bind)? {
-            addresses.push((listener.name.clone(), socket.local_addr()?));
+        let runtime = Arc::new(Listener::new(listener, &revocations, &total, unix_seconds())?);
+        for socket in bind(&listener.name, &listener.bind, listener.unix_mode)? {
+            addresses.push((listener.name.clone(), socket.local_address()?));
             sockets.push((socket, Arc::clone(&runtime)));
         }
         listeners.push(runtime);
     }
     let (polls, mailboxes) = mailboxes(shard_count(config.shards))?;
+    let admissions = Admissions {
+        total,
+        connects: SharedBucket::new(Rate::per_second(config.server_limits.connect_rate_total.into())),
+        handshakes_per_shard: config.server_limits.handshakes_maximum.div_ceil(mailboxes.len().max(1)).max(1),
+    };
     let shared = Arc::new(Shared {
         clock: Clock::start(),
         registry: Arc::new(Registry::new(revocations.clone())),
@@ -72,6 +79,7 @@ pub fn start(config: ServerConfig, revocations: CurrentRevocations) -> Result<Se
         limits: config.limits,
         decode_limits: config.decode_limits,
         will_on_revoke: config.will_on_revoke,
+        admissions,
         counters: Counters::default(),
     });
     shared.registry.attach(shared.mailboxes.iter().map(kick_target).collect());
@@ -127,7 +135,7 @@ impl ServerHandle {
     }
 
     /// Every address listened on, with the listener's name and the port the system chose.
-    pub fn local_addrs(&self) -> Vec<(String, SocketAddr)> {
+    pub fn local_addrs(&self) -> Vec<(String, ListenAddress)> {
         self.addresses.clone()
     }
 

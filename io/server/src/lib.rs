@@ -12,7 +12,9 @@
 //! connection that sends a lot gets its share in every turn, no more.
 
 mod accept;
+mod bounds;
 mod config;
+mod gate;
 mod handle;
 mod inbound;
 mod link;
@@ -21,8 +23,11 @@ mod log;
 mod mailbox;
 mod outbox;
 mod pipe;
+mod rate;
 mod shard;
 mod shared;
+mod socket;
 
+pub use bounds::{ListenerLimits, ServerLimits};
 pub use config::{ListenerConfig, ServerConfig, StartError, TransportConfig};
 pub use handle::{ServerHandle, ServerStats, start};

@@ -1,23 +1,21 @@
 //! One connection from accept to close.
 
-use std::net::SocketAddr;
-
-use mio::net::TcpStream;
 use signet_identity::Peer;
 use signet_mqtt::ProtocolVersion;
-use signet_net::{Confirmation, LinkId, Transport};
+use signet_net::{Confirmation, LinkId, PeerAddress, Transport};
 
 use crate::inbound::Inbound;
 use crate::listener::{Listener, Place};
 use crate::log::DenialLog;
 use crate::outbox::Outbox;
 use crate::pipe::Pipe;
+use crate::socket::Socket;
 
 /// A connection on its way from the accept thread to a shard.
 pub(crate) struct Accepted {
     pub(crate) id: LinkId,
-    pub(crate) socket: TcpStream,
-    pub(crate) address: SocketAddr,
+    pub(crate) socket: Socket,
+    pub(crate) address: PeerAddress,
     pub(crate) place: Place,
     /// Milliseconds of the server's clock.
     pub(crate) at: u64,
@@ -49,7 +47,7 @@ impl Phase {
 /// One connection. Exactly one shard owns it.
 pub(crate) struct Link {
     pub(crate) id: LinkId,
-    pub(crate) address: SocketAddr,
+    pub(crate) address: PeerAddress,
     pub(crate) place: Place,
     pub(crate) pipe: Pipe,
     pub(crate) phase: Phase,

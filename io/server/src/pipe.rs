@@ -1,11 +1,11 @@
 //! One socket with or without TLS, as plaintext in and plaintext out.
 
 use std::io::{self, ErrorKind, Read, Write};
-use std::net::Shutdown;
 
-use mio::net::TcpStream;
 use signet_identity::Peer;
 use signet_tls::{TlsConnection, TlsFailure};
+
+use crate::socket::Socket;
 
 /// Buffers that the connections of a shard take turns with.
 pub(crate) struct Scratch {
@@ -38,7 +38,7 @@ pub(crate) enum ReadOutcome {
 
 /// One socket.
 pub(crate) struct Pipe {
-    pub(crate) socket: TcpStream,
+    pub(crate) socket: Socket,
     tls: Option<Box<TlsConnection>>,
     /// What the socket did not take yet.
     unsent: Vec<u8>,
@@ -51,7 +51,7 @@ pub(crate) struct Pipe {
 }
 
 impl Pipe {
-    pub(crate) fn new(socket: TcpStream, tls: Option<Box<TlsConnection>>) -> Self {
+    pub(crate) fn new(socket: Socket, tls: Option<Box<TlsConnection>>) -> Self {
         Self { socket, tls, unsent: Vec::new(), readable: true, writable: true, ended: false }
     }
 
@@ -148,7 +148,7 @@ impl Pipe {
     /// Tells the peer that nothing more comes. The peer still gets what was written before: closing at once, with unread input, would reset the
     /// connection and could destroy it.
     pub(crate) fn shut(&self) -> io::Result<()> {
-        self.socket.shutdown(Shutdown::Write)
+        self.socket.shut_write()
     }
 
     fn write_wire(&mut self, bytes: &[u8]) -> io::Result<()> {

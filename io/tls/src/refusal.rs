@@ -3,7 +3,6 @@
 //! One refusal is one log line: who it was, which check failed and what to do about it.
 
 use std::fmt;
-use std::net::SocketAddr;
 
 use signet_identity::Leaf;
 
@@ -95,7 +94,7 @@ impl Refusal {
     }
 
     /// Writes the one log line of this refusal (target `signet::refused`).
-    pub fn log(&self, listener: &str, address: SocketAddr) {
+    pub fn log(&self, listener: &str, address: impl fmt::Display) {
         tracing::warn!(
             target: "signet::refused",
             %address,

@@ -7,7 +7,7 @@ use signet_admin::api::{AddDevice, DeviceKey};
 use signet_admin::{Administration, Caller};
 use signet_ca::{KeyType, ServerName, SubjectKey};
 use signet_ledger::{FileError, Overwrite, PrivateKey, read_key, write_public};
-use signet_net::{bind, unix_seconds};
+use signet_net::{ListenAddress, bind, unix_seconds};
 
 use crate::ca_files;
 use crate::command::ca;
@@ -89,9 +89,9 @@ pub(crate) fn run(flags: &Quickstart) -> Result<Exit, Failure> {
 
 /// Asked before anything is written: who has to choose another port should not find half a directory.
 fn check_ports(path: &Path, is_new: bool, port: Option<u16>) -> Result<(), Failure> {
-    let mut addresses: Vec<SocketAddr> = Vec::new();
+    let mut addresses: Vec<ListenAddress> = Vec::new();
     if is_new {
-        addresses.push(SocketAddr::from(([0, 0, 0, 0], port.unwrap_or(DEFAULT_PORT))));
+        addresses.push(SocketAddr::from(([0, 0, 0, 0], port.unwrap_or(DEFAULT_PORT))).into());
     } else {
         let mut config = config::load_places(path).map_err(|error| error.report(path))?;
         if let Some(port) = port {
@@ -99,19 +99,21 @@ fn check_ports(path: &Path, is_new: bool, port: Option<u16>) -> Result<(), Failu
         }
         addresses.extend(config.listeners.iter().flat_map(|listener| listener.bind.clone()));
     }
-    bind("mqtts", &addresses).map(drop).map_err(serve::listen_failed)
+    bind("mqtts", &addresses, 0o600).map(drop).map_err(serve::listen_failed)
 }
 
 /// Another port for this run, where the configuration is there already and stays as it is.
 fn use_port(config: &mut Config, port: u16) {
     let Some(listener) = config.listeners.iter_mut().find(|listener| listener.tls.is_some()) else { return };
     for address in &mut listener.bind {
-        address.set_port(port);
+        if let ListenAddress::Ip(address) = address {
+            address.set_port(port);
+        }
     }
 }
 
 fn tls_port(config: &Config) -> Option<u16> {
-    config.listeners.iter().find(|listener| listener.tls.is_some())?.bind.first().map(SocketAddr::port)
+    config.listeners.iter().find(|listener| listener.tls.is_some())?.bind.first().and_then(ListenAddress::port)
 }
 
 fn issue_server(dir: &Path, administration: &Administration, caller: &Caller, written: &mut Vec<PathBuf>) -> Result<(), Failure> {
@@ -184,7 +186,7 @@ fn server_names() -> Vec<ServerName> {
 fn template(port: u16) -> String {
     let text = TEMPLATE.replace("@PORT@", &port.to_string());
     let any_ipv6 = SocketAddr::from(([0_u16; 8], 0));
-    if bind("probe", &[any_ipv6]).is_ok() { text } else { text.replace(&format!(", \"[::]:{port}\""), "") }
+    if bind("probe", &[any_ipv6.into()], 0o600).is_ok() { text } else { text.replace(&format!(", \"[::]:{port}\""), "") }
 }
 
 fn say_written(written: &[PathBuf]) {

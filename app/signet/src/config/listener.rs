@@ -1,10 +1,10 @@
 //! One `[[listener]]` as it is meant: addresses, files with the place they were named, and who its clients are.
 
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use signet_identity::{ClientIdentifierBinding, NamingRule, Template, TemplateError, TemplateField};
+use signet_net::ListenAddress;
 use signet_policy::AdmissionRules;
 use signet_revocation::StalePolicy;
 use signet_server::{ListenerConfig, TransportConfig};
@@ -18,7 +18,7 @@ use super::section::At;
 #[derive(Debug, Clone)]
 pub(crate) struct Listener {
     pub(crate) name: String,
-    pub(crate) bind: Vec<SocketAddr>,
+    pub(crate) bind: Vec<ListenAddress>,
     /// `None`: plain TCP.
     pub(crate) tls: Option<Tls>,
     pub(crate) admission: AdmissionRules,
@@ -124,7 +124,7 @@ impl Listener {
     }
 }
 
-fn addresses(written: Option<&At<Vec<At<String>>>>, header: &Header, problems: &Problems) -> Vec<SocketAddr> {
+fn addresses(written: Option<&At<Vec<At<String>>>>, header: &Header, problems: &Problems) -> Vec<ListenAddress> {
     let Some(list) = written else {
         header.lacks("bind", "[[listener]] has no `bind`", "add bind = [\"0.0.0.0:8883\", \"[::]:8883\"]", problems);
         return Vec::new();
@@ -237,6 +237,7 @@ fn identity(
         username: written.username.as_ref().and_then(mapped),
         client_identifier: written.client_identifier.as_ref().and_then(mapped),
         binding,
+        bridge: None,
     };
     (admission, naming.unwrap_or_default())
 }

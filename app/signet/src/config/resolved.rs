@@ -1,10 +1,10 @@
 //! The configuration as it is meant: complete, checked, paths made absolute to the file. The only form the rest of the program sees.
 
 use std::collections::HashMap;
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use signet_net::ListenAddress;
 use signet_policy::{NamePattern, Rule, TopicPattern, Who};
 use tracing::Level;
 
@@ -96,7 +96,7 @@ fn resolve_listeners(files: Vec<super::file::Listener>, base: &Path, problems: &
         );
     }
     let mut names: HashMap<String, ()> = HashMap::new();
-    let mut addresses: Vec<(SocketAddr, String)> = Vec::new();
+    let mut addresses: Vec<(ListenAddress, String)> = Vec::new();
     let mut listeners = Vec::new();
     for (index, file) in files.into_iter().enumerate() {
         let header = file.header.span.clone();
@@ -107,10 +107,10 @@ fn resolve_listeners(files: Vec<super::file::Listener>, base: &Path, problems: &
             problems.at(&place, format!("two listeners are called `{}`", listener.name), Some("give each its own `name`".to_owned()));
         }
         for (address, written) in listener.bind.iter().zip(binds.into_iter().flat_map(|at| at.value)) {
-            if address.port() == 0 {
+            if address.port() == Some(0) {
                 continue;
             }
-            if let Some((taken, other)) = addresses.iter().find(|(taken, _)| collide(*taken, *address)) {
+            if let Some((taken, other)) = addresses.iter().find(|(taken, _)| collide(taken, address)) {
                 let message = if taken == address {
                     format!("`{address}` is bound twice, listener `{other}` has it already")
                 } else {
@@ -118,7 +118,7 @@ fn resolve_listeners(files: Vec<super::file::Listener>, base: &Path, problems: &
                 };
                 problems.at(&written.span, message, Some("give one of them another port".to_owned()));
             }
-            addresses.push((*address, listener.name.clone()));
+            addresses.push((address.clone(), listener.name.clone()));
         }
         listeners.push(listener);
     }
@@ -126,7 +126,8 @@ fn resolve_listeners(files: Vec<super::file::Listener>, base: &Path, problems: &
 }
 
 /// Whether the system would refuse the second of two addresses. IPv6 sockets take no IPv4 connections here.
-fn collide(one: SocketAddr, other: SocketAddr) -> bool {
+fn collide(one: &ListenAddress, other: &ListenAddress) -> bool {
+    let (ListenAddress::Ip(one), ListenAddress::Ip(other)) = (one, other) else { return one == other };
     one.port() == other.port()
         && one.is_ipv4() == other.is_ipv4()
         && (one.ip() == other.ip() || one.ip().is_unspecified() || other.ip().is_unspecified())

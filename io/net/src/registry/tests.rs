@@ -30,7 +30,7 @@ fn enter(registry: &Registry, shard: u16) -> LinkId {
         link,
         shard,
         listener: "mqtt".into(),
-        address: "192.0.2.1:1883".parse().unwrap(),
+        address: PeerAddress::Ip("192.0.2.1:1883".parse().unwrap()),
         transport: Transport::Tcp,
         peer: Peer::Anonymous(NoIdentity::PlainTransport),
         since: 0,

@@ -117,7 +117,7 @@ fn a_taken_port_and_bad_settings_start_nothing() {
     let revocations = || CurrentRevocations::new(RevocationIndex::new());
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let mut bad = config(&pki, 1);
-    bad.listeners[1].bind.push(taken.local_addr().unwrap());
+    bad.listeners[1].bind.push(taken.local_addr().unwrap().into());
     let text = match start(bad, revocations()) {
         Err(error @ StartError::Listen(_)) => error.to_string(),
         Err(other) => panic!("{other}"),

@@ -10,7 +10,7 @@ use signet_mqtt::{ClientIdentifier, DecodeLimits};
 use signet_net::{ConnectionInfo, KickCause, KickReport, unix_seconds};
 use signet_policy::{AdmissionRules, Ruleset};
 use signet_revocation::{Reason, RevocationIndex, RevocationSource, Revoked, StalePolicy};
-use signet_server::{ListenerConfig, ServerConfig, ServerHandle, TransportConfig, start};
+use signet_server::{ListenerConfig, ServerConfig, ServerHandle, ServerLimits, TransportConfig, start};
 use signet_testkit::{Identity, Pki, Target};
 use signet_tls::{ClientCertificate, CurrentRevocations, MinimumVersion, TlsListenerConfig};
 use tempfile::TempDir;
@@ -38,6 +38,7 @@ pub(crate) fn config(pki: &Pki, shards: u16) -> ServerConfig {
         ],
         limits: Limits::default(),
         decode_limits: DecodeLimits::default(),
+        server_limits: ServerLimits::default(),
         ruleset: Arc::new(Ruleset::allow_all()),
         will_on_revoke: WillRule::Publish,
         seed: 7,
@@ -71,7 +72,7 @@ impl Rig {
     }
 
     pub(crate) fn port(&self, listener: &str) -> u16 {
-        self.server.local_addrs().iter().find(|(name, _)| name == listener).unwrap().1.port()
+        self.server.local_addrs().iter().find(|(name, _)| name == listener).unwrap().1.port().unwrap()
     }
 
     pub(crate) fn tcp(&self) -> Target {

@@ -1,0 +1,113 @@
+//! A connected socket of either family behind one face, and the listening ones that it comes from.
+
+use std::io::{self, Read, Write};
+use std::net::Shutdown;
+
+use mio::event::Source;
+use mio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
+use mio::{Interest, Registry, Token};
+use rustix::net::sockopt::socket_peercred;
+use signet_net::{ListenSocket, PeerAddress, UnixListening, UnixPeer};
+
+/// A connected socket.
+pub(crate) enum Socket {
+    Tcp(TcpStream),
+    Unix(UnixStream),
+}
+
+impl Socket {
+    /// Tells the peer that nothing more comes.
+    pub(crate) fn shut_write(&self) -> io::Result<()> {
+        match self {
+            Self::Tcp(socket) => socket.shutdown(Shutdown::Write),
+            Self::Unix(socket) => socket.shutdown(Shutdown::Write),
+        }
+    }
+
+    /// Sends small packets at once, where the kernel would rather wait for more.
+    pub(crate) fn without_delay(&self) -> io::Result<()> {
+        match self {
+            Self::Tcp(socket) => socket.set_nodelay(true),
+            Self::Unix(_) => Ok(()),
+        }
+    }
+}
+
+impl Read for Socket {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Self::Tcp(socket) => socket.read(buffer),
+            Self::Unix(socket) => socket.read(buffer),
+        }
+    }
+}
+
+impl Write for Socket {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            Self::Tcp(socket) => socket.write(bytes),
+            Self::Unix(socket) => socket.write(bytes),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Source for Socket {
+    fn register(&mut self, registry: &Registry, token: Token, interests: Interest) -> io::Result<()> {
+        match self {
+            Self::Tcp(socket) => socket.register(registry, token, interests),
+            Self::Unix(socket) => socket.register(registry, token, interests),
+        }
+    }
+
+    fn reregister(&mut self, registry: &Registry, token: Token, interests: Interest) -> io::Result<()> {
+        match self {
+            Self::Tcp(socket) => socket.reregister(registry, token, interests),
+            Self::Unix(socket) => socket.reregister(registry, token, interests),
+        }
+    }
+
+    fn deregister(&mut self, registry: &Registry) -> io::Result<()> {
+        match self {
+            Self::Tcp(socket) => socket.deregister(registry),
+            Self::Unix(socket) => socket.deregister(registry),
+        }
+    }
+}
+
+/// A listening socket, watched by the accept thread.
+pub(crate) enum Listening {
+    Tcp(TcpListener),
+    /// With what removes the file when nobody listens any more.
+    Unix(UnixListener, UnixListening),
+}
+
+impl Listening {
+    pub(crate) fn new(socket: ListenSocket) -> io::Result<Self> {
+        Ok(match socket {
+            ListenSocket::Tcp(socket) => Self::Tcp(TcpListener::from_std(socket)),
+            ListenSocket::Unix(socket) => Self::Unix(UnixListener::from_std(socket.try_clone()?), socket),
+        })
+    }
+
+    pub(crate) fn watch(&mut self, registry: &Registry, token: Token) -> io::Result<()> {
+        match self {
+            Self::Tcp(socket) => registry.register(socket, token, Interest::READABLE),
+            Self::Unix(socket, _) => registry.register(socket, token, Interest::READABLE),
+        }
+    }
+
+    pub(crate) fn accept(&self) -> io::Result<(Socket, PeerAddress)> {
+        match self {
+            Self::Tcp(socket) => socket.accept().map(|(socket, address)| (Socket::Tcp(socket), address.into())),
+            Self::Unix(socket, _) => socket.accept().map(|(socket, _)| {
+                let process = socket_peercred(&socket).ok();
+                let peer = process.map(|process| UnixPeer { uid: process.uid.as_raw(), pid: process.pid.as_raw_nonzero().get() });
+                (Socket::Unix(socket), PeerAddress::Unix(peer))
+            }),
+        }
+    }
+}
