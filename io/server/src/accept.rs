@@ -10,6 +10,7 @@ use std::time::Duration;
 use mio::{Events, Poll, Token, Waker};
 use signet_net::{ListenSocket, PeerAddress};
 
+use crate::gate::{Displaced, Full, origin};
 use crate::link::Accepted;
 use crate::listener::Listener;
 use crate::mailbox::Mail;
@@ -21,8 +22,9 @@ const WAKE: Token = Token(usize::MAX);
 /// Connections taken from one socket before the others get their turn.
 const BATCH: usize = 64;
 
-/// How long to leave a socket alone when the process or the system is out of descriptors or memory. Asking again at once would spin.
-const PAUSE: Duration = Duration::from_millis(100);
+/// How long to leave a socket alone when the process or the system is out of descriptors or memory, in milliseconds.
+/// Asking again at once would spin.
+const PAUSE: u64 = 100;
 
 /// How often a listener that is full is mentioned.
 const FULL_LOG_INTERVAL: u64 = 5_000;
@@ -43,6 +45,8 @@ struct Entrance {
     socket: Listening,
     listener: Arc<Listener>,
     ready: bool,
+    /// Not to be asked before, in milliseconds of the server's clock: its listener is at its `connect_rate`, or something is exhausted.
+    held_until: u64,
     full_logged: Option<u64>,
 }
 
@@ -70,7 +74,7 @@ impl Acceptor {
         for (index, (socket, listener)) in sockets.into_iter().enumerate() {
             let mut socket = Listening::new(socket)?;
             socket.watch(poll.registry(), Token(index))?;
-            registered.push(Entrance { socket, listener, ready: true, full_logged: None });
+            registered.push(Entrance { socket, listener, ready: true, held_until: 0, full_logged: None });
         }
         let flag = Arc::new(AtomicBool::new(false));
         let posts = shared.mailboxes.iter().map(|_| Vec::new()).collect();
@@ -81,9 +85,10 @@ impl Acceptor {
     /// Accepts until told to stop; the listening sockets close with the end of it.
     pub(crate) fn run(mut self) {
         let mut events = Events::with_capacity(64);
-        let mut pause = None;
         while !self.stop.load(Ordering::Acquire) {
-            let timeout = if self.sockets.iter().any(|socket| socket.ready) { pause.or(Some(Duration::ZERO)) } else { None };
+            let now = self.shared.clock.milliseconds();
+            let ready = self.sockets.iter().filter(|socket| socket.ready);
+            let timeout = ready.map(|socket| Duration::from_millis(socket.held_until.saturating_sub(now))).min();
             if let Err(error) = self.poll.poll(&mut events, timeout)
                 && error.kind() != io::ErrorKind::Interrupted
             {
@@ -95,19 +100,23 @@ impl Acceptor {
                     socket.ready = true;
                 }
             }
-            pause = self.accept_ready();
+            self.accept_ready();
             for (mailbox, post) in self.shared.mailboxes.iter().zip(&mut self.posts) {
                 mailbox.post(post);
             }
         }
     }
 
-    /// One batch from each socket that may have connections. Returns how long to wait when something is exhausted.
-    fn accept_ready(&mut self) -> Option<Duration> {
-        let mut pause = None;
+    /// One batch from each socket that may have connections.
+    fn accept_ready(&mut self) {
+        let now = self.shared.clock.milliseconds();
         for index in 0..self.sockets.len() {
             for _ in 0..BATCH {
-                let Some(socket) = self.sockets.get_mut(index).filter(|socket| socket.ready) else { break };
+                let Some(socket) = self.sockets.get_mut(index).filter(|socket| socket.ready && socket.held_until <= now) else { break };
+                if let Err(wait) = socket.listener.take_turn(now) {
+                    socket.held_until = now.saturating_add(wait);
+                    break;
+                }
                 match socket.socket.accept() {
                     Ok((stream, address)) => self.deal(index, stream, address),
                     Err(error) if error.kind() == io::ErrorKind::WouldBlock => socket.ready = false,
@@ -119,36 +128,58 @@ impl Acceptor {
                             %error,
                             "cannot accept a connection; is the limit of open files too low? (`ulimit -n`, systemd: `LimitNOFILE=`)"
                         );
-                        pause = Some(PAUSE);
+                        socket.held_until = now.saturating_add(PAUSE);
                         break;
                     }
                 }
             }
         }
-        pause
     }
 
     fn deal(&mut self, index: usize, socket: Socket, address: PeerAddress) {
         let at = self.shared.clock.milliseconds();
         let Some(from) = self.sockets.get_mut(index) else { return };
-        let Some(place) = from.listener.admit() else {
-            self.shared.counters.refused.fetch_add(1, Ordering::Relaxed);
-            if from.full_logged.is_none_or(|logged| at.saturating_sub(logged) >= FULL_LOG_INTERVAL) {
-                from.full_logged = Some(at);
-                tracing::warn!(target: "signet::refused", %address, listener = &*from.listener.name, "refused: the listener has reached its `maximum_connections`");
+        let id = self.shared.registry.next_link();
+        let shard = u16::try_from(self.next_shard).unwrap_or(u16::MAX);
+        let (place, displaced) = match from.listener.admit(origin(&address), id, shard) {
+            Ok(admitted) => admitted,
+            Err(full) => {
+                self.shared.counters.refused.fetch_add(1, Ordering::Relaxed);
+                from.log_full(full, &address, at);
+                return;
             }
-            return;
         };
+        if let Some(Displaced { link, shard }) = displaced
+            && let Some(post) = self.posts.get_mut(usize::from(shard))
+        {
+            post.push(Mail::Displace(link));
+        }
         self.shared.counters.accepted.fetch_add(1, Ordering::Relaxed);
         // An MQTT packet is small and somebody waits for it.
         if let Err(error) = socket.without_delay() {
             tracing::debug!(%address, %error, "TCP_NODELAY refused: the peer is gone already");
             return;
         }
-        let accepted = Accepted { id: self.shared.registry.next_link(), socket, address, place, at };
+        let accepted = Accepted { id, socket, address, place, at };
         if let Some(post) = self.posts.get_mut(self.next_shard) {
             post.push(Mail::Accepted(Box::new(accepted)));
         }
         self.next_shard = (self.next_shard + 1) % self.posts.len().max(1);
+    }
+}
+
+impl Entrance {
+    /// Says that somebody was refused for want of room, once in a while.
+    fn log_full(&mut self, full: Full, address: &PeerAddress, at: u64) {
+        if self.full_logged.is_some_and(|logged| at.saturating_sub(logged) < FULL_LOG_INTERVAL) {
+            return;
+        }
+        self.full_logged = Some(at);
+        let reason = match full {
+            Full::Listener => "the listener has reached its `maximum_connections`",
+            Full::Server => "the server has reached its `connections_maximum`",
+            Full::Address => "the address has reached the listener's `connections_per_address_maximum`",
+        };
+        tracing::warn!(target: "signet::refused", %address, listener = &*self.listener.name, "refused: {reason}");
     }
 }

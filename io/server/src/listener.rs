@@ -1,16 +1,18 @@
 //! One listener at run time: its rules, its current TLS, and how many connections it has.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use signet_identity::NamingRule;
+use signet_net::LinkId;
 use signet_policy::AdmissionRules;
 use signet_revocation::StalePolicy;
 use signet_tls::{CurrentRevocations, ListenerTls, TlsListenerConfig};
 
-use crate::{ListenerConfig, StartError, TransportConfig};
+use crate::gate::{Displaced, Full, Gate, Origin, Pass, Total};
+use crate::rate::{Bucket, Rate};
+use crate::{ListenerConfig, ListenerLimits, StartError, TransportConfig};
 
 /// A listener's rules and state, shared by the accept thread, the shards and the control plane.
 pub(crate) struct Listener {
@@ -21,13 +23,15 @@ pub(crate) struct Listener {
     naming: NamingRule,
     /// `None`: plain TCP.
     tls: Option<ArcSwap<ListenerTls>>,
-    maximum_connections: usize,
-    live: AtomicUsize,
+    pub(crate) limits: ListenerLimits,
+    gate: Arc<Gate>,
+    /// For its `connect_rate`. Its sockets share it.
+    turns: Mutex<Option<Bucket>>,
 }
 
 impl Listener {
     /// Loads the TLS files, if any.
-    pub(crate) fn new(config: &ListenerConfig, revocations: &CurrentRevocations, now: i64) -> Result<Self, StartError> {
+    pub(crate) fn new(config: &ListenerConfig, revocations: &CurrentRevocations, total: &Arc<Total>, now: i64) -> Result<Self, StartError> {
         let tls = match &config.transport {
             TransportConfig::Tcp => None,
             TransportConfig::Tls(tls) => {
@@ -43,8 +47,9 @@ impl Listener {
             connect_timeout: config.connect_timeout,
             naming: config.naming.clone(),
             tls,
-            maximum_connections: config.maximum_connections,
-            live: AtomicUsize::new(0),
+            limits: config.limits.clone(),
+            turns: Mutex::new(Rate::per_second(config.limits.connect_rate.into()).map(Bucket::new)),
+            gate: Arc::new(Gate::new(config.maximum_connections, config.limits.connections_per_address_maximum, Arc::clone(total))),
         })
     }
 
@@ -80,26 +85,38 @@ impl Listener {
         }
     }
 
-    /// A place for one more connection, if there is one.
-    pub(crate) fn admit(self: &Arc<Self>) -> Option<Place> {
-        let before = self.live.fetch_add(1, Ordering::AcqRel);
-        // Dropping the place gives it back.
-        let place = Place(Arc::clone(self));
-        (before < self.maximum_connections).then_some(place)
+    /// Takes one of the connections per second that it may take; otherwise says in how many milliseconds there is one again.
+    pub(crate) fn take_turn(&self, now: u64) -> Result<(), u64> {
+        let mut turns = self.turns.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(turns) = &mut *turns else { return Ok(()) };
+        match turns.wait(now) {
+            Some(wait) => Err(wait),
+            None => {
+                turns.take(1, now);
+                Ok(())
+            }
+        }
+    }
+
+    /// A place for one more connection, dealt to `shard`, and who has to go for it.
+    pub(crate) fn admit(self: &Arc<Self>, origin: Origin, link: LinkId, shard: u16) -> Result<(Place, Option<Displaced>), Full> {
+        let (pass, displaced) = self.gate.admit(origin, link, shard)?;
+        Ok((Place { listener: Arc::clone(self), pass }, displaced))
     }
 }
 
-/// One connection's place in its listener's count.
-pub(crate) struct Place(Arc<Listener>);
+/// One connection's place at its listener.
+pub(crate) struct Place {
+    listener: Arc<Listener>,
+    pass: Pass,
+}
 
 impl Place {
     pub(crate) fn listener(&self) -> &Arc<Listener> {
-        &self.0
+        &self.listener
     }
-}
 
-impl Drop for Place {
-    fn drop(&mut self) {
-        self.0.live.fetch_sub(1, Ordering::AcqRel);
+    pub(crate) fn pass(&self) -> &Pass {
+        &self.pass
     }
 }

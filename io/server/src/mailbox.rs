@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use mio::Waker;
 use signet_broker::{Admission, Delivery, Stats};
 use signet_identity::CertificateId;
-use signet_net::{Kick, KickTarget};
+use signet_net::{Kick, KickTarget, LinkId};
 use signet_policy::Ruleset;
 
 use crate::link::{Accepted, Link};
@@ -16,6 +16,8 @@ use crate::link::{Accepted, Link};
 pub(crate) enum Mail {
     /// A connection was accepted.
     Accepted(Box<Accepted>),
+    /// A connection that has not sent its CONNECT has to make room for another.
+    Displace(LinkId),
     /// A connection whose session belongs to this shard, with its admitted CONNECT.
     Moved(Box<Link>, Box<Admission>),
     /// Messages for sessions of this shard.
@@ -94,9 +96,14 @@ fn weight(mail: &Mail) -> usize {
     match mail {
         // A message is counted for each shard that gets it, although they share it: the last one to read it sets it free.
         Mail::Delivery(delivery) => ENTRY * delivery.recipients.len().max(1) + delivery.message.size(),
-        Mail::Accepted(_) | Mail::Moved(..) | Mail::Kick(_) | Mail::Revoked(_) | Mail::Rules(_) | Mail::Stats(_) | Mail::Stop { .. } => {
-            ENTRY
-        }
+        Mail::Accepted(_)
+        | Mail::Displace(_)
+        | Mail::Moved(..)
+        | Mail::Kick(_)
+        | Mail::Revoked(_)
+        | Mail::Rules(_)
+        | Mail::Stats(_)
+        | Mail::Stop { .. } => ENTRY,
     }
 }
 

@@ -197,6 +197,7 @@ impl Shard {
         for item in mail.drain(..) {
             match item {
                 Mail::Accepted(accepted) => self.accepted(accepted),
+                Mail::Displace(id) => self.displace(id),
                 Mail::Moved(link, admission) => self.moved_in(link, admission),
                 Mail::Delivery(delivery) => self.apply(Input::Delivery(delivery)),
                 Mail::Kick(kick) => self.kick(kick),

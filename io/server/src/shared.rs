@@ -7,8 +7,10 @@ use signet_broker::{Directory, Limits, SharedDirectory, WillRule};
 use signet_mqtt::DecodeLimits;
 use signet_net::{Clock, Registry};
 
+use crate::gate::Total;
 use crate::listener::Listener;
 use crate::mailbox::Mailbox;
+use crate::rate::SharedBucket;
 
 /// Immutable, or with locks of its own.
 pub(crate) struct Shared {
@@ -20,7 +22,18 @@ pub(crate) struct Shared {
     pub(crate) limits: Limits,
     pub(crate) decode_limits: DecodeLimits,
     pub(crate) will_on_revoke: WillRule,
+    pub(crate) admissions: Admissions,
     pub(crate) counters: Counters,
+}
+
+/// How much may come in at a time, over all shards.
+pub(crate) struct Admissions {
+    /// Connections now.
+    pub(crate) total: Arc<Total>,
+    /// CONNECT packets.
+    pub(crate) connects: SharedBucket,
+    /// TLS handshakes going on in each shard.
+    pub(crate) handshakes_per_shard: usize,
 }
 
 /// Counts of what happens before a connection reaches the broker.

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use signet_mqtt::{DecodeLimits, QoS};
+use signet_server::ServerLimits;
 
 use super::section::Section;
 
@@ -11,6 +12,7 @@ use super::section::Section;
 pub(crate) struct Limits {
     pub(crate) broker: signet_broker::Limits,
     pub(crate) decode: DecodeLimits,
+    pub(crate) server: ServerLimits,
 }
 
 /// One numeric key: its range and what it sets.

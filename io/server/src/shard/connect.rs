@@ -5,20 +5,18 @@ use std::sync::atomic::Ordering;
 
 use signet_broker::{Admission, ConnectionId, Input, KickCause, Ticket, WillRule, admit, expect_connect};
 use signet_identity::{NoIdentity, Peer};
-use signet_mqtt::{ClientIdentifier, DecodeError, Packet, ProtocolVersion};
+use signet_mqtt::{ClientIdentifier, Connack, DecodeError, Packet, ProtocolVersion, ReasonCode};
 use signet_net::{Entry, LinkId, unix_seconds};
 use signet_tls::{Check, TlsConnection};
 
 use super::{Shard, closing};
+use crate::gate::Displaced;
 use crate::inbound::Inbound;
 use crate::link::{Accepted, Link, Phase};
 use crate::log::{self, DenialLog};
 use crate::mailbox::Mail;
 use crate::outbox::{Outbox, Outgoing};
 use crate::pipe::Pipe;
-
-/// Handshakes going on at a time; the next connections wait until one is done.
-const HANDSHAKES: usize = 1024;
 
 /// How often the validity of a connected client's certificate is compared with the wall clock, which somebody may set, in milliseconds.
 const VALIDITY_CHECK: u64 = 3_600_000;
@@ -28,17 +26,40 @@ impl Shard {
         if self.stopping.is_some() {
             return;
         }
-        if self.queues.in_handshake >= HANDSHAKES && accepted.place.listener().tls().is_some() {
-            self.queues.waiting.push_back(accepted);
-        } else {
-            self.open(*accepted);
+        if self.queues.in_handshake < self.shared.admissions.handshakes_per_shard || accepted.place.listener().tls().is_none() {
+            return self.open(*accepted);
+        }
+        // A few addresses whose handshakes never end must not make everybody else wait behind them.
+        match accepted.place.pass().outrank() {
+            None => self.queues.waiting.push_back(accepted),
+            Some(Displaced { link, shard }) => {
+                match self.outgoing.by_shard.get_mut(usize::from(shard)) {
+                    Some(post) if shard != self.index => post.push(Mail::Displace(link)),
+                    _ => self.displace(link),
+                }
+                self.open(*accepted);
+            }
+        }
+    }
+
+    /// A connection that has not sent its CONNECT makes room for one whose address has fewer of them. When its CONNECT has come meanwhile, it stays.
+    pub(super) fn displace(&mut self, id: LinkId) {
+        if let Some(at) = self.queues.waiting.iter().position(|waiting| waiting.id == id) {
+            self.queues.waiting.remove(at);
+            return self.count_refused();
+        }
+        let Some(link) = self.links.get(&id) else { return };
+        if matches!(link.phase, Phase::Handshake | Phase::ExpectConnect) {
+            tracing::debug!(target: "signet::connection", connection = id.number(), address = %link.address, "closed for one whose address has fewer connections without CONNECT");
+            self.count_refused();
+            self.remove(id);
         }
     }
 
     /// Lets the next ones in after a handshake has ended.
     pub(super) fn handshake_over(&mut self) {
         self.queues.in_handshake = self.queues.in_handshake.saturating_sub(1);
-        while self.queues.in_handshake < HANDSHAKES {
+        while self.queues.in_handshake < self.shared.admissions.handshakes_per_shard {
             let Some(accepted) = self.queues.waiting.pop_front() else { break };
             self.open(*accepted);
         }
@@ -132,6 +153,10 @@ impl Shard {
         match admit(connect, peer, &listener.admission, &self.ruleset, &self.shared.limits, assigned_identifier) {
             Ok(admission) => {
                 link.version = admission.version();
+                if !self.shared.admissions.connects.admit(self.now) {
+                    return self.refuse_too_fast(id);
+                }
+                link.place.pass().keep();
                 let owner = admission.owner(u16::try_from(self.shared.mailboxes.len()).unwrap_or(u16::MAX)).0;
                 if owner == self.index {
                     self.welcome(id, Box::new(admission));
@@ -148,6 +173,16 @@ impl Shard {
                 self.refuse(id);
             }
         }
+    }
+
+    /// More clients connect at once than the server is to take.
+    fn refuse_too_fast(&mut self, id: LinkId) {
+        let Some(link) = self.links.get_mut(&id) else { return };
+        log::refused(link, Check::Connect, "too many clients connect at once", "`connect_rate_total` in [limits] sets the rate");
+        // MQTT 3.1.1 has no such code and says `server unavailable` (3).
+        let connack = Connack { reason_code: ReasonCode::ConnectionRateExceeded, ..Connack::default() };
+        link.outbox.push(Outgoing::Packet(Box::new(Packet::Connack(Box::new(connack))), Ticket::NONE));
+        self.refuse(id);
     }
 
     /// The first bytes are no packet.
