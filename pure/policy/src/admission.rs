@@ -1,5 +1,6 @@
 //! What a listener asks of a CONNECT before any session exists.
 
+use bytestring::ByteString;
 use signet_identity::{ClientIdentifierBinding, Template};
 
 /// One listener's rules for who may connect, and under which names.
@@ -13,10 +14,13 @@ pub struct AdmissionRules {
     pub client_identifier: Option<Template>,
     /// How the Client Identifier that the client claims must relate to its certificate. Default: any.
     pub binding: ClientIdentifierBinding,
+    /// Every connection is that of the bridge with this name: set for the connections that the Server makes to itself, never for a socket that
+    /// somebody else can open. Default: none.
+    pub bridge: Option<ByteString>,
 }
 
 impl Default for AdmissionRules {
     fn default() -> Self {
-        Self { anonymous: false, username: None, client_identifier: None, binding: ClientIdentifierBinding::Any }
+        Self { anonymous: false, username: None, client_identifier: None, binding: ClientIdentifierBinding::Any, bridge: None }
     }
 }

@@ -12,6 +12,8 @@ use signet_mqtt::ClientIdentifier;
 pub enum Principal {
     /// A device whose certificate was verified; the name comes from the certificate, never from what the client claims.
     Device(DeviceName),
+    /// A bridge of this Server to another broker, by its name in the configuration.
+    Bridge(ByteString),
     /// Nobody in particular: no certificate was presented, or the transport cannot carry one.
     Anonymous,
 }
@@ -20,6 +22,7 @@ impl fmt::Display for Principal {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Device(name) => write!(formatter, "device `{name}`"),
+            Self::Bridge(name) => write!(formatter, "bridge `{name}`"),
             Self::Anonymous => formatter.write_str("anonymous"),
         }
     }
@@ -53,18 +56,18 @@ impl Client {
         &self.client_identifier
     }
 
-    /// The verified identity, absent for [`Principal::Anonymous`].
+    /// The verified identity, absent for all but [`Principal::Device`].
     #[must_use]
     pub fn identity(&self) -> Option<&Arc<DeviceIdentity>> {
         self.identity.as_ref()
     }
 
-    /// The device's name, absent for [`Principal::Anonymous`].
+    /// The device's name, absent for all but [`Principal::Device`].
     #[must_use]
     pub fn device(&self) -> Option<&DeviceName> {
         match &self.principal {
             Principal::Device(name) => Some(name),
-            Principal::Anonymous => None,
+            Principal::Bridge(_) | Principal::Anonymous => None,
         }
     }
 }

@@ -2,10 +2,12 @@
 
 use std::sync::Arc;
 
+use bytestring::ByteString;
 use signet_identity::{ClientIdentifierBinding, DeviceIdentity, Facts, Peer, Template};
 use signet_mqtt::{ClientIdentifier, Connect, QoS, ReasonCode, TopicFilter, TopicName};
 
 use crate::admission::AdmissionRules;
+use crate::bridge::{BRIDGE_IDENTIFIERS, bridge_identifier};
 use crate::client::{Client, Principal};
 use crate::denied::{DenialReason, Denied};
 use crate::permit::{ConnectPermit, PublishPermit, SubscribePermit};
@@ -22,6 +24,25 @@ pub fn authorize_connect(
     connect: &Connect,
     assigned: impl FnOnce() -> ClientIdentifier,
 ) -> Result<ConnectPermit, Denied> {
+    let (client, is_assigned) = match &rules.bridge {
+        Some(name) => (bridge(name), false),
+        None => client(rules, peer, connect, assigned)?,
+    };
+    Ok(ConnectPermit::assertion(client, is_assigned))
+}
+
+/// A bridge of this Server: what it claims is of no interest.
+fn bridge(name: &ByteString) -> Client {
+    Client { principal: Principal::Bridge(name.clone()), username: None, client_identifier: bridge_identifier(name), identity: None }
+}
+
+/// Anybody else, and whether the Client Identifier was chosen here.
+fn client(
+    rules: &AdmissionRules,
+    peer: &Peer,
+    connect: &Connect,
+    assigned: impl FnOnce() -> ClientIdentifier,
+) -> Result<(Client, bool), Denied> {
     let (principal, identity) = principal(rules, peer)?;
     let leaf = identity.as_deref().map(DeviceIdentity::leaf);
     let device = identity.as_deref().map(DeviceIdentity::name);
@@ -45,7 +66,8 @@ pub fn authorize_connect(
         None if claimed.as_str().is_empty() => (assigned(), true),
         None => (claimed.clone(), false),
     };
-    Ok(ConnectPermit::assertion(Client { principal, username, client_identifier, identity }, is_assigned))
+    refuse_reserved(&client_identifier)?;
+    Ok((Client { principal, username, client_identifier, identity }, is_assigned))
 }
 
 /// May this client publish to this topic? QoS and RETAIN are part of the question; no rule looks at them yet, and a permit covers all of them.
@@ -53,10 +75,16 @@ pub fn authorize_connect(
 /// # Errors
 /// Says that no rule allows it.
 pub fn authorize_publish(rules: &Ruleset, client: &Client, topic: &TopicName, _qos: QoS, _retain: bool) -> Result<PublishPermit, Denied> {
+    if let Principal::Bridge(name) = client.principal()
+        && !rules.bridge(name).is_some_and(|bridge| bridge.may_publish(topic))
+    {
+        return Err(outside_bridge(name, topic.as_str()));
+    }
     // Topics that start with `$` are the Server's own: without a rule that names them nobody publishes there (§4.7.2).
     let is_reserved = rules.rules().is_none() && topic.starts_with_dollar();
-    let is_allowed =
-        !is_reserved && is_allowed(rules, client, |rule| rule.publish.iter().any(|pattern| pattern.covers_topic(topic.as_str(), client)));
+    let is_allowed = is_bridge(client)
+        || (!is_reserved
+            && is_allowed(rules, client, |rule| rule.publish.iter().any(|pattern| pattern.covers_topic(topic.as_str(), client))));
     if is_allowed {
         return Ok(PublishPermit::assertion(topic.clone()));
     }
@@ -72,8 +100,14 @@ pub fn authorize_publish(rules: &Ruleset, client: &Client, topic: &TopicName, _q
 /// # Errors
 /// Says that no rule allows it.
 pub fn authorize_subscribe(rules: &Ruleset, client: &Client, filter: &TopicFilter, _qos: QoS) -> Result<SubscribePermit, Denied> {
+    if let Principal::Bridge(name) = client.principal()
+        && !rules.bridge(name).is_some_and(|bridge| bridge.may_subscribe(filter))
+    {
+        return Err(outside_bridge(name, filter.as_str()));
+    }
     let asked = filter.without_share_name();
-    let is_allowed = is_allowed(rules, client, |rule| rule.subscribe.iter().any(|pattern| pattern.covers_filter(asked, client)));
+    let is_allowed =
+        is_bridge(client) || is_allowed(rules, client, |rule| rule.subscribe.iter().any(|pattern| pattern.covers_filter(asked, client)));
     if is_allowed {
         return Ok(SubscribePermit::assertion(filter.clone()));
     }
@@ -81,6 +115,34 @@ pub fn authorize_subscribe(rules: &Ruleset, client: &Client, filter: &TopicFilte
         rule: "access rules".to_owned(),
         reason: DenialReason::Subscribe { principal: client.principal().to_string(), filter: filter.as_str().to_owned() },
         reason_code: ReasonCode::NotAuthorized,
+    })
+}
+
+/// A bridge's own list was asked; the rules are for everybody else.
+fn is_bridge(client: &Client) -> bool {
+    matches!(client.principal(), Principal::Bridge(_))
+}
+
+fn outside_bridge(name: &str, topic: &str) -> Denied {
+    Denied {
+        rule: format!("bridge `{name}`"),
+        reason: DenialReason::Bridge { topic: topic.to_owned() },
+        reason_code: ReasonCode::NotAuthorized,
+    }
+}
+
+/// The sessions of bridges hold what waits for other brokers.
+fn refuse_reserved(client_identifier: &ClientIdentifier) -> Result<(), Denied> {
+    if !client_identifier.as_str().starts_with(BRIDGE_IDENTIFIERS) {
+        return Ok(());
+    }
+    Err(Denied {
+        rule: "reserved client identifiers".to_owned(),
+        reason: DenialReason::ClientIdentifier {
+            claimed: client_identifier.as_str().to_owned(),
+            detail: "identifiers that start with `$bridge/` belong to the bridges of this broker",
+        },
+        reason_code: ReasonCode::ClientIdentifierNotValid,
     })
 }
 

@@ -69,6 +69,12 @@ pub enum DenialReason {
         /// The Topic Name.
         topic: String,
     },
+    /// A bridge asks for what is not in its list.
+    #[error("no `topic` of the bridge covers `{}`", shown(.topic))]
+    Bridge {
+        /// The Topic Name or Topic Filter.
+        topic: String,
+    },
     /// No rule lets this client subscribe to that.
     #[error("no rule lets {principal} subscribe to `{}`; add the filter to `subscribe` of an [[access]] rule", shown(.filter))]
     Subscribe {

@@ -7,6 +7,7 @@
 //! What is missing on purpose: sockets, sessions and data bases. Facts about the caller arrive as arguments.
 
 mod admission;
+mod bridge;
 mod client;
 mod decide;
 mod denied;
@@ -16,6 +17,7 @@ mod rule;
 mod ruleset;
 
 pub use admission::AdmissionRules;
+pub use bridge::{BRIDGE_IDENTIFIERS, BridgeRights, bridge_identifier};
 pub use client::{Client, Principal};
 pub use decide::{authorize_connect, authorize_publish, authorize_subscribe};
 pub use denied::{DenialReason, Denied, shown};

@@ -36,10 +36,12 @@ impl Who {
     #[must_use]
     pub fn includes(&self, client: &Client) -> bool {
         match (self, client.principal()) {
+            // What a bridge may do stands in its own list of topics.
+            (_, Principal::Bridge(_)) => false,
             (Self::Everyone, _) | (Self::Devices, Principal::Device(_)) | (Self::Anonymous, Principal::Anonymous) => true,
             (Self::Device(pattern), Principal::Device(name)) => pattern.matches(name.as_str()),
             (Self::Username(wanted), _) => client.username() == Some(wanted.as_str()),
-            (Self::Devices | Self::Device(_), Principal::Anonymous) | (Self::Anonymous, Principal::Device(_)) => false,
+            (Self::Devices | Self::Device(_) | Self::Anonymous, _) => false,
         }
     }
 }

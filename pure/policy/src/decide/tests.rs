@@ -6,6 +6,7 @@ use signet_identity::{DeviceName, Leaf, NoIdentity, VerifiedPeer};
 use signet_mqtt::{ConnectProperties, ProtocolVersion};
 
 use super::*;
+use crate::bridge::BridgeRights;
 use crate::pattern::TopicPattern;
 use crate::rule::{NamePattern, Who};
 
@@ -162,4 +163,32 @@ fn rules_apply_to_those_they_name() {
             assert_eq!(authorize_publish(&rules, client, &topic("t"), QoS::AtMostOnce, false).is_ok(), expected, "{who:?}");
         }
     }
+}
+
+#[test]
+fn a_bridge_may_do_what_its_list_says_whatever_the_rules_say() {
+    let rights =
+        BridgeRights { name: "hq".into(), publish: vec![filter("in/#"), filter("$SYS/broker/load/#")], subscribe: vec![filter("out/+")] };
+    let admission = AdmissionRules { bridge: Some("hq".into()), ..AdmissionRules::default() };
+    let permit = decide(&admission, &Peer::Anonymous(NoIdentity::PlainTransport), &connect("whatever", None)).unwrap();
+    let client = permit.client();
+    assert_eq!(client.client_identifier().as_str(), "$bridge/hq");
+    assert_eq!(client.principal().to_string(), "bridge `hq`");
+    for rules in [Ruleset::allow_all(), Ruleset::compile(Vec::new())] {
+        let without = authorize_publish(&rules, client, &topic("in/a"), QoS::AtMostOnce, false);
+        assert!(without.is_err(), "a bridge without a list may do nothing");
+        let rules = rules.with_bridges(vec![rights.clone()]);
+        let may_publish = |name: &str| authorize_publish(&rules, client, &topic(name), QoS::ExactlyOnce, true).is_ok();
+        assert_eq!(["in/a/b", "out/a", "$SYS/broker/load/1", "$SYS/broker/uptime"].map(may_publish), [true, false, true, false]);
+        let may_subscribe = |text: &str| authorize_subscribe(&rules, client, &filter(text), QoS::AtMostOnce).is_ok();
+        assert_eq!(["out/+", "out/a", "in/#"].map(may_subscribe), [true, false, false]);
+    }
+}
+
+#[test]
+fn no_client_gets_the_identifier_of_a_bridge() {
+    let rules = AdmissionRules { anonymous: true, ..AdmissionRules::default() };
+    let denied = decide(&rules, &Peer::Anonymous(NoIdentity::PlainTransport), &connect("$bridge/hq", None)).unwrap_err();
+    assert_eq!(denied.reason_code, ReasonCode::ClientIdentifierNotValid);
+    assert!(denied.to_string().contains("belong to the bridges"), "{denied}");
 }

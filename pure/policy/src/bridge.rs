@@ -1,0 +1,38 @@
+//! What a bridge to another broker may do here: what its list of topics says, and nothing else.
+//!
+//! The list is the operator's own word in the configuration, so no access rule has to repeat it, and no access rule can widen it.
+
+use bytestring::ByteString;
+use signet_mqtt::{ClientIdentifier, TopicFilter, TopicName};
+
+/// How the Client Identifiers of bridges start. No other client gets one of these, whatever it claims: it would take over what waits for the
+/// other broker.
+pub const BRIDGE_IDENTIFIERS: &str = "$bridge/";
+
+/// The Client Identifier under which the session of the bridge `name` is kept.
+#[must_use]
+pub fn bridge_identifier(name: &str) -> ClientIdentifier {
+    ClientIdentifier::new(format!("{BRIDGE_IDENTIFIERS}{name}"))
+}
+
+/// The authority of one bridge.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BridgeRights {
+    /// The bridge's name, unique among the bridges of this broker.
+    pub name: ByteString,
+    /// Where it may publish: what it brings in from the other broker, and where it tells its state.
+    pub publish: Vec<TopicFilter>,
+    /// What it may subscribe to, each exactly as written here.
+    pub subscribe: Vec<TopicFilter>,
+}
+
+impl BridgeRights {
+    pub(crate) fn may_publish(&self, topic: &TopicName) -> bool {
+        // A wildcard at the start reaches nothing that starts with `$` [MQTT-4.7.2-1]: `$SYS` is brought in by its name or not at all.
+        self.publish.iter().any(|filter| filter.matches(topic))
+    }
+
+    pub(crate) fn may_subscribe(&self, filter: &TopicFilter) -> bool {
+        self.subscribe.contains(filter)
+    }
+}
