@@ -8,6 +8,7 @@ mod clock;
 mod confirmation;
 mod listener;
 mod network;
+mod proxy_protocol;
 mod registry;
 mod unix_socket;
 
@@ -16,5 +17,8 @@ pub use clock::{Clock, unix_seconds};
 pub use confirmation::Confirmation;
 pub use listener::{ListenError, ListenSocket, bind};
 pub use network::{ParseSourceError, Source};
+pub use proxy_protocol::{
+    ForwardedCertificate, ForwardedTls, MAXIMUM_HEADER, ProxyError, ProxyHeader, ProxyVersions, is_proxy_header, read_proxy_header,
+};
 pub use registry::{ConnectionInfo, Entry, Kick, KickCause, KickReport, KickTarget, LinkId, RegisterError, Registry, Transport};
 pub use unix_socket::UnixListening;
