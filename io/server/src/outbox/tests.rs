@@ -28,7 +28,7 @@ fn suback(after: u64) -> Outgoing {
         packet_id: PacketId::new(9).unwrap(),
         reason_string: None,
         user_properties: UserProperties::default(),
-        reason_codes: vec![ReasonCode::GrantedQoS0],
+        reason_codes: vec![ReasonCode::Success],
     };
     packet(Packet::Suback(suback), after)
 }
