@@ -1,6 +1,6 @@
-//! A store that keeps nothing: sessions live as long as the process. Same trait as a journal on disk would have.
+//! A store that keeps nothing: sessions live as long as the process. Same trait as the journal on disk.
 
-use signet_broker::{Change, Store, Ticket};
+use signet_broker::{Change, Store, Ticket, Urgency};
 
 /// Takes every change and has nothing to wait for. The broker itself holds sessions, queues and retained messages in memory, so a second
 /// copy here would serve nobody.
@@ -30,9 +30,21 @@ impl MemoryStore {
 }
 
 impl Store for MemoryStore {
-    fn append(&mut self, _change: &Change<'_>) -> Ticket {
+    fn append(&mut self, _change: &Change<'_>, _urgency: Urgency) -> Ticket {
         self.changes += 1;
         Ticket::NONE
+    }
+
+    fn seal(&mut self) {}
+
+    fn post(&mut self) {}
+
+    fn latest(&self) -> Ticket {
+        Ticket::NONE
+    }
+
+    fn is_full(&self) -> bool {
+        false
     }
 }
 
@@ -44,7 +56,7 @@ mod tests {
     #[test]
     fn there_is_nothing_to_wait_for() {
         let mut store = MemoryStore::new();
-        assert_eq!(store.append(&Change::SessionRemoved { session: SessionId(1) }), Ticket::NONE);
-        assert_eq!(store.changes(), 1);
+        assert_eq!(store.append(&Change::SessionRemoved { session: SessionId(1) }, Urgency::Now), Ticket::NONE);
+        assert_eq!((store.changes(), store.latest(), store.is_full()), (1, Ticket::NONE, false));
     }
 }

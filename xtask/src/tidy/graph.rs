@@ -5,7 +5,7 @@ use super::Finding;
 use crate::tree::Tree;
 
 /// Crate folder → the crates of ours it depends on, exactly.
-const GRAPH: [(&str, &[&str]); 14] = [
+const GRAPH: [(&str, &[&str]); 15] = [
     ("pure/mqtt", &[]),
     ("pure/identity", &[]),
     ("pure/revocation", &["identity"]),
@@ -14,7 +14,8 @@ const GRAPH: [(&str, &[&str]); 14] = [
     ("pure/broker", &["mqtt", "identity", "policy"]),
     ("io/tls", &["identity", "revocation"]),
     ("io/net", &["identity", "revocation", "tls"]),
-    ("io/store", &["broker"]),
+    ("io/journal", &[]),
+    ("io/store", &["broker", "journal", "mqtt", "policy", "identity"]),
     ("io/ledger", &["ca", "revocation", "identity"]),
     ("io/server", &["mqtt", "broker", "identity", "revocation", "policy", "net", "store", "tls"]),
     ("io/admin", &["ca", "revocation", "identity", "ledger", "net", "tls"]),
