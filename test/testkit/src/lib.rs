@@ -8,9 +8,11 @@ mod broker;
 mod certs;
 mod device;
 mod mosquitto;
+mod session;
 
 pub use broker::{Broker, BrokerConfig, free_port};
 pub use certs::{CrlWindow, Identity, Pki};
 pub use device::{Device, Target, connect_packet, packet_id, publish_packet, subscribe_packet, topic, topic_filter};
 pub use mosquitto::Mosquitto;
+pub use session::{Happened, Session};
 pub use signet_client::{ClientError, Received};

@@ -1,0 +1,4 @@
+//! One file for each kind of misfortune.
+
+pub(crate) mod kill;
+pub(crate) mod power;
