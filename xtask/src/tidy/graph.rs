@@ -5,13 +5,14 @@ use super::Finding;
 use crate::tree::Tree;
 
 /// Crate folder → the crates of ours it depends on, exactly.
-const GRAPH: [(&str, &[&str]); 15] = [
+const GRAPH: [(&str, &[&str]); 16] = [
     ("pure/mqtt", &[]),
     ("pure/identity", &[]),
     ("pure/revocation", &["identity"]),
     ("pure/policy", &["identity", "mqtt"]),
     ("pure/ca", &["identity", "revocation"]),
     ("pure/broker", &["mqtt", "identity", "policy"]),
+    ("pure/telemetry", &[]),
     ("io/tls", &["identity", "revocation"]),
     ("io/net", &["identity", "revocation", "tls"]),
     ("io/journal", &[]),
@@ -20,7 +21,10 @@ const GRAPH: [(&str, &[&str]); 15] = [
     ("io/server", &["mqtt", "broker", "identity", "revocation", "policy", "net", "store", "tls"]),
     ("io/admin", &["ca", "revocation", "identity", "ledger", "net", "tls"]),
     ("io/client", &["mqtt", "tls"]),
-    ("app/signet", &["mqtt", "identity", "revocation", "policy", "ca", "broker", "tls", "net", "ledger", "server", "admin", "client"]),
+    (
+        "app/signet",
+        &["mqtt", "identity", "revocation", "policy", "ca", "broker", "telemetry", "tls", "net", "ledger", "server", "admin", "client"],
+    ),
 ];
 
 /// Crate of somebody else → the folders that may name it, and why nobody else may.

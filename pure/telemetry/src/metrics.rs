@@ -1,0 +1,167 @@
+//! Every metric of `/metrics`: name, kind, words, and where its numbers come from.
+
+use crate::snapshot::{Snapshot, Store, StoreState, Traffic};
+
+/// What kind of number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// Only ever rises.
+    Counter,
+    /// How many there are now.
+    Gauge,
+}
+
+/// One metric.
+pub(crate) struct Definition {
+    pub(crate) name: &'static str,
+    pub(crate) kind: Kind,
+    pub(crate) help: &'static str,
+    pub(crate) samples: fn(&Snapshot) -> Vec<Sample>,
+}
+
+/// One line: labels and value.
+pub(crate) struct Sample {
+    pub(crate) labels: Vec<(&'static str, String)>,
+    pub(crate) value: Value,
+}
+
+/// A value in the unit of the metric's name.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Value {
+    Count(u64),
+    /// Unix seconds.
+    Time(i64),
+    /// Written as seconds.
+    Milliseconds(u64),
+}
+
+fn one(count: u64) -> Vec<Sample> {
+    vec![Sample { labels: Vec::new(), value: Value::Count(count) }]
+}
+
+fn each<L: Into<String>>(label: &'static str, counts: impl IntoIterator<Item = (L, u64)>) -> Vec<Sample> {
+    counts.into_iter().map(|(text, count)| Sample { labels: vec![(label, text.into())], value: Value::Count(count) }).collect()
+}
+
+fn directions(snapshot: &Snapshot, count: fn(&Traffic) -> u64) -> Vec<Sample> {
+    each("direction", [("received", count(&snapshot.received)), ("sent", count(&snapshot.sent))])
+}
+
+fn publishes(snapshot: &Snapshot) -> Vec<Sample> {
+    let of = |direction: &'static str, traffic: &Traffic| {
+        let labelled = traffic.publishes.into_iter().zip(["0", "1", "2"]);
+        labelled
+            .map(|(count, qos)| Sample {
+                labels: vec![("direction", direction.to_owned()), ("qos", qos.to_owned())],
+                value: Value::Count(count),
+            })
+            .collect::<Vec<_>>()
+    };
+    let mut samples = of("received", &snapshot.received);
+    samples.extend(of("sent", &snapshot.sent));
+    samples
+}
+
+fn store(snapshot: &Snapshot, value: impl Fn(&Store) -> Vec<Sample>) -> Vec<Sample> {
+    snapshot.store.as_ref().map_or_else(Vec::new, value)
+}
+
+fn states(store: &Store) -> Vec<Sample> {
+    let states = [("ready", StoreState::Ready), ("full", StoreState::Full), ("failed", StoreState::Failed)];
+    each("state", states.map(|(name, state)| (name, u64::from(store.state == state))))
+}
+
+fn crl_times(snapshot: &Snapshot, time: impl Fn(&crate::CrlFreshness) -> Option<i64>) -> Vec<Sample> {
+    let lists = snapshot.certificates.crls.iter();
+    lists.filter_map(|crl| Some(Sample { labels: vec![("issuer", crl.issuer.clone())], value: Value::Time(time(crl)?) })).collect()
+}
+
+macro_rules! table {
+    ($($kind:ident $name:literal $help:literal $samples:expr;)*) => {
+        /// In the order in which they are written.
+        pub(crate) const FAMILIES: &[Definition] =
+            &[$(Definition { name: $name, kind: Kind::$kind, help: $help, samples: $samples }),*];
+    };
+}
+
+table! {
+    Gauge "signet_build_info" "Always 1; the version is a label" |s| {
+        vec![Sample { labels: vec![("version", s.version.clone())], value: Value::Count(1) }]
+    };
+    Counter "signet_uptime_seconds_total" "Since the start of the process" |s| one(s.uptime_seconds);
+    Gauge "signet_connections" "Connections whose CONNECT was accepted" |s| one(s.clients.connected);
+    Gauge "signet_sockets" "Sockets of clients, those that have not sent CONNECT included" |s| one(s.clients.sockets);
+    Counter "signet_sockets_accepted_total" "Sockets accepted" |s| one(s.clients.sockets_total);
+    Counter "signet_connects_total" "CONNECT packets received" |s| one(s.clients.connects_total);
+    Counter "signet_refused_total" "Connections refused before their session began, by the check that failed" |s| {
+        each("check", s.refused.iter().copied())
+    };
+    Counter "signet_disconnected_total" "Connections ended by the broker, by cause: kicked is revocation, expiry, an operator or the end of the server" |s| {
+        each("cause", [
+            ("kicked", s.clients.kicked_total),
+            ("keep_alive", s.clients.keep_alive_timeouts_total),
+            ("taken_over", s.clients.taken_over_total),
+        ])
+    };
+    Gauge "signet_sessions" "Sessions, connected or not" |s| one(s.clients.sessions);
+    Counter "signet_sessions_expired_total" "Sessions that ended because their Session Expiry Interval was over" |s| one(s.clients.expired_total);
+    Counter "signet_packets_total" "MQTT Control Packets" |s| directions(s, |traffic| traffic.packets);
+    Counter "signet_packet_bytes_total" "Octets of MQTT Control Packets" |s| directions(s, |traffic| traffic.octets);
+    Counter "signet_publishes_total" "PUBLISH packets, repetitions included" publishes;
+    Counter "signet_payload_bytes_total" "Payload octets of PUBLISH packets" |s| directions(s, |traffic| traffic.payload_octets);
+    Counter "signet_messages_dropped_total" "Messages that one receiver did not get, by cause" |s| {
+        let dropped = s.messages.dropped;
+        each("cause", [
+            ("slow_receiver", dropped.slow),
+            ("queue_full", dropped.queue_full),
+            ("too_large", dropped.too_large),
+            ("expired", dropped.expired),
+        ])
+    };
+    Counter "signet_messages_unmatched_total" "Messages that matched no subscription" |s| one(s.messages.unmatched);
+    Counter "signet_denied_total" "Publishes and subscriptions that the access rules refused" |s| {
+        each("what", [("publish", s.messages.denied_publishes), ("subscribe", s.messages.denied_subscriptions)])
+    };
+    Counter "signet_wills_published_total" "Will Messages published" |s| one(s.messages.wills);
+    Gauge "signet_subscriptions" "Subscriptions of all sessions, shared ones included" |s| one(s.held.subscriptions);
+    Gauge "signet_shared_subscriptions" "Shared Subscriptions of all sessions" |s| one(s.held.shared_subscriptions);
+    Gauge "signet_retained_messages" "Retained messages" |s| one(s.held.retained);
+    Gauge "signet_retained_bytes" "Topic, payload and properties of retained messages" |s| one(s.held.retained_octets);
+    Gauge "signet_queued_messages" "Messages that wait in sessions, once for each session" |s| one(s.held.queued);
+    Gauge "signet_queued_bytes" "Topic, payload and properties of these" |s| one(s.held.queued_octets);
+    Gauge "signet_outgoing_packets" "Packets that wait for sockets" |s| one(s.held.outgoing);
+    Gauge "signet_outgoing_bytes" "Octets that wait for sockets, about" |s| one(s.held.outgoing_octets);
+    Counter "signet_tls_handshakes_total" "TLS handshakes, by how they ended" |s| {
+        each("result", [("full", s.handshakes.full), ("resumed", s.handshakes.resumed), ("failed", s.handshakes.failed)])
+    };
+    Gauge "signet_tls_handshakes" "TLS handshakes going on" |s| one(s.handshakes.under_way);
+    Gauge "signet_tls_certificate_end_seconds" "When the server certificate of a listener ends, Unix time" |s| {
+        let ends = s.certificates.server_ends.iter();
+        ends.map(|(name, end)| Sample { labels: vec![("listener", name.clone())], value: Value::Time(*end) }).collect()
+    };
+    Gauge "signet_crl_this_update_seconds" "When the revocation list in force of an issuer was made, Unix time" |s| {
+        crl_times(s, |crl| Some(crl.this_update))
+    };
+    Gauge "signet_crl_next_update_seconds" "When the next revocation list of an issuer was promised, Unix time" |s| crl_times(s, |crl| crl.next_update);
+    Gauge "signet_revoked_certificates" "Revoked certificates that handshakes are compared with" |s| one(s.certificates.revoked_known);
+    Gauge "signet_ca_issued_certificates" "Certificates that the broker's own authority has issued" |s| s.certificates.issued.map_or_else(Vec::new, one);
+    Gauge "signet_ca_revoked_certificates" "Of these, revoked" |s| s.certificates.revoked.map_or_else(Vec::new, one);
+    Gauge "signet_store_state" "1 for the state that the durable store is in" |s| store(s, states);
+    Gauge "signet_store_bytes" "Octets of the durable store on disk" |s| store(s, |store| one(store.octets));
+    Gauge "signet_store_live_bytes" "Of these, still needed" |s| store(s, |store| one(store.live_octets));
+    Counter "signet_store_written_bytes_total" "Octets written to the durable store" |s| store(s, |store| one(store.written_octets));
+    Counter "signet_store_batches_total" "Batches written" |s| store(s, |store| one(store.batches));
+    Counter "signet_store_syncs_total" "Times that data was forced to disk" |s| store(s, |store| one(store.syncs));
+    Gauge "signet_bridge_connected" "1 while the bridge is connected" |s| {
+        each("bridge", s.bridges.iter().map(|(name, is_connected)| (name.as_str(), u64::from(*is_connected))))
+    };
+    Gauge "process_resident_memory_bytes" "Resident memory" |s| one(s.process.resident_octets);
+    Gauge "process_open_fds" "Open files" |s| one(s.process.open_files);
+    Gauge "process_max_fds" "Files that may be open" |s| one(s.process.open_files_maximum);
+    Counter "process_cpu_seconds_total" "Processor time used" |s| {
+        vec![Sample { labels: Vec::new(), value: Value::Milliseconds(s.process.cpu_milliseconds) }]
+    };
+    Gauge "process_start_time_seconds" "When the process started, Unix time" |s| {
+        vec![Sample { labels: Vec::new(), value: Value::Time(s.process.started_at) }]
+    };
+}

@@ -1,0 +1,73 @@
+//! What a scraper and a reader of the reference get.
+
+use std::collections::HashSet;
+
+use signet_telemetry::{CrlFreshness, Snapshot, Store, StoreState, exposition, reference};
+
+fn full() -> Snapshot {
+    let mut snapshot = Snapshot { version: "1.2.3".into(), refused: vec![("TLS handshake", 3)], ..Snapshot::default() };
+    snapshot.certificates.issued = Some(1);
+    snapshot.certificates.revoked = Some(1);
+    snapshot.certificates.server_ends = vec![("mqtt \"s\"".into(), 5)];
+    snapshot.certificates.crls = vec![CrlFreshness { issuer: "ab".into(), this_update: -1, next_update: Some(2) }];
+    snapshot.store = Some(Store { state: StoreState::Full, octets: 1, live_octets: 1, batches: 1, syncs: 1, written_octets: 1 });
+    snapshot.bridges = vec![("cloud".into(), true)];
+    snapshot
+}
+
+/// One sample line: name, names of labels, value. `None` where it is not written as one.
+fn sample(line: &str) -> Option<(&str, Vec<&str>, f64)> {
+    let (series, value) = line.rsplit_once(' ')?;
+    let value = value.parse().ok()?;
+    let Some((name, labels)) = series.split_once('{') else { return Some((series, Vec::new(), value)) };
+    let labels = labels.strip_suffix("\"}")?.split("\",");
+    let names: Option<Vec<&str>> = labels.map(|label| Some(label.split_once("=\"")?.0)).collect();
+    Some((name, names?, value))
+}
+
+#[test]
+fn the_exposition_is_well_formed() {
+    let text = exposition(&full());
+    assert!(text.ends_with('\n'));
+    let (mut helped, mut typed, mut series) = (HashSet::new(), HashSet::new(), HashSet::new());
+    let mut family = "";
+    let mut is_counter = false;
+    for line in text.lines() {
+        if let Some(rest) = line.strip_prefix("# HELP ") {
+            let (name, help) = rest.split_once(' ').unwrap();
+            assert!(helped.insert(name) && !help.is_empty(), "{line}");
+            family = name;
+        } else if let Some(rest) = line.strip_prefix("# TYPE ") {
+            let (name, kind) = rest.split_once(' ').unwrap();
+            assert_eq!(name, family, "TYPE comes with its HELP");
+            assert!(typed.insert(name) && ["counter", "gauge"].contains(&kind), "{line}");
+            is_counter = kind == "counter";
+            assert_eq!(is_counter, name.ends_with("_total"), "the name of a counter ends in _total: {line}");
+        } else {
+            let (name, labels, value) = sample(line).expect(line);
+            assert_eq!(name, family, "samples of a family stand together");
+            assert!(name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_'), "{line}");
+            assert!(labels.iter().all(|label| label.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_')), "{line}");
+            assert!(!is_counter || value >= 0.0, "{line}");
+            assert!(series.insert(line.rsplit_once(' ').unwrap().0), "`{line}` stands there twice");
+        }
+    }
+    assert!(series.len() > 60, "{}", series.len());
+    assert!(text.contains("signet_store_state{state=\"full\"} 1\n") && text.contains("signet_store_state{state=\"ready\"} 0\n"));
+    assert!(text.contains("signet_tls_certificate_end_seconds{listener=\"mqtt \\\"s\\\"\"} 5\n"));
+    assert!(text.contains("signet_crl_this_update_seconds{issuer=\"ab\"} -1\n"));
+}
+
+#[test]
+fn what_is_not_there_is_left_out() {
+    let text = exposition(&Snapshot::default());
+    for absent in ["signet_store_", "signet_ca_", "signet_crl_", "signet_bridge_"] {
+        assert!(!text.contains(absent), "{absent}");
+    }
+}
+
+#[test]
+fn the_reference_is_up_to_date() {
+    let page = include_str!("../../../docs/reference/metrics.md");
+    assert!(page == reference(), "write it anew: cargo run -p signet-telemetry --example reference > docs/reference/metrics.md");
+}
