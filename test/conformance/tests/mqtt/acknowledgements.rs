@@ -5,12 +5,12 @@ use signet_mqtt::{Ack, Packet, QoS, ReasonCode};
 use signet_testkit::{Device, packet_id};
 
 use crate::raw::packet;
-use crate::{BOTH, broker};
+use crate::{ALL, SINCE_311, broker};
 
 #[test]
 fn mqtt_2_2_1_5_acknowledgements_carry_the_identifier_of_their_publish() {
     let broker = broker();
-    for version in BOTH {
+    for version in ALL {
         let mut device = Device::connect(&broker.plain(), version, "x");
         for id in [1, 255, 256, 65_535] {
             let mut publish = signet_testkit::publish_packet("t", "x", QoS::AtLeastOnce, false);
@@ -25,7 +25,7 @@ fn mqtt_2_2_1_5_acknowledgements_carry_the_identifier_of_their_publish() {
 #[test]
 fn mqtt_3_6_1_1_pubrel_with_other_flags_is_malformed() {
     let broker = broker();
-    for version in BOTH {
+    for version in SINCE_311 {
         for first in [0x60, 0x61, 0x63, 0x6A] {
             let mut device = Device::connect(&broker.plain(), version, "x");
             device.send_raw(&packet(first, &[0, 1]));
@@ -37,7 +37,7 @@ fn mqtt_3_6_1_1_pubrel_with_other_flags_is_malformed() {
 #[test]
 fn mqtt_3_7_2_1_pubrel_of_an_unknown_identifier_is_answered() {
     let broker = broker();
-    for version in BOTH {
+    for version in ALL {
         let mut device = Device::connect(&broker.plain(), version, "x");
         device.send(&Packet::Pubrel(Ack::success(packet_id(77))));
         let ack = device.expect_pubcomp(packet_id(77));
@@ -76,7 +76,7 @@ fn mqtt_3_4_2_1_a_reason_code_that_puback_does_not_have_is_refused() {
 #[test]
 fn section_4_3_2_an_acknowledgement_nobody_waits_for_does_no_harm() {
     let broker = broker();
-    for version in BOTH {
+    for version in ALL {
         for packet in [Packet::Puback(Ack::success(packet_id(99))), Packet::Pubcomp(Ack::success(packet_id(99)))] {
             let mut device = Device::connect(&broker.plain(), version, "x");
             device.send(&packet);

@@ -5,12 +5,12 @@ use signet_mqtt::{Packet, Password, QoS, ReasonCode};
 use signet_testkit::{Device, connect_packet};
 
 use crate::raw::{self, text};
-use crate::{BOTH, broker};
+use crate::{ALL, SINCE_311, broker, tells_session};
 
 #[test]
 fn mqtt_3_1_0_1_the_first_packet_must_be_connect() {
     let broker = broker();
-    for version in BOTH {
+    for version in ALL {
         for first in [&[0xC0, 0][..], &[0x30, 5, 0, 1, b't', 0, b'x'], &[0x82, 6, 0, 1, 0, 1, b't', 0], &[0xE0, 0]] {
             raw::opened_with(&broker.plain(), version, first).expect_closed();
         }
@@ -20,7 +20,7 @@ fn mqtt_3_1_0_1_the_first_packet_must_be_connect() {
 #[test]
 fn mqtt_3_1_0_2_a_second_connect_is_a_protocol_error() {
     let broker = broker();
-    for version in BOTH {
+    for version in ALL {
         let mut device = Device::connect(&broker.plain(), version, "twice");
         device.send(&Packet::Connect(Box::new(connect_packet(version, "twice"))));
         device.expect_ended(ReasonCode::ProtocolError);
@@ -53,7 +53,7 @@ fn mqtt_3_1_2_2_an_unknown_protocol_version_is_refused_by_name() {
 #[test]
 fn mqtt_3_1_2_3_the_reserved_connect_flag_must_be_zero() {
     let broker = broker();
-    for version in BOTH {
+    for version in SINCE_311 {
         let mut device = raw::opened_with(&broker.plain(), version, &raw::connect(version, 0b11, &[&text("x")]));
         device.expect_refused(ReasonCode::MalformedPacket);
     }
@@ -62,7 +62,7 @@ fn mqtt_3_1_2_3_the_reserved_connect_flag_must_be_zero() {
 #[test]
 fn mqtt_3_1_2_4_clean_start_discards_the_session_that_exists() {
     let broker = broker();
-    for version in BOTH {
+    for version in ALL {
         let mut kept = connect_packet(version, "cleaned");
         kept.clean_start = false;
         kept.properties.session_expiry_interval = Some(100);
@@ -84,7 +84,7 @@ fn mqtt_3_1_2_4_clean_start_discards_the_session_that_exists() {
 #[test]
 fn mqtt_3_1_2_5_without_clean_start_the_session_is_resumed() {
     let broker = broker();
-    for version in BOTH {
+    for version in ALL {
         let mut kept = connect_packet(version, "resumed");
         kept.clean_start = false;
         kept.properties.session_expiry_interval = Some(100);
@@ -93,7 +93,7 @@ fn mqtt_3_1_2_5_without_clean_start_the_session_is_resumed() {
         device.leave(ReasonCode::Success);
 
         let (mut device, connack) = Device::introduce(&broker.plain(), kept);
-        assert!(connack.session_present);
+        assert_eq!(connack.session_present, tells_session(version));
         Device::connect(&broker.plain(), version, "other").publish("t/1", "still there", QoS::AtLeastOnce, false);
         device.expect_message("t/1", "still there");
     }
@@ -102,7 +102,7 @@ fn mqtt_3_1_2_5_without_clean_start_the_session_is_resumed() {
 #[test]
 fn mqtt_3_1_2_6_without_a_session_a_new_one_is_made() {
     let broker = broker();
-    for version in BOTH {
+    for version in ALL {
         let mut fresh = connect_packet(version, &format!("fresh-{version}"));
         fresh.clean_start = false;
         let (_, connack) = Device::introduce(&broker.plain(), fresh);
@@ -114,7 +114,7 @@ fn mqtt_3_1_2_6_without_a_session_a_new_one_is_made() {
 #[test]
 fn mqtt_3_1_2_16_a_user_name_without_its_flag_is_malformed() {
     let broker = broker();
-    for version in BOTH {
+    for version in ALL {
         // Two strings follow, and the flags announce one.
         let mut device = raw::opened_with(&broker.plain(), version, &raw::connect(version, 0x02, &[&text("x"), &text("user")]));
         device.expect_refused(ReasonCode::MalformedPacket);
@@ -124,7 +124,7 @@ fn mqtt_3_1_2_16_a_user_name_without_its_flag_is_malformed() {
 #[test]
 fn mqtt_3_1_2_17_a_user_name_flag_without_a_user_name_is_malformed() {
     let broker = broker();
-    for version in BOTH {
+    for version in SINCE_311 {
         let mut device = raw::opened_with(&broker.plain(), version, &raw::connect(version, 0x82, &[&text("x")]));
         device.expect_refused(ReasonCode::MalformedPacket);
     }
@@ -133,7 +133,7 @@ fn mqtt_3_1_2_17_a_user_name_flag_without_a_user_name_is_malformed() {
 #[test]
 fn mqtt_3_1_2_18_a_password_without_its_flag_is_malformed() {
     let broker = broker();
-    for version in BOTH {
+    for version in ALL {
         let bytes = raw::connect(version, 0x82, &[&text("x"), &text("user"), &text("secret")]);
         raw::opened_with(&broker.plain(), version, &bytes).expect_refused(ReasonCode::MalformedPacket);
     }
@@ -142,7 +142,7 @@ fn mqtt_3_1_2_18_a_password_without_its_flag_is_malformed() {
 #[test]
 fn mqtt_3_1_2_19_a_password_flag_without_a_password_is_malformed() {
     let broker = broker();
-    for version in BOTH {
+    for version in SINCE_311 {
         let mut device = raw::opened_with(&broker.plain(), version, &raw::connect(version, 0xC2, &[&text("x"), &text("user")]));
         device.expect_refused(ReasonCode::MalformedPacket);
     }
@@ -167,7 +167,7 @@ fn section_3_1_2_9_mqtt_5_allows_a_password_without_a_user_name() {
 #[test]
 fn mqtt_3_1_3_2_the_identifier_names_the_session() {
     let broker = broker();
-    for version in BOTH {
+    for version in ALL {
         let mut kept = connect_packet(version, &format!("one-{version}"));
         kept.clean_start = false;
         kept.properties.session_expiry_interval = Some(100);
@@ -175,14 +175,14 @@ fn mqtt_3_1_3_2_the_identifier_names_the_session() {
         let mut other = kept.clone();
         other.client_identifier = connect_packet(version, &format!("two-{version}")).client_identifier;
         assert!(!Device::introduce(&broker.plain(), other).1.session_present);
-        assert!(Device::introduce(&broker.plain(), kept).1.session_present);
+        assert_eq!(Device::introduce(&broker.plain(), kept).1.session_present, tells_session(version));
     }
 }
 
 #[test]
 fn mqtt_3_1_3_3_the_identifier_must_be_there() {
     let broker = broker();
-    for version in BOTH {
+    for version in ALL {
         raw::opened_with(&broker.plain(), version, &raw::connect(version, 0x02, &[])).expect_refused(ReasonCode::MalformedPacket);
     }
 }
@@ -190,7 +190,7 @@ fn mqtt_3_1_3_3_the_identifier_must_be_there() {
 #[test]
 fn mqtt_3_1_3_4_the_identifier_must_be_utf_8() {
     let broker = broker();
-    for version in BOTH {
+    for version in ALL {
         for bytes in [&[0xFF][..], &[0xC0, 0x80], &[0xED, 0xA0, 0x80], b"a\0b"] {
             let mut device = raw::opened_with(&broker.plain(), version, &raw::connect(version, 0x02, &[&text(bytes)]));
             device.expect_refused(ReasonCode::MalformedPacket);
@@ -201,7 +201,7 @@ fn mqtt_3_1_3_4_the_identifier_must_be_utf_8() {
 #[test]
 fn mqtt_3_1_3_5_identifiers_of_1_to_23_letters_and_digits_are_allowed() {
     let broker = broker();
-    for version in BOTH {
+    for version in ALL {
         for identifier in ["0", "abcdefghijklmnopqrstuvw", "ABCDEFGHIJKLMNOPQRSTUVW", "xyzXYZ0123456789"] {
             let (_, connack) = Device::introduce(&broker.plain(), connect_packet(version, identifier));
             assert_eq!(connack.reason_code, ReasonCode::Success, "{identifier}");
@@ -248,7 +248,7 @@ fn mqtt311_3_1_3_8_an_empty_identifier_needs_a_clean_session() {
 #[test]
 fn mqtt_3_1_3_12_the_user_name_must_be_utf_8() {
     let broker = broker();
-    for version in BOTH {
+    for version in ALL {
         let bytes = raw::connect(version, 0x82, &[&text("x"), &text([0xC3, 0x28])]);
         raw::opened_with(&broker.plain(), version, &bytes).expect_refused(ReasonCode::MalformedPacket);
     }
@@ -257,7 +257,7 @@ fn mqtt_3_1_3_12_the_user_name_must_be_utf_8() {
 #[test]
 fn mqtt_3_1_4_3_a_second_connection_takes_the_session_over() {
     let broker = broker();
-    for version in BOTH {
+    for version in ALL {
         let mut first = Device::connect(&broker.plain(), version, "same");
         let mut second = Device::connect(&broker.plain(), version, "same");
         first.expect_ended(ReasonCode::SessionTakenOver);
@@ -280,7 +280,7 @@ fn mqtt_3_1_4_6_packets_behind_a_refused_connect_are_not_processed() {
 #[test]
 fn section_3_1_4_packets_behind_a_good_connect_need_not_wait_for_the_connack() {
     let broker = broker();
-    for version in BOTH {
+    for version in ALL {
         let mut bytes = raw::connect(version, 0x02, &[&text("hurry")]);
         bytes.extend(raw::packet(0x82, &raw::body(&[&[0, 1], raw::no_properties(version), &text("t"), &[0]])));
         bytes.extend(raw::packet(0x30, &raw::body(&[&text("t"), raw::no_properties(version), b"!"])));

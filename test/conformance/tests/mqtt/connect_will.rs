@@ -6,7 +6,7 @@ use signet_mqtt::{Packet, QoS, ReasonCode, UserProperties, Will, WillProperties}
 use signet_testkit::{Device, connect_packet, topic};
 
 use crate::raw::{self, text};
-use crate::{BOTH, broker};
+use crate::{ALL, SINCE_311, broker};
 
 pub(crate) fn will(topic_name: &str, payload: &str, qos: QoS, retain: bool) -> Will {
     Will {
@@ -21,7 +21,7 @@ pub(crate) fn will(topic_name: &str, payload: &str, qos: QoS, retain: bool) -> W
 #[test]
 fn mqtt_3_1_2_8_the_will_is_published_when_the_connection_is_lost() {
     let broker = broker();
-    for version in BOTH {
+    for version in ALL {
         for qos in [QoS::AtMostOnce, QoS::AtLeastOnce, QoS::ExactlyOnce] {
             let mut heir = Device::connect(&broker.plain(), version, "heir");
             heir.subscribe("will/#", QoS::ExactlyOnce);
@@ -37,7 +37,7 @@ fn mqtt_3_1_2_8_the_will_is_published_when_the_connection_is_lost() {
 #[test]
 fn section_3_1_2_5_the_will_is_published_after_a_protocol_error_and_a_take_over() {
     let broker = broker();
-    for version in BOTH {
+    for version in ALL {
         let mut heir = Device::connect(&broker.plain(), version, "heir");
         heir.subscribe("will", QoS::AtMostOnce);
         let mut connect = connect_packet(version, "mortal");
@@ -57,7 +57,7 @@ fn section_3_1_2_5_the_will_is_published_after_a_protocol_error_and_a_take_over(
 #[test]
 fn mqtt_3_1_2_10_a_normal_disconnect_removes_the_will() {
     let broker = broker();
-    for version in BOTH {
+    for version in ALL {
         let mut heir = Device::connect(&broker.plain(), version, "heir");
         heir.subscribe("will", QoS::AtMostOnce);
         let mut connect = connect_packet(version, "mortal");
@@ -70,7 +70,7 @@ fn mqtt_3_1_2_10_a_normal_disconnect_removes_the_will() {
 #[test]
 fn mqtt_3_1_2_11_a_will_qos_without_will_is_malformed() {
     let broker = broker();
-    for version in BOTH {
+    for version in SINCE_311 {
         for flags in [0x0A, 0x12] {
             raw::opened_with(&broker.plain(), version, &raw::connect(version, flags, &[&text("x")]))
                 .expect_refused(ReasonCode::MalformedPacket);
@@ -81,7 +81,7 @@ fn mqtt_3_1_2_11_a_will_qos_without_will_is_malformed() {
 #[test]
 fn mqtt_3_1_2_12_will_qos_3_is_malformed() {
     let broker = broker();
-    for version in BOTH {
+    for version in ALL {
         let bytes = raw::connect(version, 0x1E, &[&text("x"), raw::no_properties(version), &text("w"), &text("x")]);
         raw::opened_with(&broker.plain(), version, &bytes).expect_refused(ReasonCode::MalformedPacket);
     }
@@ -90,7 +90,7 @@ fn mqtt_3_1_2_12_will_qos_3_is_malformed() {
 #[test]
 fn mqtt_3_1_2_13_a_will_retain_without_will_is_malformed() {
     let broker = broker();
-    for version in BOTH {
+    for version in SINCE_311 {
         raw::opened_with(&broker.plain(), version, &raw::connect(version, 0x22, &[&text("x")])).expect_refused(ReasonCode::MalformedPacket);
     }
 }
@@ -98,7 +98,7 @@ fn mqtt_3_1_2_13_a_will_retain_without_will_is_malformed() {
 #[test]
 fn mqtt_3_1_2_9_a_will_flag_without_will_topic_is_malformed() {
     let broker = broker();
-    for version in BOTH {
+    for version in ALL {
         raw::opened_with(&broker.plain(), version, &raw::connect(version, 0x06, &[&text("x")])).expect_refused(ReasonCode::MalformedPacket);
     }
 }
@@ -106,7 +106,7 @@ fn mqtt_3_1_2_9_a_will_flag_without_will_topic_is_malformed() {
 #[test]
 fn mqtt_3_1_2_14_a_will_without_retain_is_not_kept() {
     let broker = broker();
-    for version in BOTH {
+    for version in ALL {
         let mut heir = Device::connect(&broker.plain(), version, "heir");
         heir.subscribe("will", QoS::AtMostOnce);
         let mut connect = connect_packet(version, "mortal");
@@ -122,7 +122,7 @@ fn mqtt_3_1_2_14_a_will_without_retain_is_not_kept() {
 #[test]
 fn mqtt_3_1_2_15_a_will_with_retain_is_kept() {
     let broker = broker();
-    for version in BOTH {
+    for version in ALL {
         let mut heir = Device::connect(&broker.plain(), version, "heir");
         heir.subscribe("will", QoS::AtMostOnce);
         let mut connect = connect_packet(version, "mortal");
@@ -207,7 +207,7 @@ fn mqtt_3_1_3_10_user_properties_of_the_will_keep_their_order() {
 #[test]
 fn mqtt_3_1_3_11_the_will_topic_must_be_utf_8_and_a_topic_name() {
     let broker = broker();
-    for version in BOTH {
+    for version in ALL {
         let connect = |topic: &[u8]| raw::connect(version, 0x06, &[&text("x"), raw::no_properties(version), &text(topic), &text("gone")]);
         raw::opened_with(&broker.plain(), version, &connect(&[0xFF])).expect_refused(ReasonCode::MalformedPacket);
         raw::opened_with(&broker.plain(), version, &connect(b"a/#")).expect_refused(ReasonCode::TopicNameInvalid);

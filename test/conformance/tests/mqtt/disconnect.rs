@@ -4,7 +4,7 @@ use signet_mqtt::ProtocolVersion::V5;
 use signet_mqtt::{Disconnect, Packet, QoS, ReasonCode};
 use signet_testkit::{Broker, BrokerConfig, Device, connect_packet};
 
-use crate::{BOTH, broker, raw};
+use crate::{ALL, SINCE_311, broker, raw};
 
 #[test]
 fn mqtt_3_14_0_1_no_disconnect_before_the_connack() {
@@ -19,7 +19,7 @@ fn mqtt_3_14_0_1_no_disconnect_before_the_connack() {
 #[test]
 fn mqtt_3_14_1_1_reserved_bits_must_be_zero() {
     let broker = broker();
-    for version in BOTH {
+    for version in SINCE_311 {
         let mut device = Device::connect(&broker.plain(), version, "x");
         device.send_raw(&[0xE1, 0]);
         device.expect_ended(ReasonCode::MalformedPacket);
@@ -29,7 +29,7 @@ fn mqtt_3_14_1_1_reserved_bits_must_be_zero() {
 #[test]
 fn section_3_14_4_the_connection_is_closed_after_a_disconnect() {
     let broker = broker();
-    for version in BOTH {
+    for version in ALL {
         Device::connect(&broker.plain(), version, "x").leave(ReasonCode::Success);
     }
 }
@@ -37,7 +37,7 @@ fn section_3_14_4_the_connection_is_closed_after_a_disconnect() {
 #[test]
 fn section_3_14_packets_behind_a_disconnect_are_not_processed() {
     let broker = broker();
-    for version in BOTH {
+    for version in ALL {
         let mut witness = Device::connect(&broker.plain(), version, "witness");
         witness.subscribe("t", QoS::AtMostOnce);
         let mut device = Device::connect(&broker.plain(), version, "x");
@@ -84,7 +84,7 @@ fn section_3_14_2_1_a_reason_code_of_the_server_is_refused_from_a_client() {
 #[test]
 fn section_4_13_a_broker_that_stops_says_so() {
     let mut broker = Broker::start(&BrokerConfig::plain());
-    let mut devices = BOTH.map(|version| Device::connect(&broker.plain(), version, &format!("x{}", version.level())));
+    let mut devices = ALL.map(|version| Device::connect(&broker.plain(), version, &format!("x{}", version.level())));
     broker.stop();
     for device in &mut devices {
         device.expect_ended(ReasonCode::ServerShuttingDown);

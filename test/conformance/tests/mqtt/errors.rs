@@ -4,14 +4,14 @@ use signet_mqtt::ProtocolVersion::{V5, V311};
 use signet_mqtt::{Packet, QoS, ReasonCode};
 use signet_testkit::{Broker, BrokerConfig, Device, Received, connect_packet, packet_id, publish_packet, subscribe_packet};
 
-use crate::{BOTH, broker};
+use crate::{ALL, broker};
 
 const DENYING: &str = "[[access]]\nwho = \"everyone\"\npublish = [\"allowed/#\"]\nsubscribe = [\"allowed/#\"]\n";
 
 #[test]
 fn mqtt_4_13_1_1_a_malformed_packet_ends_the_connection_and_only_that_one() {
     let broker = broker();
-    for version in BOTH {
+    for version in ALL {
         let mut other = Device::connect(&broker.plain(), version, "bystander");
         let mut device = Device::connect(&broker.plain(), version, "x");
         device.send_raw(&[0x30, 1, 0]);
@@ -63,7 +63,7 @@ fn mqtt311_3_3_5_2_a_forbidden_publish_is_acknowledged_or_the_connection_closed_
 #[test]
 fn mqtt_3_9_3_2_a_forbidden_filter_is_refused_in_the_suback_and_the_others_are_not() {
     let broker = Broker::start(&BrokerConfig::plain().access(DENYING));
-    for version in BOTH {
+    for version in ALL {
         let mut device = Device::connect(&broker.plain(), version, "x");
         let filters = [("allowed/a", QoS::AtLeastOnce), ("secret", QoS::AtLeastOnce), ("#", QoS::AtLeastOnce)];
         let suback = device.subscribe_with(subscribe_packet(1, &filters));
@@ -147,7 +147,7 @@ fn mqtt_4_3_3_9_after_a_refusing_pubrec_the_same_identifier_is_a_new_message() {
 #[test]
 fn section_3_1_4_a_forbidden_will_is_refused_with_the_connection() {
     let broker = Broker::start(&BrokerConfig::plain().access(DENYING));
-    for version in BOTH {
+    for version in ALL {
         let mut connect = connect_packet(version, "x");
         connect.will = Some(crate::connect_will::will("secret", "x", QoS::AtMostOnce, false));
         let (mut device, connack) = Device::introduce(&broker.plain(), connect);

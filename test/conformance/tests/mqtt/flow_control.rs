@@ -6,7 +6,7 @@ use signet_mqtt::ProtocolVersion::V5;
 use signet_mqtt::{Ack, Packet, QoS, ReasonCode};
 use signet_testkit::{Broker, BrokerConfig, Device, connect_packet, packet_id, publish_packet};
 
-use crate::{BOTH, broker, raw};
+use crate::{ALL, broker, raw};
 
 #[test]
 fn mqtt_3_3_4_9_no_more_in_flight_than_the_clients_receive_maximum() {
@@ -96,7 +96,7 @@ fn mqtt_3_1_2_24_nothing_larger_than_the_clients_maximum_is_sent() {
 #[test]
 fn section_3_2_2_3_6_a_packet_above_the_brokers_maximum_is_refused_from_its_header() {
     let broker = Broker::start(&BrokerConfig::plain().limit("maximum_packet_size = 1000").limit("maximum_connect_size = 1000"));
-    for version in BOTH {
+    for version in ALL {
         let (mut device, connack) = Device::introduce(&broker.plain(), connect_packet(version, "x"));
         if version == V5 {
             assert_eq!(connack.properties.maximum_packet_size, NonZeroU32::new(1000));

@@ -6,12 +6,12 @@ use signet_mqtt::ProtocolVersion::V5;
 use signet_mqtt::{Packet, ReasonCode};
 use signet_testkit::{Broker, BrokerConfig, Device, connect_packet};
 
-use crate::{BOTH, broker};
+use crate::{ALL, broker};
 
 #[test]
 fn mqtt_3_1_2_22_silence_for_one_and_a_half_intervals_ends_the_connection() {
     let broker = broker();
-    for version in BOTH {
+    for version in ALL {
         let mut connect = connect_packet(version, "silent");
         connect.keep_alive = 1;
         let started = Instant::now();

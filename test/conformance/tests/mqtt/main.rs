@@ -38,8 +38,16 @@ mod unsubscribe;
 use signet_mqtt::ProtocolVersion::{self, V5, V311};
 use signet_testkit::{Broker, BrokerConfig};
 
-/// For statements that both versions make.
-const BOTH: [ProtocolVersion; 2] = [V311, V5];
+/// For what holds in every version.
+const ALL: [ProtocolVersion; 3] = ProtocolVersion::ALL;
+
+/// For what MQTT 3.1 does not say: bits that it leaves unused, fields it lets a client leave out.
+const SINCE_311: [ProtocolVersion; 2] = [V311, V5];
+
+/// Whether a CONNACK of this version can say that a session is resumed.
+fn tells_session(version: ProtocolVersion) -> bool {
+    version != ProtocolVersion::V31
+}
 
 fn broker() -> Broker {
     Broker::start(&BrokerConfig::plain())

@@ -3,12 +3,12 @@
 use signet_mqtt::{Packet, ReasonCode};
 use signet_testkit::Device;
 
-use crate::{BOTH, broker};
+use crate::{ALL, SINCE_311, broker};
 
 #[test]
 fn mqtt_3_12_4_1_pingreq_is_answered_with_pingresp() {
     let broker = broker();
-    for version in BOTH {
+    for version in ALL {
         let mut device = Device::connect(&broker.plain(), version, "x");
         device.send(&Packet::Pingreq);
         device.send(&Packet::Pingreq);
@@ -20,7 +20,7 @@ fn mqtt_3_12_4_1_pingreq_is_answered_with_pingresp() {
 #[test]
 fn mqtt_2_1_3_1_pingreq_with_flags_or_a_body_is_malformed() {
     let broker = broker();
-    for version in BOTH {
+    for version in SINCE_311 {
         for bytes in [&[0xC1, 0][..], &[0xC0, 1, 0]] {
             let mut device = Device::connect(&broker.plain(), version, "x");
             device.send_raw(bytes);

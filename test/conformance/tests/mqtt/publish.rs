@@ -5,12 +5,12 @@ use signet_mqtt::{Packet, QoS, ReasonCode, SubscriptionIdentifier};
 use signet_testkit::{Device, publish_packet, subscribe_packet};
 
 use crate::raw::{self, body, packet, text};
-use crate::{BOTH, broker};
+use crate::{ALL, broker};
 
 #[test]
 fn mqtt_3_3_1_2_dup_with_qos_0_is_malformed() {
     let broker = broker();
-    for version in BOTH {
+    for version in ALL {
         let mut device = Device::connect(&broker.plain(), version, "x");
         device.send_raw(&packet(0x38, &body(&[&text("t"), raw::no_properties(version), b"x"])));
         device.expect_ended(ReasonCode::MalformedPacket);
@@ -20,7 +20,7 @@ fn mqtt_3_3_1_2_dup_with_qos_0_is_malformed() {
 #[test]
 fn mqtt_3_3_1_3_dup_is_not_passed_on() {
     let broker = broker();
-    for version in BOTH {
+    for version in ALL {
         let mut device = Device::connect(&broker.plain(), version, "x");
         device.subscribe("t", QoS::ExactlyOnce);
         let mut other = Device::connect(&broker.plain(), version, "y");
@@ -36,7 +36,7 @@ fn mqtt_3_3_1_3_dup_is_not_passed_on() {
 #[test]
 fn mqtt_3_3_1_4_qos_3_is_malformed() {
     let broker = broker();
-    for version in BOTH {
+    for version in ALL {
         let mut device = Device::connect(&broker.plain(), version, "x");
         device.send_raw(&packet(0x36, &body(&[&text("t"), &[0, 1], raw::no_properties(version), b"x"])));
         device.expect_ended(ReasonCode::MalformedPacket);
@@ -46,7 +46,7 @@ fn mqtt_3_3_1_4_qos_3_is_malformed() {
 #[test]
 fn mqtt_3_3_2_2_a_topic_with_wildcards_is_refused() {
     let broker = broker();
-    for version in BOTH {
+    for version in ALL {
         for wrong in ["a/#", "+", "a/+/b", "#", "a#"] {
             let mut device = Device::connect(&broker.plain(), version, "x");
             device.send_raw(&packet(0x30, &body(&[&text(wrong), raw::no_properties(version), b"x"])));
@@ -58,7 +58,7 @@ fn mqtt_3_3_2_2_a_topic_with_wildcards_is_refused() {
 #[test]
 fn mqtt_3_3_2_3_a_subscriber_gets_the_topic_that_was_published_to() {
     let broker = broker();
-    for version in BOTH {
+    for version in ALL {
         let mut device = Device::connect(&broker.plain(), version, "x");
         device.subscribe("a/+/c/#", QoS::AtMostOnce);
         Device::connect(&broker.plain(), version, "y").publish("a/b/c/d", "x", QoS::AtLeastOnce, false);
@@ -69,7 +69,7 @@ fn mqtt_3_3_2_3_a_subscriber_gets_the_topic_that_was_published_to() {
 #[test]
 fn mqtt_3_3_4_1_the_acknowledgement_fits_the_qos() {
     let broker = broker();
-    for version in BOTH {
+    for version in ALL {
         let mut device = Device::connect(&broker.plain(), version, "x");
         // `publish` goes through PUBACK, or PUBREC, PUBREL, PUBCOMP; QoS 0 is answered with nothing.
         device.publish("t", "x", QoS::AtMostOnce, false);
@@ -83,7 +83,7 @@ fn mqtt_3_3_4_1_the_acknowledgement_fits_the_qos() {
 #[test]
 fn mqtt_3_3_4_2_overlapping_subscriptions_deliver_with_the_highest_qos() {
     let broker = broker();
-    for version in BOTH {
+    for version in ALL {
         let mut device = Device::connect(&broker.plain(), version, "x");
         device.subscribe("a/#", QoS::AtMostOnce);
         device.subscribe("a/+", QoS::ExactlyOnce);
@@ -149,7 +149,7 @@ fn section_3_4_2_1_nobody_subscribed_is_said_in_the_acknowledgement() {
 #[test]
 fn section_3_3_3_an_empty_payload_is_a_message_like_any_other() {
     let broker = broker();
-    for version in BOTH {
+    for version in ALL {
         let mut device = Device::connect(&broker.plain(), version, "x");
         device.subscribe("t", QoS::AtMostOnce);
         device.send(&Packet::Publish(publish_packet("t", "", QoS::AtMostOnce, false)));
@@ -160,7 +160,7 @@ fn section_3_3_3_an_empty_payload_is_a_message_like_any_other() {
 #[test]
 fn section_3_3_3_a_large_payload_arrives_whole() {
     let broker = broker();
-    for version in BOTH {
+    for version in ALL {
         let mut device = Device::connect(&broker.plain(), version, "x");
         device.subscribe("t", QoS::AtLeastOnce);
         let large = "0123456789".repeat(90_000);

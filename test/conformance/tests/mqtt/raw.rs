@@ -32,9 +32,9 @@ pub(crate) fn connect(version: ProtocolVersion, flags: u8, payload: &[&[u8]]) ->
     connect_with_properties(version, flags, &[], payload)
 }
 
-/// The same with properties, which MQTT 3.1.1 does not have.
+/// The same with properties, which only MQTT 5.0 has.
 pub(crate) fn connect_with_properties(version: ProtocolVersion, flags: u8, properties: &[u8], payload: &[&[u8]]) -> Vec<u8> {
-    let mut bytes = text("MQTT");
+    let mut bytes = text(version.name());
     bytes.extend([version.level(), flags, 0, 0]);
     if version == ProtocolVersion::V5 {
         bytes.push(u8::try_from(properties.len()).unwrap());

@@ -4,7 +4,7 @@ use signet_mqtt::ProtocolVersion::V5;
 use signet_mqtt::{Publish, QoS, ReasonCode, RetainHandling, SubscriptionOptions, UserProperties};
 use signet_testkit::{Broker, Device, publish_packet, subscribe_packet};
 
-use crate::{BOTH, broker};
+use crate::{ALL, broker};
 
 fn retained(broker: &Broker, topic_name: &str, payload: &str) {
     Device::connect(&broker.plain(), V5, "writer").publish(topic_name, payload, QoS::AtLeastOnce, true);
@@ -26,7 +26,7 @@ fn with_handling(retain_handling: RetainHandling) -> signet_mqtt::Subscribe {
 #[test]
 fn mqtt_3_3_1_5_a_retained_message_replaces_the_one_before() {
     let broker = broker();
-    for version in BOTH {
+    for version in ALL {
         let mut writer = Device::connect(&broker.plain(), version, "writer");
         writer.publish("kept", "old", QoS::AtLeastOnce, true);
         writer.publish("kept", "new", QoS::AtMostOnce, true);
@@ -42,7 +42,7 @@ fn mqtt_3_3_1_5_a_retained_message_replaces_the_one_before() {
 #[test]
 fn mqtt_3_3_1_6_an_empty_retained_message_removes_it_and_is_delivered() {
     let broker = broker();
-    for version in BOTH {
+    for version in ALL {
         let mut current = Device::connect(&broker.plain(), version, "current");
         current.subscribe("kept", QoS::AtMostOnce);
         let mut writer = Device::connect(&broker.plain(), version, "writer");
@@ -59,7 +59,7 @@ fn mqtt_3_3_1_6_an_empty_retained_message_removes_it_and_is_delivered() {
 #[test]
 fn mqtt_3_3_1_7_an_empty_retained_message_is_not_kept() {
     let broker = broker();
-    for version in BOTH {
+    for version in ALL {
         Device::connect(&broker.plain(), version, "writer").publish("empty", "", QoS::AtLeastOnce, true);
         let mut late = Device::connect(&broker.plain(), version, "late");
         late.subscribe("empty", QoS::AtMostOnce);
@@ -70,7 +70,7 @@ fn mqtt_3_3_1_7_an_empty_retained_message_is_not_kept() {
 #[test]
 fn mqtt_3_3_1_8_a_message_without_retain_leaves_the_kept_one_alone() {
     let broker = broker();
-    for version in BOTH {
+    for version in ALL {
         let mut writer = Device::connect(&broker.plain(), version, "writer");
         writer.publish("kept", "stays", QoS::AtLeastOnce, true);
         writer.publish("kept", "passes", QoS::AtLeastOnce, false);
@@ -119,7 +119,7 @@ fn mqtt_3_3_1_11_retain_handling_2_sends_nothing() {
 #[test]
 fn mqtt_3_3_1_12_without_retain_as_published_live_messages_lose_the_flag() {
     let broker = broker();
-    for version in BOTH {
+    for version in ALL {
         let mut device = Device::connect(&broker.plain(), version, "x");
         device.subscribe("kept", QoS::AtLeastOnce);
         retained(&broker, "kept", "live");
@@ -146,7 +146,7 @@ fn mqtt_3_3_1_13_with_retain_as_published_live_messages_keep_the_flag() {
 fn mqtt_3_8_4_4_subscribing_again_sends_the_retained_message_again() {
     let broker = broker();
     retained(&broker, "kept", "x");
-    for version in BOTH {
+    for version in ALL {
         let mut device = Device::connect(&broker.plain(), version, "x");
         for _ in 0..2 {
             device.subscribe("kept", QoS::AtMostOnce);

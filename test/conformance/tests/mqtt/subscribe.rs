@@ -5,12 +5,12 @@ use signet_mqtt::{Packet, QoS, ReasonCode};
 use signet_testkit::{Device, subscribe_packet};
 
 use crate::raw::{self, body, packet, text};
-use crate::{BOTH, broker};
+use crate::{ALL, SINCE_311, broker};
 
 #[test]
 fn mqtt_3_8_1_1_other_flags_than_0010_are_malformed() {
     let broker = broker();
-    for version in BOTH {
+    for version in SINCE_311 {
         for first in [0x80, 0x81, 0x83, 0x8A] {
             let mut device = Device::connect(&broker.plain(), version, "x");
             device.send_raw(&packet(first, &body(&[&[0, 1], raw::no_properties(version), &text("t"), &[0]])));
@@ -22,7 +22,7 @@ fn mqtt_3_8_1_1_other_flags_than_0010_are_malformed() {
 #[test]
 fn mqtt_3_8_3_1_a_filter_that_is_not_utf_8_is_malformed() {
     let broker = broker();
-    for version in BOTH {
+    for version in ALL {
         let mut device = Device::connect(&broker.plain(), version, "x");
         device.send_raw(&packet(0x82, &body(&[&[0, 1], raw::no_properties(version), &text([0xFF]), &[0]])));
         device.expect_ended(ReasonCode::MalformedPacket);
@@ -32,7 +32,7 @@ fn mqtt_3_8_3_1_a_filter_that_is_not_utf_8_is_malformed() {
 #[test]
 fn mqtt_3_8_3_2_a_subscribe_without_filters_is_a_protocol_error() {
     let broker = broker();
-    for version in BOTH {
+    for version in ALL {
         let mut device = Device::connect(&broker.plain(), version, "x");
         device.send_raw(&packet(0x82, &body(&[&[0, 1], raw::no_properties(version)])));
         device.expect_ended(ReasonCode::ProtocolError);
@@ -42,7 +42,7 @@ fn mqtt_3_8_3_2_a_subscribe_without_filters_is_a_protocol_error() {
 #[test]
 fn mqtt_3_8_4_2_suback_carries_the_identifier_of_its_subscribe() {
     let broker = broker();
-    for version in BOTH {
+    for version in ALL {
         let mut device = Device::connect(&broker.plain(), version, "x");
         for id in [1, 256, 65_535] {
             // `subscribe_with` compares the identifiers.
@@ -54,7 +54,7 @@ fn mqtt_3_8_4_2_suback_carries_the_identifier_of_its_subscribe() {
 #[test]
 fn mqtt_3_8_4_3_subscribing_again_replaces_the_subscription() {
     let broker = broker();
-    for version in BOTH {
+    for version in ALL {
         let mut device = Device::connect(&broker.plain(), version, "x");
         device.subscribe("t", QoS::ExactlyOnce);
         device.subscribe("t", QoS::AtMostOnce);
@@ -67,7 +67,7 @@ fn mqtt_3_8_4_3_subscribing_again_replaces_the_subscription() {
 #[test]
 fn mqtt_3_8_4_5_several_filters_are_like_several_subscribes() {
     let broker = broker();
-    for version in BOTH {
+    for version in ALL {
         let mut device = Device::connect(&broker.plain(), version, "x");
         let filters = [("a", QoS::AtMostOnce), ("b/+", QoS::AtLeastOnce), ("c/#", QoS::ExactlyOnce), ("a", QoS::AtLeastOnce)];
         let suback = device.subscribe_with(subscribe_packet(1, &filters));
@@ -85,7 +85,7 @@ fn mqtt_3_8_4_5_several_filters_are_like_several_subscribes() {
 #[test]
 fn mqtt_3_8_4_7_suback_tells_the_qos_that_was_granted() {
     let broker = broker();
-    for version in BOTH {
+    for version in ALL {
         let mut device = Device::connect(&broker.plain(), version, "x");
         assert_eq!(device.subscribe("a", QoS::AtMostOnce), ReasonCode::Success);
         assert_eq!(device.subscribe("b", QoS::AtLeastOnce), ReasonCode::GrantedQoS1);
@@ -97,7 +97,7 @@ fn mqtt_3_8_4_7_suback_tells_the_qos_that_was_granted() {
 fn mqtt_3_8_4_8_delivery_has_the_lower_qos_of_message_and_subscription() {
     let broker = broker();
     let every = [QoS::AtMostOnce, QoS::AtLeastOnce, QoS::ExactlyOnce];
-    for version in BOTH {
+    for version in ALL {
         for granted in every {
             let mut device = Device::connect(&broker.plain(), version, "x");
             device.subscribe("t", granted);
@@ -113,7 +113,7 @@ fn mqtt_3_8_4_8_delivery_has_the_lower_qos_of_message_and_subscription() {
 #[test]
 fn section_3_8_4_messages_may_come_right_behind_the_suback_and_never_before_the_subscribe() {
     let broker = broker();
-    for version in BOTH {
+    for version in ALL {
         let mut other = Device::connect(&broker.plain(), version, "y");
         other.publish("t", "before", QoS::AtLeastOnce, false);
         let mut device = Device::connect(&broker.plain(), version, "x");
@@ -143,7 +143,7 @@ fn section_3_8_2_1_2_two_subscription_identifiers_are_a_protocol_error() {
 #[test]
 fn section_3_8_4_a_client_gets_its_own_messages() {
     let broker = broker();
-    for version in BOTH {
+    for version in ALL {
         let mut device = Device::connect(&broker.plain(), version, "x");
         device.subscribe("t", QoS::AtMostOnce);
         device.send(&Packet::Publish(signet_testkit::publish_packet("t", "x", QoS::AtMostOnce, false)));

@@ -3,7 +3,7 @@
 use signet_mqtt::{QoS, ReasonCode};
 use signet_testkit::{Broker, BrokerConfig, Device, Pki, connect_packet};
 
-use crate::{BOTH, raw};
+use crate::{ALL, SINCE_311, raw};
 
 fn pki() -> (tempfile::TempDir, Pki) {
     let directory = tempfile::tempdir().unwrap();
@@ -17,7 +17,7 @@ fn section_5_4_every_qos_and_large_messages_inside_tls() {
     let broker = Broker::start(&BrokerConfig::plain().tls(&pki, "client_certificate = \"required\""));
     let (reader, writer) = (pki.device("reader"), pki.device("writer"));
     let large = "0123456789".repeat(30_000);
-    for version in BOTH {
+    for version in ALL {
         let mut device = Device::connect(&broker.tls(&pki, Some(&reader)), version, "reader");
         device.subscribe("t", QoS::ExactlyOnce);
         let mut other = Device::connect(&broker.tls(&pki, Some(&writer)), version, "writer");
@@ -35,7 +35,7 @@ fn section_5_4_2_malformed_packets_are_answered_inside_tls_too() {
     let (_directory, pki) = pki();
     let broker = Broker::start(&BrokerConfig::plain().tls(&pki, "client_certificate = \"required\""));
     let device = pki.device("pump");
-    for version in BOTH {
+    for version in SINCE_311 {
         let target = broker.tls(&pki, Some(&device));
         let mut connected = Device::connect(&target, version, "pump");
         connected.send_raw(&[0x30, 1, 0]);
@@ -50,7 +50,7 @@ fn mqtt_3_1_3_8_an_identifier_that_is_not_the_devices_is_refused() {
     let extra = "client_certificate = \"required\"\nbind_client_identifier = \"${device}\"";
     let broker = Broker::start(&BrokerConfig::plain().tls(&pki, extra));
     let device = pki.device("pump-7");
-    for version in BOTH {
+    for version in ALL {
         let target = broker.tls(&pki, Some(&device));
         let (mut refused, connack) = Device::introduce(&target, connect_packet(version, "pump-8"));
         assert_eq!(connack.reason_code, ReasonCode::ClientIdentifierNotValid);
@@ -63,7 +63,7 @@ fn mqtt_3_1_3_8_an_identifier_that_is_not_the_devices_is_refused() {
 fn section_5_4_1_a_tls_listener_does_not_answer_plain_mqtt() {
     let (_directory, pki) = pki();
     let broker = Broker::start(&BrokerConfig::plain().tls(&pki, "client_certificate = \"required\""));
-    for version in BOTH {
+    for version in ALL {
         let mut device = Device::open(&signet_testkit::Target::tcp(broker.tls_port()), version);
         device.send_raw(&raw::connect(version, 0x02, &[&raw::text("x")]));
         // A TLS alert is no MQTT packet; what counts is that no CONNACK comes and the connection ends.

@@ -5,7 +5,7 @@ use signet_mqtt::{Packet, ProtocolVersion, QoS, ReasonCode};
 use signet_testkit::{Broker, BrokerConfig, Device, packet_id, publish_packet};
 
 use crate::raw::{self, body, packet, text};
-use crate::{BOTH, broker};
+use crate::{ALL, broker};
 
 /// The topics among `published` that a subscription to `filter` delivers, in order.
 fn delivered<'a>(broker: &Broker, version: ProtocolVersion, filter: &str, published: &[&'a str]) -> Vec<&'a str> {
@@ -30,7 +30,7 @@ fn delivered<'a>(broker: &Broker, version: ProtocolVersion, filter: &str, publis
 #[test]
 fn mqtt_4_7_1_1_the_multi_level_wildcard_stands_alone_and_last() {
     let broker = broker();
-    for version in BOTH {
+    for version in ALL {
         for wrong in ["a/#/b", "a#", "#/a", "a/b#", "##"] {
             let mut device = Device::connect(&broker.plain(), version, "x");
             device.send_raw(&packet(0x82, &body(&[&[0, 1], raw::no_properties(version), &text(wrong), &[0]])));
@@ -42,7 +42,7 @@ fn mqtt_4_7_1_1_the_multi_level_wildcard_stands_alone_and_last() {
 #[test]
 fn mqtt_4_7_1_2_the_single_level_wildcard_fills_a_level() {
     let broker = broker();
-    for version in BOTH {
+    for version in ALL {
         for wrong in ["a+", "+a", "a/+b/c", "++"] {
             let mut device = Device::connect(&broker.plain(), version, "x");
             device.send_raw(&packet(0x82, &body(&[&[0, 1], raw::no_properties(version), &text(wrong), &[0]])));
@@ -54,7 +54,7 @@ fn mqtt_4_7_1_2_the_single_level_wildcard_fills_a_level() {
 #[test]
 fn section_4_7_1_2_the_multi_level_wildcard_matches_the_parent_and_every_child() {
     let broker = broker();
-    for version in BOTH {
+    for version in ALL {
         let names = [
             "sport/tennis/player1",
             "sport/tennis/player1/ranking",
@@ -71,7 +71,7 @@ fn section_4_7_1_2_the_multi_level_wildcard_matches_the_parent_and_every_child()
 #[test]
 fn section_4_7_1_3_the_single_level_wildcard_matches_one_level() {
     let broker = broker();
-    for version in BOTH {
+    for version in ALL {
         let names = ["sport/tennis/player1", "sport/tennis/player2", "sport/tennis/player1/ranking", "sport", "sport/", "/finance"];
         assert_eq!(delivered(&broker, version, "sport/tennis/+", &names), names[..2]);
         assert_eq!(delivered(&broker, version, "sport/+", &names), ["sport/"]);
@@ -88,7 +88,7 @@ const DOLLAR: &str = "[[access]]\nwho = \"everyone\"\npublish = [\"#\", \"$own/#
 #[test]
 fn mqtt_4_7_2_1_wildcards_do_not_match_a_leading_dollar() {
     let broker = Broker::start(&BrokerConfig::plain().access(DOLLAR));
-    for version in BOTH {
+    for version in ALL {
         let names = ["$own/a", "$own", "a/$own"];
         assert_eq!(delivered(&broker, version, "#", &names), ["a/$own"]);
         assert_eq!(delivered(&broker, version, "+/a", &names), [""; 0]);
@@ -102,7 +102,7 @@ fn mqtt_4_7_2_1_wildcards_do_not_match_a_leading_dollar() {
 #[test]
 fn mqtt_4_7_2_1_retained_dollar_topics_are_not_sent_to_wildcards() {
     let broker = Broker::start(&BrokerConfig::plain().access(DOLLAR));
-    for version in BOTH {
+    for version in ALL {
         Device::connect(&broker.plain(), version, "writer").publish("$own/kept", "x", QoS::AtLeastOnce, true);
         for filter in ["#", "+/kept", "+/#"] {
             let mut device = Device::connect(&broker.plain(), version, "reader");
@@ -129,7 +129,7 @@ fn section_4_7_2_clients_do_not_exchange_messages_on_dollar_topics() {
 #[test]
 fn mqtt_4_7_3_1_an_empty_filter_is_refused() {
     let broker = broker();
-    for version in BOTH {
+    for version in ALL {
         let mut device = Device::connect(&broker.plain(), version, "x");
         device.send_raw(&packet(0x82, &body(&[&[0, 1], raw::no_properties(version), &text(""), &[0]])));
         device.expect_ended(ReasonCode::TopicFilterInvalid);
@@ -139,7 +139,7 @@ fn mqtt_4_7_3_1_an_empty_filter_is_refused() {
 #[test]
 fn mqtt_4_7_3_4_topics_are_compared_without_normalization() {
     let broker = broker();
-    for version in BOTH {
+    for version in ALL {
         let names = ["Accounts", "accounts", "ACCOUNTS", "a ccounts", "accounts/"];
         assert_eq!(delivered(&broker, version, "accounts", &names), ["accounts"]);
         // The same letter composed and decomposed.
@@ -150,7 +150,7 @@ fn mqtt_4_7_3_4_topics_are_compared_without_normalization() {
 #[test]
 fn section_4_7_3_spaces_and_empty_levels_count() {
     let broker = broker();
-    for version in BOTH {
+    for version in ALL {
         let names = ["/", "//", "a//b", "a/ /b", " "];
         assert_eq!(delivered(&broker, version, "+/+", &names), ["/"]);
         assert_eq!(delivered(&broker, version, "a/+/b", &names), ["a//b", "a/ /b"]);

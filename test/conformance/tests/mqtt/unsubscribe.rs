@@ -5,12 +5,12 @@ use signet_mqtt::{Ack, Packet, QoS, ReasonCode};
 use signet_testkit::{Device, subscribe_packet};
 
 use crate::raw::{self, body, packet, text};
-use crate::{BOTH, broker};
+use crate::{ALL, SINCE_311, broker};
 
 #[test]
 fn mqtt_3_10_1_1_other_flags_than_0010_are_malformed() {
     let broker = broker();
-    for version in BOTH {
+    for version in SINCE_311 {
         for first in [0xA0, 0xA1, 0xA3, 0xAA] {
             let mut device = Device::connect(&broker.plain(), version, "x");
             device.send_raw(&packet(first, &body(&[&[0, 1], raw::no_properties(version), &text("t")])));
@@ -22,7 +22,7 @@ fn mqtt_3_10_1_1_other_flags_than_0010_are_malformed() {
 #[test]
 fn mqtt_3_10_3_1_a_filter_that_is_not_utf_8_is_malformed() {
     let broker = broker();
-    for version in BOTH {
+    for version in ALL {
         let mut device = Device::connect(&broker.plain(), version, "x");
         device.send_raw(&packet(0xA2, &body(&[&[0, 1], raw::no_properties(version), &text([0xFF])])));
         device.expect_ended(ReasonCode::MalformedPacket);
@@ -32,7 +32,7 @@ fn mqtt_3_10_3_1_a_filter_that_is_not_utf_8_is_malformed() {
 #[test]
 fn mqtt_3_10_3_2_an_unsubscribe_without_filters_is_a_protocol_error() {
     let broker = broker();
-    for version in BOTH {
+    for version in ALL {
         let mut device = Device::connect(&broker.plain(), version, "x");
         device.send_raw(&packet(0xA2, &body(&[&[0, 1], raw::no_properties(version)])));
         device.expect_ended(ReasonCode::ProtocolError);
@@ -42,7 +42,7 @@ fn mqtt_3_10_3_2_an_unsubscribe_without_filters_is_a_protocol_error() {
 #[test]
 fn mqtt_3_10_4_1_filters_are_compared_character_by_character() {
     let broker = broker();
-    for version in BOTH {
+    for version in ALL {
         let mut device = Device::connect(&broker.plain(), version, "x");
         device.subscribe("a/+", QoS::AtMostOnce);
         device.unsubscribe(&["a/b", "a/#", "A/+", "a/+/"]);
@@ -58,7 +58,7 @@ fn mqtt_3_10_4_1_filters_are_compared_character_by_character() {
 #[test]
 fn mqtt_3_10_4_3_what_was_begun_is_finished() {
     let broker = broker();
-    for version in BOTH {
+    for version in ALL {
         let mut device = Device::connect(&broker.plain(), version, "x");
         device.subscribe("t", QoS::ExactlyOnce);
         Device::connect(&broker.plain(), version, "y").publish("t", "x", QoS::ExactlyOnce, false);
@@ -74,7 +74,7 @@ fn mqtt_3_10_4_3_what_was_begun_is_finished() {
 #[test]
 fn mqtt_3_10_4_5_an_unsubscribe_without_effect_is_answered_too() {
     let broker = broker();
-    for version in BOTH {
+    for version in ALL {
         // `unsubscribe` expects the UNSUBACK with the identifier of its UNSUBSCRIBE [MQTT-3.10.4-4].
         Device::connect(&broker.plain(), version, "x").unsubscribe(&["never/subscribed"]);
     }
@@ -83,7 +83,7 @@ fn mqtt_3_10_4_5_an_unsubscribe_without_effect_is_answered_too() {
 #[test]
 fn mqtt_3_10_4_6_several_filters_are_like_several_unsubscribes() {
     let broker = broker();
-    for version in BOTH {
+    for version in ALL {
         let mut device = Device::connect(&broker.plain(), version, "x");
         device.subscribe_with(subscribe_packet(1, &[("a", QoS::AtMostOnce), ("b", QoS::AtMostOnce), ("c", QoS::AtMostOnce)]));
         device.unsubscribe(&["a", "c"]);
