@@ -11,6 +11,7 @@ mod network;
 mod proxy_protocol;
 mod registry;
 mod unix_socket;
+pub mod websocket;
 
 pub use address::{ListenAddress, ParseListenAddressError, PeerAddress, UnixPeer};
 pub use clock::{Clock, unix_seconds};
