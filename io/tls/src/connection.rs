@@ -120,6 +120,11 @@ impl TlsConnection {
         !self.established
     }
 
+    /// Whether the handshake took up a session of before, once it is complete.
+    pub fn is_resumed(&self) -> bool {
+        self.tls.handshake_kind() == Some(HandshakeKind::Resumed)
+    }
+
     /// Octets kept of an incomplete record or handshake message.
     pub fn buffered(&self) -> usize {
         self.partial.len()
@@ -194,7 +199,7 @@ impl TlsConnection {
     }
 
     fn establish(&mut self, ciphertext: &mut Vec<u8>) -> Result<Peer, TlsFailure> {
-        let resumed = self.tls.handshake_kind() == Some(HandshakeKind::Resumed);
+        let resumed = self.is_resumed();
         let peer = self.listener.establish(self.tls.peer_certificates(), self.judged.take(), resumed, date::now());
         self.established = true;
         peer.map_err(|refusal| {

@@ -18,6 +18,7 @@ use rustls::{
 use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
 
 use crate::provider::{algorithms, provider, versions};
+use crate::session::TlsSession;
 use crate::{Credentials, MinimumVersion, TlsError, TrustAnchors};
 
 /// How a client connects.
@@ -111,6 +112,11 @@ impl TlsStream {
         &self.inner.sock
     }
 
+    /// The same connection for a socket that never blocks. What TLS has read already stays with it: read before waiting.
+    pub fn into_parts(self) -> (TlsSession, TcpStream) {
+        (TlsSession::new(self.inner.conn), self.inner.sock)
+    }
+
     /// Sends `close_notify` and flushes; the socket stays open for reading.
     ///
     /// # Errors
@@ -168,7 +174,7 @@ fn tls_error(error: &io::Error) -> Option<&Error> {
 }
 
 /// An I/O error that holds [`TlsError::Refused`] when the server sent an alert.
-fn worded(error: io::Error) -> io::Error {
+pub(crate) fn worded(error: io::Error) -> io::Error {
     match tls_error(&error).and_then(refused_by_server) {
         Some((found, hint)) => io::Error::new(io::ErrorKind::PermissionDenied, TlsError::Refused { found, hint: hint.to_owned() }),
         None => error,

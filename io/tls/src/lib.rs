@@ -6,7 +6,8 @@
 //!
 //! - [`ListenerTls`] is one listener's credentials, trust and rules, loaded from files as a whole or not at all.
 //! - [`TlsConnection`] is the server end of one connection: bytes in, bytes out, no socket.
-//! - [`Connector`] is the client end, over a blocking socket.
+//! - [`ForwardedIdentity`] judges what a trusted proxy says of a certificate.
+//! - [`Connector`] is the client end, over a blocking socket; [`TlsSession`] is what it becomes for one that does not block.
 //! - [`CurrentRevocations`] is the revocation index everybody reads.
 
 mod acceptor;
@@ -16,11 +17,13 @@ mod connector;
 mod credentials;
 mod date;
 mod error;
+mod forwarded;
 mod pem;
 mod provider;
 mod refusal;
 mod resumption;
 mod revocations;
+mod session;
 mod signature;
 mod trust;
 
@@ -29,7 +32,9 @@ pub use connection::{Received, TlsConnection, TlsFailure};
 pub use connector::{Connector, ConnectorConfig, TlsStream};
 pub use credentials::Credentials;
 pub use error::TlsError;
+pub use forwarded::{ForwardedFacts, ForwardedIdentity, ForwardedIdentityConfig};
 pub use refusal::{Check, Refusal};
 pub use revocations::CurrentRevocations;
+pub use session::TlsSession;
 pub use signature::CrlSignatureVerifier;
 pub use trust::TrustAnchors;

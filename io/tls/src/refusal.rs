@@ -31,9 +31,30 @@ pub enum Check {
     Connect,
     /// The TLS handshake failed for a reason that is not the client's certificate.
     Handshake,
+    /// A PROXY header is missing, malformed, or comes from who may not send one.
+    Proxy,
+    /// The upgrade to WebSocket, or its frames.
+    WebSocket,
 }
 
 impl Check {
+    /// Every check.
+    pub const ALL: [Self; 13] = [
+        Self::CertificatePresent,
+        Self::CertificateForm,
+        Self::Path,
+        Self::Validity,
+        Self::Usage,
+        Self::Revocation,
+        Self::RevocationFreshness,
+        Self::Name,
+        Self::Possession,
+        Self::Connect,
+        Self::Handshake,
+        Self::Proxy,
+        Self::WebSocket,
+    ];
+
     /// The name of the check in log lines.
     pub fn name(self) -> &'static str {
         match self {
@@ -48,6 +69,8 @@ impl Check {
             Self::Possession => "proof of possession",
             Self::Connect => "CONNECT",
             Self::Handshake => "TLS handshake",
+            Self::Proxy => "PROXY header",
+            Self::WebSocket => "WebSocket",
         }
     }
 }

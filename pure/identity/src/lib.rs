@@ -30,4 +30,4 @@ pub use leaf::{Fingerprint, Leaf, Validity};
 pub use naming::NamingRule;
 pub use subject::{Attribute, AttributeValue, Subject, SubjectAltName};
 pub use template::{Facts, Template, TemplateError, TemplateErrorKind, TemplateField};
-pub use verified::{NoIdentity, Peer, VerifiedPeer};
+pub use verified::{NamedPeer, NoIdentity, Peer, VerifiedPeer};

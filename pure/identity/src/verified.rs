@@ -3,9 +3,11 @@
 
 use std::sync::Arc;
 
-use crate::device::DeviceIdentity;
+use crate::device::{DeviceIdentity, DeviceName};
 
 /// A peer whose path, proof of possession, validity and revocation status were checked, now, for this connection.
+///
+/// Where a trusted proxy ends TLS, the proof of possession is the proxy's word; everything else was checked here all the same.
 #[derive(Debug, Clone)]
 pub struct VerifiedPeer {
     identity: Arc<DeviceIdentity>,
@@ -13,7 +15,8 @@ pub struct VerifiedPeer {
 }
 
 impl VerifiedPeer {
-    /// Asserts that every check was made. Called in `io/tls/src/acceptor.rs` and nowhere else: `xtask tidy` counts the call sites.
+    /// Asserts that every check was made. Called once in `io/tls/src/acceptor.rs`, once in `io/tls/src/forwarded.rs`, and nowhere else: `xtask
+    /// tidy` counts the call sites.
     ///
     /// `resumed`: the TLS session was resumed, so the checks were repeated on the certificates that the ticket holds.
     #[must_use]
@@ -34,21 +37,55 @@ impl VerifiedPeer {
     }
 }
 
+/// A peer that a trusted proxy names, after it has verified a certificate that was never seen here: neither its path nor its revocation could be
+/// checked. Only a listener that says so explicitly takes such a name.
+#[derive(Debug, Clone)]
+pub struct NamedPeer {
+    name: DeviceName,
+}
+
+impl NamedPeer {
+    /// Asserts that the proxy is trusted, that it verified a certificate, and that the listener takes its word for the name. Called in
+    /// `io/tls/src/forwarded.rs` and nowhere else: `xtask tidy` counts the call sites.
+    #[must_use]
+    pub fn assertion(name: DeviceName) -> Self {
+        Self { name }
+    }
+
+    /// The device's name.
+    #[must_use]
+    pub fn name(&self) -> &DeviceName {
+        &self.name
+    }
+}
+
 /// Who is at the other end of a connection.
 #[derive(Debug, Clone)]
 pub enum Peer {
     /// A device with a verified certificate.
     Device(VerifiedPeer),
+    /// A device by the word of a trusted proxy.
+    Named(NamedPeer),
     /// Nobody known by a certificate, and why.
     Anonymous(NoIdentity),
 }
 
 impl Peer {
-    /// The identity, if there is one.
+    /// The identity, if there is one: not for a name alone.
     #[must_use]
     pub fn identity(&self) -> Option<&Arc<DeviceIdentity>> {
         match self {
             Self::Device(peer) => Some(peer.identity()),
+            Self::Named(_) | Self::Anonymous(_) => None,
+        }
+    }
+
+    /// The device's name, whoever vouches for it.
+    #[must_use]
+    pub fn device(&self) -> Option<&DeviceName> {
+        match self {
+            Self::Device(peer) => Some(peer.identity().name()),
+            Self::Named(peer) => Some(peer.name()),
             Self::Anonymous(_) => None,
         }
     }
@@ -63,6 +100,8 @@ pub enum NoIdentity {
     NotRequested,
     /// The listener asks for a certificate but does not require one, and the client sent none.
     NotPresented,
+    /// The proxy in front of the listener forwarded none that it had verified.
+    NotForwarded,
 }
 
 /// Completes the sentence "no client certificate: …".
@@ -72,6 +111,7 @@ impl std::fmt::Display for NoIdentity {
             Self::PlainTransport => "the transport has no TLS",
             Self::NotRequested => "the listener does not ask for one",
             Self::NotPresented => "the client presented none",
+            Self::NotForwarded => "the proxy forwarded none that it had verified",
         })
     }
 }

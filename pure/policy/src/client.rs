@@ -10,7 +10,8 @@ use signet_mqtt::ClientIdentifier;
 /// Who the caller is, as far as it was proven.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Principal {
-    /// A device whose certificate was verified; the name comes from the certificate, never from what the client claims.
+    /// A device whose certificate was verified, here or, where the listener says so, by a trusted proxy; the name comes from the certificate, never
+    /// from what the client claims.
     Device(DeviceName),
     /// A bridge of this Server to another broker, by its name in the configuration.
     Bridge(ByteString),
@@ -56,7 +57,7 @@ impl Client {
         &self.client_identifier
     }
 
-    /// The verified identity, absent for all but [`Principal::Device`].
+    /// The verified identity, absent for all but [`Principal::Device`], and for a device that only a proxy has verified.
     #[must_use]
     pub fn identity(&self) -> Option<&Arc<DeviceIdentity>> {
         self.identity.as_ref()

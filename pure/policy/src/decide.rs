@@ -45,7 +45,7 @@ fn client(
 ) -> Result<(Client, bool), Denied> {
     let (principal, identity) = principal(rules, peer)?;
     let leaf = identity.as_deref().map(DeviceIdentity::leaf);
-    let device = identity.as_deref().map(DeviceIdentity::name);
+    let device = peer.device();
     let claimed = &connect.client_identifier;
     let facts = Facts {
         leaf,
@@ -156,6 +156,7 @@ fn principal(rules: &AdmissionRules, peer: &Peer) -> Result<(Principal, Option<A
             let identity = Arc::clone(verified.identity());
             Ok((Principal::Device(identity.name().clone()), Some(identity)))
         }
+        Peer::Named(named) => Ok((Principal::Device(named.name().clone()), None)),
         Peer::Anonymous(_) if rules.anonymous => Ok((Principal::Anonymous, None)),
         Peer::Anonymous(why) => Err(Denied {
             rule: "listener: anonymous = false".to_owned(),

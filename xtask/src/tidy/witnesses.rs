@@ -5,39 +5,38 @@ use super::{Finding, is_test_file, line_of};
 use crate::source::Source;
 use crate::tree::Tree;
 
-/// Expression that makes a witness, the file that may, and how often.
+/// Expression that makes a witness, and the files that may, with how often.
 struct Origin {
     made_by: &'static str,
-    only_in: &'static str,
-    times: usize,
+    only_in: &'static [(&'static str, usize)],
 }
 
-const ORIGINS: [Origin; 5] = [
-    Origin { made_by: "VerifiedPeer::assertion(", only_in: "io/tls/src/acceptor.rs", times: 1 },
-    Origin { made_by: "ConnectPermit::assertion(", only_in: "pure/policy/src/decide.rs", times: 1 },
-    Origin { made_by: "PublishPermit::assertion(", only_in: "pure/policy/src/decide.rs", times: 1 },
-    Origin { made_by: "SubscribePermit::assertion(", only_in: "pure/policy/src/decide.rs", times: 1 },
-    Origin { made_by: "IssuanceToken {", only_in: "pure/ca/src/prepare.rs", times: 1 },
+const ORIGINS: [Origin; 6] = [
+    // A handshake of our own; and a certificate that a trusted proxy forwards, judged by the same verifier, where the proof of possession is
+    // the proxy's word.
+    Origin { made_by: "VerifiedPeer::assertion(", only_in: &[("io/tls/src/acceptor.rs", 1), ("io/tls/src/forwarded.rs", 1)] },
+    Origin { made_by: "NamedPeer::assertion(", only_in: &[("io/tls/src/forwarded.rs", 1)] },
+    Origin { made_by: "ConnectPermit::assertion(", only_in: &[("pure/policy/src/decide.rs", 1)] },
+    Origin { made_by: "PublishPermit::assertion(", only_in: &[("pure/policy/src/decide.rs", 1)] },
+    Origin { made_by: "SubscribePermit::assertion(", only_in: &[("pure/policy/src/decide.rs", 1)] },
+    Origin { made_by: "IssuanceToken {", only_in: &[("pure/ca/src/prepare.rs", 1)] },
 ];
 
 pub(super) fn check(tree: &Tree) -> Vec<Finding> {
     let mut findings = Vec::new();
     for origin in &ORIGINS {
-        let mut made = 0;
         for (path, text) in tree.ending("rs").filter(|(path, _)| !is_test_file(path)) {
+            let allowed = origin.only_in.iter().find(|(file, _)| *file == path).map_or(0, |(_, times)| *times);
             let code = Source::of(text).code_without_tests();
-            for (offset, _) in code.match_indices(origin.made_by) {
-                if is_definition(code.get(..offset).unwrap_or_default()) {
-                    continue;
-                }
-                made += 1;
-                if path != origin.only_in || made > origin.times {
-                    let message = format!(
-                        "`{}…` belongs in {}, {} time(s): every other place would be a way around the check",
-                        origin.made_by, origin.only_in, origin.times
-                    );
-                    findings.push(Finding::new(path, line_of(&code, offset), message));
-                }
+            let made = code.match_indices(origin.made_by).map(|(offset, _)| offset);
+            for offset in made.filter(|offset| !is_definition(code.get(..*offset).unwrap_or_default())).skip(allowed) {
+                let places: Vec<String> = origin.only_in.iter().map(|(file, times)| format!("{file} ({times})")).collect();
+                let message = format!(
+                    "`{}…` belongs in {} only: every other place would be a way around the check",
+                    origin.made_by,
+                    places.join(" and ")
+                );
+                findings.push(Finding::new(path, line_of(&code, offset), message));
             }
         }
     }

@@ -1,0 +1,83 @@
+//! The client end of TLS on a socket that never blocks: for a thread that waits for several sockets at once.
+//!
+//! Reading does not wait for writing here, as it does in [`TlsStream`](crate::TlsStream): two programs that both read only when they have
+//! written everything can wait for each other for ever.
+
+use std::io::{self, ErrorKind, Read, Write};
+
+use rustls::ClientConnection;
+
+use crate::connector::worded;
+
+/// TLS of an established connection, without its socket.
+pub struct TlsSession {
+    connection: ClientConnection,
+}
+
+impl TlsSession {
+    pub(crate) fn new(connection: ClientConnection) -> Self {
+        Self { connection }
+    }
+
+    /// Reads plaintext; 0 after the server's `close_notify`.
+    ///
+    /// # Errors
+    /// `WouldBlock` when nothing is there now, `UnexpectedEof` when the stream ends without `close_notify`; an alert of the server is an
+    /// error that holds [`TlsError::Refused`](crate::TlsError::Refused).
+    pub fn read(&mut self, socket: &mut impl Read, buffer: &mut [u8]) -> io::Result<usize> {
+        loop {
+            match self.connection.reader().read(buffer) {
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+                outcome => return outcome,
+            }
+            if self.connection.read_tls(socket)? == 0 {
+                return Err(ErrorKind::UnexpectedEof.into());
+            }
+            self.connection.process_new_packets().map_err(|error| worded(io::Error::new(ErrorKind::InvalidData, error)))?;
+        }
+    }
+
+    /// Takes some of the plaintext, as soon as what was taken before is written, and writes what the socket takes.
+    ///
+    /// # Errors
+    /// `WouldBlock` when the socket takes no more; else the socket failed.
+    pub fn write(&mut self, socket: &mut impl Write, plaintext: &[u8]) -> io::Result<usize> {
+        self.flush(socket)?;
+        let count = self.connection.writer().write(plaintext)?;
+        match self.flush(socket) {
+            // It is taken: the rest goes out with the next call.
+            Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(count),
+            Err(error) => Err(error),
+            Ok(()) => Ok(count),
+        }
+    }
+
+    /// Writes what waits, which may be answers of TLS itself.
+    ///
+    /// # Errors
+    /// `WouldBlock` when something is left; else the socket failed.
+    pub fn flush(&mut self, socket: &mut impl Write) -> io::Result<()> {
+        while self.connection.wants_write() {
+            if self.connection.write_tls(socket)? == 0 {
+                return Err(ErrorKind::WriteZero.into());
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether something waits to be written.
+    pub fn wants_write(&self) -> bool {
+        self.connection.wants_write()
+    }
+
+    /// Prepares `close_notify`; [`Self::flush`] sends it.
+    pub fn close(&mut self) {
+        self.connection.send_close_notify();
+    }
+}
+
+impl std::fmt::Debug for TlsSession {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("TlsSession")
+    }
+}
