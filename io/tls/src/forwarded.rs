@@ -11,7 +11,7 @@ use signet_identity::{DeviceName, NamedPeer, NamingRule, NoIdentity, Peer, Verif
 use signet_revocation::StalePolicy;
 
 use crate::client_verifier::DeviceVerifier;
-use crate::{Check, CurrentRevocations, Refusal, TlsError, TrustAnchors, date};
+use crate::{Check, CurrentRevocations, Refusal, TlsError, TrustAnchors};
 
 /// What a listener makes of a certificate that a trusted proxy has verified.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
