@@ -10,6 +10,7 @@ use std::time::Duration;
 use mio::{Events, Poll, Token, Waker};
 use signet_net::{ListenSocket, PeerAddress};
 
+use crate::counters::Cause;
 use crate::gate::{Displaced, Full, origin};
 use crate::link::Accepted;
 use crate::listener::Listener;
@@ -144,7 +145,7 @@ impl Acceptor {
         let (place, displaced) = match from.listener.admit(origin(&address), id, shard) {
             Ok(admitted) => admitted,
             Err(full) => {
-                self.shared.counters.refused.fetch_add(1, Ordering::Relaxed);
+                self.shared.counters.refuse(Cause::Full(full));
                 from.log_full(full, &address, at);
                 return;
             }

@@ -7,18 +7,20 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use mio::{Poll, Waker};
-use signet_broker::Stats;
+use signet_broker::{SharedDirectory as _, Stats};
 use signet_net::{Clock, KickTarget, ListenAddress, Registry, bind, unix_seconds};
 use signet_policy::Ruleset;
+use signet_telemetry::{Handshakes, Held, Traffic};
 use signet_tls::{CurrentRevocations, ListenerTls, TlsListenerConfig};
 
 use crate::accept::{Acceptor, Stop};
+use crate::counters::{self, Counters, ShardStats, wide};
 use crate::gate::Total;
 use crate::listener::Listener;
 use crate::mailbox::{Mail, Mailbox};
 use crate::rate::{Rate, SharedBucket};
 use crate::shard::{Shard, WAKE};
-use crate::shared::{Admissions, Counters, LockedDirectory, Shared};
+use crate::shared::{Admissions, LockedDirectory, Shared};
 use crate::{ServerConfig, StartError};
 
 /// How long the counters of a shard are waited for.
@@ -33,6 +35,20 @@ pub struct ServerStats {
     pub accepted: u64,
     /// Connections refused before their session began: limits, TLS, deadlines, CONNECT.
     pub refused: u64,
+    /// The same by the check that failed; every check is there.
+    pub refused_by: Vec<(&'static str, u64)>,
+    /// Sockets now, those whose handshake is going on included.
+    pub sockets: u64,
+    /// CONNECT packets received.
+    pub connects: u64,
+    /// What came from clients.
+    pub received: Traffic,
+    /// What went to clients.
+    pub sent: Traffic,
+    /// TLS handshakes.
+    pub handshakes: Handshakes,
+    /// What is held now.
+    pub held: Held,
     /// Broker counters.
     pub broker: Stats,
 }
@@ -80,15 +96,15 @@ pub fn start(config: ServerConfig, revocations: CurrentRevocations) -> Result<Se
         decode_limits: config.decode_limits,
         will_on_revoke: config.will_on_revoke,
         admissions,
-        counters: Counters::default(),
+        counters: Counters::new(),
     });
     shared.registry.attach(shared.mailboxes.iter().map(kick_target).collect());
     let (acceptor, stop) = Acceptor::new(sockets, Arc::clone(&shared))?;
     let mut handle = ServerHandle { shared: Arc::clone(&shared), revocations, addresses, stop, threads: Vec::new() };
     // From here on an error drops the handle, which ends the threads that run already.
-    for ((index, poll), mailbox) in (0_u16..).zip(polls).zip(&shared.mailboxes) {
+    for (index, poll) in (0_u16..).zip(polls) {
         let seed = config.seed.wrapping_add(u64::from(index));
-        let shard = Shard::new(index, poll, Arc::clone(&shared), Arc::clone(mailbox), Arc::clone(&config.ruleset), seed);
+        let shard = Shard::new(index, poll, Arc::clone(&shared), Arc::clone(&config.ruleset), seed);
         handle.threads.push(std::thread::Builder::new().name(format!("shard-{index}")).spawn(move || shard.run())?);
     }
     handle.threads.push(std::thread::Builder::new().name("accept".to_owned()).spawn(move || acceptor.run())?);
@@ -174,17 +190,34 @@ impl ServerHandle {
             mailbox.post_one(Mail::Stats(sender.clone()));
         }
         drop(sender);
-        let mut broker = Stats::default();
+        let refused_by = self.shared.counters.refused();
+        let mut stats = ServerStats {
+            connections: wide(self.shared.registry.len()),
+            accepted: self.shared.counters.accepted.load(Ordering::Relaxed),
+            refused: refused_by.iter().map(|(_, count)| count).sum(),
+            refused_by,
+            sockets: wide(self.shared.admissions.total.live()),
+            held: self.held(),
+            ..ServerStats::default()
+        };
         for _ in &self.shared.mailboxes {
             let Ok(shard) = receiver.recv_timeout(STATS_PATIENCE) else { break };
-            add(&mut broker, &shard);
+            stats.add(&shard);
         }
-        ServerStats {
-            connections: u64::try_from(self.shared.registry.len()).unwrap_or(u64::MAX),
-            accepted: self.shared.counters.accepted.load(Ordering::Relaxed),
-            refused: self.shared.counters.refused.load(Ordering::Relaxed),
-            broker,
-        }
+        stats
+    }
+
+    /// What the shards share.
+    fn held(&self) -> Held {
+        self.shared.directory.read(|directory| {
+            let (retained, octets) = directory.retained();
+            Held {
+                subscriptions: wide(directory.subscriptions()),
+                retained: wide(retained),
+                retained_octets: wide(octets),
+                ..Held::default()
+            }
+        })
     }
 
     /// Stops accepting, tells every client (DISCONNECT 0x8B), waits up to `grace` until they are gone, then cuts the rest and ends the threads.
@@ -212,6 +245,18 @@ impl ServerHandle {
 impl Drop for ServerHandle {
     fn drop(&mut self) {
         self.end(Duration::ZERO);
+    }
+}
+
+impl ServerStats {
+    fn add(&mut self, shard: &ShardStats) {
+        add(&mut self.broker, &shard.broker);
+        self.connects += shard.connects;
+        counters::add_traffic(&mut self.received, &shard.received);
+        counters::add_traffic(&mut self.sent, &shard.sent);
+        counters::add_handshakes(&mut self.handshakes, &shard.handshakes);
+        self.held.outgoing += shard.outgoing.0;
+        self.held.outgoing_octets += shard.outgoing.1;
     }
 }
 

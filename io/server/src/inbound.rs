@@ -2,29 +2,85 @@
 
 use signet_mqtt::{DecodeError, DecodeLimits, Decoder, Packet, ProtocolVersion, Role};
 
+use crate::ListenerLimits;
+use crate::counters::wide;
+use crate::rate::{Bucket, Rate};
+
 /// Bytes of one client, in plaintext, with their decoder. Holds no memory between packets.
 pub(crate) struct Inbound {
     decoder: Decoder,
     bytes: Vec<u8>,
     /// How much of `bytes` is decoded.
     done: usize,
+    /// How fast it may send; none where there is no bound.
+    pace: Option<Box<Pace>>,
+}
+
+/// How fast one connection may send.
+struct Pace {
+    publishes: Option<Bucket>,
+    octets: Option<Bucket>,
+    /// It waits already.
+    held: bool,
+}
+
+/// Whether a connection may send more now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Turn {
+    Now,
+    /// In so many milliseconds.
+    After(u64),
+    /// When its wait is over, which began before.
+    Waiting,
 }
 
 impl Inbound {
-    pub(crate) fn new(limits: DecodeLimits) -> Self {
-        Self { decoder: Decoder::new(Role::Client, limits), bytes: Vec::new(), done: 0 }
+    pub(crate) fn new(limits: DecodeLimits, pace: &ListenerLimits) -> Self {
+        let publishes = Rate::per_second(pace.publish_rate.into()).map(Bucket::new);
+        let octets = Rate::per_second(pace.receive_rate).map(Bucket::new);
+        let pace = (publishes.is_some() || octets.is_some()).then(|| Box::new(Pace { publishes, octets, held: false }));
+        Self { decoder: Decoder::new(Role::Client, limits), bytes: Vec::new(), done: 0, pace }
     }
 
-    /// The next whole packet. `None`: more bytes are needed. The decoder refuses a packet that is too large from its first bytes, so what can
+    /// Whether the next packet may be taken now; `now` in milliseconds. After [`Turn::After`] the caller ends the wait with [`Self::release`].
+    pub(crate) fn turn(&mut self, now: u64) -> Turn {
+        let Some(pace) = &mut self.pace else { return Turn::Now };
+        let waits = [pace.publishes, pace.octets].into_iter().flatten().filter_map(|bucket| bucket.wait(now));
+        match waits.max() {
+            None => Turn::Now,
+            Some(_) if pace.held => Turn::Waiting,
+            Some(wait) => {
+                pace.held = true;
+                Turn::After(wait)
+            }
+        }
+    }
+
+    /// The wait is over, or its first part.
+    pub(crate) fn release(&mut self) {
+        if let Some(pace) = &mut self.pace {
+            pace.held = false;
+        }
+    }
+
+    /// The next whole packet and its size in octets. `None`: more bytes are needed. The decoder refuses a packet that is too large from its first bytes, so what can
     /// wait here is bounded by the largest packet and one read.
-    pub(crate) fn next(&mut self) -> Result<Option<Packet>, DecodeError> {
+    pub(crate) fn next(&mut self, now: u64) -> Result<Option<(Packet, usize)>, DecodeError> {
         let rest = self.bytes.get(self.done..).unwrap_or_default();
         if rest.is_empty() {
             return Ok(None);
         }
         let Some((packet, used)) = self.decoder.decode(rest)? else { return Ok(None) };
         self.done += used;
-        Ok(Some(packet))
+        if let Some(pace) = &mut self.pace {
+            if let (Some(publishes), Packet::Publish(_)) = (&mut pace.publishes, &packet) {
+                publishes.take(1, now);
+            }
+            if let Some(octets) = &mut pace.octets {
+                octets.take(wide(used), now);
+            }
+        }
+        Ok(Some((packet, used)))
     }
 
     /// The buffer to append to. `spare` is swapped in when there is none, and comes back with [`Self::settle`]: that way the connections of a

@@ -14,6 +14,7 @@
 mod accept;
 mod bounds;
 mod config;
+mod counters;
 mod gate;
 mod handle;
 mod inbound;
@@ -25,9 +26,13 @@ mod outbox;
 mod pipe;
 mod rate;
 mod shard;
+mod restore;
 mod shared;
+mod store;
 mod socket;
 
 pub use bounds::{ListenerLimits, ServerLimits};
 pub use config::{ListenerConfig, ServerConfig, StartError, TransportConfig};
+pub use signet_store::{StoreConfig, StoreError, StoreState, StoreStats};
+
 pub use handle::{ServerHandle, ServerStats, start};

@@ -5,11 +5,12 @@ use std::sync::mpsc::SyncSender;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use mio::Waker;
-use signet_broker::{Admission, Delivery, Stats};
+use signet_broker::{Admission, Delivery};
 use signet_identity::CertificateId;
 use signet_net::{Kick, KickTarget, LinkId};
 use signet_policy::Ruleset;
 
+use crate::counters::ShardStats;
 use crate::link::{Accepted, Link};
 
 /// One thing for a shard to do.
@@ -29,7 +30,7 @@ pub(crate) enum Mail {
     /// Other rules.
     Rules(Arc<Ruleset>),
     /// Somebody wants the counters.
-    Stats(SyncSender<Stats>),
+    Stats(SyncSender<ShardStats>),
     /// Close everything, at the latest after so many milliseconds, and end the thread.
     Stop {
         /// Time for saying good-bye, in milliseconds.
@@ -69,8 +70,15 @@ impl Mailbox {
             self.weight.fetch_add(weight, Ordering::Relaxed);
             was_empty
         };
-        if was_empty && let Err(error) = self.waker.wake() {
-            tracing::error!(%error, "a shard cannot be woken; it sees its mail with its next event");
+        if was_empty {
+            self.wake();
+        }
+    }
+
+    /// Lets the shard look at its mail and its store.
+    pub(crate) fn wake(&self) {
+        if let Err(error) = self.waker.wake() {
+            tracing::error!(%error, "a shard cannot be woken; it sees what is new with its next event");
         }
     }
 

@@ -13,6 +13,8 @@ use bytes::BytesMut;
 use signet_broker::{OwnedPublishHeader, Ticket};
 use signet_mqtt::{Message, Packet, ProtocolVersion, encode, encode_publish, encoded_len};
 
+use crate::counters::wide;
+
 /// Octets waiting for a client from which on the broker holds back what it may hold back, and drops QoS 0 messages.
 const HIGH_WATER: usize = 64 * 1024;
 
@@ -172,6 +174,11 @@ impl Outbox {
 
     pub(crate) fn is_empty(&self) -> bool {
         self.packets.queue.is_empty() && self.messages.queue.is_empty() && self.pongs == 0
+    }
+
+    /// Packets and octets that wait.
+    pub(crate) fn waiting(&self) -> (u64, u64) {
+        (wide(self.packets.queue.len() + self.messages.queue.len() + self.pongs), wide(self.packet_octets() + self.messages.octets))
     }
 
     /// Whether so much waits, for the client or for the disk, with `written` octets that are encoded but not taken by the socket, that the client

@@ -59,6 +59,11 @@ impl Pipe {
         self.tls.is_some()
     }
 
+    /// Whether the TLS handshake took up a session of before.
+    pub(crate) fn is_resumed(&self) -> bool {
+        self.tls.as_ref().is_some_and(|tls| tls.is_resumed())
+    }
+
     /// Octets that wait for the socket.
     pub(crate) fn unsent(&self) -> usize {
         self.unsent.len()

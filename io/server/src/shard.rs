@@ -3,10 +3,12 @@
 mod closing;
 mod connect;
 mod deadlines;
+mod durability;
 mod input;
 mod output;
 
-use std::collections::{HashMap, VecDeque};
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, HashMap, VecDeque};
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,14 +19,16 @@ use mio::{Events, Interest, Poll, Token};
 use signet_broker::{Broker, ConnectionId, Context, Input, KickCause, Moment, Output, ShardId, WillRule};
 use signet_net::{Kick, LinkId};
 use signet_policy::Ruleset;
-use signet_store::MemoryStore;
+use signet_store::StoreHandle;
 use signet_tls::Check;
 
+use crate::counters::{self, Cause, ShardStats};
 use crate::link::{Accepted, Link, Phase};
 use crate::log;
-use crate::mailbox::{Mail, Mailbox};
+use crate::mailbox::Mail;
 use crate::pipe::Scratch;
 use crate::shared::Shared;
+use crate::store::ShardStore;
 use deadlines::Deadlines;
 
 /// The token of the mailbox's wake-up.
@@ -34,11 +38,12 @@ pub(crate) const WAKE: Token = Token(usize::MAX);
 pub(crate) struct Shard {
     index: u16,
     shared: Arc<Shared>,
-    mailbox: Arc<Mailbox>,
     poll: Poll,
     broker: Broker,
+    /// What it has counted itself.
+    counts: ShardStats,
     ruleset: Arc<Ruleset>,
-    store: MemoryStore,
+    store: ShardStore,
     links: HashMap<LinkId, Box<Link>, RandomState>,
     queues: Queues,
     deadlines: Deadlines,
@@ -60,6 +65,8 @@ struct Queues {
     handshakes: VecDeque<LinkId>,
     /// Connections that may have something to write.
     dirty: Vec<LinkId>,
+    /// Connections with something that waits for a ticket to become durable.
+    awaiting: BinaryHeap<Reverse<(Ticket, LinkId)>>,
     /// Connections that could not be written to: the broker hears of it when it is not in the middle of something.
     broken: Vec<LinkId>,
     /// Connections whose handshake has not begun.
@@ -85,17 +92,17 @@ struct Buffers {
 }
 
 impl Shard {
-    pub(crate) fn new(index: u16, poll: Poll, shared: Arc<Shared>, mailbox: Arc<Mailbox>, ruleset: Arc<Ruleset>, seed: u64) -> Self {
+    pub(crate) fn new(index: u16, poll: Poll, shared: Arc<Shared>, ruleset: Arc<Ruleset>, seed: u64) -> Self {
         let by_shard = shared.mailboxes.iter().map(|_| Vec::new()).collect();
         let broker = Broker::new(ShardId(index), shared.limits.clone(), Arc::clone(&ruleset), seed);
         Self {
             index,
             shared,
-            mailbox,
             poll,
             broker,
+            counts: ShardStats::default(),
             ruleset,
-            store: MemoryStore::new(),
+            store: ShardStore::new(store),
             links: HashMap::default(),
             queues: Queues::default(),
             deadlines: Deadlines::default(),
@@ -115,6 +122,9 @@ impl Shard {
     /// Runs until told to stop.
     pub(crate) fn run(mut self) {
         let mut events = Events::with_capacity(1024);
+        // What follows from what was restored.
+        self.carry_out();
+        self.post_mail();
         while !self.is_done() {
             if let Err(error) = self.poll.poll(&mut events, self.timeout())
                 && error.kind() != io::ErrorKind::Interrupted
@@ -129,6 +139,9 @@ impl Shard {
             self.take_mail();
             self.read_ready();
             self.tick();
+            // The disk works while we write.
+            self.post_changes();
+            self.follow_store();
             self.write_dirty();
             self.post_mail();
         }
@@ -193,7 +206,9 @@ impl Shard {
 
     fn take_mail(&mut self) {
         let mut mail = std::mem::take(&mut self.buffers.mail);
-        self.mailbox.take(&mut mail);
+        if let Some(mailbox) = self.shared.mailboxes.get(usize::from(self.index)) {
+            mailbox.take(&mut mail);
+        }
         for item in mail.drain(..) {
             match item {
                 Mail::Accepted(accepted) => self.accepted(accepted),
@@ -210,7 +225,7 @@ impl Shard {
                     self.apply(Input::PolicyChanged(ruleset));
                 }
                 // Nobody may be waiting any more.
-                Mail::Stats(answer) => drop(answer.try_send(self.broker.stats())),
+                Mail::Stats(answer) => drop(answer.try_send(self.stats())),
                 Mail::Stop { grace } => self.stop(grace),
             }
         }
@@ -218,6 +233,7 @@ impl Shard {
     }
 
     fn post_mail(&mut self) {
+        self.post_changes();
         for (mailbox, post) in self.shared.mailboxes.iter().zip(&mut self.outgoing.by_shard) {
             mailbox.post(post);
         }
@@ -248,7 +264,17 @@ impl Shard {
         self.broker.apply(input, &mut context);
     }
 
+    /// Counts, with what there is now.
+    fn stats(&self) -> ShardStats {
+        let waiting = self.links.values().map(|link| link.outbox.waiting());
+        let outgoing = waiting.fold((0, 0), |(packets, octets), (more, wide)| (packets + more, octets + wide));
+        let mut counts = ShardStats { broker: self.broker.stats(), outgoing, ..self.counts };
+        counts.handshakes.under_way = counters::wide(self.queues.in_handshake);
+        counts
+    }
+
     fn tick(&mut self) {
+        self.release_held();
         if self.broker.next_deadline().is_some_and(|deadline| deadline.as_millis() <= self.now) {
             self.apply(Input::Tick);
         }
@@ -273,7 +299,7 @@ impl Shard {
                     // The broker does not know it yet, so nobody else will say why it ended.
                     let found = format!("the certificate was revoked ({}) before the client sent CONNECT", reason.name());
                     log::refused(link, Check::Revocation, found, "issue a new certificate with `signet device add NAME`");
-                    self.count_refused();
+                    self.count_refused(Cause::Check(Check::Revocation));
                 }
                 (KickCause::Revoked(reason.name()), self.shared.will_on_revoke)
             }

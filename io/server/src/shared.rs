@@ -1,12 +1,12 @@
 //! What all shards of a server look at.
 
-use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, PoisonError, RwLock};
 
-use signet_broker::{Directory, Limits, SharedDirectory, WillRule};
+use signet_broker::{Directory, Limits, SharedDirectory, Totals, WillRule};
 use signet_mqtt::DecodeLimits;
 use signet_net::{Clock, Registry};
 
+use crate::counters::Counters;
 use crate::gate::Total;
 use crate::listener::Listener;
 use crate::mailbox::Mailbox;
@@ -19,11 +19,14 @@ pub(crate) struct Shared {
     pub(crate) directory: LockedDirectory,
     pub(crate) mailboxes: Vec<Arc<Mailbox>>,
     pub(crate) listeners: Vec<Arc<Listener>>,
-    pub(crate) limits: Limits,
+    pub(crate) limits: Arc<Limits>,
+    pub(crate) totals: Arc<Totals>,
     pub(crate) decode_limits: DecodeLimits,
     pub(crate) will_on_revoke: WillRule,
     pub(crate) admissions: Admissions,
     pub(crate) counters: Counters,
+    /// [`crate::ServerConfig::on_store_failure`]
+    pub(crate) on_store_failure: Arc<dyn Fn() + Send + Sync>,
 }
 
 /// How much may come in at a time, over all shards.
@@ -34,13 +37,6 @@ pub(crate) struct Admissions {
     pub(crate) connects: SharedBucket,
     /// TLS handshakes going on in each shard.
     pub(crate) handshakes_per_shard: usize,
-}
-
-/// Counts of what happens before a connection reaches the broker.
-#[derive(Default)]
-pub(crate) struct Counters {
-    pub(crate) accepted: AtomicU64,
-    pub(crate) refused: AtomicU64,
 }
 
 /// Subscriptions and retained messages behind a reader-writer lock: publishing reads, subscribing writes.

@@ -18,7 +18,7 @@ const GRAPH: [(&str, &[&str]); 16] = [
     ("io/journal", &[]),
     ("io/store", &["broker", "journal", "mqtt", "policy", "identity"]),
     ("io/ledger", &["ca", "revocation", "identity"]),
-    ("io/server", &["mqtt", "broker", "identity", "revocation", "policy", "net", "store", "tls"]),
+    ("io/server", &["mqtt", "broker", "identity", "revocation", "policy", "telemetry", "net", "store", "tls"]),
     ("io/admin", &["ca", "revocation", "identity", "ledger", "net", "tls"]),
     ("io/client", &["mqtt", "tls"]),
     (

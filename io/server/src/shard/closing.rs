@@ -5,6 +5,7 @@ use signet_net::{LinkId, unix_seconds};
 use signet_tls::Check;
 
 use super::Shard;
+use crate::counters::Cause;
 use crate::link::Phase;
 use crate::log;
 
@@ -18,7 +19,8 @@ pub(super) const KICK_FLUSH: u64 = 1_000;
 const LINGER: u64 = 1_000;
 
 impl Shard {
-    /// Starts to close: nothing more is read, what is in the outbox and the pipe is written within `time` milliseconds.
+    /// Starts to close: nothing more is read, what is in the outbox and the pipe is written within `time` milliseconds. What waits for the disk is
+    /// forgotten: the client has not heard of it and will ask again.
     pub(super) fn drain(&mut self, id: LinkId, time: u64) {
         let Some(link) = self.links.get_mut(&id) else { return };
         let was = link.phase;
@@ -30,6 +32,7 @@ impl Shard {
         let at = link.deadline.filter(|_| was == Phase::Draining).map_or(at, |before| before.min(at));
         self.deadlines.set(id, &mut link.deadline, Some(at));
         link.inbound.clear(&mut self.buffers.spare);
+        link.outbox.forget_waiting(self.store.durable());
         if was == Phase::Handshake {
             self.handshake_over();
         }
@@ -88,13 +91,14 @@ impl Shard {
                     found,
                     "is it a TLS client? is the network this slow? `handshake_timeout` sets the limit",
                 );
-                self.count_refused();
+                self.counts.handshakes.failed += 1;
+                self.count_refused(Cause::Check(Check::Handshake));
                 self.remove(id);
             }
             Phase::ExpectConnect => {
                 let found = format!("no complete CONNECT packet within {} s", link.listener().connect_timeout.as_secs());
                 log::refused(link, Check::Connect, found, "is it an MQTT client? `connect_timeout` sets the limit");
-                self.count_refused();
+                self.count_refused(Cause::Check(Check::Connect));
                 self.drain(id, KICK_FLUSH);
             }
             Phase::Connected => {

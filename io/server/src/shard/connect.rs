@@ -1,7 +1,6 @@
 //! From accept to the session: handshake, registration, CONNECT, and the move to the shard that owns the session.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use signet_broker::{Admission, ConnectionId, Input, KickCause, Ticket, WillRule, admit, expect_connect};
 use signet_identity::{NoIdentity, Peer};
@@ -10,6 +9,7 @@ use signet_net::{Entry, LinkId, unix_seconds};
 use signet_tls::{Check, TlsConnection};
 
 use super::{Shard, closing};
+use crate::counters::Cause;
 use crate::gate::Displaced;
 use crate::inbound::Inbound;
 use crate::link::{Accepted, Link, Phase};
@@ -46,12 +46,12 @@ impl Shard {
     pub(super) fn displace(&mut self, id: LinkId) {
         if let Some(at) = self.queues.waiting.iter().position(|waiting| waiting.id == id) {
             self.queues.waiting.remove(at);
-            return self.count_refused();
+            return self.count_refused(Cause::Displaced);
         }
         let Some(link) = self.links.get(&id) else { return };
         if matches!(link.phase, Phase::Handshake | Phase::ExpectConnect) {
             tracing::debug!(target: "signet::connection", connection = id.number(), address = %link.address, "closed for one whose address has fewer connections without CONNECT");
-            self.count_refused();
+            self.count_refused(Cause::Displaced);
             self.remove(id);
         }
     }
@@ -84,11 +84,12 @@ impl Shard {
             phase,
             peer: None,
             version: ProtocolVersion::V5,
-            inbound: Inbound::new(self.shared.decode_limits),
+            inbound: Inbound::new(self.shared.decode_limits, &listener.limits),
             outbox: Outbox::default(),
             deadline: None,
             queued: false,
             dirty: false,
+            awaits: None,
             paused: false,
             denials: DenialLog::default(),
             confirmations: Vec::new(),
@@ -109,6 +110,10 @@ impl Shard {
     /// The handshake is complete.
     pub(super) fn established(&mut self, id: LinkId, peer: Peer) {
         let Some(link) = self.links.get_mut(&id) else { return };
+        match link.pipe.is_resumed() {
+            true => self.counts.handshakes.resumed += 1,
+            false => self.counts.handshakes.full += 1,
+        }
         link.phase = Phase::ExpectConnect;
         let deadline = self.now.saturating_add(u64::try_from(link.listener().connect_timeout.as_millis()).unwrap_or(u64::MAX));
         self.deadlines.set(id, &mut link.deadline, Some(deadline));
@@ -132,7 +137,7 @@ impl Shard {
         link.peer = Some(peer);
         if let Err(error) = self.shared.registry.register(entry, link.listener().stale_policy(), now) {
             log::refused(link, Check::Revocation, error.to_string(), "issue a new certificate with `signet device add NAME`");
-            self.count_refused();
+            self.count_refused(Cause::Check(Check::Revocation));
             self.drain(id, closing::FLUSH);
         }
     }
@@ -146,11 +151,13 @@ impl Shard {
             Err(other) => {
                 let found = format!("the first packet is {}, expected CONNECT [MQTT-3.1.0-1]", other);
                 log::refused(link, Check::Connect, found, "is it an MQTT client?");
-                return self.refuse(id);
+                return self.refuse(id, Cause::Check(Check::Connect));
             }
         };
+        self.counts.connects += 1;
         let listener = link.place.listener();
-        match admit(connect, peer, &listener.admission, &self.ruleset, &self.shared.limits, assigned_identifier) {
+        let limits = listener.broker_limits.as_ref().unwrap_or(&self.shared.limits);
+        match admit(connect, peer, &listener.admission, &self.ruleset, limits, assigned_identifier) {
             Ok(admission) => {
                 link.version = admission.version();
                 if !self.shared.admissions.connects.admit(self.now) {
@@ -170,7 +177,7 @@ impl Shard {
                 if let Some(connack) = refusal.connack {
                     link.outbox.push(Outgoing::Packet(Box::new(Packet::Connack(connack)), Ticket::NONE));
                 }
-                self.refuse(id);
+                self.refuse(id, Cause::Check(Check::Connect));
             }
         }
     }
@@ -182,7 +189,7 @@ impl Shard {
         // MQTT 3.1.1 has no such code and says `server unavailable` (3).
         let connack = Connack { reason_code: ReasonCode::ConnectionRateExceeded, ..Connack::default() };
         link.outbox.push(Outgoing::Packet(Box::new(Packet::Connack(Box::new(connack))), Ticket::NONE));
-        self.refuse(id);
+        self.refuse(id, Cause::TooFast);
     }
 
     /// The first bytes are no packet.
@@ -205,16 +212,16 @@ impl Shard {
             link.version = version;
             link.outbox.push(Outgoing::Packet(Box::new(packet), Ticket::NONE));
         }
-        self.refuse(id);
+        self.refuse(id, Cause::Check(Check::Connect));
     }
 
-    fn refuse(&mut self, id: LinkId) {
-        self.count_refused();
+    fn refuse(&mut self, id: LinkId, cause: Cause) {
+        self.count_refused(cause);
         self.drain(id, closing::FLUSH);
     }
 
-    pub(super) fn count_refused(&self) {
-        self.shared.counters.refused.fetch_add(1, Ordering::Relaxed);
+    pub(super) fn count_refused(&self, cause: Cause) {
+        self.shared.counters.refuse(cause);
     }
 
     /// This shard owns the session.

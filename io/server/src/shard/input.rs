@@ -5,6 +5,8 @@ use signet_net::LinkId;
 use signet_tls::TlsFailure;
 
 use super::Shard;
+use crate::counters::{self, Cause};
+use crate::inbound::Turn;
 use crate::link::Phase;
 use crate::log;
 use crate::pipe::ReadOutcome;
@@ -23,6 +25,9 @@ const OCTETS_PER_TURN: usize = 64 * 1024;
 
 /// Milliseconds for one connection in one turn: a SUBSCRIBE that matches many retained messages is more work than a thousand PINGREQs.
 const TIME_PER_TURN: u64 = 5;
+
+/// Longest wait of a connection that sends too fast before the broker hears of it again, in milliseconds: Keep Alive is in seconds.
+const HOLD_STEP: u64 = 1_000;
 
 /// What is left of a connection's share of this turn.
 struct Share {
@@ -151,14 +156,25 @@ impl Shard {
                 link.inbound.settle(&mut self.buffers.spare);
                 return Step::Later;
             }
-            match link.inbound.next() {
-                Ok(Some(packet)) if link.phase == Phase::Connected => {
-                    share.packets -= 1;
-                    self.apply(Input::Packet { connection: ConnectionId(id.number()), packet });
+            match link.inbound.turn(self.now) {
+                Turn::Now => {}
+                turn => {
+                    link.inbound.settle(&mut self.buffers.spare);
+                    if let Turn::After(wait) = turn {
+                        self.deadlines.hold(id, self.now.saturating_add(wait.min(HOLD_STEP)));
+                    }
+                    return Step::Done;
                 }
-                Ok(Some(packet)) => {
+            }
+            match link.inbound.next(self.now) {
+                Ok(Some((packet, octets))) => {
                     share.packets -= 1;
-                    self.connect(id, packet);
+                    let is_connected = link.phase == Phase::Connected;
+                    counters::received(&mut self.counts.received, &packet, octets);
+                    match is_connected {
+                        true => self.apply(Input::Packet { connection: ConnectionId(id.number()), packet }),
+                        false => self.connect(id, packet),
+                    }
                 }
                 Ok(None) => {
                     link.inbound.settle(&mut self.buffers.spare);
@@ -173,6 +189,18 @@ impl Shard {
                     return Step::Done;
                 }
             }
+        }
+    }
+
+    /// Goes on reading those that sent too fast, when their wait is over.
+    pub(super) fn release_held(&mut self) {
+        while let Some(id) = self.deadlines.pop_released(self.now) {
+            let Some(link) = self.links.get_mut(&id) else { continue };
+            link.inbound.release();
+            if link.phase == Phase::Connected {
+                self.apply(Input::HeldBack { connection: ConnectionId(id.number()) });
+            }
+            self.enqueue(id);
         }
     }
 
@@ -216,7 +244,10 @@ impl Shard {
             tracing::info!(target: "signet::connection", connection = id.number(), address = %link.address, "TLS failed: {failure}");
             self.apply(Input::Closed { connection: ConnectionId(id.number()) });
         } else {
-            self.count_refused();
+            if link.phase == Phase::Handshake {
+                self.counts.handshakes.failed += 1;
+            }
+            self.count_refused(Cause::Check(failure.0.check));
             if let Some(link) = self.links.get(&id) {
                 let refusal = &failure.0;
                 match &refusal.subject {

@@ -6,6 +6,7 @@ use signet_policy::shown;
 use signet_tls::Check;
 
 use super::{Shard, closing};
+use crate::counters::{self, Cause};
 use crate::link::Phase;
 use crate::log;
 use crate::mailbox::Mail;
@@ -32,8 +33,8 @@ impl Shard {
                     Output::Send { connection, packet, after } => {
                         self.put(connection, Outgoing::Packet(Box::new(packet), after), &mut full)
                     }
-                    Output::Publish { connection, message, header } => {
-                        self.put(connection, Outgoing::Publish(message, header, signet_broker::Ticket::NONE), &mut full)
+                    Output::Publish { connection, message, header, after } => {
+                        self.put(connection, Outgoing::Publish(message, header, after), &mut full);
                     }
                     Output::Close { connection, cause } => {
                         let id = LinkId::from_number(connection.0);
@@ -81,7 +82,7 @@ impl Shard {
                 found,
                 "give every device its own client identifier, or bind it with `bind_client_identifier`",
             );
-            self.count_refused();
+            self.count_refused(Cause::Check(Check::Connect));
         }
         log::event(event, link.map(|link| &**link));
     }
@@ -90,6 +91,7 @@ impl Shard {
         let id = LinkId::from_number(connection.0);
         let Some(link) = self.links.get_mut(&id) else { return };
         let was_full = link.is_full();
+        counters::sent(&mut self.counts.sent, &outgoing);
         link.outbox.push(outgoing);
         if !was_full && link.is_full() {
             full.push(id);
@@ -141,10 +143,12 @@ impl Shard {
             if self.buffers.encode.is_empty() {
                 break;
             }
+            self.counts.sent.octets += counters::wide(self.buffers.encode.len());
             if link.pipe.send(&mut self.buffers.scratch, &self.buffers.encode).is_err() {
                 return self.queues.broken.push(id);
             }
         }
+        self.await_disk(id, durable);
         self.after_write(id);
     }
 
