@@ -7,13 +7,13 @@ use crate::directory::SharedDirectory;
 use crate::ids::ConnectionId;
 use crate::inflight::Stage;
 use crate::session::Session;
-use crate::store::{Change, Store, Ticket};
+use crate::store::{Change, Store, Ticket, Urgency};
 
 impl Broker {
     /// QoS 1 to the client ends.
     pub(crate) fn puback<D: SharedDirectory, S: Store>(&mut self, id: ConnectionId, ack: &Ack, context: &mut Context<'_, D, S>) {
         let Some(session) = self.session_of(id) else { return };
-        match session.inflight.stage_mut(ack.packet_id) {
+        match session.inflight.stage(ack.packet_id) {
             Some(Stage::Puback(_)) => self.exchange_ends(id, ack.packet_id, context),
             Some(Stage::Pubrec(_) | Stage::Pubcomp) => self.violated(id, "PUBACK for a message with QoS 2", context),
             // The answer to something that an earlier connection sent and that has ended since.
@@ -24,9 +24,10 @@ impl Broker {
     /// QoS 2 to the client: it has the message.
     pub(crate) fn pubrec<D: SharedDirectory, S: Store>(&mut self, id: ConnectionId, ack: &Ack, context: &mut Context<'_, D, S>) {
         let Some(session) = self.session_of(id) else { return };
-        let is_persistent = session.is_persistent;
         let session_id = session.id;
-        let reason_code = match session.inflight.stage_mut(ack.packet_id) {
+        let exchange = session.inflight.find(ack.packet_id);
+        let stored = exchange.as_ref().and_then(|exchange| exchange.id);
+        let reason_code = match exchange.map(|exchange| &mut exchange.stage) {
             // A refusal ends the exchange [MQTT-4.3.3-4].
             Some(Stage::Pubrec(_)) if ack.reason_code.is_error() => return self.exchange_ends(id, ack.packet_id, context),
             Some(stage @ Stage::Pubrec(_)) => {
@@ -39,8 +40,8 @@ impl Broker {
             None => ReasonCode::PacketIdentifierNotFound,
         };
         let mut after = Ticket::NONE;
-        if is_persistent && reason_code == ReasonCode::Success {
-            after = context.store.append(&Change::MessageReleased { session: session_id, packet_id: ack.packet_id });
+        if let Some(id) = stored.filter(|_| reason_code == ReasonCode::Success) {
+            after = context.store.append(&Change::MessageReleased { session: session_id, id }, Urgency::Now);
         }
         self.answer(id, Packet::Pubrel(Ack::new(ack.packet_id, reason_code)), after, context);
     }
@@ -56,7 +57,7 @@ impl Broker {
         let was_known = released.is_some();
         let mut after = Ticket::NONE;
         if was_known && session.is_persistent {
-            after = context.store.append(&Change::ReleasedQos2 { session: session.id, packet_id: ack.packet_id });
+            after = context.store.append(&Change::ReleasedQos2 { session: session.id, packet_id: ack.packet_id }, Urgency::Now);
         }
         let reason_code = if was_known { ReasonCode::Success } else { ReasonCode::PacketIdentifierNotFound };
         // [MQTT-4.3.3-11]
@@ -66,7 +67,7 @@ impl Broker {
     /// QoS 2 to the client ends.
     pub(crate) fn pubcomp<D: SharedDirectory, S: Store>(&mut self, id: ConnectionId, ack: &Ack, context: &mut Context<'_, D, S>) {
         let Some(session) = self.session_of(id) else { return };
-        match session.inflight.stage_mut(ack.packet_id) {
+        match session.inflight.stage(ack.packet_id) {
             Some(Stage::Pubcomp) => self.exchange_ends(id, ack.packet_id, context),
             Some(Stage::Puback(_) | Stage::Pubrec(_)) => self.violated(id, "PUBCOMP before PUBREC", context),
             None => {}
@@ -76,10 +77,9 @@ impl Broker {
     /// The Packet Identifier is free and the window has room for one more.
     fn exchange_ends<D: SharedDirectory, S: Store>(&mut self, id: ConnectionId, packet_id: PacketId, context: &mut Context<'_, D, S>) {
         let Some(session) = self.session_of(id) else { return };
-        session.inflight.end(packet_id);
         let session_id = session.id;
-        if session.is_persistent {
-            context.store.append(&Change::MessageAcknowledged { session: session_id, packet_id });
+        if let Some(id) = session.inflight.end(packet_id).and_then(|exchange| exchange.id) {
+            context.store.append(&Change::MessageDone { session: session_id, id }, Urgency::Later);
         }
         self.pump(session_id, context);
     }

@@ -1,5 +1,7 @@
 //! CONNECT, the part that needs no session: run where the connection was accepted, before its owning shard is known.
 
+use std::sync::Arc;
+
 use signet_identity::Peer;
 use signet_mqtt::{ClientIdentifier, Connack, Connect, Packet, ProtocolVersion, ReasonCode, Will};
 use signet_policy::{AdmissionRules, Client, ConnectPermit, DenialReason, Denied, Ruleset, authorize_connect, authorize_publish};
@@ -12,6 +14,8 @@ use crate::limits::Limits;
 pub struct Admission {
     pub(crate) permit: ConnectPermit,
     pub(crate) connect: Connect,
+    /// Those of the listener.
+    pub(crate) limits: Arc<Limits>,
 }
 
 impl Admission {
@@ -62,7 +66,7 @@ pub fn expect_connect(packet: Packet) -> Result<Connect, &'static str> {
     }
 }
 
-/// Decides on a CONNECT in named steps: authentication method, identifier, authorization, Will. `assigned` makes an unpredictable Client
+/// Decides on a CONNECT in named steps: authentication method, identifier, authorization, Will. `limits` are those of the listener. `assigned` makes an unpredictable Client
 /// Identifier for clients that leave it to the Server.
 ///
 /// # Errors
@@ -72,7 +76,7 @@ pub fn admit(
     peer: &Peer,
     rules: &AdmissionRules,
     ruleset: &Ruleset,
-    limits: &Limits,
+    limits: &Arc<Limits>,
     assigned: impl FnOnce() -> ClientIdentifier,
 ) -> Result<Admission, Refusal> {
     let version = connect.version;
@@ -84,7 +88,7 @@ pub fn admit(
         Ok(permit) => {
             // The password has served its purpose; nothing behind this point needs it.
             connect.password = None;
-            Ok(Admission { permit, connect })
+            Ok(Admission { permit, connect, limits: Arc::clone(limits) })
         }
         Err(denied) => {
             let mut connack = Connack { reason_code: denied.reason_code, ..Connack::default() };

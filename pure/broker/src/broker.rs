@@ -9,7 +9,8 @@ use signet_policy::Ruleset;
 
 use crate::connection::Connection;
 use crate::directory::SharedDirectory;
-use crate::ids::{ConnectionId, ShardId};
+use crate::ids::{ConnectionId, Ids, ShardId};
+use crate::image::ShardImage;
 use crate::input::{Input, WillRule};
 use crate::limits::Limits;
 use crate::moment::Moment;
@@ -18,12 +19,16 @@ use crate::session::Sessions;
 use crate::stats::Stats;
 use crate::store::Store;
 use crate::timers::{Timer, Timers};
+use crate::totals::Totals;
 
 /// One shard of the broker. See the crate's documentation for how to call it.
 #[derive(Debug)]
 pub struct Broker {
     pub(crate) shard: ShardId,
-    pub(crate) limits: Limits,
+    pub(crate) limits: Arc<Limits>,
+    /// What all shards hold together.
+    pub(crate) totals: Arc<Totals>,
+    pub(crate) ids: Ids,
     pub(crate) ruleset: Arc<Ruleset>,
     /// Counts rulesets, so that a remembered decision is known to be of the present one.
     pub(crate) ruleset_count: u64,
@@ -47,23 +52,40 @@ pub struct Context<'a, D: SharedDirectory, S: Store> {
 }
 
 impl Broker {
-    /// A shard without sessions. `seed` makes the hash maps unpredictable for clients; the same seed and inputs give the same outputs.
+    /// A shard without sessions. `totals` is the same for all shards. `seed` makes the hash maps unpredictable for clients; the same seed and inputs give the same outputs.
     #[must_use]
-    pub fn new(shard: ShardId, limits: Limits, ruleset: Arc<Ruleset>, seed: u64) -> Self {
+    pub fn new(shard: ShardId, limits: Arc<Limits>, totals: Arc<Totals>, ruleset: Arc<Ruleset>, seed: u64) -> Self {
         Self {
             shard,
             limits,
+            totals,
+            ids: Ids::new(shard),
             ruleset,
             ruleset_count: 0,
             connections: HashMap::with_hasher(FixedState::with_seed(seed)),
-            sessions: Sessions::new(shard, seed),
+            sessions: Sessions::new(seed),
             timers: Timers::default(),
             stats: Stats::default(),
         }
     }
 
-    /// Applies one input.
+    /// Takes up what was stored: before the first input, and after [`crate::Directory::restore`]. Ends with a sealed transaction and outputs as
+    /// [`Self::apply`] does. Connections that the process lost when it died are lost now.
+    ///
+    /// Publishes nothing: the subscriptions of the shards that are restored after this one are not in the directory yet. A Will that is due at
+    /// once is left to the first [`Input::Tick`] (arm its timer for `context.now`), which the caller gives when all shards are restored.
+    pub fn restore<D: SharedDirectory, S: Store>(&mut self, image: ShardImage, context: &mut Context<'_, D, S>) {
+        self.ids.start_at(image.first_free);
+        context.store.seal();
+    }
+
+    /// Applies one input. What it changes is one transaction of the store, or several where another shard may already build on a part of it.
     pub fn apply<D: SharedDirectory, S: Store>(&mut self, input: Input, context: &mut Context<'_, D, S>) {
+        self.apply_one(input, context);
+        context.store.seal();
+    }
+
+    fn apply_one<D: SharedDirectory, S: Store>(&mut self, input: Input, context: &mut Context<'_, D, S>) {
         match input {
             Input::Admitted { connection, admission } => {
                 // A session whose time has come is gone, even if the tick that says so comes late.
@@ -80,10 +102,16 @@ impl Broker {
             Input::Kick { connection, cause, will } => self.disconnect(connection, CloseCause::Kicked(cause), will, context),
             Input::Revoked { certificates, will } => self.revoke_wills(&certificates, will, context),
             Input::Writable { connection, writable } => self.set_writable(connection, writable, context),
+            Input::HeldBack { connection } => {
+                if let Some(connection) = self.connections.get_mut(&connection) {
+                    connection.keep_alive.heard(context.now);
+                }
+            }
             Input::PolicyChanged(ruleset) => {
                 self.ruleset = ruleset;
                 self.ruleset_count += 1;
             }
+            Input::Publish { .. } | Input::StoreHasRoom => {}
             Input::Tick => self.tick(context),
         }
     }

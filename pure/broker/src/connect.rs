@@ -16,7 +16,7 @@ use crate::keep_alive::{KeepAlive, server_keep_alive};
 use crate::limits::Limits;
 use crate::memo::Memo;
 use crate::output::{CloseCause, Event, Output};
-use crate::store::{Change, Store, Ticket};
+use crate::store::{Change, Store, Ticket, Urgency};
 use crate::timers::Timer;
 use crate::topic_alias::{InboundAliases, OutboundAliases};
 
@@ -27,7 +27,7 @@ impl Broker {
         admission: Admission,
         context: &mut Context<'_, D, S>,
     ) {
-        let Admission { permit, mut connect } = admission;
+        let Admission { permit, mut connect, .. } = admission;
         let client = Arc::clone(permit.client());
         if let Some(owner) = self.other_device(&client) {
             return refuse_identifier(id, &client, owner, context);
@@ -55,9 +55,9 @@ impl Broker {
         state.inflight.reconnect();
         let mut after = Ticket::NONE;
         if state.is_persistent {
-            after = context.store.append(&Change::SessionOpened { session, client_identifier: client.client_identifier(), expiry });
+            after = context.store.append(&Change::SessionOpened { session, client: &client, expiry }, Urgency::Now);
             if let Some(will) = &state.will {
-                after = after.max(context.store.append(&Change::WillSet { session, will }));
+                after = after.max(context.store.append(&Change::WillSet { session, will, due: None }, Urgency::Now));
             }
         }
         if session_present {
@@ -140,10 +140,10 @@ impl Broker {
             self.timers.disarm(session.will_at.take(), Timer::WillDelay(id));
             return Some((id, true));
         }
-        if self.sessions.len() >= self.limits.sessions_maximum {
+        if self.sessions.len() >= self.limits.total.sessions_maximum {
             return None;
         }
-        Some((self.sessions.create(client), false))
+        Some((self.sessions.create(self.ids.session(), client), false))
     }
 }
 

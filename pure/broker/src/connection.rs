@@ -66,6 +66,7 @@ impl Connection {
         packet_id: Option<PacketId>,
         dup: bool,
         now: Moment,
+        after: Ticket,
         (output, stats): (&mut Vec<Output>, &mut Stats),
     ) -> bool {
         debug_assert_eq!(packet_id.is_some(), pending.qos > QoS::AtMostOnce, "[MQTT-2.2.1-2]");
@@ -99,7 +100,7 @@ impl Connection {
         }
         self.outbound.commit(&message.topic, choice);
         stats.messages_sent += 1;
-        output.push(Output::Publish { connection: self.id, message: Arc::clone(message), header });
+        output.push(Output::Publish { connection: self.id, message: Arc::clone(message), header, after });
         true
     }
 

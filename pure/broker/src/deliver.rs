@@ -7,7 +7,7 @@ use signet_mqtt::{Ack, Message, Packet, QoS};
 use crate::broker::{Broker, Context};
 use crate::connection::Connection;
 use crate::directory::SharedDirectory;
-use crate::ids::{ConnectionId, SessionId};
+use crate::ids::{ConnectionId, MessageId, SessionId};
 use crate::inflight::Stage;
 use crate::input::{Recipient, WillRule};
 use crate::moment::Moment;
@@ -16,7 +16,7 @@ use crate::queue::Pending;
 use crate::retained::RetainedMessage;
 use crate::session::Session;
 use crate::stats::Stats;
-use crate::store::{Change, Store, Ticket};
+use crate::store::{Change, Store, Ticket, Urgency};
 use crate::timers::Timer;
 
 /// What [`Broker::pump`] sends to one client before others have their turn.
@@ -29,6 +29,7 @@ impl Broker {
     /// Gives a message to one session of this shard. If it ended in the meantime only a Shared Subscription has somebody else.
     pub(crate) fn deliver<D: SharedDirectory, S: Store>(
         &mut self,
+        id: Option<MessageId>,
         message: &Arc<Message>,
         received_at: Moment,
         recipient: Recipient,
@@ -41,7 +42,7 @@ impl Broker {
             return;
         };
         let connection = session.connection.and_then(|id| self.connections.get_mut(&id));
-        let pending = Pending::new(message, received_at, recipient);
+        let pending = Pending::new(id, message, received_at, recipient);
         if pending.qos == QoS::AtMostOnce {
             // QoS 0 is for those who are there: it is neither kept for the absent nor queued for the slow.
             let Some(connection) = connection else { return };
@@ -51,7 +52,7 @@ impl Broker {
                     self.stats.dropped_slow += 1;
                 }
             } else if connection.is_writable {
-                connection.transmit(&pending, None, false, context.now, (context.output, &mut self.stats));
+                connection.transmit(&pending, None, false, context.now, Ticket::NONE, (context.output, &mut self.stats));
             } else {
                 self.stats.dropped_slow += 1;
             }
@@ -83,7 +84,7 @@ impl Broker {
     ) {
         let Some(session) = self.sessions.get_mut(id) else { return };
         for (retained, recipient) in retained {
-            let pending = Pending::new(&retained.message, retained.received_at, recipient);
+            let pending = Pending::new(None, &retained.message, retained.received_at, recipient);
             if !session.queue.push_start(pending, &self.limits) {
                 self.stats.dropped_queue_full += 1;
             }
@@ -113,7 +114,7 @@ impl Broker {
             let Some(pending) = session.queue.pop() else { break };
             pumped += PUMP_ENTRY + pending.message.size();
             if qos == QoS::AtMostOnce {
-                connection.transmit(&pending, None, false, context.now, (context.output, &mut self.stats));
+                connection.transmit(&pending, None, false, context.now, Ticket::NONE, (context.output, &mut self.stats));
             } else {
                 start(session, connection, pending, &mut self.stats, context);
             }
@@ -159,13 +160,14 @@ fn start<D: SharedDirectory, S: Store>(
     context: &mut Context<'_, D, S>,
 ) {
     let Some(packet_id) = session.inflight.allocate() else { return };
-    if !connection.transmit(&pending, Some(packet_id), false, context.now, (context.output, stats)) {
+    if !connection.transmit(&pending, Some(packet_id), false, context.now, Ticket::NONE, (context.output, stats)) {
         return;
     }
+    let id = pending.id;
     let stage = if pending.qos == QoS::ExactlyOnce { Stage::Pubrec(pending) } else { Stage::Puback(pending) };
-    session.inflight.begin(packet_id, stage);
-    if session.is_persistent {
-        context.store.append(&Change::MessageSent { session: session.id, packet_id });
+    session.inflight.begin(packet_id, id, stage);
+    if let Some(id) = id {
+        context.store.append(&Change::MessageSent { session: session.id, id, packet_id, order: 0 }, Urgency::Now);
     }
 }
 
@@ -181,7 +183,7 @@ fn resend_next<D: SharedDirectory, S: Store>(
     let was_sent = match &exchange.stage {
         // [MQTT-3.3.1-1]
         Stage::Puback(pending) | Stage::Pubrec(pending) => {
-            connection.transmit(pending, Some(packet_id), true, context.now, (context.output, stats))
+            connection.transmit(pending, Some(packet_id), true, context.now, Ticket::NONE, (context.output, stats))
         }
         Stage::Pubcomp => {
             context.output.push(Output::Send {

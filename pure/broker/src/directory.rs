@@ -1,5 +1,6 @@
 //! What all shards share: who subscribed to what, and the retained messages.
 
+use crate::image::RetainedImage;
 use crate::retained::Retained;
 use crate::subscriptions::Subscriptions;
 
@@ -15,6 +16,11 @@ impl Directory {
     #[must_use]
     pub fn new(seed: u64) -> Self {
         Self { subscriptions: Subscriptions::new(seed), retained: Retained::new(seed) }
+    }
+
+    /// Takes up the retained messages that were stored, before any shard takes up its sessions. `first_free`: see [`crate::Image::first_free`].
+    pub fn restore(&mut self, retained: Vec<RetainedImage>, first_free: u64) {
+        self.retained.restore(retained, first_free);
     }
 
     /// Retained messages and their bytes.

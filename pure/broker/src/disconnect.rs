@@ -8,7 +8,7 @@ use crate::ids::{ConnectionId, SessionId};
 use crate::input::WillRule;
 use crate::output::{CloseCause, Event, Output};
 use crate::session::NEVER;
-use crate::store::{Change, Store, Ticket};
+use crate::store::{Change, Store, Ticket, Urgency};
 use crate::timers::Timer;
 
 impl Broker {
@@ -73,7 +73,7 @@ impl Broker {
         if expiry > 0 {
             let at = (expiry != NEVER).then(|| context.now.plus_seconds(expiry));
             session.ends_at = at;
-            context.store.append(&Change::SessionExpires { session: id, at });
+            context.store.append(&Change::SessionLeft { session: id, ends_at: at }, Urgency::Later);
             if let Some(at) = at {
                 self.timers.arm(at, Timer::SessionExpiry(id));
             }
@@ -92,13 +92,13 @@ impl Broker {
         self.timers.disarm(session.ends_at, Timer::SessionExpiry(id));
         if !session.subscriptions.is_empty() {
             context.directory.write(|directory| {
-                for filter in &session.subscriptions {
+                for filter in session.subscriptions.keys() {
                     directory.subscriptions.remove(filter, id);
                 }
             });
         }
         if session.is_persistent {
-            context.store.append(&Change::SessionRemoved { session: id });
+            context.store.append(&Change::SessionRemoved { session: id }, Urgency::Later);
         }
         context.output.push(Output::Event(Event::SessionEnded { client_identifier: session.client.client_identifier().clone() }));
         for pending in session.inflight.into_unacknowledged().chain(session.queue.into_messages()) {
@@ -111,9 +111,9 @@ impl Broker {
     /// Shared Subscriptions prefer members that are connected.
     pub(crate) fn note_connected<D: SharedDirectory, S: Store>(&self, id: SessionId, is_connected: bool, context: &Context<'_, D, S>) {
         let Some(session) = self.sessions.get(id) else { return };
-        if session.subscriptions.iter().any(|filter| filter.shared().is_some()) {
+        if session.subscriptions.keys().any(|filter| filter.shared().is_some()) {
             context.directory.write(|directory| {
-                for filter in &session.subscriptions {
+                for filter in session.subscriptions.keys() {
                     directory.subscriptions.set_connected(filter, id, is_connected);
                 }
             });

@@ -1,4 +1,4 @@
-//! Names of shards, connections and sessions.
+//! Names of shards, connections, sessions and of what is stored.
 
 use signet_mqtt::ClientIdentifier;
 
@@ -10,20 +10,59 @@ pub struct ShardId(pub u16);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ConnectionId(pub u64);
 
-/// One Session. Never used again within a process, so that a delivery that comes too late finds nobody rather than somebody else.
+/// One Session. Never used again, not even after a restart, so that a delivery that comes too late, or a record of long ago, finds nobody
+/// rather than somebody else. It says which shard made it, not which one owns it: the number of shards may change between two starts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SessionId(pub u64);
 
-impl SessionId {
-    pub(crate) fn new(shard: ShardId, count: u64) -> Self {
-        Self((u64::from(shard.0) << 48) | (count & 0xFFFF_FFFF_FFFF))
+/// One message that was accepted and stored for sessions, however many. Never used again, not even after a restart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct MessageId(pub u64);
+
+/// One retained message. Never used again, not even after a restart, and greater than that of every message retained before, whichever shard
+/// it came from: the directory counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RetainedId(pub u64);
+
+/// Where a shard's ids come from: its number in the top 16 bits, below it one count for ids of every kind.
+#[derive(Debug)]
+pub(crate) struct Ids {
+    shard: ShardId,
+    next: u64,
+}
+
+/// The bits of an id that count.
+const COUNT: u64 = 0xFFFF_FFFF_FFFF;
+
+impl Ids {
+    pub(crate) fn new(shard: ShardId) -> Self {
+        Self { shard, next: 1 }
     }
 
-    /// The shard that owns the session.
-    #[must_use]
-    pub fn shard(self) -> ShardId {
-        ShardId(u16::try_from(self.0 >> 48).unwrap_or(u16::MAX))
+    /// Nothing below `count` is given out from here on.
+    pub(crate) fn start_at(&mut self, count: u64) {
+        self.next = self.next.max(count);
     }
+
+    pub(crate) fn session(&mut self) -> SessionId {
+        SessionId(self.number())
+    }
+
+    pub(crate) fn message(&mut self) -> MessageId {
+        MessageId(self.number())
+    }
+
+    fn number(&mut self) -> u64 {
+        let count = self.next & COUNT;
+        self.next += 1;
+        (u64::from(self.shard.0) << 48) | count
+    }
+}
+
+/// The part of an id that counts: the next process starts above the largest one of the store ([`crate::Image::first_free`]).
+#[must_use]
+pub fn count_of(id: u64) -> u64 {
+    id & COUNT
 }
 
 /// The shard that owns the session of a Client Identifier. It depends on the identifier and the number of shards only, so take-over and

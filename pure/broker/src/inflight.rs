@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 
 use signet_mqtt::PacketId;
 
+use crate::ids::MessageId;
 use crate::packet_ids::PacketIds;
 use crate::queue::Pending;
 
@@ -22,6 +23,8 @@ pub(crate) enum Stage {
 #[derive(Debug)]
 pub(crate) struct Exchange {
     pub(crate) packet_id: PacketId,
+    /// Under which id the store keeps it, if it does.
+    pub(crate) id: Option<MessageId>,
     pub(crate) stage: Stage,
 }
 
@@ -48,8 +51,8 @@ impl InFlight {
     }
 
     /// The PUBLISH went out.
-    pub(crate) fn begin(&mut self, packet_id: PacketId, stage: Stage) {
-        self.exchanges.push_back(Exchange { packet_id, stage });
+    pub(crate) fn begin(&mut self, packet_id: PacketId, id: Option<MessageId>, stage: Stage) {
+        self.exchanges.push_back(Exchange { packet_id, id, stage });
         self.sent += 1;
     }
 
@@ -77,17 +80,22 @@ impl InFlight {
         })
     }
 
-    /// What an exchange waits for.
-    pub(crate) fn stage_mut(&mut self, packet_id: PacketId) -> Option<&mut Stage> {
-        self.exchanges.iter_mut().find(|exchange| exchange.packet_id == packet_id).map(|exchange| &mut exchange.stage)
+    /// An exchange under way.
+    pub(crate) fn find(&mut self, packet_id: PacketId) -> Option<&mut Exchange> {
+        self.exchanges.iter_mut().find(|exchange| exchange.packet_id == packet_id)
+    }
+
+    /// What it waits for.
+    pub(crate) fn stage(&self, packet_id: PacketId) -> Option<&Stage> {
+        self.exchanges.iter().find(|exchange| exchange.packet_id == packet_id).map(|exchange| &exchange.stage)
     }
 
     /// The exchange is over.
-    pub(crate) fn end(&mut self, packet_id: PacketId) {
-        let Some(at) = self.exchanges.iter().position(|exchange| exchange.packet_id == packet_id) else { return };
-        self.exchanges.remove(at);
+    pub(crate) fn end(&mut self, packet_id: PacketId) -> Option<Exchange> {
+        let at = self.exchanges.iter().position(|exchange| exchange.packet_id == packet_id)?;
         if at < self.sent {
             self.sent -= 1;
         }
+        self.exchanges.remove(at)
     }
 }

@@ -9,7 +9,7 @@ use signet_policy::Ruleset;
 use smallvec::SmallVec;
 
 use crate::admission::Admission;
-use crate::ids::{ConnectionId, SessionId};
+use crate::ids::{ConnectionId, MessageId, SessionId, ShardId};
 use crate::moment::Moment;
 
 /// One thing that happened. Inputs of one connection are applied in the order in which they happened.
@@ -67,8 +67,20 @@ pub enum Input {
         /// Whether more may be written.
         writable: bool,
     },
+    /// The connection is held back by the caller, who does not read what it sends: its silence means nothing [MQTT-3.1.2-22].
+    HeldBack {
+        /// Which.
+        connection: ConnectionId,
+    },
     /// Other rules apply to every decision from here on.
     PolicyChanged(Arc<Ruleset>),
+    /// The Server itself has something to say, under `$SYS/`. It is not stored, and no session gets it as its own.
+    Publish {
+        /// What, with its QoS and whether it is retained.
+        message: Message,
+    },
+    /// The store has room again ([`crate::Store::is_full`] has become false).
+    StoreHasRoom,
     /// Time passed; given at the latest at [`crate::Broker::next_deadline`].
     Tick,
 }
@@ -128,7 +140,9 @@ pub struct Delivery {
     pub message: Arc<Message>,
     /// When the broker accepted it; Message Expiry Interval counts from here.
     pub received_at: Moment,
-    /// For whom, each session at most once, except that a session in a Shared Subscription's turn comes once more for that.
+    /// Under which id the store keeps it for every one of the recipients; nothing if it does for none.
+    pub id: Option<MessageId>,
+    /// For whom, each session at most once.
     pub recipients: Vec<Recipient>,
 }
 
@@ -137,6 +151,8 @@ pub struct Delivery {
 pub struct Recipient {
     /// Which session.
     pub session: SessionId,
+    /// The shard that owns it.
+    pub shard: ShardId,
     /// The QoS of this delivery: the lower of the message's and the subscription's [MQTT-3.8.4-8].
     pub qos: QoS,
     /// The RETAIN flag of this delivery.

@@ -25,7 +25,9 @@ mod connection;
 mod deliver;
 mod directory;
 mod disconnect;
+mod durability;
 mod ids;
+mod image;
 mod inflight;
 mod input;
 mod keep_alive;
@@ -45,19 +47,23 @@ mod subscribe;
 mod subscriptions;
 mod timers;
 mod topic_alias;
+mod totals;
 mod tree;
 mod will;
 
 pub use admission::{Admission, Refusal, admit, expect_connect};
 pub use broker::{Broker, Context};
 pub use directory::{Directory, SharedDirectory};
-pub use ids::{ConnectionId, SessionId, ShardId, owner_shard};
+pub use durability::{Durability, DurabilityRules};
+pub use ids::{ConnectionId, MessageId, RetainedId, SessionId, ShardId, count_of, owner_shard};
+pub use image::{Image, MessageImage, RetainedImage, SessionImage, ShardImage, StageImage, SubscriptionImage};
 pub use input::{Delivery, Input, KickCause, Recipient, WillRule};
 pub use limits::Limits;
 pub use moment::Moment;
 pub use output::{CloseCause, Event, Output, OwnedPublishHeader};
 pub use stats::Stats;
-pub use store::{Change, Store, Ticket};
+pub use store::{Change, Starting, Store, Ticket, Urgency};
+pub use totals::{TotalLimits, Totals};
 
 #[cfg(test)]
 mod tests;

@@ -2,7 +2,11 @@
 
 use signet_mqtt::QoS;
 
-/// Bounds of one shard of the broker. "Per shard" means that the whole process may hold that many times the number of shards.
+use crate::durability::DurabilityRules;
+use crate::totals::TotalLimits;
+
+/// Bounds of what one client may use up. Every listener may have its own: a session has those of the listener by which its client came last,
+/// and the broker's own until then.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Limits {
     /// QoS 2 messages a client may have sent without the PUBREL; told to MQTT 5 clients as Receive Maximum. More is answered with DISCONNECT
@@ -23,8 +27,6 @@ pub struct Limits {
     pub topic_levels_maximum: u16,
     /// Bytes of a Client Identifier; a longer one is refused with 0x85. Default 1024.
     pub client_identifier_bytes_maximum: u16,
-    /// Sessions per shard, connected or not; a new one beyond is refused with CONNACK 0x97. Default 100,000.
-    pub sessions_maximum: usize,
     /// Longest Session Expiry Interval in seconds; a longer one is cut and the client told. MQTT 3.1.1 sessions without clean session get
     /// this one. Default 7 days.
     pub session_expiry_maximum: u32,
@@ -35,11 +37,10 @@ pub struct Limits {
     pub queued_messages_maximum: usize,
     /// Bytes of topic, payload and properties waiting in one session's queue, the same rule. Default 4 MiB.
     pub queued_bytes_maximum: usize,
-    /// Retained messages, over all shards. A new one beyond is refused with 0x97; replacing and clearing always work. Default 100,000.
-    pub retained_messages_maximum: usize,
-    /// Bytes of topic, payload and properties of all retained messages; more is refused with 0x97. Clearing always works, and so does replacing
-    /// by what is no larger. Default 256 MiB.
-    pub retained_bytes_maximum: usize,
+    /// What the acknowledgement of a message says about the disk. Default: it is there.
+    pub durability: DurabilityRules,
+    /// Bounds over all sessions. Those of the broker's own limits count, not those of a listener's.
+    pub total: TotalLimits,
 }
 
 impl Default for Limits {
@@ -53,13 +54,12 @@ impl Default for Limits {
             keep_alive_maximum: 0,
             topic_levels_maximum: 32,
             client_identifier_bytes_maximum: 1024,
-            sessions_maximum: 100_000,
             session_expiry_maximum: 7 * 24 * 3600,
             subscriptions_maximum: 1_000,
             queued_messages_maximum: 1_000,
             queued_bytes_maximum: 4 * 1024 * 1024,
-            retained_messages_maximum: 100_000,
-            retained_bytes_maximum: 256 * 1024 * 1024,
+            durability: DurabilityRules::default(),
+            total: TotalLimits::default(),
         }
     }
 }

@@ -20,7 +20,7 @@ pub enum Output {
         connection: ConnectionId,
         /// What.
         packet: Packet,
-        /// Not before this ticket is durable. Other packets may overtake one that waits, except that nothing overtakes a CONNACK.
+        /// Not before this ticket is durable. PUBLISH packets may overtake one that waits, except that nothing overtakes a CONNACK or SUBACK.
         after: Ticket,
     },
     /// Encode and write a PUBLISH.
@@ -31,6 +31,8 @@ pub enum Output {
         message: Arc<Message>,
         /// What is this receiver's own.
         header: OwnedPublishHeader,
+        /// Not before this ticket is durable, and not before a CONNACK or SUBACK that was asked for earlier and waits.
+        after: Ticket,
     },
     /// Write what was asked for before, then close the socket. The connection is unknown to the broker from here on. Comes once for every
     /// connection that was admitted, one that the caller reported as closed included.

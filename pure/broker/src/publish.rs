@@ -11,7 +11,7 @@ use crate::limits::Limits;
 use crate::memo::Validity;
 use crate::output::{CloseCause, Event, Output};
 use crate::route::Origin;
-use crate::store::{Change, Store, Ticket};
+use crate::store::{Change, Store, Ticket, Urgency};
 use crate::topic_alias::AliasError;
 
 /// What the client is told about its message.
@@ -149,7 +149,7 @@ impl Broker {
                 connection.receiving += 1;
             }
             if session.is_persistent {
-                after = after.max(context.store.append(&Change::ReceivedQos2 { session: session.id, packet_id }));
+                after = after.max(context.store.append(&Change::ReceivedQos2 { session: session.id, packet_id }, Urgency::Now));
             }
         }
         self.answer(id, Packet::Pubrec(ack), after, context);

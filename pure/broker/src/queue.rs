@@ -6,6 +6,7 @@ use std::sync::Arc;
 use signet_mqtt::{Message, QoS, SubscriptionIdentifier, TopicFilter};
 use smallvec::SmallVec;
 
+use crate::ids::MessageId;
 use crate::input::Recipient;
 use crate::limits::Limits;
 use crate::moment::Moment;
@@ -13,6 +14,8 @@ use crate::moment::Moment;
 /// One message for one session.
 #[derive(Debug, Clone)]
 pub(crate) struct Pending {
+    /// Under which id the store keeps it, if it does.
+    pub(crate) id: Option<MessageId>,
     pub(crate) message: Arc<Message>,
     pub(crate) qos: QoS,
     pub(crate) retain: bool,
@@ -22,8 +25,9 @@ pub(crate) struct Pending {
 }
 
 impl Pending {
-    pub(crate) fn new(message: &Arc<Message>, received_at: Moment, recipient: Recipient) -> Self {
+    pub(crate) fn new(id: Option<MessageId>, message: &Arc<Message>, received_at: Moment, recipient: Recipient) -> Self {
         Self {
+            id,
             message: Arc::clone(message),
             qos: recipient.qos,
             retain: recipient.retain,
@@ -85,7 +89,7 @@ impl Queue {
 
     /// Adds a retained message that a new subscription starts with. Returns false if there is no room.
     pub(crate) fn push_start(&mut self, pending: Pending, limits: &Limits) -> bool {
-        let has_room = self.starts < limits.retained_messages_maximum;
+        let has_room = self.starts < limits.total.retained_messages_maximum;
         if has_room {
             self.add(Entry { pending, is_start: true });
         }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use signet_mqtt::{ClientIdentifier, Message, TopicName};
 
+use crate::image::RetainedImage;
 use crate::limits::Limits;
 use crate::moment::Moment;
 use crate::queue::expires_at;
@@ -46,6 +47,13 @@ impl Retained {
         Self { tree: LevelTree::new(seed), expiring: BTreeSet::new(), count: 0, bytes: 0 }
     }
 
+    pub(crate) fn restore(&mut self, images: Vec<RetainedImage>, _first_free: u64) {
+        for image in images {
+            self.count += 1;
+            self.bytes += image.message.size();
+        }
+    }
+
     /// Takes a message with RETAIN.
     pub(crate) fn store(&mut self, message: &Arc<Message>, publisher: &ClientIdentifier, now: Moment, limits: &Limits) -> RetainOutcome {
         self.drop_expired(now);
@@ -55,7 +63,7 @@ impl Retained {
         }
         let replaced = self.find(&message.topic).map_or((0, 0), |known| (1, known.message.size()));
         let bytes = self.bytes - replaced.1 + message.size();
-        let is_full = self.count - replaced.0 >= limits.retained_messages_maximum || bytes > limits.retained_bytes_maximum;
+        let is_full = self.count - replaced.0 >= limits.total.retained_messages_maximum || bytes > limits.total.retained_bytes_maximum;
         // What replaces a message and does not grow it always finds room, even after the limit was lowered.
         if is_full && !(replaced.0 == 1 && bytes <= self.bytes) {
             return RetainOutcome::Full;

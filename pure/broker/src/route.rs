@@ -15,7 +15,7 @@ use crate::limits::Limits;
 use crate::moment::Moment;
 use crate::output::Output;
 use crate::retained::RetainOutcome;
-use crate::store::{Change, Store, Ticket};
+use crate::store::{Change, Store, Ticket, Urgency};
 use crate::subscriptions::Subscriber;
 
 /// What became of a routed message.
@@ -48,6 +48,8 @@ pub(crate) struct RouteSet {
 #[derive(Debug, Clone)]
 struct Route {
     session: SessionId,
+    shard: ShardId,
+    is_persistent: bool,
     maximum_qos: QoS,
     retain_as_published: bool,
     identifiers: SmallVec<[SubscriptionIdentifier; 2]>,
@@ -86,7 +88,10 @@ impl Broker {
         let ticket = if message.qos == QoS::AtMostOnce {
             retained
         } else {
-            retained.max(context.store.append(&Change::MessageQueued { message: &message, recipients: &recipients, received_at }))
+            retained.max(context.store.append(
+                &Change::MessageQueued { id: self.ids.message(), message: &message, recipients: &recipients, received_at },
+                Urgency::Now,
+            ))
         };
         self.hand_over(&message, received_at, recipients, context);
         Routed { ticket, is_matched: Some(true), routes: Some(routes) }
@@ -102,7 +107,9 @@ impl Broker {
     ) {
         let recipients = context.directory.read(|directory| directory.subscriptions.group_routes(filter)).recipients(message);
         if message.qos > QoS::AtMostOnce && !recipients.is_empty() {
-            context.store.append(&Change::MessageQueued { message, recipients: &recipients, received_at });
+            context
+                .store
+                .append(&Change::MessageQueued { id: self.ids.message(), message, recipients: &recipients, received_at }, Urgency::Now);
         }
         self.hand_over(message, received_at, recipients, context);
     }
@@ -117,9 +124,9 @@ impl Broker {
     ) {
         let mut elsewhere: SmallVec<[(ShardId, Vec<Recipient>); 4]> = SmallVec::new();
         for recipient in recipients {
-            let shard = recipient.session.shard();
+            let shard = recipient.shard;
             if shard == self.shard {
-                self.deliver(message, received_at, recipient, context);
+                self.deliver(None, message, received_at, recipient, context);
                 continue;
             }
             match elsewhere.iter_mut().find(|(there, _)| *there == shard) {
@@ -128,7 +135,7 @@ impl Broker {
             }
         }
         for (shard, recipients) in elsewhere {
-            let delivery = Delivery { message: Arc::clone(message), received_at, recipients };
+            let delivery = Delivery { message: Arc::clone(message), received_at, id: None, recipients };
             context.output.push(Output::Handover { shard, delivery });
         }
     }
@@ -136,7 +143,7 @@ impl Broker {
     /// A message from another shard.
     pub(crate) fn deliver_all<D: SharedDirectory, S: Store>(&mut self, delivery: Delivery, context: &mut Context<'_, D, S>) {
         for recipient in delivery.recipients {
-            self.deliver(&delivery.message, delivery.received_at, recipient, context);
+            self.deliver(delivery.id, &delivery.message, delivery.received_at, recipient, context);
         }
     }
 }
@@ -162,9 +169,7 @@ fn look_up<D: SharedDirectory, S: Store>(
         (outcome, (!is_refused).then(|| directory.subscriptions.routes(&message.topic, publisher)))
     });
     let ticket = match outcome {
-        RetainOutcome::Set => context.store.append(&Change::RetainedSet { message, received_at: now }),
-        RetainOutcome::Cleared => context.store.append(&Change::RetainedCleared { topic: &message.topic }),
-        RetainOutcome::NothingToClear | RetainOutcome::Full => Ticket::NONE,
+        RetainOutcome::Set | RetainOutcome::Cleared | RetainOutcome::NothingToClear | RetainOutcome::Full => Ticket::NONE,
     };
     routes.map(|routes| (Arc::new(routes), ticket))
 }
@@ -221,6 +226,8 @@ impl Route {
     fn new(subscriber: &Subscriber) -> Self {
         Self {
             session: subscriber.session,
+            shard: subscriber.shard,
+            is_persistent: subscriber.is_persistent,
             maximum_qos: subscriber.maximum_qos,
             retain_as_published: subscriber.retain_as_published,
             identifiers: subscriber.identifier.into_iter().collect(),
@@ -230,6 +237,7 @@ impl Route {
     fn recipient(&self, message: &Message, shared: Option<Arc<TopicFilter>>) -> Recipient {
         Recipient {
             session: self.session,
+            shard: self.shard,
             // [MQTT-3.8.4-8]
             qos: self.maximum_qos.min(message.qos),
             // [MQTT-3.3.1-12], [MQTT-3.3.1-13]

@@ -1,13 +1,13 @@
 //! Session State (§4.1): what outlives a connection.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use foldhash::fast::FixedState;
 use signet_mqtt::{ClientIdentifier, PacketId, TopicFilter, Will};
 use signet_policy::Client;
 
-use crate::ids::{ConnectionId, SessionId, ShardId};
+use crate::ids::{ConnectionId, SessionId};
 use crate::inflight::InFlight;
 use crate::moment::Moment;
 use crate::queue::Queue;
@@ -32,7 +32,8 @@ pub(crate) struct Session {
     pub(crate) will: Option<Will>,
     /// When the waiting Will is due.
     pub(crate) will_at: Option<Moment>,
-    pub(crate) subscriptions: BTreeSet<TopicFilter>,
+    /// Each with the number under which the store knows it.
+    pub(crate) subscriptions: BTreeMap<TopicFilter, u32>,
     pub(crate) inflight: InFlight,
     pub(crate) queue: Queue,
     /// QoS 2 messages received and not yet released by PUBREL, each with the connection that sent it last: Receive Maximum counts those of
@@ -51,21 +52,17 @@ impl Session {
 /// All sessions of a shard.
 #[derive(Debug)]
 pub(crate) struct Sessions {
-    shard: ShardId,
-    count: u64,
     by_id: HashMap<SessionId, Session, FixedState>,
     by_identifier: HashMap<ClientIdentifier, SessionId, FixedState>,
 }
 
 impl Sessions {
-    pub(crate) fn new(shard: ShardId, seed: u64) -> Self {
+    pub(crate) fn new(seed: u64) -> Self {
         let hasher = FixedState::with_seed(seed);
-        Self { shard, count: 0, by_id: HashMap::with_hasher(hasher.clone()), by_identifier: HashMap::with_hasher(hasher) }
+        Self { by_id: HashMap::with_hasher(hasher.clone()), by_identifier: HashMap::with_hasher(hasher) }
     }
 
-    pub(crate) fn create(&mut self, client: &Arc<Client>) -> SessionId {
-        self.count += 1;
-        let id = SessionId::new(self.shard, self.count);
+    pub(crate) fn create(&mut self, id: SessionId, client: &Arc<Client>) -> SessionId {
         let session = Session {
             id,
             client: Arc::clone(client),
@@ -75,7 +72,7 @@ impl Sessions {
             ends_at: None,
             will: None,
             will_at: None,
-            subscriptions: BTreeSet::new(),
+            subscriptions: BTreeMap::new(),
             inflight: InFlight::default(),
             queue: Queue::default(),
             received: BTreeMap::new(),

@@ -8,12 +8,12 @@ use signet_policy::{SubscribePermit, authorize_subscribe};
 
 use crate::broker::{Broker, Context};
 use crate::directory::{Directory, SharedDirectory};
-use crate::ids::{ConnectionId, SessionId};
+use crate::ids::{ConnectionId, SessionId, ShardId};
 use crate::input::Recipient;
 use crate::moment::Moment;
 use crate::output::{Event, Output};
 use crate::retained::RetainedMessage;
-use crate::store::{Change, Store, Ticket};
+use crate::store::{Change, Store, Ticket, Urgency};
 use crate::subscriptions::Subscriber;
 
 /// A subscription that was allowed.
@@ -25,6 +25,8 @@ struct Granted {
 /// What entering subscriptions needs to know.
 struct Entering {
     session: SessionId,
+    shard: ShardId,
+    is_persistent: bool,
     /// For No Local.
     client_identifier: ClientIdentifier,
     identifier: Option<SubscriptionIdentifier>,
@@ -46,6 +48,7 @@ impl Broker {
         let Subscribe { packet_id, subscription_identifier: identifier, subscriptions, .. } = subscribe;
         let Some(session) = self.session_of(id) else { return };
         let client_identifier = session.client.client_identifier().clone();
+        let is_persistent = session.is_persistent;
         let session = session.id;
         let mut reason_codes = Vec::with_capacity(subscriptions.len());
         let mut granted = Vec::with_capacity(subscriptions.len());
@@ -62,8 +65,15 @@ impl Broker {
                 }
             }
         }
-        let entering =
-            Entering { session, client_identifier, identifier, now: context.now, retained_maximum: self.limits.retained_messages_maximum };
+        let entering = Entering {
+            session,
+            shard: self.shard,
+            is_persistent,
+            client_identifier,
+            identifier,
+            now: context.now,
+            retained_maximum: self.limits.total.retained_messages_maximum,
+        };
         let after = self.append_subscriptions(&entering, &granted, context);
         // One step under the lock: no message falls between the new subscription and the retained messages it starts with.
         let retained = context.directory.write(|directory| enter(directory, granted, &entering));
@@ -95,13 +105,13 @@ impl Broker {
                 return Err(told);
             }
         };
-        if session.subscriptions.len() >= self.limits.subscriptions_maximum && !session.subscriptions.contains(&filter) {
+        if session.subscriptions.len() >= self.limits.subscriptions_maximum && !session.subscriptions.contains_key(&filter) {
             let words = format!("the session already has {} subscriptions, as many as it may", self.limits.subscriptions_maximum);
             return Err((ReasonCode::QuotaExceeded, words));
         }
         // [MQTT-3.9.3-2]: what is granted may be lower than what was asked for.
         options.maximum_qos = options.maximum_qos.min(self.limits.maximum_qos);
-        session.subscriptions.insert(filter);
+        session.subscriptions.insert(filter, 0);
         Ok(Granted { permit, options })
     }
 
@@ -116,12 +126,17 @@ impl Broker {
             return Ticket::NONE;
         }
         let changes = granted.iter().map(|grant| {
-            context.store.append(&Change::SubscriptionAdded {
-                session: entering.session,
-                filter: grant.permit.filter(),
-                options: &grant.options,
-                identifier: entering.identifier,
-            })
+            context.store.append(
+                &Change::SubscriptionAdded {
+                    session: entering.session,
+                    key: 0,
+                    filter: grant.permit.filter(),
+                    options: &grant.options,
+                    identifier: entering.identifier,
+                    starting: None,
+                },
+                Urgency::Now,
+            )
         });
         changes.max().unwrap_or_default()
     }
@@ -133,11 +148,13 @@ impl Broker {
         context: &mut Context<'_, D, S>,
     ) {
         let Some(session) = self.session_of(id) else { return };
-        let known: Vec<&TopicFilter> = unsubscribe.filters.iter().filter(|filter| session.subscriptions.remove(*filter)).collect();
+        let known: Vec<&TopicFilter> =
+            unsubscribe.filters.iter().filter(|filter| session.subscriptions.remove(*filter).is_some()).collect();
         let session_id = session.id;
         let mut after = Ticket::NONE;
         if session.is_persistent {
-            let removed = known.iter().map(|filter| context.store.append(&Change::SubscriptionRemoved { session: session_id, filter }));
+            let removed =
+                known.iter().map(|_| context.store.append(&Change::SubscriptionRemoved { session: session_id, key: 0 }, Urgency::Now));
             after = removed.max().unwrap_or_default();
         }
         context.directory.write(|directory| {
@@ -163,7 +180,7 @@ fn enter(directory: &mut Directory, granted: Vec<Granted>, entering: &Entering) 
     let mut starts = Vec::new();
     for Granted { permit, options } in granted {
         let filter = permit.into_filter();
-        let subscriber = Subscriber::new(entering.session, &options, entering.identifier);
+        let subscriber = Subscriber::new((entering.session, entering.shard), entering.is_persistent, &options, entering.identifier);
         let is_new = directory.subscriptions.insert(&filter, subscriber);
         let is_wanted = match options.retain_handling {
             // [MQTT-3.3.1-9], [MQTT-3.3.1-10], [MQTT-3.3.1-11]
@@ -182,6 +199,7 @@ fn enter(directory: &mut Directory, granted: Vec<Granted>, entering: &Entering) 
         starts.extend(found.map(|retained| {
             let recipient = Recipient {
                 session: entering.session,
+                shard: entering.shard,
                 qos: options.maximum_qos.min(retained.message.qos),
                 // [MQTT-3.3.1-8]
                 retain: true,

@@ -6,7 +6,7 @@ use std::sync::atomic::AtomicUsize;
 use signet_mqtt::{QoS, SubscriptionIdentifier, SubscriptionOptions, TopicFilter, TopicName};
 use smallvec::SmallVec;
 
-use crate::ids::SessionId;
+use crate::ids::{SessionId, ShardId};
 use crate::route::RouteSet;
 use crate::tree::{LevelTree, ROOT};
 
@@ -29,6 +29,10 @@ struct Subscribers {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Subscriber {
     pub(crate) session: SessionId,
+    /// The shard that owns it.
+    pub(crate) shard: ShardId,
+    /// Whether what is queued for it outlives the process. The same for as long as the session lasts.
+    pub(crate) is_persistent: bool,
     pub(crate) maximum_qos: QoS,
     pub(crate) no_local: bool,
     pub(crate) retain_as_published: bool,
@@ -48,9 +52,16 @@ struct Group {
 }
 
 impl Subscriber {
-    pub(crate) fn new(session: SessionId, options: &SubscriptionOptions, identifier: Option<SubscriptionIdentifier>) -> Self {
+    pub(crate) fn new(
+        (session, shard): (SessionId, ShardId),
+        is_persistent: bool,
+        options: &SubscriptionOptions,
+        identifier: Option<SubscriptionIdentifier>,
+    ) -> Self {
         Self {
             session,
+            shard,
+            is_persistent,
             maximum_qos: options.maximum_qos,
             no_local: options.no_local,
             retain_as_published: options.retain_as_published,

@@ -10,7 +10,7 @@ use crate::ids::SessionId;
 use crate::input::WillRule;
 use crate::output::{Event, Output};
 use crate::route::Origin;
-use crate::store::{Change, Store};
+use crate::store::{Change, Store, Urgency};
 use crate::timers::Timer;
 
 impl Broker {
@@ -49,7 +49,7 @@ impl Broker {
             }
         }
         if is_persistent {
-            context.store.append(&Change::WillCleared { session: id });
+            context.store.append(&Change::WillCleared { session: id }, Urgency::Later);
         }
     }
 
@@ -83,7 +83,7 @@ impl Broker {
         let Some(session) = self.sessions.get_mut(id) else { return };
         self.timers.disarm(session.will_at.take(), Timer::WillDelay(id));
         if session.will.take().is_some() && session.is_persistent {
-            context.store.append(&Change::WillCleared { session: id });
+            context.store.append(&Change::WillCleared { session: id }, Urgency::Later);
         }
     }
 }

@@ -29,7 +29,7 @@ impl fmt::Display for Principal {
     }
 }
 
-/// A connected client as rules see it. Built by [`crate::authorize_connect`] only.
+/// A client as rules see it: connected, and then built by [`crate::authorize_connect`] only, or the last to use a session that was stored.
 #[derive(Debug, Clone)]
 pub struct Client {
     pub(crate) principal: Principal,
@@ -39,6 +39,27 @@ pub struct Client {
 }
 
 impl Client {
+    /// A client whose session was stored. It proves nothing and permits nothing: to connect it has to be asked for a permit again.
+    #[must_use]
+    pub fn restored(
+        principal: Principal,
+        username: Option<ByteString>,
+        client_identifier: ClientIdentifier,
+        identity: Option<Arc<DeviceIdentity>>,
+    ) -> Self {
+        Self { principal, username, client_identifier, identity }
+    }
+
+    /// Whether rules see the same in both.
+    #[must_use]
+    pub fn is_same(&self, other: &Self) -> bool {
+        let facts = |client: &Self| client.identity.as_ref().map(|identity| (identity.leaf().fingerprint(), identity.path().to_vec()));
+        self.principal == other.principal
+            && self.username == other.username
+            && self.client_identifier == other.client_identifier
+            && facts(self) == facts(other)
+    }
+
     /// Who the caller is.
     #[must_use]
     pub fn principal(&self) -> &Principal {

@@ -102,7 +102,7 @@ const SETTINGS: &[Setting] = &[
         least: 1,
         most: 100_000_000,
         set: |limits, value| {
-            limits.broker.sessions_maximum = narrow_usize(value);
+            limits.broker.total.sessions_maximum = narrow_usize(value);
         },
     },
     Setting {
@@ -134,7 +134,7 @@ const SETTINGS: &[Setting] = &[
         least: 0,
         most: 1_000_000_000,
         set: |limits, value| {
-            limits.broker.retained_messages_maximum = narrow_usize(value);
+            limits.broker.total.retained_messages_maximum = narrow_usize(value);
         },
     },
     Setting {
@@ -142,7 +142,7 @@ const SETTINGS: &[Setting] = &[
         least: 0,
         most: 1024 * GIB,
         set: |limits, value| {
-            limits.broker.retained_bytes_maximum = narrow_usize(value);
+            limits.broker.total.retained_bytes_maximum = narrow_usize(value);
         },
     },
 ];

@@ -43,7 +43,7 @@ fn step() -> impl Strategy<Value = Step> {
 
 fn subscriber(session: u64, qos: QoS) -> Subscriber {
     let options = SubscriptionOptions { maximum_qos: qos, ..SubscriptionOptions::default() };
-    Subscriber::new(SessionId(session), &options, None)
+    Subscriber::new((SessionId(session), ShardId(0)), false, &options, None)
 }
 
 fn recipients(tree: &Subscriptions, topic: &TopicName) -> Vec<Recipient> {

@@ -4,7 +4,7 @@ use signet_mqtt::{Packet, Publish, QoS, ReasonCode};
 use signet_policy::Ruleset;
 
 use super::rig::*;
-use crate::{CloseCause, Limits};
+use crate::{CloseCause, Limits, TotalLimits};
 
 fn rig(limits: Limits) -> Rig {
     Rig::with(1, limits, Ruleset::allow_all())
@@ -12,7 +12,7 @@ fn rig(limits: Limits) -> Rig {
 
 #[test]
 fn sessions() {
-    let mut rig = rig(Limits { sessions_maximum: 2, ..Limits::default() });
+    let mut rig = rig(Limits { total: TotalLimits { sessions_maximum: 2, ..TotalLimits::default() }, ..Limits::default() });
     let a = rig.connect(v5("a"));
     rig.connect(v5("b"));
     let c = rig.dial(v5("c")).unwrap();
@@ -97,9 +97,11 @@ fn expired_messages_make_room_again_and_again() {
 
 #[test]
 fn retained_messages() {
-    for limits in [Limits { retained_messages_maximum: 1, ..Limits::default() }, Limits { retained_bytes_maximum: 3, ..Limits::default() }]
-    {
-        let mut rig = rig(limits);
+    for total in [
+        TotalLimits { retained_messages_maximum: 1, ..TotalLimits::default() },
+        TotalLimits { retained_bytes_maximum: 3, ..TotalLimits::default() },
+    ] {
+        let mut rig = rig(Limits { total, ..Limits::default() });
         let a = rig.connect(v5("a"));
         rig.subscribe(a, "#", QOS0);
         let keep = |topic: &str, payload: &str| Publish { retain: true, ..publish(topic, payload, QOS1, Some(1)) };
@@ -115,7 +117,7 @@ fn retained_messages() {
 /// One SUBSCRIBE with the same filter again and again must not collect the retained messages as many times over.
 #[test]
 fn retained_messages_collected_by_one_subscribe() {
-    let mut rig = rig(Limits { retained_messages_maximum: 2, ..Limits::default() });
+    let mut rig = rig(Limits { total: TotalLimits { retained_messages_maximum: 2, ..TotalLimits::default() }, ..Limits::default() });
     let a = rig.connect(v5("a"));
     for topic in ["1", "2"] {
         rig.send(a, retained(topic, "m"));

@@ -16,7 +16,7 @@ use signet_policy::{AdmissionRules, Ruleset};
 
 use crate::{
     Broker, Change, CloseCause, ConnectionId, Context, Directory, Event, Input, KickCause, Limits, Moment, Output, Refusal,
-    SharedDirectory, Stats, Store, Ticket, WillRule, admit,
+    SharedDirectory, Stats, Store, Ticket, Totals, Urgency, WillRule, admit,
 };
 
 pub(super) const QOS0: QoS = QoS::AtMostOnce;
@@ -42,11 +42,23 @@ pub(super) struct Recorder {
 }
 
 impl Store for Recorder {
-    fn append(&mut self, change: &Change<'_>) -> Ticket {
+    fn append(&mut self, change: &Change<'_>, _urgency: Urgency) -> Ticket {
         let text = format!("{change:?}");
         let name = text.split([' ', '{']).next().unwrap_or_default().to_owned();
         self.changes.push(name);
+        self.latest()
+    }
+
+    fn seal(&mut self) {}
+
+    fn post(&mut self) {}
+
+    fn latest(&self) -> Ticket {
         Ticket(u64::try_from(self.changes.len()).unwrap())
+    }
+
+    fn is_full(&self) -> bool {
+        false
     }
 }
 
@@ -62,7 +74,7 @@ pub(super) struct Rig {
     brokers: Vec<Broker>,
     pub(super) directory: Shared,
     pub(super) store: Recorder,
-    pub(super) limits: Limits,
+    pub(super) limits: Arc<Limits>,
     pub(super) ruleset: Arc<Ruleset>,
     pub(super) admission: AdmissionRules,
     pub(super) now: Moment,
@@ -80,8 +92,8 @@ impl Rig {
     }
 
     pub(super) fn with(shards: u16, limits: Limits, ruleset: Ruleset) -> Self {
-        let ruleset = Arc::new(ruleset);
-        let broker = |shard| Broker::new(crate::ShardId(shard), limits.clone(), Arc::clone(&ruleset), 7);
+        let (limits, totals, ruleset) = (Arc::new(limits), Arc::new(Totals::new()), Arc::new(ruleset));
+        let broker = |shard| Broker::new(crate::ShardId(shard), Arc::clone(&limits), Arc::clone(&totals), Arc::clone(&ruleset), 7);
         Self {
             brokers: (0..shards).map(broker).collect(),
             directory: Shared(RefCell::new(Directory::new(7))),
@@ -213,7 +225,7 @@ impl Rig {
                 encode(&packet, line.version, &mut bytes);
                 line.receive(&bytes);
             }
-            Output::Publish { connection, message, header } => {
+            Output::Publish { connection, message, header, .. } => {
                 let line = self.lines.get_mut(&connection).unwrap();
                 assert!(line.closed.is_none(), "nothing is sent after closing");
                 let mut bytes = BytesMut::new();
