@@ -8,6 +8,7 @@ use signet_identity::NamingRule;
 use signet_mqtt::DecodeLimits;
 use signet_net::{ListenAddress, ListenError};
 use signet_policy::{AdmissionRules, Ruleset};
+use signet_store::{StoreConfig, StoreError};
 use signet_tls::{TlsError, TlsListenerConfig};
 
 use crate::{ListenerLimits, ServerLimits};
@@ -20,7 +21,7 @@ pub struct ServerConfig {
     /// Where to listen.
     pub listeners: Vec<ListenerConfig>,
     /// Bounds of the broker.
-    pub limits: Limits,
+    pub limits: Arc<Limits>,
     /// Bounds of the decoder, before and after CONNECT.
     pub decode_limits: DecodeLimits,
     /// Bounds of what comes before the broker.
@@ -29,6 +30,11 @@ pub struct ServerConfig {
     pub ruleset: Arc<Ruleset>,
     /// What happens to the will of a connection closed by a revocation.
     pub will_on_revoke: WillRule,
+    /// Where sessions, their messages and retained messages are kept; `None`: in memory, as long as the process lives.
+    pub store: Option<StoreConfig>,
+    /// Called on the thread of a shard, perhaps of each, when the store has failed for good; [`crate::ServerHandle::store_state`] says why. From
+    /// there on nothing is acknowledged that has to be durable, so the process should end. Must not block.
+    pub on_store_failure: Arc<dyn Fn() + Send + Sync>,
     /// Start of every random choice of the broker (assigned Client Identifiers, shared subscriptions).
     pub seed: u64,
 }
@@ -56,6 +62,8 @@ pub struct ListenerConfig {
     pub connect_timeout: Duration,
     /// Its other bounds.
     pub limits: ListenerLimits,
+    /// Bounds of the broker for clients that come this way; `None`: those of the server.
+    pub broker_limits: Option<Arc<Limits>>,
 }
 
 impl ListenerConfig {
@@ -72,6 +80,7 @@ impl ListenerConfig {
             handshake_timeout: Duration::from_secs(10),
             connect_timeout: Duration::from_secs(10),
             limits: ListenerLimits::default(),
+            broker_limits: None,
         }
     }
 }
@@ -99,6 +108,9 @@ pub enum StartError {
         /// What is wrong.
         source: TlsError,
     },
+    /// The store cannot be used.
+    #[error(transparent)]
+    Store(#[from] StoreError),
     /// Two listeners have one name, or there is no listener.
     #[error("{0}")]
     Setting(String),

@@ -7,9 +7,10 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use mio::{Poll, Waker};
-use signet_broker::{SharedDirectory as _, Stats};
+use signet_broker::{SharedDirectory as _, Stats, Totals};
 use signet_net::{Clock, KickTarget, ListenAddress, Registry, bind, unix_seconds};
 use signet_policy::Ruleset;
+use signet_store::{Store, StoreState, StoreStats};
 use signet_telemetry::{Handshakes, Held, Traffic};
 use signet_tls::{CurrentRevocations, ListenerTls, TlsListenerConfig};
 
@@ -19,6 +20,7 @@ use crate::gate::Total;
 use crate::listener::Listener;
 use crate::mailbox::{Mail, Mailbox};
 use crate::rate::{Rate, SharedBucket};
+use crate::restore::{self, Durable};
 use crate::shard::{Shard, WAKE};
 use crate::shared::{Admissions, LockedDirectory, Shared};
 use crate::{ServerConfig, StartError};
@@ -60,6 +62,8 @@ pub struct ServerHandle {
     addresses: Vec<(String, ListenAddress)>,
     stop: Stop,
     threads: Vec<JoinHandle<()>>,
+    /// Closed after the last shard has ended.
+    store: Option<Store>,
 }
 
 /// Starts the shards and listens. When this returns `Ok`, clients can connect.
@@ -86,6 +90,7 @@ pub fn start(config: ServerConfig, revocations: CurrentRevocations) -> Result<Se
         connects: SharedBucket::new(Rate::per_second(config.server_limits.connect_rate_total.into())),
         handshakes_per_shard: config.server_limits.handshakes_maximum.div_ceil(mailboxes.len().max(1)).max(1),
     };
+    let Durable { store, handles, image } = restore::open(config.store.as_ref(), &mailboxes)?;
     let shared = Arc::new(Shared {
         clock: Clock::start(),
         registry: Arc::new(Registry::new(revocations.clone())),
@@ -93,18 +98,24 @@ pub fn start(config: ServerConfig, revocations: CurrentRevocations) -> Result<Se
         mailboxes,
         listeners,
         limits: config.limits,
+        totals: Arc::new(Totals::new()),
         decode_limits: config.decode_limits,
         will_on_revoke: config.will_on_revoke,
         admissions,
         counters: Counters::new(),
+        on_store_failure: config.on_store_failure,
     });
     shared.registry.attach(shared.mailboxes.iter().map(kick_target).collect());
     let (acceptor, stop) = Acceptor::new(sockets, Arc::clone(&shared))?;
-    let mut handle = ServerHandle { shared: Arc::clone(&shared), revocations, addresses, stop, threads: Vec::new() };
+    let mut handle = ServerHandle { shared: Arc::clone(&shared), revocations, addresses, stop, threads: Vec::new(), store };
     // From here on an error drops the handle, which ends the threads that run already.
-    for (index, poll) in (0_u16..).zip(polls) {
+    let shard = |((index, poll), store)| {
         let seed = config.seed.wrapping_add(u64::from(index));
-        let shard = Shard::new(index, poll, Arc::clone(&shared), Arc::clone(&config.ruleset), seed);
+        Shard::new(index, poll, Arc::clone(&shared), store, Arc::clone(&config.ruleset), seed)
+    };
+    let mut shards: Vec<Shard> = (0_u16..).zip(polls).zip(handles).map(shard).collect();
+    restore::restore(image, &mut shards, &shared, &handle.revocations);
+    for (index, shard) in shards.into_iter().enumerate() {
         handle.threads.push(std::thread::Builder::new().name(format!("shard-{index}")).spawn(move || shard.run())?);
     }
     handle.threads.push(std::thread::Builder::new().name("accept".to_owned()).spawn(move || acceptor.run())?);
@@ -220,7 +231,18 @@ impl ServerHandle {
         })
     }
 
-    /// Stops accepting, tells every client (DISCONNECT 0x8B), waits up to `grace` until they are gone, then cuts the rest and ends the threads.
+    /// How the store is doing; `None` when everything is in memory.
+    pub fn store_state(&self) -> Option<StoreState> {
+        self.store.as_ref().map(Store::state)
+    }
+
+    /// Counters and levels of the store; `None` when everything is in memory.
+    pub fn store_stats(&self) -> Option<StoreStats> {
+        self.store.as_ref().map(Store::stats)
+    }
+
+    /// Stops accepting, tells every client (DISCONNECT 0x8B), waits up to `grace` until they are gone, then cuts the rest, ends the
+    /// threads, and closes the store when everything is in it.
     pub fn shutdown(mut self, grace: Duration) {
         self.end(grace);
     }
@@ -238,6 +260,9 @@ impl ServerHandle {
             if thread.join().is_err() {
                 tracing::error!("a thread of the server had panicked");
             }
+        }
+        if let Some(Err(error)) = self.store.take().map(Store::close) {
+            tracing::error!(target: "signet::store", "the store was not closed in order: {error}");
         }
     }
 }

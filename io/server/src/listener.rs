@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
+use signet_broker::Limits;
 use signet_identity::NamingRule;
 use signet_net::LinkId;
 use signet_policy::AdmissionRules;
@@ -24,6 +25,8 @@ pub(crate) struct Listener {
     /// `None`: plain TCP.
     tls: Option<ArcSwap<ListenerTls>>,
     pub(crate) limits: ListenerLimits,
+    /// `None`: those of the server.
+    pub(crate) broker_limits: Option<Arc<Limits>>,
     gate: Arc<Gate>,
     /// For its `connect_rate`. Its sockets share it.
     turns: Mutex<Option<Bucket>>,
@@ -48,6 +51,7 @@ impl Listener {
             naming: config.naming.clone(),
             tls,
             limits: config.limits.clone(),
+            broker_limits: config.broker_limits.clone(),
             turns: Mutex::new(Rate::per_second(config.limits.connect_rate.into()).map(Bucket::new)),
             gate: Arc::new(Gate::new(config.maximum_connections, config.limits.connections_per_address_maximum, Arc::clone(total))),
         })

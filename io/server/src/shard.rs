@@ -16,7 +16,7 @@ use std::time::Duration;
 use bytes::BytesMut;
 use foldhash::fast::RandomState;
 use mio::{Events, Interest, Poll, Token};
-use signet_broker::{Broker, ConnectionId, Context, Input, KickCause, Moment, Output, ShardId, WillRule};
+use signet_broker::{Broker, ConnectionId, Context, Input, KickCause, Moment, Output, ShardId, Ticket, WillRule};
 use signet_net::{Kick, LinkId};
 use signet_policy::Ruleset;
 use signet_store::StoreHandle;
@@ -25,7 +25,7 @@ use signet_tls::Check;
 use crate::counters::{self, Cause, ShardStats};
 use crate::link::{Accepted, Link, Phase};
 use crate::log;
-use crate::mailbox::Mail;
+use crate::mailbox::{Mail, Mailbox};
 use crate::pipe::Scratch;
 use crate::shared::Shared;
 use crate::store::ShardStore;
@@ -92,9 +92,10 @@ struct Buffers {
 }
 
 impl Shard {
-    pub(crate) fn new(index: u16, poll: Poll, shared: Arc<Shared>, ruleset: Arc<Ruleset>, seed: u64) -> Self {
+    /// A shard that is not running yet. Without a `store` it keeps everything in memory.
+    pub(crate) fn new(index: u16, poll: Poll, shared: Arc<Shared>, store: Option<StoreHandle>, ruleset: Arc<Ruleset>, seed: u64) -> Self {
         let by_shard = shared.mailboxes.iter().map(|_| Vec::new()).collect();
-        let broker = Broker::new(ShardId(index), shared.limits.clone(), Arc::clone(&ruleset), seed);
+        let broker = Broker::new(ShardId(index), Arc::clone(&shared.limits), Arc::clone(&shared.totals), Arc::clone(&ruleset), seed);
         Self {
             index,
             shared,
@@ -157,7 +158,7 @@ impl Shard {
             return Some(Duration::ZERO);
         }
         if !self.queues.ready.is_empty() || !self.queues.handshakes.is_empty() {
-            // Held back by another shard's full mailbox: it needs a moment, not a spinning neighbour.
+            // Held back by another shard's full mailbox, or by the disk: they need a moment, not a spinning neighbour.
             return Some(Duration::from_millis(u64::from(self.is_held_back())));
         }
         let broker = self.broker.next_deadline().map(Moment::as_millis);
@@ -242,9 +243,10 @@ impl Shard {
         }
     }
 
-    /// Whether another shard has so much unread mail that no more should be made.
+    /// Whether another shard has so much unread mail, or the disk so much to write, that no more should be made.
     fn is_held_back(&self) -> bool {
-        self.shared.mailboxes.iter().enumerate().any(|(index, mailbox)| index != usize::from(self.index) && mailbox.is_congested())
+        let is_congested = |(index, mailbox): (usize, &Arc<Mailbox>)| index != usize::from(self.index) && mailbox.is_congested();
+        self.store.is_congested() || self.shared.mailboxes.iter().enumerate().any(is_congested)
     }
 
     /// Gives the broker an input and carries out what it asks for.

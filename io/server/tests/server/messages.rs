@@ -65,8 +65,9 @@ fn two_shards_that_flood_each_other_lose_and_reorder_nothing() {
     const MESSAGES: usize = 400;
     let shards = 2;
     let rig = Rig::with(shards, |config| {
-        config.limits.queued_bytes_maximum = 1 << 30;
-        config.limits.queued_messages_maximum = 100_000;
+        let limits = Arc::make_mut(&mut config.limits);
+        limits.queued_bytes_maximum = 1 << 30;
+        limits.queued_messages_maximum = 100_000;
     });
     let text = "x".repeat(100_000);
     std::thread::scope(|scope| {

@@ -1,0 +1,75 @@
+//! From the store on disk to shards that know their sessions, before anybody can connect.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use signet_broker::{Image, SharedDirectory as _};
+use signet_identity::CertificateId;
+use signet_store::{Opened, Store, StoreConfig, StoreError, StoreHandle};
+use signet_tls::CurrentRevocations;
+
+use crate::mailbox::Mailbox;
+use crate::shard::Shard;
+use crate::shared::Shared;
+
+/// The store of a server, if it has one, with what was in it.
+pub(crate) struct Durable {
+    pub(crate) store: Option<Store>,
+    /// One for each shard.
+    pub(crate) handles: Vec<Option<StoreHandle>>,
+    pub(crate) image: Image,
+}
+
+/// Opens the store. Its writer wakes the shards through their mailboxes.
+pub(crate) fn open(config: Option<&StoreConfig>, mailboxes: &[Arc<Mailbox>]) -> Result<Durable, StoreError> {
+    let Some(config) = config else {
+        tracing::warn!(target: "signet::store", "no store: sessions and messages are kept in memory and end with the process");
+        return Ok(Durable { store: None, handles: mailboxes.iter().map(|_| None).collect(), image: Image::default() });
+    };
+    let begun = Instant::now();
+    let Opened { store, handles, image, cut } = Store::open(config, mailboxes.iter().map(waker).collect())?;
+    if let Some(cut) = cut {
+        tracing::warn!(
+            target: "signet::store",
+            file = %cut.file.display(),
+            offset = cut.offset,
+            bytes = cut.bytes,
+            "the end of the journal was not whole and is cut off: it was being written when the machine stopped, and nothing in it was acknowledged"
+        );
+    }
+    let stats = store.stats();
+    tracing::info!(
+        target: "signet::store",
+        sessions = image.sessions.len(),
+        messages = stats.messages,
+        retained = image.retained.len(),
+        bytes = stats.bytes_live,
+        milliseconds = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX),
+        "read the store"
+    );
+    Ok(Durable { store: Some(store), handles: handles.into_iter().map(Some).collect(), image })
+}
+
+fn waker(mailbox: &Arc<Mailbox>) -> Box<dyn Fn() + Send> {
+    let mailbox = Arc::clone(mailbox);
+    Box::new(move || mailbox.wake())
+}
+
+/// Gives every shard its part. The number of shards may be another than when it was stored.
+pub(crate) fn restore(image: Image, shards: &mut [Shard], shared: &Shared, revocations: &CurrentRevocations) {
+    let revoked = revoked(&image, revocations);
+    let first_free = image.first_free;
+    let (retained, parts) = image.split(u16::try_from(shards.len()).unwrap_or(u16::MAX));
+    shared.directory.write(|directory| directory.restore(retained, first_free));
+    for (shard, part) in shards.iter_mut().zip(parts) {
+        shard.restore(part, &revoked);
+    }
+}
+
+/// The certificates that sessions with a Will were opened with and that have been revoked since, or while nobody ran.
+fn revoked(image: &Image, revocations: &CurrentRevocations) -> Arc<[CertificateId]> {
+    let index = revocations.load();
+    let identities = image.sessions.iter().filter(|session| session.will.is_some()).filter_map(|session| session.client.identity());
+    let paths = identities.flat_map(|identity| identity.path().iter().copied());
+    paths.filter(|certificate| index.lookup(certificate).is_some()).collect()
+}

@@ -1,0 +1,66 @@
+//! A shard and its store: what waits for the disk goes out when the disk has it, and a store that is full, slow or lost changes what the shard does.
+
+use std::cmp::Reverse;
+use std::sync::Arc;
+
+use signet_broker::{Context, Input, Moment, ShardImage, Store as _, Ticket};
+use signet_identity::CertificateId;
+use signet_net::LinkId;
+
+use super::Shard;
+
+impl Shard {
+    /// Takes up what was stored for this shard, before anything else happens to it. `revoked` are certificates that sessions were opened with and
+    /// that have been revoked since. What follows from it waits until [`Self::run`]: by then all shards are restored.
+    pub(crate) fn restore(&mut self, image: ShardImage, revoked: &Arc<[CertificateId]>) {
+        self.now = self.shared.clock.milliseconds();
+        let mut context = Context {
+            now: Moment::from_millis(self.now),
+            directory: &self.shared.directory,
+            store: &mut self.store,
+            output: &mut self.outputs,
+        };
+        self.broker.restore(image, &mut context);
+        if !revoked.is_empty() {
+            let will = self.shared.will_on_revoke;
+            self.tell_broker(Input::Revoked { certificates: Arc::clone(revoked), will });
+        }
+    }
+
+    /// What the store has got done: looked at once a turn, after a wake-up by its writer at the latest.
+    pub(super) fn follow_store(&mut self) {
+        let durable = self.store.durable();
+        while let Some(Reverse((ticket, id))) = self.queues.awaiting.peek().copied() {
+            if ticket > durable {
+                break;
+            }
+            self.queues.awaiting.pop();
+            if let Some(link) = self.links.get_mut(&id) {
+                link.awaits = link.awaits.filter(|awaited| *awaited > ticket);
+                self.mark_dirty(id);
+            }
+        }
+        if self.store.has_room_again() {
+            self.apply(Input::StoreHasRoom);
+        }
+        if self.store.has_failed() {
+            (self.shared.on_store_failure)();
+        }
+    }
+
+    /// Notes that a connection can go on when a ticket is durable.
+    pub(super) fn await_disk(&mut self, id: LinkId, durable: Ticket) {
+        let Some(link) = self.links.get_mut(&id) else { return };
+        let Some(ticket) = link.outbox.waits_for(durable) else { return };
+        // Waiting for an earlier one already: then the rest is looked at.
+        if link.awaits.is_none_or(|awaited| ticket < awaited) {
+            link.awaits = Some(ticket);
+            self.queues.awaiting.push(Reverse((ticket, id)));
+        }
+    }
+
+    /// Gives the writer everything that was changed so far, ahead of anything that another shard may make of it.
+    pub(super) fn post_changes(&mut self) {
+        self.store.post();
+    }
+}
