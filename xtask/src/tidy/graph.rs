@@ -5,7 +5,7 @@ use super::Finding;
 use crate::tree::Tree;
 
 /// Crate folder → the crates of ours it depends on, exactly.
-const GRAPH: [(&str, &[&str]); 16] = [
+const GRAPH: [(&str, &[&str]); 17] = [
     ("pure/mqtt", &[]),
     ("pure/identity", &[]),
     ("pure/revocation", &["identity"]),
@@ -21,6 +21,7 @@ const GRAPH: [(&str, &[&str]); 16] = [
     ("io/server", &["mqtt", "broker", "identity", "revocation", "policy", "telemetry", "net", "store", "tls"]),
     ("io/admin", &["ca", "revocation", "identity", "ledger", "net", "tls"]),
     ("io/client", &["mqtt", "tls"]),
+    ("io/bridge", &["mqtt", "policy", "tls"]),
     (
         "app/signet",
         &["mqtt", "identity", "revocation", "policy", "ca", "broker", "telemetry", "tls", "net", "ledger", "server", "admin", "client"],
@@ -37,7 +38,7 @@ const NAMED_ONLY_IN: [(&str, &[&str], &str); 9] = [
     ("http-body-util", &["io/admin"], "HTTP has one home"),
     ("redb", &["io/ledger"], "the storage engine has one home"),
     ("tokio", &["io/admin", "app/signet"], "the data plane runs on its own shards, tokio is the control plane"),
-    ("mio", &["io/net", "io/server"], "sockets of the data plane are polled by the shards"),
+    ("mio", &["io/net", "io/server", "io/bridge"], "sockets of the data plane are polled by the shards and the bridges"),
 ];
 
 /// Crates that bring clocks, sockets or randomness: never under `pure/`.

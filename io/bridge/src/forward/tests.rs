@@ -1,0 +1,1 @@
+//! What becomes of packets, seen from both brokers.

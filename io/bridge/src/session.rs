@@ -1,0 +1,178 @@
+//! Two joined sessions until one of them ends.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use signet_mqtt::{Disconnect, Packet, ReasonCode};
+
+use crate::config::BridgeConfig;
+use crate::error::{End, Fault};
+use crate::forward::{Circumstances, Forwarder};
+use crate::hops::Hops;
+use crate::leg::Leg;
+use crate::opening::{Opened, state_message};
+use crate::side::Side;
+use crate::status::{Board, Dropped};
+use crate::topics::Topics;
+use crate::waiter::Waiter;
+
+/// Octets that may wait for one side before the other one is no longer read.
+const HIGH_WATER: usize = 1024 * 1024;
+
+/// Time for the last words when the bridge is told to stop.
+const FAREWELL: Duration = Duration::from_secs(1);
+
+/// How often messages that were not carried over are mentioned.
+const DROP_LOG_INTERVAL: Duration = Duration::from_secs(10);
+
+/// One connection at work.
+pub(crate) struct Session<'a> {
+    config: &'a BridgeConfig,
+    local: Side,
+    remote: Side,
+    forwarder: Forwarder,
+    takes_retained: bool,
+    drops: DropLog,
+}
+
+impl<'a> Session<'a> {
+    pub(crate) fn new(config: &'a BridgeConfig, topics: Arc<Topics>, board: Arc<Board>, hops: Hops, opened: Opened) -> Result<Self, Fault> {
+        let Opened { local, remote, local_connack, remote_connack, held, echoes } = opened;
+        let legs = (Leg::new(local.version(), &local_connack), Leg::new(remote.version(), &remote_connack));
+        let takes_retained = legs.1.takes_retained;
+        let drops = DropLog { logged: Instant::now(), seen: board.counters.dropped() };
+        let forwarder = Forwarder::new(topics, board, hops, echoes, legs.0, legs.1);
+        let mut session = Self { config, local, remote, forwarder, takes_retained, drops };
+        session.tell_state(true);
+        for (from, packet) in held {
+            session.forward(from, packet, false)?;
+        }
+        Ok(session)
+    }
+
+    /// Carries messages over until something ends it. Told to stop, it says good-bye first.
+    pub(crate) fn run(mut self, waiter: &mut Waiter) -> Fault {
+        let fault = loop {
+            if let Err(fault) = self.turn(waiter) {
+                break fault;
+            }
+        };
+        self.drops.log(&self.config.name, &self.forwarder.board, Duration::ZERO);
+        if matches!(fault, Fault::Stopped) {
+            self.say_goodbye(waiter);
+        }
+        // Otherwise nobody is told: the sockets close, and both brokers publish the Will, which says that the bridge is down.
+        fault
+    }
+
+    fn turn(&mut self, waiter: &mut Waiter) -> Result<(), Fault> {
+        let are_both_full = self.local.unsent() >= HIGH_WATER && self.remote.unsent() >= HIGH_WATER;
+        let reads = [End::Local, End::Remote].map(|end| self.is_read(end, are_both_full));
+        for (end, is_read) in [End::Local, End::Remote].into_iter().zip(reads) {
+            if is_read && self.side(end).readable {
+                self.take(end, are_both_full)?;
+            }
+        }
+        let now = Instant::now();
+        for (end, is_read) in [End::Local, End::Remote].into_iter().zip(reads) {
+            let side = self.side(end);
+            side.watch_over(now, is_read)?;
+            side.flush()?;
+        }
+        self.drops.log(&self.config.name, &self.forwarder.board, DROP_LOG_INTERVAL);
+        let are_both_full = self.local.unsent() >= HIGH_WATER && self.remote.unsent() >= HIGH_WATER;
+        let more = [End::Local, End::Remote].into_iter().any(|end| self.is_read(end, are_both_full) && self.side(end).readable);
+        let timeout = if more { Some(Duration::ZERO) } else { self.patience(now) };
+        waiter.wait(timeout, &mut [&mut self.local, &mut self.remote])
+    }
+
+    /// Whether what this side sends can be taken. One side at most is left unread: if both were, and both brokers did the same to us, all
+    /// four would wait for each other for ever.
+    fn is_read(&mut self, end: End, are_both_full: bool) -> bool {
+        are_both_full || self.side(end.other()).unsent() < HIGH_WATER
+    }
+
+    /// Reads once from one side.
+    fn take(&mut self, end: End, is_flooded: bool) -> Result<(), Fault> {
+        let outcome = self.side(end).read();
+        // What came before the end counts.
+        while let Some(packet) = self.side(end).packet()? {
+            self.forward(end, packet, is_flooded)?;
+        }
+        outcome
+    }
+
+    fn forward(&mut self, from: End, packet: Packet, is_flooded: bool) -> Result<(), Fault> {
+        let outcome = self.forwarder.packet(from, packet, Circumstances { now: Instant::now(), is_flooded });
+        let mut sends = std::mem::take(&mut self.forwarder.sends);
+        for (to, packet) in sends.drain(..) {
+            self.side(to).queue(&packet);
+        }
+        self.forwarder.sends = sends;
+        outcome
+    }
+
+    fn patience(&self, now: Instant) -> Option<Duration> {
+        [self.local.patience(now), self.remote.patience(now)].into_iter().flatten().min()
+    }
+
+    fn tell_state(&mut self, is_connected: bool) {
+        let Some(notification) = &self.config.notification else { return };
+        if notification.is_local {
+            self.local.queue(&state_message(notification, is_connected, true));
+        }
+        if notification.is_remote {
+            self.remote.queue(&state_message(notification, is_connected, self.takes_retained));
+        }
+    }
+
+    fn say_goodbye(&mut self, waiter: &mut Waiter) {
+        self.tell_state(false);
+        let disconnect = Packet::Disconnect(Box::new(Disconnect::new(ReasonCode::Success)));
+        self.local.queue(&disconnect);
+        self.remote.queue(&disconnect);
+        let deadline = Instant::now() + FAREWELL;
+        loop {
+            let is_written = |side: &mut Side| side.flush().unwrap_or(true);
+            let (local, remote) = (is_written(&mut self.local), is_written(&mut self.remote));
+            let left = deadline.saturating_duration_since(Instant::now());
+            if (local && remote) || left.is_zero() || waiter.sleep(Some(left), &mut [&mut self.local, &mut self.remote]).is_err() {
+                break;
+            }
+        }
+        self.local.stream().close();
+        self.remote.stream().close();
+    }
+
+    fn side(&mut self, end: End) -> &mut Side {
+        match end {
+            End::Local => &mut self.local,
+            End::Remote => &mut self.remote,
+        }
+    }
+}
+
+/// What was said about messages that were not carried over.
+struct DropLog {
+    logged: Instant,
+    seen: Dropped,
+}
+
+impl DropLog {
+    fn log(&mut self, name: &str, board: &Board, interval: Duration) {
+        let dropped = board.counters.dropped();
+        if dropped == self.seen || self.logged.elapsed() < interval {
+            return;
+        }
+        tracing::warn!(
+            bridge = name,
+            unmapped = dropped.unmapped - self.seen.unmapped,
+            loops = dropped.loops - self.seen.loops,
+            too_large = dropped.too_large - self.seen.too_large,
+            refused = dropped.refused - self.seen.refused,
+            slow = dropped.slow - self.seen.slow,
+            "messages were not carried over"
+        );
+        *self = Self { logged: Instant::now(), seen: dropped };
+    }
+}
