@@ -9,6 +9,8 @@ mod material;
 mod problem;
 mod resolved;
 mod section;
+mod store;
+mod telemetry;
 
 use std::io::ErrorKind;
 use std::path::Path;

@@ -17,6 +17,10 @@ pub(crate) enum Exit {
     Exists,
     /// Another broker runs on the same data directory.
     Busy,
+    /// The disk failed under the running broker: what was acknowledged before is safe, nothing was acknowledged after.
+    StoreFailed,
+    /// The store on disk is damaged, and was left as it is.
+    StoreDamaged,
 }
 
 /// The table for `--help`. Code 2 belongs to the flag parser.
@@ -28,7 +32,9 @@ Exit codes:
   3  the configuration has problems; every one of them was printed
   4  there is no such device or certificate
   5  it exists already and was left alone (see --force)
-  6  another signet runs on the same data directory";
+  6  another signet runs on the same data directory
+  7  the store failed: the disk did not take what had to be durable; nothing was acknowledged after it
+  8  the store is damaged and was left as it is; signet store check says where";
 
 impl Exit {
     /// The number.
@@ -40,6 +46,8 @@ impl Exit {
             Self::NotFound => 4,
             Self::Exists => 5,
             Self::Busy => 6,
+            Self::StoreFailed => 7,
+            Self::StoreDamaged => 8,
         }
     }
 }
@@ -56,7 +64,17 @@ mod tests {
 
     #[test]
     fn the_help_table_lists_every_code_once() {
-        for exit in [Exit::Done, Exit::Failed, Exit::Configuration, Exit::NotFound, Exit::Exists, Exit::Busy] {
+        let all = [
+            Exit::Done,
+            Exit::Failed,
+            Exit::Configuration,
+            Exit::NotFound,
+            Exit::Exists,
+            Exit::Busy,
+            Exit::StoreFailed,
+            Exit::StoreDamaged,
+        ];
+        for exit in all {
             assert_eq!(TABLE.matches(&format!("\n  {}  ", exit.code())).count(), 1, "{exit:?}");
         }
     }

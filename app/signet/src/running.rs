@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use signet_admin::api::{Connection, Listening, Problem, ProblemKind, ReloadReport, Status};
 use signet_admin::{Administration, Control, Live};
-use signet_broker::WillRule;
+use signet_broker::{Limits, WillRule};
 use signet_identity::CertificateId;
 use signet_net::{KickCause, unix_seconds};
 use signet_policy::Ruleset;
 use signet_revocation::Reason;
-use signet_server::{ServerConfig, ServerHandle, StartError};
+use signet_server::{ListenerConfig, ServerConfig, ServerHandle, StartError, StoreState};
 
 use crate::ca_files;
 use crate::config::{self, Config, ConfigError};
@@ -41,27 +41,34 @@ struct State {
     rules_version: u64,
     /// Ticks to let pass after a CRL failed.
     crl_pause: u32,
+    store_was_full: bool,
 }
 
 impl Running {
-    /// Starts the data plane. CRL files are in force before the first client can connect.
+    /// Starts the data plane. CRL files are in force before the first client can connect. `on_store_failure` is called from another thread, once
+    /// or more often, when nothing can be made durable any more.
     pub(crate) fn start(
         config: Config,
         administration: Arc<Administration>,
         live_index: signet_tls::CurrentRevocations,
         mut crl_files: CrlFiles,
+        on_store_failure: Arc<dyn Fn() + Send + Sync>,
     ) -> Result<Self, StartError> {
         let events = crl_files.poll(&live_index, unix_seconds());
-        let server = signet_server::start(server_config(&config), live_index.clone())?;
+        let server = signet_server::start(server_config(&config, on_store_failure), live_index.clone())?;
         let live = Live { revocations: live_index, registry: server.registry() };
         administration.attach(live.clone());
-        let listening = server.local_addrs().into_iter().map(|(name, address)| Listening { name, transport: "tcp".to_owned(), address: address.to_string() }).collect();
+        let listening = server
+            .local_addrs()
+            .into_iter()
+            .map(|(name, address)| Listening { name, transport: "tcp".to_owned(), address: address.to_string() })
+            .collect();
         let running = Self {
             started_at: unix_seconds(),
             live,
             administration,
             listening,
-            state: Mutex::new(State { server: Some(server), crl_files, rules_version: 0, crl_pause: 0 }),
+            state: Mutex::new(State { server: Some(server), crl_files, rules_version: 0, crl_pause: 0, store_was_full: false }),
             started_with: config,
         };
         running.act_on(events);
@@ -73,8 +80,9 @@ impl Running {
         &self.listening
     }
 
-    /// What every second brings: changed CRL files, and our own CRL when it is due.
+    /// What every second brings: a full disk, changed CRL files, and our own CRL when it is due.
     pub(crate) fn tick(&self) {
+        self.watch_store();
         let events = self.state().crl_files.poll(&self.live.revocations, unix_seconds());
         self.act_on(events);
         let pause = self.state().crl_pause;
@@ -89,6 +97,33 @@ impl Running {
                 tracing::error!("cannot sign the next CRL, trying again in {CRL_RETRY_TICKS} s: {problem}");
                 self.state().crl_pause = CRL_RETRY_TICKS;
             }
+        }
+    }
+
+    /// Why the store has failed; `None` while it has not.
+    pub(crate) fn store_failure(&self) -> Option<String> {
+        match self.state().server.as_ref()?.store_state()? {
+            StoreState::Failed { message } => Some(message),
+            StoreState::Ready | StoreState::Full { .. } => None,
+        }
+    }
+
+    /// Says once that the disk is full, and once that it no longer is.
+    fn watch_store(&self) {
+        let mut state = self.state();
+        let Some(store) = state.server.as_ref().and_then(ServerHandle::store_state) else { return };
+        let is_full = matches!(store, StoreState::Full { .. });
+        if std::mem::replace(&mut state.store_was_full, is_full) == is_full {
+            return;
+        }
+        match store {
+            StoreState::Full { why } => tracing::error!(
+                target: "signet::store",
+                "the store is full: {why}; messages with QoS 1 and 2 for kept sessions are refused, and new sessions, subscriptions and retained \
+                 messages, until there is room; deliveries go on"
+            ),
+            StoreState::Ready => tracing::info!(target: "signet::store", "the store has room again"),
+            StoreState::Failed { .. } => {}
         }
     }
 
@@ -227,20 +262,34 @@ fn connection(info: signet_net::ConnectionInfo) -> Connection {
     }
 }
 
-fn server_config(config: &Config) -> ServerConfig {
+fn server_config(config: &Config, on_store_failure: Arc<dyn Fn() + Send + Sync>) -> ServerConfig {
     let mut seed = [0; 8];
     // Only spreads load and makes assigned identifiers: a process that can get no randomness fails its first handshake anyway.
     let _ = aws_lc_rs::rand::fill(&mut seed);
+    let limits = Limits { durability: config.store.durability(), ..config.limits.broker.clone() };
     ServerConfig {
         shards: config.shards,
-        listeners: config.listeners.iter().map(config::Listener::config).collect(),
-        limits: config.limits.broker.clone(),
+        listeners: config.listeners.iter().map(|listener| listener_config(listener, &limits)).collect(),
+        limits: Arc::new(limits),
         decode_limits: config.limits.decode,
         server_limits: config.limits.server.clone(),
         ruleset: Arc::new(ruleset(config)),
         will_on_revoke: if config.publish_will_on_revoke { WillRule::Publish } else { WillRule::Drop },
+        store: config.store.enabled.then(|| config.store.place(&config.data_dir)),
+        on_store_failure,
         seed: u64::from_le_bytes(seed),
     }
+}
+
+/// A listener that says how durable messages are takes the place of `[store]`; single topics still go first.
+fn listener_config(listener: &config::Listener, limits: &Limits) -> ListenerConfig {
+    let mut listening = listener.config();
+    if let Some(durability) = listener.durability {
+        let base = listening.broker_limits.as_deref().unwrap_or(limits);
+        let durability = limits.durability.with_default(durability);
+        listening.broker_limits = Some(Arc::new(Limits { durability, ..base.clone() }));
+    }
+    listening
 }
 
 fn counted(count: usize, what: &str) -> String {
@@ -264,6 +313,8 @@ fn needs_restart(old: &Config, new: &Config) -> Vec<String> {
     compare("[log]", (old.log_level, old.log_json) == (new.log_level, new.log_json));
     compare("[admin] `socket`", old.admin_socket == new.admin_socket);
     compare("[limits]", old.limits == new.limits);
+    compare("[metrics] and `sys_interval`", old.telemetry == new.telemetry);
+    compare("[store]", old.store == new.store);
     compare("[revocation] `will`", old.publish_will_on_revoke == new.publish_will_on_revoke);
     for listener in &new.listeners {
         match old.listeners.iter().find(|known| known.name == listener.name) {

@@ -9,7 +9,7 @@ use signet_net::{ListenError, unix_seconds};
 use signet_server::StartError;
 use signet_tls::CurrentRevocations;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio::time::MissedTickBehavior;
 
 use crate::config::{self, Config};
@@ -69,7 +69,14 @@ async fn run_until_signal(
     let socket = AdminSocket::bind(&config.admin_socket).map_err(|error| Failure::new(error.to_string()))?;
     let crl_files = CrlFiles::of(&config).map_err(Failure::new)?;
     let greeting = greeting(&config, &administration);
-    let running = Arc::new(Running::start(config, Arc::clone(&administration), revocations, crl_files).map_err(start_failed)?);
+    let failed = Arc::new(Notify::new());
+    let on_store_failure = {
+        let failed = Arc::clone(&failed);
+        // Remembered when nobody waits at the moment.
+        Arc::new(move || failed.notify_one())
+    };
+    let running = Running::start(config, Arc::clone(&administration), revocations, crl_files, on_store_failure);
+    let running = Arc::new(running.map_err(start_failed)?);
     for place in running.listening() {
         tracing::info!(listener = place.name, address = %place.address, "listening");
     }
@@ -90,6 +97,7 @@ async fn run_until_signal(
                 log.report_lost();
                 in_background(move || running.tick()).await;
             }
+            () = failed.notified() => return Err(store_failed(running).await),
             _ = terminate.recv() => break,
             _ = interrupt.recv() => break,
         }
@@ -101,6 +109,17 @@ async fn run_until_signal(
     drop(tokio::time::timeout(GRACE, admin).await);
     tracing::info!("stopped");
     Ok(())
+}
+
+/// Ends a broker whose store has failed. An `fsync` that failed is never tried again: the system may have thrown away what it did not write, and
+/// would report success the second time. Clients are told and will come back with what was not acknowledged.
+async fn store_failed(running: Arc<Running>) -> Failure {
+    let why = running.store_failure().unwrap_or_else(|| "the reason is not known".to_owned());
+    tracing::error!(target: "signet::store", "the store failed, stopping at once: {why}");
+    in_background(move || running.shutdown(Duration::ZERO)).await;
+    Failure::new(format!("the store failed: {why}; nothing was acknowledged after it"))
+        .exit(Exit::StoreFailed)
+        .hint("look at the disk (`dmesg`, SMART) and start again: what was acknowledged before is there, and checked at the start")
 }
 
 /// Others who can read a key can be the server, or issue certificates.

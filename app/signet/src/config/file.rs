@@ -4,8 +4,10 @@ use std::time::Duration;
 
 use toml::de::DeTable;
 
+use super::limits::Limits;
 use super::problem::Problems;
 use super::section::{At, Section};
+use super::telemetry::Telemetry;
 
 const DAY: Duration = Duration::from_secs(86_400);
 const YEARS: Duration = Duration::from_secs(100 * 365 * 86_400);
@@ -18,10 +20,12 @@ pub(crate) struct File {
     pub(crate) log: Log,
     pub(crate) admin_socket: Option<At<String>>,
     pub(crate) ca: Ca,
-    pub(crate) limits: super::limits::Limits,
+    pub(crate) limits: Limits,
     pub(crate) listeners: Vec<Listener>,
     pub(crate) access: Vec<Access>,
     pub(crate) publish_will: Option<At<bool>>,
+    pub(crate) store: super::store::Store,
+    pub(crate) telemetry: Telemetry,
 }
 
 /// `[log]`
@@ -76,6 +80,8 @@ pub(crate) struct Listener {
     pub(crate) identity: ListenerIdentity,
     pub(crate) maximum_connections: Option<At<u64>>,
     pub(crate) connect_timeout: Option<At<Duration>>,
+    pub(crate) durability: Option<At<signet_broker::Durability>>,
+    pub(crate) limits: Limits,
 }
 
 /// The TLS keys of a listener.
@@ -140,6 +146,7 @@ impl File {
             return Self::default();
         }
         let top = Section::new("the top level", table.get_ref(), 0..0, problems);
+        let limits = top.section("limits").map(Limits::read).unwrap_or_default();
         let file = Self {
             data_dir: top.string("data_dir"),
             shards: top.number("shards", 1, 256),
@@ -150,14 +157,16 @@ impl File {
                 socket
             }),
             ca: top.section("ca").map(Ca::read).unwrap_or_default(),
-            limits: top.section("limits").map(super::limits::Limits::read).unwrap_or_default(),
-            listeners: top.sections("listener").into_iter().map(Listener::read).collect(),
+            listeners: top.sections("listener").into_iter().map(|section| Listener::read(section, &limits)).collect(),
+            limits,
+            telemetry: Telemetry::read(&top, problems),
             access: top.sections("access").into_iter().map(Access::read).collect(),
             publish_will: top.section("revocation").and_then(|section| {
                 let will = section.choice("will", &[("publish", true), ("drop", false)]);
                 section.finish();
                 will
             }),
+            store: top.section("store").map(|section| super::store::Store::read(section, problems)).unwrap_or_default(),
         };
         top.finish();
         file
@@ -198,8 +207,10 @@ impl Ca {
 }
 
 impl Listener {
-    fn read(section: Section<'_>) -> Self {
+    fn read(section: Section<'_>, limits: &Limits) -> Self {
+        let own = section.section("limits").map(|section| Limits::read_listener(section, limits));
         let listener = Self {
+            limits: own.unwrap_or_else(|| limits.clone()),
             header: Header::of(&section),
             name: section.string("name"),
             bind: section.strings("bind"),
@@ -214,6 +225,7 @@ impl Listener {
             },
             maximum_connections: section.number("maximum_connections", 1, 10_000_000),
             connect_timeout: section.duration("connect_timeout", Duration::from_secs(1), Duration::from_secs(300)),
+            durability: section.choice("durability", &super::store::DURABILITY),
         };
         section.finish();
         listener

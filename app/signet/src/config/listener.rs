@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use signet_broker::Durability;
 use signet_identity::{ClientIdentifierBinding, NamingRule, Template, TemplateError, TemplateField};
 use signet_net::ListenAddress;
 use signet_policy::AdmissionRules;
@@ -11,6 +12,7 @@ use signet_server::{ListenerConfig, TransportConfig};
 use signet_tls::{MinimumVersion, TlsListenerConfig};
 
 use super::file::{self, ClientCertificate, Header, ListenerIdentity, ListenerTls, Transport};
+use super::limits::Limits;
 use super::problem::Problems;
 use super::section::At;
 
@@ -26,6 +28,9 @@ pub(crate) struct Listener {
     maximum_connections: usize,
     handshake_timeout: Duration,
     connect_timeout: Duration,
+    /// For messages that come this way; `None`: what `[store]` says.
+    pub(crate) durability: Option<Durability>,
+    limits: Limits,
 }
 
 /// The TLS side of a listener, every file with the place in the configuration that names it.
@@ -95,6 +100,8 @@ impl Listener {
             maximum_connections: written.maximum_connections.map_or(10_000, |at| usize::try_from(at.value).unwrap_or(usize::MAX)),
             handshake_timeout,
             connect_timeout: written.connect_timeout.map_or(Duration::from_secs(10), |at| at.value),
+            durability: written.durability.map(|at| at.value),
+            limits: written.limits,
         })
     }
 
@@ -111,16 +118,16 @@ impl Listener {
         config.maximum_connections = self.maximum_connections;
         config.handshake_timeout = self.handshake_timeout;
         config.connect_timeout = self.connect_timeout;
+        config.limits = self.limits.listener.clone();
         config
     }
 
     /// What a running listener cannot change: everything but what [`Tls::config`] holds.
     pub(crate) fn fixed_part(&self) -> String {
         let tls = self.tls.is_some();
-        format!(
-            "{:?} {tls} {:?} {:?} {} {:?} {:?}",
-            self.bind, self.admission, self.naming, self.maximum_connections, self.handshake_timeout, self.connect_timeout
-        )
+        let times = (self.handshake_timeout, self.connect_timeout);
+        let limits = (self.maximum_connections, &self.limits, self.durability);
+        format!("{:?} {tls} {:?} {:?} {times:?} {limits:?}", self.bind, self.admission, self.naming)
     }
 }
 

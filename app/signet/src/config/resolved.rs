@@ -13,6 +13,8 @@ use super::limits::Limits;
 use super::listener::Listener;
 use super::problem::{Problems, suggestion};
 use super::section::At;
+use super::store::Store;
+use super::telemetry::Telemetry;
 
 /// A whole configuration.
 #[derive(Debug, Clone)]
@@ -27,11 +29,13 @@ pub(crate) struct Config {
     pub(crate) admin_socket: PathBuf,
     pub(crate) ca: CaConfig,
     pub(crate) limits: Limits,
+    pub(crate) telemetry: Telemetry,
     pub(crate) listeners: Vec<Listener>,
     /// Empty when no rule was written: then everything is allowed to whoever may connect.
     pub(crate) rules: Vec<Rule>,
     /// Whether a revocation publishes the will of the sessions it ends.
     pub(crate) publish_will_on_revoke: bool,
+    pub(crate) store: Store,
 }
 
 /// Our own CA.
@@ -77,9 +81,11 @@ impl Config {
             },
             data_dir,
             limits: file.limits,
+            telemetry: file.telemetry,
             listeners,
             rules: file.access.into_iter().enumerate().filter_map(|(index, access)| rule(index, access, problems)).collect(),
             publish_will_on_revoke: file.publish_will.is_none_or(|at| at.value),
+            store: file.store,
         }
     }
 }
