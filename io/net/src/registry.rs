@@ -47,6 +47,11 @@ pub enum Transport {
 }
 
 impl Transport {
+    /// Whether TLS ends here.
+    pub fn is_encrypted(self) -> bool {
+        matches!(self, Self::Tls | Self::SecureWebSocket)
+    }
+
     /// The name that configuration and log use.
     pub fn name(self) -> &'static str {
         match self {

@@ -140,9 +140,15 @@ impl Acceptor {
     fn deal(&mut self, index: usize, socket: Socket, address: PeerAddress) {
         let at = self.shared.clock.milliseconds();
         let Some(from) = self.sockets.get_mut(index) else { return };
+        if let Some(Err(refusal)) = from.listener.proxy().map(|proxy| proxy.check_source(&address)) {
+            self.shared.counters.refuse(Cause::Check(refusal.check));
+            return refusal.log(&from.listener.name, address);
+        }
+        // Behind a proxy all have one address, which is nobody's in particular.
+        let origin = if from.listener.proxy().is_some() { None } else { origin(&address) };
         let id = self.shared.registry.next_link();
         let shard = u16::try_from(self.next_shard).unwrap_or(u16::MAX);
-        let (place, displaced) = match from.listener.admit(origin(&address), id, shard) {
+        let (place, displaced) = match from.listener.admit(origin, id, shard) {
             Ok(admitted) => admitted,
             Err(full) => {
                 self.shared.counters.refuse(Cause::Full(full));

@@ -6,10 +6,11 @@ use std::time::Duration;
 use signet_broker::{Limits, WillRule};
 use signet_identity::NamingRule;
 use signet_mqtt::DecodeLimits;
-use signet_net::{ListenAddress, ListenError};
+use signet_net::websocket::UpgradeRules;
+use signet_net::{ListenAddress, ListenError, ProxyVersions, Source};
 use signet_policy::{AdmissionRules, Ruleset};
 use signet_store::{StoreConfig, StoreError};
-use signet_tls::{TlsError, TlsListenerConfig};
+use signet_tls::{ForwardedIdentityConfig, TlsError, TlsListenerConfig};
 
 use crate::{ListenerLimits, ServerLimits};
 
@@ -48,17 +49,21 @@ pub struct ListenerConfig {
     pub bind: Vec<ListenAddress>,
     /// Permissions of unix sockets, as in `chmod`; connecting takes the right to write.
     pub unix_mode: u32,
-    /// Plain TCP or TLS.
+    /// With or without TLS.
     pub transport: TransportConfig,
+    /// MQTT in WebSocket, by these rules.
+    pub websocket: Option<UpgradeRules>,
+    /// Every connection comes from a proxy and begins with a PROXY header.
+    pub proxy_protocol: Option<ProxyConfig>,
     /// Who is let in, and under which username and Client Identifier.
     pub admission: AdmissionRules,
     /// Which field of a certificate is the device's name.
     pub naming: NamingRule,
     /// Connections at the same time; what comes beyond is closed at once, or displaces one that has not sent its CONNECT.
     pub maximum_connections: usize,
-    /// From accept to the end of the TLS handshake.
+    /// From accept until MQTT can be spoken: PROXY header, TLS handshake and WebSocket upgrade together.
     pub handshake_timeout: Duration,
-    /// From the end of the handshake (or accept, without TLS) to a complete CONNECT packet.
+    /// From there (or accept, where MQTT can be spoken at once) to a complete CONNECT packet.
     pub connect_timeout: Duration,
     /// Its other bounds.
     pub limits: ListenerLimits,
@@ -74,6 +79,8 @@ impl ListenerConfig {
             bind,
             unix_mode: 0o660,
             transport,
+            websocket: None,
+            proxy_protocol: None,
             admission,
             naming: NamingRule::default(),
             maximum_connections: 10_000,
@@ -83,6 +90,17 @@ impl ListenerConfig {
             broker_limits: None,
         }
     }
+}
+
+/// Proxies in front of a listener.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProxyConfig {
+    /// Which versions of the header are taken.
+    pub versions: ProxyVersions,
+    /// Who may send one. Not empty; everybody else is refused at once.
+    pub trusted: Vec<Source>,
+    /// What a certificate counts that a proxy has verified. Without meaning where TLS comes through the proxy.
+    pub identity: ForwardedIdentityConfig,
 }
 
 /// How a listener's connections carry MQTT.

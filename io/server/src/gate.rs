@@ -108,7 +108,7 @@ impl Gate {
     /// A place for one more connection, dealt to `shard`, and who has to go for it.
     pub(crate) fn admit(self: &Arc<Self>, origin: Origin, link: LinkId, shard: u16) -> Result<(Pass, Option<Displaced>), Full> {
         let mut state = self.state();
-        if state.origins.get(&origin).is_some_and(|share| share.live >= self.per_origin) {
+        if origin.is_some() && state.origins.get(&origin).is_some_and(|share| share.live >= self.per_origin) {
             return Err(Full::Address);
         }
         let full = if state.live >= self.maximum {
@@ -177,7 +177,7 @@ impl Pass {
     /// A trusted proxy said whose connection this is.
     pub(crate) fn readdress(&mut self, origin: Origin) -> Result<(), Full> {
         let mut state = self.gate.state();
-        if state.origins.get(&origin).is_some_and(|share| share.live >= self.gate.per_origin) {
+        if origin.is_some() && state.origins.get(&origin).is_some_and(|share| share.live >= self.gate.per_origin) {
             return Err(Full::Address);
         }
         let mut shard = None;

@@ -24,15 +24,16 @@ mod log;
 mod mailbox;
 mod outbox;
 mod pipe;
+mod proxy;
 mod rate;
-mod shard;
 mod restore;
+mod shard;
 mod shared;
-mod store;
 mod socket;
+mod store;
 
 pub use bounds::{ListenerLimits, ServerLimits};
-pub use config::{ListenerConfig, ServerConfig, StartError, TransportConfig};
+pub use config::{ListenerConfig, ProxyConfig, ServerConfig, StartError, TransportConfig};
 pub use signet_store::{StoreConfig, StoreError, StoreState, StoreStats};
 
 pub use handle::{ServerHandle, ServerStats, start};

@@ -25,7 +25,7 @@ pub(crate) struct Accepted {
 /// How far a connection is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Phase {
-    /// TLS is being negotiated.
+    /// What lies below MQTT is being opened: a PROXY header, TLS, WebSocket.
     Handshake,
     /// Nothing but CONNECT may come.
     ExpectConnect,
@@ -52,7 +52,7 @@ pub(crate) struct Link {
     pub(crate) place: Place,
     pub(crate) pipe: Pipe,
     pub(crate) phase: Phase,
-    /// Known when the handshake is complete.
+    /// Known when TLS is complete, or when a trusted proxy has said it.
     pub(crate) peer: Option<Peer>,
     /// Known from CONNECT.
     pub(crate) version: ProtocolVersion,
@@ -80,7 +80,7 @@ impl Link {
     }
 
     pub(crate) fn transport(&self) -> Transport {
-        if self.pipe.is_tls() { Transport::Tls } else { Transport::Tcp }
+        self.pipe.transport()
     }
 
     /// Whether so much waits to be written that nothing should be read.

@@ -9,9 +9,12 @@ use signet_identity::NamingRule;
 use signet_net::LinkId;
 use signet_policy::AdmissionRules;
 use signet_revocation::StalePolicy;
-use signet_tls::{CurrentRevocations, ListenerTls, TlsListenerConfig};
+use signet_net::websocket::{UpgradeRules, WebSocket};
+use signet_tls::{CurrentRevocations, ListenerTls, TlsConnection, TlsError, TlsListenerConfig};
 
 use crate::gate::{Displaced, Full, Gate, Origin, Pass, Total};
+use crate::pipe::Layers;
+use crate::proxy::ProxyRules;
 use crate::rate::{Bucket, Rate};
 use crate::{ListenerConfig, ListenerLimits, StartError, TransportConfig};
 
@@ -24,6 +27,9 @@ pub(crate) struct Listener {
     naming: NamingRule,
     /// `None`: plain TCP.
     tls: Option<ArcSwap<ListenerTls>>,
+    websocket: Option<Arc<UpgradeRules>>,
+    /// Somebody else's connections come through proxies.
+    proxy: Option<ProxyRules>,
     pub(crate) limits: ListenerLimits,
     /// `None`: those of the server.
     pub(crate) broker_limits: Option<Arc<Limits>>,
@@ -43,6 +49,8 @@ impl Listener {
                 Some(ArcSwap::new(loaded))
             }
         };
+        let proxy =
+            ProxyRules::load(config, revocations).map_err(|source| StartError::Tls { listener: config.name.clone(), source })?;
         Ok(Self {
             name: config.name.as_str().into(),
             admission: config.admission.clone(),
@@ -50,6 +58,8 @@ impl Listener {
             connect_timeout: config.connect_timeout,
             naming: config.naming.clone(),
             tls,
+            websocket: config.websocket.clone().map(Arc::new),
+            proxy,
             limits: config.limits.clone(),
             broker_limits: config.broker_limits.clone(),
             turns: Mutex::new(Rate::per_second(config.limits.connect_rate.into()).map(Bucket::new)),
@@ -57,14 +67,33 @@ impl Listener {
         })
     }
 
-    /// The TLS for a connection accepted now; `None` for plain TCP.
-    pub(crate) fn tls(&self) -> Option<Arc<ListenerTls>> {
-        self.tls.as_ref().map(ArcSwap::load_full)
+    /// What lies between socket and MQTT of a connection accepted now.
+    pub(crate) fn layers(&self) -> Result<Layers, TlsError> {
+        let tls = self.tls.as_ref().map(|tls| TlsConnection::new(tls.load_full())).transpose()?;
+        Ok(Layers {
+            proxy: self.proxy.as_ref().map(|rules| Box::new(rules.receiver())),
+            tls: tls.map(Box::new),
+            websocket: self.websocket.as_ref().map(|rules| Box::new(WebSocket::new(Arc::clone(rules)))),
+        })
+    }
+
+    /// Whether something has to happen before MQTT can be spoken.
+    pub(crate) fn opens_in_steps(&self) -> bool {
+        self.tls.is_some() || self.websocket.is_some() || self.proxy.is_some()
+    }
+
+    /// The rules about proxies, where there are any.
+    pub(crate) fn proxy(&self) -> Option<&ProxyRules> {
+        self.proxy.as_ref()
     }
 
     /// What to do about revocation lists past their `nextUpdate`.
     pub(crate) fn stale_policy(&self) -> StalePolicy {
-        self.tls.as_ref().map_or_else(StalePolicy::default, |tls| tls.load().stale_policy())
+        match (&self.tls, &self.proxy) {
+            (Some(tls), _) => tls.load().stale_policy(),
+            (None, Some(proxy)) => proxy.identity.stale_policy(),
+            (None, None) => StalePolicy::default(),
+        }
     }
 
     /// Reads other TLS files for this listener and checks them; nothing changes before [`Self::install`].
@@ -122,5 +151,10 @@ impl Place {
 
     pub(crate) fn pass(&self) -> &Pass {
         &self.pass
+    }
+
+    /// A trusted proxy said whose connection this is.
+    pub(crate) fn readdress(&mut self, origin: Origin) -> Result<(), Full> {
+        self.pass.readdress(origin)
     }
 }

@@ -1,10 +1,13 @@
-//! One socket with or without TLS, as plaintext in and plaintext out.
+//! One socket and what lies between it and MQTT: a PROXY header at the start, TLS, WebSocket. Plaintext in and plaintext out.
 
 use std::io::{self, ErrorKind, Read, Write};
 
 use signet_identity::Peer;
-use signet_tls::{TlsConnection, TlsFailure};
+use signet_net::websocket::{CloseCode, WebSocket, WebSocketError};
+use signet_net::{ProxyHeader, Transport, is_proxy_header};
+use signet_tls::{Check, Refusal, TlsConnection};
 
+use crate::proxy::ProxyReceiver;
 use crate::socket::Socket;
 
 /// Buffers that the connections of a shard take turns with.
@@ -13,55 +16,105 @@ pub(crate) struct Scratch {
     read: Vec<u8>,
     /// What the socket is to get.
     wire: Vec<u8>,
+    /// Frames of WebSocket on their way in, out of TLS.
+    frames_in: Vec<u8>,
+    /// Frames of WebSocket on their way out, into TLS.
+    frames_out: Vec<u8>,
 }
 
 impl Scratch {
     pub(crate) fn new() -> Self {
-        Self { read: vec![0; 64 * 1024], wire: Vec::with_capacity(64 * 1024) }
+        Self {
+            read: vec![0; 64 * 1024],
+            wire: Vec::with_capacity(64 * 1024),
+            frames_in: Vec::new(),
+            frames_out: Vec::new(),
+        }
     }
+}
+
+/// What reading once brought besides plaintext.
+#[derive(Debug, Default)]
+pub(crate) struct Opening {
+    /// The PROXY header, once.
+    pub(crate) proxied: Option<ProxyHeader>,
+    /// Who TLS says it is, once.
+    pub(crate) peer: Option<Peer>,
 }
 
 /// What reading once brought.
 #[derive(Debug)]
 pub(crate) enum ReadOutcome {
-    /// So many octets from the socket; the plaintext was appended. The peer, when this completed its handshake.
-    Data(usize, Option<Peer>),
+    /// So many octets from the socket; the plaintext was appended.
+    Data(usize, Opening),
     /// Nothing there now.
     Blocked,
     /// The peer will send no more.
     Ended,
     /// The socket failed.
     Lost(io::Error),
-    /// TLS failed; the alert is on its way.
-    Refused(TlsFailure),
+    /// A layer failed; what it has to say to the peer is on its way.
+    Refused(Box<Refusal>),
+}
+
+/// What lies between the socket and MQTT, outermost first.
+#[derive(Default)]
+pub(crate) struct Layers {
+    /// Until the header has come.
+    pub(crate) proxy: Option<Box<ProxyReceiver>>,
+    pub(crate) tls: Option<Box<TlsConnection>>,
+    pub(crate) websocket: Option<Box<WebSocket>>,
+}
+
+impl Layers {
+    /// What has to happen before MQTT can be spoken.
+    pub(crate) fn awaited(&self) -> Option<Check> {
+        if self.proxy.is_some() {
+            return Some(Check::Proxy);
+        }
+        if self.tls.as_ref().is_some_and(|tls| tls.is_handshaking()) {
+            return Some(Check::Handshake);
+        }
+        self.websocket.as_ref().filter(|websocket| websocket.is_upgrading()).map(|_| Check::WebSocket)
+    }
 }
 
 /// One socket.
 pub(crate) struct Pipe {
     pub(crate) socket: Socket,
-    tls: Option<Box<TlsConnection>>,
+    layers: Layers,
     /// What the socket did not take yet.
     unsent: Vec<u8>,
     /// Edge-triggered: reading may bring something.
     pub(crate) readable: bool,
     /// Edge-triggered: writing may be possible.
     pub(crate) writable: bool,
-    /// The peer said `close_notify`.
+    /// The peer said `close_notify`, or closed its WebSocket.
     ended: bool,
 }
 
 impl Pipe {
-    pub(crate) fn new(socket: Socket, tls: Option<Box<TlsConnection>>) -> Self {
-        Self { socket, tls, unsent: Vec::new(), readable: true, writable: true, ended: false }
+    pub(crate) fn new(socket: Socket, layers: Layers) -> Self {
+        Self { socket, layers, unsent: Vec::new(), readable: true, writable: true, ended: false }
     }
 
-    pub(crate) fn is_tls(&self) -> bool {
-        self.tls.is_some()
+    pub(crate) fn transport(&self) -> Transport {
+        match (&self.layers.tls, &self.layers.websocket) {
+            (None, None) => Transport::Tcp,
+            (Some(_), None) => Transport::Tls,
+            (None, Some(_)) => Transport::WebSocket,
+            (Some(_), Some(_)) => Transport::SecureWebSocket,
+        }
     }
 
-    /// Whether the TLS handshake took up a session of before.
-    pub(crate) fn is_resumed(&self) -> bool {
-        self.tls.as_ref().is_some_and(|tls| tls.is_resumed())
+    /// Whether the TLS handshake took up a session of before; `None` without TLS.
+    pub(crate) fn is_resumed(&self) -> Option<bool> {
+        self.layers.tls.as_ref().map(|tls| tls.is_resumed())
+    }
+
+    /// What has to happen before MQTT can be spoken.
+    pub(crate) fn awaited(&self) -> Option<Check> {
+        self.layers.awaited()
     }
 
     /// Octets that wait for the socket.
@@ -80,24 +133,72 @@ impl Pipe {
             Ok(None) => return ReadOutcome::Blocked,
             Err(error) => return ReadOutcome::Lost(error),
         };
-        let input = scratch.read.get_mut(..count).unwrap_or_default();
-        let Some(tls) = &mut self.tls else {
-            plaintext.extend_from_slice(input);
-            return ReadOutcome::Data(count, None);
-        };
         scratch.wire.clear();
-        let received = tls.receive(input, plaintext, &mut scratch.wire);
+        let mut opening = Opening::default();
+        let received = self.receive(count, scratch, plaintext, &mut opening);
         if let Err(error) = self.write_wire(&scratch.wire) {
             return ReadOutcome::Lost(error);
         }
         match received {
-            Err(failure) => ReadOutcome::Refused(failure),
-            Ok(received) => {
+            Ok(()) => ReadOutcome::Data(count, opening),
+            Err(refusal) => ReadOutcome::Refused(refusal),
+        }
+    }
+
+    /// Takes what the socket gave through the layers. What they answer is in `scratch.wire`.
+    fn receive(
+        &mut self,
+        count: usize,
+        scratch: &mut Scratch,
+        plaintext: &mut Vec<u8>,
+        opening: &mut Opening,
+    ) -> Result<(), Box<Refusal>> {
+        let Scratch { read, wire, frames_in, frames_out } = scratch;
+        let mut input = read.get_mut(..count).unwrap_or_default();
+        if let Some(proxy) = &mut self.layers.proxy {
+            let Some((header, used)) = proxy.receive(input)? else { return Ok(()) };
+            self.layers.proxy = None;
+            opening.proxied = Some(header);
+            input = input.get_mut(used..).unwrap_or_default();
+        }
+        let Some(websocket) = &mut self.layers.websocket else {
+            return match &mut self.layers.tls {
+                None => {
+                    plaintext.extend_from_slice(input);
+                    Ok(())
+                }
+                Some(tls) => {
+                    self.ended |= decrypt(tls, input, plaintext, wire, opening)?;
+                    Ok(())
+                }
+            };
+        };
+        let frames: &[u8] = match &mut self.layers.tls {
+            None => input,
+            Some(tls) => {
+                frames_in.clear();
                 // What came before close_notify counts; the end shows with the next read.
-                self.ended |= received.closed;
-                ReadOutcome::Data(count, received.peer)
+                self.ended |= decrypt(tls, input, frames_in, wire, opening)?;
+                frames_in
+            }
+        };
+        frames_out.clear();
+        let start = plaintext.len();
+        let received = websocket.receive(frames, plaintext, frames_out);
+        match &mut self.layers.tls {
+            None => wire.extend_from_slice(frames_out),
+            Some(tls) if !frames_out.is_empty() => tls.send(frames_out, wire).map_err(|failure| failure.0)?,
+            Some(_) => {}
+        }
+        match received {
+            Ok(received) => self.ended |= received.closed,
+            Err(error) => {
+                // Nothing that came in the same breath as the failure is worth acting on.
+                plaintext.truncate(start);
+                return Err(Box::new(websocket_refusal(&error)));
             }
         }
+        Ok(())
     }
 
     /// Reads and forgets; `None` when nothing is there now, `Some(0)` at the end.
@@ -119,11 +220,19 @@ impl Pipe {
         }
     }
 
-    /// Encrypts and writes; what the socket does not take waits for [`Self::flush`].
+    /// Frames, encrypts and writes; what the socket does not take waits for [`Self::flush`].
     pub(crate) fn send(&mut self, scratch: &mut Scratch, plaintext: &[u8]) -> io::Result<()> {
-        let Some(tls) = &mut self.tls else { return self.write_wire(plaintext) };
+        let framed = match &self.layers.websocket {
+            None => plaintext,
+            Some(websocket) => {
+                scratch.frames_out.clear();
+                websocket.send(plaintext, &mut scratch.frames_out);
+                &scratch.frames_out
+            }
+        };
+        let Some(tls) = &mut self.layers.tls else { return self.write_wire(framed) };
         scratch.wire.clear();
-        tls.send(plaintext, &mut scratch.wire).map_err(|failure| io::Error::other(failure.to_string()))?;
+        tls.send(framed, &mut scratch.wire).map_err(|failure| io::Error::other(failure.to_string()))?;
         self.write_wire(&scratch.wire)
     }
 
@@ -142,11 +251,23 @@ impl Pipe {
         Ok(true)
     }
 
-    /// Says good-bye in TLS; the rest is [`Self::flush`] and [`Self::shut`].
+    /// Says good-bye in each layer; the rest is [`Self::flush`] and [`Self::shut`].
     pub(crate) fn close_notify(&mut self, scratch: &mut Scratch) -> io::Result<()> {
-        let Some(tls) = &mut self.tls else { return Ok(()) };
         scratch.wire.clear();
-        tls.close(&mut scratch.wire);
+        scratch.frames_out.clear();
+        if let Some(websocket) = &mut self.layers.websocket {
+            websocket.close(CloseCode::Normal, &mut scratch.frames_out);
+        }
+        match &mut self.layers.tls {
+            None => scratch.wire.extend_from_slice(&scratch.frames_out),
+            Some(tls) => {
+                // After a failure of TLS there is nothing to say it in.
+                if !scratch.frames_out.is_empty() && tls.send(&scratch.frames_out, &mut scratch.wire).is_err() {
+                    scratch.wire.clear();
+                }
+                tls.close(&mut scratch.wire);
+            }
+        }
         self.write_wire(&scratch.wire)
     }
 
@@ -185,4 +306,37 @@ impl Pipe {
             }
         }
     }
+}
+
+/// Runs TLS over `input`. Returns whether the peer has said `close_notify`.
+fn decrypt(
+    tls: &mut TlsConnection,
+    input: &mut [u8],
+    plaintext: &mut Vec<u8>,
+    wire: &mut Vec<u8>,
+    opening: &mut Opening,
+) -> Result<bool, Box<Refusal>> {
+    // Looked at before it is decrypted in place.
+    let is_proxied = tls.is_handshaking() && tls.buffered() == 0 && is_proxy_header(input);
+    match tls.receive(input, plaintext, wire) {
+        Ok(received) => {
+            opening.peer = received.peer;
+            Ok(received.closed)
+        }
+        Err(_) if is_proxied => Err(Box::new(unexpected_proxy())),
+        Err(failure) => Err(failure.0),
+    }
+}
+
+/// A PROXY header on a listener that takes none.
+pub(crate) fn unexpected_proxy() -> Refusal {
+    Refusal::without_certificate(
+        Check::Proxy,
+        "a PROXY header comes first, and this listener takes none",
+        "set `proxy_protocol` and `proxy_trusted` for this listener, or let the proxy send none",
+    )
+}
+
+fn websocket_refusal(error: &WebSocketError) -> Refusal {
+    Refusal::without_certificate(Check::WebSocket, error.to_string(), error.hint())
 }

@@ -5,6 +5,7 @@ mod connect;
 mod deadlines;
 mod durability;
 mod input;
+mod opening;
 mod output;
 
 use std::cmp::Reverse;

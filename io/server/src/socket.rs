@@ -81,29 +81,32 @@ impl Source for Socket {
 /// A listening socket, watched by the accept thread.
 pub(crate) enum Listening {
     Tcp(TcpListener),
-    /// With what removes the file when nobody listens any more.
-    Unix(UnixListener, UnixListening),
+    Unix {
+        socket: UnixListener,
+        /// Removes the file when nobody listens any more.
+        _file: UnixListening,
+    },
 }
 
 impl Listening {
     pub(crate) fn new(socket: ListenSocket) -> io::Result<Self> {
         Ok(match socket {
             ListenSocket::Tcp(socket) => Self::Tcp(TcpListener::from_std(socket)),
-            ListenSocket::Unix(socket) => Self::Unix(UnixListener::from_std(socket.try_clone()?), socket),
+            ListenSocket::Unix(socket) => Self::Unix { socket: UnixListener::from_std(socket.try_clone()?), _file: socket },
         })
     }
 
     pub(crate) fn watch(&mut self, registry: &Registry, token: Token) -> io::Result<()> {
         match self {
             Self::Tcp(socket) => registry.register(socket, token, Interest::READABLE),
-            Self::Unix(socket, _) => registry.register(socket, token, Interest::READABLE),
+            Self::Unix { socket, .. } => registry.register(socket, token, Interest::READABLE),
         }
     }
 
     pub(crate) fn accept(&self) -> io::Result<(Socket, PeerAddress)> {
         match self {
             Self::Tcp(socket) => socket.accept().map(|(socket, address)| (Socket::Tcp(socket), address.into())),
-            Self::Unix(socket, _) => socket.accept().map(|(socket, _)| {
+            Self::Unix { socket, .. } => socket.accept().map(|(socket, _)| {
                 let process = socket_peercred(&socket).ok();
                 let peer = process.map(|process| UnixPeer { uid: process.uid.as_raw(), pid: process.pid.as_raw_nonzero().get() });
                 (Socket::Unix(socket), PeerAddress::Unix(peer))

@@ -84,15 +84,10 @@ impl Shard {
         link.deadline = None;
         match link.phase {
             Phase::Handshake => {
-                let found = format!("no complete TLS handshake within {} s", link.listener().handshake_timeout.as_secs());
-                log::refused(
-                    link,
-                    Check::Handshake,
-                    found,
-                    "is it a TLS client? is the network this slow? `handshake_timeout` sets the limit",
-                );
-                self.counts.handshakes.failed += 1;
-                self.count_refused(Cause::Check(Check::Handshake));
+                let (check, what, hint) = Self::late_opening(link.pipe.awaited());
+                log::refused(link, check, format!("no complete {what} within {} s", link.listener().handshake_timeout.as_secs()), hint);
+                self.counts.handshakes.failed += u64::from(check == Check::Handshake);
+                self.count_refused(Cause::Check(check));
                 self.remove(id);
             }
             Phase::ExpectConnect => {

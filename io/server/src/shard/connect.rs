@@ -5,8 +5,8 @@ use std::sync::Arc;
 use signet_broker::{Admission, ConnectionId, Input, KickCause, Ticket, WillRule, admit, expect_connect};
 use signet_identity::{NoIdentity, Peer};
 use signet_mqtt::{ClientIdentifier, Connack, DecodeError, Packet, ProtocolVersion, ReasonCode};
-use signet_net::{Entry, LinkId, unix_seconds};
-use signet_tls::{Check, TlsConnection};
+use signet_net::{Entry, LinkId, is_proxy_header, unix_seconds};
+use signet_tls::Check;
 
 use super::{Shard, closing};
 use crate::counters::Cause;
@@ -16,7 +16,7 @@ use crate::link::{Accepted, Link, Phase};
 use crate::log::{self, DenialLog};
 use crate::mailbox::Mail;
 use crate::outbox::{Outbox, Outgoing};
-use crate::pipe::Pipe;
+use crate::pipe::{Pipe, unexpected_proxy};
 
 /// How often the validity of a connected client's certificate is compared with the wall clock, which somebody may set, in milliseconds.
 const VALIDITY_CHECK: u64 = 3_600_000;
@@ -26,7 +26,7 @@ impl Shard {
         if self.stopping.is_some() {
             return;
         }
-        if self.queues.in_handshake < self.shared.admissions.handshakes_per_shard || accepted.place.listener().tls().is_none() {
+        if self.queues.in_handshake < self.shared.admissions.handshakes_per_shard || !accepted.place.listener().opens_in_steps() {
             return self.open(*accepted);
         }
         // A few addresses whose handshakes never end must not make everybody else wait behind them.
@@ -68,11 +68,11 @@ impl Shard {
     fn open(&mut self, accepted: Accepted) {
         let Accepted { id, socket, address, place, at } = accepted;
         let listener = Arc::clone(place.listener());
-        let tls = match listener.tls().map(TlsConnection::new).transpose() {
-            Ok(tls) => tls.map(Box::new),
+        let layers = match listener.layers() {
+            Ok(layers) => layers,
             Err(error) => return tracing::error!(%address, %error, "cannot start a TLS handshake"),
         };
-        let (phase, time) = match tls {
+        let (phase, time) = match layers.awaited() {
             Some(_) => (Phase::Handshake, listener.handshake_timeout),
             None => (Phase::ExpectConnect, listener.connect_timeout),
         };
@@ -80,7 +80,7 @@ impl Shard {
             id,
             address,
             place,
-            pipe: Pipe::new(socket, tls),
+            pipe: Pipe::new(socket, layers),
             phase,
             peer: None,
             version: ProtocolVersion::V5,
@@ -107,13 +107,9 @@ impl Shard {
         self.enqueue(id);
     }
 
-    /// The handshake is complete.
+    /// All that lies below MQTT is open.
     pub(super) fn established(&mut self, id: LinkId, peer: Peer) {
         let Some(link) = self.links.get_mut(&id) else { return };
-        match link.pipe.is_resumed() {
-            true => self.counts.handshakes.resumed += 1,
-            false => self.counts.handshakes.full += 1,
-        }
         link.phase = Phase::ExpectConnect;
         let deadline = self.now.saturating_add(u64::try_from(link.listener().connect_timeout.as_millis()).unwrap_or(u64::MAX));
         self.deadlines.set(id, &mut link.deadline, Some(deadline));
@@ -195,7 +191,7 @@ impl Shard {
     /// The first bytes are no packet.
     pub(super) fn not_a_connect(&mut self, id: LinkId, error: &DecodeError) {
         let Some(link) = self.links.get_mut(&id) else { return };
-        match (link.inbound.head(), link.pipe.is_tls()) {
+        match (link.inbound.head(), link.transport().is_encrypted()) {
             // A TLS record of type handshake (RFC 8446 §5.1) is no MQTT packet.
             ([0x16, 0x03, ..], false) => log::refused(
                 link,
@@ -204,7 +200,12 @@ impl Shard {
                 "connect to a listener with `transport = \"tls\"`, usually port 8883",
             ),
             ([b'G', b'E', b'T', b' ', ..], _) => {
-                log::refused(link, Check::Connect, "the client speaks HTTP, not MQTT", "use an MQTT client");
+                let hint = "use an MQTT client; one in a browser needs a listener with `transport = \"ws\"` or `\"wss\"`";
+                log::refused(link, Check::Connect, "the client speaks HTTP, not MQTT", hint);
+            }
+            (head, _) if is_proxy_header(head) => {
+                let refusal = unexpected_proxy();
+                log::refused(link, Check::Proxy, refusal.found, refusal.hint);
             }
             _ => log::refused(link, Check::Connect, error.to_string(), "is it an MQTT 3.1.1 or 5.0 client?"),
         }

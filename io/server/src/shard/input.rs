@@ -2,7 +2,7 @@
 
 use signet_broker::{ConnectionId, Input};
 use signet_net::LinkId;
-use signet_tls::TlsFailure;
+use signet_tls::{Check, Refusal};
 
 use super::Shard;
 use crate::counters::{self, Cause};
@@ -105,10 +105,11 @@ impl Shard {
         let buffer = link.inbound.buffer(&mut self.buffers.spare);
         let outcome = link.pipe.read(&mut self.buffers.scratch, buffer);
         match outcome {
-            ReadOutcome::Data(count, peer) => {
+            ReadOutcome::Data(count, opening) => {
                 share.octets = share.octets.saturating_sub(count);
-                if let Some(peer) = peer {
-                    self.established(id, peer);
+                if let Err(refusal) = self.advance(id, opening) {
+                    self.transport_failed(id, &refusal);
+                    return Step::Done;
                 }
                 // Handshakes write too; what the socket did not take has to go out some time.
                 self.mark_dirty(id);
@@ -127,8 +128,8 @@ impl Shard {
                 self.ended(id);
                 Step::Done
             }
-            ReadOutcome::Refused(failure) => {
-                self.tls_failed(id, &failure);
+            ReadOutcome::Refused(refusal) => {
+                self.transport_failed(id, &refusal);
                 Step::Done
             }
         }
@@ -238,18 +239,18 @@ impl Shard {
         self.remove(id);
     }
 
-    fn tls_failed(&mut self, id: LinkId, failure: &TlsFailure) {
+    /// A layer below MQTT failed.
+    fn transport_failed(&mut self, id: LinkId, refusal: &Refusal) {
         let Some(link) = self.links.get_mut(&id) else { return };
         if link.phase == Phase::Connected {
-            tracing::info!(target: "signet::connection", connection = id.number(), address = %link.address, "TLS failed: {failure}");
+            tracing::info!(target: "signet::connection", connection = id.number(), address = %link.address, "the connection broke: {refusal}");
             self.apply(Input::Closed { connection: ConnectionId(id.number()) });
         } else {
-            if link.phase == Phase::Handshake {
+            if link.phase == Phase::Handshake && !matches!(refusal.check, Check::Proxy | Check::WebSocket) {
                 self.counts.handshakes.failed += 1;
             }
-            self.count_refused(Cause::Check(failure.0.check));
+            self.count_refused(Cause::Check(refusal.check));
             if let Some(link) = self.links.get(&id) {
-                let refusal = &failure.0;
                 match &refusal.subject {
                     Some(_) => refusal.log(&link.listener().name, link.address),
                     // After the handshake the certificate is known here, though it was not what went wrong.
@@ -257,7 +258,7 @@ impl Shard {
                 }
             }
         }
-        // The alert is in the pipe.
+        // The alert, the close frame or the HTTP response is in the pipe.
         self.drain(id, super::closing::FLUSH);
     }
 }
