@@ -1,18 +1,19 @@
-//! `[limits]`: every bound of what one client may use up, as a table of keys. Defaults live with the bounds themselves.
+//! `[limits]` and `[listener.limits]`: every bound of what clients may use up, as one table of keys. Defaults live with the bounds themselves.
 
 use std::time::Duration;
 
 use signet_mqtt::{DecodeLimits, QoS};
-use signet_server::ServerLimits;
+use signet_server::{ListenerLimits, ServerLimits};
 
 use super::section::Section;
 
-/// The bounds of the broker and of its decoder, set together.
+/// The bounds of the broker, of its decoder and of what comes before both, set together.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct Limits {
     pub(crate) broker: signet_broker::Limits,
     pub(crate) decode: DecodeLimits,
     pub(crate) server: ServerLimits,
+    pub(crate) listener: ListenerLimits,
 }
 
 /// One numeric key: its range and what it sets.
@@ -23,154 +24,113 @@ struct Setting {
     set: fn(&mut Limits, u64),
 }
 
+const fn setting(key: &'static str, least: u64, most: u64, set: fn(&mut Limits, u64)) -> Setting {
+    Setting { key, least, most, set }
+}
+
 const GIB: u64 = 1 << 30;
 
 /// A packet cannot be longer than what its Remaining Length can say, plus five octets of fixed header (§2.1.4).
 const PACKET_BYTES_MAX: u64 = 268_435_460;
 
-const SETTINGS: &[Setting] = &[
-    Setting {
-        key: "maximum_packet_size",
-        least: 128,
-        most: PACKET_BYTES_MAX,
-        set: |limits, value| {
-            limits.broker.maximum_packet_size = narrow_u32(value);
-            limits.decode.maximum_packet_size = narrow_u32(value);
-        },
-    },
-    Setting {
-        key: "maximum_connect_size",
-        least: 128,
-        most: PACKET_BYTES_MAX,
-        set: |limits, value| {
-            limits.decode.maximum_connect_size = narrow_u32(value);
-        },
-    },
-    Setting {
-        key: "user_properties_maximum",
-        least: 0,
-        most: 65_535,
-        set: |limits, value| {
-            limits.decode.maximum_user_properties = narrow_usize(value);
-        },
-    },
-    Setting {
-        key: "filters_per_packet_maximum",
-        least: 1,
-        most: 65_535,
-        set: |limits, value| {
-            limits.decode.maximum_filters = narrow_usize(value);
-        },
-    },
-    Setting {
-        key: "topic_bytes_maximum",
-        least: 1,
-        most: 65_535,
-        set: |limits, value| {
-            limits.decode.maximum_topic_length = narrow_usize(value);
-        },
-    },
-    Setting {
-        key: "topic_levels_maximum",
-        least: 1,
-        most: 1024,
-        set: |limits, value| {
-            limits.broker.topic_levels_maximum = narrow_u16(value);
-            limits.decode.maximum_topic_levels = limits.decode.maximum_topic_levels.max(narrow_usize(value));
-        },
-    },
-    Setting { key: "receive_maximum", least: 1, most: 65_535, set: |limits, value| limits.broker.receive_maximum = narrow_u16(value) },
-    Setting { key: "maximum_inflight", least: 1, most: 65_535, set: |limits, value| limits.broker.maximum_inflight = narrow_u16(value) },
-    Setting {
-        key: "topic_alias_maximum",
-        least: 0,
-        most: 65_535,
-        set: |limits, value| {
-            limits.broker.topic_alias_maximum = narrow_u16(value);
-        },
-    },
-    Setting {
-        key: "client_identifier_bytes_maximum",
-        least: 23,
-        most: 65_535,
-        set: |limits, value| {
-            limits.broker.client_identifier_bytes_maximum = narrow_u16(value);
-        },
-    },
-    Setting {
-        key: "sessions_maximum",
-        least: 1,
-        most: 100_000_000,
-        set: |limits, value| {
-            limits.broker.total.sessions_maximum = narrow_usize(value);
-        },
-    },
-    Setting {
-        key: "subscriptions_maximum",
-        least: 1,
-        most: 1_000_000,
-        set: |limits, value| {
-            limits.broker.subscriptions_maximum = narrow_usize(value);
-        },
-    },
-    Setting {
-        key: "queued_messages_maximum",
-        least: 1,
-        most: 100_000_000,
-        set: |limits, value| {
-            limits.broker.queued_messages_maximum = narrow_usize(value);
-        },
-    },
-    Setting {
-        key: "queued_bytes_maximum",
-        least: 1024,
-        most: 64 * GIB,
-        set: |limits, value| {
-            limits.broker.queued_bytes_maximum = narrow_usize(value);
-        },
-    },
-    Setting {
-        key: "retained_messages_maximum",
-        least: 0,
-        most: 1_000_000_000,
-        set: |limits, value| {
-            limits.broker.total.retained_messages_maximum = narrow_usize(value);
-        },
-    },
-    Setting {
-        key: "retained_bytes_maximum",
-        least: 0,
-        most: 1024 * GIB,
-        set: |limits, value| {
-            limits.broker.total.retained_bytes_maximum = narrow_usize(value);
-        },
-    },
+/// Packets and connections in a second: more than this is no bound.
+const RATE_MAX: u64 = 1_000_000_000;
+
+/// For one client or one listener: a listener may have its own.
+const EACH: &[Setting] = &[
+    setting("maximum_packet_size", 128, PACKET_BYTES_MAX, |limits, value| {
+        limits.broker.maximum_packet_size = narrow_u32(value);
+        limits.decode.maximum_packet_size = narrow_u32(value);
+    }),
+    setting("maximum_connect_size", 128, PACKET_BYTES_MAX, |limits, value| limits.decode.maximum_connect_size = narrow_u32(value)),
+    setting("user_properties_maximum", 0, 65_535, |limits, value| limits.decode.maximum_user_properties = narrow_usize(value)),
+    setting("filters_per_packet_maximum", 1, 65_535, |limits, value| limits.decode.maximum_filters = narrow_usize(value)),
+    setting("topic_bytes_maximum", 1, 65_535, |limits, value| limits.decode.maximum_topic_length = narrow_usize(value)),
+    setting("topic_levels_maximum", 1, 1024, |limits, value| {
+        limits.broker.topic_levels_maximum = narrow_u16(value);
+        limits.decode.maximum_topic_levels = limits.decode.maximum_topic_levels.max(narrow_usize(value));
+    }),
+    setting("receive_maximum", 1, 65_535, |limits, value| limits.broker.receive_maximum = narrow_u16(value)),
+    setting("maximum_inflight", 1, 65_535, |limits, value| limits.broker.maximum_inflight = narrow_u16(value)),
+    setting("topic_alias_maximum", 0, 65_535, |limits, value| limits.broker.topic_alias_maximum = narrow_u16(value)),
+    setting("client_identifier_bytes_maximum", 23, 65_535, |limits, value| {
+        limits.broker.client_identifier_bytes_maximum = narrow_u16(value);
+    }),
+    setting("subscriptions_maximum", 1, 1_000_000, |limits, value| limits.broker.subscriptions_maximum = narrow_usize(value)),
+    setting("queued_messages_maximum", 1, 100_000_000, |limits, value| limits.broker.queued_messages_maximum = narrow_usize(value)),
+    setting("queued_bytes_maximum", 1024, 64 * GIB, |limits, value| limits.broker.queued_bytes_maximum = narrow_usize(value)),
+    setting("publish_rate", 0, RATE_MAX, |limits, value| limits.listener.publish_rate = narrow_u32(value)),
+    setting("receive_rate", 0, 64 * GIB, |limits, value| limits.listener.receive_rate = value),
+    setting("connect_rate", 0, RATE_MAX, |limits, value| limits.listener.connect_rate = narrow_u32(value)),
+    setting("connections_per_address_maximum", 0, 10_000_000, |limits, value| {
+        limits.listener.connections_per_address_maximum = narrow_usize(value);
+    }),
+];
+
+/// Over all listeners and clients.
+const ALL: &[Setting] = &[
+    setting("connections_maximum", 1, 10_000_000, |limits, value| limits.server.connections_maximum = narrow_usize(value)),
+    setting("handshakes_maximum", 1, 1_000_000, |limits, value| limits.server.handshakes_maximum = narrow_usize(value)),
+    setting("connect_rate_total", 0, RATE_MAX, |limits, value| limits.server.connect_rate_total = narrow_u32(value)),
+    setting("sessions_maximum", 1, 100_000_000, |limits, value| limits.broker.total.sessions_maximum = narrow_usize(value)),
+    setting("queued_messages_total_maximum", 1, 10_000_000_000, |limits, value| {
+        limits.broker.total.queued_messages_maximum = narrow_usize(value);
+    }),
+    setting("queued_bytes_total_maximum", 1024, 1024 * GIB, |limits, value| {
+        limits.broker.total.queued_bytes_maximum = narrow_usize(value);
+    }),
+    setting("retained_messages_maximum", 0, 1_000_000_000, |limits, value| {
+        limits.broker.total.retained_messages_maximum = narrow_usize(value);
+    }),
+    setting("retained_bytes_maximum", 0, 1024 * GIB, |limits, value| limits.broker.total.retained_bytes_maximum = narrow_usize(value)),
 ];
 
 impl Limits {
-    /// Reads the section; keys left out keep their defaults.
+    /// Reads `[limits]`; keys left out keep their defaults.
     pub(crate) fn read(section: Section<'_>) -> Self {
         let mut limits = Self::default();
-        for setting in SETTINGS {
-            if let Some(value) = section.number(setting.key, setting.least, setting.most) {
-                (setting.set)(&mut limits, value.value);
+        limits.read_settings(&section, ALL);
+        limits.read_each(&section);
+        section.finish();
+        limits
+    }
+
+    /// Reads `[listener.limits]`; keys left out are those of `[limits]`.
+    pub(crate) fn read_listener(section: Section<'_>, general: &Self) -> Self {
+        let mut limits = general.clone();
+        limits.read_each(&section);
+        for setting in ALL {
+            if let Some(at) = section.number(setting.key, 0, u64::MAX) {
+                section.misplaced(&at, setting.key, "it counts over all listeners: set it in [limits]");
             }
-        }
-        if let Some(qos) = section.number("maximum_qos", 0, 2) {
-            limits.broker.maximum_qos = [QoS::AtMostOnce, QoS::AtLeastOnce, QoS::ExactlyOnce]
-                .into_iter()
-                .find(|known| u64::from(u8::from(*known)) == qos.value)
-                .unwrap_or(limits.broker.maximum_qos);
-        }
-        if let Some(longest) = section.duration("keep_alive_maximum", Duration::ZERO, Duration::from_secs(65_535)) {
-            limits.broker.keep_alive_maximum = narrow_u16(longest.value.as_secs());
-        }
-        let forever = Duration::from_secs(u64::from(u32::MAX));
-        if let Some(longest) = section.duration("session_expiry_maximum", Duration::ZERO, forever) {
-            limits.broker.session_expiry_maximum = narrow_u32(longest.value.as_secs());
         }
         section.finish();
         limits
+    }
+
+    fn read_settings(&mut self, section: &Section<'_>, settings: &[Setting]) {
+        for setting in settings {
+            if let Some(value) = section.number(setting.key, setting.least, setting.most) {
+                (setting.set)(self, value.value);
+            }
+        }
+    }
+
+    fn read_each(&mut self, section: &Section<'_>) {
+        self.read_settings(section, EACH);
+        if let Some(qos) = section.number("maximum_qos", 0, 2) {
+            self.broker.maximum_qos = [QoS::AtMostOnce, QoS::AtLeastOnce, QoS::ExactlyOnce]
+                .into_iter()
+                .find(|known| u64::from(u8::from(*known)) == qos.value)
+                .unwrap_or(self.broker.maximum_qos);
+        }
+        if let Some(longest) = section.duration("keep_alive_maximum", Duration::ZERO, Duration::from_secs(65_535)) {
+            self.broker.keep_alive_maximum = narrow_u16(longest.value.as_secs());
+        }
+        let forever = Duration::from_secs(u64::from(u32::MAX));
+        if let Some(longest) = section.duration("session_expiry_maximum", Duration::ZERO, forever) {
+            self.broker.session_expiry_maximum = narrow_u32(longest.value.as_secs());
+        }
     }
 }
 

@@ -147,7 +147,13 @@ impl<'a> Section<'a> {
         self.known.borrow_mut().push(key);
         let value = self.table.get(key)?;
         match value.get_ref() {
-            DeValue::Table(table) => Some(Self::new(format!("[{key}]"), table, value.span(), self.problems)),
+            DeValue::Table(table) => {
+                let name = match self.name.trim_matches(['[', ']']) {
+                    outer if self.name.starts_with('[') => format!("[{outer}.{key}]"),
+                    _ => format!("[{key}]"),
+                };
+                Some(Self::new(name, table, value.span(), self.problems))
+            }
             other => self.mismatch(key, &format!("a table, written `[{key}]`"), other, &value.span()),
         }
     }
@@ -168,6 +174,11 @@ impl<'a> Section<'a> {
                 other => self.mismatch(key, &format!("a table, written `{name}`"), other, &item.span()),
             })
             .collect()
+    }
+
+    /// Reports a key that has its place elsewhere.
+    pub(crate) fn misplaced<T>(&self, at: &At<T>, key: &str, hint: &str) {
+        self.problems.at(&at.span, format!("`{key}` has no meaning in {}", self.name), Some(hint.to_owned()));
     }
 
     /// Reports every key that nobody asked for.
