@@ -57,8 +57,8 @@ pub struct ServerStats {
 
 /// A running server. Dropping it stops the server without saying good-bye to anybody; [`Self::shutdown`] is the polite way.
 pub struct ServerHandle {
-    shared: Arc<Shared>,
-    revocations: CurrentRevocations,
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) revocations: CurrentRevocations,
     addresses: Vec<(String, ListenAddress)>,
     stop: Stop,
     threads: Vec<JoinHandle<()>>,

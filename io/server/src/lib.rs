@@ -12,6 +12,7 @@
 //! connection that sends a lot gets its share in every turn, no more.
 
 mod accept;
+mod attach;
 mod bounds;
 mod config;
 mod counters;
@@ -32,6 +33,7 @@ mod shared;
 mod socket;
 mod store;
 
+pub use attach::BridgeEntrance;
 pub use bounds::{ListenerLimits, ServerLimits};
 pub use config::{ListenerConfig, ProxyConfig, ServerConfig, StartError, TransportConfig};
 pub use signet_store::{StoreConfig, StoreError, StoreState, StoreStats};
