@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use signet_mqtt::{Packet, ProtocolVersion, QoS, ReasonCode};
 use signet_testkit::{connect_packet, subscribe_packet};
@@ -101,14 +101,17 @@ impl Scene {
         let Some((mut line, _)) = Line::introduce(self.port, connect_packet(V5, "newcomer")) else { return };
         line.send(&Packet::Subscribe(subscribe_packet(1, &[("state/#", QoS::AtMostOnce)])));
         let mut seen = vec![None; least.len()];
+        // What is published meanwhile comes too: not silence ends this, but time.
+        let deadline = Instant::now() + STILLNESS;
         while seen.iter().flatten().count() < wanted {
-            match line.next(STILLNESS) {
+            match line.next(deadline.saturating_duration_since(Instant::now())) {
                 Seen::Packet(Packet::Publish(publish)) if publish.retain => {
                     let name = MessageName::parse(&publish.payload).expect("a payload of ours");
                     seen[name.publisher] = Some(name.number);
                     self.ledger.check_retained(name.publisher, name.number, least[name.publisher]);
                 }
-                Seen::Packet(_) => {}
+                Seen::Packet(_) if Instant::now() < deadline => {}
+                Seen::Packet(_) => break,
                 Seen::Lost => return,
                 Seen::Nothing => break,
             }
