@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use signet_admin::api::{Connection, Listening, Problem, ProblemKind, ReloadReport, Status};
 use signet_admin::{Administration, Control, Live};
-use signet_broker::{Limits, WillRule};
+use signet_broker::{DurabilityRules, Limits, WillRule};
 use signet_identity::CertificateId;
 use signet_net::{KickCause, unix_seconds};
 use signet_policy::Ruleset;
@@ -269,9 +269,8 @@ fn server_config(config: &Config, on_store_failure: Arc<dyn Fn() + Send + Sync>)
     let limits = Limits { durability: config.store.durability(), ..config.limits.broker.clone() };
     ServerConfig {
         shards: config.shards,
-        listeners: config.listeners.iter().map(|listener| listener_config(listener, &limits)).collect(),
+        listeners: config.listeners.iter().map(|listener| listener_config(listener, &limits.durability)).collect(),
         limits: Arc::new(limits),
-        decode_limits: config.limits.decode,
         server_limits: config.limits.server.clone(),
         ruleset: Arc::new(ruleset(config)),
         will_on_revoke: if config.publish_will_on_revoke { WillRule::Publish } else { WillRule::Drop },
@@ -282,13 +281,10 @@ fn server_config(config: &Config, on_store_failure: Arc<dyn Fn() + Send + Sync>)
 }
 
 /// A listener that says how durable messages are takes the place of `[store]`; single topics still go first.
-fn listener_config(listener: &config::Listener, limits: &Limits) -> ListenerConfig {
+fn listener_config(listener: &config::Listener, general: &DurabilityRules) -> ListenerConfig {
     let mut listening = listener.config();
-    if let Some(durability) = listener.durability {
-        let base = listening.broker_limits.as_deref().unwrap_or(limits);
-        let durability = limits.durability.with_default(durability);
-        listening.broker_limits = Some(Arc::new(Limits { durability, ..base.clone() }));
-    }
+    let durability = listener.durability.map_or_else(|| general.clone(), |own| general.with_default(own));
+    listening.broker_limits = Some(Arc::new(Limits { durability, ..listener.limits().broker.clone() }));
     listening
 }
 

@@ -1,5 +1,7 @@
 //! Bounds of what connections may use up before and beside the broker, each with its default.
 
+use signet_mqtt::DecodeLimits;
+
 /// Bounds of the whole server.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ServerLimits {
@@ -22,6 +24,8 @@ impl Default for ServerLimits {
 /// Bounds of one listener, besides the number of its connections and its time-outs.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct ListenerLimits {
+    /// Bounds of the decoder, before and after CONNECT.
+    pub decode: DecodeLimits,
     /// Connections of one address (IPv6: of one /64) at the same time; what comes beyond is closed at once. 0 (the default) is no bound:
     /// many devices may share an address.
     pub connections_per_address_maximum: usize,

@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use signet_broker::{Limits, WillRule};
 use signet_identity::NamingRule;
-use signet_mqtt::DecodeLimits;
 use signet_net::websocket::UpgradeRules;
 use signet_net::{ListenAddress, ListenError, ProxyVersions, Source};
 use signet_policy::{AdmissionRules, Ruleset};
@@ -23,8 +22,6 @@ pub struct ServerConfig {
     pub listeners: Vec<ListenerConfig>,
     /// Bounds of the broker.
     pub limits: Arc<Limits>,
-    /// Bounds of the decoder, before and after CONNECT.
-    pub decode_limits: DecodeLimits,
     /// Bounds of what comes before the broker.
     pub server_limits: ServerLimits,
     /// Who may publish and subscribe what.

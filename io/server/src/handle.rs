@@ -99,7 +99,6 @@ pub fn start(config: ServerConfig, revocations: CurrentRevocations) -> Result<Se
         listeners,
         limits: config.limits,
         totals: Arc::new(Totals::new()),
-        decode_limits: config.decode_limits,
         will_on_revoke: config.will_on_revoke,
         admissions,
         counters: Counters::new(),

@@ -1,6 +1,6 @@
 //! What came from a client and is not decoded yet.
 
-use signet_mqtt::{DecodeError, DecodeLimits, Decoder, Packet, ProtocolVersion, Role};
+use signet_mqtt::{DecodeError, Decoder, Packet, ProtocolVersion, Role};
 
 use crate::ListenerLimits;
 use crate::counters::wide;
@@ -35,11 +35,11 @@ pub(crate) enum Turn {
 }
 
 impl Inbound {
-    pub(crate) fn new(limits: DecodeLimits, pace: &ListenerLimits) -> Self {
-        let publishes = Rate::per_second(pace.publish_rate.into()).map(Bucket::new);
-        let octets = Rate::per_second(pace.receive_rate).map(Bucket::new);
+    pub(crate) fn new(limits: &ListenerLimits) -> Self {
+        let publishes = Rate::per_second(limits.publish_rate.into()).map(Bucket::new);
+        let octets = Rate::per_second(limits.receive_rate).map(Bucket::new);
         let pace = (publishes.is_some() || octets.is_some()).then(|| Box::new(Pace { publishes, octets, held: false }));
-        Self { decoder: Decoder::new(Role::Client, limits), bytes: Vec::new(), done: 0, pace }
+        Self { decoder: Decoder::new(Role::Client, limits.decode), bytes: Vec::new(), done: 0, pace }
     }
 
     /// Whether the next packet may be taken now; `now` in milliseconds. After [`Turn::After`] the caller ends the wait with [`Self::release`].

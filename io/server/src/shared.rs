@@ -3,7 +3,6 @@
 use std::sync::{Arc, PoisonError, RwLock};
 
 use signet_broker::{Directory, Limits, SharedDirectory, Totals, WillRule};
-use signet_mqtt::DecodeLimits;
 use signet_net::{Clock, Registry};
 
 use crate::counters::Counters;
@@ -21,7 +20,6 @@ pub(crate) struct Shared {
     pub(crate) listeners: Vec<Arc<Listener>>,
     pub(crate) limits: Arc<Limits>,
     pub(crate) totals: Arc<Totals>,
-    pub(crate) decode_limits: DecodeLimits,
     pub(crate) will_on_revoke: WillRule,
     pub(crate) admissions: Admissions,
     pub(crate) counters: Counters,

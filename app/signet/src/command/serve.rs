@@ -171,13 +171,14 @@ fn start_failed(error: StartError) -> Failure {
 /// A port that cannot be listened on, with what to do about it.
 pub(crate) fn listen_failed(error: ListenError) -> Failure {
     match error {
-        ListenError::InUse { address, .. } => {
-            let port = address.port();
-            Failure::new(format!("port `{port}` is taken: another process listens on `{address}`")).hint(format!(
+        ListenError::InUse { address, .. } => match address.port() {
+            Some(port) => Failure::new(format!("port `{port}` is taken: another process listens on `{address}`")).hint(format!(
                 "see who has it: ss -ltnp 'sport = :{port}'; or choose another: `bind` in signet.toml, `signet quickstart --port {}`",
                 port.saturating_add(1)
-            ))
-        }
+            )),
+            None => Failure::new(format!("another process listens on `{address}`"))
+                .hint("stop it, or choose another path: `bind` in signet.toml"),
+        },
         other => Failure::new(other.to_string()),
     }
 }

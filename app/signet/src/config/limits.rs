@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use signet_mqtt::{DecodeLimits, QoS};
+use signet_mqtt::QoS;
 use signet_server::{ListenerLimits, ServerLimits};
 
 use super::section::Section;
@@ -11,7 +11,6 @@ use super::section::Section;
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct Limits {
     pub(crate) broker: signet_broker::Limits,
-    pub(crate) decode: DecodeLimits,
     pub(crate) server: ServerLimits,
     pub(crate) listener: ListenerLimits,
 }
@@ -40,15 +39,15 @@ const RATE_MAX: u64 = 1_000_000_000;
 const EACH: &[Setting] = &[
     setting("maximum_packet_size", 128, PACKET_BYTES_MAX, |limits, value| {
         limits.broker.maximum_packet_size = narrow_u32(value);
-        limits.decode.maximum_packet_size = narrow_u32(value);
+        limits.listener.decode.maximum_packet_size = narrow_u32(value);
     }),
-    setting("maximum_connect_size", 128, PACKET_BYTES_MAX, |limits, value| limits.decode.maximum_connect_size = narrow_u32(value)),
-    setting("user_properties_maximum", 0, 65_535, |limits, value| limits.decode.maximum_user_properties = narrow_usize(value)),
-    setting("filters_per_packet_maximum", 1, 65_535, |limits, value| limits.decode.maximum_filters = narrow_usize(value)),
-    setting("topic_bytes_maximum", 1, 65_535, |limits, value| limits.decode.maximum_topic_length = narrow_usize(value)),
+    setting("maximum_connect_size", 128, PACKET_BYTES_MAX, |limits, value| limits.listener.decode.maximum_connect_size = narrow_u32(value)),
+    setting("user_properties_maximum", 0, 65_535, |limits, value| limits.listener.decode.maximum_user_properties = narrow_usize(value)),
+    setting("filters_per_packet_maximum", 1, 65_535, |limits, value| limits.listener.decode.maximum_filters = narrow_usize(value)),
+    setting("topic_bytes_maximum", 1, 65_535, |limits, value| limits.listener.decode.maximum_topic_length = narrow_usize(value)),
     setting("topic_levels_maximum", 1, 1024, |limits, value| {
         limits.broker.topic_levels_maximum = narrow_u16(value);
-        limits.decode.maximum_topic_levels = limits.decode.maximum_topic_levels.max(narrow_usize(value));
+        limits.listener.decode.maximum_topic_levels = limits.listener.decode.maximum_topic_levels.max(narrow_usize(value));
     }),
     setting("receive_maximum", 1, 65_535, |limits, value| limits.broker.receive_maximum = narrow_u16(value)),
     setting("maximum_inflight", 1, 65_535, |limits, value| limits.broker.maximum_inflight = narrow_u16(value)),

@@ -110,6 +110,11 @@ impl Listener {
         u64::try_from(self.maximum_connections).unwrap_or(u64::MAX)
     }
 
+    /// Bounds for its clients.
+    pub(crate) fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
     /// The same for `signet-server`.
     pub(crate) fn config(&self) -> ListenerConfig {
         let transport = self.tls.as_ref().map_or(TransportConfig::Tcp, |tls| TransportConfig::Tls(tls.config()));

@@ -84,7 +84,7 @@ impl Shard {
             phase,
             peer: None,
             version: ProtocolVersion::V5,
-            inbound: Inbound::new(self.shared.decode_limits, &listener.limits),
+            inbound: Inbound::new(&listener.limits),
             outbox: Outbox::default(),
             deadline: None,
             queued: false,

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use signet_broker::{Limits, ShardId, WillRule, owner_shard};
 use signet_identity::Leaf;
-use signet_mqtt::{ClientIdentifier, DecodeLimits};
+use signet_mqtt::ClientIdentifier;
 use signet_net::{ConnectionInfo, KickCause, KickReport, unix_seconds};
 use signet_policy::{AdmissionRules, Ruleset};
 use signet_revocation::{Reason, RevocationIndex, RevocationSource, Revoked, StalePolicy};
@@ -39,7 +39,6 @@ pub(crate) fn config(pki: &Pki, shards: u16) -> ServerConfig {
         limits: Arc::new(Limits::default()),
         store: None,
         on_store_failure: Arc::new(|| {}),
-        decode_limits: DecodeLimits::default(),
         server_limits: ServerLimits::default(),
         ruleset: Arc::new(Ruleset::allow_all()),
         will_on_revoke: WillRule::Publish,
