@@ -8,4 +8,5 @@ pub(crate) mod device;
 pub(crate) mod publish;
 pub(crate) mod quickstart;
 pub(crate) mod serve;
+pub(crate) mod store;
 pub(crate) mod subscribe;

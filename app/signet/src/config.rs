@@ -19,6 +19,7 @@ pub(crate) use listener::{Listener, Tls};
 pub(crate) use problem::Problem;
 use problem::Problems;
 pub(crate) use resolved::{CaConfig, Config};
+pub(crate) use store::directory as store_directory;
 
 use crate::exit::Exit;
 use crate::hint::Failure;

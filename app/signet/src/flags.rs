@@ -44,6 +44,9 @@ pub(crate) enum Command {
     /// Issue, list, show and revoke device certificates
     #[command(subcommand)]
     Device(Device),
+    /// Look after what is kept on disk for sessions; the broker must not run
+    #[command(subcommand)]
+    Store(Store),
     /// Publish messages (flags as mosquitto_pub)
     #[command(disable_help_flag = true)]
     Pub(Box<publish::Args>),
@@ -125,6 +128,27 @@ pub(crate) enum Ca {
         /// Write the PEM here as well as to the configured place; `-` prints it
         #[arg(long, value_name = "FILE")]
         out: Option<PathBuf>,
+        #[command(flatten)]
+        config: ConfigFlag,
+    },
+}
+
+/// `signet store …`
+#[derive(Debug, Subcommand)]
+pub(crate) enum Store {
+    /// Read every file of the store and say what is damaged; changes nothing
+    Check {
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+        #[command(flatten)]
+        config: ConfigFlag,
+    },
+    /// Cut out what is damaged, so that the broker can start with the rest; damaged files are kept beside the store
+    Repair {
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
         #[command(flatten)]
         config: ConfigFlag,
     },

@@ -28,6 +28,7 @@ fn main() -> ExitCode {
         Command::Check(flags) => command::check::run(&flags),
         Command::Ca(flags) => command::ca::run(&flags),
         Command::Device(flags) => command::device::run(&flags),
+        Command::Store(flags) => command::store::run(&flags),
         Command::Pub(flags) => return command::publish::run(*flags),
         Command::Sub(flags) => return command::subscribe::run(*flags),
     };
