@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use signet_identity::Peer;
-use signet_mqtt::{ClientIdentifier, Connack, Connect, Packet, ProtocolVersion, ReasonCode, Will};
+use signet_mqtt::{ClientIdentifier, Connack, Connect, Packet, ProtocolVersion, ReasonCode, Will, encoded_len};
 use signet_policy::{AdmissionRules, Client, ConnectPermit, DenialReason, Denied, Ruleset, authorize_connect, authorize_publish};
 
 use crate::ids::{ShardId, owner_shard};
@@ -91,13 +91,24 @@ pub fn admit(
             Ok(Admission { permit, connect, limits: Arc::clone(limits) })
         }
         Err(denied) => {
-            let mut connack = Connack { reason_code: denied.reason_code, ..Connack::default() };
-            connack.properties.reason_string = Some(denied.reason.to_string().into());
+            let refusal = refusing(&connect, denied.reason_code, &denied.reason.to_string());
             // [MQTT-3.2.2-6] of MQTT 3.1.1: a refusal that none of its return codes fits closes the connection and says nothing.
             let can_be_told = version.has_properties() || denied.reason_code.connect_return_code().is_some();
-            Err(Refusal { connack: can_be_told.then(|| Box::new(connack)), version, denied })
+            Err(Refusal { connack: can_be_told.then_some(refusal), version, denied })
         }
     }
+}
+
+/// The CONNACK of a refusal, with the words if they fit into what this client takes [MQTT-3.2.2-19].
+pub(crate) fn refusing(connect: &Connect, reason_code: ReasonCode, words: &str) -> Box<Connack> {
+    let mut connack = Connack { reason_code, ..Connack::default() };
+    connack.properties.reason_string = Some(words.to_owned().into());
+    let maximum = connect.properties.maximum_packet_size.map_or(usize::MAX, |size| usize::try_from(size.get()).unwrap_or(usize::MAX));
+    let connack = Box::new(connack);
+    if encoded_len(&Packet::Connack(connack.clone()), connect.version) > maximum {
+        return Box::new(Connack { reason_code, ..Connack::default() });
+    }
+    connack
 }
 
 /// No method is configured, so every one is refused (§4.12).
@@ -123,7 +134,7 @@ fn check_identifier(connect: &Connect, limits: &Limits) -> Result<(), Denied> {
         }
         // [MQTT-3.1.3-8] of MQTT 3.1.1: a session that nobody can name cannot be kept.
         ProtocolVersion::V311 if claimed.is_empty() && !connect.clean_start => {
-            return Err(refuse("MQTT-3.1.3-8", String::new(), "an empty identifier needs a clean session"));
+            return Err(refuse("MQTT-3.1.3-8 (3.1.1)", String::new(), "an empty identifier needs a clean session"));
         }
         _ => {}
     }

@@ -6,9 +6,10 @@ use std::sync::Arc;
 use signet_mqtt::{Connack, ConnackProperties, Connect, Packet, ProtocolVersion, QoS, ReasonCode, ServerFeatures};
 use signet_policy::{Client, Principal};
 
-use crate::admission::Admission;
+use crate::admission::{Admission, refusing};
 use crate::broker::{Broker, Context};
 use crate::connection::Connection;
+use crate::dialect::Dialect;
 use crate::directory::SharedDirectory;
 use crate::ids::{ConnectionId, SessionId};
 use crate::input::WillRule;
@@ -30,7 +31,7 @@ impl Broker {
         let Admission { permit, mut connect, .. } = admission;
         let client = Arc::clone(permit.client());
         if let Some(owner) = self.other_device(&client) {
-            return refuse_identifier(id, &client, owner, context);
+            return refuse_identifier(id, &connect, &client, owner, context);
         }
         self.take_over(&client, context);
         self.end_what_is_not_resumed(&client, connect.clean_start, context);
@@ -88,7 +89,7 @@ impl Broker {
         if connection.answer(Packet::Connack(Box::new(connack)), after, context.output) {
             return true;
         }
-        connection.hears_disconnect = false;
+        connection.dialect.hears_disconnect = false;
         self.disconnect(id, CloseCause::PacketTooLarge, WillRule::Publish, context);
         false
     }
@@ -148,10 +149,16 @@ impl Broker {
 }
 
 /// [MQTT-3.2.2-8]: a Server may refuse an identifier; the words say why, the event says whose it is.
-fn refuse_identifier<D: SharedDirectory, S: Store>(id: ConnectionId, client: &Client, owner: Principal, context: &mut Context<'_, D, S>) {
-    let mut connack = Connack { reason_code: ReasonCode::ClientIdentifierNotValid, ..Connack::default() };
-    connack.properties.reason_string = Some("the client identifier belongs to the session of another device".into());
-    context.output.push(Output::Send { connection: id, packet: Packet::Connack(Box::new(connack)), after: Ticket::NONE });
+fn refuse_identifier<D: SharedDirectory, S: Store>(
+    id: ConnectionId,
+    connect: &Connect,
+    client: &Client,
+    owner: Principal,
+    context: &mut Context<'_, D, S>,
+) {
+    let words = "the client identifier belongs to the session of another device";
+    let packet = Packet::Connack(refusing(connect, ReasonCode::ClientIdentifierNotValid, words));
+    context.output.push(Output::Send { connection: id, packet, after: Ticket::NONE });
     context.output.push(Output::Event(Event::IdentifierRefused {
         connection: id,
         client_identifier: client.client_identifier().clone(),
@@ -209,9 +216,7 @@ fn connection(id: ConnectionId, session: SessionId, connect: &Connect, client: &
         session,
         client: Arc::clone(client),
         version: connect.version,
-        // A Server of MQTT 3.1.1 sends no DISCONNECT.
-        hears_disconnect: has_properties,
-        hears_problems: asked.request_problem_information.unwrap_or(true),
+        dialect: Dialect::of(connect),
         window: window.min(limits.maximum_inflight).max(1),
         // MQTT 3.1.1 has no Receive Maximum: its clients cannot know a bound below the number of Packet Identifiers.
         receive_maximum: if has_properties { limits.receive_maximum.max(1) } else { u16::MAX },

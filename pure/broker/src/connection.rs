@@ -5,8 +5,10 @@ use std::sync::Arc;
 use signet_mqtt::{Message, Packet, PacketId, ProtocolVersion, QoS, UserProperties, encoded_len, publish_len};
 use signet_policy::Client;
 
+use crate::dialect::Dialect;
 use crate::ids::{ConnectionId, SessionId};
 use crate::keep_alive::KeepAlive;
+use crate::limits::Limits;
 use crate::memo::Memo;
 use crate::moment::Moment;
 use crate::output::{Output, OwnedPublishHeader};
@@ -21,18 +23,12 @@ pub(crate) struct Connection {
     pub(crate) id: ConnectionId,
     pub(crate) session: SessionId,
     pub(crate) client: Arc<Client>,
-    /// Handed to the encoder, never asked about: what differs between versions was settled at CONNECT in the fields below.
-    pub(crate) version: ProtocolVersion,
-    /// Whether a Server may say why it closes.
-    pub(crate) hears_disconnect: bool,
-    /// Whether acknowledgements may carry reasons in words [MQTT-3.1.2-29].
-    pub(crate) hears_problems: bool,
+    /// Those of its listener.
+    pub(crate) limits: Arc<Limits>,
+    pub(crate) manners: Manners,
     /// Exchanges that may be under way to the client [MQTT-3.3.4-9].
     pub(crate) window: u16,
-    /// QoS 2 messages that may be under way from the client [MQTT-3.3.4-7].
-    pub(crate) receive_maximum: u16,
-    /// How many are. Not kept over connections (§4.9).
-    pub(crate) receiving: u16,
+    pub(crate) incoming: Incoming,
     /// Largest packet the client takes, in bytes [MQTT-3.1.2-24].
     pub(crate) maximum_packet_size: usize,
     pub(crate) keep_alive: KeepAlive,
@@ -42,11 +38,40 @@ pub(crate) struct Connection {
     pub(crate) memo: Memo,
 }
 
+/// What its version and its CONNECT settled.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Manners {
+    /// Handed to the encoder, never asked about: what differs between versions is settled at CONNECT in the fields below.
+    pub(crate) version: ProtocolVersion,
+    /// Whether a Server may say why it closes.
+    pub(crate) hears_disconnect: bool,
+    /// Whether acknowledgements may carry reasons in words [MQTT-3.1.2-29].
+    pub(crate) hears_problems: bool,
+    /// Whether a PUBACK or PUBREC can say that a message was not taken.
+    pub(crate) hears_refused_publish: bool,
+    /// Whether a SUBACK can say that a subscription was not made.
+    pub(crate) hears_refused_subscription: bool,
+    /// Another broker: what it publishes is not sent back to it, and what is retained here is retained there.
+    pub(crate) is_bridge: bool,
+}
+
+/// QoS 1 and 2 messages from the client.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Incoming {
+    /// QoS 2 messages that may be under way [MQTT-3.3.4-7].
+    pub(crate) maximum: u16,
+    /// How many are. Not kept over connections (§4.9).
+    pub(crate) open: u16,
+    /// Whether one was not taken and its version has no way to say so: then nothing that needs an acknowledgement is taken on this connection any
+    /// more, so that the order is kept when the client sends all of it again on the next.
+    pub(crate) owes: bool,
+}
+
 impl Connection {
     /// Sends an answer. Returns false if it is larger than the client takes, even without the words in it [MQTT-3.1.2-24].
     #[must_use]
     pub(crate) fn answer(&self, mut packet: Packet, after: Ticket, output: &mut Vec<Output>) -> bool {
-        if !self.hears_problems && !matches!(packet, Packet::Connack(_) | Packet::Disconnect(_)) {
+        if !self.dialect.hears_problems && !matches!(packet, Packet::Connack(_) | Packet::Disconnect(_)) {
             strip_words(&mut packet);
         }
         if !self.fits(&packet) {
@@ -59,21 +84,27 @@ impl Connection {
         true
     }
 
-    /// Sends a PUBLISH. Returns false if the message was dropped instead: expired, or larger than the client takes.
-    pub(crate) fn transmit(
+    /// Sends a PUBLISH with QoS 0, if it can be sent.
+    pub(crate) fn transmit(&mut self, pending: &Pending, now: Moment, (output, stats): (&mut Vec<Output>, &mut Stats)) {
+        if let Some(header) = self.prepare(pending, None, false, now, stats) {
+            self.emit(&pending.message, header, Ticket::NONE, (output, stats));
+        }
+    }
+
+    /// Decides how a PUBLISH is sent. Nothing if the message is to be dropped instead: expired, or larger than the client takes.
+    pub(crate) fn prepare(
         &mut self,
         pending: &Pending,
         packet_id: Option<PacketId>,
         dup: bool,
         now: Moment,
-        after: Ticket,
-        (output, stats): (&mut Vec<Output>, &mut Stats),
-    ) -> bool {
+        stats: &mut Stats,
+    ) -> Option<OwnedPublishHeader> {
         debug_assert_eq!(packet_id.is_some(), pending.qos > QoS::AtMostOnce, "[MQTT-2.2.1-2]");
         // What was sent once is not taken back: the client may already have it.
         if !dup && pending.is_expired(now) {
             stats.dropped_expired += 1;
-            return false;
+            return None;
         }
         let message = &pending.message;
         let mut header = OwnedPublishHeader {
@@ -96,20 +127,30 @@ impl Connection {
         if self.is_too_large(message, &header) {
             // [MQTT-3.1.2-25]
             stats.dropped_too_large += 1;
-            return false;
+            return None;
         }
         self.outbound.commit(&message.topic, choice);
+        Some(header)
+    }
+
+    /// Sends a prepared PUBLISH.
+    pub(crate) fn emit(
+        &self,
+        message: &Arc<Message>,
+        header: OwnedPublishHeader,
+        after: Ticket,
+        (output, stats): (&mut Vec<Output>, &mut Stats),
+    ) {
         stats.messages_sent += 1;
         output.push(Output::Publish { connection: self.id, message: Arc::clone(message), header, after });
-        true
     }
 
     fn is_too_large(&self, message: &Message, header: &OwnedPublishHeader) -> bool {
-        self.maximum_packet_size < usize::MAX && publish_len(message, &header.as_header(), self.version) > self.maximum_packet_size
+        self.maximum_packet_size < usize::MAX && publish_len(message, &header.as_header(), self.manners.version) > self.maximum_packet_size
     }
 
     fn fits(&self, packet: &Packet) -> bool {
-        self.maximum_packet_size == usize::MAX || encoded_len(packet, self.version) <= self.maximum_packet_size
+        self.maximum_packet_size == usize::MAX || encoded_len(packet, self.manners.version) <= self.maximum_packet_size
     }
 }
 

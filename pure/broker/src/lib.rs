@@ -23,6 +23,7 @@ mod broker;
 mod connect;
 mod connection;
 mod deliver;
+mod dialect;
 mod directory;
 mod disconnect;
 mod durability;
