@@ -1,5 +1,6 @@
 //! The commands, one file each.
 
+mod broker_url;
 pub(crate) mod ca;
 pub(crate) mod check;
 mod client_flags;

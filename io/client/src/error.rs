@@ -22,7 +22,7 @@ pub enum ClientError {
     #[error("cannot connect to {endpoint}: {}", io_words(.source))]
     Unreachable {
         /// Where we tried to go.
-        endpoint: Endpoint,
+        endpoint: Box<Endpoint>,
         /// The last address's error.
         source: std::io::Error,
     },
@@ -30,6 +30,12 @@ pub enum ClientError {
     /// only after the handshake, in place of the CONNACK.
     #[error("{}", tls_words(.0).0)]
     Tls(#[from] TlsError),
+    /// The other side does not speak WebSocket, not for MQTT, or refuses it.
+    #[error("{0}")]
+    WebSocket(String),
+    /// TLS through a unix socket, which nobody can listen in on.
+    #[error("TLS over a unix socket is not supported")]
+    NoTlsOverUnix,
     /// CONNACK with an error.
     #[error("the broker refused the connection: {}", phrase(*.reason_code, .reason_string.as_deref(), *.version))]
     Refused {
@@ -108,9 +114,14 @@ impl ClientError {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Resolve { .. } => Some("check the spelling after `-h`, or give an IP address".into()),
+            Self::Unreachable { endpoint, .. } if matches!(endpoint.place, crate::Place::Unix(_)) => {
+                Some("is the broker running, and may this user write to its socket?".into())
+            }
             Self::Unreachable { source, .. } if source.kind() == std::io::ErrorKind::ConnectionRefused => {
                 Some("is the broker running, and is `-p` its port? (1883 is usual for plain MQTT, 8883 for TLS)".into())
             }
+            Self::WebSocket(_) => Some("is this a WebSocket port of an MQTT broker, and is the path right? (`/mqtt` is usual)".into()),
+            Self::NoTlsOverUnix => Some("leave `--cafile` out: nobody can listen in on a unix socket".into()),
             Self::Tls(error) => tls_words(error).1,
             Self::Refused { reason_code, .. } => refusal_hint(*reason_code).map(Into::into),
             Self::SpeaksTls => Some("give the CA of its certificate with `--cafile FILE`; `-p 1883` is usual for plain MQTT".into()),
@@ -139,8 +150,8 @@ impl ClientError {
             Self::Unexpected { .. } => 2,
             Self::Closed { .. } | Self::Lost(_) => 7,
             Self::Tls(_) | Self::SpeaksTls => 8,
-            Self::NotSupported { .. } => 10,
-            Self::Unreachable { .. } => 14,
+            Self::NotSupported { .. } | Self::NoTlsOverUnix => 10,
+            Self::Unreachable { .. } | Self::WebSocket(_) => 14,
             Self::Resolve { .. } => 15,
             Self::KeepAlive => 19,
             Self::Malformed(_) => 21,

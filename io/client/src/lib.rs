@@ -1,9 +1,9 @@
-//! A blocking MQTT client over TCP or TLS, for `signet pub`, `signet sub` and the test rigs.
+//! A blocking MQTT client over TCP, TLS, WebSocket and unix sockets, for `signet pub`, `signet sub` and the test rigs.
 //!
 //! One thread, one socket, no runtime: [`Client::poll`] is the only place that waits, and everything else is built on it.
 //!
 //! ```text
-//! Endpoint ──resolve, connect──▶ Transport (tcp | tls) ──bytes──▶ Wire (packets) ──▶ Client (QoS, keep alive, acknowledgements)
+//! Endpoint ──resolve, connect──▶ Transport (tcp | unix, tls, WebSocket) ──bytes──▶ Wire (packets) ──▶ Client (QoS, keep alive, acknowledgements)
 //! ```
 //!
 //! Deliberately missing: reconnecting (a command line tool says why it ended instead), enhanced authentication, and a session that outlives
@@ -14,12 +14,13 @@ mod endpoint;
 mod error;
 mod in_flight;
 mod keep_alive;
+mod socket;
 mod trace;
 mod transport;
 mod wire;
 
 pub use client::{Client, ConnectOptions, Event, OutgoingMessage};
-pub use endpoint::{Endpoint, TlsOptions};
+pub use endpoint::{Endpoint, Place, TlsOptions};
 pub use error::{ClientError, in_words};
 pub use trace::Trace;
 pub use transport::{Interrupter, Transport};

@@ -1,24 +1,32 @@
-//! One byte stream behind plain TCP and TLS, read with a deadline and interruptible from another thread.
+//! One byte stream behind every kind of connection, read with a deadline and interruptible from another thread.
 
 use std::io::{self, Read, Write};
-use std::net::{Shutdown, TcpStream};
+use std::net::Shutdown;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
+use signet_net::websocket::{ClientHandshake, CloseCode, Frames, Role};
 use signet_tls::{Connector, ConnectorConfig, TlsError, TlsStream};
 
+use crate::endpoint::Place;
+use crate::socket::{Socket, SocketRef};
 use crate::{ClientError, Endpoint, TlsOptions};
 
-/// A connected socket, with or without TLS.
+/// Octets read at a time while the upgrade to WebSocket goes on.
+const UPGRADE_CHUNK: usize = 4096;
+
+/// A connected socket, with or without TLS and WebSocket.
 pub struct Transport {
     stream: Stream,
+    /// With what came behind the answer to the upgrade and was not read yet.
+    websocket: Option<(Frames, Vec<u8>)>,
     interrupted: Arc<AtomicBool>,
 }
 
 enum Stream {
-    Tcp(TcpStream),
+    Plain(Socket),
     Tls(Box<TlsStream>),
 }
 
@@ -34,7 +42,7 @@ pub(crate) enum ReadOutcome {
 #[derive(Debug)]
 pub struct Interrupter {
     interrupted: Arc<AtomicBool>,
-    socket: TcpStream,
+    socket: Socket,
 }
 
 impl Interrupter {
@@ -42,28 +50,54 @@ impl Interrupter {
     pub fn interrupt(&self) {
         self.interrupted.store(true, Ordering::SeqCst);
         // The blocked read returns as if the other side had closed; the flag tells the two apart.
-        let _ = self.socket.shutdown(Shutdown::Read);
+        let _ = self.socket.borrow().shutdown(Shutdown::Read);
     }
 }
 
 impl Transport {
-    /// Connects, and with `tls` performs the handshake; all of it within about `timeout` per step.
+    /// Connects, with `tls` performs the handshake, and asks for a WebSocket where the endpoint says so; all of it within about `timeout` per step.
     ///
     /// # Errors
-    /// The name, the address, the TLS files, or the handshake: each with its own variant of [`ClientError`].
+    /// The name, the address, the TLS files, or a handshake: each with its own variant of [`ClientError`].
     pub fn open(endpoint: &Endpoint, tls: Option<&TlsOptions>, timeout: Duration) -> Result<Self, ClientError> {
         // The files are read before the network is touched: a missing file is the user's to mend, whatever the broker does.
         let connector = tls.map(connector).transpose()?;
         let socket = endpoint.connect(timeout)?;
-        let stream = match connector {
-            None => Stream::Tcp(socket),
-            Some(connector) => {
+        let stream = match (connector, socket) {
+            (None, socket) => Stream::Plain(socket),
+            (Some(_), Socket::Unix(_)) => return Err(ClientError::NoTlsOverUnix),
+            (Some(connector), Socket::Tcp(socket)) => {
                 socket.set_read_timeout(Some(timeout)).map_err(ClientError::Lost)?;
                 socket.set_write_timeout(Some(timeout)).map_err(ClientError::Lost)?;
-                Stream::Tls(Box::new(connector.connect(&endpoint.host, socket).map_err(ClientError::Tls)?))
+                Stream::Tls(Box::new(connector.connect(&host(endpoint), socket).map_err(ClientError::Tls)?))
             }
         };
-        Ok(Self { stream, interrupted: Arc::new(AtomicBool::new(false)) })
+        let mut transport = Self { stream, websocket: None, interrupted: Arc::new(AtomicBool::new(false)) };
+        if let Some(path) = &endpoint.websocket {
+            transport.upgrade(endpoint, path, Instant::now() + timeout)?;
+        }
+        Ok(transport)
+    }
+
+    /// Asks for a WebSocket.
+    fn upgrade(&mut self, endpoint: &Endpoint, path: &str, deadline: Instant) -> Result<(), ClientError> {
+        let mut request = Vec::new();
+        let mut handshake = ClientHandshake::start(&authority(endpoint), path, random()?, &mut request);
+        self.write_raw(&request)?;
+        let mut buffer = BytesMut::new();
+        loop {
+            buffer.clear();
+            match self.read_raw(&mut buffer, UPGRADE_CHUNK, Some(deadline))? {
+                ReadOutcome::Data => {}
+                ReadOutcome::TimedOut => return Err(ClientError::WebSocket("no answer to the upgrade".to_owned())),
+                ReadOutcome::Interrupted => return Err(ClientError::Interrupted),
+                ReadOutcome::Closed => return Err(ClientError::WebSocket("the connection was closed instead of an answer".to_owned())),
+            }
+            if let Some(rest) = handshake.receive(&buffer).map_err(|error| ClientError::WebSocket(error.to_string()))? {
+                self.websocket = Some((Frames::new(Role::Client), rest));
+                return Ok(());
+            }
+        }
     }
 
     /// A handle that ends a blocked read.
@@ -75,8 +109,41 @@ impl Transport {
         Ok(Interrupter { interrupted: Arc::clone(&self.interrupted), socket })
     }
 
-    /// Appends at most `chunk` bytes to `buffer`.
+    /// Appends at most about `chunk` bytes to `buffer`.
     pub(crate) fn read(&mut self, buffer: &mut BytesMut, chunk: usize, deadline: Option<Instant>) -> Result<ReadOutcome, ClientError> {
+        if self.websocket.is_none() {
+            return self.read_raw(buffer, chunk, deadline);
+        }
+        let mut framed = BytesMut::new();
+        loop {
+            // What came with the answer to the upgrade stands before what the socket has.
+            if let Some((_, rest)) = &mut self.websocket {
+                framed.extend_from_slice(&std::mem::take(rest));
+            }
+            if framed.is_empty() {
+                match self.read_raw(&mut framed, chunk, deadline)? {
+                    ReadOutcome::Data => {}
+                    other => return Ok(other),
+                }
+            }
+            let (mut plaintext, mut answer) = (Vec::new(), Vec::new());
+            let Some((frames, _)) = &mut self.websocket else { return Ok(ReadOutcome::Closed) };
+            let mut key = || random().ok();
+            let received = frames.receive_as_client(&framed, &mut plaintext, &mut answer, &mut key);
+            framed.clear();
+            // The other side may be gone; what it said before still counts.
+            let written = self.write_raw(&answer);
+            buffer.extend_from_slice(&plaintext);
+            match received {
+                Err(error) => return Err(ClientError::WebSocket(error.to_string())),
+                Ok(_) if !plaintext.is_empty() => return Ok(ReadOutcome::Data),
+                Ok(true) => return Ok(ReadOutcome::Closed),
+                Ok(false) => written?,
+            }
+        }
+    }
+
+    fn read_raw(&mut self, buffer: &mut BytesMut, chunk: usize, deadline: Option<Instant>) -> Result<ReadOutcome, ClientError> {
         loop {
             if self.interrupted.load(Ordering::SeqCst) {
                 return Ok(ReadOutcome::Interrupted);
@@ -88,7 +155,7 @@ impl Transport {
             let held = buffer.len();
             buffer.resize(held + chunk, 0);
             let outcome = match (&mut self.stream, buffer.get_mut(held..).unwrap_or_default()) {
-                (Stream::Tcp(socket), room) => socket.read(room),
+                (Stream::Plain(socket), room) => socket.read(room),
                 (Stream::Tls(stream), room) => stream.read(room),
             };
             buffer.truncate(held + outcome.as_ref().copied().unwrap_or(0));
@@ -112,36 +179,73 @@ impl Transport {
     }
 
     pub(crate) fn write_all(&mut self, bytes: &[u8]) -> Result<(), ClientError> {
+        let Some((frames, _)) = &self.websocket else { return self.write_raw(bytes) };
+        let mut framed = Vec::with_capacity(bytes.len() + 14);
+        frames.send(bytes, Some(random()?), &mut framed);
+        self.write_raw(&framed)
+    }
+
+    fn write_raw(&mut self, bytes: &[u8]) -> Result<(), ClientError> {
         match &mut self.stream {
-            Stream::Tcp(socket) => socket.write_all(bytes),
+            Stream::Plain(socket) => socket.write_all(bytes),
             Stream::Tls(stream) => stream.write_all(bytes).and_then(|()| stream.flush()),
         }
         .map_err(broken)
     }
 
     pub(crate) fn close(&mut self) {
+        if let Some((frames, _)) = &mut self.websocket {
+            let mut close = Vec::new();
+            frames.close(CloseCode::Normal, random().ok(), &mut close);
+            let _ = self.write_raw(&close);
+        }
         if let Stream::Tls(stream) = &mut self.stream {
             let _ = stream.close();
         }
         let _ = self.socket().shutdown(Shutdown::Write);
     }
 
-    fn socket(&self) -> &TcpStream {
+    fn socket(&self) -> SocketRef<'_> {
         match &self.stream {
-            Stream::Tcp(socket) => socket,
-            Stream::Tls(stream) => stream.socket(),
+            Stream::Plain(socket) => socket.borrow(),
+            Stream::Tls(stream) => SocketRef::Tcp(stream.socket()),
         }
     }
 }
 
 impl std::fmt::Debug for Transport {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let kind = match self.stream {
-            Stream::Tcp(_) => "tcp",
-            Stream::Tls(_) => "tls",
+        let kind = match (&self.stream, &self.websocket) {
+            (Stream::Plain(_), None) => "tcp",
+            (Stream::Tls(_), None) => "tls",
+            (Stream::Plain(_), Some(_)) => "ws",
+            (Stream::Tls(_), Some(_)) => "wss",
         };
-        write!(out, "Transport({kind}, peer {:?})", self.socket().peer_addr().ok())
+        write!(out, "Transport({kind}, peer {})", self.socket().peer())
     }
+}
+
+/// The name that the server's certificate must hold.
+fn host(endpoint: &Endpoint) -> String {
+    match &endpoint.place {
+        Place::Tcp { host, .. } => host.clone(),
+        Place::Unix(_) => "localhost".to_owned(),
+    }
+}
+
+/// Host and port as HTTP writes them.
+fn authority(endpoint: &Endpoint) -> String {
+    match &endpoint.place {
+        Place::Tcp { host, port } if host.contains(':') => format!("[{host}]:{port}"),
+        Place::Tcp { host, port } => format!("{host}:{port}"),
+        Place::Unix(_) => "localhost".to_owned(),
+    }
+}
+
+fn random<const N: usize>() -> Result<[u8; N], ClientError> {
+    let mut bytes = [0; N];
+    aws_lc_rs::rand::fill(&mut bytes).map_err(|_| ClientError::WebSocket("the system gives no random numbers".to_owned()))?;
+    Ok(bytes)
 }
 
 fn connector(options: &TlsOptions) -> Result<Connector, ClientError> {

@@ -24,12 +24,7 @@ pub(crate) struct Scratch {
 
 impl Scratch {
     pub(crate) fn new() -> Self {
-        Self {
-            read: vec![0; 64 * 1024],
-            wire: Vec::with_capacity(64 * 1024),
-            frames_in: Vec::new(),
-            frames_out: Vec::new(),
-        }
+        Self { read: vec![0; 64 * 1024], wire: Vec::with_capacity(64 * 1024), frames_in: Vec::new(), frames_out: Vec::new() }
     }
 }
 
@@ -146,13 +141,7 @@ impl Pipe {
     }
 
     /// Takes what the socket gave through the layers. What they answer is in `scratch.wire`.
-    fn receive(
-        &mut self,
-        count: usize,
-        scratch: &mut Scratch,
-        plaintext: &mut Vec<u8>,
-        opening: &mut Opening,
-    ) -> Result<(), Box<Refusal>> {
+    fn receive(&mut self, count: usize, scratch: &mut Scratch, plaintext: &mut Vec<u8>, opening: &mut Opening) -> Result<(), Box<Refusal>> {
         let Scratch { read, wire, frames_in, frames_out } = scratch;
         let mut input = read.get_mut(..count).unwrap_or_default();
         if let Some(proxy) = &mut self.layers.proxy {

@@ -27,7 +27,7 @@ impl Target {
     /// Plain TCP on the loopback interface.
     #[must_use]
     pub fn tcp(port: u16) -> Self {
-        Self { endpoint: Endpoint { host: "127.0.0.1".into(), port }, tls: None }
+        Self { endpoint: Endpoint::tcp("127.0.0.1", port), tls: None }
     }
 
     /// TLS on the loopback interface, as `localhost`.
@@ -39,7 +39,19 @@ impl Target {
             key: identity.map(|identity| identity.key.clone()),
             insecure: false,
         };
-        Self { endpoint: Endpoint { host: "localhost".into(), port }, tls: Some(tls) }
+        Self { endpoint: Endpoint::tcp("localhost", port), tls: Some(tls) }
+    }
+
+    /// A unix socket.
+    #[must_use]
+    pub fn unix(path: impl Into<PathBuf>) -> Self {
+        Self { endpoint: Endpoint::unix(path), tls: None }
+    }
+
+    /// The same with MQTT in WebSocket, under the usual path.
+    #[must_use]
+    pub fn over_websocket(self) -> Self {
+        Self { endpoint: self.endpoint.with_websocket("/mqtt"), tls: self.tls }
     }
 }
 

@@ -15,7 +15,7 @@ const EVERY_QOS: [QoS; 3] = [QoS::AtMostOnce, QoS::AtLeastOnce, QoS::ExactlyOnce
 const PATIENCE: Duration = Duration::from_secs(10);
 
 fn options(port: u16, tls: Option<TlsOptions>, version: ProtocolVersion, identifier: &str) -> ConnectOptions {
-    let endpoint = Endpoint { host: "127.0.0.1".into(), port };
+    let endpoint = Endpoint::tcp("127.0.0.1", port);
     ConnectOptions { endpoint, tls, connect: connect_packet(version, identifier), timeout: PATIENCE }
 }
 

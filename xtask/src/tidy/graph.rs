@@ -20,7 +20,7 @@ const GRAPH: [(&str, &[&str]); 17] = [
     ("io/ledger", &["ca", "revocation", "identity"]),
     ("io/server", &["mqtt", "broker", "identity", "revocation", "policy", "telemetry", "net", "store", "tls"]),
     ("io/admin", &["ca", "revocation", "identity", "ledger", "net", "tls"]),
-    ("io/client", &["mqtt", "tls"]),
+    ("io/client", &["mqtt", "tls", "net"]),
     ("io/bridge", &["mqtt", "policy", "tls"]),
     (
         "app/signet",

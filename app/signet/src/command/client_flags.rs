@@ -9,6 +9,7 @@ use std::time::Duration;
 use signet_client::{Client, ClientError, ConnectOptions, Endpoint, TlsOptions, Trace};
 use signet_mqtt::{ClientIdentifier, Connect, ConnectProperties, Password, ProtocolVersion, QoS, TopicName, Will};
 
+use crate::command::broker_url::BrokerUrl;
 use crate::command::client_properties::Properties;
 use crate::hint::Failure;
 use crate::output;
@@ -25,6 +26,12 @@ pub(crate) struct ConnectionFlags {
     /// Port [default: 1883, with TLS 8883]
     #[arg(short = 'p', long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
     port: Option<u16>,
+    /// Connect through the unix socket at PATH instead of TCP
+    #[arg(long, value_name = "PATH", conflicts_with_all = ["host", "port", "url"])]
+    unix: Option<PathBuf>,
+    /// The broker as a URL: mqtt://HOST[:PORT], mqtts://HOST[:PORT], ws://HOST[:PORT]/PATH, wss://HOST[:PORT]/PATH or unix:PATH
+    #[arg(long, value_name = "URL", conflicts_with_all = ["host", "port"], value_parser = BrokerUrl::parse)]
+    url: Option<BrokerUrl>,
     #[command(flatten)]
     tls: TlsFlags,
     #[command(flatten)]
@@ -159,10 +166,23 @@ impl ConnectionFlags {
             return Err(usage("`-D` needs MQTT 5.0").hint("add `-V 5`"));
         }
         let tls = self.tls()?;
-        let port = self.port.unwrap_or_else(|| if tls.is_some() { 8883 } else { 1883 });
         let connect = self.connect(program, &properties)?;
-        let endpoint = Endpoint { host: self.host.clone(), port };
+        let endpoint = self.endpoint(tls.is_some())?;
         Ok((ConnectOptions { endpoint, tls, connect, timeout: TIMEOUT }, properties))
+    }
+
+    fn endpoint(&self, has_tls: bool) -> Result<Endpoint, Failure> {
+        if let Some(path) = &self.unix {
+            return Ok(Endpoint::unix(path));
+        }
+        let Some(url) = &self.url else {
+            return Ok(Endpoint::tcp(&self.host, self.port.unwrap_or(if has_tls { 8883 } else { 1883 })));
+        };
+        match (url.is_secure, has_tls) {
+            (true, false) => Err(usage("this URL means TLS, and `--cafile` is missing").hint("after `signet quickstart` add `--cafile ca/ca.pem`")),
+            (false, true) => Err(usage("this URL means no TLS, and `--cafile` or `--insecure` asks for it").hint("write mqtts:// or wss://")),
+            _ => Ok(url.endpoint.clone()),
+        }
     }
 
     /// Connects, with a line per packet on stderr where `-d` asks for it.

@@ -65,7 +65,7 @@ fn broker(
         password: None,
         properties: ConnectProperties::default(),
     };
-    let endpoint = Endpoint { host: "127.0.0.1".into(), port };
+    let endpoint = Endpoint::tcp("127.0.0.1", port);
     (ConnectOptions { endpoint, tls: None, connect, timeout: Duration::from_secs(10) }, thread)
 }
 
@@ -82,7 +82,7 @@ fn soon() -> Option<Instant> {
 fn a_tls_port_is_recognized_by_its_alert() {
     let (mut options, broker_of_others) = broker(ProtocolVersion::V5, Connack::default(), |_| {});
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let other = std::mem::replace(&mut options.endpoint.port, listener.local_addr().unwrap().port());
+    let other = std::mem::replace(&mut options.endpoint, Endpoint::tcp("127.0.0.1", listener.local_addr().unwrap().port()));
     let thread = std::thread::spawn(move || {
         let (mut socket, _) = listener.accept().unwrap();
         // internal_error, fatal
@@ -95,7 +95,7 @@ fn a_tls_port_is_recognized_by_its_alert() {
     assert!(error.hint().unwrap().contains("--cafile"));
     assert_eq!(error.exit_code(), 8);
     thread.join().unwrap();
-    options.endpoint.port = other;
+    options.endpoint = other;
     drop(Client::connect(&options, Trace::off()).unwrap());
     broker_of_others.join().unwrap();
 }

@@ -53,11 +53,7 @@ impl Shard {
             Some(Check::WebSocket) => {
                 (Check::WebSocket, "WebSocket upgrade", "is it a WebSocket client? `handshake_timeout` sets the limit")
             }
-            _ => (
-                Check::Handshake,
-                "TLS handshake",
-                "is it a TLS client? is the network this slow? `handshake_timeout` sets the limit",
-            ),
+            _ => (Check::Handshake, "TLS handshake", "is it a TLS client? is the network this slow? `handshake_timeout` sets the limit"),
         }
     }
 }
