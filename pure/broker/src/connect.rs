@@ -9,7 +9,6 @@ use signet_policy::{Client, Principal};
 use crate::admission::{Admission, refusing};
 use crate::broker::{Broker, Context};
 use crate::connection::Connection;
-use crate::dialect::Dialect;
 use crate::directory::SharedDirectory;
 use crate::ids::{ConnectionId, SessionId};
 use crate::input::WillRule;
@@ -89,7 +88,7 @@ impl Broker {
         if connection.answer(Packet::Connack(Box::new(connack)), after, context.output) {
             return true;
         }
-        connection.dialect.hears_disconnect = false;
+        connection.manners.hears_disconnect = false;
         self.disconnect(id, CloseCause::PacketTooLarge, WillRule::Publish, context);
         false
     }
@@ -215,8 +214,16 @@ fn connection(id: ConnectionId, session: SessionId, connect: &Connect, client: &
         id,
         session,
         client: Arc::clone(client),
-        version: connect.version,
-        dialect: Dialect::of(connect),
+        manners: Manners {
+            version: connect.version,
+            // A Server sends no DISCONNECT before MQTT 5.0.
+            hears_disconnect: has_properties,
+            hears_problems: asked.request_problem_information.unwrap_or(true),
+            hears_refused_publish: has_properties,
+            // MQTT 3.1 has the three grants only.
+            hears_refused_subscription: connect.version != ProtocolVersion::V31,
+            is_bridge: connect.is_bridge,
+        },
         window: window.min(limits.maximum_inflight).max(1),
         // MQTT 3.1.1 has no Receive Maximum: its clients cannot know a bound below the number of Packet Identifiers.
         receive_maximum: if has_properties { limits.receive_maximum.max(1) } else { u16::MAX },

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use signet_mqtt::{Message, Packet, PacketId, ProtocolVersion, QoS, UserProperties, encoded_len, publish_len};
 use signet_policy::Client;
 
-use crate::dialect::Dialect;
 use crate::ids::{ConnectionId, SessionId};
 use crate::keep_alive::KeepAlive;
 use crate::limits::Limits;
@@ -71,7 +70,7 @@ impl Connection {
     /// Sends an answer. Returns false if it is larger than the client takes, even without the words in it [MQTT-3.1.2-24].
     #[must_use]
     pub(crate) fn answer(&self, mut packet: Packet, after: Ticket, output: &mut Vec<Output>) -> bool {
-        if !self.dialect.hears_problems && !matches!(packet, Packet::Connack(_) | Packet::Disconnect(_)) {
+        if !self.manners.hears_problems && !matches!(packet, Packet::Connack(_) | Packet::Disconnect(_)) {
             strip_words(&mut packet);
         }
         if !self.fits(&packet) {

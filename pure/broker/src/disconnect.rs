@@ -43,7 +43,7 @@ impl Broker {
     ) {
         let Some(connection) = self.connections.remove(&id) else { return };
         self.timers.disarm(connection.keep_alive.armed, Timer::KeepAlive(id));
-        if connection.dialect.hears_disconnect
+        if connection.manners.hears_disconnect
             && let Some(reason_code) = cause.reason_code()
         {
             let mut disconnect = Disconnect::new(reason_code);

@@ -23,7 +23,6 @@ mod broker;
 mod connect;
 mod connection;
 mod deliver;
-mod dialect;
 mod directory;
 mod disconnect;
 mod durability;

@@ -9,9 +9,9 @@ use signet_policy::{SubscribePermit, authorize_subscribe};
 use crate::broker::{Broker, Context};
 use crate::directory::{Directory, SharedDirectory};
 use crate::ids::{ConnectionId, SessionId, ShardId};
-use crate::input::{Recipient, WillRule};
+use crate::input::Recipient;
 use crate::moment::Moment;
-use crate::output::{CloseCause, Event, Output};
+use crate::output::{Event, Output};
 use crate::retained::RetainedMessage;
 use crate::store::{Change, Store, Ticket, Urgency};
 use crate::subscriptions::Subscriber;
@@ -46,7 +46,6 @@ impl Broker {
             return self.violated(id, "No Local on a Shared Subscription [MQTT-3.8.3-4]", context);
         }
         let Subscribe { packet_id, subscription_identifier: identifier, subscriptions, .. } = subscribe;
-        let Some(dialect) = self.connections.get(&id).map(|connection| connection.dialect) else { return };
         let Some(session) = self.session_of(id) else { return };
         let client_identifier = session.client.client_identifier().clone();
         let is_persistent = session.is_persistent;
@@ -54,8 +53,7 @@ impl Broker {
         let mut reason_codes = Vec::with_capacity(subscriptions.len());
         let mut granted = Vec::with_capacity(subscriptions.len());
         let mut reason_string = None;
-        for mut entry in subscriptions {
-            dialect.adapt(&mut entry);
+        for entry in subscriptions {
             match self.grant(id, session, entry, context) {
                 Ok(grant) => {
                     reason_codes.push(ReasonCode::granted(grant.options.maximum_qos));
@@ -79,10 +77,6 @@ impl Broker {
         let after = self.append_subscriptions(&entering, &granted, context);
         // One step under the lock: no message falls between the new subscription and the retained messages it starts with.
         let retained = context.directory.write(|directory| enter(directory, granted, &entering));
-        let Some(reason_codes) = dialect.told(reason_codes) else {
-            let cause = CloseCause::QuotaExceeded("a subscription was refused, which MQTT 3.1 cannot say");
-            return self.disconnect(id, cause, WillRule::Publish, context);
-        };
         let suback = Suback { packet_id, reason_string, user_properties: UserProperties::default(), reason_codes };
         self.answer(id, Packet::Suback(suback), after, context);
         self.start_with(session, retained, context);
