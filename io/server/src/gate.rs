@@ -124,7 +124,9 @@ impl Gate {
         };
         state.live += 1;
         state.origins.entry(origin).or_default().live += 1;
-        state.change(origin, |pending| drop(pending.insert(link, shard)));
+        state.change(origin, |pending| {
+            pending.insert(link, shard);
+        });
         self.total.live.fetch_add(1, Ordering::Relaxed);
         Ok((Pass { gate: Arc::clone(self), origin, link }, displaced))
     }
@@ -191,7 +193,9 @@ impl Pass {
 
     /// The CONNECT has come: the place cannot be taken away any more.
     pub(crate) fn keep(&self) {
-        self.gate.state().change(self.origin, |pending| drop(pending.remove(&self.link)));
+        self.gate.state().change(self.origin, |pending| {
+            pending.remove(&self.link);
+        });
     }
 
     /// Lets this connection go before those of an origin that has more under way, if there is one: returns who has to go for it.

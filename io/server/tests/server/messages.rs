@@ -1,5 +1,7 @@
 //! The main job: messages between clients of any transport, version and shard.
 
+use std::sync::Arc;
+
 use signet_mqtt::{Packet, ProtocolVersion, QoS, ReasonCode};
 use signet_testkit::{Device, connect_packet, publish_packet};
 
