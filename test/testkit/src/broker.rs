@@ -25,6 +25,7 @@ const PORT_ATTEMPTS: u32 = 5;
 pub struct BrokerConfig {
     top: String,
     limits: String,
+    store: String,
     access: String,
     tls: Option<String>,
     listener_extra: String,
@@ -49,6 +50,13 @@ impl BrokerConfig {
     #[must_use]
     pub fn limit(mut self, line: &str) -> Self {
         let _ = writeln!(self.limits, "{line}");
+        self
+    }
+
+    /// A line of the `[store]` table.
+    #[must_use]
+    pub fn store(mut self, line: &str) -> Self {
+        let _ = writeln!(self.store, "{line}");
         self
     }
 
@@ -81,9 +89,9 @@ impl BrokerConfig {
 
     fn text(&self, plain: u16, tls: u16) -> String {
         let mut text = format!(
-            "data_dir = \"data\"\n{}[log]\nlevel = \"debug\"\n[limits]\n{}[[listener]]\nname = \"plain\"\nbind = [\"127.0.0.1:{plain}\"]\n\
+            "data_dir = \"data\"\n{}[log]\nlevel = \"debug\"\n[store]\n{}[limits]\n{}[[listener]]\nname = \"plain\"\nbind = [\"127.0.0.1:{plain}\"]\n\
              transport = \"tcp\"\nanonymous = true\n{}\n",
-            self.top, self.limits, self.listener_extra
+            self.top, self.store, self.limits, self.listener_extra
         );
         if let Some(lines) = &self.tls {
             let _ = write!(text, "[[listener]]\nname = \"tls\"\nbind = [\"127.0.0.1:{tls}\"]\n{lines}\n");
@@ -166,6 +174,37 @@ impl Broker {
             assert!(Instant::now() < deadline, "the broker does not listen; its log:\n{text}");
             let lines = log.lines.lock().unwrap();
             drop(log.more.wait_timeout(lines, Duration::from_millis(20)));
+        }
+    }
+
+    /// Ends the process as a crash does (SIGKILL): it gets to say and to write nothing more.
+    pub fn kill(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    /// Starts it again in the same directory, with what the process before left there, after [`Self::kill`] or [`Self::stop`]. The ports are
+    /// others and the log begins anew.
+    pub fn start_again(&mut self, config: &BrokerConfig) {
+        assert!(self.child.try_wait().unwrap().is_some(), "the broker still runs");
+        for _ in 1..PORT_ATTEMPTS {
+            if let Some((child, plain, tls, log)) = Self::attempt(config, &self.directory) {
+                (self.child, self.plain, self.tls, self.log) = (child, plain, tls, log);
+                return;
+            }
+        }
+        panic!("no port stayed free in {PORT_ATTEMPTS} attempts");
+    }
+
+    /// Waits until it has ended by itself and returns its exit code; nothing when a signal ended it.
+    pub fn await_end(&mut self) -> Option<i32> {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                return status.code();
+            }
+            assert!(Instant::now() < deadline, "the broker does not end; its log:\n{}", self.log().join("\n"));
+            std::thread::sleep(Duration::from_millis(10));
         }
     }
 
