@@ -1,37 +1,45 @@
 //! Normative statements of the MQTT specifications, `[MQTT-3.1.4-3]`: where the code decides by them and which tests prove it.
 
-use std::collections::BTreeMap;
+mod coverage;
+mod list;
+mod page;
 
-use crate::tidy::{is_test_file, line_of};
+pub(crate) use list::{LIST, List};
+pub(crate) use page::PAGE;
+
 use crate::tree::Tree;
 
-/// The list of the conformance suite: which statement is proven by which test.
-pub(crate) const LIST: &str = "test/conformance/statements.toml";
+/// Which specification numbers a statement. A bare number is one of MQTT 5.0; one of 3.1.1 is followed by `(3.1.1)` or `of MQTT 3.1.1`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Version {
+    V5,
+    V311,
+}
 
-/// Section of MQTT 5.0 → the highest statement number in it (its appendix B). A statement of 3.1.1 is known by [`LIST`] alone.
-#[rustfmt::skip]
-const HIGHEST: [(&str, u16); 56] = [
-    ("1.5.4", 3), ("1.5.5", 1), ("1.5.7", 1), ("2.1.3", 1), ("2.2.1", 6), ("2.2.2", 1), ("3.1.0", 2), ("3.1.2", 30),
-    ("3.1.3", 12), ("3.1.4", 6), ("3.2.0", 2), ("3.2.2", 22), ("3.3.1", 13), ("3.3.2", 20), ("3.3.4", 10), ("3.4.2", 3),
-    ("3.5.2", 3), ("3.6.1", 1), ("3.6.2", 3), ("3.7.2", 3), ("3.8.1", 1), ("3.8.3", 5), ("3.8.4", 8), ("3.9.2", 2),
-    ("3.9.3", 2), ("3.10.1", 1), ("3.10.3", 2), ("3.10.4", 6), ("3.11.2", 2), ("3.11.3", 2), ("3.12.4", 1), ("3.14.0", 1),
-    ("3.14.1", 1), ("3.14.2", 4), ("3.14.4", 3), ("3.15.1", 1), ("3.15.2", 3), ("4.1.0", 2), ("4.2.0", 1), ("4.3.1", 1),
-    ("4.3.2", 5), ("4.3.3", 13), ("4.4.0", 2), ("4.5.0", 2), ("4.6.0", 6), ("4.7.0", 1), ("4.7.1", 2), ("4.7.2", 1),
-    ("4.7.3", 4), ("4.8.2", 6), ("4.9.0", 3), ("4.12.0", 7), ("4.12.1", 2), ("4.13.1", 1), ("4.13.2", 1), ("6.0.0", 4),
-];
+impl Version {
+    const ALL: [Self; 2] = [Self::V5, Self::V311];
 
-/// Whether MQTT 5.0 has a statement of that number.
-pub(crate) fn is_numbered(number: &str) -> bool {
-    number.split_once('-').is_some_and(|(section, statement)| {
-        let highest = HIGHEST.iter().find(|(known, _)| *known == section).map_or(0, |(_, highest)| *highest);
-        statement.parse::<u16>().is_ok_and(|statement| statement <= highest)
-    })
+    /// As in the list and on the page.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::V5 => "5.0",
+            Self::V311 => "3.1.1",
+        }
+    }
+}
+
+/// The page of coverage, and what is wrong with it.
+pub(crate) fn covered(tree: &Tree) -> (String, Vec<String>) {
+    let list = List::read(tree);
+    let coverage = coverage::Coverage::of(tree, &list);
+    (page::page(&coverage), coverage.faults)
 }
 
 /// One mention of a number. `number` is as written when it is not well formed.
 #[derive(Debug, PartialEq)]
 pub(crate) struct Mention<'a> {
     pub(crate) offset: usize,
+    pub(crate) version: Version,
     pub(crate) number: &'a str,
     pub(crate) well_formed: bool,
 }
@@ -50,7 +58,10 @@ pub(crate) fn mentions(text: &str) -> Vec<Mention<'_>> {
         if !bracketed && !number.contains('-') {
             continue;
         }
-        found.push(Mention { offset, number, well_formed: is_well_formed(number) });
+        let behind = tail.get(number.len()..).unwrap_or_default().trim_start_matches([']', '`']);
+        let is_older = [" (3.1.1)", " of MQTT 3.1.1", " of 3.1.1"].iter().any(|words| behind.starts_with(words));
+        let version = if is_older { Version::V311 } else { Version::V5 };
+        found.push(Mention { offset, version, number, well_formed: is_well_formed(number) });
     }
     found
 }
@@ -67,84 +78,6 @@ fn is_well_formed(number: &str) -> bool {
         .is_some_and(|(section, statement)| section.contains('.') && section.split('.').all(part) && part(statement) && statement != "0")
 }
 
-/// Statement → code → tests, one block a statement, and a closing line with the counts.
-pub(crate) fn table(tree: &Tree) -> String {
-    let listed = tree.file(LIST).map(mentions).unwrap_or_default();
-    let mut rows: BTreeMap<Vec<u16>, Row> = BTreeMap::new();
-    for mention in &listed {
-        rows.entry(key(mention.number)).or_default().listed = true;
-    }
-    for (path, text) in tree.ending("rs").filter(|(path, _)| !path.starts_with("xtask/")) {
-        let tests_from = text.find("#[cfg(test)]\nmod tests {").unwrap_or(text.len());
-        for mention in mentions(text).iter().filter(|mention| mention.well_formed) {
-            let place = format!("{path}:{}", line_of(text, mention.offset));
-            let row = rows.entry(key(mention.number)).or_default();
-            if is_test_file(path) || mention.offset > tests_from {
-                row.tests.push(place);
-            } else {
-                row.code.push(place);
-            }
-        }
-        for (line, name, number) in named_tests(text) {
-            rows.entry(key(&number)).or_default().tests.push(format!("{path}:{line} {name}"));
-        }
-    }
-    let tested = rows.values().filter(|row| !row.tests.is_empty()).count();
-    let cited = rows.values().filter(|row| !row.code.is_empty()).count();
-    let mut text: String = rows.iter().map(|(key, row)| row.print(key)).collect();
-    text.push_str(&format!("{} statements, {cited} cited in code, {tested} named by tests\n", rows.len()));
-    text
-}
-
-#[derive(Default)]
-struct Row {
-    listed: bool,
-    code: Vec<String>,
-    tests: Vec<String>,
-}
-
-impl Row {
-    fn print(&self, key: &[u16]) -> String {
-        let mut text = format!("MQTT-{}{}\n", number(key), if self.listed { "" } else { " (not listed)" });
-        for (kind, places) in [("code", &self.code), ("test", &self.tests)] {
-            for place in places {
-                text.push_str(&format!("  {kind} {place}\n"));
-            }
-        }
-        text
-    }
-}
-
-/// Tests carry the number in their name: `mqtt_3_1_4_3_…`. Line, name and number of each.
-fn named_tests(text: &str) -> Vec<(usize, String, String)> {
-    let mut found = Vec::new();
-    for (offset, prefix) in text.match_indices("fn mqtt_") {
-        let tail = text.get(offset + prefix.len()..).unwrap_or_default();
-        let end = tail.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(tail.len());
-        let name = tail.get(..end).unwrap_or_default();
-        let digits: Vec<&str> = name.split('_').take_while(|part| part.parse::<u16>().is_ok()).collect();
-        if let [section @ .., statement] = digits.as_slice()
-            && section.len() >= 2
-        {
-            let number = format!("{}-{statement}", section.join("."));
-            found.push((line_of(text, offset), format!("mqtt_{name}"), number));
-        }
-    }
-    found
-}
-
-fn key(number: &str) -> Vec<u16> {
-    number.split(['.', '-']).filter_map(|part| part.parse().ok()).collect()
-}
-
-fn number(key: &[u16]) -> String {
-    let parts: Vec<String> = key.iter().map(ToString::to_string).collect();
-    match parts.split_last() {
-        Some((statement, section)) => format!("{}-{statement}", section.join(".")),
-        None => String::new(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -157,15 +90,50 @@ mod tests {
     }
 
     #[test]
-    fn the_table_joins_code_and_tests() {
-        let tree = Tree::of(&[
-            (LIST, "\"MQTT-3.1.4-3\" = \"\"\n\"MQTT-3.1.4-4\" = \"\"\n"),
-            ("pure/x/src/a.rs", "//! Why.\n// [MQTT-3.1.4-3]\nfn a() {}\n#[cfg(test)]\nmod tests {\n// [MQTT-3.1.4-3]\n}\n"),
-            ("test/conformance/tests/b.rs", "//! Why.\nfn mqtt_3_1_4_10_takes_over() {}\n"),
-        ]);
-        let table = table(&tree);
-        assert!(table.contains("MQTT-3.1.4-3\n  code pure/x/src/a.rs:2\n  test pure/x/src/a.rs:6\n"), "{table}");
-        assert!(table.contains("MQTT-3.1.4-10 (not listed)\n  test test/conformance/tests/b.rs:2 mqtt_3_1_4_10_takes_over\n"));
-        assert!(table.ends_with("3 statements, 1 cited in code, 2 named by tests\n"), "{table}");
+    fn a_number_of_3_1_1_says_so() {
+        let found = mentions("[MQTT-3.1.3-8] (3.1.1), `MQTT-3.1.4-3`, [MQTT-3.2.2-6] of MQTT 3.1.1");
+        let versions: Vec<Version> = found.iter().map(|mention| mention.version).collect();
+        assert_eq!(versions, [Version::V311, Version::V5, Version::V311]);
+    }
+
+    const ROWS: &str = "[\"5.0\".\"MQTT-3.1.4-3\"]\nsays = \"five\"\ntests = [\"b::mqtt_3_1_4_3_takes_over\"]\n\
+        [\"5.0\".\"MQTT-3.1.4-4\"]\nsays = \"no\"\nnot_tested = \"a reason\"\n\
+        [\"3.1.1\".\"MQTT-3.1.4-2\"]\nsays = \"old\"\nlike = [\"MQTT-3.1.4-3\"]\n";
+
+    const CODE: &str = "//! Why.\n// [MQTT-3.1.4-3]\nfn a() {}\n#[cfg(test)]\nmod tests {\n// [MQTT-3.1.4-4]\n}\n";
+
+    fn faults_and_page(test: &str) -> (Vec<String>, String) {
+        let test = format!("//! Why.\n#[test]\n{test}\n");
+        let tree = Tree::of(&[(LIST, ROWS), ("pure/x/src/a.rs", CODE), ("test/conformance/tests/mqtt/b.rs", &test)]);
+        let (page, faults) = covered(&tree);
+        (faults.into_iter().filter(|fault| !fault.contains("that is not listed")).collect(), page)
+    }
+
+    #[test]
+    fn the_page_joins_statement_code_and_tests() {
+        let (faults, page) = faults_and_page("fn mqtt_3_1_4_3_takes_over() {\n    for version in ALL {}\n}\n");
+        assert_eq!(faults, Vec::<String>::new());
+        let code = "[pure/x/src/a.rs:2](../../pure/x/src/a.rs#L2)";
+        let test = "[mqtt_3_1_4_3_takes_over](../../test/conformance/tests/mqtt/b.rs#L3)";
+        assert!(page.contains(&format!("| 3.1.4-3 | five | {code} | {test} |\n")), "{page}");
+        assert!(page.contains("| 3.1.4-4 | no |  | – a reason |\n"), "{page}");
+        assert!(page.contains(&format!("| 3.1.4-2 | old | {code} | {test} |\n")), "{page}");
+        assert!(page.contains("2 statements: 1 with tests, 1 with a reason why there is none."), "{page}");
+    }
+
+    #[test]
+    fn a_test_that_is_not_there_or_does_not_run_in_3_1_1_proves_nothing() {
+        let (faults, _) = faults_and_page("fn mqtt_3_1_4_3_takes_over() {\n    only(V5);\n}\n");
+        assert_eq!(faults, ["`3.1.4-2` of MQTT 3.1.1 has neither a test nor a reason why there is none"]);
+        let (faults, _) = faults_and_page("fn mqtt_3_1_4_9_other() {}\n");
+        assert_eq!(faults.len(), 3, "{faults:?}");
+        assert!(faults.iter().any(|fault| fault.contains("names a test that does not exist: `b::mqtt_3_1_4_3_takes_over`")), "{faults:?}");
+    }
+
+    #[test]
+    fn a_statement_that_is_not_listed_is_missed() {
+        let (_, faults) = covered(&Tree::of(&[(LIST, ROWS)]));
+        assert!(faults.contains(&"MQTT 5.0 has a statement `4.13.1-1` that is not listed".to_owned()), "{faults:?}");
+        assert!(!faults.iter().any(|fault| fault.contains("`2.2.1-1`")), "{faults:?}");
     }
 }

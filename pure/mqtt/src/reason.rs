@@ -156,9 +156,13 @@ impl ReasonCode {
             Self::Success => Some(0),
             Self::UnsupportedProtocolVersion => Some(1),
             Self::ClientIdentifierNotValid => Some(2),
-            Self::ServerUnavailable | Self::ServerBusy | Self::UseAnotherServer | Self::ServerMoved | Self::ConnectionRateExceeded => {
-                Some(3)
-            }
+            // What is said is that the Server cannot serve this client now; a Quota Exceeded is that too [MQTT-4.8.0-2] (3.1.1).
+            Self::ServerUnavailable
+            | Self::ServerBusy
+            | Self::UseAnotherServer
+            | Self::ServerMoved
+            | Self::QuotaExceeded
+            | Self::ConnectionRateExceeded => Some(3),
             Self::BadUserNameOrPassword => Some(4),
             Self::NotAuthorized | Self::Banned | Self::BadAuthenticationMethod => Some(5),
             _ => None,

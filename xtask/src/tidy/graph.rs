@@ -24,7 +24,22 @@ const GRAPH: [(&str, &[&str]); 17] = [
     ("io/bridge", &["mqtt", "policy", "tls"]),
     (
         "app/signet",
-        &["mqtt", "identity", "revocation", "policy", "ca", "broker", "telemetry", "tls", "net", "ledger", "journal", "server", "admin", "client"],
+        &[
+            "mqtt",
+            "identity",
+            "revocation",
+            "policy",
+            "ca",
+            "broker",
+            "telemetry",
+            "tls",
+            "net",
+            "ledger",
+            "journal",
+            "server",
+            "admin",
+            "client",
+        ],
     ),
 ];
 

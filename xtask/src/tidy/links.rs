@@ -50,6 +50,11 @@ fn resolve(tree: &Tree, from: &str, target: &str) -> Result<(), String> {
         return Err(format!("the link `{target}` leads to `{path}`, which does not exist"));
     }
     let headings = tree.file(&path).unwrap_or_default();
+    // A line of a source file, as the page of coverage has them.
+    let line = fragment.strip_prefix('L').filter(|_| path.ends_with(".rs")).and_then(|line| line.parse::<usize>().ok());
+    if line.is_some_and(|line| (1..=headings.lines().count()).contains(&line)) {
+        return Ok(());
+    }
     if fragment.is_empty() || headings.lines().filter_map(heading_fragment).any(|known| known == fragment) {
         Ok(())
     } else {

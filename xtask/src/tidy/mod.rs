@@ -39,8 +39,16 @@ impl fmt::Display for Finding {
 
 /// Every finding of every rule, ordered by path and line.
 pub(crate) fn check(tree: &Tree) -> Vec<Finding> {
-    let rules: [fn(&Tree) -> Vec<Finding>; 7] =
-        [size::check, words::check, graph::check, witnesses::check, clippy_settings::check, statement_numbers::check, links::check];
+    let rules: [fn(&Tree) -> Vec<Finding>; 8] = [
+        size::check,
+        words::check,
+        graph::check,
+        witnesses::check,
+        clippy_settings::check,
+        statement_numbers::check,
+        statement_numbers::check_coverage,
+        links::check,
+    ];
     let mut findings: Vec<Finding> = rules.iter().flat_map(|rule| rule(tree)).collect();
     findings.sort();
     findings

@@ -1,11 +1,13 @@
 //! §3.4 PUBACK to §3.7 PUBCOMP on the wire.
 
+use std::num::NonZeroU32;
+
 use signet_mqtt::ProtocolVersion::V5;
 use signet_mqtt::{Ack, Packet, QoS, ReasonCode};
-use signet_testkit::{Device, packet_id};
+use signet_testkit::{Broker, BrokerConfig, Device, connect_packet, packet_id, publish_packet};
 
 use crate::raw::packet;
-use crate::{ALL, SINCE_311, broker};
+use crate::{ALL, CONNACK_FITS, SINCE_311, broker};
 
 #[test]
 fn mqtt_2_2_1_5_acknowledgements_carry_the_identifier_of_their_publish() {
@@ -13,7 +15,7 @@ fn mqtt_2_2_1_5_acknowledgements_carry_the_identifier_of_their_publish() {
     for version in ALL {
         let mut device = Device::connect(&broker.plain(), version, "x");
         for id in [1, 255, 256, 65_535] {
-            let mut publish = signet_testkit::publish_packet("t", "x", QoS::AtLeastOnce, false);
+            let mut publish = publish_packet("t", "x", QoS::AtLeastOnce, false);
             publish.packet_id = Some(packet_id(id));
             device.publish_with(publish.clone());
             publish.qos = QoS::ExactlyOnce;
@@ -91,4 +93,62 @@ fn section_3_5_2_1_a_pubrec_nobody_waits_for_is_answered_with_not_found() {
     let mut device = Device::connect(&broker.plain(), V5, "x");
     device.send(&Packet::Pubrec(Ack::success(packet_id(99))));
     assert_eq!(device.expect_pubrel(packet_id(99)).reason_code, ReasonCode::PacketIdentifierNotFound);
+}
+
+/// A client that may do nothing and takes packets of this size only.
+fn denied(broker: &Broker, maximum_packet_size: u32) -> Device {
+    let mut connect = connect_packet(V5, "x");
+    connect.properties.maximum_packet_size = NonZeroU32::new(maximum_packet_size);
+    Device::connect_with(&broker.plain(), connect)
+}
+
+fn denying() -> Broker {
+    Broker::start(&BrokerConfig::plain().access("[[access]]\nwho = \"everyone\"\npublish = [\"allowed/#\"]\n"))
+}
+
+#[test]
+fn mqtt_3_4_2_2_a_reason_string_that_does_not_fit_is_left_out_of_puback() {
+    let broker = denying();
+    let puback = |maximum| {
+        let mut device = denied(&broker, maximum);
+        device.send(&Packet::Publish(publish_packet("secret", "x", QoS::AtLeastOnce, false)));
+        device.expect_puback(packet_id(10))
+    };
+    let (short, long) = (puback(CONNACK_FITS), puback(100_000));
+    assert_eq!((short.reason_code, short.reason_string), (ReasonCode::NotAuthorized, None));
+    assert!(long.reason_string.is_some(), "nothing was left out: {long:?}");
+}
+
+#[test]
+fn mqtt_3_5_2_2_a_reason_string_that_does_not_fit_is_left_out_of_pubrec() {
+    let broker = denying();
+    let pubrec = |maximum| {
+        let mut device = denied(&broker, maximum);
+        device.send(&Packet::Publish(publish_packet("secret", "x", QoS::ExactlyOnce, false)));
+        device.expect_pubrec(packet_id(10))
+    };
+    let (short, long) = (pubrec(CONNACK_FITS), pubrec(100_000));
+    assert_eq!((short.reason_code, short.reason_string), (ReasonCode::NotAuthorized, None));
+    assert!(long.reason_string.is_some(), "nothing was left out: {long:?}");
+}
+
+#[test]
+fn mqtt_3_5_2_1_a_reason_code_that_pubrec_does_not_have_is_refused() {
+    let broker = broker();
+    let mut device = Device::connect(&broker.plain(), V5, "x");
+    device.subscribe("t", QoS::ExactlyOnce);
+    Device::connect(&broker.plain(), V5, "y").publish("t", "x", QoS::ExactlyOnce, false);
+    let id = device.expect_publish_unacknowledged().packet_id.unwrap().get().to_be_bytes();
+    device.send_raw(&packet(0x50, &[&id[..], &[0x92]].concat()));
+    device.expect_ended_by_one_of(&[ReasonCode::MalformedPacket, ReasonCode::ProtocolError]);
+}
+
+#[test]
+fn mqtt_3_6_2_1_a_reason_code_that_pubrel_does_not_have_is_refused() {
+    let broker = broker();
+    let mut device = Device::connect(&broker.plain(), V5, "x");
+    device.send(&Packet::Publish(publish_packet("t", "x", QoS::ExactlyOnce, false)));
+    device.expect_pubrec(packet_id(10));
+    device.send_raw(&packet(0x62, &[0, 10, 0x87]));
+    device.expect_ended_by_one_of(&[ReasonCode::MalformedPacket, ReasonCode::ProtocolError]);
 }

@@ -1,7 +1,9 @@
 //! §3.2 CONNACK.
 
+use std::num::NonZeroU32;
+
 use signet_mqtt::ProtocolVersion::V5;
-use signet_mqtt::{Packet, QoS, ReasonCode};
+use signet_mqtt::{Packet, ProtocolVersion, QoS, ReasonCode};
 use signet_testkit::{Broker, BrokerConfig, Device, connect_packet, publish_packet};
 
 use crate::{ALL, broker, tells_session};
@@ -96,4 +98,58 @@ fn section_3_2_2_3_2_a_longer_session_than_allowed_is_cut_and_told() {
     connect.properties.session_expiry_interval = Some(30);
     let (_, connack) = Device::introduce(&broker.plain(), connect);
     assert!(matches!(connack.properties.session_expiry_interval, None | Some(30)), "{connack:?}");
+}
+
+#[test]
+fn mqtt_3_2_2_6_a_refusal_says_no_session_and_closes() {
+    let broker = Broker::start(&BrokerConfig::plain().access(crate::errors::DENYING));
+    for version in ALL {
+        let mut kept = connect_packet(version, &format!("kept-{version}"));
+        kept.clean_start = false;
+        kept.properties.session_expiry_interval = Some(100);
+        Device::connect_with(&broker.plain(), kept.clone()).leave(ReasonCode::Success);
+        // There is a session, and still a refusal does not speak of it.
+        kept.will = Some(crate::connect_will::will("secret", "x", QoS::AtMostOnce, false));
+        let (mut device, connack) = Device::introduce(&broker.plain(), kept);
+        assert_eq!((connack.reason_code, connack.session_present), (ReasonCode::NotAuthorized, false));
+        device.expect_closed();
+    }
+}
+
+#[test]
+fn mqtt311_3_2_2_6_a_refusal_without_a_return_code_says_nothing() {
+    let broker = Broker::start(&BrokerConfig::plain().limit("maximum_qos = 1"));
+    for version in [ProtocolVersion::V31, ProtocolVersion::V311] {
+        let mut connect = connect_packet(version, "x");
+        connect.will = Some(crate::connect_will::will("t", "x", QoS::ExactlyOnce, false));
+        let mut device = Device::open(&broker.plain(), version);
+        device.send(&Packet::Connect(Box::new(connect)));
+        // QoS not supported is nothing that return codes 1 to 5 could say.
+        device.expect_closed();
+    }
+}
+
+#[test]
+fn mqtt_3_2_2_16_assigned_identifiers_differ() {
+    let broker = broker();
+    let connected: Vec<_> = (0..20).map(|_| Device::introduce(&broker.plain(), connect_packet(V5, ""))).collect();
+    let mut assigned: Vec<_> =
+        connected.iter().map(|(_, connack)| connack.properties.assigned_client_identifier.clone().unwrap()).collect();
+    assigned.sort_by(|a, b| a.as_str().cmp(b.as_str()));
+    assigned.dedup();
+    assert_eq!(assigned.len(), 20);
+}
+
+#[test]
+fn mqtt_3_2_2_19_a_reason_string_that_does_not_fit_is_left_out() {
+    let broker = Broker::start(&BrokerConfig::plain().access("[[access]]\nwho = \"everyone\"\nsubscribe = [\"#\"]\n"));
+    let refusal = |maximum| {
+        let mut connect = connect_packet(V5, "x");
+        connect.will = Some(crate::connect_will::will("secret", "x", QoS::AtMostOnce, false));
+        connect.properties.maximum_packet_size = NonZeroU32::new(maximum);
+        Device::introduce(&broker.plain(), connect).1
+    };
+    let (short, long) = (refusal(20), refusal(100_000));
+    assert_eq!((short.reason_code, short.properties.reason_string), (ReasonCode::NotAuthorized, None));
+    assert!(long.properties.reason_string.is_some(), "nothing was left out: {long:?}");
 }

@@ -243,3 +243,20 @@ fn section_3_1_2_5_the_will_goes_to_its_own_client_too_when_the_session_lives_on
     assert!(connack.session_present);
     assert!(matches!(device.expect(), Packet::Publish(publish) if publish.payload == "gone"));
 }
+
+#[test]
+fn mqtt311_3_1_2_12_without_a_will_nothing_is_published() {
+    let broker = broker();
+    for version in ALL {
+        let mut heir = Device::connect(&broker.plain(), version, "heir");
+        heir.subscribe("#", QoS::AtMostOnce);
+        // The connection before had a Will and took it back; this one has none, and is lost.
+        let mut connect = connect_packet(version, "mortal");
+        connect.will = Some(will("will", "x", QoS::AtMostOnce, false));
+        Device::connect_with(&broker.plain(), connect).leave(ReasonCode::Success);
+        let mut device = Device::connect(&broker.plain(), version, "mortal");
+        device.send_raw(&[0xF0, 0]);
+        device.expect_ended_by_one_of(&[ReasonCode::ProtocolError, ReasonCode::MalformedPacket]);
+        heir.expect_silence();
+    }
+}

@@ -148,3 +148,30 @@ fn section_2_1_4_a_body_shorter_than_its_fields_is_malformed() {
         }
     }
 }
+
+#[test]
+fn mqtt_1_5_7_1_both_strings_of_a_user_property_must_be_utf_8() {
+    let broker = broker();
+    for (name, value) in [(&[0xFF][..], &b"value"[..]), (b"name", &[0xC3, 0x28]), (b"na\0me", b"value")] {
+        let property = body(&[&[0x26], &text(name), &text(value)]);
+        let length = u8::try_from(property.len()).unwrap();
+        let mut device = Device::connect(&broker.plain(), V5, "x");
+        device.send_raw(&packet(0x30, &body(&[&text("t"), &[length], &property, b"x"])));
+        device.expect_ended(ReasonCode::MalformedPacket);
+    }
+}
+
+#[test]
+fn mqtt_2_2_2_1_an_empty_property_list_has_a_length_of_zero() {
+    let broker = broker();
+    let mut device = Device::connect(&broker.plain(), V5, "x");
+    // Without the length, the filter's own would be read as one: the packet makes no sense.
+    device.send_raw(&packet(0x82, &body(&[&[0, 1], &text("t"), &[0]])));
+    device.expect_ended_by_one_of(&[ReasonCode::MalformedPacket, ReasonCode::ProtocolError]);
+    // With it, all is well; and the answers have one too, or else they could not be read.
+    let mut device = Device::connect(&broker.plain(), V5, "x");
+    device.send_raw(&packet(0x82, &body(&[&[0, 1], &[0], &text("t"), &[0]])));
+    assert!(matches!(device.expect(), Packet::Suback(suback) if suback.reason_codes == [ReasonCode::Success]));
+    device.publish("t", "x", QoS::AtMostOnce, false);
+    device.expect_message("t", "x");
+}

@@ -6,7 +6,8 @@ use signet_testkit::{Broker, BrokerConfig, Device, Received, connect_packet, pac
 
 use crate::{ALL, broker};
 
-const DENYING: &str = "[[access]]\nwho = \"everyone\"\npublish = [\"allowed/#\"]\nsubscribe = [\"allowed/#\"]\n";
+/// Everyone may publish and subscribe below `allowed/`.
+pub(crate) const DENYING: &str = "[[access]]\nwho = \"everyone\"\npublish = [\"allowed/#\"]\nsubscribe = [\"allowed/#\"]\n";
 
 #[test]
 fn mqtt_4_13_1_1_a_malformed_packet_ends_the_connection_and_only_that_one() {
@@ -153,5 +154,17 @@ fn section_3_1_4_a_forbidden_will_is_refused_with_the_connection() {
         let (mut device, connack) = Device::introduce(&broker.plain(), connect);
         assert_eq!(connack.reason_code, ReasonCode::NotAuthorized);
         device.expect_closed();
+    }
+}
+
+#[test]
+fn mqtt311_4_8_0_2_no_room_for_a_session_closes_the_connection() {
+    let broker = Broker::start(&BrokerConfig::plain().limit("sessions_maximum = 1"));
+    for version in ALL {
+        let first = Device::connect(&broker.plain(), version, "first");
+        let mut second = Device::open(&broker.plain(), version);
+        second.send(&Packet::Connect(Box::new(connect_packet(version, "second"))));
+        second.expect_refused(ReasonCode::QuotaExceeded);
+        first.leave(ReasonCode::Success);
     }
 }

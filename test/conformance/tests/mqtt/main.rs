@@ -44,6 +44,9 @@ const ALL: [ProtocolVersion; 3] = ProtocolVersion::ALL;
 /// For what MQTT 3.1 does not say: bits that it leaves unused, fields it lets a client leave out.
 const SINCE_311: [ProtocolVersion; 2] = [V311, V5];
 
+/// A Maximum Packet Size in which our CONNACK fits and no sentence does.
+const CONNACK_FITS: u32 = 20;
+
 /// Whether a CONNACK of this version can say that a session is resumed.
 fn tells_session(version: ProtocolVersion) -> bool {
     version != ProtocolVersion::V31

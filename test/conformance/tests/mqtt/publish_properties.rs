@@ -247,3 +247,22 @@ fn mqtt_3_1_2_25_setting_an_alias_does_not_make_a_message_too_large() {
     device.expect_message("t", &"y".repeat(30));
     device.expect_silence();
 }
+
+#[test]
+fn mqtt_3_2_2_18_without_a_maximum_every_alias_is_refused() {
+    let broker = Broker::start(&BrokerConfig::plain().limit("topic_alias_maximum = 0"));
+    let (mut device, connack) = Device::introduce(&broker.plain(), connect_packet(V5, "x"));
+    assert_eq!(connack.properties.topic_alias_maximum.unwrap_or(0), 0);
+    let mut publish = publish_packet("t", "x", QoS::AtMostOnce, false);
+    publish.properties.topic_alias = NonZeroU16::new(1);
+    device.send(&Packet::Publish(publish));
+    device.expect_ended(ReasonCode::TopicAliasInvalid);
+}
+
+#[test]
+fn mqtt_3_3_2_13_a_response_topic_that_is_not_utf_8_is_malformed() {
+    let broker = broker();
+    let mut device = Device::connect(&broker.plain(), V5, "x");
+    device.send_raw(&packet(0x30, &body(&[&text("t"), &[4, 0x08], &text([0xFF]), b"x"])));
+    device.expect_ended(ReasonCode::MalformedPacket);
+}

@@ -1,7 +1,9 @@
 //! §4.3 QoS levels, §4.4 delivery retry, §4.6 order.
 
+use std::time::Duration;
+
 use signet_mqtt::ProtocolVersion::V5;
-use signet_mqtt::{Ack, Connect, Packet, ProtocolVersion, QoS, ReasonCode};
+use signet_mqtt::{Ack, Connect, Packet, ProtocolVersion, Publish, QoS, ReasonCode};
 use signet_testkit::{Broker, Device, connect_packet, packet_id, publish_packet};
 
 use crate::{ALL, broker, tells_session};
@@ -252,17 +254,150 @@ fn mqtt_4_6_0_5_messages_of_one_publisher_keep_their_order() {
 #[test]
 fn mqtt_4_6_0_1_messages_are_sent_again_in_their_first_order() {
     let broker = broker();
+    for version in ALL {
+        let (mut device, connect) = subscriber(&broker, version);
+        for payload in ["1", "2", "3"] {
+            publish(&broker, version, payload, QoS::AtLeastOnce);
+        }
+        for payload in ["1", "2", "3"] {
+            assert_eq!(device.expect_publish_unacknowledged().payload, payload.as_bytes());
+        }
+        device.vanish();
+        let mut device = back(&broker, &connect);
+        for payload in ["1", "2", "3"] {
+            let publish = device.expect_publish_unacknowledged();
+            assert_eq!((&publish.payload[..], publish.dup), (payload.as_bytes(), true));
+        }
+        device.leave(ReasonCode::Success);
+    }
+}
+
+#[test]
+fn mqtt_4_3_3_1_qos_2_is_sent_with_a_free_identifier_and_dup_0() {
+    let broker = broker();
+    for version in ALL {
+        let (mut device, _) = subscriber(&broker, version);
+        for _ in 0..3 {
+            publish(&broker, version, "x", QoS::ExactlyOnce);
+        }
+        let mut identifiers = Vec::new();
+        for _ in 0..3 {
+            let publish = device.expect_publish_unacknowledged();
+            assert_eq!((publish.qos, publish.dup), (QoS::ExactlyOnce, false));
+            identifiers.push(publish.packet_id.unwrap().get());
+        }
+        // Released and not completed: still not free.
+        device.send(&Packet::Pubrec(Ack::success(packet_id(identifiers[0]))));
+        device.expect_pubrel(packet_id(identifiers[0]));
+        publish(&broker, version, "x", QoS::ExactlyOnce);
+        identifiers.push(device.expect_publish_unacknowledged().packet_id.unwrap().get());
+        identifiers.sort_unstable();
+        identifiers.dedup();
+        assert_eq!(identifiers.len(), 4);
+        device.leave(ReasonCode::Success);
+    }
+}
+
+/// A QoS 2 message that lives for a second.
+fn short_lived() -> Publish {
+    let mut publish = publish_packet("t", "short", QoS::ExactlyOnce, false);
+    publish.properties.message_expiry_interval = Some(1);
+    publish
+}
+
+/// The only way to let a message expire is to let its second pass.
+fn let_it_expire() {
+    std::thread::sleep(Duration::from_millis(1_500));
+}
+
+#[test]
+fn mqtt_4_3_3_7_what_was_sent_once_does_not_expire() {
+    let broker = broker();
     let (mut device, connect) = subscriber(&broker, V5);
-    for payload in ["1", "2", "3"] {
-        publish(&broker, V5, payload, QoS::AtLeastOnce);
-    }
-    for payload in ["1", "2", "3"] {
-        assert_eq!(device.expect_publish_unacknowledged().payload, payload.as_bytes());
-    }
+    Device::connect(&broker.plain(), V5, "publisher").publish_with(short_lived());
+    let first = device.expect_publish_unacknowledged();
     device.vanish();
+    let_it_expire();
     let mut device = back(&broker, &connect);
-    for payload in ["1", "2", "3"] {
-        let publish = device.expect_publish_unacknowledged();
-        assert_eq!((&publish.payload[..], publish.dup), (payload.as_bytes(), true));
+    let again = device.expect_message("t", "short");
+    assert_eq!((again.packet_id, again.dup), (first.packet_id, true));
+}
+
+#[test]
+fn mqtt_4_3_3_13_the_exchange_goes_on_though_the_message_expired() {
+    let broker = broker();
+    let mut other = Device::connect(&broker.plain(), V5, "publisher");
+    other.send(&Packet::Publish(short_lived()));
+    other.expect_pubrec(packet_id(10));
+    let_it_expire();
+    other.send(&Packet::Pubrel(Ack::success(packet_id(10))));
+    assert_eq!(other.expect_pubcomp(packet_id(10)).reason_code, ReasonCode::Success);
+}
+
+#[test]
+fn mqtt_4_4_0_2_a_refused_message_is_not_sent_again() {
+    let broker = broker();
+    for qos in [QoS::AtLeastOnce, QoS::ExactlyOnce] {
+        let (mut device, connect) = subscriber(&broker, V5);
+        publish(&broker, V5, "x", qos);
+        let refused = Ack::new(device.expect_publish_unacknowledged().packet_id.unwrap(), ReasonCode::UnspecifiedError);
+        device.send(&if qos == QoS::AtLeastOnce { Packet::Puback(refused) } else { Packet::Pubrec(refused) });
+        device.expect_silence();
+        device.vanish();
+        back(&broker, &connect).expect_silence();
+    }
+}
+
+/// Three messages at once, before any answer is read.
+fn three_at_once(device: &mut Device, qos: QoS) {
+    for id in [30, 10, 20] {
+        let mut publish = publish_packet("t", "x", qos, false);
+        publish.packet_id = Some(packet_id(id));
+        device.send(&Packet::Publish(publish));
+    }
+}
+
+#[test]
+fn mqtt_4_6_0_2_pubacks_come_in_the_order_of_the_messages() {
+    let broker = broker();
+    for version in ALL {
+        let mut device = Device::connect(&broker.plain(), version, "publisher");
+        three_at_once(&mut device, QoS::AtLeastOnce);
+        for id in [30, 10, 20] {
+            device.expect_puback(packet_id(id));
+        }
+    }
+}
+
+#[test]
+fn mqtt_4_6_0_3_pubrecs_come_in_the_order_of_the_messages() {
+    let broker = broker();
+    for version in ALL {
+        let mut device = Device::connect(&broker.plain(), version, "publisher");
+        three_at_once(&mut device, QoS::ExactlyOnce);
+        for id in [30, 10, 20] {
+            device.expect_pubrec(packet_id(id));
+        }
+    }
+}
+
+#[test]
+fn mqtt_4_6_0_4_pubrels_come_in_the_order_of_the_pubrecs() {
+    let broker = broker();
+    for version in ALL {
+        let (mut device, _) = subscriber(&broker, version);
+        for _ in 0..3 {
+            publish(&broker, version, "x", QoS::ExactlyOnce);
+        }
+        let mut identifiers: Vec<_> = (0..3).map(|_| device.expect_publish_unacknowledged().packet_id.unwrap()).collect();
+        // In another order than that of the messages.
+        identifiers.rotate_left(1);
+        for id in &identifiers {
+            device.send(&Packet::Pubrec(Ack::success(*id)));
+        }
+        for id in identifiers {
+            device.expect_pubrel(id);
+        }
+        device.leave(ReasonCode::Success);
     }
 }

@@ -109,3 +109,17 @@ fn section_4_1_a_session_that_waits_is_found_from_every_shard() {
         }
     }
 }
+
+#[test]
+fn mqtt311_3_1_2_7_retained_messages_outlive_the_session() {
+    let broker = broker();
+    for version in ALL {
+        let mut device = Device::connect(&broker.plain(), version, "x");
+        device.publish("kept", "still here", QoS::AtLeastOnce, true);
+        // The session of this connection ends with it.
+        device.leave(ReasonCode::Success);
+        let mut other = Device::connect(&broker.plain(), version, "y");
+        other.subscribe("kept", QoS::AtMostOnce);
+        other.expect_message("kept", "still here");
+    }
+}

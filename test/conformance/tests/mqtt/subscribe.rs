@@ -2,10 +2,11 @@
 
 use signet_mqtt::ProtocolVersion::V5;
 use signet_mqtt::{Packet, QoS, ReasonCode};
-use signet_testkit::{Device, subscribe_packet};
+use signet_testkit::{Broker, BrokerConfig, Device, connect_packet, subscribe_packet};
 
+use crate::errors::DENYING;
 use crate::raw::{self, body, packet, text};
-use crate::{ALL, SINCE_311, broker};
+use crate::{ALL, CONNACK_FITS, SINCE_311, broker};
 
 #[test]
 fn mqtt_3_8_1_1_other_flags_than_0010_are_malformed() {
@@ -149,4 +150,33 @@ fn section_3_8_4_a_client_gets_its_own_messages() {
         device.send(&Packet::Publish(signet_testkit::publish_packet("t", "x", QoS::AtMostOnce, false)));
         device.expect_message("t", "x");
     }
+}
+
+#[test]
+fn mqtt_2_2_1_6_suback_and_unsuback_repeat_the_identifier() {
+    let broker = broker();
+    for version in ALL {
+        let mut device = Device::connect(&broker.plain(), version, "x");
+        for id in [1, 255, 256, 65_535_u16] {
+            device.send_raw(&packet(0x82, &body(&[&id.to_be_bytes(), raw::no_properties(version), &text("t"), &[0]])));
+            assert!(matches!(device.expect(), Packet::Suback(suback) if suback.packet_id.get() == id));
+            device.send_raw(&packet(0xA2, &body(&[&id.to_be_bytes(), raw::no_properties(version), &text("t")])));
+            assert!(matches!(device.expect(), Packet::Unsuback(unsuback) if unsuback.packet_id.get() == id));
+        }
+    }
+}
+
+#[test]
+fn mqtt_3_9_2_1_a_reason_string_that_does_not_fit_is_left_out_of_suback() {
+    let broker = Broker::start(&BrokerConfig::plain().access(DENYING));
+    let suback = |maximum| {
+        let mut connect = connect_packet(V5, "x");
+        connect.properties.maximum_packet_size = std::num::NonZeroU32::new(maximum);
+        let mut device = Device::connect_with(&broker.plain(), connect);
+        device.subscribe_with(subscribe_packet(1, &[("secret", QoS::AtMostOnce)]))
+    };
+    // Fixed header, identifier, properties and one code are 6 bytes.
+    let (short, long) = (suback(CONNACK_FITS), suback(100_000));
+    assert_eq!((short.reason_codes, short.reason_string), (vec![ReasonCode::NotAuthorized], None));
+    assert!(long.reason_string.is_some(), "nothing was left out: {long:?}");
 }

@@ -157,3 +157,33 @@ fn section_4_7_3_spaces_and_empty_levels_count() {
         assert_eq!(delivered(&broker, version, "a//b", &names), ["a//b"]);
     }
 }
+
+#[test]
+fn mqtt_4_7_3_2_no_null_character_in_names_and_filters() {
+    let broker = broker();
+    for version in ALL {
+        let none = raw::no_properties(version);
+        for bytes in [packet(0x82, &body(&[&[0, 1], none, &text("a\0"), &[0]])), packet(0x30, &body(&[&text("\0a"), none, b"x"]))] {
+            let mut device = Device::connect(&broker.plain(), version, "x");
+            device.send_raw(&bytes);
+            device.expect_ended(ReasonCode::MalformedPacket);
+        }
+    }
+}
+
+#[test]
+fn mqtt_4_7_3_3_topics_that_are_longer_than_allowed_are_refused() {
+    // 65,535 bytes are all that the length of a string can say; a lower limit shows that the length is looked at.
+    let broker = Broker::start(&BrokerConfig::plain().limit("topic_bytes_maximum = 10"));
+    for version in ALL {
+        let mut device = Device::connect(&broker.plain(), version, "x");
+        device.publish("0123456789", "x", QoS::AtLeastOnce, false);
+        device.send_raw(&packet(0x30, &body(&[&text("0123456789a"), raw::no_properties(version), b"x"])));
+        device.expect_ended(ReasonCode::TopicNameInvalid);
+    }
+    let broker = Broker::start(&BrokerConfig::plain());
+    for version in ALL {
+        let longest = "x".repeat(65_535);
+        Device::connect(&broker.plain(), version, "x").publish(&longest, "x", QoS::AtLeastOnce, false);
+    }
+}

@@ -105,3 +105,17 @@ fn mqtt_3_11_3_1_unsuback_has_one_code_for_each_filter_in_their_order() {
     let codes = [ReasonCode::NoSubscriptionExisted, ReasonCode::Success, ReasonCode::NoSubscriptionExisted];
     assert_eq!(unsuback.reason_codes, codes);
 }
+
+#[test]
+fn mqtt_3_10_4_2_nothing_new_is_delivered() {
+    let broker = broker();
+    for version in ALL {
+        for qos in [QoS::AtMostOnce, QoS::AtLeastOnce, QoS::ExactlyOnce] {
+            let mut device = Device::connect(&broker.plain(), version, "x");
+            device.subscribe("t/#", qos);
+            device.unsubscribe(&["t/#"]);
+            Device::connect(&broker.plain(), version, "y").publish("t/1", "late", qos, false);
+            device.expect_silence();
+        }
+    }
+}

@@ -1,0 +1,52 @@
+//! docs/reference/coverage.md, written from what was found.
+
+use std::fmt::Write as _;
+
+use super::Version;
+use super::coverage::{Coverage, Place};
+
+/// Where the page stands.
+pub(crate) const PAGE: &str = "docs/reference/coverage.md";
+
+/// The way from the page to the root of the repository.
+const ROOT: &str = "../../";
+
+const HEAD: &str = "\
+# What the specifications ask for
+
+Every numbered statement of MQTT 5.0 and of MQTT 3.1.1: what it asks in a few words of ours, where the code decides by it, and which tests
+prove it, or why none can. MQTT 3.1 has no numbers; what it has otherwise than 3.1.1 is in `pure/mqtt/tests/codec/mqtt_3_1.rs`, and the tests
+below run in all three versions wherever a statement holds in all of them.
+
+This page is generated: `cargo xtask statements` writes it from `test/conformance/statements.toml`, the citations in the code and the names
+of the tests, and `cargo xtask tidy` fails when it is stale.
+";
+
+pub(crate) fn page(coverage: &Coverage<'_>) -> String {
+    let mut text = HEAD.to_owned();
+    for version in Version::ALL {
+        let rows: Vec<_> = coverage.rows.iter().filter(|((of, _), _)| *of == version).map(|(_, row)| row).collect();
+        let tested = rows.iter().filter(|(_, row)| !row.tests.is_empty()).count();
+        let _ = write!(
+            text,
+            "\n## MQTT {}\n\n{} statements: {tested} with tests, {} with a reason why there is none.\n\n\
+             | Statement | Asks that | Decided in | Proven by |\n|---|---|---|---|\n",
+            version.name(),
+            rows.len(),
+            rows.len() - tested
+        );
+        for (number, row) in rows {
+            let proof = match row.reason {
+                Some(reason) => format!("– {reason}"),
+                None => row.tests.iter().map(|test| link(&test.name, test)).collect::<Vec<_>>().join("<br>"),
+            };
+            let code: Vec<String> = row.code.iter().map(|place| link(&format!("{}:{}", place.path, place.line), place)).collect();
+            let _ = writeln!(text, "| {number} | {} | {} | {proof} |", row.statement.says, code.join("<br>"));
+        }
+    }
+    text
+}
+
+fn link(words: &str, place: &Place) -> String {
+    format!("[{words}]({ROOT}{}#L{})", place.path, place.line)
+}
