@@ -1,6 +1,5 @@
 //! One connection from accept to close.
 
-use signet_broker::Ticket;
 use signet_identity::Peer;
 use signet_mqtt::ProtocolVersion;
 use signet_net::{Confirmation, LinkId, PeerAddress, Transport};
@@ -64,8 +63,6 @@ pub(crate) struct Link {
     pub(crate) queued: bool,
     /// In the list of connections to write to.
     pub(crate) dirty: bool,
-    /// What of the outbox waits for the disk: the shard has a note to look at it again then.
-    pub(crate) awaits: Option<Ticket>,
     /// Not read because too much waits to be written.
     pub(crate) paused: bool,
     /// How many of its refusals are in the log.

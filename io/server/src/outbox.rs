@@ -44,6 +44,8 @@ pub(crate) struct Outbox {
     /// CONNACK and SUBACK packets asked for so far: what no later PUBLISH may overtake. The first is the CONNACK.
     gates: u64,
     gates_passed: u64,
+    /// The ticket that the shard was asked to wait for.
+    awaited: Option<Ticket>,
     /// What the broker was told last.
     told_full: bool,
 }
@@ -150,10 +152,17 @@ impl Outbox {
         encode_publish(&message, &header.as_header(), version, buffer);
     }
 
-    /// The earliest ticket that something waits for. To be asked after [`Self::encode`] has left off.
-    pub(crate) fn waits_for(&self, durable: Ticket) -> Option<Ticket> {
+    /// A ticket to come back for when it is durable, unless the caller was told one that is no later. To be asked after [`Self::encode`] has left
+    /// off.
+    pub(crate) fn to_await(&mut self, durable: Ticket) -> Option<Ticket> {
+        self.awaited = self.awaited.filter(|awaited| *awaited > durable);
         let tickets = [self.packets.waits_for(durable), self.messages.waits_for(durable)];
-        tickets.into_iter().flatten().min()
+        let earliest = tickets.into_iter().flatten().min()?;
+        if self.awaited.is_some_and(|awaited| awaited <= earliest) {
+            return None;
+        }
+        self.awaited = Some(earliest);
+        Some(earliest)
     }
 
     /// The connection is about to be closed: what waits for the disk will not be said, nor what was to come after it. Only the DISCONNECT stays,

@@ -89,7 +89,6 @@ impl Shard {
             deadline: None,
             queued: false,
             dirty: false,
-            awaits: None,
             paused: false,
             denials: DenialLog::default(),
             confirmations: Vec::new(),

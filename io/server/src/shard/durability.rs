@@ -35,10 +35,7 @@ impl Shard {
                 break;
             }
             self.queues.awaiting.pop();
-            if let Some(link) = self.links.get_mut(&id) {
-                link.awaits = link.awaits.filter(|awaited| *awaited > ticket);
-                self.mark_dirty(id);
-            }
+            self.mark_dirty(id);
         }
         if self.store.has_room_again() {
             self.apply(Input::StoreHasRoom);
@@ -51,10 +48,7 @@ impl Shard {
     /// Notes that a connection can go on when a ticket is durable.
     pub(super) fn await_disk(&mut self, id: LinkId, durable: Ticket) {
         let Some(link) = self.links.get_mut(&id) else { return };
-        let Some(ticket) = link.outbox.waits_for(durable) else { return };
-        // Waiting for an earlier one already: then the rest is looked at.
-        if link.awaits.is_none_or(|awaited| ticket < awaited) {
-            link.awaits = Some(ticket);
+        if let Some(ticket) = link.outbox.to_await(durable) {
             self.queues.awaiting.push(Reverse((ticket, id)));
         }
     }
