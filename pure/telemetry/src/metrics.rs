@@ -122,6 +122,10 @@ table! {
     Counter "signet_denied_total" "Publishes and subscriptions that the access rules refused" |s| {
         each("what", [("publish", s.messages.denied_publishes), ("subscribe", s.messages.denied_subscriptions)])
     };
+    Counter "signet_refused_full_total" "Requests refused with 0x97, by what was full" |s| {
+        let full = s.messages.full;
+        each("what", [("store", full.store), ("queues", full.queues), ("retained", full.retained), ("sessions", full.sessions)])
+    };
     Counter "signet_wills_published_total" "Will Messages published" |s| one(s.messages.wills);
     Gauge "signet_subscriptions" "Subscriptions of all sessions, shared ones included" |s| one(s.held.subscriptions);
     Gauge "signet_shared_subscriptions" "Shared Subscriptions of all sessions" |s| one(s.held.shared_subscriptions);
@@ -149,7 +153,8 @@ table! {
     Gauge "signet_store_state" "1 for the state that the durable store is in" |s| store(s, states);
     Gauge "signet_store_bytes" "Octets of the durable store on disk" |s| store(s, |store| one(store.octets));
     Gauge "signet_store_live_bytes" "Of these, still needed" |s| store(s, |store| one(store.live_octets));
-    Counter "signet_store_written_bytes_total" "Octets written to the durable store" |s| store(s, |store| one(store.written_octets));
+    Gauge "signet_store_segments" "Files of the durable store" |s| store(s, |store| one(store.segments));
+    Counter "signet_store_compacted_bytes_total" "Octets that compaction wrote again" |s| store(s, |store| one(store.moved_octets));
     Counter "signet_store_batches_total" "Batches written" |s| store(s, |store| one(store.batches));
     Counter "signet_store_syncs_total" "Times that data was forced to disk" |s| store(s, |store| one(store.syncs));
     Gauge "signet_bridge_connected" "1 while the bridge is connected" |s| {

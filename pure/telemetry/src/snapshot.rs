@@ -90,6 +90,21 @@ pub struct Messages {
     pub denied_subscriptions: u64,
     /// Will Messages published.
     pub wills: u64,
+    /// Refused with 0x97 because something was full.
+    pub full: Full,
+}
+
+/// What was refused with 0x97 because something was full.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Full {
+    /// Whatever has to be stored: the disk, or the store's own bound.
+    pub store: u64,
+    /// Publishes: all queues together.
+    pub queues: u64,
+    /// Publishes to be retained.
+    pub retained: u64,
+    /// Sessions.
+    pub sessions: u64,
 }
 
 /// Why receivers did not get a message.
@@ -197,8 +212,10 @@ pub struct Store {
     pub batches: u64,
     /// Times that data was forced to disk.
     pub syncs: u64,
-    /// Octets written.
-    pub written_octets: u64,
+    /// Octets that compaction wrote again.
+    pub moved_octets: u64,
+    /// Files.
+    pub segments: u64,
 }
 
 /// The process, as the system counts it.

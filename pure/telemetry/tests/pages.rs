@@ -10,7 +10,7 @@ fn full() -> Snapshot {
     snapshot.certificates.revoked = Some(1);
     snapshot.certificates.server_ends = vec![("mqtt \"s\"".into(), 5)];
     snapshot.certificates.crls = vec![CrlFreshness { issuer: "ab".into(), this_update: -1, next_update: Some(2) }];
-    snapshot.store = Some(Store { state: StoreState::Full, octets: 1, live_octets: 1, batches: 1, syncs: 1, written_octets: 1 });
+    snapshot.store = Some(Store { state: StoreState::Full, octets: 1, live_octets: 1, batches: 1, syncs: 1, moved_octets: 1, segments: 1 });
     snapshot.bridges = vec![("cloud".into(), true)];
     snapshot
 }
