@@ -3,7 +3,6 @@
 //! Times are RFC 3339 in UTC, serial numbers and fingerprints hexadecimal. Fields are only ever added: an older CLI ignores what it does
 //! not know.
 
-
 use serde::{Deserialize, Serialize};
 
 /// One certificate as people and scripts see it.

@@ -5,6 +5,7 @@
 #[cfg(test)]
 mod crl_file;
 #[cfg(test)]
+mod metrics;
 mod partly;
 #[cfg(test)]
 mod socket;
