@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::Path;
 
+use signet_broker::Durability;
 use signet_ca::KeyType;
 
 use super::*;
@@ -375,4 +376,47 @@ fn an_authority_with_a_part_missing_is_named() {
     let found = set.problem();
     assert!(found.contains("cannot read `ca/issuing.key`: no such file or directory"), "{found}");
     assert!(found.contains("hint: restore the key from a backup"), "{found}");
+}
+
+#[test]
+fn the_store_is_on_and_safe_unless_the_file_says_otherwise() {
+    let read = |text: &str| {
+        let list = Problems::new(Path::new("signet.toml"), text);
+        let config = Config::resolve(file::File::parse(text, &list), Path::new("signet.toml"), &list);
+        assert!(list.is_empty(), "{:?}", list.into_sorted());
+        config
+    };
+    let plain = read(&listener(""));
+    assert!(plain.store.enabled);
+    let rules = plain.store.durability();
+    assert_eq!(rules.of("a"), Durability::Always);
+    assert_eq!(plain.listeners[0].durability, None);
+
+    let text = "[store]\ndurability = \"interval\"\ntopics_always = [\"alarm/\", \"a/b/c\"]\ntopics_off = \"a/b\"\nmaximum_size = \"1GiB\"\n";
+    let written = read(&format!("{}{text}", listener("durability = \"off\"")));
+    let rules = written.store.durability();
+    let durabilities = ["alarm", "alarm/x", "a/b", "a/b/d", "a/b/c/d", "else"].map(|topic| rules.of(topic));
+    use Durability::{Always, Interval, Off};
+    assert_eq!(durabilities, [Always, Always, Off, Off, Always, Interval]);
+    assert_eq!(written.listeners[0].durability, Some(Off));
+    let place = written.store.place(Path::new("data"));
+    assert_eq!((place.directory.as_path(), place.segment_bytes, place.maximum_bytes), (Path::new("data/store"), 16 << 20, Some(1 << 30)));
+}
+
+#[test]
+fn a_store_that_cannot_work_is_refused() {
+    let found = problems(&format!(
+        "{}[store]\ntopics_always = [\"a\", \"b/#\"]\ntopics_off = [\"a/\"]\nmaximum_size = \"64MiB\"\ndurability = \"alwasy\"\n",
+        listener("")
+    ));
+    let starts: Vec<&str> = found.iter().map(|problem| problem.lines().next().unwrap()).collect();
+    assert_eq!(
+        starts,
+        [
+            "signet.toml:9:23: `b/#` is not the beginning of topics",
+            "signet.toml:10:15: `a` is listed twice",
+            "signet.toml:11:16: `maximum_size` is too small for segments of this size",
+            "signet.toml:12:14: `alwasy` is not a value of `durability`, expected one of `always`, `interval` and `off`",
+        ]
+    );
 }
