@@ -2,7 +2,10 @@
 //!
 //! Every step reports into one list of [`Problems`], so that one run of `signet check` shows all there is to repair.
 
+mod carriage;
+mod bridge;
 mod file;
+mod identity;
 mod limits;
 mod listener;
 mod material;
@@ -15,7 +18,9 @@ mod telemetry;
 use std::io::ErrorKind;
 use std::path::Path;
 
-pub(crate) use listener::{Listener, Tls};
+pub(crate) use bridge::Bridge;
+pub(crate) use carriage::DeviceTrust;
+pub(crate) use listener::Listener;
 pub(crate) use problem::Problem;
 use problem::Problems;
 pub(crate) use resolved::{CaConfig, Config};

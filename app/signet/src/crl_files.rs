@@ -8,7 +8,7 @@ use signet_identity::CertificateId;
 use signet_revocation::{Crl, CrlError, Freshness, IssuerCertificate};
 use signet_tls::{CrlSignatureVerifier, CurrentRevocations, TrustAnchors};
 
-use crate::config::{Config, Tls};
+use crate::config::{Config, DeviceTrust, Listener};
 use crate::hint::plain;
 
 /// The CRL files of a configuration and what each looked like when it was last read.
@@ -69,9 +69,9 @@ impl CrlFiles {
     /// The files of a configuration, none read yet.
     pub(crate) fn of(config: &Config) -> Result<Self, String> {
         let mut files: Vec<Watched> = Vec::new();
-        for tls in config.listeners.iter().filter_map(|listener| listener.tls.as_ref()).filter(|tls| !tls.crl.is_empty()) {
-            let issuers = issuers(tls)?;
-            for file in &tls.crl {
+        for devices in config.listeners.iter().filter_map(Listener::devices).filter(|devices| !devices.crl.is_empty()) {
+            let issuers = issuers(devices)?;
+            for file in &devices.crl {
                 match files.iter_mut().find(|known| known.path == file.value) {
                     // Two listeners name the same file: whoever either of them trusts may have signed it.
                     Some(known) => known.issuers.extend(issuers.iter().cloned()),
@@ -147,8 +147,8 @@ impl Stamp {
 }
 
 /// The certificates that may sign CRLs for a listener.
-pub(crate) fn issuers(tls: &Tls) -> Result<Vec<IssuerCertificate>, String> {
-    let files: Vec<PathBuf> = tls.trust.iter().map(|at| at.value.clone()).collect();
+pub(crate) fn issuers(devices: &DeviceTrust) -> Result<Vec<IssuerCertificate>, String> {
+    let files: Vec<PathBuf> = devices.trust.iter().map(|at| at.value.clone()).collect();
     let anchors = TrustAnchors::load(&files).map_err(|error| error.to_string())?;
     anchors.certificates().map(|der| IssuerCertificate::parse(der).map_err(|error| error.to_string())).collect()
 }

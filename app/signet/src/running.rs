@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use signet_admin::api::{Connection, Listening, Problem, ProblemKind, ReloadReport, Status};
 use signet_admin::{Administration, Control, Live};
+use signet_bridge::{BridgeStatus, Bridges, LocalBroker};
 use signet_broker::{DurabilityRules, Limits, WillRule};
 use signet_identity::CertificateId;
 use signet_net::{KickCause, unix_seconds};
@@ -37,6 +38,7 @@ pub(crate) struct Running {
 struct State {
     /// Gone once the broker was told to stop.
     server: Option<ServerHandle>,
+    bridges: Bridges,
     crl_files: CrlFiles,
     rules_version: u64,
     /// Ticks to let pass after a CRL failed.
@@ -56,19 +58,23 @@ impl Running {
     ) -> Result<Self, StartError> {
         let events = crl_files.poll(&live_index, unix_seconds());
         let server = signet_server::start(server_config(&config, on_store_failure), live_index.clone())?;
+        let bridges = start_bridges(&config, &server)?;
         let live = Live { revocations: live_index, registry: server.registry() };
         administration.attach(live.clone());
         let listening = server
             .local_addrs()
             .into_iter()
-            .map(|(name, address)| Listening { name, transport: "tcp".to_owned(), address: address.to_string() })
+            .map(|(name, address)| {
+                let transport = config.listeners.iter().find(|listener| listener.name == name).map_or("", config::Listener::transport);
+                Listening { transport: transport.to_owned(), address: address.to_string(), name }
+            })
             .collect();
         let running = Self {
             started_at: unix_seconds(),
             live,
             administration,
             listening,
-            state: Mutex::new(State { server: Some(server), crl_files, rules_version: 0, crl_pause: 0, store_was_full: false }),
+            state: Mutex::new(State { server: Some(server), bridges, crl_files, rules_version: 0, crl_pause: 0, store_was_full: false }),
             started_with: config,
         };
         running.act_on(events);
@@ -129,10 +135,20 @@ impl Running {
 
     /// Tells every client, closes, and ends the data plane's threads.
     pub(crate) fn shutdown(&self, grace: Duration) {
-        let server = self.state().server.take();
+        let (mut bridges, server) = {
+            let mut state = self.state();
+            (std::mem::take(&mut state.bridges), state.server.take())
+        };
+        // First: what they say to the other brokers they say as clients of this one.
+        bridges.stop(grace);
         if let Some(server) = server {
             server.shutdown(grace);
         }
+    }
+
+    /// How the bridges fare, in the order of the configuration.
+    pub(crate) fn bridges(&self) -> Vec<BridgeStatus> {
+        self.state().bridges.status()
     }
 
     /// Logs what became of CRL files and ends the sessions of what they newly revoke.
@@ -292,8 +308,22 @@ fn counted(count: usize, what: &str) -> String {
     format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }
 
+/// A thread for each bridge, which connects in the background.
+fn start_bridges(config: &Config, server: &ServerHandle) -> Result<Bridges, StartError> {
+    let mut bridges = Vec::new();
+    for bridge in &config.bridges {
+        let general = Limits { durability: config.store.durability(), ..config.limits.broker.clone() };
+        let entrance = server.bridge_entrance(bridge.name(), Some(Arc::new(bridge.limits(&general))))?;
+        let local: LocalBroker = Arc::new(move || entrance.connect());
+        let unreadable = |error| StartError::Setting(format!("bridge `{}`: cannot read its password: {error}", bridge.name()));
+        bridges.push((bridge.config().map_err(unreadable)?, local));
+    }
+    Bridges::start(bridges).map_err(StartError::System)
+}
+
 fn ruleset(config: &Config) -> Ruleset {
-    if config.rules.is_empty() { Ruleset::allow_all() } else { Ruleset::compile(config.rules.clone()) }
+    let rules = if config.rules.is_empty() { Ruleset::allow_all() } else { Ruleset::compile(config.rules.clone()) };
+    rules.with_bridges(config.bridges.iter().filter_map(config::Bridge::rights).collect())
 }
 
 /// What is written differently now and cannot change while clients are connected.
@@ -312,6 +342,8 @@ fn needs_restart(old: &Config, new: &Config) -> Vec<String> {
     compare("[metrics] and `sys_interval`", old.telemetry == new.telemetry);
     compare("[store]", old.store == new.store);
     compare("[revocation] `will`", old.publish_will_on_revoke == new.publish_will_on_revoke);
+    let bridges = |config: &Config| config.bridges.iter().map(config::Bridge::fixed_part).collect::<Vec<_>>();
+    compare("[[bridge]]", bridges(old) == bridges(new));
     for listener in &new.listeners {
         match old.listeners.iter().find(|known| known.name == listener.name) {
             None => compare(&format!("new listener `{}`", listener.name), false),

@@ -15,6 +15,10 @@ pub(crate) fn run(flags: &Check) -> Result<Exit, Failure> {
         1 => "1 access rule".to_owned(),
         many => format!("{many} access rules"),
     };
+    for listener in &config.listeners {
+        let places: Vec<String> = listener.bind.iter().map(ToString::to_string).collect();
+        output::data(&format!("listener `{}`: {} on {}", listener.name, listener.transport(), places.join(", ")));
+    }
     let listeners = match config.listeners.len() {
         1 => "1 listener".to_owned(),
         many => format!("{many} listeners"),

@@ -23,6 +23,7 @@ pub(crate) struct File {
     pub(crate) limits: Limits,
     pub(crate) listeners: Vec<Listener>,
     pub(crate) access: Vec<Access>,
+    pub(crate) bridges: Vec<super::bridge::Written>,
     pub(crate) publish_will: Option<At<bool>>,
     pub(crate) store: super::store::Store,
     pub(crate) telemetry: Telemetry,
@@ -52,7 +53,7 @@ pub(crate) struct Header {
 }
 
 impl Header {
-    fn of(section: &Section<'_>) -> Self {
+    pub(super) fn of(section: &Section<'_>) -> Self {
         Self { span: section.span.clone(), keys: section.keys() }
     }
 
@@ -76,6 +77,7 @@ pub(crate) struct Listener {
     pub(crate) name: Option<At<String>>,
     pub(crate) bind: Option<At<Vec<At<String>>>>,
     pub(crate) transport: Option<At<Transport>>,
+    pub(crate) carriage: super::carriage::Written,
     pub(crate) tls: ListenerTls,
     pub(crate) identity: ListenerIdentity,
     pub(crate) maximum_connections: Option<At<u64>>,
@@ -94,7 +96,6 @@ pub(crate) struct ListenerTls {
     pub(crate) crl: Option<At<Vec<At<String>>>>,
     pub(crate) crl_stale_allowed: Option<At<bool>>,
     pub(crate) tls13_only: Option<At<bool>>,
-    pub(crate) handshake_timeout: Option<At<Duration>>,
 }
 
 /// The keys that say who a client of a listener is.
@@ -112,6 +113,29 @@ pub(crate) struct ListenerIdentity {
 pub(crate) enum Transport {
     Tcp,
     Tls,
+    WebSocket,
+    SecureWebSocket,
+}
+
+impl Transport {
+    /// Every value with its word.
+    const WORDS: [(&'static str, Self); 4] =
+        [("tcp", Self::Tcp), ("tls", Self::Tls), ("ws", Self::WebSocket), ("wss", Self::SecureWebSocket)];
+
+    /// As it is written.
+    pub(crate) fn name(self) -> &'static str {
+        Self::WORDS.iter().find(|(_, value)| *value == self).map_or("", |(word, _)| word)
+    }
+
+    /// Whether TLS ends here.
+    pub(crate) fn has_tls(self) -> bool {
+        matches!(self, Self::Tls | Self::SecureWebSocket)
+    }
+
+    /// Whether MQTT goes in WebSocket.
+    pub(crate) fn is_websocket(self) -> bool {
+        matches!(self, Self::WebSocket | Self::SecureWebSocket)
+    }
 }
 
 /// `client_certificate`
@@ -161,6 +185,7 @@ impl File {
             limits,
             telemetry: Telemetry::read(&top, problems),
             access: top.sections("access").into_iter().map(Access::read).collect(),
+            bridges: top.sections("bridge").into_iter().map(super::bridge::Written::read).collect(),
             publish_will: top.section("revocation").and_then(|section| {
                 let will = section.choice("will", &[("publish", true), ("drop", false)]);
                 section.finish();
@@ -214,7 +239,8 @@ impl Listener {
             header: Header::of(&section),
             name: section.string("name"),
             bind: section.strings("bind"),
-            transport: section.choice("transport", &[("tcp", Transport::Tcp), ("tls", Transport::Tls)]),
+            transport: section.choice("transport", &Transport::WORDS),
+            carriage: super::carriage::Written::read(&section),
             tls: ListenerTls::read(&section),
             identity: ListenerIdentity {
                 device: section.string("device"),
@@ -245,7 +271,6 @@ impl ListenerTls {
             crl: section.strings("crl"),
             crl_stale_allowed: section.choice("crl_stale", &[("deny", false), ("allow", true)]),
             tls13_only: section.choice("tls_min", &[("1.2", false), ("1.3", true)]),
-            handshake_timeout: section.duration("handshake_timeout", Duration::from_secs(1), Duration::from_secs(300)),
         }
     }
 
@@ -259,7 +284,6 @@ impl ListenerTls {
             ("crl", self.crl.as_ref().map(|at| at.span.clone())),
             ("crl_stale", self.crl_stale_allowed.as_ref().map(|at| at.span.clone())),
             ("tls_min", self.tls13_only.as_ref().map(|at| at.span.clone())),
-            ("handshake_timeout", self.handshake_timeout.as_ref().map(|at| at.span.clone())),
         ];
         spans.into_iter().filter_map(|(key, span)| Some((key, span?))).min_by_key(|(_, span)| span.start)
     }

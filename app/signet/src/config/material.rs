@@ -4,8 +4,9 @@ use std::path::{Path, PathBuf};
 
 use signet_identity::Leaf;
 use signet_revocation::{Crl, Freshness, StalePolicy};
-use signet_tls::{Credentials, TlsError, TrustAnchors};
+use signet_tls::{Connector, Credentials, TlsError, TrustAnchors};
 
+use super::carriage::DeviceTrust;
 use super::file::ClientCertificate;
 use super::listener::{Listener, Tls};
 use super::problem::Problems;
@@ -17,12 +18,18 @@ use crate::hint::plain;
 
 /// Opens everything; `now` in Unix seconds.
 pub(super) fn check(config: &Config, problems: &Problems, now: i64) {
-    for tls in config.listeners.iter().filter_map(|listener: &Listener| listener.tls.as_ref()) {
-        check_credentials(tls, problems, now);
-        if check_trust(tls, problems) {
-            check_crls(tls, problems);
+    for listener in &config.listeners {
+        if let Some(tls) = &listener.tls {
+            check_credentials(tls, problems, now);
+        }
+        if let Some(devices) = listener.devices()
+            && check_trust(devices, problems)
+            && asks_for_certificates(listener)
+        {
+            check_crls(devices, problems);
         }
     }
+    check_bridges(config, problems);
     check_ca(config, problems);
 }
 
@@ -51,19 +58,23 @@ fn check_use(tls: &Tls, leaf: &Leaf, problems: &Problems) {
     }
 }
 
-fn check_trust(tls: &Tls, problems: &Problems) -> bool {
+fn asks_for_certificates(listener: &Listener) -> bool {
+    listener.tls.as_ref().is_none_or(|tls| tls.client_certificate != ClientCertificate::None)
+}
+
+fn check_trust(devices: &DeviceTrust, problems: &Problems) -> bool {
     let mut good = true;
-    for file in &tls.trust {
+    for file in &devices.trust {
         if let Err(error) = TrustAnchors::load(std::slice::from_ref(&file.value)) {
             complain(file, error, problems);
             good = false;
         }
     }
-    good && tls.client_certificate != ClientCertificate::None
+    good
 }
 
-fn check_crls(tls: &Tls, problems: &Problems) {
-    for_each_crl(tls, |file, crls| {
+fn check_crls(devices: &DeviceTrust, problems: &Problems) {
+    for_each_crl(devices, |file, crls| {
         if let Err(message) = crls {
             problems.at(&file.span, format!("`{}`: {message}", file.value.display()), None);
         }
@@ -72,9 +83,9 @@ fn check_crls(tls: &Tls, problems: &Problems) {
 
 /// Reports CRLs past their nextUpdate on listeners that refuse devices then. What cannot be read was reported by [`check`].
 pub(super) fn check_freshness(config: &Config, problems: &Problems, now: i64) {
-    let strict = |tls: &&Tls| tls.stale == StalePolicy::Deny;
-    for tls in config.listeners.iter().filter_map(|listener| listener.tls.as_ref()).filter(strict) {
-        for_each_crl(tls, |file, crls| {
+    let strict = |devices: &&DeviceTrust| devices.stale == StalePolicy::Deny;
+    for devices in config.listeners.iter().filter_map(Listener::devices).filter(strict) {
+        for_each_crl(devices, |file, crls| {
             for crl in crls.unwrap_or_default() {
                 let Freshness::Stale { next_update } = Freshness::at(crl.status().next_update, now) else { continue };
                 let path = file.value.display();
@@ -89,14 +100,31 @@ pub(super) fn check_freshness(config: &Config, problems: &Problems, now: i64) {
     }
 }
 
-fn for_each_crl(tls: &Tls, mut with: impl FnMut(&At<PathBuf>, Result<Vec<Crl>, String>)) {
-    if tls.crl.is_empty() {
+fn for_each_crl(devices: &DeviceTrust, mut with: impl FnMut(&At<PathBuf>, Result<Vec<Crl>, String>)) {
+    if devices.crl.is_empty() {
         return;
     }
     // Trust that cannot be read was reported where it is named.
-    let Ok(issuers) = crl_files::issuers(tls) else { return };
-    for file in &tls.crl {
+    let Ok(issuers) = crl_files::issuers(devices) else { return };
+    for file in &devices.crl {
         with(file, crl_files::read(&file.value, &issuers));
+    }
+}
+
+fn check_bridges(config: &Config, problems: &Problems) {
+    for bridge in &config.bridges {
+        if let (Some(tls), Some(span)) = (bridge.tls(), &bridge.tls_place)
+            && let Err(error) = Connector::new(tls)
+        {
+            let (message, hint) = words(error, Path::new(bridge.name()));
+            problems.at(span, message, hint);
+        }
+        if let Some(file) = &bridge.password_file
+            && let Err(error) = bridge.config()
+        {
+            let hint = (error.kind() == std::io::ErrorKind::NotFound).then(|| "paths are relative to the configuration file".to_owned());
+            problems.at(&file.span, format!("cannot read `{}`: {}", file.value.display(), plain(&error)), hint);
+        }
     }
 }
 

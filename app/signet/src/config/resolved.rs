@@ -8,6 +8,7 @@ use signet_net::ListenAddress;
 use signet_policy::{NamePattern, Rule, TopicPattern, Who};
 use tracing::Level;
 
+use super::bridge::{self, Bridge};
 use super::file::{Access, File};
 use super::limits::Limits;
 use super::listener::Listener;
@@ -33,6 +34,7 @@ pub(crate) struct Config {
     pub(crate) listeners: Vec<Listener>,
     /// Empty when no rule was written: then everything is allowed to whoever may connect.
     pub(crate) rules: Vec<Rule>,
+    pub(crate) bridges: Vec<Bridge>,
     /// Whether a revocation publishes the will of the sessions it ends.
     pub(crate) publish_will_on_revoke: bool,
     pub(crate) store: Store,
@@ -83,6 +85,7 @@ impl Config {
             limits: file.limits,
             telemetry: file.telemetry,
             listeners,
+            bridges: bridge::resolve(file.bridges, &base, &file.limits.broker, problems),
             rules: file.access.into_iter().enumerate().filter_map(|(index, access)| rule(index, access, problems)).collect(),
             publish_will_on_revoke: file.publish_will.is_none_or(|at| at.value),
             store: file.store,

@@ -142,6 +142,14 @@ impl<'a> Section<'a> {
         None
     }
 
+    /// `true`, `false`, or one of a few words, each with its meaning; `on` is that of `true`.
+    pub(crate) fn switch<T: Clone>(&self, key: &'static str, on: T, meanings: &[(&'static str, T)]) -> Option<At<Option<T>>> {
+        match self.table.get(key).map(|value| value.get_ref()) {
+            Some(DeValue::Boolean(_)) => self.boolean(key).map(|at| at.map(|is_on| is_on.then_some(on))),
+            _ => self.choice(key, meanings).map(|at| at.map(Some)),
+        }
+    }
+
     /// A nested table, `[key]`.
     pub(crate) fn section(&self, key: &'static str) -> Option<Self> {
         self.known.borrow_mut().push(key);

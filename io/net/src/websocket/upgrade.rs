@@ -227,7 +227,7 @@ fn check_path(target: &str, expected: &str) -> Result<(), UpgradeError> {
     }
     let path: String = path.chars().take(100).collect();
     let found = format!("the client asks for the path `{}`, `{expected}` is served here", path.escape_debug());
-    Err(refuse("404 Not Found", found, "let the client use that path, or set `path` for this listener"))
+    Err(refuse("404 Not Found", found, "let the client use that path, or set `websocket_path` for this listener"))
 }
 
 fn check_origin(headers: &Headers<'_, '_>, host: &str, rule: &Origins) -> Result<(), UpgradeError> {
@@ -244,7 +244,7 @@ fn check_origin(headers: &Headers<'_, '_>, host: &str, rule: &Origins) -> Result
     }
     let origin: String = origin.unwrap_or_default().chars().take(200).collect();
     let found = format!("a web page of `{}` may not connect here", origin.escape_debug());
-    Err(refuse("403 Forbidden", found, "if it should, add its origin to `origins` of this listener"))
+    Err(refuse("403 Forbidden", found, "if it should, add its origin to `websocket_origins` of this listener"))
 }
 
 fn is_listed(origin: &str, listed: &[String]) -> bool {

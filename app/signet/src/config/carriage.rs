@@ -1,0 +1,306 @@
+//! What carries MQTT between a listener's socket and its clients: WebSocket, proxies in front, and the permissions of unix sockets.
+
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use signet_net::websocket::{Origins, UpgradeRules};
+use signet_net::{ListenAddress, ProxyVersions, Source};
+use signet_revocation::StalePolicy;
+use signet_server::{ListenerConfig, ProxyConfig};
+use signet_tls::ForwardedIdentityConfig;
+
+use super::file::{ListenerTls, Transport};
+use super::identity::Proof;
+use super::problem::Problems;
+use super::section::{At, Section};
+
+/// For messages about a missing `trust`.
+pub(super) const TRUST_EXAMPLE: &str = "[\"ca/ca.pem\"], the certification authorities whose devices may connect";
+
+/// The keys as written.
+#[derive(Debug)]
+pub(crate) struct Written {
+    unix_mode: Option<At<String>>,
+    websocket_path: Option<At<String>>,
+    websocket_origins: Option<At<Vec<At<String>>>>,
+    proxy_protocol: Option<At<Option<ProxyVersions>>>,
+    proxy_trusted: Option<At<Vec<At<String>>>>,
+    proxy_identity: Option<At<ProxyIdentity>>,
+    handshake_timeout: Option<At<Duration>>,
+}
+
+/// `proxy_identity`
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum ProxyIdentity {
+    None,
+    Certificate,
+    CommonName,
+}
+
+impl Written {
+    pub(super) fn read(section: &Section<'_>) -> Self {
+        Self {
+            unix_mode: section.string("unix_mode"),
+            websocket_path: section.string("websocket_path"),
+            websocket_origins: section.strings("websocket_origins"),
+            proxy_protocol: section.switch("proxy_protocol", ProxyVersions::Any, &[("v1", ProxyVersions::V1), ("v2", ProxyVersions::V2)]),
+            proxy_trusted: section.strings("proxy_trusted"),
+            proxy_identity: section.choice(
+                "proxy_identity",
+                &[("none", ProxyIdentity::None), ("certificate", ProxyIdentity::Certificate), ("common_name", ProxyIdentity::CommonName)],
+            ),
+            handshake_timeout: section.duration("handshake_timeout", Duration::from_secs(1), Duration::from_secs(300)),
+        }
+    }
+}
+
+/// Whose certificates a listener believes, every file with the place that names it.
+#[derive(Debug, Clone)]
+pub(crate) struct DeviceTrust {
+    pub(crate) trust: Vec<At<PathBuf>>,
+    pub(crate) crl: Vec<At<PathBuf>>,
+    pub(crate) stale: StalePolicy,
+}
+
+impl DeviceTrust {
+    /// Takes these keys out of the TLS keys: with a proxy they have a meaning without TLS too.
+    pub(super) fn take(written: &mut ListenerTls, base: &Path) -> Self {
+        let paths = |at: Option<At<Vec<At<String>>>>| -> Vec<At<PathBuf>> {
+            at.map_or_else(Vec::new, |list| list.value.into_iter().map(|at| at.map(|text| base.join(text))).collect())
+        };
+        Self {
+            trust: paths(written.trust.take()),
+            crl: paths(written.crl.take()),
+            stale: if written.crl_stale_allowed.take().is_some_and(|at| at.value) { StalePolicy::Allow } else { StalePolicy::Deny },
+        }
+    }
+
+    /// The files of `trust`.
+    pub(super) fn files(&self) -> Vec<PathBuf> {
+        self.trust.iter().map(|at| at.value.clone()).collect()
+    }
+}
+
+/// The same keys as they are meant.
+#[derive(Debug, Clone)]
+pub(crate) struct Carriage {
+    unix_mode: u32,
+    websocket: Option<WebSocket>,
+    proxy: Option<Proxy>,
+    handshake_timeout: Duration,
+}
+
+#[derive(Debug, Clone)]
+struct WebSocket {
+    path: String,
+    /// `None`: not written.
+    origins: Option<Origins>,
+    /// Browsers show a certificate here by themselves.
+    has_ambient_certificates: bool,
+}
+
+#[derive(Debug, Clone)]
+struct Proxy {
+    versions: ProxyVersions,
+    trusted: Vec<Source>,
+    identity: ProxyIdentity,
+    /// With [`ProxyIdentity::Certificate`].
+    devices: Option<DeviceTrust>,
+}
+
+impl Carriage {
+    /// Gives the keys their meaning; takes from `tls` what belongs to certificates that a proxy forwards.
+    pub(super) fn resolve(
+        written: Written,
+        tls: &mut ListenerTls,
+        transport: Transport,
+        bind: &[ListenAddress],
+        base: &Path,
+        problems: &Problems,
+    ) -> Self {
+        let useless = |span: Option<&Range<usize>>, key: &str, hint: &str| {
+            if let Some(span) = span {
+                problems.at(span, format!("`{key}` has no meaning on this listener"), Some(hint.to_owned()));
+            }
+        };
+        if !bind.is_empty() && !bind.iter().any(|address| matches!(address, ListenAddress::Unix(_))) {
+            useless(written.unix_mode.as_ref().map(|at| &at.span), "unix_mode", "it is for unix sockets: bind = [\"unix:mqtt.sock\"]");
+        }
+        if !transport.is_websocket() {
+            let hint = "it is for transport = \"ws\" and \"wss\"";
+            useless(written.websocket_path.as_ref().map(|at| &at.span), "websocket_path", hint);
+            useless(written.websocket_origins.as_ref().map(|at| &at.span), "websocket_origins", hint);
+        }
+        let versions = written.proxy_protocol.as_ref().and_then(|at| at.value);
+        if versions.is_none() {
+            let hint = "set proxy_protocol = true, or remove it";
+            useless(written.proxy_trusted.as_ref().map(|at| &at.span), "proxy_trusted", hint);
+            useless(written.proxy_identity.as_ref().map(|at| &at.span), "proxy_identity", hint);
+        } else if transport.has_tls() {
+            let hint = "where TLS comes through the proxy, the certificate is seen here";
+            useless(written.proxy_identity.as_ref().map(|at| &at.span), "proxy_identity", hint);
+        }
+        if !transport.has_tls() && !transport.is_websocket() && versions.is_none() {
+            let hint = "nothing comes before CONNECT here: `connect_timeout` is the limit";
+            useless(written.handshake_timeout.as_ref().map(|at| &at.span), "handshake_timeout", hint);
+        }
+        let proxy = versions.map(|versions| {
+            let place = written.proxy_protocol.as_ref().map_or(0..0, |at| at.span.clone());
+            let identity = written.proxy_identity.as_ref();
+            Proxy::resolve(versions, &place, written.proxy_trusted.as_ref(), identity, (tls, transport, base), problems)
+        });
+        Self {
+            unix_mode: written.unix_mode.map_or(0o660, |at| unix_mode(&at, problems)),
+            websocket: transport.is_websocket().then(|| WebSocket {
+                path: written.websocket_path.map_or_else(|| "/mqtt".to_owned(), |at| path(at, problems)),
+                origins: written.websocket_origins.map(|at| origins(&at, problems)),
+                has_ambient_certificates: false,
+            }),
+            proxy,
+            handshake_timeout: written.handshake_timeout.map_or(Duration::from_secs(10), |at| at.value),
+        }
+    }
+
+    /// Where a browser shows a certificate by itself, anybody's page could use it: unless origins are listed, only pages of the same host may.
+    pub(super) fn with_ambient_certificates(mut self, proof: Proof) -> Self {
+        if let Some(websocket) = &mut self.websocket {
+            websocket.has_ambient_certificates = proof != Proof::None;
+        }
+        self
+    }
+
+    /// What is known of clients by the word of a proxy.
+    pub(super) fn proof(&self) -> Proof {
+        match self.proxy.as_ref().map(|proxy| proxy.identity) {
+            None | Some(ProxyIdentity::None) => Proof::None,
+            Some(ProxyIdentity::CommonName) => Proof::Name,
+            Some(ProxyIdentity::Certificate) => Proof::Optional,
+        }
+    }
+
+    /// Whose certificates are believed when a proxy forwards them.
+    pub(super) fn devices(&self) -> Option<&DeviceTrust> {
+        self.proxy.as_ref()?.devices.as_ref()
+    }
+
+    /// Whether MQTT goes in WebSocket.
+    pub(super) fn is_websocket(&self) -> bool {
+        self.websocket.is_some()
+    }
+
+    /// What a running listener cannot change.
+    pub(super) fn fixed_part(&self) -> String {
+        let rules = self.websocket.as_ref().map(WebSocket::rules);
+        format!("{:o} {rules:?} {:?} {:?}", self.unix_mode, self.proxy_config(), self.handshake_timeout)
+    }
+
+    /// The same for `signet-server`.
+    pub(super) fn apply(&self, config: &mut ListenerConfig) {
+        config.unix_mode = self.unix_mode;
+        config.websocket = self.websocket.as_ref().map(WebSocket::rules);
+        config.handshake_timeout = self.handshake_timeout;
+        config.proxy_protocol = self.proxy_config();
+    }
+
+    fn proxy_config(&self) -> Option<ProxyConfig> {
+        self.proxy.as_ref().map(|proxy| ProxyConfig {
+            versions: proxy.versions,
+            trusted: proxy.trusted.clone(),
+            identity: match (proxy.identity, &proxy.devices) {
+                (ProxyIdentity::CommonName, _) => ForwardedIdentityConfig::CommonName,
+                (ProxyIdentity::Certificate, Some(devices)) => {
+                    ForwardedIdentityConfig::Certificate { trust: devices.files(), stale: devices.stale }
+                }
+                (ProxyIdentity::None | ProxyIdentity::Certificate, _) => ForwardedIdentityConfig::None,
+            },
+        })
+    }
+}
+
+impl WebSocket {
+    fn rules(&self) -> UpgradeRules {
+        let default = || if self.has_ambient_certificates { Origins::SameHost(Vec::new()) } else { Origins::Any };
+        UpgradeRules { path: self.path.clone(), origins: self.origins.clone().unwrap_or_else(default) }
+    }
+}
+
+impl Proxy {
+    fn resolve(
+        versions: ProxyVersions,
+        place: &Range<usize>,
+        trusted: Option<&At<Vec<At<String>>>>,
+        identity: Option<&At<ProxyIdentity>>,
+        (tls, transport, base): (&mut ListenerTls, Transport, &Path),
+        problems: &Problems,
+    ) -> Self {
+        let sources: Vec<Source> = trusted
+            .iter()
+            .flat_map(|list| &list.value)
+            .filter_map(|text| match text.value.parse() {
+                Ok(source) => Some(source),
+                Err(error) => {
+                    let hint = "write a network such as \"10.0.0.0/8\", an address, or \"unix\"";
+                    problems.at(&text.span, signet_net::ParseSourceError::to_string(&error), Some(hint.to_owned()));
+                    None
+                }
+            })
+            .collect();
+        if trusted.is_none_or(|list| list.value.is_empty()) {
+            let hint = "add proxy_trusted = [\"10.0.0.7\"], the addresses of the proxies: whoever may send a PROXY header can be anybody";
+            problems.at(place, "`proxy_protocol` without `proxy_trusted`", Some(hint.to_owned()));
+        }
+        let kind = identity.map_or(ProxyIdentity::None, |at| at.value);
+        let takes_certificates = kind == ProxyIdentity::Certificate && !transport.has_tls();
+        let devices = takes_certificates.then(|| DeviceTrust::take(tls, base));
+        if let (Some(at), Some(devices)) = (identity, &devices)
+            && devices.trust.is_empty()
+        {
+            problems.at(&at.span, "proxy_identity = \"certificate\" without `trust`", Some(format!("add trust = {TRUST_EXAMPLE}")));
+        }
+        Self { versions, trusted: sources, identity: kind, devices }
+    }
+}
+
+fn unix_mode(at: &At<String>, problems: &Problems) -> u32 {
+    let mode = u32::from_str_radix(&at.value, 8).ok().filter(|mode| at.value.bytes().all(|byte| byte.is_ascii_digit()) && *mode <= 0o777);
+    mode.unwrap_or_else(|| {
+        problems.at(&at.span, format!("`{}` is not a file mode", at.value), Some("write it as for chmod: \"0660\"".to_owned()));
+        0o600
+    })
+}
+
+fn path(at: At<String>, problems: &Problems) -> String {
+    if !at.value.starts_with('/') || at.value.contains('?') || !at.value.bytes().all(|byte| byte.is_ascii_graphic()) {
+        let hint = "write the path of the URL, such as \"/mqtt\"";
+        problems.at(&at.span, format!("`{}` is not the path of a URL", at.value), Some(hint.to_owned()));
+    }
+    at.value
+}
+
+fn origins(at: &At<Vec<At<String>>>, problems: &Problems) -> Origins {
+    let mut listed = Vec::new();
+    let (mut any, mut same_host) = (false, false);
+    for origin in &at.value {
+        match origin.value.as_str() {
+            "*" => any = true,
+            "same-host" => same_host = true,
+            text if is_origin(text) => listed.push(text.to_owned()),
+            text => problems.at(
+                &origin.span,
+                format!("`{text}` is not an origin"),
+                Some("write it as browsers do: \"https://app.example.com\" without a path; \"same-host\" and \"*\" are possible too".to_owned()),
+            ),
+        }
+    }
+    match (any, same_host) {
+        (true, _) => Origins::Any,
+        (false, true) => Origins::SameHost(listed),
+        (false, false) => Origins::Listed(listed),
+    }
+}
+
+fn is_origin(text: &str) -> bool {
+    let host = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
+    host.is_some_and(|host| !host.is_empty() && host.bytes().all(|byte| byte.is_ascii_graphic() && !matches!(byte, b'/' | b'@' | b'?' | b'#')))
+}

@@ -1,0 +1,110 @@
+//! Who the clients of a listener are: names made of what they prove, and of what they claim.
+
+use signet_identity::{ClientIdentifierBinding, NamingRule, Template, TemplateError, TemplateField};
+use signet_policy::AdmissionRules;
+
+use super::file::{Header, ListenerIdentity};
+use super::problem::Problems;
+use super::section::At;
+
+/// What a listener learns of its clients besides what they claim.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Proof {
+    /// Nothing.
+    None,
+    /// The name of a device, by the word of a proxy.
+    Name,
+    /// A certificate, or that there is none.
+    Optional,
+    /// A certificate, always.
+    Required,
+}
+
+impl Proof {
+    fn suffices_for(self, template: &Template) -> bool {
+        match self {
+            Self::None => !template.needs_certificate(),
+            Self::Name => !template.fields().any(TemplateField::is_certificate_field),
+            Self::Optional | Self::Required => true,
+        }
+    }
+}
+
+/// Gives the keys that say who a client is their meaning.
+pub(super) fn resolve(written: &ListenerIdentity, header: &Header, proof: Proof, problems: &Problems) -> (AdmissionRules, NamingRule) {
+    let naming = written.device.as_ref().and_then(|at| {
+        let template = template(at, problems)?;
+        NamingRule::new(template).map_err(|error| complain(at, &error, problems)).ok()
+    });
+    let anonymous = written.anonymous.as_ref().is_some_and(|at| at.value);
+    match &written.anonymous {
+        Some(at) if at.value && proof == Proof::Required => problems.at(
+            &at.span,
+            "`anonymous` has no meaning where every client must show a certificate",
+            Some("set client_certificate = \"optional\", or remove `anonymous`".to_owned()),
+        ),
+        _ if !anonymous && proof == Proof::None => problems.at(
+            &header.span,
+            "nobody could connect here: no certificate is asked for and `anonymous` is not true",
+            Some("add anonymous = true, or use transport = \"tls\" with client_certificate = \"required\"".to_owned()),
+        ),
+        _ => {}
+    }
+    let mapped = |at: &At<String>| {
+        let template = template(at, problems)?;
+        if !proof.suffices_for(&template) {
+            let hint = "use transport = \"tls\" with client_certificate = \"required\" or \"optional\"";
+            problems.at(&at.span, format!("`{}` needs a certificate, and this listener asks for none", at.value), Some(hint.to_owned()));
+        }
+        Some(template)
+    };
+    let binding = match written.bind_client_identifier.as_ref() {
+        Some(at) if at.value != "any" => {
+            let (text, prefix) = at.value.strip_suffix('*').map_or((at.value.as_str(), false), |text| (text, true));
+            let template = mapped(&At { value: text.to_owned(), span: at.span.clone() });
+            refuse_claims(at, template.as_ref(), problems);
+            if written.client_identifier.is_some() {
+                let hint = "with `client_identifier` the certificate makes the identifier itself: remove one of the two";
+                problems.at(&at.span, "`bind_client_identifier` has no meaning beside `client_identifier`", Some(hint.to_owned()));
+            }
+            match (template, prefix) {
+                (Some(template), true) => ClientIdentifierBinding::Prefix(template),
+                (Some(template), false) => ClientIdentifierBinding::Equals(template),
+                (None, _) => ClientIdentifierBinding::Any,
+            }
+        }
+        _ => ClientIdentifierBinding::Any,
+    };
+    let admission = AdmissionRules {
+        anonymous,
+        username: written.username.as_ref().and_then(mapped),
+        client_identifier: written.client_identifier.as_ref().and_then(mapped),
+        binding,
+        bridge: None,
+    };
+    (admission, naming.unwrap_or_default())
+}
+
+/// A claim cannot prove a claim: a binding is made of what the certificate says, and of fixed text.
+fn refuse_claims(written: &At<String>, template: Option<&Template>, problems: &Problems) {
+    let claims = [TemplateField::Username, TemplateField::ClientIdentifier];
+    if let Some(claim) = template.and_then(|template| template.fields().find(|field| claims.contains(field))) {
+        problems.at(
+            &written.span,
+            format!("`{}` is what the client claims, so it binds the Client Identifier to nothing", claim.placeholder()),
+            Some("write \"${device}\", \"${device}*\" or a certificate field".to_owned()),
+        );
+    }
+}
+
+fn template(written: &At<String>, problems: &Problems) -> Option<Template> {
+    Template::parse(&written.value).map_err(|error| complain(written, &error, problems)).ok()
+}
+
+fn complain(written: &At<String>, error: &TemplateError, problems: &Problems) {
+    // One quote stands before the text, unless it is written with three quotes or escapes: then the whole value is marked.
+    let plain = written.span.len() == written.value.len() + 2;
+    let span =
+        if plain { written.span.start + 1 + error.span.start..written.span.start + 1 + error.span.end } else { written.span.clone() };
+    problems.at(&span, error.to_string(), None);
+}
