@@ -12,6 +12,8 @@ fn main() -> Result<(), CorpusError> {
         ("template", corpus::templates()),
         ("leaf", corpus::certificates()?),
         ("crl", corpus::crls()?),
+        ("proxy", signet_fuzz::transport::proxies()),
+        ("websocket", signet_fuzz::transport::websockets()),
     ] {
         let directory = Path::new(&directory).join(target);
         std::fs::create_dir_all(&directory)?;

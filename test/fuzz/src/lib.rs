@@ -4,7 +4,7 @@
 //! `SIGNET_FUZZ_SECONDS=60 cargo nextest run -p signet-fuzz --no-capture` goes on for that many seconds a target from a new seed, which
 //! it prints; `SIGNET_FUZZ_SEED=…` repeats it.
 //!
-//! Guided by coverage, on the stable toolchain (`packet`, or one of `topic`, `template`, `leaf`, `crl`):
+//! Guided by coverage, on the stable toolchain (`packet`, or one of `topic`, `template`, `leaf`, `crl`, `proxy`, `websocket`):
 //!
 //! ```sh
 //! cargo run -p signet-fuzz --example corpus -- corpus
@@ -15,6 +15,9 @@
 //! ```
 
 pub mod corpus;
+pub mod transport;
+
+pub use transport::{proxy, websocket};
 
 use std::str;
 

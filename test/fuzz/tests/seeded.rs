@@ -34,6 +34,16 @@ mod seeded {
         fuzz("crl", signet_fuzz::crl, &corpus::crls().unwrap(), 200_000);
     }
 
+    #[test]
+    fn proxy_headers() {
+        fuzz("proxy", signet_fuzz::proxy, &signet_fuzz::transport::proxies(), 200_000);
+    }
+
+    #[test]
+    fn websockets() {
+        fuzz("websocket", signet_fuzz::websocket, &signet_fuzz::transport::websockets(), 100_000);
+    }
+
     /// What the corpus holds is accepted: otherwise the mutations start from nothing.
     #[test]
     fn the_corpus_is_valid() {
