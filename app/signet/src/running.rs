@@ -11,7 +11,7 @@ use signet_identity::CertificateId;
 use signet_net::{KickCause, unix_seconds};
 use signet_policy::Ruleset;
 use signet_revocation::Reason;
-use signet_server::{ListenerConfig, ServerConfig, ServerHandle, StartError, StoreState};
+use signet_server::{ListenerConfig, ServerConfig, ServerHandle, StartError, StoreError, StoreState};
 
 use crate::ca_files;
 use crate::config::{self, Config, ConfigError};
@@ -133,17 +133,15 @@ impl Running {
         }
     }
 
-    /// Tells every client, closes, and ends the data plane's threads.
-    pub(crate) fn shutdown(&self, grace: Duration) {
+    /// Tells every client, closes, ends the data plane's threads, and says why not everything is on disk, if it is not.
+    pub(crate) fn shutdown(&self, grace: Duration) -> Result<(), StoreError> {
         let (mut bridges, server) = {
             let mut state = self.state();
             (std::mem::take(&mut state.bridges), state.server.take())
         };
         // First: what they say to the other brokers they say as clients of this one.
         bridges.stop(grace);
-        if let Some(server) = server {
-            server.shutdown(grace);
-        }
+        server.map_or(Ok(()), |server| server.shutdown(grace))
     }
 
     /// How the bridges fare, in the order of the configuration.

@@ -104,10 +104,14 @@ async fn run_until_signal(
     }
     tracing::info!("stopping: telling clients, at most {} s", GRACE.as_secs());
     let _ = stop.send(());
-    in_background(move || running.shutdown(GRACE)).await;
+    let closed = tokio::task::spawn_blocking(move || running.shutdown(GRACE)).await;
     // Requests under way were answered or their callers will ask again.
     drop(tokio::time::timeout(GRACE, admin).await);
-    tracing::info!("stopped");
+    match closed {
+        Ok(Ok(())) => tracing::info!("stopped"),
+        Ok(Err(error)) => return Err(store_lost(&error.to_string())),
+        Err(error) => tracing::error!("the broker was not stopped in order: {error}"),
+    }
     Ok(())
 }
 
@@ -116,7 +120,12 @@ async fn run_until_signal(
 async fn store_failed(running: Arc<Running>) -> Failure {
     let why = running.store_failure().unwrap_or_else(|| "the reason is not known".to_owned());
     tracing::error!(target: "signet::store", "the store failed, stopping at once: {why}");
-    in_background(move || running.shutdown(Duration::ZERO)).await;
+    // The store says the same once more.
+    in_background(move || drop(running.shutdown(Duration::ZERO))).await;
+    store_lost(&why)
+}
+
+fn store_lost(why: &str) -> Failure {
     Failure::new(format!("the store failed: {why}; nothing was acknowledged after it"))
         .exit(Exit::StoreFailed)
         .hint("look at the disk (`dmesg`, SMART) and start again: what was acknowledged before is there, and checked at the start")

@@ -165,7 +165,7 @@ fn shutting_down_says_good_bye() {
         })
         .collect();
     let silent = rig.raw("mqtt");
-    let stopping = std::thread::spawn(move || rig.server.shutdown(Duration::from_secs(20)));
+    let stopping = std::thread::spawn(move || rig.server.shutdown(Duration::from_secs(20)).unwrap());
     for device in &mut devices {
         device.expect_ended(ReasonCode::ServerShuttingDown);
     }
