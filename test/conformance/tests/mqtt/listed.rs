@@ -12,7 +12,11 @@ fn statement(test: &str) -> Option<(&'static str, String)> {
         _ => return None,
     };
     let numbers: Vec<&str> = rest.split('_').take_while(|part| part.bytes().all(|byte| byte.is_ascii_digit())).take(4).collect();
-    let (number, section) = numbers.split_last()?;
+    // `mqtt_3_1_…` of `mqtt_3_1.rs` names a version.
+    let [section @ .., number] = numbers.as_slice() else { return None };
+    if section.len() < 3 {
+        return None;
+    }
     Some((version, format!("MQTT-{}-{number}", section.join("."))))
 }
 

@@ -20,6 +20,7 @@ mod errors;
 mod flow_control;
 mod keep_alive;
 mod listed;
+mod mqtt_3_1;
 mod ping;
 mod publish;
 mod publish_properties;
