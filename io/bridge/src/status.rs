@@ -9,7 +9,7 @@ pub struct BridgeStatus {
     /// Its name.
     pub name: String,
     /// Whether messages can flow now.
-    pub is_connected: bool,
+    pub connected: bool,
     /// Unix seconds since when it is connected, or not; of a bridge that was never connected, since its start.
     pub since: i64,
     /// The address it is or was connected to.
@@ -93,7 +93,7 @@ impl Board {
 
     pub(crate) fn connected(&self, remote: String, now: i64) {
         let mut facts = self.facts();
-        facts.is_connected = true;
+        facts.connected = true;
         facts.since = now;
         facts.remote = Some(remote);
         facts.connections += 1;
@@ -101,8 +101,8 @@ impl Board {
 
     pub(crate) fn ended(&self, error: Option<String>, now: i64) {
         let mut facts = self.facts();
-        if facts.is_connected {
-            facts.is_connected = false;
+        if facts.connected {
+            facts.connected = false;
             facts.since = now;
         }
         if error.is_some() {

@@ -39,6 +39,7 @@ const GRAPH: [(&str, &[&str]); 17] = [
             "server",
             "admin",
             "client",
+            "bridge",
         ],
     ),
 ];

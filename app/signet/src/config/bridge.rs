@@ -390,7 +390,11 @@ fn resolve_tls(written: WrittenTls, header: &Header, base: &Path, problems: &Pro
     header.lacks("trust", "[[bridge]] with transport = \"tls\" has no `trust`", hint, problems);
     for (one, other, missing) in [(&written.certificate, &written.key, "key"), (&written.key, &written.certificate, "certificate")] {
         if let (Some(at), None) = (one, other) {
-            problems.at(&at.span, format!("a client certificate takes both files: `{missing}` is missing"), Some(format!("add `{missing}`")));
+            problems.at(
+                &at.span,
+                format!("a client certificate takes both files: `{missing}` is missing"),
+                Some(format!("add `{missing}`")),
+            );
         }
     }
     let path = |at: At<String>| base.join(at.value);
@@ -482,7 +486,9 @@ mod tests {
     #[test]
     fn addresses_have_a_port_by_custom_and_ipv6_has_brackets() {
         let read = |text| address(text, 8883).map(|address| address.to_string());
-        for (text, expected) in [("hq", "hq:8883"), ("hq:1", "hq:1"), ("10.0.0.1:1883", "10.0.0.1:1883"), ("[::1]", "[::1]:8883"), ("[::1]:5", "[::1]:5")] {
+        for (text, expected) in
+            [("hq", "hq:8883"), ("hq:1", "hq:1"), ("10.0.0.1:1883", "10.0.0.1:1883"), ("[::1]", "[::1]:8883"), ("[::1]:5", "[::1]:5")]
+        {
             assert_eq!(read(text).as_deref(), Some(expected));
         }
         for text in ["", ":1883", "hq:", "hq:0", "hq:99999", "::1", "[::1", "[hq]:1", "[::1]1", "mqtt://hq", "a b"] {

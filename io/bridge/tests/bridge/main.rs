@@ -1,0 +1,9 @@
+//! Bridges between brokers that are really there: a server in this process, mosquitto, and a broker that says what the test wants to hear.
+
+#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a test reports by panicking")]
+
+mod cut;
+mod fake;
+mod mosquitto;
+mod rig;
+mod signets;

@@ -1,0 +1,288 @@
+//! Both brokers, what is between them, and who publishes and subscribes there.
+
+use std::fs::{File, OpenOptions};
+use std::io::Write as _;
+use std::net::{Shutdown, TcpListener, TcpStream};
+use std::num::NonZeroU16;
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use signet_bridge::{
+    BridgeConfig, BridgeStatus, Bridges, Direction, LocalBroker, Reconnect, Remote, RemoteAddress, SessionSettings, TopicRule,
+};
+use signet_broker::{Limits, WillRule};
+use signet_mqtt::{ClientIdentifier, DecodeLimits, ProtocolVersion, QoS};
+use signet_policy::{AdmissionRules, Ruleset};
+use signet_revocation::RevocationIndex;
+use signet_server::{ListenerConfig, ServerConfig, ServerHandle, ServerLimits, TransportConfig, start};
+use signet_testkit::{Device, Target, free_port};
+use signet_tls::CurrentRevocations;
+use tempfile::TempDir;
+
+/// How long anything may take on a busy machine.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+
+#[track_caller]
+pub(crate) fn await_that(what: &str, mut holds: impl FnMut() -> bool) {
+    let deadline = Instant::now() + PATIENCE;
+    while !holds() {
+        assert!(Instant::now() < deadline, "{what}: not within {} s", PATIENCE.as_secs());
+        std::thread::sleep(Duration::from_millis(2));
+    }
+}
+
+pub(crate) fn rule(filter: &str, direction: Direction, qos: QoS, local_prefix: &str, remote_prefix: &str) -> TopicRule {
+    let (local_prefix, remote_prefix) = (local_prefix.to_owned(), remote_prefix.to_owned());
+    TopicRule { filter: filter.to_owned(), direction, qos, local_prefix, remote_prefix }
+}
+
+/// A bridge called `b` to a port of this machine.
+pub(crate) fn bridge(port: u16, version: ProtocolVersion, topics: Vec<TopicRule>) -> BridgeConfig {
+    BridgeConfig {
+        name: "b".to_owned(),
+        remote: Remote {
+            addresses: vec![RemoteAddress { host: "127.0.0.1".to_owned(), port }],
+            round_robin: false,
+            version,
+            try_private: true,
+            tls: None,
+            client_identifier: ClientIdentifier::new("signet.b"),
+            username: None,
+            password: None,
+        },
+        topics,
+        session: SessionSettings {
+            clean_start: false,
+            expiry: 3600,
+            keep_alive: 60,
+            inflight_maximum: NonZeroU16::new(20).unwrap(),
+            maximum_packet_size: 1024 * 1024,
+        },
+        notification: None,
+        reconnect: Reconnect { minimum: Duration::from_millis(20), maximum: Duration::from_millis(200), timeout: PATIENCE },
+        hops_maximum: 8,
+    }
+}
+
+/// A server in this process, with the bridges it was given.
+pub(crate) struct Here {
+    pub(crate) server: ServerHandle,
+    pub(crate) bridges: Bridges,
+}
+
+impl Here {
+    /// Without bridges.
+    pub(crate) fn alone() -> Self {
+        Self { server: server(Vec::new()), bridges: Bridges::default() }
+    }
+
+    /// With one, which is connected.
+    pub(crate) fn connected(config: BridgeConfig) -> Self {
+        let here = Self::starting(config);
+        here.await_connected();
+        here
+    }
+
+    /// With one that has not been waited for.
+    pub(crate) fn starting(config: BridgeConfig) -> Self {
+        let mut here = Self { server: server(vec![&config]), bridges: Bridges::default() };
+        here.bridge(config);
+        here
+    }
+
+    /// Starts the bridge of a server that knows its rights.
+    pub(crate) fn bridge(&mut self, config: BridgeConfig) {
+        let entrance = self.server.bridge_entrance(&config.name, Some(Arc::new(Limits::default()))).unwrap();
+        let local: LocalBroker = Arc::new(move || entrance.connect());
+        self.bridges = Bridges::start(vec![(config, local)]).unwrap();
+    }
+
+    pub(crate) fn status(&self) -> BridgeStatus {
+        self.bridges.status().remove(0)
+    }
+
+    #[track_caller]
+    pub(crate) fn await_connected(&self) {
+        await_that(&format!("the bridge is connected: {:?}", self.status()), || self.status().connected);
+    }
+
+    #[track_caller]
+    pub(crate) fn await_down(&self) {
+        await_that("the bridge is down", || !self.status().connected);
+    }
+
+    pub(crate) fn target(&self) -> Target {
+        Target::tcp(self.port())
+    }
+
+    pub(crate) fn port(&self) -> u16 {
+        self.server.local_addrs()[0].1.port().unwrap()
+    }
+
+    pub(crate) fn client(&self, identifier: &str) -> Device {
+        Device::connect(&self.target(), ProtocolVersion::V5, identifier)
+    }
+}
+
+/// The server alone, with the rights of bridges that may come.
+pub(crate) fn server(bridges: Vec<&BridgeConfig>) -> ServerHandle {
+    let anonymous = AdmissionRules { anonymous: true, ..AdmissionRules::default() };
+    let rights = bridges.iter().map(|config| config.rights().unwrap()).collect();
+    let config = ServerConfig {
+        shards: Some(2),
+        listeners: vec![ListenerConfig::new("mqtt", vec!["127.0.0.1:0".parse().unwrap()], TransportConfig::Tcp, anonymous)],
+        limits: Arc::new(Limits::default()),
+        store: None,
+        on_store_failure: Arc::new(|| {}),
+        decode_limits: DecodeLimits::default(),
+        server_limits: ServerLimits::default(),
+        ruleset: Arc::new(Ruleset::allow_all().with_bridges(rights)),
+        will_on_revoke: WillRule::Publish,
+        seed: 7,
+    };
+    start(config, CurrentRevocations::new(RevocationIndex::new())).unwrap()
+}
+
+/// A mosquitto that keeps what it knows when it is stopped in good order, and starts again where it was.
+pub(crate) struct Mosquitto {
+    directory: TempDir,
+    child: Option<Child>,
+    pub(crate) port: u16,
+}
+
+impl Mosquitto {
+    pub(crate) fn start() -> Self {
+        // Somebody else may take the port between our look and its start.
+        for _ in 0..5 {
+            let mut broker = Self { directory: tempfile::tempdir().unwrap(), child: None, port: free_port() };
+            let config = format!(
+                "user root\nallow_anonymous true\nlistener {} 127.0.0.1\npersistence true\npersistence_location {}/\nmax_queued_messages 10000\n",
+                broker.port,
+                broker.directory.path().display()
+            );
+            std::fs::write(broker.directory.path().join("mosquitto.conf"), config).unwrap();
+            if broker.run() {
+                return broker;
+            }
+        }
+        panic!("no port stayed free");
+    }
+
+    /// Starts it again.
+    pub(crate) fn restart(&mut self) {
+        assert!(self.run(), "the port is taken:\n{}", self.log());
+    }
+
+    /// Stops it in good order: it writes what it holds.
+    pub(crate) fn stop(&mut self) {
+        let mut child = self.child.take().unwrap();
+        rustix::process::kill_process(rustix::process::Pid::from_child(&child), rustix::process::Signal::TERM).unwrap();
+        child.wait().unwrap();
+    }
+
+    fn run(&mut self) -> bool {
+        let log: File = OpenOptions::new().create(true).append(true).open(self.directory.path().join("log")).unwrap();
+        let before = self.log().matches(" running").count();
+        let program = if std::path::Path::new("/usr/sbin/mosquitto").exists() { "/usr/sbin/mosquitto" } else { "mosquitto" };
+        let child = Command::new(program)
+            .arg("-v")
+            .arg("-c")
+            .arg(self.directory.path().join("mosquitto.conf"))
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(log)
+            .spawn()
+            .expect("mosquitto is needed for this test (apt-get install mosquitto)");
+        let child = self.child.insert(child);
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let log = std::fs::read_to_string(self.directory.path().join("log")).unwrap_or_default();
+            if log.matches(" running").count() > before {
+                return true;
+            }
+            if child.try_wait().unwrap().is_some() {
+                assert!(log.contains("Address already in use"), "mosquitto ended:\n{log}");
+                return false;
+            }
+            assert!(Instant::now() < deadline, "mosquitto does not listen:\n{log}");
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    pub(crate) fn log(&self) -> String {
+        std::fs::read_to_string(self.directory.path().join("log")).unwrap_or_default()
+    }
+
+    pub(crate) fn client(&self, identifier: &str) -> Device {
+        Device::connect(&Target::tcp(self.port), ProtocolVersion::V5, identifier)
+    }
+}
+
+impl Drop for Mosquitto {
+    fn drop(&mut self) {
+        if let Some(child) = &mut self.child {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+}
+
+/// The network between the brokers, which can be cut.
+pub(crate) struct Link {
+    pub(crate) port: u16,
+    is_open: Arc<AtomicBool>,
+    sockets: Arc<Mutex<Vec<TcpStream>>>,
+    _thread: JoinHandle<()>,
+}
+
+impl Link {
+    pub(crate) fn to(target: u16) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let is_open = Arc::new(AtomicBool::new(true));
+        let sockets: Arc<Mutex<Vec<TcpStream>>> = Arc::default();
+        let (open, live) = (Arc::clone(&is_open), Arc::clone(&sockets));
+        let thread = std::thread::spawn(move || {
+            for near in listener.incoming().map_while(Result::ok) {
+                let mut live = live.lock().unwrap();
+                if !open.load(Ordering::SeqCst) {
+                    continue;
+                }
+                let Ok(far) = TcpStream::connect(("127.0.0.1", target)) else { continue };
+                for (from, to) in [(&near, &far), (&far, &near)] {
+                    let (from, to) = (from.try_clone().unwrap(), to.try_clone().unwrap());
+                    std::thread::spawn(move || copy(from, to));
+                }
+                live.extend([near, far]);
+            }
+        });
+        Self { port, is_open, sockets, _thread: thread }
+    }
+
+    /// Ends every connection in the middle of whatever it carries, and lets no new one through.
+    pub(crate) fn cut(&self) {
+        let mut sockets = self.sockets.lock().unwrap();
+        self.is_open.store(false, Ordering::SeqCst);
+        for socket in sockets.drain(..) {
+            let _ = socket.shutdown(Shutdown::Both);
+        }
+    }
+
+    pub(crate) fn restore(&self) {
+        self.is_open.store(true, Ordering::SeqCst);
+    }
+}
+
+fn copy(mut from: TcpStream, mut to: TcpStream) {
+    let mut buffer = [0; 4096];
+    while let Ok(count) = std::io::Read::read(&mut from, &mut buffer) {
+        if count == 0 || to.write_all(&buffer[..count]).is_err() {
+            break;
+        }
+    }
+    let _ = to.shutdown(Shutdown::Both);
+    let _ = from.shutdown(Shutdown::Both);
+}

@@ -1,0 +1,104 @@
+//! Between two of our own.
+
+use bytes::Bytes;
+use signet_bridge::{Direction, Notification};
+use signet_mqtt::{ProtocolVersion, QoS};
+use signet_testkit::{topic, Device};
+
+use crate::rig::{Here, Link, await_that, bridge, rule};
+
+#[test]
+fn two_signets_exchange_messages_in_both_versions() {
+    for version in [ProtocolVersion::V311, ProtocolVersion::V5] {
+        let there = Here::alone();
+        let here = Here::connected(bridge(there.port(), version, vec![rule("#", Direction::Both, QoS::ExactlyOnce, "", "")]));
+        let (mut local, mut remote) = (here.client("local"), there.client("remote"));
+        local.subscribe("#", QoS::ExactlyOnce);
+        remote.subscribe("#", QoS::ExactlyOnce);
+        for (number, qos) in [QoS::AtMostOnce, QoS::AtLeastOnce, QoS::ExactlyOnce].into_iter().enumerate() {
+            for publisher in [&mut here.client("p"), &mut there.client("p")] {
+                publisher.publish(&format!("a/{number}"), "x", qos, false);
+                assert_eq!(local.expect_message(&format!("a/{number}"), "x").qos, qos);
+                assert_eq!(remote.expect_message(&format!("a/{number}"), "x").qos, qos);
+            }
+        }
+        local.expect_silence();
+        remote.expect_silence();
+        assert_eq!(here.status().dropped.total(), 0, "{version}");
+    }
+}
+
+#[test]
+fn two_brokers_with_a_bridge_to_each_other_do_not_turn_messages_round_for_ever() {
+    let everything = || vec![rule("#", Direction::Both, QoS::AtLeastOnce, "", "")];
+    let mut first = Here { server: crate::rig::server(vec![&bridge(1, ProtocolVersion::V5, everything())]), bridges: Default::default() };
+    let second = Here::connected(bridge(first.port(), ProtocolVersion::V5, everything()));
+    first.bridge(bridge(second.port(), ProtocolVersion::V5, everything()));
+    first.await_connected();
+    first.client("p").publish("a", "x", QoS::AtLeastOnce, false);
+    let total = || first.status().forwarded_in + first.status().forwarded_out + second.status().forwarded_in + second.status().forwarded_out;
+    // Each bridge carries each message over once in each direction at most, whoever brought it, and then recognizes it.
+    await_that("it is recognized", || first.status().dropped.loops + second.status().dropped.loops >= 2);
+    first.client("p").publish("b", "x", QoS::AtLeastOnce, false);
+    await_that("it is recognized", || first.status().dropped.loops + second.status().dropped.loops >= 4);
+    assert!(total() <= 12, "{:?} {:?}", first.status(), second.status());
+}
+
+#[test]
+fn the_state_is_told_on_both_sides_whatever_ends_the_bridge() {
+    let there = Here::alone();
+    let link = Link::to(there.port());
+    let mut config = bridge(link.port, ProtocolVersion::V5, vec![rule("t", Direction::Both, QoS::AtLeastOnce, "", "")]);
+    config.notification = Some(Notification { topic: topic("bridges/b"), is_local: true, is_remote: true });
+    let mut here = Here::connected(config);
+    let state = |client: &mut Device| {
+        let message = client.expect_publish();
+        assert_eq!(message.topic, Some(topic("bridges/b")));
+        message.payload
+    };
+    let (up, down) = (Bytes::from_static(b"1"), Bytes::from_static(b"0"));
+    let mut clients = [here.client("local"), there.client("remote")];
+    for client in &mut clients {
+        client.subscribe("bridges/b", QoS::AtMostOnce);
+        assert_eq!(state(client), up, "retained");
+    }
+    link.cut();
+    for client in &mut clients {
+        assert_eq!(state(client), down, "the will");
+    }
+    link.restore();
+    for client in &mut clients {
+        assert_eq!(state(client), up);
+    }
+    here.bridges.stop(crate::rig::PATIENCE);
+    for client in &mut clients {
+        assert_eq!(state(client), down, "a good-bye");
+    }
+}
+
+#[test]
+fn the_second_address_is_used_while_the_first_does_not_answer() {
+    let there = Here::alone();
+    let mut config = bridge(there.port(), ProtocolVersion::V5, vec![rule("t", Direction::Out, QoS::AtLeastOnce, "", "")]);
+    let nobody = signet_testkit::free_port();
+    config.remote.addresses.insert(0, signet_bridge::RemoteAddress { host: "127.0.0.1".to_owned(), port: nobody });
+    let here = Here::connected(config);
+    assert_eq!(here.status().remote.as_deref(), Some(&*format!("127.0.0.1:{}", there.port())));
+    let mut remote = there.client("remote");
+    remote.subscribe("t", QoS::AtLeastOnce);
+    here.client("p").publish("t", "x", QoS::AtLeastOnce, false);
+    remote.expect_message("t", "x");
+}
+
+#[test]
+fn the_session_of_a_bridge_cannot_be_taken_over() {
+    let there = Here::alone();
+    let here = Here::connected(bridge(there.port(), ProtocolVersion::V5, vec![rule("t", Direction::Out, QoS::AtLeastOnce, "", "")]));
+    let (_, connack) = Device::introduce(&here.target(), signet_testkit::connect_packet(ProtocolVersion::V5, "$bridge/b"));
+    assert_eq!(connack.reason_code, signet_mqtt::ReasonCode::ClientIdentifierNotValid);
+    let mut remote = there.client("remote");
+    remote.subscribe("t", QoS::AtLeastOnce);
+    here.client("p").publish("t", "x", QoS::AtLeastOnce, false);
+    remote.expect_message("t", "x");
+    assert_eq!(here.status().connections, 1);
+}
