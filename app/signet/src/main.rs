@@ -13,7 +13,9 @@ mod log;
 mod office;
 mod open_files;
 mod output;
+mod process_facts;
 mod running;
+mod telemetry;
 
 use std::process::ExitCode;
 

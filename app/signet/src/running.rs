@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use signet_admin::api::{Connection, Listening, Problem, ProblemKind, ReloadReport, Status};
-use signet_admin::{Administration, Control, Live};
+use signet_admin::{Administration, Control, Live, MetricsSource};
 use signet_bridge::{BridgeStatus, Bridges, LocalBroker};
 use signet_broker::{DurabilityRules, Limits, WillRule};
 use signet_identity::CertificateId;
@@ -12,11 +12,13 @@ use signet_net::{KickCause, unix_seconds};
 use signet_policy::Ruleset;
 use signet_revocation::Reason;
 use signet_server::{ListenerConfig, ServerConfig, ServerHandle, StartError, StoreError, StoreState};
+use signet_telemetry::Bridge;
 
 use crate::ca_files;
 use crate::config::{self, Config, ConfigError};
 use crate::crl_files::{CrlEvent, CrlFiles};
 use crate::office;
+use crate::telemetry::{Telemetry, Told};
 
 /// How long a changed CRL file waits for the sessions it ended.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -32,6 +34,7 @@ pub(crate) struct Running {
     live: Live,
     administration: Arc<Administration>,
     listening: Vec<Listening>,
+    telemetry: Arc<Telemetry>,
     state: Mutex<State>,
 }
 
@@ -69,8 +72,11 @@ impl Running {
                 Listening { transport: transport.to_owned(), address: address.to_string(), name }
             })
             .collect();
+        let interval = config.telemetry.sys_interval;
+        let telemetry = Telemetry::new(server.monitor(), Arc::clone(&administration), live.revocations.clone(), interval);
         let running = Self {
             started_at: unix_seconds(),
+            telemetry: Arc::new(telemetry),
             live,
             administration,
             listening,
@@ -86,9 +92,15 @@ impl Running {
         &self.listening
     }
 
-    /// What every second brings: a full disk, changed CRL files, and our own CRL when it is due.
+    /// The numbers for scrapers.
+    pub(crate) fn metrics(&self) -> Arc<dyn MetricsSource> {
+        self.telemetry.clone()
+    }
+
+    /// What every second brings: a full disk, the `$SYS` tree, changed CRL files, and our own CRL when it is due.
     pub(crate) fn tick(&self) {
         self.watch_store();
+        self.telemetry.tick(self.told());
         let events = self.state().crl_files.poll(&self.live.revocations, unix_seconds());
         self.act_on(events);
         let pause = self.state().crl_pause;
@@ -112,6 +124,22 @@ impl Running {
             StoreState::Failed { message } => Some(message),
             StoreState::Ready | StoreState::Full { .. } => None,
         }
+    }
+
+    /// What store and bridges say of themselves.
+    fn told(&self) -> Told {
+        let state = self.state();
+        let store = state.server.as_ref().and_then(|server| Some((server.store_state()?, server.store_stats()?)));
+        let bridges = state.bridges.status().into_iter().map(|bridge| Bridge {
+            name: bridge.name,
+            is_connected: bridge.is_connected,
+            connections: bridge.connections,
+            received: bridge.forwarded_in,
+            sent: bridge.forwarded_out,
+            dropped: bridge.dropped.total(),
+        });
+        let bridges = bridges.collect();
+        Told { store, bridges }
     }
 
     /// Says once that the disk is full, and once that it no longer is.

@@ -217,6 +217,19 @@ impl Administration {
         })
     }
 
+    /// Certificates ever issued or intended, and revocations ever recorded; nothing without an authority.
+    ///
+    /// # Errors
+    /// The ledger fails.
+    pub fn totals(&self) -> Result<Option<(u64, u64)>, Problem> {
+        let desk = self.desk();
+        if desk.authority.is_none() {
+            return Ok(None);
+        }
+        let revocations = desk.ledger.generation().map_err(failed)?.number();
+        Ok(Some((desk.ledger.count().map_err(failed)?, revocations)))
+    }
+
     /// The number of the newest CRL that the ledger has of the authority; 0 when it has none.
     ///
     /// # Errors

@@ -78,6 +78,10 @@ impl Ledger for MemoryLedger {
         Ok(self.records.iter().filter(|record| record.sequence > after).take(limit).cloned().collect())
     }
 
+    fn count(&self) -> Result<u64, LedgerError> {
+        Ok(self.records.last().map_or(0, |record| record.sequence))
+    }
+
     fn certificate_der(&self, certificate: &CertificateId) -> Result<Option<Vec<u8>>, LedgerError> {
         Ok(self.certificates.get(certificate).cloned())
     }

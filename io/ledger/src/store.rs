@@ -207,6 +207,11 @@ impl Ledger for DurableLedger {
         })
     }
 
+    fn count(&self) -> Result<u64, LedgerError> {
+        // Sequence numbers begin at 1 and none is left out.
+        self.read("count certificates", |transaction| Ok(transaction.open_table(CERTIFICATES)?.last()?.map_or(0, |(key, _)| key.value())))
+    }
+
     fn certificate_der(&self, certificate: &CertificateId) -> Result<Option<Vec<u8>>, LedgerError> {
         self.read("read a certificate", |transaction| {
             let Some(sequence) = transaction.open_table(BY_SERIAL)?.get(index_key(certificate).as_slice())?.map(|value| value.value())

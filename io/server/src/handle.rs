@@ -1,59 +1,28 @@
 //! The control plane's side of a running server: every method may be called from any thread.
 
 use std::io;
-use std::sync::atomic::Ordering;
-use std::sync::{Arc, mpsc};
+use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use mio::{Poll, Waker};
-use signet_broker::{SharedDirectory as _, Stats, Totals};
+use signet_broker::Totals;
 use signet_net::{Clock, KickTarget, ListenAddress, Registry, bind, unix_seconds};
 use signet_policy::Ruleset;
-use signet_store::{Store, StoreState, StoreStats};
-use signet_telemetry::{Handshakes, Held, Traffic};
+use signet_store::{Store, StoreError, StoreState, StoreStats};
 use signet_tls::{CurrentRevocations, ListenerTls, TlsListenerConfig};
 
 use crate::accept::{Acceptor, Stop};
-use crate::counters::{self, Counters, ShardStats, wide};
+use crate::counters::Counters;
 use crate::gate::Total;
 use crate::listener::Listener;
 use crate::mailbox::{Mail, Mailbox};
+use crate::monitor::{Monitor, ServerStats};
 use crate::rate::{Rate, SharedBucket};
 use crate::restore::{self, Durable};
 use crate::shard::{Shard, WAKE};
 use crate::shared::{Admissions, LockedDirectory, Shared};
 use crate::{ServerConfig, StartError};
-
-/// How long the counters of a shard are waited for.
-const STATS_PATIENCE: Duration = Duration::from_secs(1);
-
-/// Counters of the whole server, summed over its shards.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct ServerStats {
-    /// Live connections whose handshake is complete, before and after CONNECT.
-    pub connections: u64,
-    /// Connections accepted since the start.
-    pub accepted: u64,
-    /// Connections refused before their session began: limits, TLS, deadlines, CONNECT.
-    pub refused: u64,
-    /// The same by the check that failed; every check is there.
-    pub refused_by: Vec<(&'static str, u64)>,
-    /// Sockets now, those whose handshake is going on included.
-    pub sockets: u64,
-    /// CONNECT packets received.
-    pub connects: u64,
-    /// What came from clients.
-    pub received: Traffic,
-    /// What went to clients.
-    pub sent: Traffic,
-    /// TLS handshakes.
-    pub handshakes: Handshakes,
-    /// What is held now.
-    pub held: Held,
-    /// Broker counters.
-    pub broker: Stats,
-}
 
 /// A running server. Dropping it stops the server without saying good-bye to anybody; [`Self::shutdown`] is the polite way.
 pub struct ServerHandle {
@@ -193,41 +162,14 @@ impl ServerHandle {
         }
     }
 
-    /// Counters. A shard that does not answer within a second is left out.
-    pub fn stats(&self) -> ServerStats {
-        let (sender, receiver) = mpsc::sync_channel(self.shared.mailboxes.len());
-        for mailbox in &self.shared.mailboxes {
-            mailbox.post_one(Mail::Stats(sender.clone()));
-        }
-        drop(sender);
-        let refused_by = self.shared.counters.refused();
-        let mut stats = ServerStats {
-            connections: wide(self.shared.registry.len()),
-            accepted: self.shared.counters.accepted.load(Ordering::Relaxed),
-            refused: refused_by.iter().map(|(_, count)| count).sum(),
-            refused_by,
-            sockets: wide(self.shared.admissions.total.live()),
-            held: self.held(),
-            ..ServerStats::default()
-        };
-        for _ in &self.shared.mailboxes {
-            let Ok(shard) = receiver.recv_timeout(STATS_PATIENCE) else { break };
-            stats.add(&shard);
-        }
-        stats
+    /// What watches the server from beside, as long as anybody likes.
+    pub fn monitor(&self) -> Monitor {
+        Monitor::new(Arc::clone(&self.shared))
     }
 
-    /// What the shards share.
-    fn held(&self) -> Held {
-        self.shared.directory.read(|directory| {
-            let (retained, octets) = directory.retained();
-            Held {
-                subscriptions: wide(directory.subscriptions()),
-                retained: wide(retained),
-                retained_octets: wide(octets),
-                ..Held::default()
-            }
-        })
+    /// Counters. A shard that does not answer within a second is left out.
+    pub fn stats(&self) -> ServerStats {
+        self.monitor().stats()
     }
 
     /// How the store is doing; `None` when everything is in memory.
@@ -242,13 +184,16 @@ impl ServerHandle {
 
     /// Stops accepting, tells every client (DISCONNECT 0x8B), waits up to `grace` until they are gone, then cuts the rest, ends the
     /// threads, and closes the store when everything is in it.
-    pub fn shutdown(mut self, grace: Duration) {
-        self.end(grace);
+    ///
+    /// # Errors
+    /// What the store failed with, now or before: what was acknowledged is safe all the same.
+    pub fn shutdown(mut self, grace: Duration) -> Result<(), StoreError> {
+        self.end(grace)
     }
 
-    fn end(&mut self, grace: Duration) {
+    fn end(&mut self, grace: Duration) -> Result<(), StoreError> {
         if self.threads.is_empty() {
-            return;
+            return Ok(());
         }
         self.stop.stop();
         let grace = u64::try_from(grace.as_millis()).unwrap_or(u64::MAX);
@@ -260,61 +205,14 @@ impl ServerHandle {
                 tracing::error!("a thread of the server had panicked");
             }
         }
-        if let Some(Err(error)) = self.store.take().map(Store::close) {
-            tracing::error!(target: "signet::store", "the store was not closed in order: {error}");
-        }
+        self.store.take().map_or(Ok(()), Store::close)
     }
 }
 
 impl Drop for ServerHandle {
     fn drop(&mut self) {
-        self.end(Duration::ZERO);
+        if let Err(error) = self.end(Duration::ZERO) {
+            tracing::error!(target: "signet::store", "the store was not closed in order: {error}");
+        }
     }
-}
-
-impl ServerStats {
-    fn add(&mut self, shard: &ShardStats) {
-        add(&mut self.broker, &shard.broker);
-        self.connects += shard.connects;
-        counters::add_traffic(&mut self.received, &shard.received);
-        counters::add_traffic(&mut self.sent, &shard.sent);
-        counters::add_handshakes(&mut self.handshakes, &shard.handshakes);
-        self.held.outgoing += shard.outgoing.0;
-        self.held.outgoing_octets += shard.outgoing.1;
-    }
-}
-
-fn add(total: &mut Stats, shard: &Stats) {
-    let Stats {
-        connections,
-        sessions,
-        messages_received,
-        messages_sent,
-        messages_unmatched,
-        dropped_slow,
-        dropped_queue_full,
-        dropped_too_large,
-        dropped_expired,
-        denied_publish,
-        denied_subscribe,
-        taken_over,
-        keep_alive_timeouts,
-        wills_published,
-        kicked,
-    } = shard;
-    total.connections += connections;
-    total.sessions += sessions;
-    total.messages_received += messages_received;
-    total.messages_sent += messages_sent;
-    total.messages_unmatched += messages_unmatched;
-    total.dropped_slow += dropped_slow;
-    total.dropped_queue_full += dropped_queue_full;
-    total.dropped_too_large += dropped_too_large;
-    total.dropped_expired += dropped_expired;
-    total.denied_publish += denied_publish;
-    total.denied_subscribe += denied_subscribe;
-    total.taken_over += taken_over;
-    total.keep_alive_timeouts += keep_alive_timeouts;
-    total.wills_published += wills_published;
-    total.kicked += kicked;
 }

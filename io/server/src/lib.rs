@@ -23,6 +23,7 @@ mod link;
 mod listener;
 mod log;
 mod mailbox;
+mod monitor;
 mod outbox;
 mod pipe;
 mod proxy;
@@ -38,4 +39,5 @@ pub use bounds::{ListenerLimits, ServerLimits};
 pub use config::{ListenerConfig, ProxyConfig, ServerConfig, StartError, TransportConfig};
 pub use signet_store::{StoreConfig, StoreError, StoreState, StoreStats};
 
-pub use handle::{ServerHandle, ServerStats, start};
+pub use handle::{ServerHandle, start};
+pub use monitor::{Monitor, ServerStats};

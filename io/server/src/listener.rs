@@ -7,9 +7,9 @@ use arc_swap::ArcSwap;
 use signet_broker::Limits;
 use signet_identity::NamingRule;
 use signet_net::LinkId;
+use signet_net::websocket::{UpgradeRules, WebSocket};
 use signet_policy::AdmissionRules;
 use signet_revocation::StalePolicy;
-use signet_net::websocket::{UpgradeRules, WebSocket};
 use signet_tls::{CurrentRevocations, ListenerTls, TlsConnection, TlsError, TlsListenerConfig};
 
 use crate::gate::{Displaced, Full, Gate, Origin, Pass, Total};
@@ -49,8 +49,7 @@ impl Listener {
                 Some(ArcSwap::new(loaded))
             }
         };
-        let proxy =
-            ProxyRules::load(config, revocations).map_err(|source| StartError::Tls { listener: config.name.clone(), source })?;
+        let proxy = ProxyRules::load(config, revocations).map_err(|source| StartError::Tls { listener: config.name.clone(), source })?;
         Ok(Self {
             name: config.name.as_str().into(),
             admission: config.admission.clone(),

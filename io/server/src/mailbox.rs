@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use mio::Waker;
 use signet_broker::{Admission, Delivery};
 use signet_identity::CertificateId;
+use signet_mqtt::Message;
 use signet_net::{Kick, KickTarget, LinkId};
 use signet_policy::Ruleset;
 
@@ -27,6 +28,8 @@ pub(crate) enum Mail {
     Kick(Kick),
     /// Certificates were revoked: for the Wills that wait in sessions without a connection.
     Revoked(Arc<[CertificateId]>),
+    /// The server itself publishes.
+    Publish(Vec<Message>),
     /// Other rules.
     Rules(Arc<Ruleset>),
     /// Somebody wants the counters.
@@ -104,6 +107,7 @@ fn weight(mail: &Mail) -> usize {
     match mail {
         // A message is counted for each shard that gets it, although they share it: the last one to read it sets it free.
         Mail::Delivery(delivery) => ENTRY * delivery.recipients.len().max(1) + delivery.message.size(),
+        Mail::Publish(messages) => messages.iter().map(|message| ENTRY + message.size()).sum(),
         Mail::Accepted(_)
         | Mail::Displace(_)
         | Mail::Moved(..)

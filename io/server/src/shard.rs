@@ -68,6 +68,8 @@ struct Queues {
     dirty: Vec<LinkId>,
     /// Connections with something that waits for a ticket to become durable.
     awaiting: BinaryHeap<Reverse<(Ticket, LinkId)>>,
+    /// When those were excused last that are not read, in milliseconds of the server's clock.
+    excused: u64,
     /// Connections that could not be written to: the broker hears of it when it is not in the middle of something.
     broken: Vec<LinkId>,
     /// Connections whose handshake has not begun.
@@ -140,6 +142,7 @@ impl Shard {
             }
             self.take_mail();
             self.read_ready();
+            self.excuse_held_back();
             self.tick();
             // The disk works while we write.
             self.post_changes();
@@ -214,6 +217,11 @@ impl Shard {
         for item in mail.drain(..) {
             match item {
                 Mail::Accepted(accepted) => self.accepted(accepted),
+                Mail::Publish(messages) => {
+                    for message in messages {
+                        self.apply(Input::Publish { message });
+                    }
+                }
                 Mail::Displace(id) => self.displace(id),
                 Mail::Moved(link, admission) => self.moved_in(link, admission),
                 Mail::Delivery(delivery) => self.apply(Input::Delivery(delivery)),

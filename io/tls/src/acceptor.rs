@@ -64,6 +64,7 @@ pub struct ListenerTls {
     verifier: Option<Arc<DeviceVerifier>>,
     client_certificate: ClientCertificate,
     stale: StalePolicy,
+    not_after: i64,
 }
 
 impl ListenerTls {
@@ -90,6 +91,7 @@ impl ListenerTls {
             Some(verifier) => verifier.clone(),
             None => Arc::new(NoClientAuth),
         };
+        let not_after = credentials.leaf().validity().not_after;
         let mut server = ServerConfig::builder_with_provider(provider())
             .with_protocol_versions(versions(config.minimum_version))
             .map_err(library)?
@@ -103,7 +105,18 @@ impl ListenerTls {
         server.session_storage = Arc::new(NoServerSessionStorage {});
         // Early data can be replayed (RFC 8446 §8), and a replayed PUBLISH is a second PUBLISH.
         server.max_early_data_size = 0;
-        Ok(Arc::new(Self { config: Arc::new(server), verifier, client_certificate: config.client_certificate, stale: config.stale }))
+        Ok(Arc::new(Self {
+            config: Arc::new(server),
+            verifier,
+            client_certificate: config.client_certificate,
+            stale: config.stale,
+            not_after,
+        }))
+    }
+
+    /// When the server's own certificate ends, Unix seconds.
+    pub fn not_after(&self) -> i64 {
+        self.not_after
     }
 
     /// What the listener does when a revocation list is past its `nextUpdate`; the registry applies the same.

@@ -34,10 +34,16 @@ impl Directory {
     pub fn subscriptions(&self) -> usize {
         self.subscriptions.len()
     }
+
+    /// Of these, in Shared Subscriptions.
+    #[must_use]
+    pub fn shared_subscriptions(&self) -> usize {
+        self.subscriptions.shared()
+    }
 }
 
-/// Access to the one [`Directory`]. The broker keeps the closures short, calls nothing outside from within them and never nests them, so an
-/// ordinary reader-writer lock serves (`RefCell` where there is one thread).
+/// Access to the one [`Directory`]. The broker keeps the closures short and never nests them, so an ordinary reader-writer lock serves (`RefCell`
+/// where there is one thread). From within a change it calls its [`crate::Store`], and nothing else outside.
 pub trait SharedDirectory {
     /// Runs a closure that only looks.
     fn read<R>(&self, look: impl FnOnce(&Directory) -> R) -> R;

@@ -15,6 +15,8 @@ use crate::tree::{LevelTree, ROOT};
 pub(crate) struct Subscriptions {
     tree: LevelTree<Subscribers>,
     count: usize,
+    /// Of these, in Shared Subscriptions.
+    shared: usize,
     generation: u64,
 }
 
@@ -73,7 +75,7 @@ impl Subscriber {
 
 impl Subscriptions {
     pub(crate) fn new(seed: u64) -> Self {
-        Self { tree: LevelTree::new(seed), count: 0, generation: 0 }
+        Self { tree: LevelTree::new(seed), count: 0, shared: 0, generation: 0 }
     }
 
     /// Adds or replaces a subscription [MQTT-3.8.4-3]. Returns whether it is new.
@@ -98,6 +100,7 @@ impl Subscriptions {
             }
         };
         self.count += usize::from(is_new);
+        self.shared += usize::from(is_new && share_name.is_some());
         is_new
     }
 
@@ -113,6 +116,7 @@ impl Subscriptions {
         if was_there {
             self.generation += 1;
             self.count = self.count.saturating_sub(1);
+            self.shared = self.shared.saturating_sub(usize::from(share_name.is_some()));
         }
         was_there
     }
@@ -132,7 +136,7 @@ impl Subscriptions {
     }
 
     /// Who gets a message with this Topic Name.
-    pub(crate) fn routes(&self, topic: &TopicName, publisher: SessionId) -> RouteSet {
+    pub(crate) fn routes(&self, topic: &TopicName, publisher: Option<SessionId>) -> RouteSet {
         let mut routes = RouteSet::default();
         let levels: SmallVec<[&str; 16]> = topic.as_str().split('/').collect();
         let mut open: SmallVec<[(usize, usize); 16]> = SmallVec::new();
@@ -180,11 +184,16 @@ impl Subscriptions {
         self.count
     }
 
-    fn collect(&self, node: usize, publisher: SessionId, routes: &mut RouteSet) {
+    /// Of these, in Shared Subscriptions.
+    pub(crate) fn shared(&self) -> usize {
+        self.shared
+    }
+
+    fn collect(&self, node: usize, publisher: Option<SessionId>, routes: &mut RouteSet) {
         let Some(subscribers) = self.tree.value(node) else { return };
         for subscriber in &subscribers.direct {
             // [MQTT-3.8.3-3]
-            if !(subscriber.no_local && subscriber.session == publisher) {
+            if !(subscriber.no_local && Some(subscriber.session) == publisher) {
                 routes.push(subscriber);
             }
         }

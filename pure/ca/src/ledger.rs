@@ -58,6 +58,12 @@ pub trait Ledger {
     /// [`LedgerError::Storage`].
     fn list(&self, after: u64, limit: usize) -> Result<Vec<Record>, LedgerError>;
 
+    /// How many certificates were ever issued or intended.
+    ///
+    /// # Errors
+    /// [`LedgerError::Storage`].
+    fn count(&self) -> Result<u64, LedgerError>;
+
     /// The DER of an issued certificate; `None` when it is unknown or was only intended.
     ///
     /// # Errors

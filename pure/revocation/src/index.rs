@@ -179,6 +179,11 @@ impl RevocationIndex {
         self.issuers.get(&issuer)?.crl.as_ref().map(|(status, _)| *status)
     }
 
+    /// Every issuer with a CRL, and what is known about it.
+    pub fn crls(&self) -> impl Iterator<Item = (NameDigest, CrlStatus)> {
+        self.issuers.iter().filter_map(|(issuer, known)| Some((*issuer, known.crl.as_ref()?.0)))
+    }
+
     /// Judges a verified path: the leaf's id and those of the intermediates (the trust anchor is trusted by configuration).
     ///
     /// A revoked certificate outweighs a stale CRL. An issuer without a CRL is never stale: whether one is required is configuration.

@@ -11,6 +11,6 @@ mod sys_tree;
 
 pub use exposition::{exposition, reference};
 pub use snapshot::{
-    Certificates, Clients, CrlFreshness, Dropped, Full, Handshakes, Held, Messages, Process, Snapshot, Store, StoreState, Traffic,
+    Bridge, Certificates, Clients, CrlFreshness, Dropped, Full, Handshakes, Held, Messages, Process, Snapshot, Store, StoreState, Traffic,
 };
 pub use sys_tree::{SysTree, sys_topics};

@@ -1,6 +1,6 @@
 //! Every metric of `/metrics`: name, kind, words, and where its numbers come from.
 
-use crate::snapshot::{Snapshot, Store, StoreState, Traffic};
+use crate::snapshot::{Bridge, Snapshot, Store, StoreState, Traffic};
 
 /// What kind of number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -148,8 +148,10 @@ table! {
     };
     Gauge "signet_crl_next_update_seconds" "When the next revocation list of an issuer was promised, Unix time" |s| crl_times(s, |crl| crl.next_update);
     Gauge "signet_revoked_certificates" "Revoked certificates that handshakes are compared with" |s| one(s.certificates.revoked_known);
-    Gauge "signet_ca_issued_certificates" "Certificates that the broker's own authority has issued" |s| s.certificates.issued.map_or_else(Vec::new, one);
-    Gauge "signet_ca_revoked_certificates" "Of these, revoked" |s| s.certificates.revoked.map_or_else(Vec::new, one);
+    Counter "signet_ca_certificates_total" "Certificates that the broker's own authority has issued, since there is an inventory" |s| {
+        s.certificates.issued.map_or_else(Vec::new, one)
+    };
+    Counter "signet_ca_revocations_total" "Revocations in the inventory" |s| s.certificates.revocations.map_or_else(Vec::new, one);
     Gauge "signet_store_state" "1 for the state that the durable store is in" |s| store(s, states);
     Gauge "signet_store_bytes" "Octets of the durable store on disk" |s| store(s, |store| one(store.octets));
     Gauge "signet_store_live_bytes" "Of these, still needed" |s| store(s, |store| one(store.live_octets));
@@ -158,7 +160,20 @@ table! {
     Counter "signet_store_batches_total" "Batches written" |s| store(s, |store| one(store.batches));
     Counter "signet_store_syncs_total" "Times that data was forced to disk" |s| store(s, |store| one(store.syncs));
     Gauge "signet_bridge_connected" "1 while the bridge is connected" |s| {
-        each("bridge", s.bridges.iter().map(|(name, is_connected)| (name.as_str(), u64::from(*is_connected))))
+        each("bridge", s.bridges.iter().map(|bridge| (bridge.name.as_str(), u64::from(bridge.is_connected))))
+    };
+    Counter "signet_bridge_connections_total" "Connections that the bridge has made" |s| {
+        each("bridge", s.bridges.iter().map(|bridge| (bridge.name.as_str(), bridge.connections)))
+    };
+    Counter "signet_bridge_messages_total" "Messages of the bridge: received by this broker, sent to the other, dropped on the way" |s| {
+        let of = |bridge: &Bridge| {
+            let counts = [("received", bridge.received), ("sent", bridge.sent), ("dropped", bridge.dropped)];
+            counts.map(|(fate, count)| Sample {
+                labels: vec![("bridge", bridge.name.clone()), ("fate", fate.to_owned())],
+                value: Value::Count(count),
+            })
+        };
+        s.bridges.iter().flat_map(of).collect()
     };
     Gauge "process_resident_memory_bytes" "Resident memory" |s| one(s.process.resident_octets);
     Gauge "process_open_fds" "Open files" |s| one(s.process.open_files);

@@ -27,8 +27,8 @@ pub struct Snapshot {
     pub store: Option<Store>,
     /// The process.
     pub process: Process,
-    /// Bridges by name, and whether each is connected.
-    pub bridges: Vec<(String, bool)>,
+    /// Bridges to other brokers.
+    pub bridges: Vec<Bridge>,
 }
 
 /// Connections and sessions.
@@ -167,8 +167,8 @@ pub struct Handshakes {
 pub struct Certificates {
     /// Issued by our own authority, ever; none without an authority.
     pub issued: Option<u64>,
-    /// Of these, revoked.
-    pub revoked: Option<u64>,
+    /// Revocations in our own inventory, ever; none without an authority.
+    pub revocations: Option<u64>,
     /// Revoked certificates known from everywhere: the ones that handshakes are compared with.
     pub revoked_known: u64,
     /// When the server certificates of listeners end: name of the listener, Unix seconds.
@@ -216,6 +216,23 @@ pub struct Store {
     pub moved_octets: u64,
     /// Files.
     pub segments: u64,
+}
+
+/// One bridge to another broker.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Bridge {
+    /// Its name.
+    pub name: String,
+    /// Whether messages can flow now.
+    pub is_connected: bool,
+    /// Connections made.
+    pub connections: u64,
+    /// Messages handed to this broker.
+    pub received: u64,
+    /// Messages handed to the other broker.
+    pub sent: u64,
+    /// Messages not carried over.
+    pub dropped: u64,
 }
 
 /// The process, as the system counts it.

@@ -170,8 +170,8 @@ fn sometimes(snapshot: &Snapshot, now: i64, present: &mut Vec<(String, String)>)
         add("journal/state".to_owned(), state.to_owned());
         add("journal/bytes".to_owned(), count(store.octets));
     }
-    for (name, is_connected) in &snapshot.bridges {
-        add(format!("connection/{}/state", level(name)), u8::from(*is_connected).to_string());
+    for bridge in &snapshot.bridges {
+        add(format!("connection/{}/state", level(&bridge.name)), u8::from(bridge.is_connected).to_string());
     }
 }
 
@@ -183,11 +183,16 @@ fn level(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::snapshot::Bridge;
 
     #[test]
     fn only_what_changed_is_published() {
         let mut tree = SysTree::new();
-        let mut snapshot = Snapshot { version: "1".into(), bridges: vec![("a/b".into(), true)], ..Snapshot::default() };
+        let mut snapshot = Snapshot {
+            version: "1".into(),
+            bridges: vec![Bridge { name: "a/b".into(), is_connected: true, ..Bridge::default() }],
+            ..Snapshot::default()
+        };
         let all = tree.update(&snapshot, 0);
         assert!(all.contains(&("$SYS/broker/version".into(), "signet version 1".into())));
         assert!(all.contains(&("$SYS/broker/connection/a_b/state".into(), "1".into())));
@@ -211,8 +216,11 @@ mod tests {
 
     #[test]
     fn every_topic_is_a_topic_name() {
-        let snapshot =
-            Snapshot { refused: vec![("path to a trust anchor", 1)], bridges: vec![("#+".into(), false)], ..Snapshot::default() };
+        let snapshot = Snapshot {
+            refused: vec![("path to a trust anchor", 1)],
+            bridges: vec![Bridge { name: "#+".into(), ..Bridge::default() }],
+            ..Snapshot::default()
+        };
         for (topic, _) in SysTree::new().update(&snapshot, 0) {
             assert!(!topic.contains(['+', '#']), "{topic}");
         }

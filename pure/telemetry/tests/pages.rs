@@ -2,16 +2,16 @@
 
 use std::collections::HashSet;
 
-use signet_telemetry::{CrlFreshness, Snapshot, Store, StoreState, exposition, reference};
+use signet_telemetry::{Bridge, CrlFreshness, Snapshot, Store, StoreState, exposition, reference};
 
 fn full() -> Snapshot {
     let mut snapshot = Snapshot { version: "1.2.3".into(), refused: vec![("TLS handshake", 3)], ..Snapshot::default() };
     snapshot.certificates.issued = Some(1);
-    snapshot.certificates.revoked = Some(1);
+    snapshot.certificates.revocations = Some(1);
     snapshot.certificates.server_ends = vec![("mqtt \"s\"".into(), 5)];
     snapshot.certificates.crls = vec![CrlFreshness { issuer: "ab".into(), this_update: -1, next_update: Some(2) }];
     snapshot.store = Some(Store { state: StoreState::Full, octets: 1, live_octets: 1, batches: 1, syncs: 1, moved_octets: 1, segments: 1 });
-    snapshot.bridges = vec![("cloud".into(), true)];
+    snapshot.bridges = vec![Bridge { name: "cloud".into(), is_connected: true, ..Bridge::default() }];
     snapshot
 }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use signet_admin::{AdminSocket, Administration, Control};
+use signet_admin::{AdminSocket, Administration, Control, MetricsSocket};
 use signet_ledger::{AuthorityFiles, key_exposure};
 use signet_net::{ListenError, unix_seconds};
 use signet_server::StartError;
@@ -67,6 +67,7 @@ async fn run_until_signal(
     let mut terminate = signal(SignalKind::terminate()).map_err(no_signals)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(no_signals)?;
     let socket = AdminSocket::bind(&config.admin_socket).map_err(|error| Failure::new(error.to_string()))?;
+    let metrics = metrics_socket(&config).await?;
     let crl_files = CrlFiles::of(&config).map_err(Failure::new)?;
     let greeting = greeting(&config, &administration);
     let failed = Arc::new(Notify::new());
@@ -82,6 +83,10 @@ async fn run_until_signal(
     }
     greeting();
     let (stop, mut stopped) = watch::channel(());
+    if let Some(metrics) = metrics {
+        let mut stopped = stopped.clone();
+        tokio::spawn(metrics.serve(running.metrics(), async move { drop(stopped.changed().await) }));
+    }
     let wait = async move { drop(stopped.changed().await) };
     let control: Arc<dyn Control> = running.clone();
     let admin = tokio::spawn(signet_admin::serve(socket, administration, control, wait));
@@ -113,6 +118,18 @@ async fn run_until_signal(
         Err(error) => tracing::error!("the broker was not stopped in order: {error}"),
     }
     Ok(())
+}
+
+/// Listens for scrapers, if the configuration says where.
+async fn metrics_socket(config: &Config) -> Result<Option<MetricsSocket>, Failure> {
+    let Some(address) = config.telemetry.metrics else { return Ok(None) };
+    let failed = |error| Failure::new(format!("cannot listen on `{address}` for metrics: {error}")).hint("choose another `bind` in [metrics]");
+    let socket = MetricsSocket::bind(address).await.map_err(failed)?;
+    tracing::info!("metrics at http://{}/metrics", socket.address());
+    if !address.ip().is_loopback() {
+        tracing::warn!(%address, "the metrics are plain HTTP and for whoever can reach this address; bind them to 127.0.0.1 unless the network is trusted");
+    }
+    Ok(Some(socket))
 }
 
 /// Ends a broker whose store has failed. An `fsync` that failed is never tried again: the system may have thrown away what it did not write, and

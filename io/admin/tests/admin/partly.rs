@@ -50,6 +50,10 @@ impl Ledger for Filling {
         self.inner.list(after, limit)
     }
 
+    fn count(&self) -> Result<u64, LedgerError> {
+        self.inner.count()
+    }
+
     fn certificate_der(&self, certificate: &CertificateId) -> Result<Option<Vec<u8>>, LedgerError> {
         self.inner.certificate_der(certificate)
     }

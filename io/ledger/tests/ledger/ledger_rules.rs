@@ -169,6 +169,7 @@ fn listing_goes_in_pages_in_the_order_of_issuance() {
         let second = subject.ledger().list(first.last().unwrap().sequence, 3).unwrap();
         let serials: Vec<_> = first.iter().chain(&second).map(|record| record.intent.certificate).collect();
         assert_eq!(serials, [id(1, 5), id(1, 4), id(1, 3), id(1, 2), id(1, 1)]);
+        assert_eq!(subject.ledger().count().unwrap(), 5);
         assert_eq!((first.len(), second.len()), (3, 2));
     });
 }

@@ -3,11 +3,15 @@
 use std::cmp::Reverse;
 use std::sync::Arc;
 
-use signet_broker::{Context, Input, Moment, ShardImage, Store as _, Ticket};
+use signet_broker::{ConnectionId, Context, Input, Moment, ShardImage, Store as _, Ticket};
 use signet_identity::CertificateId;
 use signet_net::LinkId;
 
 use super::Shard;
+use crate::link::Phase;
+
+/// How often those are excused that are not read, in milliseconds: Keep Alive is in seconds.
+const EXCUSE_INTERVAL: u64 = 1_000;
 
 impl Shard {
     /// Takes up what was stored for this shard, before anything else happens to it. `revoked` are certificates that sessions were opened with and
@@ -50,6 +54,27 @@ impl Shard {
         let Some(link) = self.links.get_mut(&id) else { return };
         if let Some(ticket) = link.outbox.to_await(durable) {
             self.queues.awaiting.push(Reverse((ticket, id)));
+        }
+    }
+
+    /// Who is not read because of the disk, or of another shard, is not silent by its own choice: Keep Alive must not end it.
+    pub(super) fn excuse_held_back(&mut self) {
+        if self.now.saturating_sub(self.queues.excused) < EXCUSE_INTERVAL {
+            return;
+        }
+        let is_paused = |id: &LinkId| self.links.get(id).is_some_and(|link| link.paused);
+        let mut silent: Vec<LinkId> = self.queues.awaiting.iter().map(|Reverse((_, id))| *id).filter(is_paused).collect();
+        if self.is_held_back() {
+            silent.extend(&self.queues.ready);
+        }
+        if silent.is_empty() {
+            return;
+        }
+        self.queues.excused = self.now;
+        for id in silent {
+            if self.links.get(&id).is_some_and(|link| link.phase == Phase::Connected) {
+                self.apply(Input::HeldBack { connection: ConnectionId(id.number()) });
+            }
         }
     }
 

@@ -1,0 +1,196 @@
+//! What the broker tells about itself: the numbers of one moment, gathered for `/metrics` and for the `$SYS` tree.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use signet_admin::{Administration, MetricsSource};
+use signet_mqtt::{Message, MessageProperties, QoS, TopicName};
+use signet_net::unix_seconds;
+use signet_server::{Monitor, ServerStats, StoreState, StoreStats};
+use signet_telemetry::{
+    Bridge, Certificates, Clients, CrlFreshness, Dropped, Full, Messages, Snapshot, Store, SysTree, exposition,
+};
+use signet_tls::CurrentRevocations;
+
+use crate::process_facts;
+
+/// Where the numbers are.
+pub(crate) struct Telemetry {
+    monitor: Monitor,
+    administration: Arc<Administration>,
+    revocations: CurrentRevocations,
+    started: Instant,
+    started_at: i64,
+    tree: Mutex<Tree>,
+    told: Mutex<Told>,
+}
+
+/// What others say of themselves every second.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Told {
+    /// The durable store, if there is one.
+    pub(crate) store: Option<(StoreState, StoreStats)>,
+    /// Bridges.
+    pub(crate) bridges: Vec<Bridge>,
+}
+
+/// The `$SYS` tree and when it is looked at again.
+struct Tree {
+    tree: SysTree,
+    interval: Option<Duration>,
+    due: Instant,
+    /// The most connections there were at a time.
+    connected_maximum: u64,
+}
+
+impl Telemetry {
+    /// Begins to count; `interval` is that of the `$SYS` tree.
+    pub(crate) fn new(
+        monitor: Monitor,
+        administration: Arc<Administration>,
+        revocations: CurrentRevocations,
+        interval: Option<Duration>,
+    ) -> Self {
+        let started = Instant::now();
+        let tree = Tree { tree: SysTree::new(), interval, due: started, connected_maximum: 0 };
+        Self {
+            monitor,
+            administration,
+            revocations,
+            started,
+            started_at: unix_seconds(),
+            tree: Mutex::new(tree),
+            told: Mutex::default(),
+        }
+    }
+
+    /// Takes note of what others say, and publishes what changed in the `$SYS` tree when it is time. To be called about once a second.
+    pub(crate) fn tick(&self, told: Told) {
+        *self.told.lock().unwrap_or_else(PoisonError::into_inner) = told;
+        let mut tree = self.tree.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(interval) = tree.interval else { return };
+        let now = Instant::now();
+        if now < tree.due {
+            return;
+        }
+        tree.due = now + interval;
+        let snapshot = self.snapshot(&mut tree.connected_maximum);
+        let messages = tree.tree.update(&snapshot, unix_seconds()).into_iter().filter_map(message);
+        self.monitor.publish(messages.collect());
+    }
+
+    fn snapshot(&self, connected_maximum: &mut u64) -> Snapshot {
+        let stats = self.monitor.stats();
+        let told = self.told.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        *connected_maximum = stats.broker.connections.max(*connected_maximum);
+        Snapshot {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            uptime_seconds: self.started.elapsed().as_secs(),
+            clients: clients(&stats, *connected_maximum),
+            messages: messages(&stats),
+            received: stats.received,
+            sent: stats.sent,
+            held: stats.held,
+            handshakes: stats.handshakes,
+            refused: stats.refused_by,
+            certificates: self.certificates(),
+            store: told.store.map(|(state, stats)| store(&state, &stats)),
+            process: process_facts::read(self.started_at),
+            bridges: told.bridges,
+        }
+    }
+
+    fn certificates(&self) -> Certificates {
+        let index = self.revocations.load();
+        let crls = index.crls().map(|(issuer, status)| CrlFreshness {
+            issuer: hex::encode(issuer.as_bytes()),
+            this_update: status.this_update,
+            next_update: status.next_update,
+        });
+        // A ledger that cannot be read is reported where it is needed.
+        let totals = self.administration.totals().ok().flatten();
+        Certificates {
+            issued: totals.map(|(issued, _)| issued),
+            revocations: totals.map(|(_, revocations)| revocations),
+            revoked_known: u64::try_from(index.len()).unwrap_or(u64::MAX),
+            server_ends: self.monitor.server_certificates(),
+            crls: crls.collect(),
+        }
+    }
+}
+
+impl MetricsSource for Telemetry {
+    fn metrics(&self) -> String {
+        let mut tree = self.tree.lock().unwrap_or_else(PoisonError::into_inner);
+        let snapshot = self.snapshot(&mut tree.connected_maximum);
+        drop(tree);
+        exposition(&snapshot)
+    }
+}
+
+fn message((topic, payload): (String, String)) -> Option<Message> {
+    Some(Message {
+        // Every name is one; `pure/telemetry` tests it.
+        topic: TopicName::new(topic).ok()?,
+        payload: Bytes::from(payload),
+        qos: QoS::ExactlyOnce,
+        retain: true,
+        properties: MessageProperties::default(),
+    })
+}
+
+fn clients(stats: &ServerStats, connected_maximum: u64) -> Clients {
+    let broker = &stats.broker;
+    Clients {
+        connected: broker.connections,
+        sockets: stats.sockets,
+        sockets_total: stats.accepted,
+        connects_total: stats.connects,
+        sessions: broker.sessions,
+        connected_maximum,
+        expired_total: broker.sessions_expired,
+        taken_over_total: broker.taken_over,
+        keep_alive_timeouts_total: broker.keep_alive_timeouts,
+        kicked_total: broker.kicked,
+    }
+}
+
+fn messages(stats: &ServerStats) -> Messages {
+    let broker = &stats.broker;
+    let refused = &broker.refused;
+    Messages {
+        dropped: Dropped {
+            slow: broker.dropped_slow,
+            queue_full: broker.dropped_queue_full,
+            too_large: broker.dropped_too_large,
+            expired: broker.dropped_expired,
+        },
+        unmatched: broker.messages_unmatched,
+        denied_publishes: refused.publish_denied,
+        denied_subscriptions: refused.subscribe_denied,
+        wills: broker.wills_published,
+        full: Full {
+            store: refused.store_full,
+            queues: refused.queues_full,
+            retained: refused.retained_full,
+            sessions: refused.sessions_full,
+        },
+    }
+}
+
+fn store(state: &StoreState, stats: &StoreStats) -> Store {
+    Store {
+        state: match state {
+            StoreState::Ready => signet_telemetry::StoreState::Ready,
+            StoreState::Full { .. } => signet_telemetry::StoreState::Full,
+            StoreState::Failed { .. } => signet_telemetry::StoreState::Failed,
+        },
+        octets: stats.bytes_total,
+        live_octets: stats.bytes_live,
+        batches: stats.batches,
+        syncs: stats.syncs,
+        moved_octets: stats.bytes_moved,
+        segments: stats.segments,
+    }
+}
