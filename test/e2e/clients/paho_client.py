@@ -22,7 +22,7 @@ import paho.mqtt.client as mqtt
 def flags():
     parser = argparse.ArgumentParser()
     parser.add_argument("action", choices=["pub", "sub"])
-    parser.add_argument("--version", choices=["311", "5"], required=True)
+    parser.add_argument("--version", choices=["31", "311", "5"], required=True)
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--cafile", required=True)
     parser.add_argument("--cert")
@@ -50,7 +50,7 @@ class Run:
         self.succeeded = False
         self.seen = 0
         self.pending = {}
-        protocol = mqtt.MQTTv5 if options.version == "5" else mqtt.MQTTv311
+        protocol = {"31": mqtt.MQTTv31, "311": mqtt.MQTTv311, "5": mqtt.MQTTv5}[options.version]
         self.client = mqtt.Client(mqtt.CallbackAPIVersion.VERSION2, client_id=options.id, protocol=protocol)
         self.client.tls_set(options.cafile, options.cert, options.key, cert_reqs=ssl.CERT_REQUIRED)
         if options.will_topic:

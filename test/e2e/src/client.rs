@@ -22,10 +22,17 @@ pub enum Client {
 /// MQTT version.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Version {
+    /// 3.1
+    V31,
     /// 3.1.1
     V311,
     /// 5.0
     V5,
+}
+
+impl Version {
+    /// Every version, the oldest first.
+    pub const ALL: [Self; 3] = [Self::V31, Self::V311, Self::V5];
 }
 
 /// Whom to trust and what to show.
@@ -160,11 +167,13 @@ impl Client {
         command.env("NO_COLOR", "1");
         if self.has_mosquitto_flags() {
             command.args(["-h", "127.0.0.1", "-V"]).arg(match version {
+                Version::V31 => "mqttv31",
                 Version::V311 => "mqttv311",
                 Version::V5 => "mqttv5",
             });
         } else {
             command.arg("--version").arg(match version {
+                Version::V31 => "31",
                 Version::V311 => "311",
                 Version::V5 => "5",
             });

@@ -1,5 +1,5 @@
-//! Messages between other people's clients over mutual TLS: every client subscribes to every client, in both versions of MQTT, at every
-//! QoS; retained messages and wills besides.
+//! Messages between other people's clients over mutual TLS: every client subscribes to every client, in every version of MQTT, at
+//! every QoS; retained messages and wills besides.
 
 use signet_e2e::{Client, Publication, Site, Subscription, Version, Will};
 
@@ -32,6 +32,11 @@ fn receives_from_everybody(receiver: Client, version: Version) {
 }
 
 #[test]
+fn mosquitto_receives_from_everybody_3_1() {
+    receives_from_everybody(Client::Mosquitto, Version::V31);
+}
+
+#[test]
 fn mosquitto_receives_from_everybody_3_1_1() {
     receives_from_everybody(Client::Mosquitto, Version::V311);
 }
@@ -39,6 +44,11 @@ fn mosquitto_receives_from_everybody_3_1_1() {
 #[test]
 fn mosquitto_receives_from_everybody_5_0() {
     receives_from_everybody(Client::Mosquitto, Version::V5);
+}
+
+#[test]
+fn paho_receives_from_everybody_3_1() {
+    receives_from_everybody(Client::Paho, Version::V31);
 }
 
 #[test]
@@ -52,6 +62,11 @@ fn paho_receives_from_everybody_5_0() {
 }
 
 #[test]
+fn mqtt_js_receives_from_everybody_3_1() {
+    receives_from_everybody(Client::MqttJs, Version::V31);
+}
+
+#[test]
 fn mqtt_js_receives_from_everybody_3_1_1() {
     receives_from_everybody(Client::MqttJs, Version::V311);
 }
@@ -59,6 +74,11 @@ fn mqtt_js_receives_from_everybody_3_1_1() {
 #[test]
 fn mqtt_js_receives_from_everybody_5_0() {
     receives_from_everybody(Client::MqttJs, Version::V5);
+}
+
+#[test]
+fn signet_receives_from_everybody_3_1() {
+    receives_from_everybody(Client::Signet, Version::V31);
 }
 
 #[test]
@@ -77,7 +97,7 @@ fn a_subscription_lowers_the_qos() {
     let site = Site::quickstart();
     let _broker = site.serve();
     let pump = site.device("pump-7");
-    for version in [Version::V311, Version::V5] {
+    for version in Version::ALL {
         for receiver in Client::ALL {
             let subscription = Subscription { count: 1, ..Subscription::to("pump-7/low", 1, "receiver") };
             let subscriber = receiver.subscribe(version, site.port(), &pump, &subscription);
@@ -96,7 +116,7 @@ fn retained_messages_reach_later_subscribers() {
     let site = Site::quickstart();
     let _broker = site.serve();
     let pump = site.device("pump-7");
-    for version in [Version::V311, Version::V5] {
+    for version in Version::ALL {
         for publisher in Client::ALL {
             let topic = format!("pump-7/state/{publisher:?}/{version:?}");
             for payload in ["old", "new"] {
@@ -119,7 +139,7 @@ fn a_lost_connection_publishes_the_will() {
     let site = Site::quickstart();
     let _broker = site.serve();
     let pump = site.device("pump-7");
-    for version in [Version::V311, Version::V5] {
+    for version in Version::ALL {
         for lost in Client::ALL {
             let watch = Subscription { count: 1, ..Subscription::to("pump-7/will", 2, "watcher") };
             let watcher = Client::Mosquitto.subscribe(version, site.port(), &pump, &watch);

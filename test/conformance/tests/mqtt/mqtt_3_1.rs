@@ -69,7 +69,7 @@ fn mqtt_3_1_a_session_is_resumed_and_the_connack_does_not_say_so() {
     let broker = broker();
     let mut connect = connect_packet(V31, "kept");
     connect.clean_start = false;
-    let mut device = Device::connect_with(&broker.plain(), connect.clone());
+    let mut device = Device::connect_with(&broker.plain(), connect);
     device.subscribe("t", QoS::AtLeastOnce);
     device.leave(ReasonCode::Success);
     Device::connect(&broker.plain(), V5, "other").publish("t", "waited", QoS::AtLeastOnce, false);
