@@ -110,6 +110,11 @@ impl Listener {
             .map_err(|source| StartError::Tls { listener: self.name.to_string(), source })
     }
 
+    /// When the certificate that it shows ends, Unix seconds; nothing without TLS.
+    pub(crate) fn not_after(&self) -> Option<i64> {
+        self.tls.as_ref().map(|tls| tls.load().not_after())
+    }
+
     /// Puts other TLS files in force for new connections.
     pub(crate) fn install(&self, loaded: Arc<ListenerTls>) {
         if let Some(tls) = &self.tls {
