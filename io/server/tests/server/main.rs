@@ -5,6 +5,9 @@
 mod crowds;
 mod limits;
 mod messages;
+mod proxies;
 mod refusals;
+mod restarts;
 mod revocation;
 mod rig;
+mod transports;

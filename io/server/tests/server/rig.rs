@@ -1,16 +1,18 @@
 //! A server in this process, its PKI, and its clients.
 
 use std::net::TcpStream;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use signet_broker::{Limits, ShardId, WillRule, owner_shard};
-use signet_identity::Leaf;
+use signet_identity::{CertificateId, Leaf};
 use signet_mqtt::ClientIdentifier;
-use signet_net::{ConnectionInfo, KickCause, KickReport, unix_seconds};
+use signet_net::websocket::{Origins, UpgradeRules};
+use signet_net::{ConnectionInfo, KickCause, KickReport, ListenAddress, unix_seconds};
 use signet_policy::{AdmissionRules, Ruleset};
 use signet_revocation::{Reason, RevocationIndex, RevocationSource, Revoked, StalePolicy};
-use signet_server::{ListenerConfig, ServerConfig, ServerHandle, ServerLimits, TransportConfig, start};
+use signet_server::{ListenerConfig, ServerConfig, ServerHandle, ServerLimits, StoreConfig, TransportConfig, start};
 use signet_testkit::{Identity, Pki, Target};
 use signet_tls::{ClientCertificate, CurrentRevocations, MinimumVersion, TlsListenerConfig};
 use tempfile::TempDir;
@@ -23,9 +25,11 @@ pub(crate) struct Rig {
     pub(crate) server: ServerHandle,
     revocations: CurrentRevocations,
     _directory: TempDir,
+    /// Where a store is, if there is one.
+    store: Option<TempDir>,
 }
 
-/// A server with a listener `mqtt` (plain, anonymous) and a listener `mqtts` (mutual TLS).
+/// A server with the listeners `mqtt` (plain, anonymous) and `mqtts` (mutual TLS), the same in WebSocket (`ws`, `wss`), and a unix socket.
 pub(crate) fn config(pki: &Pki, shards: u16) -> ServerConfig {
     let bind = vec!["127.0.0.1:0".parse().unwrap()];
     let anonymous = AdmissionRules { anonymous: true, ..AdmissionRules::default() };
@@ -33,8 +37,11 @@ pub(crate) fn config(pki: &Pki, shards: u16) -> ServerConfig {
     ServerConfig {
         shards: Some(shards),
         listeners: vec![
-            ListenerConfig::new("mqtt", bind.clone(), TransportConfig::Tcp, anonymous),
-            ListenerConfig::new("mqtts", bind, tls, AdmissionRules::default()),
+            ListenerConfig::new("mqtt", bind.clone(), TransportConfig::Tcp, anonymous.clone()),
+            ListenerConfig::new("mqtts", bind.clone(), tls.clone(), AdmissionRules::default()),
+            websocket(ListenerConfig::new("ws", bind.clone(), TransportConfig::Tcp, anonymous.clone())),
+            websocket(ListenerConfig::new("wss", bind, tls, AdmissionRules::default())),
+            ListenerConfig::new("unix", vec![ListenAddress::Unix(unix_path(pki))], TransportConfig::Tcp, anonymous),
         ],
         limits: Arc::new(Limits::default()),
         store: None,
@@ -44,6 +51,15 @@ pub(crate) fn config(pki: &Pki, shards: u16) -> ServerConfig {
         will_on_revoke: WillRule::Publish,
         seed: 7,
     }
+}
+
+fn websocket(mut listener: ListenerConfig) -> ListenerConfig {
+    listener.websocket = Some(UpgradeRules { path: "/mqtt".to_owned(), origins: Origins::SameHost(Vec::new()) });
+    listener
+}
+
+fn unix_path(pki: &Pki) -> PathBuf {
+    pki.ca_file().with_file_name("mqtt.sock")
 }
 
 pub(crate) fn tls_config(pki: &Pki) -> TlsListenerConfig {
@@ -69,7 +85,30 @@ impl Rig {
         change(&mut config);
         let revocations = CurrentRevocations::new(RevocationIndex::new());
         let server = start(config, revocations.clone()).unwrap();
-        Self { pki, server, revocations, _directory: directory }
+        Self { pki, server, revocations, _directory: directory, store: None }
+    }
+
+    /// A server with a store.
+    pub(crate) fn durable(shards: u16, change: impl FnOnce(&mut ServerConfig)) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let store = StoreConfig::new(directory.path().join("store"));
+        let rig = Self::with(shards, |config| {
+            config.store = Some(store);
+            change(config);
+        });
+        Self { store: Some(directory), ..rig }
+    }
+
+    /// Stops the server of [`Self::durable`], and starts one with the same store and PKI, and what was revoked `between`.
+    pub(crate) fn restarted(self, shards: u16, between: &[&Identity], change: impl FnOnce(&mut ServerConfig)) -> Self {
+        let Self { pki, server, revocations, _directory, store } = self;
+        server.shutdown(PATIENCE).unwrap();
+        let mut config = config(&pki, shards);
+        config.store = store.as_ref().map(|directory| StoreConfig::new(directory.path().join("store")));
+        change(&mut config);
+        revocations.update(|index| index.with_revocations(between.iter().map(|identity| revoked(identity))));
+        let server = start(config, revocations.clone()).unwrap();
+        Self { pki, server, revocations, _directory, store }
     }
 
     pub(crate) fn port(&self, listener: &str) -> u16 {
@@ -84,6 +123,18 @@ impl Rig {
         Target::tls(self.port("mqtts"), self.pki.ca_file(), Some(identity))
     }
 
+    pub(crate) fn ws(&self) -> Target {
+        Target::tcp(self.port("ws")).over_websocket()
+    }
+
+    pub(crate) fn wss(&self, identity: &Identity) -> Target {
+        Target::tls(self.port("wss"), self.pki.ca_file(), Some(identity)).over_websocket()
+    }
+
+    pub(crate) fn unix(&self) -> Target {
+        Target::unix(unix_path(&self.pki))
+    }
+
     pub(crate) fn raw(&self, listener: &str) -> TcpStream {
         let socket = TcpStream::connect(("127.0.0.1", self.port(listener))).unwrap();
         socket.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
@@ -92,8 +143,7 @@ impl Rig {
 
     /// As the administration does it: index first, then what is connected.
     pub(crate) fn revoke(&self, identity: &Identity) -> KickReport {
-        let id = Leaf::parse(&identity.der).unwrap().id();
-        let revoked = Revoked { since: unix_seconds(), reason: Reason::KeyCompromise, source: RevocationSource::Authority };
+        let (id, revoked) = revoked(identity);
         self.revocations.update(|index| index.with_revocations([(id, revoked)]));
         self.server.registry().kick_certificates(&[id], &KickCause::Revoked(Reason::KeyCompromise), PATIENCE)
     }
@@ -106,6 +156,11 @@ impl Rig {
     pub(crate) fn await_connections(&self, count: usize) {
         await_that(|| self.connections().len() == count, &format!("{count} live connections"));
     }
+}
+
+fn revoked(identity: &Identity) -> (CertificateId, Revoked) {
+    let id = Leaf::parse(&identity.der).unwrap().id();
+    (id, Revoked { since: unix_seconds(), reason: Reason::KeyCompromise, source: RevocationSource::Authority })
 }
 
 /// Polls for something that the server does by itself. The bound is only for failing.
