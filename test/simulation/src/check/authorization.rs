@@ -1,0 +1,64 @@
+//! Nothing that the rules deny is delivered or accepted, what they allow is not denied, and a connection that is to end ends at once.
+
+use signet_mqtt::{ReasonCode, TopicFilter};
+
+use crate::history::{History, Violation, What};
+use crate::people::{CONFIDANT, LOCKED, WATCHER, may_read};
+
+pub(super) fn check(history: &History) -> Vec<Violation> {
+    let mut found = Vec::new();
+    let mut report = |text: String, client: usize, label| {
+        found.push(Violation { checker: "authorization", text, client: Some(client), label });
+    };
+    for (place, entry) in history.iter() {
+        match &entry.what {
+            What::Arrived { client, arrival, .. } => {
+                if arrival.topic == LOCKED || (*client < history.clients && !may_read(*client, &arrival.topic)) {
+                    report(format!("client {client} at {place} got a message on `{}`", arrival.topic), *client, Some(arrival.label));
+                }
+            }
+            What::Answered { client, label, code } => {
+                let spec = &history.messages[*label];
+                let is_locked = spec.topic.as_str() == LOCKED;
+                let is_denied = *code == ReasonCode::NotAuthorized;
+                // MQTT 3 acknowledges what it drops.
+                if is_denied != is_locked && !(is_locked && *code == ReasonCode::Success && speaks_mqtt3(history, *client, place)) {
+                    report(format!("message {label} on `{}` was answered with {code:?} at {place}", spec.topic), *client, Some(*label));
+                }
+            }
+            What::Subscribed { client, filter, code } if *client < history.clients => {
+                let is_wrong = if may_subscribe(*client, filter) {
+                    code.is_error() && *code != ReasonCode::QuotaExceeded && !is_mqtt3_failure(history, *client, place)
+                } else {
+                    !code.is_error()
+                };
+                if is_wrong {
+                    report(format!("client {client} at {place}: `{filter}` was answered with {code:?}"), *client, None);
+                }
+            }
+            What::Kicked { client, is_closed: false, .. } => report(format!("client {client} at {place} was kicked and stays"), *client, None),
+            _ => {}
+        }
+    }
+    found
+}
+
+/// By the rules of every run.
+fn may_subscribe(client: usize, filter: &TopicFilter) -> bool {
+    let inner = filter.shared().map_or(filter.as_str(), |(_, inner)| inner);
+    let is_open = ["a", "b", "s", "r", "w", "i", "o"].iter().any(|root| inner.split('/').next() == Some(root));
+    is_open || client == WATCHER || client == CONFIDANT
+}
+
+fn speaks_mqtt3(history: &History, client: usize, place: usize) -> bool {
+    let versions = history.entries[..place].iter().rev().find_map(|entry| match &entry.what {
+        What::Connecting { client: whose, version, .. } if *whose == client => Some(*version),
+        _ => None,
+    });
+    versions.is_some_and(|version| !version.has_properties())
+}
+
+/// MQTT 3 has one answer for every failure: the store being full is one.
+fn is_mqtt3_failure(history: &History, client: usize, place: usize) -> bool {
+    speaks_mqtt3(history, client, place)
+}

@@ -1,0 +1,123 @@
+//! Who there is, what they may do, and the names of things.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use base64::Engine as _;
+use signet_broker::{Durability, Limits};
+use signet_identity::{DeviceIdentity, DeviceName, Leaf, NoIdentity, Peer, VerifiedPeer};
+use signet_mqtt::Publish;
+use signet_policy::{AdmissionRules, NamePattern, Rule, Ruleset, TopicPattern, Who};
+
+use crate::history::Label;
+use crate::swarm::Swarm;
+
+/// A certificate for every device there is: always the same, so that what is stored is too.
+const CERTIFICATE: &str = "MIIBPjCB8aADAgECAhR2TwPDzqm+F9FoJRgpaf6OI12YoTAFBgMrZXAwFDESMBAGA1UEAwwJc2ltdWxhdGVkMCAXDTI2MTEyMjA1NTQzMVoYDzIxMjYxMDI5MDU1NDMxWjAUMRIwEAYDVQQDDAlzaW11bGF0ZWQwKjAFBgMrZXADIQAIGIg84VaPx2MNlczQjb5U7YUrQgJEGDVvwfSFhO7nLKNTMFEwHQYDVR0OBBYEFE7voxZnc1sYYpA753mSzl/cVYh8MB8GA1UdIwQYMBaAFE7voxZnc1sYYpA753mSzl/cVYh8MA8GA1UdEwEB/wQFMAMBAf8wBQYDK2VwA0EATeHOVxfvI2JhnCXiXjStHVvZpTSYBOrFsKC6V9NYLpsi8Kk7AiqmG9v+Fme+nHjxlVQLK02H7lkQh/tosg3tCw==";
+
+/// The client that sees every Will and may read everything; its session lasts.
+pub(crate) const WATCHER: usize = 0;
+
+/// The other client that may read what is secret: a device.
+pub(crate) const CONFIDANT: usize = 1;
+
+/// Where everybody may publish.
+pub(crate) const TOPICS: [&str; 8] = ["a/x", "a/y", "b/x", "s/x", "s/y", "i/x", "o/x", "secret/x"];
+
+/// Where nobody may publish.
+pub(crate) const LOCKED: &str = "locked/x";
+
+/// What is asked for; some of it is denied to most.
+pub(crate) const FILTERS: [&str; 10] = ["a/#", "a/x", "a/+", "b/x", "+/x", "#", "secret/#", "r/#", "i/#", "o/#"];
+
+/// Shared Subscriptions.
+pub(crate) const SHARED: [&str; 3] = ["$share/g/s/#", "$share/g/s/x", "$share/h/a/#"];
+
+/// Fixed facts about the people of a run, and what they said on the wire without words.
+pub(crate) struct People {
+    pub(crate) limits: Arc<Limits>,
+    pub(crate) ruleset: Arc<Ruleset>,
+    pub(crate) admission: AdmissionRules,
+    leaf: Leaf,
+    /// Messages that clear, by client, topic and Packet Identifier: their payload is empty.
+    clearing: BTreeMap<(usize, String, Option<u16>), Label>,
+    /// Session Expiry Intervals in DISCONNECTs that the broker took, by connection.
+    goodbyes: BTreeMap<u64, u32>,
+}
+
+impl People {
+    pub(crate) fn new(swarm: &Swarm) -> Self {
+        let certificate = base64::engine::general_purpose::STANDARD.decode(CERTIFICATE).unwrap();
+        Self {
+            limits: Arc::new(swarm.limits.clone()),
+            ruleset: Arc::new(rules()),
+            admission: AdmissionRules { anonymous: true, ..AdmissionRules::default() },
+            leaf: Leaf::parse(&certificate).unwrap(),
+            clearing: BTreeMap::new(),
+            goodbyes: BTreeMap::new(),
+        }
+    }
+
+    /// Whom the broker sees: every second client has a certificate.
+    pub(crate) fn peer(&self, client: usize) -> Peer {
+        if client.is_multiple_of(2) {
+            return Peer::Anonymous(NoIdentity::PlainTransport);
+        }
+        let identity = DeviceIdentity::new(DeviceName::new(&format!("device-{client}")).unwrap(), self.leaf.clone(), []);
+        Peer::Device(VerifiedPeer::assertion(Arc::new(identity), false))
+    }
+
+    pub(crate) fn note_clearing(&mut self, client: usize, publish: &Publish, label: Label) {
+        let topic = publish.topic.as_ref().map(|topic| topic.as_str().to_owned()).unwrap_or_default();
+        self.clearing.insert((client, topic, publish.packet_id.map(signet_mqtt::PacketId::get)), label);
+    }
+
+    pub(crate) fn clearing_label(&self, client: usize, publish: &Publish) -> Option<Label> {
+        let topic = publish.topic.as_ref()?.as_str().to_owned();
+        self.clearing.get(&(client, topic, publish.packet_id.map(signet_mqtt::PacketId::get))).copied()
+    }
+
+    pub(crate) fn note_goodbye(&mut self, connection: u64, expiry: u32) {
+        self.goodbyes.insert(connection, expiry);
+    }
+
+    pub(crate) fn expiry_at_goodbye(&self, connection: u64) -> Option<u32> {
+        self.goodbyes.get(&connection).copied()
+    }
+}
+
+/// The Client Identifier.
+pub(crate) fn name(client: usize) -> String {
+    format!("client-{client}")
+}
+
+/// Whether a client may read a topic.
+pub(crate) fn may_read(client: usize, topic: &str) -> bool {
+    client == WATCHER || client == CONFIDANT || !topic.starts_with("secret")
+}
+
+/// How durable a topic is by the limits of every run.
+pub(crate) fn durability(topic: &str) -> Durability {
+    match topic.split('/').next() {
+        Some("i") => Durability::Interval,
+        Some("o") => Durability::Off,
+        _ => Durability::Always,
+    }
+}
+
+fn rules() -> Ruleset {
+    let patterns = |texts: &[&str]| texts.iter().map(|text| TopicPattern::parse(text).unwrap()).collect::<Vec<_>>();
+    let rule = |who, publish: &[&str], subscribe: &[&str]| Rule {
+        name: "rule".to_owned(),
+        who,
+        publish: patterns(publish),
+        subscribe: patterns(subscribe),
+    };
+    let open = ["a/#", "b/#", "s/#", "r/#", "w/#", "i/#", "o/#"];
+    let writable: Vec<&str> = open.iter().copied().chain(["secret/#"]).collect();
+    Ruleset::compile(vec![
+        rule(Who::Everyone, &writable, &open),
+        rule(Who::Username(name(WATCHER)), &[], &["#"]),
+        rule(Who::Device(NamePattern::new(format!("device-{CONFIDANT}"))), &[], &["#"]),
+    ])
+}
