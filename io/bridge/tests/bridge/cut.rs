@@ -9,7 +9,7 @@ use signet_bridge::Direction;
 use signet_mqtt::{ProtocolVersion, QoS};
 use signet_testkit::{Device, Target};
 
-use crate::rig::{Here, Link, Mosquitto, await_that, bridge, rule};
+use crate::rig::{Here, Inbox, Link, Mosquitto, await_that, bridge, rule};
 
 /// What arrived, and how often.
 struct Ledger {
@@ -18,15 +18,11 @@ struct Ledger {
 }
 
 impl Ledger {
-    /// Notes everything below `topic` at one broker.
-    fn at(target: &Target, topic: &str) -> Self {
-        let mut client = Device::connect(target, ProtocolVersion::V5, &format!("ledger-{topic}"));
-        client.subscribe(&format!("{topic}/#"), QoS::ExactlyOnce);
+    fn of(inbox: Inbox) -> Self {
         let arrived: Arc<Mutex<BTreeMap<String, usize>>> = Arc::default();
         let notes = Arc::clone(&arrived);
         let thread = std::thread::spawn(move || {
-            loop {
-                let publish = client.expect_publish();
+            for publish in inbox.messages {
                 *notes.lock().unwrap().entry(publish.topic.unwrap().as_str().to_owned()).or_default() += 1;
             }
         });
@@ -74,12 +70,12 @@ fn a_link_that_is_cut_again_and_again_loses_nothing_and_doubles_nothing() {
         let link = Link::to(there.port);
         let topics = vec![rule("out/#", Direction::Out, QoS::ExactlyOnce, "", ""), rule("in/#", Direction::In, QoS::ExactlyOnce, "", "")];
         let here = Here::connected(bridge(link.port, version, topics));
-        let (out, inward) = (Ledger::at(&Target::tcp(there.port), "out"), Ledger::at(&here.target(), "in"));
+        let (out, inward) = (Ledger::of(there.inbox("out/#")), Ledger::of(here.inbox("in/#")));
         let stop = Arc::new(AtomicBool::new(false));
         let (sent_out, sent_in) = (Arc::default(), Arc::default());
         let publishers = [
             publish(here.target(), "out", Arc::clone(&sent_out), Arc::clone(&stop)),
-            publish(Target::tcp(there.port), "in", Arc::clone(&sent_in), Arc::clone(&stop)),
+            publish(there.target(), "in", Arc::clone(&sent_in), Arc::clone(&stop)),
         ];
         for _ in 0..6 {
             let (before_out, before_in) = (out.count(), inward.count());
@@ -106,8 +102,7 @@ fn what_waits_on_either_side_survives_a_restart_of_the_other_broker() {
     let topics = vec![rule("out/#", Direction::Out, QoS::ExactlyOnce, "", ""), rule("in/#", Direction::In, QoS::ExactlyOnce, "", "")];
     let link = Link::to(there.port);
     let here = Here::connected(bridge(link.port, ProtocolVersion::V5, topics));
-    let mut local = here.client("local");
-    local.subscribe("in/#", QoS::ExactlyOnce);
+    let local = here.inbox("in/#");
     link.cut();
     here.await_down();
     for number in 0..10 {
@@ -116,11 +111,9 @@ fn what_waits_on_either_side_survives_a_restart_of_the_other_broker() {
     }
     there.stop();
     there.restart();
-    let remote = Ledger::at(&Target::tcp(there.port), "out");
+    let remote = Ledger::of(there.inbox("out/#"));
     link.restore();
-    for number in 0..10 {
-        local.expect_message(&format!("in/{number}"), "x");
-    }
+    local.expect_all((0..10).map(|number| format!("in/{number}")));
     await_that("what waited here", || remote.count() == 10);
     assert!(remote.arrived.lock().unwrap().values().all(|times| *times == 1));
 }

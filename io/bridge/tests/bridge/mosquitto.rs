@@ -5,7 +5,7 @@ use signet_mqtt::{ProtocolVersion, QoS};
 use signet_testkit::{Device, Pki, Target, publish_packet};
 use signet_tls::{ConnectorConfig, MinimumVersion};
 
-use crate::rig::{Here, Mosquitto, bridge, rule};
+use crate::rig::{Here, Inbox, Mosquitto, bridge, rule};
 
 const VERSIONS: [ProtocolVersion; 2] = [ProtocolVersion::V311, ProtocolVersion::V5];
 const EVERY_QOS: [QoS; 3] = [QoS::AtMostOnce, QoS::AtLeastOnce, QoS::ExactlyOnce];
@@ -19,23 +19,21 @@ fn messages_of_every_qos_cross_in_both_directions_under_their_new_names() {
             rule("#", Direction::Both, QoS::ExactlyOnce, "near/", "far/"),
         ];
         let here = Here::connected(bridge(there.port, version, topics));
-        let (mut local, mut remote) = (here.client("local"), there.client("remote"));
-        local.subscribe("#", QoS::ExactlyOnce);
-        remote.subscribe("far/out/#", QoS::ExactlyOnce);
+        let (local, remote) = (here.inbox("#"), there.inbox("far/out/#"));
         for qos in EVERY_QOS {
             let name = format!("{}", u8::from(qos));
             here.client("p").publish(&format!("near/out/{name}"), "from here", qos, false);
-            assert_eq!(remote.expect_message(&format!("far/out/{name}"), "from here").qos, qos);
-            local.expect_message(&format!("near/out/{name}"), "from here");
+            assert_eq!(remote.expect(&format!("far/out/{name}"), "from here").qos, qos);
+            local.expect(&format!("near/out/{name}"), "from here");
             there.client("p").publish(&format!("far/in/{name}"), "from there", qos, false);
-            assert_eq!(local.expect_message(&format!("near/in/{name}"), "from there").qos, qos);
+            assert_eq!(local.expect(&format!("near/in/{name}"), "from there").qos, qos);
         }
         there.client("p").publish("shared/time", "12:00", QoS::ExactlyOnce, false);
-        assert_eq!(local.expect_message("clock", "12:00").qos, QoS::AtLeastOnce, "no more than the topic says");
+        assert_eq!(local.expect("clock", "12:00").qos, QoS::AtLeastOnce, "no more than the topic says");
         // What no topic names stays where it is.
         there.client("p").publish("other", "x", QoS::AtLeastOnce, false);
         there.client("p").publish("far/in/end", "x", QoS::AtLeastOnce, false);
-        local.expect_message("near/in/end", "x");
+        local.expect("near/in/end", "x");
         let status = here.status();
         assert_eq!((status.forwarded_in, status.forwarded_out, status.dropped.total()), (5, 3, 0), "{version}: {status:?}");
     }
@@ -85,15 +83,14 @@ fn properties_cross_between_brokers_that_know_them() {
     let there = Mosquitto::start();
     let topics = vec![rule("t/#", Direction::Out, QoS::AtLeastOnce, "", "")];
     let here = Here::connected(bridge(there.port, ProtocolVersion::V5, topics));
-    let mut remote = there.client("remote");
-    remote.subscribe("#", QoS::AtLeastOnce);
+    let remote = there.inbox("#");
     let mut message = publish_packet("t/a", "x", QoS::AtLeastOnce, false);
     message.properties.content_type = Some("text/plain".into());
     message.properties.correlation_data = Some(bytes::Bytes::from_static(b"7"));
     message.properties.message_expiry_interval = Some(100);
     message.properties.user_properties.0.push(("k".into(), "v".into()));
     here.client("p").publish_with(message);
-    let received = remote.expect_message("t/a", "x").properties;
+    let received = remote.expect("t/a", "x").properties;
     assert_eq!(received.content_type.as_deref(), Some("text/plain"));
     assert_eq!(received.correlation_data.as_deref(), Some(&b"7"[..]));
     assert!((90..=100).contains(&received.message_expiry_interval.unwrap()));
@@ -107,22 +104,18 @@ fn what_goes_both_ways_comes_back_to_nobody() {
         let mut config = bridge(there.port, version, vec![rule("#", Direction::Both, QoS::ExactlyOnce, "", "")]);
         config.remote.try_private = try_private;
         let here = Here::connected(config);
-        let (mut local, mut remote) = (here.client("local"), there.client("remote"));
-        local.subscribe("#", QoS::ExactlyOnce);
-        remote.subscribe("#", QoS::ExactlyOnce);
+        let (local, remote) = (here.inbox("#"), there.inbox("#"));
         for (publisher, name) in [(&mut here.client("p"), "here"), (&mut there.client("p"), "there")] {
             for number in 0..10 {
                 publisher.publish(&format!("{name}/{number}"), "x", EVERY_QOS[number % 3], false);
             }
             // What comes back comes before what is published over there after everything has arrived.
-            for number in 0..10 {
-                local.expect_message(&format!("{name}/{number}"), "x");
-                remote.expect_message(&format!("{name}/{number}"), "x");
-            }
+            local.expect_all((0..10).map(|number| format!("{name}/{number}")));
+            remote.expect_all((0..10).map(|number| format!("{name}/{number}")));
             for publisher in [&mut there.client("q"), &mut here.client("q")] {
                 publisher.publish("end", name, QoS::AtLeastOnce, false);
-                local.expect_message("end", name);
-                remote.expect_message("end", name);
+                local.expect("end", name);
+                remote.expect("end", name);
             }
         }
         let status = here.status();
@@ -151,15 +144,13 @@ fn mutual_tls_carries_both_directions_and_large_messages() {
     for version in VERSIONS {
         let here = Here::connected(mutual_tls(&pki, there.tls_port(), version));
         let plain = |name: &str| Device::connect(&Target::tcp(there.plain_port()), ProtocolVersion::V5, name);
-        let (mut local, mut remote) = (here.client("local"), plain("remote"));
-        local.subscribe("t/in", QoS::ExactlyOnce);
-        remote.subscribe("t/out", QoS::ExactlyOnce);
+        let (local, remote) = (here.inbox("t/in"), Inbox::at(&Target::tcp(there.plain_port()), "inbox", "t/out"));
         let large = "x".repeat(500_000);
         for qos in EVERY_QOS {
             here.client("p").publish("t/out", &large, qos, false);
-            remote.expect_message("t/out", &large);
+            remote.expect("t/out", &large);
             plain("p").publish("t/in", &large, qos, false);
-            local.expect_message("t/in", &large);
+            local.expect("t/in", &large);
         }
     }
 }
@@ -172,6 +163,8 @@ fn a_certificate_that_is_not_trusted_stands_in_the_status() {
     let mut config = mutual_tls(&pki, there.tls_port(), ProtocolVersion::V5);
     config.remote.tls.as_mut().unwrap().ca_files = vec![pki.foreign_ca_file()];
     let here = Here::starting(config);
-    crate::rig::await_that("the reason", || here.status().last_error.is_some_and(|error| error.contains("not issued by a CA that we trust")));
+    crate::rig::await_that("the reason", || {
+        here.status().last_error.is_some_and(|error| error.contains("not issued by a CA that we trust"))
+    });
     assert!(!here.status().connected);
 }

@@ -6,7 +6,7 @@ use std::net::{Shutdown, TcpListener, TcpStream};
 use std::num::NonZeroU16;
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, mpsc};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -14,11 +14,11 @@ use signet_bridge::{
     BridgeConfig, BridgeStatus, Bridges, Direction, LocalBroker, Reconnect, Remote, RemoteAddress, SessionSettings, TopicRule,
 };
 use signet_broker::{Limits, WillRule};
-use signet_mqtt::{ClientIdentifier, DecodeLimits, ProtocolVersion, QoS};
+use signet_mqtt::{Ack, ClientIdentifier, DecodeLimits, Packet, ProtocolVersion, Publish, QoS};
 use signet_policy::{AdmissionRules, Ruleset};
 use signet_revocation::RevocationIndex;
 use signet_server::{ListenerConfig, ServerConfig, ServerHandle, ServerLimits, TransportConfig, start};
-use signet_testkit::{Device, Target, free_port};
+use signet_testkit::{Device, Received, Target, free_port};
 use signet_tls::CurrentRevocations;
 use tempfile::TempDir;
 
@@ -125,6 +125,10 @@ impl Here {
     pub(crate) fn client(&self, identifier: &str) -> Device {
         Device::connect(&self.target(), ProtocolVersion::V5, identifier)
     }
+
+    pub(crate) fn inbox(&self, filter: &str) -> Inbox {
+        Inbox::at(&self.target(), "inbox", filter)
+    }
 }
 
 /// The server alone, with the rights of bridges that may come.
@@ -217,7 +221,15 @@ impl Mosquitto {
     }
 
     pub(crate) fn client(&self, identifier: &str) -> Device {
-        Device::connect(&Target::tcp(self.port), ProtocolVersion::V5, identifier)
+        Device::connect(&self.target(), ProtocolVersion::V5, identifier)
+    }
+
+    pub(crate) fn inbox(&self, filter: &str) -> Inbox {
+        Inbox::at(&self.target(), "inbox", filter)
+    }
+
+    pub(crate) fn target(&self) -> Target {
+        Target::tcp(self.port)
     }
 }
 
@@ -285,4 +297,62 @@ fn copy(mut from: TcpStream, mut to: TcpStream) {
     }
     let _ = to.shutdown(Shutdown::Both);
     let _ = from.shutdown(Shutdown::Both);
+}
+
+/// A subscriber in a thread of its own, which takes messages as they come: several exchanges of QoS 2 may be under way at a time.
+pub(crate) struct Inbox {
+    pub(crate) messages: mpsc::Receiver<Publish>,
+    _thread: JoinHandle<()>,
+}
+
+impl Inbox {
+    pub(crate) fn at(target: &Target, identifier: &str, filter: &str) -> Self {
+        let mut client = Device::connect(target, ProtocolVersion::V5, identifier);
+        client.subscribe(filter, QoS::ExactlyOnce);
+        let (sender, messages) = mpsc::channel();
+        let thread = std::thread::spawn(move || {
+            // Until the broker ends: the test is over then.
+            while let Ok(Received::Packet(packet)) = client.await_next() {
+                match packet {
+                    Packet::Publish(publish) => {
+                        match (publish.qos, publish.packet_id) {
+                            (QoS::AtLeastOnce, Some(id)) => client.send(&Packet::Puback(Ack::success(id))),
+                            (QoS::ExactlyOnce, Some(id)) => client.send(&Packet::Pubrec(Ack::success(id))),
+                            _ => {}
+                        }
+                        let _ = sender.send(publish);
+                    }
+                    Packet::Pubrel(ack) => client.send(&Packet::Pubcomp(Ack::success(ack.packet_id))),
+                    Packet::Disconnect(_) => break,
+                    other => panic!("expected PUBLISH or PUBREL, got {other:?}"),
+                }
+            }
+        });
+        Self { messages, _thread: thread }
+    }
+
+    /// The next message.
+    #[track_caller]
+    pub(crate) fn next(&self) -> Publish {
+        self.messages.recv_timeout(PATIENCE).expect("a message")
+    }
+
+    /// The next message, which is this one.
+    #[track_caller]
+    pub(crate) fn expect(&self, topic: &str, payload: &str) -> Publish {
+        let publish = self.next();
+        assert_eq!(publish.topic.as_ref().map(|topic| topic.as_str()), Some(topic), "{publish:?}");
+        assert_eq!(publish.payload, payload.as_bytes());
+        publish
+    }
+
+    /// So many messages, whatever their order.
+    #[track_caller]
+    pub(crate) fn expect_all(&self, topics: impl IntoIterator<Item = String>) {
+        let mut expected: Vec<String> = topics.into_iter().collect();
+        let mut arrived: Vec<String> = expected.iter().map(|_| self.next().topic.unwrap().as_str().to_owned()).collect();
+        expected.sort();
+        arrived.sort();
+        assert_eq!(arrived, expected);
+    }
 }
