@@ -132,7 +132,7 @@ impl Running {
         let store = state.server.as_ref().and_then(|server| Some((server.store_state()?, server.store_stats()?)));
         let bridges = state.bridges.status().into_iter().map(|bridge| Bridge {
             name: bridge.name,
-            is_connected: bridge.is_connected,
+            is_connected: bridge.connected,
             connections: bridge.connections,
             received: bridge.forwarded_in,
             sent: bridge.forwarded_out,

@@ -182,7 +182,7 @@ fn resolve_tls(mut written: ListenerTls, transport: Transport, header: &Header, 
         let message = format!("[[listener]] with transport = \"{}\" has no `{key}`", transport.name());
         header.lacks(key, &message, &format!("add {key} = {example}"), problems);
     };
-    let client_certificate = written.client_certificate.map_or(ClientCertificate::Required, |at| at.value);
+    let client_certificate = written.client_certificate.as_ref().map_or(ClientCertificate::Required, |at| at.value);
     let crl = written.crl.clone();
     let devices = DeviceTrust::take(&mut written, base);
     if devices.trust.is_empty() && client_certificate != ClientCertificate::None {
