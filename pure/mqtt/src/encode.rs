@@ -8,7 +8,7 @@ use crate::writer::{Body, Sink, counted};
 use crate::{Message, PacketType, ProtocolVersion, PublishHeader};
 
 /// Appends the packet to `out`. Fields that the version lacks are left out; nothing is appended for a packet that the version lacks
-/// (AUTH in MQTT 3.1.1). A CONNECT is written in its own version. Strings above 65,535 bytes cannot be written and are cut. The caller
+/// (AUTH before MQTT 5.0). A CONNECT is written in its own version. Strings above 65,535 bytes cannot be written and are cut. The caller
 /// sees to it that [`encoded_len`] is at most 268,435,460, that a PUBLISH above QoS 0 has a Packet Identifier, and that one without a
 /// Topic Name has a Topic Alias.
 pub fn encode(packet: &Packet, version: ProtocolVersion, out: &mut BytesMut) {

@@ -1,8 +1,8 @@
-//! MQTT on the wire: bytes to [`Packet`] and back, for MQTT 3.1.1 and MQTT 5.0 with one packet model.
+//! MQTT on the wire: bytes to [`Packet`] and back, for MQTT 3.1, 3.1.1 and 5.0 with one packet model.
 //!
 //! The way in: [`Decoder::decode`] reads the fixed header (`fixed_header.rs`), which alone decides who may send the packet and how large
 //! it may be; once the body is whole, `reader.rs` reads the basic data types, `property.rs` the property lists, and each file below
-//! `packet/` one Control Packet for both versions. The way out: [`encode()`] writes the same fields through `writer.rs`, once to count and
+//! `packet/` one Control Packet for all versions. The way out: [`encode()`] writes the same fields through `writer.rs`, once to count and
 //! once into the buffer. A broker fans a [`Message`] out with [`encode_publish`], which copies nothing but the bytes it writes.
 //!
 //! What the wire rules out is refused here, with the normative statement that decides ([`DecodeError::statement`]). What depends on more

@@ -111,10 +111,10 @@ pub struct PublishHeader<'a> {
     pub packet_id: Option<PacketId>,
     /// Lifetime that remains, in seconds; replaces the one in the message [MQTT-3.3.2-6].
     pub message_expiry_interval: Option<u32>,
-    /// Of all subscriptions that asked for this delivery. Left out for MQTT 3.1.1.
+    /// Of all subscriptions that asked for this delivery. Left out before MQTT 5.0.
     pub subscription_identifiers: &'a [SubscriptionIdentifier],
-    /// Topic Alias to set or to use. Left out for MQTT 3.1.1.
+    /// Topic Alias to set or to use. Left out before MQTT 5.0.
     pub topic_alias: Option<NonZeroU16>,
-    /// `false`: the alias is known to the receiver and the Topic Name is left empty. Ignored without an alias and for MQTT 3.1.1.
+    /// `false`: the alias is known to the receiver and the Topic Name is left empty. Ignored without an alias and before MQTT 5.0.
     pub send_topic: bool,
 }

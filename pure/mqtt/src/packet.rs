@@ -1,4 +1,4 @@
-//! One model of every MQTT Control Packet, for both protocol versions; each packet has its own file with both its directions.
+//! One model of every MQTT Control Packet, for every protocol version; each packet has its own file with both its directions.
 
 mod ack;
 mod auth;
@@ -56,7 +56,7 @@ pub enum Packet {
     Pingreq,
     /// PING response, server to client.
     Pingresp,
-    /// Disconnect notification; MQTT 3.1.1 knows it from client to server only.
+    /// Disconnect notification; before MQTT 5.0 from client to server only.
     Disconnect(Box<Disconnect>),
     /// Authentication exchange, both ways, MQTT 5.0 only.
     Auth(Box<Auth>),

@@ -1,4 +1,4 @@
-//! Reason Codes (§2.4): every one of MQTT 5.0, which packet may carry which, and what MQTT 3.1.1 has instead.
+//! Reason Codes (§2.4): every one of MQTT 5.0, which packet may carry which, and what older versions have instead.
 
 use std::fmt;
 

@@ -182,6 +182,7 @@ impl TopicFilter {
                 return true;
             }
             match levels.next() {
+                // Byte by byte, whatever the letters are [MQTT-4.7.3-4].
                 Some(level) if wanted == "+" || wanted == level => {}
                 _ => return false,
             }

@@ -25,7 +25,7 @@ pub type CorpusError = Box<dyn std::error::Error>;
 /// When one of them is not valid.
 pub fn packets() -> Result<Vec<Vec<u8>>, CorpusError> {
     let mut list = Vec::new();
-    for version in [ProtocolVersion::V311, ProtocolVersion::V5] {
+    for version in ProtocolVersion::ALL {
         for packet in packets_of(version)? {
             let mut out = BytesMut::new();
             encode(&packet, version, &mut out);
@@ -244,7 +244,7 @@ fn publishes(id: PacketId, topic: &TopicName, user_properties: &UserProperties) 
 fn connect(version: ProtocolVersion, topic: &TopicName, user_properties: &UserProperties) -> Connect {
     Connect {
         version,
-        is_bridge: false,
+        is_bridge: version.has_bridge_bit(),
         clean_start: true,
         keep_alive: 60,
         client_identifier: ClientIdentifier::new("identifier"),

@@ -33,7 +33,7 @@ use signet_revocation::{Crl, RevocationIndex, SignatureVerifier, SignedData};
 pub fn packet(data: &[u8]) {
     stream(Decoder::new(Role::Client, DecodeLimits::default()), data);
     for role in [Role::Client, Role::Server] {
-        for version in [ProtocolVersion::V311, ProtocolVersion::V5] {
+        for version in ProtocolVersion::ALL {
             let mut decoder = Decoder::new(role, DecodeLimits::default());
             decoder.set_version(version);
             stream(decoder, data);

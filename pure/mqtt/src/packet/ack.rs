@@ -10,9 +10,9 @@ use crate::{DecodeError, PacketId, PacketType, ProtocolVersion, ReasonCode, User
 /// Acknowledgement of a PUBLISH or of one step of its QoS 2 exchange.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ack {
-    /// Of the PUBLISH that it belongs to.
+    /// Of the PUBLISH that it belongs to [MQTT-2.2.1-5].
     pub packet_id: PacketId,
-    /// [`ReasonCode::Success`] when the packet carries none; MQTT 3.1.1 knows no other.
+    /// [`ReasonCode::Success`] when the packet carries none; no other is known before MQTT 5.0.
     pub reason_code: ReasonCode,
     /// For people.
     pub reason_string: Option<ByteString>,

@@ -17,7 +17,7 @@ pub struct Connack {
     pub session_present: bool,
     /// Success, or why the connection is refused. MQTT 3.1.1 carries [`ReasonCode::connect_return_code`] instead.
     pub reason_code: ReasonCode,
-    /// Empty in MQTT 3.1.1.
+    /// Empty before MQTT 5.0.
     pub properties: ConnackProperties,
 }
 

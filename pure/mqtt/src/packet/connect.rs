@@ -32,7 +32,7 @@ pub struct Connect {
     pub username: Option<ByteString>,
     /// Password; before MQTT 5.0 only beside a User Name.
     pub password: Option<Password>,
-    /// Empty in MQTT 3.1.1.
+    /// Empty before MQTT 5.0.
     pub properties: ConnectProperties,
 }
 
@@ -87,7 +87,8 @@ impl Connect {
         let will_qos = check_flags(flags, version)?;
         let keep_alive = reader.u16("keep alive")?;
         let properties = ConnectProperties::read(reader)?;
-        // The order of the payload is fixed [MQTT-3.1.3-1]; the Client Identifier is always there [MQTT-3.1.3-3].
+        // The order of the payload is fixed [MQTT-3.1.3-1]; the Client Identifier is always there [MQTT-3.1.3-3], and UTF-8
+        // [MQTT-3.1.3-4].
         let client_identifier = reader.client_identifier("client identifier")?;
         let clean_start = flags & CLEAN_START_FLAG != 0;
         if client_identifier.is_empty() {
@@ -165,7 +166,7 @@ impl ConnectProperties {
 fn check_empty_identifier(version: ProtocolVersion, clean_start: bool) -> Result<(), DecodeError> {
     let (statement, expected) = match version {
         ProtocolVersion::V31 => ("§3.1 (3.1)", "expected at least one character in MQTT 3.1"),
-        // MQTT 3.1.1 §3.1.3.1: without an identifier there is no session to keep.
+        // [MQTT-3.1.3-7] (3.1.1), [MQTT-3.1.3-8] (3.1.1): without an identifier there is no session to keep.
         ProtocolVersion::V311 if !clean_start => {
             ("§3.1.3.1 (3.1.1)", "and clean session is `0`, expected an identifier or clean session `1`")
         }
@@ -196,7 +197,7 @@ fn check_flags(flags: u8, version: ProtocolVersion) -> Result<QoS, DecodeError> 
             return Err(DecodeError::malformed("MQTT-3.1.2-13", "will retain is `1` without a will, expected 0"));
         }
     }
-    // MQTT 3.1.1 §3.1.2.9, MQTT 3.1 §3.1; MQTT 5.0 allows a password alone (§3.1.2.9).
+    // [MQTT-3.1.2-22] (3.1.1), and MQTT 3.1 §3.1; MQTT 5.0 allows a password alone (§3.1.2.9).
     if !version.has_properties() && flags & (USERNAME_FLAG | PASSWORD_FLAG) == PASSWORD_FLAG {
         return Err(DecodeError::malformed("§3.1.2.9 (3.1.1)", "password flag is `1` without a user name, expected 0"));
     }

@@ -7,7 +7,7 @@ use crate::reader::Reader;
 use crate::writer::{Body, PropertyList, Sink, counted};
 use crate::{DecodeError, ProtocolVersion, ReasonCode, Role, UserProperties};
 
-/// Disconnect notification. The default is the normal disconnection, the only one MQTT 3.1.1 knows.
+/// Disconnect notification. The default is the normal disconnection, the only one there is before MQTT 5.0.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Disconnect {
     /// [`ReasonCode::Success`] stands for Normal disconnection.

@@ -24,7 +24,7 @@ pub struct Publish {
     pub topic: Option<TopicName>,
     /// Present exactly when `qos` is above 0 [MQTT-2.2.1-2].
     pub packet_id: Option<PacketId>,
-    /// Empty in MQTT 3.1.1.
+    /// Empty before MQTT 5.0.
     pub properties: PublishProperties,
     /// What is published; may be empty.
     pub payload: Bytes,
@@ -87,6 +87,7 @@ impl PublishProperties {
                 PropertyId::PayloadFormatIndicator => list.payload_format_indicator = Some(properties.flag()?),
                 PropertyId::MessageExpiryInterval => list.message_expiry_interval = Some(properties.u32()?),
                 PropertyId::TopicAlias => list.topic_alias = Some(properties.topic_alias()?),
+                // [MQTT-3.3.2-13], [MQTT-3.3.2-14]
                 PropertyId::ResponseTopic => list.response_topic = Some(properties.response_topic()?),
                 PropertyId::CorrelationData => list.correlation_data = Some(properties.binary()?),
                 PropertyId::UserProperty => properties.user_property(&mut list.user_properties)?,
@@ -98,6 +99,7 @@ impl PublishProperties {
                 PropertyId::SubscriptionIdentifier => {
                     list.subscription_identifiers.push(properties.subscription_identifier()?);
                 }
+                // [MQTT-3.3.2-19]
                 PropertyId::ContentType => list.content_type = Some(properties.string()?),
                 _ => return Err(properties.misplaced()),
             }

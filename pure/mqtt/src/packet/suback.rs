@@ -10,7 +10,7 @@ use crate::{DecodeError, PacketId, ProtocolVersion, ReasonCode, UserProperties};
 /// Subscribe acknowledgement.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Suback {
-    /// Of the SUBSCRIBE.
+    /// Of the SUBSCRIBE [MQTT-2.2.1-6], [MQTT-3.8.4-2].
     pub packet_id: PacketId,
     /// For people.
     pub reason_string: Option<ByteString>,
@@ -50,7 +50,7 @@ impl Suback {
 
 fn read_reason_code(reader: &mut Reader<'_>) -> Result<ReasonCode, DecodeError> {
     let code = reader.reason_code("MQTT-3.9.3-2")?;
-    // MQTT 3.1.1 §3.9.3: 0x80 is the only failure there.
+    // [MQTT-3.9.3-2] (3.1.1): 0x80 is the only failure there.
     if !reader.context.version.has_properties() && code.is_error() && code != ReasonCode::UnspecifiedError {
         let detail = format!("return code `{:#04x}` in SUBACK, expected 0x00, 0x01, 0x02 or 0x80", code.value());
         return Err(DecodeError::protocol("§3.9.3 (3.1.1)", detail));

@@ -128,7 +128,7 @@ impl SubscriptionOptions {
     fn read(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
         let byte = reader.u8("subscription options")?;
         let (reserved, statement) = match reader.context.version {
-            // MQTT 3.1.1 §3.8.3
+            // [MQTT-3.8.3-4] (3.1.1)
             ProtocolVersion::V31 | ProtocolVersion::V311 => (0b1111_1100, "§3.8.3 (3.1.1)"),
             // [MQTT-3.8.3-5]
             ProtocolVersion::V5 => (0b1100_0000, "MQTT-3.8.3-5"),

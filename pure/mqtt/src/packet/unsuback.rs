@@ -1,4 +1,4 @@
-//! UNSUBACK (§3.11): one Reason Code for each Topic Filter of an UNSUBSCRIBE; MQTT 3.1.1 carries none.
+//! UNSUBACK (§3.11): one Reason Code for each Topic Filter of an UNSUBSCRIBE; none before MQTT 5.0.
 
 use bytestring::ByteString;
 
@@ -10,13 +10,13 @@ use crate::{DecodeError, PacketId, ProtocolVersion, ReasonCode, UserProperties};
 /// Unsubscribe acknowledgement.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Unsuback {
-    /// Of the UNSUBSCRIBE.
+    /// Of the UNSUBSCRIBE [MQTT-2.2.1-6], [MQTT-3.10.4-5].
     pub packet_id: PacketId,
     /// For people.
     pub reason_string: Option<ByteString>,
     /// In order.
     pub user_properties: UserProperties,
-    /// In the order of the Topic Filters [MQTT-3.11.3-1]; empty in MQTT 3.1.1.
+    /// In the order of the Topic Filters [MQTT-3.11.3-1]; empty before MQTT 5.0.
     pub reason_codes: Vec<ReasonCode>,
 }
 

@@ -19,7 +19,7 @@ pub struct Will {
     pub qos: QoS,
     /// Whether it will be retained.
     pub retain: bool,
-    /// Empty in MQTT 3.1.1.
+    /// Empty before MQTT 5.0.
     pub properties: WillProperties,
 }
 

@@ -149,6 +149,43 @@ fn model(filter: &[&str], name: &[&str]) -> bool {
     }
 }
 
+/// §4.7.1 and §4.8.2 as questions about single characters: is every wildcard where it may be?
+fn is_filter(text: &str) -> bool {
+    let bytes = text.as_bytes();
+    if bytes.is_empty() || bytes.contains(&0) {
+        return false;
+    }
+    if let Some(behind) = text.strip_prefix("$share/") {
+        let Some(slash) = behind.find('/') else { return false };
+        let (share_name, filter) = (&behind[..slash], &behind[slash + 1..]);
+        return !share_name.is_empty() && !share_name.contains(['+', '#']) && !filter.is_empty() && wildcards_stand_alone(filter.as_bytes());
+    }
+    wildcards_stand_alone(bytes)
+}
+
+fn wildcards_stand_alone(bytes: &[u8]) -> bool {
+    (0..bytes.len()).all(|at| {
+        let begins_level = at == 0 || bytes[at - 1] == b'/';
+        let ends_level = at + 1 == bytes.len() || bytes[at + 1] == b'/';
+        match bytes[at] {
+            b'+' => begins_level && ends_level,
+            b'#' => begins_level && at + 1 == bytes.len(),
+            _ => true,
+        }
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(4000))]
+
+    #[test]
+    fn what_is_a_filter_and_what_a_name_agrees_with_the_model(text in "[a/+#$é\0]{0,10}|(\\$share|\\$SHARE|\\$share/[a+#]?)(/[a/+#]{0,6})?") {
+        prop_assert_eq!(TopicFilter::new(text.clone()).is_ok(), is_filter(&text), "{:?}", text);
+        let is_name = !text.is_empty() && !text.contains(['+', '#', '\0']);
+        prop_assert_eq!(TopicName::new(text.clone()).is_ok(), is_name, "{:?}", text);
+    }
+}
+
 proptest! {
     #[test]
     fn matching_agrees_with_the_model(
