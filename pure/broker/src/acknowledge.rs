@@ -3,17 +3,20 @@
 use signet_mqtt::{Ack, Packet, PacketId, ReasonCode};
 
 use crate::broker::{Broker, Context};
+use crate::deliver::done;
 use crate::directory::SharedDirectory;
+use crate::durability::Durability;
 use crate::ids::ConnectionId;
 use crate::inflight::Stage;
+use crate::route::append_as;
 use crate::session::Session;
-use crate::store::{Change, Store, Ticket, Urgency};
+use crate::store::{Change, Store, Ticket};
 
 impl Broker {
     /// QoS 1 to the client ends.
     pub(crate) fn puback<D: SharedDirectory, S: Store>(&mut self, id: ConnectionId, ack: &Ack, context: &mut Context<'_, D, S>) {
         let Some(session) = self.session_of(id) else { return };
-        match session.inflight.stage(ack.packet_id) {
+        match session.inflight.find(ack.packet_id).map(|exchange| &exchange.stage) {
             Some(Stage::Puback(_)) => self.exchange_ends(id, ack.packet_id, context),
             Some(Stage::Pubrec(_) | Stage::Pubcomp) => self.violated(id, "PUBACK for a message with QoS 2", context),
             // The answer to something that an earlier connection sent and that has ended since.
@@ -24,26 +27,45 @@ impl Broker {
     /// QoS 2 to the client: it has the message.
     pub(crate) fn pubrec<D: SharedDirectory, S: Store>(&mut self, id: ConnectionId, ack: &Ack, context: &mut Context<'_, D, S>) {
         let Some(session) = self.session_of(id) else { return };
-        let session_id = session.id;
-        let exchange = session.inflight.find(ack.packet_id);
-        let stored = exchange.as_ref().and_then(|exchange| exchange.id);
-        let reason_code = match exchange.map(|exchange| &mut exchange.stage) {
+        let packet_id = ack.packet_id;
+        let (stage, stored) = match session.inflight.find(packet_id) {
+            Some(exchange) => (Some(&exchange.stage), exchange.id),
+            None => (None, None),
+        };
+        let mut after = Ticket::NONE;
+        let reason_code = match stage {
             // A refusal ends the exchange [MQTT-4.3.3-4].
-            Some(Stage::Pubrec(_)) if ack.reason_code.is_error() => return self.exchange_ends(id, ack.packet_id, context),
-            Some(stage @ Stage::Pubrec(_)) => {
-                *stage = Stage::Pubcomp;
+            Some(Stage::Pubrec(_)) if ack.reason_code.is_error() => return self.exchange_ends(id, packet_id, context),
+            Some(Stage::Pubrec(_)) => {
+                after = self.released(id, packet_id, context);
                 ReasonCode::Success
             }
-            Some(Stage::Pubcomp) => ReasonCode::Success,
+            Some(Stage::Pubcomp) => {
+                after = stored.map_or(Ticket::NONE, |_| context.store.latest());
+                ReasonCode::Success
+            }
             Some(Stage::Puback(_)) => return self.violated(id, "PUBREC for a message with QoS 1", context),
             None if ack.reason_code.is_error() => return,
             None => ReasonCode::PacketIdentifierNotFound,
         };
-        let mut after = Ticket::NONE;
-        if let Some(id) = stored.filter(|_| reason_code == ReasonCode::Success) {
-            after = context.store.append(&Change::MessageReleased { session: session_id, id }, Urgency::Now);
+        self.answer(id, Packet::Pubrel(Ack::new(packet_id, reason_code)), after, context);
+    }
+
+    /// The client has the message of a QoS 2 exchange. Returns what PUBREL waits for: after a crash the message must not be sent again.
+    fn released<D: SharedDirectory, S: Store>(&mut self, id: ConnectionId, packet_id: PacketId, context: &mut Context<'_, D, S>) -> Ticket {
+        let Some(session) = self.session_of(id) else { return Ticket::NONE };
+        let before = session.load();
+        let released = session.inflight.release(packet_id);
+        let after = session.load();
+        let mut ticket = Ticket::NONE;
+        if let Some(pending) = released
+            && let Some(message) = pending.id
+        {
+            let durability = session.limits.durability.of(pending.message.topic.as_str());
+            ticket = append_as(&Change::MessageReleased { session: session.id, id: message }, durability, context.store);
         }
-        self.answer(id, Packet::Pubrel(Ack::new(ack.packet_id, reason_code)), after, context);
+        self.held = self.held.minus(before).plus(after);
+        ticket
     }
 
     /// QoS 2 from the client: it will not send the message again.
@@ -51,15 +73,20 @@ impl Broker {
         let Some(connection) = self.connections.get_mut(&id) else { return };
         let Some(session) = self.sessions.get_mut(connection.session) else { return };
         let released = session.received.remove(&ack.packet_id);
-        if released == Some(id) {
-            connection.receiving = connection.receiving.saturating_sub(1);
-        }
-        let was_known = released.is_some();
         let mut after = Ticket::NONE;
-        if was_known && session.is_persistent {
-            after = context.store.append(&Change::ReleasedQos2 { session: session.id, packet_id: ack.packet_id }, Urgency::Now);
+        if let Some(received) = released {
+            if received.connection == Some(id) {
+                connection.incoming.open = connection.incoming.open.saturating_sub(1);
+            }
+            if session.is_persistent && received.durability != Durability::Off {
+                after =
+                    append_as(&Change::ReleasedQos2 { session: session.id, packet_id: ack.packet_id }, received.durability, context.store);
+            }
+        } else if session.is_persistent {
+            // Released before, and perhaps not durably.
+            after = context.store.latest();
         }
-        let reason_code = if was_known { ReasonCode::Success } else { ReasonCode::PacketIdentifierNotFound };
+        let reason_code = if released.is_some() { ReasonCode::Success } else { ReasonCode::PacketIdentifierNotFound };
         // [MQTT-4.3.3-11]
         self.answer(id, Packet::Pubcomp(Ack::new(ack.packet_id, reason_code)), after, context);
     }
@@ -67,7 +94,7 @@ impl Broker {
     /// QoS 2 to the client ends.
     pub(crate) fn pubcomp<D: SharedDirectory, S: Store>(&mut self, id: ConnectionId, ack: &Ack, context: &mut Context<'_, D, S>) {
         let Some(session) = self.session_of(id) else { return };
-        match session.inflight.stage(ack.packet_id) {
+        match session.inflight.find(ack.packet_id).map(|exchange| &exchange.stage) {
             Some(Stage::Pubcomp) => self.exchange_ends(id, ack.packet_id, context),
             Some(Stage::Puback(_) | Stage::Pubrec(_)) => self.violated(id, "PUBCOMP before PUBREC", context),
             None => {}
@@ -77,11 +104,13 @@ impl Broker {
     /// The Packet Identifier is free and the window has room for one more.
     fn exchange_ends<D: SharedDirectory, S: Store>(&mut self, id: ConnectionId, packet_id: PacketId, context: &mut Context<'_, D, S>) {
         let Some(session) = self.session_of(id) else { return };
-        let session_id = session.id;
-        if let Some(id) = session.inflight.end(packet_id).and_then(|exchange| exchange.id) {
-            context.store.append(&Change::MessageDone { session: session_id, id }, Urgency::Later);
-        }
-        self.pump(session_id, context);
+        let before = session.load();
+        let ended = session.inflight.end(packet_id).and_then(|exchange| exchange.id);
+        let after = session.load();
+        let session = session.id;
+        done(session, ended, context.store);
+        self.held = self.held.minus(before).plus(after);
+        self.pump(session, context);
     }
 
     pub(crate) fn session_of(&mut self, id: ConnectionId) -> Option<&mut Session> {

@@ -10,7 +10,7 @@ use signet_policy::Ruleset;
 use crate::connection::Connection;
 use crate::directory::SharedDirectory;
 use crate::ids::{ConnectionId, Ids, ShardId};
-use crate::image::ShardImage;
+use crate::image::{MessageImage, ShardImage};
 use crate::input::{Input, WillRule};
 use crate::limits::Limits;
 use crate::moment::Moment;
@@ -19,7 +19,7 @@ use crate::session::Sessions;
 use crate::stats::Stats;
 use crate::store::Store;
 use crate::timers::{Timer, Timers};
-use crate::totals::Totals;
+use crate::totals::{Load, Totals};
 
 /// One shard of the broker. See the crate's documentation for how to call it.
 #[derive(Debug)]
@@ -36,6 +36,13 @@ pub struct Broker {
     pub(crate) sessions: Sessions,
     pub(crate) timers: Timers,
     pub(crate) stats: Stats,
+    /// What all sessions of this shard hold, and what the totals know of that.
+    pub(crate) held: Load,
+    told: Load,
+    /// Messages that nobody is left for and that wait until all shards have taken up their sessions.
+    pub(crate) orphans: Vec<MessageImage>,
+    /// When to look whether there is room again for what was not acknowledged.
+    pub(crate) debts_at: Option<Moment>,
 }
 
 /// What a call needs from outside.
@@ -66,23 +73,38 @@ impl Broker {
             sessions: Sessions::new(seed),
             timers: Timers::default(),
             stats: Stats::default(),
+            held: Load::default(),
+            told: Load::default(),
+            orphans: Vec::new(),
+            debts_at: None,
         }
     }
 
-    /// Takes up what was stored: before the first input, and after [`crate::Directory::restore`]. Ends with a sealed transaction and outputs as
-    /// [`Self::apply`] does. Connections that the process lost when it died are lost now.
-    ///
-    /// Publishes nothing: the subscriptions of the shards that are restored after this one are not in the directory yet. A Will that is due at
-    /// once is left to the first [`Input::Tick`] (arm its timer for `context.now`), which the caller gives when all shards are restored.
+    /// Takes up what was stored: before the first input, and after [`crate::Directory::restore`]. Ends with a sealed transaction as [`Self::apply`]
+    /// does. What follows from it, Wills of connections that the process lost when it died above all, happens with the first tick, which is
+    /// due at once: until then all shards must have taken up theirs.
     pub fn restore<D: SharedDirectory, S: Store>(&mut self, image: ShardImage, context: &mut Context<'_, D, S>) {
-        self.ids.start_at(image.first_free);
-        context.store.seal();
+        self.take_up(image, context);
+        self.settle(context.store);
     }
 
     /// Applies one input. What it changes is one transaction of the store, or several where another shard may already build on a part of it.
     pub fn apply<D: SharedDirectory, S: Store>(&mut self, input: Input, context: &mut Context<'_, D, S>) {
         self.apply_one(input, context);
-        context.store.seal();
+        self.settle(context.store);
+    }
+
+    fn settle<S: Store>(&mut self, store: &mut S) {
+        store.seal();
+        self.totals.change(self.told, self.held);
+        self.told = self.held;
+        #[cfg(test)]
+        assert_eq!(self.held, self.sessions.load(), "what sessions hold is counted");
+    }
+
+    /// What may still be queued by all shards together.
+    pub(crate) fn room(&self) -> Load {
+        self.totals.room(&self.limits.total)
     }
 
     fn apply_one<D: SharedDirectory, S: Store>(&mut self, input: Input, context: &mut Context<'_, D, S>) {
@@ -111,7 +133,8 @@ impl Broker {
                 self.ruleset = ruleset;
                 self.ruleset_count += 1;
             }
-            Input::Publish { .. } | Input::StoreHasRoom => {}
+            Input::Publish { message } => self.publish_own(message, context),
+            Input::StoreHasRoom => self.settle_debts(context),
             Input::Tick => self.tick(context),
         }
     }
@@ -163,8 +186,11 @@ impl Broker {
                 Timer::WillDelay(session) => self.publish_will(session, context),
                 Timer::SessionExpiry(session) => {
                     debug_assert!(due <= context.now, "only what is due is popped");
+                    self.stats.sessions_expired += 1;
                     self.end_session(session, context);
                 }
+                Timer::Orphans => self.give_orphans_away(context),
+                Timer::Debts => self.settle_debts(context),
             }
         }
     }

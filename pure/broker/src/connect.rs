@@ -3,19 +3,21 @@
 use std::num::{NonZeroU16, NonZeroU32};
 use std::sync::Arc;
 
-use signet_mqtt::{Connack, ConnackProperties, Connect, Packet, ProtocolVersion, QoS, ReasonCode, ServerFeatures};
+use signet_mqtt::{Connack, ConnackProperties, Connect, Packet, ProtocolVersion, QoS, ReasonCode, ServerFeatures, Will};
 use signet_policy::{Client, Principal};
 
 use crate::admission::{Admission, refusing};
 use crate::broker::{Broker, Context};
-use crate::connection::Connection;
+use crate::connection::{Connection, Incoming, Manners};
 use crate::directory::SharedDirectory;
+use crate::durability::Durability;
 use crate::ids::{ConnectionId, SessionId};
 use crate::input::WillRule;
 use crate::keep_alive::{KeepAlive, server_keep_alive};
 use crate::limits::Limits;
 use crate::memo::Memo;
 use crate::output::{CloseCause, Event, Output};
+use crate::session::{HeldWill, Session};
 use crate::store::{Change, Store, Ticket, Urgency};
 use crate::timers::Timer;
 use crate::topic_alias::{InboundAliases, OutboundAliases};
@@ -27,52 +29,64 @@ impl Broker {
         admission: Admission,
         context: &mut Context<'_, D, S>,
     ) {
-        let Admission { permit, mut connect, .. } = admission;
+        let Admission { permit, mut connect, limits } = admission;
         let client = Arc::clone(permit.client());
         if let Some(owner) = self.other_device(&client) {
             return refuse_identifier(id, &connect, &client, owner, context);
         }
+        let expiry = session_expiry(&connect, &limits);
+        if let Err(why) = self.check_room(&client, &connect, &limits, expiry, context.store) {
+            return refuse_for_quota(id, &connect, why, context);
+        }
         self.take_over(&client, context);
         self.end_what_is_not_resumed(&client, connect.clean_start, context);
-        let Some((session, session_present)) = self.resume_or_create(&client) else {
-            return refuse_for_quota(id, context);
-        };
-        let expiry = session_expiry(&connect, &self.limits);
-        let connack = connack(&connect, &self.limits, expiry, permit.is_assigned().then_some(&*client), session_present);
+        let (session, session_present) = self.resume_or_create(&client, &limits, expiry);
+        let connack = connack(&connect, &limits, expiry, permit.is_assigned().then_some(&*client), session_present);
         let keep_alive = connack.properties.server_keep_alive.unwrap_or(connect.keep_alive);
         let will = connect.will.take();
-        let mut connection = connection(id, session, &connect, &client, &self.limits);
+        let mut connection = connection(id, session, &connect, &client, &limits);
         connection.keep_alive = KeepAlive::new(keep_alive, context.now);
         if let Some(at) = connection.keep_alive.armed {
             self.timers.arm(at, Timer::KeepAlive(id));
         }
         self.connections.insert(id, connection);
         let Some(state) = self.sessions.get_mut(session) else { return };
-        state.client = Arc::clone(&client);
         state.connection = Some(id);
-        state.set_expiry(expiry);
-        state.will = will;
+        state.limits = limits;
         state.inflight.reconnect();
-        let mut after = Ticket::NONE;
-        if state.is_persistent {
-            after = context.store.append(&Change::SessionOpened { session, client: &client, expiry }, Urgency::Now);
-            if let Some(will) = &state.will {
-                after = after.max(context.store.append(&Change::WillSet { session, will, due: None }, Urgency::Now));
-            }
-        }
+        let after = state.opened(client, expiry, will, session_present, context.store);
+        let (client_identifier, principal) = (state.client.client_identifier().clone(), state.client.principal().clone());
         if session_present {
             self.note_connected(session, true, context);
         }
         if !self.welcome(id, connack, after, context) {
             return;
         }
-        context.output.push(Output::Event(Event::Connected {
-            connection: id,
-            client_identifier: client.client_identifier().clone(),
-            principal: client.principal().clone(),
-            session_present,
-        }));
+        context.output.push(Output::Event(Event::Connected { connection: id, client_identifier, principal, session_present }));
         self.pump(session, context);
+    }
+
+    /// Whether there is room for a session that is not there yet. One that is there is resumed in any case: only so can it empty its queue.
+    fn check_room<S: Store>(
+        &mut self,
+        client: &Client,
+        connect: &Connect,
+        limits: &Limits,
+        expiry: u32,
+        store: &S,
+    ) -> Result<(), &'static str> {
+        let known = self.sessions.find(client.client_identifier());
+        let is_resumed = !connect.clean_start && known.is_some_and(|session| session.client.principal() == client.principal());
+        if known.is_none() && self.totals.sessions() >= self.limits.total.sessions_maximum {
+            self.stats.refused.sessions_full += 1;
+            return Err("no room for another session");
+        }
+        let has_durable_will = connect.will.as_ref().is_some_and(|will| limits.durability.of(will.topic.as_str()) != Durability::Off);
+        if !is_resumed && (expiry > 0 || has_durable_will) && store.is_full() {
+            self.stats.refused.store_full += 1;
+            return Err("no room on the disk for another session");
+        }
+        Ok(())
     }
 
     /// Sends the CONNACK. If it is larger than the client takes the connection ends without a word: a DISCONNECT would come before any
@@ -131,19 +145,53 @@ impl Broker {
         }
     }
 
-    /// The session and whether it was there [MQTT-3.1.2-5], [MQTT-3.1.2-6]; nothing if there is no room for another.
-    fn resume_or_create(&mut self, client: &Arc<Client>) -> Option<(SessionId, bool)> {
-        if let Some(id) = self.sessions.find(client.client_identifier()).map(|session| session.id) {
-            let session = self.sessions.get_mut(id)?;
-            self.timers.disarm(session.ends_at.take(), Timer::SessionExpiry(id));
+    /// The session and whether it was there [MQTT-3.1.2-5], [MQTT-3.1.2-6].
+    fn resume_or_create(&mut self, client: &Arc<Client>, limits: &Arc<Limits>, expiry: u32) -> (SessionId, bool) {
+        let known = self.sessions.find(client.client_identifier()).map(|session| session.id);
+        if let Some(session) = known.and_then(|id| self.sessions.get_mut(id)) {
+            self.timers.disarm(session.ends_at.take(), Timer::SessionExpiry(session.id));
             // The client is back before its Will was due [MQTT-3.1.3-9].
-            self.timers.disarm(session.will_at.take(), Timer::WillDelay(id));
-            return Some((id, true));
+            self.timers.disarm(session.will_due(), Timer::WillDelay(session.id));
+            return (session.id, true);
         }
-        if self.sessions.len() >= self.limits.total.sessions_maximum {
-            return None;
+        let session = Session::new(self.ids.session(), Arc::clone(client), Arc::clone(limits), expiry);
+        let id = session.id;
+        self.sessions.insert(session);
+        self.totals.session_begins();
+        (id, false)
+    }
+}
+
+impl Session {
+    /// Takes what the CONNECT says and tells the store what it does not know. Returns what the CONNACK waits for: the promise to keep the
+    /// session, and to publish its Will.
+    fn opened<S: Store>(&mut self, client: Arc<Client>, expiry: u32, will: Option<Will>, is_resumed: bool, store: &mut S) -> Ticket {
+        let id = self.id;
+        let of_will = will.as_ref().map(|will| self.limits.durability.of(will.topic.as_str()));
+        let keeps_will = of_will.is_some_and(|durability| durability != Durability::Off);
+        let is_same = self.is_stored && self.expiry == expiry && self.client.is_same(&client);
+        if !is_same && (self.is_persistent || keeps_will || self.is_stored) {
+            store.append(&Change::SessionOpened { session: id, client: &client, expiry }, Urgency::Now);
+            self.is_stored = true;
         }
-        Some((self.sessions.create(self.ids.session(), client), false))
+        if self.is_stored && is_resumed {
+            store.append(&Change::SessionReturned { session: id }, Urgency::Now);
+        }
+        let had_will = self.will.take().is_some_and(|held| held.is_stored);
+        match &will {
+            Some(will) if keeps_will => {
+                store.append(&Change::WillSet { session: id, will, due: None }, Urgency::Now);
+            }
+            _ if had_will => {
+                store.append(&Change::WillCleared { session: id }, Urgency::Now);
+            }
+            _ => {}
+        }
+        self.will = will.map(|will| Box::new(HeldWill { will, due: None, is_stored: keeps_will }));
+        self.client = client;
+        self.expiry = expiry;
+        let is_promised = self.is_persistent || of_will == Some(Durability::Always);
+        if is_promised { store.latest() } else { Ticket::NONE }
     }
 }
 
@@ -167,10 +215,12 @@ fn refuse_identifier<D: SharedDirectory, S: Store>(
     context.output.push(Output::Close { connection: id, cause: CloseCause::IdentifierInUse });
 }
 
-fn refuse_for_quota<D: SharedDirectory, S: Store>(id: ConnectionId, context: &mut Context<'_, D, S>) {
-    let connack = Connack { reason_code: ReasonCode::QuotaExceeded, ..Connack::default() };
-    context.output.push(Output::Send { connection: id, packet: Packet::Connack(Box::new(connack)), after: Ticket::NONE });
-    context.output.push(Output::Close { connection: id, cause: CloseCause::QuotaExceeded("no room for another session") });
+fn refuse_for_quota<D: SharedDirectory, S: Store>(id: ConnectionId, connect: &Connect, why: &'static str, context: &mut Context<'_, D, S>) {
+    // Before MQTT 5.0 there is no quota, only a Server that is not available.
+    let reason_code = if connect.version.has_properties() { ReasonCode::QuotaExceeded } else { ReasonCode::ServerUnavailable };
+    let packet = Packet::Connack(refusing(connect, reason_code, why));
+    context.output.push(Output::Send { connection: id, packet, after: Ticket::NONE });
+    context.output.push(Output::Close { connection: id, cause: CloseCause::QuotaExceeded(why) });
 }
 
 /// The Session Expiry Interval in force. What MQTT 3.1.1 calls a clean session ends with its connection, any other is kept as long as allowed.
@@ -206,7 +256,7 @@ fn connack(connect: &Connect, limits: &Limits, expiry: u32, assigned: Option<&Cl
     Connack { session_present, reason_code: ReasonCode::Success, properties }
 }
 
-fn connection(id: ConnectionId, session: SessionId, connect: &Connect, client: &Arc<Client>, limits: &Limits) -> Connection {
+fn connection(id: ConnectionId, session: SessionId, connect: &Connect, client: &Arc<Client>, limits: &Arc<Limits>) -> Connection {
     let asked = &connect.properties;
     let has_properties = connect.version.has_properties();
     let window = asked.receive_maximum.map_or(u16::MAX, NonZeroU16::get);
@@ -214,6 +264,7 @@ fn connection(id: ConnectionId, session: SessionId, connect: &Connect, client: &
         id,
         session,
         client: Arc::clone(client),
+        limits: Arc::clone(limits),
         manners: Manners {
             version: connect.version,
             // A Server sends no DISCONNECT before MQTT 5.0.
@@ -225,9 +276,12 @@ fn connection(id: ConnectionId, session: SessionId, connect: &Connect, client: &
             is_bridge: connect.is_bridge,
         },
         window: window.min(limits.maximum_inflight).max(1),
-        // MQTT 3.1.1 has no Receive Maximum: its clients cannot know a bound below the number of Packet Identifiers.
-        receive_maximum: if has_properties { limits.receive_maximum.max(1) } else { u16::MAX },
-        receiving: 0,
+        incoming: Incoming {
+            // Before MQTT 5.0 there is no Receive Maximum: clients cannot know a bound below the number of Packet Identifiers.
+            maximum: if has_properties { limits.receive_maximum.max(1) } else { u16::MAX },
+            open: 0,
+            owes: false,
+        },
         maximum_packet_size: asked.maximum_packet_size.map_or(usize::MAX, |size| usize::try_from(size.get()).unwrap_or(usize::MAX)),
         keep_alive: KeepAlive::new(0, crate::Moment::ZERO),
         inbound: InboundAliases::new(limits.topic_alias_maximum),

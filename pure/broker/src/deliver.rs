@@ -2,21 +2,21 @@
 
 use std::sync::Arc;
 
-use signet_mqtt::{Ack, Message, Packet, QoS};
+use signet_mqtt::{Ack, Message, Packet, PacketId, QoS};
 
 use crate::broker::{Broker, Context};
 use crate::connection::Connection;
 use crate::directory::SharedDirectory;
-use crate::ids::{ConnectionId, MessageId, SessionId};
+use crate::durability::Durability;
+use crate::ids::{ConnectionId, Ids, MessageId, SessionId, ShardId};
 use crate::inflight::Stage;
 use crate::input::{Recipient, WillRule};
 use crate::moment::Moment;
 use crate::output::{CloseCause, Output};
-use crate::queue::Pending;
-use crate::retained::RetainedMessage;
+use crate::queue::{Pending, Start};
 use crate::session::Session;
 use crate::stats::Stats;
-use crate::store::{Change, Store, Ticket, Urgency};
+use crate::store::{Change, Starting, Store, Ticket, Urgency};
 use crate::timers::Timer;
 
 /// What [`Broker::pump`] sends to one client before others have their turn.
@@ -25,8 +25,19 @@ const PUMP_BYTES: usize = 64 * 1024;
 /// What a packet counts for besides its message, so that many small ones count too.
 const PUMP_ENTRY: usize = 64;
 
+/// What sending needs of the shard besides the session and its connection.
+struct Desk<'a, S: Store> {
+    shard: ShardId,
+    ids: &'a mut Ids,
+    stats: &'a mut Stats,
+    now: Moment,
+    store: &'a mut S,
+    output: &'a mut Vec<Output>,
+}
+
 impl Broker {
-    /// Gives a message to one session of this shard. If it ended in the meantime only a Shared Subscription has somebody else.
+    /// Gives a message to one session of this shard. If it ended in the meantime only a Shared Subscription has somebody else. With an `id` the
+    /// store keeps the message for this session.
     pub(crate) fn deliver<D: SharedDirectory, S: Store>(
         &mut self,
         id: Option<MessageId>,
@@ -37,58 +48,62 @@ impl Broker {
     ) {
         let Some(session) = self.sessions.get_mut(recipient.session) else {
             if let Some(filter) = &recipient.shared {
-                self.pass_on(message, received_at, filter, context);
+                self.pass_on(message, received_at, filter, id.is_some(), context);
             }
-            return;
+            return done(recipient.session, id, context.store);
         };
-        let connection = session.connection.and_then(|id| self.connections.get_mut(&id));
+        let before = session.load();
+        let connection = session.connection.and_then(|id| self.connections.get_mut(&id)).filter(|connection| connection.is_writable);
         let pending = Pending::new(id, message, received_at, recipient);
         if pending.qos == QoS::AtMostOnce {
             // QoS 0 is for those who are there: it is neither kept for the absent nor queued for the slow.
-            let Some(connection) = connection else { return };
+            if session.connection.is_none() {
+                return;
+            }
             if session.queue.holds_qos0() {
                 // Behind what is older, above all behind the retained messages of a subscription that is just starting.
-                if !session.queue.push(pending, &self.limits) {
+                if session.queue.push(pending, &session.limits).is_err() {
                     self.stats.dropped_slow += 1;
                 }
-            } else if connection.is_writable {
-                connection.transmit(&pending, None, false, context.now, Ticket::NONE, (context.output, &mut self.stats));
+            } else if let Some(connection) = connection {
+                connection.transmit(&pending, context.now, (context.output, &mut self.stats));
             } else {
                 self.stats.dropped_slow += 1;
             }
-            return;
-        }
-        if let Some(connection) = connection
-            && connection.is_writable
-            && session.queue.is_empty()
-            && session.inflight.has_room(connection.window)
+        } else if let Some(connection) =
+            connection.filter(|connection| session.queue.is_empty() && session.inflight.has_room(connection.window))
         {
-            start(session, connection, pending, &mut self.stats, context);
-            return;
+            let Context { now, store, output, .. } = context;
+            let mut desk = Desk { shard: self.shard, ids: &mut self.ids, stats: &mut self.stats, now: *now, store: *store, output };
+            desk.start(session, connection, pending, None);
+        } else if let Err(pending) = session.queue.push(pending, &session.limits) {
+            for expired in session.queue.take_expired(context.now) {
+                self.stats.dropped_expired += 1;
+                done(session.id, expired.id, context.store);
+            }
+            if let Err(pending) = session.queue.push(pending, &session.limits) {
+                self.stats.dropped_queue_full += 1;
+                done(session.id, pending.id, context.store);
+            }
         }
-        if session.queue.push(pending.clone(), &self.limits) {
-            return;
-        }
-        self.stats.dropped_expired += u64::try_from(session.queue.drop_expired(context.now)).unwrap_or(0);
-        if !session.queue.push(pending, &self.limits) {
-            self.stats.dropped_queue_full += 1;
-        }
+        let after = session.load();
+        self.held = self.held.minus(before).plus(after);
     }
 
     /// Gives a new subscription the retained messages it starts with, all of them, behind what the session already waits for.
     pub(crate) fn start_with<D: SharedDirectory, S: Store>(
         &mut self,
         id: SessionId,
-        retained: Vec<(RetainedMessage, Recipient)>,
+        starts: Vec<(Pending, Start)>,
         context: &mut Context<'_, D, S>,
     ) {
         let Some(session) = self.sessions.get_mut(id) else { return };
-        for (retained, recipient) in retained {
-            let pending = Pending::new(None, &retained.message, retained.received_at, recipient);
-            if !session.queue.push_start(pending, &self.limits) {
+        for (pending, start) in starts {
+            if !session.queue.push_start(pending, start, self.limits.total.retained_messages_maximum) {
                 self.stats.dropped_queue_full += 1;
             }
         }
+        session.note_started(context.store);
         self.pump(id, context);
     }
 
@@ -97,13 +112,17 @@ impl Broker {
     pub(crate) fn pump<D: SharedDirectory, S: Store>(&mut self, id: SessionId, context: &mut Context<'_, D, S>) {
         let Some(session) = self.sessions.get_mut(id) else { return };
         let Some(connection) = session.connection.and_then(|id| self.connections.get_mut(&id)) else { return };
+        let before = session.load();
+        let was_starting = session.queue.is_starting();
+        let Context { now, store, output, .. } = context;
+        let mut desk = Desk { shard: self.shard, ids: &mut self.ids, stats: &mut self.stats, now: *now, store: *store, output };
         let mut pumped = 0;
         while connection.is_writable {
             if pumped >= PUMP_BYTES {
-                self.timers.arm(context.now.plus_millis(1), Timer::Pump(id));
+                self.timers.arm(desk.now.plus_millis(1), Timer::Pump(id));
                 break;
             }
-            if resend_next(session, connection, &mut self.stats, context) {
+            if desk.resend_next(session, connection) {
                 pumped += PUMP_ENTRY;
                 continue;
             }
@@ -111,14 +130,19 @@ impl Broker {
             if qos > QoS::AtMostOnce && !session.inflight.has_room(connection.window) {
                 break;
             }
-            let Some(pending) = session.queue.pop() else { break };
+            let Some((pending, start)) = session.queue.pop() else { break };
             pumped += PUMP_ENTRY + pending.message.size();
             if qos == QoS::AtMostOnce {
-                connection.transmit(&pending, None, false, context.now, Ticket::NONE, (context.output, &mut self.stats));
+                connection.transmit(&pending, desk.now, (desk.output, desk.stats));
             } else {
-                start(session, connection, pending, &mut self.stats, context);
+                desk.start(session, connection, pending, start.as_deref());
             }
         }
+        if was_starting {
+            session.note_started(desk.store);
+        }
+        let after = session.load();
+        self.held = self.held.minus(before).plus(after);
     }
 
     /// The connection's buffer crossed a water mark.
@@ -151,53 +175,80 @@ impl Broker {
     }
 }
 
-/// Sends a message with QoS 1 or 2 for the first time.
-fn start<D: SharedDirectory, S: Store>(
-    session: &mut Session,
-    connection: &mut Connection,
-    pending: Pending,
-    stats: &mut Stats,
-    context: &mut Context<'_, D, S>,
-) {
-    let Some(packet_id) = session.inflight.allocate() else { return };
-    if !connection.transmit(&pending, Some(packet_id), false, context.now, Ticket::NONE, (context.output, stats)) {
-        return;
+impl<S: Store> Desk<'_, S> {
+    /// Sends a message with QoS 1 or 2 for the first time, perhaps as the start of a subscription.
+    fn start(&mut self, session: &mut Session, connection: &mut Connection, mut pending: Pending, start: Option<&Start>) {
+        let packet_id = session.inflight.allocate();
+        let header = packet_id.and_then(|_| connection.prepare(&pending, packet_id, false, self.now, self.stats));
+        let (Some(packet_id), Some(header)) = (packet_id, header) else { return done(session.id, pending.id, self.store) };
+        if let Some(start) = start.filter(|start| start.is_stored && session.is_persistent) {
+            pending.id = Some(self.store_start(session, &pending, start));
+        }
+        let (id, message) = (pending.id, Arc::clone(&pending.message));
+        let is_exact = pending.qos == QoS::ExactlyOnce;
+        let order = session.inflight.begin(packet_id, id, if is_exact { Stage::Pubrec(pending) } else { Stage::Puback(pending) });
+        let mut after = Ticket::NONE;
+        if let Some(id) = id {
+            let change = Change::MessageSent { session: session.id, id, packet_id, order };
+            // A crash must not make it go out a second time under another Packet Identifier: with QoS 2 that would be another message.
+            let is_awaited = is_exact && session.limits.durability.of(message.topic.as_str()) == Durability::Always;
+            let ticket = self.store.append(&change, if is_awaited { Urgency::Now } else { Urgency::Later });
+            after = if is_awaited { ticket } else { Ticket::NONE };
+        }
+        connection.emit(&message, header, after, (self.output, self.stats));
     }
-    let id = pending.id;
-    let stage = if pending.qos == QoS::ExactlyOnce { Stage::Pubrec(pending) } else { Stage::Puback(pending) };
-    session.inflight.begin(packet_id, id, stage);
-    if let Some(id) = id {
-        context.store.append(&Change::MessageSent { session: session.id, id, packet_id, order: 0 }, Urgency::Now);
+
+    /// A retained message goes out to a session that outlives the process: from here on it is stored like any other message, and with QoS 2 the
+    /// store learns that the subscription has started so far.
+    fn store_start(&mut self, session: &mut Session, pending: &Pending, start: &Start) -> MessageId {
+        let id = self.ids.message();
+        let recipients = [pending.recipient(session.id, self.shard)];
+        let change = Change::MessageQueued { id, message: &pending.message, recipients: &recipients, received_at: pending.received_at };
+        self.store.append(&change, Urgency::Later);
+        let subscription = session.subscriptions.get_mut(&start.filter).filter(|subscription| subscription.key == start.key);
+        if let Some(subscription) = subscription
+            && let Some(starting) = &mut subscription.starting
+            && pending.qos == QoS::ExactlyOnce
+        {
+            *starting = Starting { after: start.retained, ..*starting };
+            self.store.append(&subscription.added(session.id, &start.filter), Urgency::Later);
+        }
+        id
+    }
+
+    /// Sends one exchange of an earlier connection again [MQTT-4.4.0-1]. Returns false if there is none, or no room for it yet.
+    fn resend_next(&mut self, session: &mut Session, connection: &mut Connection) -> bool {
+        let Some(exchange) = session.inflight.next_unsent(connection.window) else { return false };
+        let packet_id = exchange.packet_id;
+        // What the earlier connection waited for need not be durable yet.
+        let after = match exchange.stage {
+            Stage::Puback(_) => Ticket::NONE,
+            Stage::Pubrec(_) | Stage::Pubcomp => exchange.id.map_or(Ticket::NONE, |_| self.store.latest()),
+        };
+        let Some(pending) = exchange.stage.pending() else {
+            self.output.push(Output::Send { connection: connection.id, packet: Packet::Pubrel(Ack::success(packet_id)), after });
+            session.inflight.mark_sent();
+            return true;
+        };
+        // [MQTT-3.3.1-1]
+        if let Some(header) = connection.prepare(pending, Some(packet_id), true, self.now, self.stats) {
+            connection.emit(&pending.message, header, after, (self.output, self.stats));
+            session.inflight.mark_sent();
+        } else {
+            self.drop_exchange(session, packet_id);
+        }
+        true
+    }
+
+    fn drop_exchange(&mut self, session: &mut Session, packet_id: PacketId) {
+        let id = session.inflight.end(packet_id).and_then(|exchange| exchange.id);
+        done(session.id, id, self.store);
     }
 }
 
-/// Sends one exchange of an earlier connection again [MQTT-4.4.0-1]. Returns false if there is none, or no room for it yet.
-fn resend_next<D: SharedDirectory, S: Store>(
-    session: &mut Session,
-    connection: &mut Connection,
-    stats: &mut Stats,
-    context: &mut Context<'_, D, S>,
-) -> bool {
-    let Some(exchange) = session.inflight.next_unsent(connection.window) else { return false };
-    let packet_id = exchange.packet_id;
-    let was_sent = match &exchange.stage {
-        // [MQTT-3.3.1-1]
-        Stage::Puback(pending) | Stage::Pubrec(pending) => {
-            connection.transmit(pending, Some(packet_id), true, context.now, Ticket::NONE, (context.output, stats))
-        }
-        Stage::Pubcomp => {
-            context.output.push(Output::Send {
-                connection: connection.id,
-                packet: Packet::Pubrel(Ack::success(packet_id)),
-                after: Ticket::NONE,
-            });
-            true
-        }
-    };
-    if was_sent {
-        session.inflight.mark_sent();
-    } else {
-        session.inflight.end(packet_id);
+/// The store need not keep a message for a session any more, if it did.
+pub(crate) fn done<S: Store>(session: SessionId, id: Option<MessageId>, store: &mut S) {
+    if let Some(id) = id {
+        store.append(&Change::MessageDone { session, id }, Urgency::Later);
     }
-    true
 }

@@ -3,10 +3,14 @@
 use signet_mqtt::{Disconnect, Packet, ReasonCode};
 
 use crate::broker::{Broker, Context};
+use crate::deliver::done;
 use crate::directory::SharedDirectory;
+use crate::durability::Durability;
 use crate::ids::{ConnectionId, SessionId};
+use crate::inflight::Stage;
 use crate::input::WillRule;
 use crate::output::{CloseCause, Event, Output};
+use crate::queue::Pending;
 use crate::session::NEVER;
 use crate::store::{Change, Store, Ticket, Urgency};
 use crate::timers::Timer;
@@ -19,14 +23,18 @@ impl Broker {
         disconnect: &Disconnect,
         context: &mut Context<'_, D, S>,
     ) {
-        let expiry_maximum = self.limits.session_expiry_maximum;
         let Some(session) = self.session_of(id) else { return };
         if let Some(expiry) = disconnect.session_expiry_interval {
+            let expiry_maximum = session.limits.session_expiry_maximum;
             // A session that was to end with the connection cannot be kept after all (§3.14.2.2.2). Where none is kept, the zero is ours.
             if session.expiry == 0 && expiry > 0 && expiry_maximum > 0 {
                 return self.violated(id, "DISCONNECT sets a Session Expiry Interval that was zero in CONNECT", context);
             }
-            session.set_expiry(expiry.min(expiry_maximum));
+            let expiry = expiry.min(expiry_maximum);
+            if session.is_stored && expiry > 0 && expiry != session.expiry {
+                context.store.append(&Change::SessionOpened { session: session.id, client: &session.client, expiry }, Urgency::Later);
+            }
+            session.expiry = expiry;
         }
         // [MQTT-3.14.4-3]: only a normal disconnection discards the Will.
         let will = if disconnect.reason_code == ReasonCode::Success { WillRule::Drop } else { WillRule::Publish };
@@ -67,28 +75,39 @@ impl Broker {
     /// The session has no connection any more: its Will and its end are settled.
     fn leave_session<D: SharedDirectory, S: Store>(&mut self, id: SessionId, will: WillRule, context: &mut Context<'_, D, S>) {
         let Some(session) = self.sessions.get_mut(id) else { return };
+        let before = session.load();
         session.connection = None;
+        let was_starting = session.queue.is_starting();
         session.queue.drop_qos0();
+        if was_starting {
+            session.note_started(context.store);
+        }
+        let after = session.load();
         let expiry = session.expiry;
         if expiry > 0 {
-            let at = (expiry != NEVER).then(|| context.now.plus_seconds(expiry));
-            session.ends_at = at;
-            context.store.append(&Change::SessionLeft { session: id, ends_at: at }, Urgency::Later);
-            if let Some(at) = at {
+            let ends_at = (expiry != NEVER).then(|| context.now.plus_seconds(expiry));
+            session.ends_at = ends_at;
+            if session.is_stored {
+                context.store.append(&Change::SessionLeft { session: id, ends_at }, Urgency::Later);
+            }
+            if let Some(at) = ends_at {
                 self.timers.arm(at, Timer::SessionExpiry(id));
             }
             self.note_connected(id, false, context);
         }
+        self.held = self.held.minus(before).plus(after);
         self.release_will(id, will, context);
         if expiry == 0 {
             self.end_session(id, context);
         }
     }
 
-    /// Ends a session: what waits of its Will is published, everything else is forgotten.
+    /// Ends a session: what waits of its Will is published, what a Shared Subscription chose it for goes to others, everything else is forgotten.
     pub(crate) fn end_session<D: SharedDirectory, S: Store>(&mut self, id: SessionId, context: &mut Context<'_, D, S>) {
         self.publish_will(id, context);
         let Some(session) = self.sessions.remove(id) else { return };
+        self.held = self.held.minus(session.load());
+        self.totals.session_ends();
         self.timers.disarm(session.ends_at, Timer::SessionExpiry(id));
         if !session.subscriptions.is_empty() {
             context.directory.write(|directory| {
@@ -97,14 +116,34 @@ impl Broker {
                 }
             });
         }
-        if session.is_persistent {
+        context.output.push(Output::Event(Event::SessionEnded { client_identifier: session.client.client_identifier().clone() }));
+        for exchange in session.inflight.into_exchanges() {
+            // The QoS 1 messages that nobody acknowledged. QoS 2 messages under way must not be given to anybody else [MQTT-4.8.2-5].
+            if let Stage::Puback(pending) = exchange.stage {
+                self.give_away(&pending, context);
+            }
+            done(id, exchange.id, context.store);
+        }
+        for pending in session.queue.into_messages() {
+            self.give_away(&pending, context);
+            done(id, pending.id, context.store);
+        }
+        if session.is_stored {
+            let received = session.received.iter().filter(|(_, received)| session.is_persistent && received.durability != Durability::Off);
+            for (packet_id, _) in received {
+                context.store.append(&Change::ReleasedQos2 { session: id, packet_id: *packet_id }, Urgency::Later);
+            }
+            for subscription in session.subscriptions.values().filter(|_| session.is_persistent) {
+                context.store.append(&Change::SubscriptionRemoved { session: id, key: subscription.key }, Urgency::Later);
+            }
             context.store.append(&Change::SessionRemoved { session: id }, Urgency::Later);
         }
-        context.output.push(Output::Event(Event::SessionEnded { client_identifier: session.client.client_identifier().clone() }));
-        for pending in session.inflight.into_unacknowledged().chain(session.queue.into_messages()) {
-            if let Some(filter) = &pending.shared {
-                self.pass_on(&pending.message, pending.received_at, filter, context);
-            }
+    }
+
+    /// A message of a Shared Subscription goes to another member than the session it was for.
+    pub(crate) fn give_away<D: SharedDirectory, S: Store>(&mut self, pending: &Pending, context: &mut Context<'_, D, S>) {
+        if let Some(filter) = &pending.shared {
+            self.pass_on(&pending.message, pending.received_at, filter, pending.id.is_some(), context);
         }
     }
 

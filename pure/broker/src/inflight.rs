@@ -7,6 +7,7 @@ use signet_mqtt::PacketId;
 use crate::ids::MessageId;
 use crate::packet_ids::PacketIds;
 use crate::queue::Pending;
+use crate::totals::Load;
 
 /// What an exchange waits for.
 #[derive(Debug, Clone)]
@@ -17,6 +18,16 @@ pub(crate) enum Stage {
     Pubrec(Pending),
     /// QoS 2: PUBCOMP. The message itself is no longer needed.
     Pubcomp,
+}
+
+impl Stage {
+    /// The message, as long as it may have to be sent again.
+    pub(crate) fn pending(&self) -> Option<&Pending> {
+        match self {
+            Self::Puback(pending) | Self::Pubrec(pending) => Some(pending),
+            Self::Pubcomp => None,
+        }
+    }
 }
 
 /// One message on its way.
@@ -35,9 +46,20 @@ pub(crate) struct InFlight {
     /// How many of them, from the front, were sent on the present connection.
     sent: usize,
     packet_ids: PacketIds,
+    /// Bytes of the messages that may have to be sent again.
+    bytes: usize,
+    /// Counts every PUBLISH that was sent for the first time, so that a restarted broker knows their order.
+    order: u64,
 }
 
 impl InFlight {
+    /// What a restarted broker finds under way, in the order of first sending. `order` is that of the last one.
+    pub(crate) fn restored(exchanges: VecDeque<Exchange>, order: u64) -> Self {
+        let bytes = exchanges.iter().filter_map(|exchange| exchange.stage.pending()).map(|pending| pending.message.size()).sum();
+        let packet_ids = PacketIds::after(exchanges.back().map(|exchange| exchange.packet_id));
+        Self { exchanges, sent: 0, packet_ids, bytes, order }
+    }
+
     /// Whether a new exchange may begin: it fits into the window [MQTT-3.3.4-9], where each holds its place until PUBACK or PUBCOMP, and
     /// everything older was sent on this connection [MQTT-4.6.0-1].
     pub(crate) fn has_room(&self, window: u16) -> bool {
@@ -50,10 +72,13 @@ impl InFlight {
         self.packet_ids.allocate(|packet_id| exchanges.iter().any(|exchange| exchange.packet_id == packet_id))
     }
 
-    /// The PUBLISH went out.
-    pub(crate) fn begin(&mut self, packet_id: PacketId, id: Option<MessageId>, stage: Stage) {
+    /// The PUBLISH goes out. Returns its place in the order of first sending.
+    pub(crate) fn begin(&mut self, packet_id: PacketId, id: Option<MessageId>, stage: Stage) -> u64 {
+        self.bytes += stage.pending().map_or(0, |pending| pending.message.size());
         self.exchanges.push_back(Exchange { packet_id, id, stage });
         self.sent += 1;
+        self.order += 1;
+        self.order
     }
 
     /// A new connection: everything has to be sent again [MQTT-4.4.0-1].
@@ -71,23 +96,26 @@ impl InFlight {
         self.sent += 1;
     }
 
-    /// The QoS 1 messages that nobody acknowledged when the session ends. QoS 2 messages under way are not among them: they must not be given
-    /// to anybody else [MQTT-4.8.2-5].
-    pub(crate) fn into_unacknowledged(self) -> impl Iterator<Item = Pending> {
-        self.exchanges.into_iter().filter_map(|exchange| match exchange.stage {
-            Stage::Puback(pending) => Some(pending),
-            Stage::Pubrec(_) | Stage::Pubcomp => None,
-        })
+    /// What is under way when the session ends.
+    pub(crate) fn into_exchanges(self) -> impl Iterator<Item = Exchange> {
+        self.exchanges.into_iter()
     }
 
     /// An exchange under way.
-    pub(crate) fn find(&mut self, packet_id: PacketId) -> Option<&mut Exchange> {
-        self.exchanges.iter_mut().find(|exchange| exchange.packet_id == packet_id)
+    pub(crate) fn find(&self, packet_id: PacketId) -> Option<&Exchange> {
+        self.exchanges.iter().find(|exchange| exchange.packet_id == packet_id)
     }
 
-    /// What it waits for.
-    pub(crate) fn stage(&self, packet_id: PacketId) -> Option<&Stage> {
-        self.exchanges.iter().find(|exchange| exchange.packet_id == packet_id).map(|exchange| &exchange.stage)
+    /// PUBREC came: gives the message of a QoS 2 exchange out, which is no longer needed.
+    pub(crate) fn release(&mut self, packet_id: PacketId) -> Option<Pending> {
+        let exchange = self.exchanges.iter_mut().find(|exchange| exchange.packet_id == packet_id)?;
+        match std::mem::replace(&mut exchange.stage, Stage::Pubcomp) {
+            Stage::Puback(pending) | Stage::Pubrec(pending) => {
+                self.bytes -= pending.message.size();
+                Some(pending)
+            }
+            Stage::Pubcomp => None,
+        }
     }
 
     /// The exchange is over.
@@ -96,6 +124,13 @@ impl InFlight {
         if at < self.sent {
             self.sent -= 1;
         }
-        self.exchanges.remove(at)
+        let exchange = self.exchanges.remove(at)?;
+        self.bytes -= exchange.stage.pending().map_or(0, |pending| pending.message.size());
+        Some(exchange)
+    }
+
+    /// What is under way.
+    pub(crate) fn load(&self) -> Load {
+        Load { messages: self.exchanges.len(), bytes: self.bytes }
     }
 }

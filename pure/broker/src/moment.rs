@@ -1,20 +1,21 @@
 //! Time as the caller gives it; the core never reads a clock.
 
-/// A point in time: milliseconds since the process started. All shards of a process count from the same start.
+/// A point in time: milliseconds since 1970, as the server's clock counts them. It never goes back within a process, all shards of a process
+/// read the same, and what one process stored the next one can compare with its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Moment(u64);
 
 impl Moment {
-    /// The start of the process.
+    /// 1970.
     pub const ZERO: Self = Self(0);
 
-    /// The moment so many milliseconds after the start.
+    /// The moment so many milliseconds after 1970.
     #[must_use]
     pub const fn from_millis(milliseconds: u64) -> Self {
         Self(milliseconds)
     }
 
-    /// Milliseconds since the start.
+    /// Milliseconds since 1970.
     #[must_use]
     pub const fn as_millis(self) -> u64 {
         self.0

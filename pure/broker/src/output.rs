@@ -127,9 +127,13 @@ pub enum CloseCause {
     /// The Client Identifier belongs to the session of another device.
     #[error("the client identifier belongs to the session of another device")]
     IdentifierInUse,
-    /// The CONNECT was admitted but the shard had no room for its session.
+    /// There was no room for the session of an admitted CONNECT; or there is room again for a message that was not acknowledged, and the client
+    /// is to send it again.
     #[error("quota exceeded: {0}")]
     QuotaExceeded(&'static str),
+    /// A subscription was refused to a client of MQTT 3.1, whose SUBACK cannot say so.
+    #[error("a subscription was refused, which MQTT 3.1 has no answer for")]
+    SubscriptionRefused,
     /// An answer that must be sent is larger than the client's Maximum Packet Size.
     #[error("the answer is larger than the client's maximum packet size")]
     PacketTooLarge,
@@ -154,6 +158,7 @@ impl CloseCause {
             Self::IdentifierInUse => Some(ReasonCode::ClientIdentifierNotValid),
             Self::QosNotSupported => Some(ReasonCode::QosNotSupported),
             Self::QuotaExceeded(_) => Some(ReasonCode::QuotaExceeded),
+            Self::SubscriptionRefused => Some(ReasonCode::ImplementationSpecificError),
             Self::PacketTooLarge => Some(ReasonCode::PacketTooLarge),
             Self::Kicked(cause) => Some(cause.reason_code()),
         }

@@ -9,6 +9,11 @@ pub(crate) struct PacketIds {
 }
 
 impl PacketIds {
+    /// Goes on after this one.
+    pub(crate) fn after(last: Option<PacketId>) -> Self {
+        Self { last: last.map_or(0, PacketId::get) }
+    }
+
     /// The next identifier that is not in use [MQTT-2.2.1-3]. Nothing if all 65,535 are, which a Receive Maximum of at most that rules out.
     pub(crate) fn allocate(&mut self, is_used: impl Fn(PacketId) -> bool) -> Option<PacketId> {
         for _ in 0..=u16::MAX {

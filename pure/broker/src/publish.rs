@@ -1,17 +1,19 @@
 //! Inbound PUBLISH: alias → limits → duplicate → authorize → route → acknowledge (§3.3).
 
 use signet_mqtt::{Ack, Message, Packet, PacketId, Publish, QoS, ReasonCode, TopicName};
-use signet_policy::{Denied, authorize_publish};
+use signet_policy::{Denied, authorize_publish, authorize_server_publish};
 
 use crate::broker::{Broker, Context};
 use crate::directory::SharedDirectory;
+use crate::durability::Durability;
 use crate::ids::{ConnectionId, SessionId};
 use crate::input::WillRule;
 use crate::limits::Limits;
 use crate::memo::Validity;
 use crate::output::{CloseCause, Event, Output};
-use crate::route::Origin;
-use crate::store::{Change, Store, Ticket, Urgency};
+use crate::route::{NoRoom, Origin, append_as};
+use crate::session::Received;
+use crate::store::{Change, Store, Ticket};
 use crate::topic_alias::AliasError;
 
 /// What the client is told about its message.
@@ -19,13 +21,31 @@ struct Verdict {
     reason_code: ReasonCode,
     reason_string: Option<String>,
     ticket: Ticket,
+    durability: Durability,
+    /// Whether it went nowhere for want of room, and may find some when it is sent again.
+    is_worth_another_try: bool,
+}
+
+impl Verdict {
+    fn refused(reason_code: ReasonCode, reason_string: Option<String>) -> Self {
+        Self { reason_code, reason_string, ticket: Ticket::NONE, durability: Durability::Off, is_worth_another_try: false }
+    }
+
+    fn no_room(why: NoRoom) -> Self {
+        let words = match why {
+            NoRoom::Retained => "there is no room for another retained message",
+            NoRoom::Queues => "there is no room in the queues",
+            NoRoom::Store => "there is no room on the disk",
+        };
+        Self { is_worth_another_try: true, ..Self::refused(ReasonCode::QuotaExceeded, Some(words.to_owned())) }
+    }
 }
 
 /// What a PUBLISH with QoS 2 is to its session.
 enum Arrival {
     New,
     /// It was taken before and not released yet.
-    Again,
+    Again(Durability),
     /// More than Receive Maximum allows [MQTT-3.3.4-7].
     OneTooMany,
 }
@@ -40,7 +60,7 @@ impl Broker {
         let Some(connection) = self.connections.get_mut(&id) else { return };
         let resolved = connection.inbound.resolve(publish.topic.take(), publish.properties.topic_alias);
         let session = connection.session;
-        let topic = match check(resolved, &publish, &self.limits) {
+        let topic = match check(resolved, &publish, &connection.limits) {
             Ok(topic) => topic,
             Err(cause) => return self.disconnect(id, cause, WillRule::Publish, context),
         };
@@ -48,31 +68,50 @@ impl Broker {
         if let Some(packet_id) = packet_id.filter(|_| qos == QoS::ExactlyOnce) {
             match self.arrival(id, packet_id) {
                 Arrival::New => {}
-                // [MQTT-4.3.3-10]: the message was taken before; only the answer is repeated.
-                Arrival::Again => return self.answer(id, Packet::Pubrec(Ack::success(packet_id)), Ticket::NONE, context),
+                Arrival::Again(durability) => {
+                    // [MQTT-4.3.3-10]: the message was taken before; only the answer is repeated, and it promises the same.
+                    let after = if durability == Durability::Always { context.store.latest() } else { Ticket::NONE };
+                    return self.answer(id, Packet::Pubrec(Ack::success(packet_id)), after, context);
+                }
                 Arrival::OneTooMany => return self.disconnect(id, CloseCause::ReceiveMaximumExceeded, WillRule::Publish, context),
             }
+        }
+        if packet_id.is_some() && self.connections.get(&id).is_some_and(|connection| connection.incoming.owes) {
+            return;
         }
         let verdict = self.accept(id, session, topic, publish, context);
         let Some(packet_id) = packet_id else { return };
         self.acknowledge(id, session, (qos, packet_id), verdict, context);
     }
 
+    /// The Server says something itself, under `$SYS/`.
+    pub(crate) fn publish_own<D: SharedDirectory, S: Store>(&mut self, message: Message, context: &mut Context<'_, D, S>) {
+        let origin = Origin { publisher: None, known: None, durability: Durability::Off, is_refusable: false };
+        match authorize_server_publish(&message.topic) {
+            // What cannot be refused finds room.
+            Ok(permit) => drop(self.route(permit, message, origin, context)),
+            Err(_) => self.stats.refused.publish_denied += 1,
+        }
+    }
+
     /// What a PUBLISH with QoS 2 is to the session, and whether Receive Maximum has a place for it. Places belong to the connection, Packet
     /// Identifiers to the session: one that is sent again on a new connection takes a place there too (§4.9).
     fn arrival(&mut self, id: ConnectionId, packet_id: PacketId) -> Arrival {
         let Some(connection) = self.connections.get_mut(&id) else { return Arrival::OneTooMany };
-        let known = self.sessions.get_mut(connection.session).and_then(|session| session.received.get_mut(&packet_id));
-        if known.as_deref() == Some(&id) {
-            return Arrival::Again;
+        let session = self.sessions.get_mut(connection.session);
+        let is_persistent = session.as_ref().is_some_and(|session| session.is_persistent);
+        let known = session.and_then(|session| session.received.get_mut(&packet_id));
+        let again = |known: &Received| Arrival::Again(if is_persistent { known.durability } else { Durability::Off });
+        if let Some(known) = known.as_deref().filter(|known| known.connection == Some(id)) {
+            return again(known);
         }
-        if connection.receiving >= connection.receive_maximum {
+        if connection.incoming.open >= connection.incoming.maximum {
             return Arrival::OneTooMany;
         }
         let Some(known) = known else { return Arrival::New };
-        *known = id;
-        connection.receiving += 1;
-        Arrival::Again
+        known.connection = Some(id);
+        connection.incoming.open += 1;
+        again(known)
     }
 
     /// Authorizes and routes.
@@ -84,8 +123,7 @@ impl Broker {
         publish: Publish,
         context: &mut Context<'_, D, S>,
     ) -> Verdict {
-        let refused = |reason_code, reason_string| Verdict { reason_code, reason_string, ticket: Ticket::NONE };
-        let Some(connection) = self.connections.get_mut(&id) else { return refused(ReasonCode::UnspecifiedError, None) };
+        let Some(connection) = self.connections.get_mut(&id) else { return Verdict::refused(ReasonCode::UnspecifiedError, None) };
         let generation = context.directory.read(|directory| directory.subscriptions.generation());
         let validity = Validity { rulesets: self.ruleset_count, generation };
         let (permit, known) = match connection.memo.find(&topic, validity) {
@@ -96,17 +134,40 @@ impl Broker {
                 Err(denied) => return self.denied_publish(id, denied, context),
             },
         };
-        let Some(message) = Message::from_publish(publish, Some(topic)) else { return refused(ReasonCode::TopicNameInvalid, None) };
+        let durability = connection.limits.durability.of(topic.as_str());
+        if publish.qos == QoS::ExactlyOnce && self.would_store_identifier(session, durability) && context.store.is_full() {
+            return self.no_room(NoRoom::Store);
+        }
+        let Some(message) = Message::from_publish(publish, Some(topic)) else {
+            return Verdict::refused(ReasonCode::TopicNameInvalid, None);
+        };
         let to_remember = (known.is_none() && !message.retain).then(|| permit.clone());
-        let routed = self.route(permit, message, Origin { publisher: session, known }, context);
-        if let (Some(permit), Some(routes), Some(connection)) = (to_remember, &routed.routes, self.connections.get_mut(&id)) {
-            connection.memo.keep(permit, routes, validity);
+        let origin = Origin { publisher: Some(session), known, durability, is_refusable: true };
+        let routed = match self.route(permit, message, origin, context) {
+            Ok(routed) => routed,
+            Err(why) => return self.no_room(why),
+        };
+        if let (Some(permit), Some(connection)) = (to_remember, self.connections.get_mut(&id)) {
+            connection.memo.keep(permit, &routed.routes, validity);
         }
-        match routed.is_matched {
-            None => refused(ReasonCode::QuotaExceeded, Some("there is no room for another retained message".to_owned())),
-            Some(true) => Verdict { reason_code: ReasonCode::Success, reason_string: None, ticket: routed.ticket },
-            Some(false) => Verdict { reason_code: ReasonCode::NoMatchingSubscribers, reason_string: None, ticket: routed.ticket },
-        }
+        let reason_code = if routed.is_matched { ReasonCode::Success } else { ReasonCode::NoMatchingSubscribers };
+        Verdict { reason_code, reason_string: None, ticket: routed.ticket, durability, is_worth_another_try: false }
+    }
+
+    /// Whether the store hears of the Packet Identifier of a message with QoS 2.
+    fn would_store_identifier(&self, session: SessionId, durability: Durability) -> bool {
+        durability != Durability::Off && self.sessions.get(session).is_some_and(|session| session.is_persistent)
+    }
+
+    fn no_room(&mut self, why: NoRoom) -> Verdict {
+        let refused = &mut self.stats.refused;
+        let count = match why {
+            NoRoom::Retained => &mut refused.retained_full,
+            NoRoom::Queues => &mut refused.queues_full,
+            NoRoom::Store => &mut refused.store_full,
+        };
+        *count += 1;
+        Verdict::no_room(why)
     }
 
     fn denied_publish<D: SharedDirectory, S: Store>(
@@ -115,8 +176,8 @@ impl Broker {
         denied: Denied,
         context: &mut Context<'_, D, S>,
     ) -> Verdict {
-        self.stats.denied_publish += 1;
-        let verdict = Verdict { reason_code: denied.reason_code, reason_string: Some(denied.reason.to_string()), ticket: Ticket::NONE };
+        self.stats.refused.publish_denied += 1;
+        let verdict = Verdict::refused(denied.reason_code, Some(denied.reason.to_string()));
         if let Some(connection) = self.connections.get(&id) {
             let client_identifier = connection.client.client_identifier().clone();
             context.output.push(Output::Event(Event::Denied { connection: Some(id), client_identifier, denied }));
@@ -124,8 +185,9 @@ impl Broker {
         verdict
     }
 
-    /// PUBACK or PUBREC [MQTT-4.3.2-4], [MQTT-4.3.3-8]. MQTT 3.1.1 has no way to say no here: there the encoder leaves the reason out, and the
-    /// client is told nothing but that the server has taken responsibility, which for a refused message means dropping it.
+    /// PUBACK or PUBREC [MQTT-4.3.2-4], [MQTT-4.3.3-8]. Before MQTT 5.0 there is no way to say no. For a message that the rules refuse the encoder
+    /// leaves the reason out, and the client is told nothing but that the Server has taken responsibility, which here means dropping it: sending
+    /// it again would not help. A message without room is not acknowledged, because then it would be lost.
     fn acknowledge<D: SharedDirectory, S: Store>(
         &mut self,
         id: ConnectionId,
@@ -134,6 +196,11 @@ impl Broker {
         verdict: Verdict,
         context: &mut Context<'_, D, S>,
     ) {
+        let Some(connection) = self.connections.get_mut(&id) else { return };
+        if verdict.is_worth_another_try && !connection.manners.hears_refused_publish {
+            connection.incoming.owes = true;
+            return self.note_debt(context.now);
+        }
         let mut ack = Ack::new(packet_id, verdict.reason_code);
         ack.reason_string = verdict.reason_string.map(Into::into);
         if qos == QoS::AtLeastOnce {
@@ -144,12 +211,11 @@ impl Broker {
         if !verdict.reason_code.is_error()
             && let Some(session) = self.sessions.get_mut(session)
         {
-            session.received.insert(packet_id, id);
-            if let Some(connection) = self.connections.get_mut(&id) {
-                connection.receiving += 1;
-            }
-            if session.is_persistent {
-                after = after.max(context.store.append(&Change::ReceivedQos2 { session: session.id, packet_id }, Urgency::Now));
+            let durability = verdict.durability;
+            session.received.insert(packet_id, Received { connection: Some(id), durability });
+            connection.incoming.open += 1;
+            if session.is_persistent && durability != Durability::Off {
+                after = after.max(append_as(&Change::ReceivedQos2 { session: session.id, packet_id }, durability, context.store));
             }
         }
         self.answer(id, Packet::Pubrec(ack), after, context);

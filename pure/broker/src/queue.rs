@@ -6,10 +6,11 @@ use std::sync::Arc;
 use signet_mqtt::{Message, QoS, SubscriptionIdentifier, TopicFilter};
 use smallvec::SmallVec;
 
-use crate::ids::MessageId;
+use crate::ids::{MessageId, RetainedId, SessionId, ShardId};
 use crate::input::Recipient;
 use crate::limits::Limits;
 use crate::moment::Moment;
+use crate::totals::Load;
 
 /// One message for one session.
 #[derive(Debug, Clone)]
@@ -37,6 +38,11 @@ impl Pending {
         }
     }
 
+    /// The same as the store is told of it.
+    pub(crate) fn recipient(&self, session: SessionId, shard: ShardId) -> Recipient {
+        Recipient { session, shard, qos: self.qos, retain: self.retain, identifiers: self.identifiers.clone(), shared: self.shared.clone() }
+    }
+
     /// Whether the Message Expiry Interval has passed [MQTT-3.3.2-5].
     pub(crate) fn is_expired(&self, now: Moment) -> bool {
         expires_at(&self.message, self.received_at).is_some_and(|at| at <= now)
@@ -51,6 +57,18 @@ impl Pending {
 /// When a message expires, if it does.
 pub(crate) fn expires_at(message: &Message, received_at: Moment) -> Option<Moment> {
     message.properties.message_expiry_interval.map(|seconds| received_at.plus_seconds(seconds))
+}
+
+/// What makes a waiting message the start of a subscription.
+#[derive(Debug)]
+pub(crate) struct Start {
+    /// The subscription: its filter, and its number, which another one to the same filter does not have.
+    pub(crate) filter: TopicFilter,
+    pub(crate) key: u32,
+    /// The retained message.
+    pub(crate) retained: RetainedId,
+    /// Whether it is kept in the store once it is on its way.
+    pub(crate) is_stored: bool,
 }
 
 /// First in, first out. When it is full the newest message is refused: what is already promised to come first stays, and order is kept.
@@ -73,27 +91,37 @@ pub(crate) struct Queue {
 #[derive(Debug)]
 struct Entry {
     pending: Pending,
-    is_start: bool,
+    start: Option<Box<Start>>,
 }
 
 impl Queue {
-    /// Adds a message at the end. Returns false if there is no room.
-    pub(crate) fn push(&mut self, pending: Pending, limits: &Limits) -> bool {
+    /// Adds a message at the end, or gives it back if there is no room.
+    pub(crate) fn push(&mut self, pending: Pending, limits: &Limits) -> Result<(), Pending> {
         let bytes = self.bytes.saturating_add(pending.message.size());
         if self.entries.len() - self.starts >= limits.queued_messages_maximum || bytes > limits.queued_bytes_maximum {
-            return false;
+            return Err(pending);
         }
-        self.add(Entry { pending, is_start: false });
-        true
+        self.push_restored(pending);
+        Ok(())
+    }
+
+    /// Adds a message that was accepted once, whatever the limits are now.
+    pub(crate) fn push_restored(&mut self, pending: Pending) {
+        self.add(Entry { pending, start: None });
     }
 
     /// Adds a retained message that a new subscription starts with. Returns false if there is no room.
-    pub(crate) fn push_start(&mut self, pending: Pending, limits: &Limits) -> bool {
-        let has_room = self.starts < limits.total.retained_messages_maximum;
+    pub(crate) fn push_start(&mut self, pending: Pending, start: Start, maximum: usize) -> bool {
+        let has_room = self.starts < maximum;
         if has_room {
-            self.add(Entry { pending, is_start: true });
+            self.add(Entry { pending, start: Some(Box::new(start)) });
         }
         has_room
+    }
+
+    /// Whether a subscription has still to start.
+    pub(crate) fn is_starting(&self) -> bool {
+        self.starts > 0
     }
 
     /// Whether a QoS 0 message published now would overtake an older one that waits here.
@@ -106,25 +134,25 @@ impl Queue {
         self.entries.front().map(|entry| entry.pending.qos)
     }
 
-    /// Takes the oldest message.
-    pub(crate) fn pop(&mut self) -> Option<Pending> {
+    /// Takes the oldest message, and says what it starts if it is a start.
+    pub(crate) fn pop(&mut self) -> Option<(Pending, Option<Box<Start>>)> {
         let entry = self.entries.pop_front()?;
         self.count(&entry, usize::wrapping_sub);
-        Some(entry.pending)
+        Some((entry.pending, entry.start))
     }
 
-    /// Drops what expired, to make room. Returns how many. A full queue asks this with every message, so it must not be walked in vain.
-    pub(crate) fn drop_expired(&mut self, now: Moment) -> usize {
+    /// Takes out what expired, to make room. A full queue asks this with every message, so it must not be walked in vain.
+    pub(crate) fn take_expired(&mut self, now: Moment) -> Vec<Pending> {
         if self.first_expiry.is_none_or(|at| at > now) {
-            return 0;
+            return Vec::new();
         }
-        self.keep(|pending| !pending.is_expired(now))
+        self.take(|pending| pending.is_expired(now))
     }
 
     /// Drops what has QoS 0: the client is gone, and QoS 0 is for those who are there.
     pub(crate) fn drop_qos0(&mut self) {
         if self.holds_qos0() {
-            self.keep(|pending| pending.qos > QoS::AtMostOnce);
+            self.take(|pending| pending.qos == QoS::AtMostOnce);
         }
     }
 
@@ -137,11 +165,21 @@ impl Queue {
         self.entries.is_empty()
     }
 
-    fn keep(&mut self, is_kept: impl Fn(&Pending) -> bool) -> usize {
-        let before = self.entries.len();
-        let entries = std::mem::take(self).entries;
-        entries.into_iter().filter(|entry| is_kept(&entry.pending)).for_each(|entry| self.add(entry));
-        before - self.entries.len()
+    /// What waits here, without starts.
+    pub(crate) fn load(&self) -> Load {
+        Load { messages: self.entries.len() - self.starts, bytes: self.bytes }
+    }
+
+    fn take(&mut self, is_taken: impl Fn(&Pending) -> bool) -> Vec<Pending> {
+        let mut taken = Vec::new();
+        for entry in std::mem::take(self).entries {
+            if is_taken(&entry.pending) {
+                taken.push(entry.pending);
+            } else {
+                self.add(entry);
+            }
+        }
+        taken
     }
 
     fn add(&mut self, entry: Entry) {
@@ -152,7 +190,7 @@ impl Queue {
     }
 
     fn count(&mut self, entry: &Entry, change: impl Fn(usize, usize) -> usize) {
-        if entry.is_start {
+        if entry.start.is_some() {
             self.starts = change(self.starts, 1);
             return;
         }

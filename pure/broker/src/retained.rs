@@ -5,11 +5,13 @@ use std::sync::Arc;
 
 use signet_mqtt::{ClientIdentifier, Message, TopicName};
 
+use crate::ids::RetainedId;
 use crate::image::RetainedImage;
-use crate::limits::Limits;
 use crate::moment::Moment;
 use crate::queue::expires_at;
-use crate::tree::{LevelTree, ROOT};
+use crate::store::Starting;
+use crate::totals::TotalLimits;
+use crate::tree::{LevelTree, Place, ROOT};
 
 /// The last retained message of each topic.
 #[derive(Debug)]
@@ -18,11 +20,16 @@ pub(crate) struct Retained {
     expiring: BTreeSet<(Moment, TopicName)>,
     count: usize,
     bytes: usize,
+    /// The last id given.
+    latest: RetainedId,
 }
 
 /// One retained message.
 #[derive(Debug, Clone)]
 pub(crate) struct RetainedMessage {
+    pub(crate) id: RetainedId,
+    /// Whether the store has it.
+    pub(crate) is_stored: bool,
     pub(crate) message: Arc<Message>,
     pub(crate) received_at: Moment,
     /// Who published it, for No Local, which is about the Client Identifier and outlives the session [MQTT-3.8.3-3].
@@ -32,77 +39,124 @@ pub(crate) struct RetainedMessage {
 /// What became of a message with RETAIN.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum RetainOutcome {
-    /// It is the retained message of its topic now [MQTT-3.3.1-5].
-    Set,
-    /// It was empty and took the retained message away [MQTT-3.3.1-6].
-    Cleared,
-    /// It was empty and there was none.
-    NothingToClear,
+    /// It is the retained message of its topic now [MQTT-3.3.1-5], with the id in the store of the one whose place it takes.
+    Set(RetainedId, Option<RetainedId>),
+    /// It was empty and took the retained message away, if there was one [MQTT-3.3.1-6]; the id of that in the store.
+    Cleared(Option<RetainedId>),
     /// There is no room for another.
     Full,
 }
 
+/// Where a look-up has got to, which takes several steps so that nobody has to wait for all of it. What is set in between is not found, and what
+/// is cleared or replaced before its turn has come is not found either.
+#[derive(Debug)]
+pub(crate) struct Search<'f> {
+    levels: Vec<&'f str>,
+    open: Vec<(Place, usize)>,
+    /// Retained messages with these ids only.
+    ids: Starting,
+}
+
+impl<'f> Search<'f> {
+    /// A look-up for a filter without `$share`.
+    pub(crate) fn new(filter: &'f str, ids: Starting) -> Self {
+        Self { levels: filter.split('/').collect(), open: vec![(Place::ROOT, 0)], ids }
+    }
+}
+
 impl Retained {
     pub(crate) fn new(seed: u64) -> Self {
-        Self { tree: LevelTree::new(seed), expiring: BTreeSet::new(), count: 0, bytes: 0 }
+        Self { tree: LevelTree::new(seed), expiring: BTreeSet::new(), count: 0, bytes: 0, latest: RetainedId(0) }
     }
 
-    pub(crate) fn restore(&mut self, images: Vec<RetainedImage>, _first_free: u64) {
+    /// Takes up what was stored.
+    pub(crate) fn restore(&mut self, images: Vec<RetainedImage>, first_free: u64) {
         for image in images {
-            self.count += 1;
-            self.bytes += image.message.size();
+            let RetainedImage { id, message, publisher, received_at } = image;
+            self.clear(&message.topic);
+            self.latest = self.latest.max(id);
+            self.insert(RetainedMessage { id, is_stored: true, message, received_at, publisher });
         }
+        self.latest = self.latest.max(RetainedId(first_free));
     }
 
-    /// Takes a message with RETAIN.
-    pub(crate) fn store(&mut self, message: &Arc<Message>, publisher: &ClientIdentifier, now: Moment, limits: &Limits) -> RetainOutcome {
-        self.drop_expired(now);
+    /// The id of the message that was retained last.
+    pub(crate) fn latest(&self) -> RetainedId {
+        self.latest
+    }
+
+    /// An id that no message has or gets.
+    pub(crate) fn skip_id(&mut self) -> RetainedId {
+        self.latest = RetainedId(self.latest.0 + 1);
+        self.latest
+    }
+
+    /// Takes a message with RETAIN. `is_stored`: whether the store gets it too.
+    pub(crate) fn store(
+        &mut self,
+        message: &Arc<Message>,
+        publisher: &ClientIdentifier,
+        now: Moment,
+        limits: &TotalLimits,
+        is_stored: bool,
+    ) -> RetainOutcome {
         // [MQTT-3.3.1-6], [MQTT-3.3.1-7]
         if message.payload.is_empty() {
-            return if self.clear(&message.topic) { RetainOutcome::Cleared } else { RetainOutcome::NothingToClear };
+            return RetainOutcome::Cleared(self.clear(&message.topic).and_then(|old| old.stored()));
         }
         let replaced = self.find(&message.topic).map_or((0, 0), |known| (1, known.message.size()));
         let bytes = self.bytes - replaced.1 + message.size();
-        let is_full = self.count - replaced.0 >= limits.total.retained_messages_maximum || bytes > limits.total.retained_bytes_maximum;
+        let is_full = self.count - replaced.0 >= limits.retained_messages_maximum || bytes > limits.retained_bytes_maximum;
         // What replaces a message and does not grow it always finds room, even after the limit was lowered.
         if is_full && !(replaced.0 == 1 && bytes <= self.bytes) {
             return RetainOutcome::Full;
         }
-        self.clear(&message.topic);
-        if let Some(at) = expires_at(message, now) {
-            self.expiring.insert((at, message.topic.clone()));
-        }
-        *self.tree.entry(message.topic.levels()) =
-            Some(RetainedMessage { message: Arc::clone(message), received_at: now, publisher: publisher.clone() });
-        self.count += 1;
-        self.bytes = bytes;
-        RetainOutcome::Set
+        let old = self.clear(&message.topic);
+        let id = self.skip_id();
+        let message = Arc::clone(message);
+        self.insert(RetainedMessage { id, is_stored, message, received_at: now, publisher: publisher.clone() });
+        RetainOutcome::Set(id, old.and_then(|old| old.stored()))
     }
 
-    /// The retained messages that match a filter without `$share`, at most `maximum`.
-    pub(crate) fn matching(&self, filter: &str, now: Moment, maximum: usize) -> Vec<RetainedMessage> {
-        let levels: Vec<&str> = filter.split('/').collect();
-        let mut found = Vec::new();
-        let mut open = vec![(ROOT, 0)];
-        while let Some((node, depth)) = open.pop() {
+    /// Whether there may be one that matches a filter without `$share`: certain only where the filter has no wildcard.
+    pub(crate) fn may_match(&self, filter: &str) -> bool {
+        self.count > 0
+            && (filter.contains(['+', '#']) || self.tree.find(filter.split('/')).is_some_and(|node| self.tree.value(node).is_some()))
+    }
+
+    /// Takes a look-up some steps further: to at most `steps` nodes, and until `found` has `maximum` messages. Returns whether there is more to
+    /// look at.
+    pub(crate) fn search(
+        &self,
+        search: &mut Search<'_>,
+        now: Moment,
+        (steps, maximum): (usize, usize),
+        found: &mut Vec<RetainedMessage>,
+    ) -> bool {
+        for _ in 0..steps {
             if found.len() >= maximum {
-                break;
+                return false;
             }
-            let is_rest = levels.get(depth) == Some(&"#");
-            if is_rest || depth >= levels.len() {
-                let fresh =
-                    self.tree.value(node).filter(|retained| expires_at(&retained.message, retained.received_at).is_none_or(|at| at > now));
-                found.extend(fresh.cloned());
+            let Some((place, depth)) = search.open.pop() else { return false };
+            let Some(node) = self.tree.node_at(place) else { continue };
+            let level = search.levels.get(depth).copied();
+            if level.is_none_or(|level| level == "#") {
+                let ids = search.ids;
+                let is_wanted =
+                    |retained: &&RetainedMessage| retained.id > ids.after && retained.id <= ids.up_to && !retained.is_expired(now);
+                found.extend(self.tree.value(node).filter(is_wanted).cloned());
             }
-            match levels.get(depth) {
+            match level {
                 None => {}
                 // `#` stays open for every level below, and matches its parent too [MQTT-4.7.1-2].
-                Some(&"#") => open.extend(self.visible(node).map(|child| (child, depth))),
-                Some(&"+") => open.extend(self.visible(node).map(|child| (child, depth + 1))),
-                Some(level) => open.extend(self.tree.child(node, level).map(|child| (child, depth + 1))),
+                Some("#") => search.open.extend(self.visible(node).map(|child| (child, depth))),
+                Some("+") => search.open.extend(self.visible(node).map(|child| (child, depth + 1))),
+                Some(level) => {
+                    search.open.extend(self.tree.child(node, level).and_then(|child| Some((self.tree.place(child)?, depth + 1))))
+                }
             }
         }
-        found
+        !search.open.is_empty()
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -113,34 +167,58 @@ impl Retained {
         self.bytes
     }
 
+    /// Drops what expired. Returns the ids of what the store had.
+    pub(crate) fn drop_expired(&mut self, now: Moment) -> Vec<RetainedId> {
+        let mut stored = Vec::new();
+        while let Some((at, topic)) = self.expiring.first().cloned() {
+            if at > now {
+                break;
+            }
+            self.expiring.pop_first();
+            stored.extend(self.clear(&topic).and_then(|old| old.stored()));
+        }
+        stored
+    }
+
     /// The children that a wildcard reaches: not `$…` at the root [MQTT-4.7.2-1].
-    fn visible(&self, node: usize) -> impl Iterator<Item = usize> {
-        self.tree.children(node).filter(move |(level, _)| node != ROOT || !level.starts_with('$')).map(|(_, child)| child)
+    fn visible(&self, node: usize) -> impl Iterator<Item = Place> {
+        let children = self.tree.children(node).filter(move |(level, _)| node != ROOT || !level.starts_with('$'));
+        children.filter_map(|(_, child)| self.tree.place(child))
     }
 
     fn find(&self, topic: &TopicName) -> Option<&RetainedMessage> {
         self.tree.value(self.tree.find(topic.levels())?)
     }
 
-    fn clear(&mut self, topic: &TopicName) -> bool {
-        let Some(node) = self.tree.find(topic.levels()) else { return false };
-        let Some(old) = self.tree.remove(node) else { return false };
+    fn insert(&mut self, retained: RetainedMessage) {
+        let topic = retained.message.topic.clone();
+        if let Some(at) = expires_at(&retained.message, retained.received_at) {
+            self.expiring.insert((at, topic.clone()));
+        }
+        self.count += 1;
+        self.bytes += retained.message.size();
+        *self.tree.entry(topic.levels()) = Some(retained);
+    }
+
+    fn clear(&mut self, topic: &TopicName) -> Option<RetainedMessage> {
+        let old = self.tree.remove(self.tree.find(topic.levels())?)?;
         if let Some(at) = expires_at(&old.message, old.received_at) {
             self.expiring.remove(&(at, topic.clone()));
         }
         self.count -= 1;
         self.bytes -= old.message.size();
-        true
+        Some(old)
+    }
+}
+
+impl RetainedMessage {
+    fn is_expired(&self, now: Moment) -> bool {
+        expires_at(&self.message, self.received_at).is_some_and(|at| at <= now)
     }
 
-    fn drop_expired(&mut self, now: Moment) {
-        while let Some((at, topic)) = self.expiring.first().cloned() {
-            if at > now {
-                break;
-            }
-            self.expiring.pop_first();
-            self.clear(&topic);
-        }
+    /// Its id, if the store has it.
+    fn stored(&self) -> Option<RetainedId> {
+        self.is_stored.then_some(self.id)
     }
 }
 

@@ -5,42 +5,59 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use signet_mqtt::{ClientIdentifier, Message, QoS, SubscriptionIdentifier, TopicFilter};
 use signet_policy::PublishPermit;
-use smallvec::SmallVec;
+use smallvec::{SmallVec, smallvec};
 
 use crate::broker::{Broker, Context};
 use crate::directory::SharedDirectory;
-use crate::ids::{SessionId, ShardId};
+use crate::durability::Durability;
+use crate::ids::{MessageId, SessionId, ShardId};
 use crate::input::{Delivery, Recipient};
-use crate::limits::Limits;
 use crate::moment::Moment;
 use crate::output::Output;
 use crate::retained::RetainOutcome;
 use crate::store::{Change, Store, Ticket, Urgency};
 use crate::subscriptions::Subscriber;
+use crate::totals::Load;
 
 /// What became of a routed message.
 #[derive(Debug)]
 pub(crate) struct Routed {
     /// When durable, the message may be acknowledged.
     pub(crate) ticket: Ticket,
-    /// Whether any session gets it. Nothing if the message was to be retained and there was no room: then it went nowhere.
-    pub(crate) is_matched: Option<bool>,
+    /// Whether any session gets it.
+    pub(crate) is_matched: bool,
     /// The routes that were used, to be remembered.
-    pub(crate) routes: Option<Arc<RouteSet>>,
+    pub(crate) routes: Arc<RouteSet>,
+}
+
+/// Why a message went nowhere.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum NoRoom {
+    /// It was to be retained, and there are as many as there may be.
+    Retained,
+    /// All queues together hold as much as they may.
+    Queues,
+    /// The store has no room.
+    Store,
 }
 
 /// Where a message comes from.
 #[derive(Debug)]
 pub(crate) struct Origin {
-    /// The publishing session, for No Local.
-    pub(crate) publisher: SessionId,
+    /// The publishing session, for No Local; nothing for the Server itself.
+    pub(crate) publisher: Option<SessionId>,
     /// The routes, if they are known to be right.
     pub(crate) known: Option<Arc<RouteSet>>,
+    /// What its acknowledgement says about the disk.
+    pub(crate) durability: Durability,
+    /// Whether somebody is there who can be told that it was not taken.
+    pub(crate) is_refusable: bool,
 }
 
 /// Who gets the messages of one topic from one publisher. Valid as long as the subscriptions' generation stays the same.
 #[derive(Debug, Default)]
 pub(crate) struct RouteSet {
+    /// By session, once it is merged.
     direct: Vec<Route>,
     groups: Vec<SharedRoute>,
 }
@@ -62,80 +79,119 @@ struct SharedRoute {
     turn: Arc<AtomicUsize>,
 }
 
+/// Recipients of one message, each session at most once. First stand those for whom the store keeps it, if it keeps messages of its kind.
+#[derive(Debug, Default)]
+pub(crate) struct Copies {
+    pub(crate) recipients: Vec<Recipient>,
+    durable: usize,
+}
+
+/// One for nearly every message; more where a Shared Subscription chose a session that gets the message by another subscription too: a message
+/// under one id is for each session once.
+pub(crate) type Batches = SmallVec<[Copies; 1]>;
+
 impl Broker {
     /// Routes a message to every session that subscribed, and retains it if it asks for that.
+    ///
+    /// # Errors
+    /// There is no room, and the message went nowhere.
     pub(crate) fn route<D: SharedDirectory, S: Store>(
         &mut self,
         permit: PublishPermit,
         message: Message,
         origin: Origin,
         context: &mut Context<'_, D, S>,
-    ) -> Routed {
+    ) -> Result<Routed, NoRoom> {
         debug_assert_eq!(permit.topic(), &message.topic, "a permit for one topic routes no other");
         let message = Arc::new(Message { topic: permit.into_topic(), ..message });
-        self.stats.messages_received += 1;
-        let retaining = self.sessions.get(origin.publisher).filter(|_| message.retain);
-        let publisher = retaining.map(|session| session.client.client_identifier());
-        let Some((routes, retained)) = look_up(&message, origin, publisher, &self.limits, context) else {
-            return Routed { ticket: Ticket::NONE, is_matched: None, routes: None };
-        };
-        let recipients = routes.recipients(&message);
-        if recipients.is_empty() {
-            self.stats.messages_unmatched += 1;
-            return Routed { ticket: retained, is_matched: Some(false), routes: Some(routes) };
-        }
-        let received_at = context.now;
-        let ticket = if message.qos == QoS::AtMostOnce {
-            retained
+        let terms = self.terms(&message, &origin);
+        let (routes, batches, retained) = if message.retain {
+            self.look_up_and_retain(&message, &origin, &terms, context)?
         } else {
-            retained.max(context.store.append(
-                &Change::MessageQueued { id: self.ids.message(), message: &message, recipients: &recipients, received_at },
-                Urgency::Now,
-            ))
+            let look = || Arc::new(context.directory.read(|directory| directory.subscriptions.routes(&message.topic, origin.publisher)));
+            let routes = origin.known.unwrap_or_else(look);
+            let batches = routes.batches(&message);
+            terms.check(&message, &batches, context.store)?;
+            (routes, batches, Ticket::NONE)
         };
-        self.hand_over(&message, received_at, recipients, context);
-        Routed { ticket, is_matched: Some(true), routes: Some(routes) }
+        self.stats.messages_received += u64::from(origin.publisher.is_some());
+        let is_matched = batches.iter().any(|copies| !copies.recipients.is_empty());
+        self.stats.messages_unmatched += u64::from(!is_matched);
+        let mut ticket = retained;
+        for copies in batches {
+            ticket = ticket.max(self.queue_up(&message, context.now, copies, origin.durability, context));
+        }
+        Ok(Routed { ticket, is_matched, routes })
     }
 
-    /// The chosen member of a Shared Subscription is gone before it got the message: the next one gets it (§4.8.2).
+    /// The message of a session that cannot have it any more goes to another member of the Shared Subscription that chose the session (§4.8.2).
+    /// The store still has it for the session until the caller takes that back, in the same transaction.
     pub(crate) fn pass_on<D: SharedDirectory, S: Store>(
         &mut self,
         message: &Arc<Message>,
         received_at: Moment,
         filter: &TopicFilter,
+        was_stored: bool,
         context: &mut Context<'_, D, S>,
     ) {
-        let recipients = context.directory.read(|directory| directory.subscriptions.group_routes(filter)).recipients(message);
-        if message.qos > QoS::AtMostOnce && !recipients.is_empty() {
-            context
-                .store
-                .append(&Change::MessageQueued { id: self.ids.message(), message, recipients: &recipients, received_at }, Urgency::Now);
+        // What was not stored may have had a member before that nothing is stored for.
+        let durability = if was_stored { Durability::Interval } else { self.limits.durability.of(message.topic.as_str()) };
+        // Nobody waits for it: its publisher has its acknowledgement.
+        let durability = if durability == Durability::Always { Durability::Interval } else { durability };
+        let batches = context.directory.read(|directory| directory.subscriptions.group_routes(filter)).batches(message);
+        for copies in batches {
+            self.queue_up(message, received_at, copies, durability, context);
         }
-        self.hand_over(message, received_at, recipients, context);
     }
 
-    /// Recipients of this shard get the message now, the others in one batch for each shard.
+    /// Stores the message for those who want that and hands it over to all. Returns the ticket to wait for.
+    fn queue_up<D: SharedDirectory, S: Store>(
+        &mut self,
+        message: &Arc<Message>,
+        received_at: Moment,
+        copies: Copies,
+        durability: Durability,
+        context: &mut Context<'_, D, S>,
+    ) -> Ticket {
+        let durable = copies.durable(durability);
+        let mut ticket = Ticket::NONE;
+        let mut id = None;
+        if !durable.is_empty() {
+            let new = self.ids.message();
+            id = Some(new);
+            let change = Change::MessageQueued { id: new, message, recipients: durable, received_at };
+            ticket = append_as(&change, durability, context.store);
+        }
+        let durable = durable.len();
+        self.hand_over(message, received_at, id.map(|id| (id, durable)), copies.recipients, context);
+        ticket
+    }
+
+    /// Recipients of this shard get the message now, the others in one batch for each shard, or two: one of what the store keeps and one of the
+    /// rest. The first ones of the recipients, so many, have the id.
     fn hand_over<D: SharedDirectory, S: Store>(
         &mut self,
         message: &Arc<Message>,
         received_at: Moment,
+        stored: Option<(MessageId, usize)>,
         recipients: Vec<Recipient>,
         context: &mut Context<'_, D, S>,
     ) {
-        let mut elsewhere: SmallVec<[(ShardId, Vec<Recipient>); 4]> = SmallVec::new();
-        for recipient in recipients {
+        let mut elsewhere: SmallVec<[(ShardId, Option<MessageId>, Vec<Recipient>); 4]> = SmallVec::new();
+        for (at, recipient) in recipients.into_iter().enumerate() {
+            let id = stored.filter(|(_, count)| at < *count).map(|(id, _)| id);
             let shard = recipient.shard;
             if shard == self.shard {
-                self.deliver(None, message, received_at, recipient, context);
+                self.deliver(id, message, received_at, recipient, context);
                 continue;
             }
-            match elsewhere.iter_mut().find(|(there, _)| *there == shard) {
-                Some((_, batch)) => batch.push(recipient),
-                None => elsewhere.push((shard, vec![recipient])),
+            match elsewhere.iter_mut().find(|(there, other, _)| *there == shard && *other == id) {
+                Some((_, _, batch)) => batch.push(recipient),
+                None => elsewhere.push((shard, id, vec![recipient])),
             }
         }
-        for (shard, recipients) in elsewhere {
-            let delivery = Delivery { message: Arc::clone(message), received_at, id: None, recipients };
+        for (shard, id, recipients) in elsewhere {
+            let delivery = Delivery { message: Arc::clone(message), received_at, id, recipients };
             context.output.push(Output::Handover { shard, delivery });
         }
     }
@@ -146,32 +202,107 @@ impl Broker {
             self.deliver(delivery.id, &delivery.message, delivery.received_at, recipient, context);
         }
     }
+
+    /// Finds the routes and retains the message in one step, so that a subscription made at the same time sees the message exactly once: live or
+    /// as retained. The store hears of it within that step, so that its order of retained messages is the directory's.
+    fn look_up_and_retain<D: SharedDirectory, S: Store>(
+        &mut self,
+        message: &Arc<Message>,
+        origin: &Origin,
+        terms: &Terms,
+        context: &mut Context<'_, D, S>,
+    ) -> Result<(Arc<RouteSet>, Batches, Ticket), NoRoom> {
+        let publisher = origin.publisher.and_then(|publisher| self.sessions.get(publisher));
+        let publisher = publisher.map_or_else(|| ClientIdentifier::new(""), |session| session.client.client_identifier().clone());
+        let (now, total, store) = (context.now, &self.limits.total, &mut *context.store);
+        context.directory.write(|directory| {
+            let routes = directory.subscriptions.routes(&message.topic, origin.publisher);
+            let batches = routes.batches(message);
+            terms.check(message, &batches, store)?;
+            for id in directory.retained.drop_expired(now) {
+                store.append(&Change::RetainedCleared { id }, Urgency::Later);
+            }
+            // Without room in the store it is kept in memory, if nobody can be told.
+            let is_stored = origin.durability != Durability::Off && !store.is_full();
+            let outcome = directory.retained.store(message, &publisher, now, total, is_stored);
+            let change = match outcome {
+                RetainOutcome::Full if origin.is_refusable => return Err(NoRoom::Retained),
+                RetainOutcome::Full => None,
+                RetainOutcome::Set(id, replaces) if is_stored => {
+                    Some(Change::RetainedSet { id, replaces, message, publisher: &publisher, received_at: now })
+                }
+                RetainOutcome::Set(_, old) => old.map(|id| Change::RetainedCleared { id }),
+                RetainOutcome::Cleared(Some(id)) => Some(Change::RetainedCleared { id }),
+                // Somebody else may have cleared it, and that need not be durable yet. The id of no message marks the place in the store.
+                RetainOutcome::Cleared(None) if message.qos > QoS::AtMostOnce && origin.durability == Durability::Always => {
+                    Some(Change::RetainedCleared { id: directory.retained.skip_id() })
+                }
+                RetainOutcome::Cleared(None) => None,
+            };
+            let Some(change) = change else { return Ok((Arc::new(routes), batches, Ticket::NONE)) };
+            let waits = if message.qos == QoS::AtMostOnce { Durability::Interval } else { origin.durability };
+            let ticket = append_as(&change, waits, store);
+            store.post();
+            Ok((Arc::new(routes), batches, ticket))
+        })
+    }
+
+    /// Under which terms a message is taken.
+    fn terms(&self, message: &Message, origin: &Origin) -> Terms {
+        let is_refusable = origin.is_refusable && message.qos > QoS::AtMostOnce;
+        Terms { room: is_refusable.then(|| self.room()), durability: origin.durability, is_retained: message.retain }
+    }
 }
 
-/// Finds the routes and retains the message in one step, so that a subscription made at the same time sees the message exactly once: live or
-/// as retained. Nothing if there is no room to retain it. `retaining` names the publisher of a message to be retained.
-fn look_up<D: SharedDirectory, S: Store>(
-    message: &Arc<Message>,
-    origin: Origin,
-    retaining: Option<&ClientIdentifier>,
-    limits: &Limits,
-    context: &mut Context<'_, D, S>,
-) -> Option<(Arc<RouteSet>, Ticket)> {
-    let publisher = origin.publisher;
-    let Some(retaining) = retaining else {
-        let look = || Arc::new(context.directory.read(|directory| directory.subscriptions.routes(&message.topic, publisher)));
-        return Some((origin.known.unwrap_or_else(look), Ticket::NONE));
-    };
-    let now = context.now;
-    let (outcome, routes) = context.directory.write(|directory| {
-        let outcome = directory.retained.store(message, retaining, now, limits);
-        let is_refused = outcome == RetainOutcome::Full;
-        (outcome, (!is_refused).then(|| directory.subscriptions.routes(&message.topic, publisher)))
-    });
-    let ticket = match outcome {
-        RetainOutcome::Set | RetainOutcome::Cleared | RetainOutcome::NothingToClear | RetainOutcome::Full => Ticket::NONE,
-    };
-    routes.map(|routes| (Arc::new(routes), ticket))
+/// Under which terms a message is taken.
+struct Terms {
+    /// What may still be queued, if the message can be refused.
+    room: Option<Load>,
+    durability: Durability,
+    is_retained: bool,
+}
+
+impl Terms {
+    /// Whether there is room for a message, in all queues and in the store.
+    fn check<S: Store>(&self, message: &Message, batches: &Batches, store: &S) -> Result<(), NoRoom> {
+        let Some(room) = self.room else { return Ok(()) };
+        let wanted = |copies: &Copies| copies.recipients.iter().filter(|recipient| recipient.qos > QoS::AtMostOnce).count();
+        let messages: usize = batches.iter().map(wanted).sum();
+        if messages > room.messages || (messages > 0 && messages.saturating_mul(message.size()) > room.bytes) {
+            return Err(NoRoom::Queues);
+        }
+        let is_kept = self.is_retained && self.durability != Durability::Off;
+        let is_stored = is_kept || batches.iter().any(|copies| !copies.durable(self.durability).is_empty());
+        if is_stored && store.is_full() { Err(NoRoom::Store) } else { Ok(()) }
+    }
+}
+
+/// Appends what a message of this durability makes. Returns the ticket that its publisher waits for.
+pub(crate) fn append_as<S: Store>(change: &Change<'_>, durability: Durability, store: &mut S) -> Ticket {
+    match durability {
+        Durability::Always => store.append(change, Urgency::Now),
+        Durability::Interval | Durability::Off => {
+            store.append(change, Urgency::Later);
+            Ticket::NONE
+        }
+    }
+}
+
+impl Copies {
+    /// Those for whom a message of this durability is stored.
+    fn durable(&self, durability: Durability) -> &[Recipient] {
+        let count = if durability == Durability::Off { 0 } else { self.durable };
+        self.recipients.get(..count).unwrap_or_default()
+    }
+
+    fn push(&mut self, recipient: Recipient, is_durable: bool) {
+        self.recipients.push(recipient);
+        if is_durable {
+            let last = self.recipients.len() - 1;
+            self.recipients.swap(self.durable, last);
+            self.durable += 1;
+        }
+    }
 }
 
 impl RouteSet {
@@ -210,15 +341,29 @@ impl RouteSet {
         });
     }
 
-    pub(crate) fn recipients(&self, message: &Message) -> Vec<Recipient> {
-        let mut recipients = Vec::with_capacity(self.direct.len() + self.groups.len());
-        recipients.extend(self.direct.iter().map(|route| route.recipient(message, None)));
+    /// Who gets a message, with the next in turn of each Shared Subscription.
+    pub(crate) fn batches(&self, message: &Message) -> Batches {
+        let mut first = Copies { recipients: Vec::with_capacity(self.direct.len() + self.groups.len()), durable: 0 };
+        for route in &self.direct {
+            first.push(route.recipient(message, None), route.is_durable(message));
+        }
+        let mut batches: Batches = smallvec![first];
+        let mut in_turn: SmallVec<[SessionId; 4]> = SmallVec::new();
         for group in &self.groups {
             let turn = group.turn.fetch_add(1, Ordering::Relaxed);
-            let chosen = turn.checked_rem(group.candidates.len()).and_then(|at| group.candidates.get(at));
-            recipients.extend(chosen.map(|route| route.recipient(message, Some(Arc::clone(&group.filter)))));
+            let Some(chosen) = turn.checked_rem(group.candidates.len()).and_then(|at| group.candidates.get(at)) else { continue };
+            let session = chosen.session;
+            let is_direct = self.direct.binary_search_by_key(&session, |route| route.session).is_ok();
+            let times = usize::from(is_direct) + in_turn.iter().filter(|other| **other == session).count();
+            in_turn.push(session);
+            if batches.len() <= times {
+                batches.push(Copies::default());
+            }
+            if let Some(copies) = batches.get_mut(times) {
+                copies.push(chosen.recipient(message, Some(Arc::clone(&group.filter))), chosen.is_durable(message));
+            }
         }
-        recipients
+        batches
     }
 }
 
@@ -232,6 +377,11 @@ impl Route {
             retain_as_published: subscriber.retain_as_published,
             identifiers: subscriber.identifier.into_iter().collect(),
         }
+    }
+
+    /// Whether a message is to outlive the process for this session.
+    fn is_durable(&self, message: &Message) -> bool {
+        self.is_persistent && self.maximum_qos.min(message.qos) > QoS::AtMostOnce
     }
 
     fn recipient(&self, message: &Message, shared: Option<Arc<TopicFilter>>) -> Recipient {

@@ -4,13 +4,17 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use foldhash::fast::FixedState;
-use signet_mqtt::{ClientIdentifier, PacketId, TopicFilter, Will};
+use signet_mqtt::{ClientIdentifier, PacketId, SubscriptionIdentifier, SubscriptionOptions, TopicFilter, Will};
 use signet_policy::Client;
 
+use crate::durability::Durability;
 use crate::ids::{ConnectionId, SessionId};
 use crate::inflight::InFlight;
+use crate::limits::Limits;
 use crate::moment::Moment;
 use crate::queue::Queue;
+use crate::store::{Change, Starting, Store, Urgency};
+use crate::totals::Load;
 
 /// Session Expiry Interval of a session that never ends by time (§3.1.2.11.2).
 pub(crate) const NEVER: u32 = u32::MAX;
@@ -22,30 +26,110 @@ pub(crate) struct Session {
     /// Whose it is, by the latest connection.
     pub(crate) client: Arc<Client>,
     pub(crate) connection: Option<ConnectionId>,
+    /// Those of the listener by which its client came last.
+    pub(crate) limits: Arc<Limits>,
     /// Session Expiry Interval in seconds; [`NEVER`] for no end.
     pub(crate) expiry: u32,
-    /// Whether it was ever to outlive a connection: then the store knows of it, and has to hear of every change up to its end.
+    /// Whether it was to outlive its first connection: what is queued for it then outlives the process too. Never changes.
     pub(crate) is_persistent: bool,
+    /// Whether the store knows of it: every persistent one, and any other that ever had a Will.
+    pub(crate) is_stored: bool,
     /// When it ends, while nobody is connected.
     pub(crate) ends_at: Option<Moment>,
     /// To be published if the connection is lost, or already waiting for that after it was.
-    pub(crate) will: Option<Will>,
-    /// When the waiting Will is due.
-    pub(crate) will_at: Option<Moment>,
-    /// Each with the number under which the store knows it.
-    pub(crate) subscriptions: BTreeMap<TopicFilter, u32>,
+    pub(crate) will: Option<Box<HeldWill>>,
+    pub(crate) subscriptions: BTreeMap<TopicFilter, Subscription>,
+    /// The number of the next subscription.
+    pub(crate) next_key: u32,
     pub(crate) inflight: InFlight,
     pub(crate) queue: Queue,
-    /// QoS 2 messages received and not yet released by PUBREL, each with the connection that sent it last: Receive Maximum counts those of
-    /// the present one only (§4.9).
-    pub(crate) received: BTreeMap<PacketId, ConnectionId>,
+    /// QoS 2 messages received and not yet released by PUBREL.
+    pub(crate) received: BTreeMap<PacketId, Received>,
+}
+
+/// A Will and what became of it.
+#[derive(Debug)]
+pub(crate) struct HeldWill {
+    pub(crate) will: Will,
+    /// When it is due, if the connection is gone and it waits.
+    pub(crate) due: Option<Moment>,
+    /// Whether the store has it.
+    pub(crate) is_stored: bool,
+}
+
+/// One subscription, as its session and the store know it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Subscription {
+    /// Its number in the store.
+    pub(crate) key: u32,
+    pub(crate) options: SubscriptionOptions,
+    pub(crate) identifier: Option<SubscriptionIdentifier>,
+    /// What it has still to start with; told to the store of persistent sessions only.
+    pub(crate) starting: Option<Starting>,
+}
+
+/// A QoS 2 message that was received and not released.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Received {
+    /// The connection that sent it last, if that was in this process: Receive Maximum counts those of the present one only (§4.9).
+    pub(crate) connection: Option<ConnectionId>,
+    /// Whether the store knows of it, and who waits for that.
+    pub(crate) durability: Durability,
 }
 
 impl Session {
-    /// Sets how long it outlives its connection.
-    pub(crate) fn set_expiry(&mut self, seconds: u32) {
-        self.expiry = seconds;
-        self.is_persistent |= seconds > 0;
+    pub(crate) fn new(id: SessionId, client: Arc<Client>, limits: Arc<Limits>, expiry: u32) -> Self {
+        Self {
+            id,
+            client,
+            connection: None,
+            limits,
+            expiry,
+            is_persistent: expiry > 0,
+            is_stored: false,
+            ends_at: None,
+            will: None,
+            subscriptions: BTreeMap::new(),
+            next_key: 0,
+            inflight: InFlight::default(),
+            queue: Queue::default(),
+            received: BTreeMap::new(),
+        }
+    }
+
+    /// When the waiting Will is due.
+    pub(crate) fn will_due(&self) -> Option<Moment> {
+        self.will.as_ref().and_then(|held| held.due)
+    }
+
+    /// What it holds.
+    pub(crate) fn load(&self) -> Load {
+        self.queue.load().plus(self.inflight.load())
+    }
+
+    /// Takes the store's word back that some subscription has still to start, once nothing waits for that.
+    pub(crate) fn note_started<S: Store>(&mut self, store: &mut S) {
+        if !self.queue.is_starting() {
+            for (filter, subscription) in &mut self.subscriptions {
+                if subscription.starting.take().is_some() && self.is_persistent {
+                    store.append(&subscription.added(self.id, filter), Urgency::Later);
+                }
+            }
+        }
+    }
+}
+
+impl Subscription {
+    /// What the store is told of it.
+    pub(crate) fn added<'a>(&'a self, session: SessionId, filter: &'a TopicFilter) -> Change<'a> {
+        Change::SubscriptionAdded {
+            session,
+            key: self.key,
+            filter,
+            options: &self.options,
+            identifier: self.identifier,
+            starting: self.starting,
+        }
     }
 }
 
@@ -62,29 +146,17 @@ impl Sessions {
         Self { by_id: HashMap::with_hasher(hasher.clone()), by_identifier: HashMap::with_hasher(hasher) }
     }
 
-    pub(crate) fn create(&mut self, id: SessionId, client: &Arc<Client>) -> SessionId {
-        let session = Session {
-            id,
-            client: Arc::clone(client),
-            connection: None,
-            expiry: 0,
-            is_persistent: false,
-            ends_at: None,
-            will: None,
-            will_at: None,
-            subscriptions: BTreeMap::new(),
-            inflight: InFlight::default(),
-            queue: Queue::default(),
-            received: BTreeMap::new(),
-        };
-        self.by_identifier.insert(client.client_identifier().clone(), id);
-        self.by_id.insert(id, session);
-        id
+    pub(crate) fn insert(&mut self, session: Session) {
+        self.by_identifier.insert(session.client.client_identifier().clone(), session.id);
+        self.by_id.insert(session.id, session);
     }
 
     pub(crate) fn remove(&mut self, id: SessionId) -> Option<Session> {
         let session = self.by_id.remove(&id)?;
-        self.by_identifier.remove(session.client.client_identifier());
+        let identifier = session.client.client_identifier();
+        if self.by_identifier.get(identifier) == Some(&id) {
+            self.by_identifier.remove(identifier);
+        }
         Some(session)
     }
 
@@ -103,12 +175,18 @@ impl Sessions {
     /// Sessions without a connection whose Will waits for its delay, in the order of their numbers.
     pub(crate) fn waiting_wills(&self) -> Vec<SessionId> {
         let mut waiting: Vec<SessionId> =
-            self.by_id.values().filter(|session| session.will_at.is_some()).map(|session| session.id).collect();
+            self.by_id.values().filter(|session| session.will_due().is_some()).map(|session| session.id).collect();
         waiting.sort_unstable();
         waiting
     }
 
     pub(crate) fn len(&self) -> usize {
         self.by_id.len()
+    }
+
+    /// What all of them hold, counted one by one.
+    #[cfg(test)]
+    pub(crate) fn load(&self) -> Load {
+        self.by_id.values().fold(Load::default(), |sum, session| sum.plus(session.load()))
     }
 }

@@ -1,20 +1,24 @@
 //! SUBSCRIBE and UNSUBSCRIBE (§3.8, §3.10): a permit for each filter, then the tree, then retained messages.
 
 use signet_mqtt::{
-    ClientIdentifier, Packet, ReasonCode, RetainHandling, Suback, Subscribe, SubscribeFilter, SubscriptionIdentifier, SubscriptionOptions,
-    TopicFilter, Unsuback, Unsubscribe, UserProperties,
+    Packet, QoS, ReasonCode, RetainHandling, Suback, Subscribe, SubscribeFilter, SubscriptionIdentifier, SubscriptionOptions, TopicFilter,
+    Unsuback, Unsubscribe, UserProperties,
 };
 use signet_policy::{SubscribePermit, authorize_subscribe};
 
 use crate::broker::{Broker, Context};
-use crate::directory::{Directory, SharedDirectory};
-use crate::ids::{ConnectionId, SessionId, ShardId};
-use crate::input::Recipient;
-use crate::moment::Moment;
-use crate::output::{Event, Output};
-use crate::retained::RetainedMessage;
-use crate::store::{Change, Store, Ticket, Urgency};
+use crate::directory::SharedDirectory;
+use crate::ids::{ConnectionId, RetainedId, SessionId};
+use crate::input::{Recipient, WillRule};
+use crate::output::{CloseCause, Event, Output};
+use crate::queue::{Pending, Start};
+use crate::retained::Search;
+use crate::session::{Session, Subscription};
+use crate::store::{Change, Starting, Store, Ticket, Urgency};
 use crate::subscriptions::Subscriber;
+
+/// Nodes of the tree of retained messages that are looked at before whoever wants to change the tree has a turn.
+const SEARCH_STEPS: usize = 1000;
 
 /// A subscription that was allowed.
 struct Granted {
@@ -22,16 +26,12 @@ struct Granted {
     options: SubscriptionOptions,
 }
 
-/// What entering subscriptions needs to know.
-struct Entering {
-    session: SessionId,
-    shard: ShardId,
-    is_persistent: bool,
-    /// For No Local.
-    client_identifier: ClientIdentifier,
-    identifier: Option<SubscriptionIdentifier>,
-    now: Moment,
-    retained_maximum: usize,
+/// A subscription that begins with retained messages.
+pub(crate) struct Beginning {
+    pub(crate) filter: TopicFilter,
+    pub(crate) subscription: Subscription,
+    /// Which.
+    pub(crate) ids: Starting,
 }
 
 impl Broker {
@@ -46,15 +46,18 @@ impl Broker {
             return self.violated(id, "No Local on a Shared Subscription [MQTT-3.8.3-4]", context);
         }
         let Subscribe { packet_id, subscription_identifier: identifier, subscriptions, .. } = subscribe;
-        let Some(session) = self.session_of(id) else { return };
-        let client_identifier = session.client.client_identifier().clone();
-        let is_persistent = session.is_persistent;
-        let session = session.id;
+        let Some(connection) = self.connections.get(&id) else { return };
+        let (session, manners) = (connection.session, connection.manners);
         let mut reason_codes = Vec::with_capacity(subscriptions.len());
         let mut granted = Vec::with_capacity(subscriptions.len());
         let mut reason_string = None;
-        for entry in subscriptions {
-            match self.grant(id, session, entry, context) {
+        for mut entry in subscriptions {
+            if manners.is_bridge {
+                // MQTT 3.x has no options: this is what a broker that says so in its CONNECT expects.
+                entry.options.no_local = entry.filter.shared().is_none();
+                entry.options.retain_as_published = true;
+            }
+            match self.grant(id, session, entry, identifier, context) {
                 Ok(grant) => {
                     reason_codes.push(ReasonCode::granted(grant.options.maximum_qos));
                     granted.push(grant);
@@ -65,21 +68,15 @@ impl Broker {
                 }
             }
         }
-        let entering = Entering {
-            session,
-            shard: self.shard,
-            is_persistent,
-            client_identifier,
-            identifier,
-            now: context.now,
-            retained_maximum: self.limits.total.retained_messages_maximum,
-        };
-        let after = self.append_subscriptions(&entering, &granted, context);
-        // One step under the lock: no message falls between the new subscription and the retained messages it starts with.
-        let retained = context.directory.write(|directory| enter(directory, granted, &entering));
+        let beginnings = self.enter(session, granted, identifier, context);
+        if !manners.hears_refused_subscription && !pretend_granted(&mut reason_codes) {
+            return self.disconnect(id, CloseCause::SubscriptionRefused, WillRule::Publish, context);
+        }
+        let after = if self.is_persistent(session) { context.store.latest() } else { Ticket::NONE };
         let suback = Suback { packet_id, reason_string, user_properties: UserProperties::default(), reason_codes };
         self.answer(id, Packet::Suback(suback), after, context);
-        self.start_with(session, retained, context);
+        let starts = self.collect_starts(session, beginnings, context);
+        self.start_with(session, starts, context);
     }
 
     /// Limits and rules for one filter.
@@ -88,57 +85,122 @@ impl Broker {
         id: ConnectionId,
         session: SessionId,
         entry: SubscribeFilter,
+        identifier: Option<SubscriptionIdentifier>,
         context: &mut Context<'_, D, S>,
     ) -> Result<Granted, (ReasonCode, String)> {
         let SubscribeFilter { filter, mut options } = entry;
         let Some(session) = self.sessions.get_mut(session) else { return Err((ReasonCode::UnspecifiedError, String::new())) };
-        if filter.without_share_name().split('/').count() > usize::from(self.limits.topic_levels_maximum) {
+        if filter.without_share_name().split('/').count() > usize::from(session.limits.topic_levels_maximum) {
             return Err((ReasonCode::TopicFilterInvalid, "the topic filter has too many levels".to_owned()));
         }
         let permit = match authorize_subscribe(&self.ruleset, &session.client, &filter, options.maximum_qos) {
             Ok(permit) => permit,
             Err(denied) => {
-                self.stats.denied_subscribe += 1;
+                self.stats.refused.subscribe_denied += 1;
                 let told = (denied.reason_code, denied.reason.to_string());
                 let client_identifier = session.client.client_identifier().clone();
                 context.output.push(Output::Event(Event::Denied { connection: Some(id), client_identifier, denied }));
                 return Err(told);
             }
         };
-        if session.subscriptions.len() >= self.limits.subscriptions_maximum && !session.subscriptions.contains_key(&filter) {
-            let words = format!("the session already has {} subscriptions, as many as it may", self.limits.subscriptions_maximum);
+        // [MQTT-3.9.3-2]: what is granted may be lower than what was asked for.
+        options.maximum_qos = options.maximum_qos.min(session.limits.maximum_qos);
+        let known = session.subscriptions.get(&filter);
+        if known.is_none() && session.subscriptions.len() >= session.limits.subscriptions_maximum {
+            let words = format!("the session already has {} subscriptions, as many as it may", session.limits.subscriptions_maximum);
             return Err((ReasonCode::QuotaExceeded, words));
         }
-        // [MQTT-3.9.3-2]: what is granted may be lower than what was asked for.
-        options.maximum_qos = options.maximum_qos.min(self.limits.maximum_qos);
-        session.subscriptions.insert(filter, 0);
+        let is_same = known.is_some_and(|known| (known.options, known.identifier) == (options, identifier));
+        if session.is_persistent && !is_same && context.store.is_full() {
+            self.stats.refused.store_full += 1;
+            return Err((ReasonCode::QuotaExceeded, "there is no room on the disk".to_owned()));
+        }
+        if known.is_none() {
+            // Takes its place among the session's subscriptions at once: the next filter of the packet counts it.
+            let key = session.take_key();
+            session.subscriptions.insert(filter, Subscription { key, options, identifier, starting: None });
+        }
         Ok(Granted { permit, options })
     }
 
-    fn append_subscriptions<D: SharedDirectory, S: Store>(
-        &self,
-        entering: &Entering,
-        granted: &[Granted],
+    /// Redeems the permits. The store hears of a subscription before any shard can route to it: all is done in one step that shuts the others out.
+    /// Returns what is to begin with retained messages: those that are there at this moment, while any that is set later is routed as it comes.
+    fn enter<D: SharedDirectory, S: Store>(
+        &mut self,
+        session: SessionId,
+        granted: Vec<Granted>,
+        identifier: Option<SubscriptionIdentifier>,
         context: &mut Context<'_, D, S>,
-    ) -> Ticket {
-        let is_persistent = self.sessions.get(entering.session).is_some_and(|session| session.is_persistent);
-        if !is_persistent {
-            return Ticket::NONE;
+    ) -> Vec<Beginning> {
+        let Some(session) = self.sessions.get_mut(session) else { return Vec::new() };
+        if granted.is_empty() {
+            return Vec::new();
         }
-        let changes = granted.iter().map(|grant| {
-            context.store.append(
-                &Change::SubscriptionAdded {
-                    session: entering.session,
-                    key: 0,
-                    filter: grant.permit.filter(),
-                    options: &grant.options,
-                    identifier: entering.identifier,
-                    starting: None,
-                },
-                Urgency::Now,
-            )
-        });
-        changes.max().unwrap_or_default()
+        let (shard, store) = (self.shard, &mut *context.store);
+        context.directory.write(|directory| {
+            let mut beginnings = Vec::new();
+            let up_to = directory.retained.latest();
+            let mut is_told = false;
+            for Granted { permit, options } in granted {
+                let filter = permit.into_filter();
+                let subscriber = Subscriber::new((session.id, shard), session.is_persistent, &options, identifier);
+                let is_new = directory.subscriptions.insert(&filter, subscriber);
+                let begins = wants_retained(&filter, &options, is_new) && directory.retained.may_match(filter.as_str());
+                let ids = Starting { after: RetainedId(0), up_to };
+                // QoS 0 is for those who are there: a restarted broker has nothing to start with.
+                let is_remembered = begins && session.is_persistent && options.maximum_qos > QoS::AtMostOnce;
+                let (subscription, is_changed) = session.replace(&filter, options, identifier, is_remembered.then_some(ids), is_new, store);
+                if session.is_persistent && is_changed {
+                    store.append(&subscription.added(session.id, &filter), Urgency::Now);
+                    is_told = true;
+                }
+                if begins {
+                    beginnings.push(Beginning { filter, subscription, ids });
+                }
+            }
+            if is_told {
+                store.post();
+            }
+            beginnings
+        })
+    }
+
+    /// Looks up the retained messages that subscriptions begin with, in steps, so that nobody is shut out for long.
+    pub(crate) fn collect_starts<D: SharedDirectory, S: Store>(
+        &self,
+        session: SessionId,
+        beginnings: Vec<Beginning>,
+        context: &Context<'_, D, S>,
+    ) -> Vec<(Pending, Start)> {
+        let mut starts = Vec::new();
+        let Some(session) = self.sessions.get(session) else { return starts };
+        for Beginning { filter, subscription, ids } in beginnings {
+            // All filters of the packet together: the same one a thousand times must not collect a thousand times as much.
+            let room = self.limits.total.retained_messages_maximum.saturating_sub(starts.len());
+            let mut search = Search::new(filter.as_str(), ids);
+            let mut found = Vec::new();
+            while context.directory.read(|directory| directory.retained.search(&mut search, context.now, (SEARCH_STEPS, room), &mut found))
+            {
+            }
+            drop(search);
+            // In the order in which they were set, so that the last one sent says which ones were.
+            found.sort_unstable_by_key(|retained| retained.id);
+            found.retain(|retained| !(subscription.options.no_local && retained.publisher == *session.client.client_identifier()));
+            starts.extend(found.into_iter().map(|retained| {
+                let recipient = Recipient {
+                    session: session.id,
+                    shard: self.shard,
+                    qos: subscription.options.maximum_qos.min(retained.message.qos),
+                    // [MQTT-3.3.1-8]
+                    retain: true,
+                    identifiers: subscription.identifier.into_iter().collect(),
+                    shared: None,
+                };
+                let start = Start { filter: filter.clone(), key: subscription.key, retained: retained.id, is_stored: retained.is_stored };
+                (Pending::new(None, &retained.message, retained.received_at, recipient), start)
+            }));
+        }
+        starts
     }
 
     pub(crate) fn unsubscribe<D: SharedDirectory, S: Store>(
@@ -148,66 +210,89 @@ impl Broker {
         context: &mut Context<'_, D, S>,
     ) {
         let Some(session) = self.session_of(id) else { return };
-        let known: Vec<&TopicFilter> =
-            unsubscribe.filters.iter().filter(|filter| session.subscriptions.remove(*filter).is_some()).collect();
-        let session_id = session.id;
-        let mut after = Ticket::NONE;
-        if session.is_persistent {
-            let removed =
-                known.iter().map(|_| context.store.append(&Change::SubscriptionRemoved { session: session_id, key: 0 }, Urgency::Now));
-            after = removed.max().unwrap_or_default();
-        }
-        context.directory.write(|directory| {
-            for filter in &known {
-                directory.subscriptions.remove(filter, session_id);
+        let mut reason_codes = Vec::with_capacity(unsubscribe.filters.len());
+        let mut known: Vec<&TopicFilter> = Vec::new();
+        for filter in &unsubscribe.filters {
+            // [MQTT-3.11.3-1], [MQTT-3.11.3-2]: one code for each filter, in order.
+            let Some(removed) = session.subscriptions.remove(filter) else {
+                reason_codes.push(ReasonCode::NoSubscriptionExisted);
+                continue;
+            };
+            reason_codes.push(ReasonCode::Success);
+            known.push(filter);
+            if session.is_persistent {
+                context.store.append(&Change::SubscriptionRemoved { session: session.id, key: removed.key }, Urgency::Now);
             }
-        });
-        let mut known = known.into_iter().peekable();
-        let reason_code = |filter: &TopicFilter| match known.next_if(|next| *next == filter) {
-            Some(_) => ReasonCode::Success,
-            None => ReasonCode::NoSubscriptionExisted,
-        };
-        // [MQTT-3.11.3-1], [MQTT-3.11.3-2]: one code for each filter, in order.
-        let reason_codes = unsubscribe.filters.iter().map(reason_code).collect();
+        }
+        let session_id = session.id;
+        let after = if session.is_persistent { context.store.latest() } else { Ticket::NONE };
+        if !known.is_empty() {
+            context.directory.write(|directory| {
+                for filter in known {
+                    directory.subscriptions.remove(filter, session_id);
+                }
+            });
+        }
         let unsuback =
             Unsuback { packet_id: unsubscribe.packet_id, reason_string: None, user_properties: UserProperties::default(), reason_codes };
         self.answer(id, Packet::Unsuback(unsuback), after, context);
     }
+
+    fn is_persistent(&self, session: SessionId) -> bool {
+        self.sessions.get(session).is_some_and(|session| session.is_persistent)
+    }
 }
 
-/// Redeems the permits and collects the retained messages the new subscriptions start with.
-fn enter(directory: &mut Directory, granted: Vec<Granted>, entering: &Entering) -> Vec<(RetainedMessage, Recipient)> {
-    let mut starts = Vec::new();
-    for Granted { permit, options } in granted {
-        let filter = permit.into_filter();
-        let subscriber = Subscriber::new((entering.session, entering.shard), entering.is_persistent, &options, entering.identifier);
-        let is_new = directory.subscriptions.insert(&filter, subscriber);
-        let is_wanted = match options.retain_handling {
-            // [MQTT-3.3.1-9], [MQTT-3.3.1-10], [MQTT-3.3.1-11]
-            RetainHandling::SendAtSubscribe => true,
-            RetainHandling::SendIfNew => is_new,
-            RetainHandling::DoNotSend => false,
-        };
-        // A Shared Subscription starts without retained messages (§4.8.2).
-        if !is_wanted || filter.shared().is_some() {
-            continue;
-        }
-        // All filters of the packet together: the same one a thousand times must not collect a thousand times as much.
-        let room = entering.retained_maximum.saturating_sub(starts.len());
-        let found = directory.retained.matching(filter.as_str(), entering.now, room);
-        let found = found.into_iter().filter(|retained| !(options.no_local && retained.publisher == entering.client_identifier));
-        starts.extend(found.map(|retained| {
-            let recipient = Recipient {
-                session: entering.session,
-                shard: entering.shard,
-                qos: options.maximum_qos.min(retained.message.qos),
-                // [MQTT-3.3.1-8]
-                retain: true,
-                identifiers: entering.identifier.into_iter().collect(),
-                shared: None,
-            };
-            (retained, recipient)
-        }));
+impl Session {
+    /// A number for a subscription.
+    fn take_key(&mut self) -> u32 {
+        let key = self.next_key;
+        self.next_key = self.next_key.wrapping_add(1);
+        key
     }
-    starts
+
+    /// Puts a subscription in the place of the one that is there. Returns it, and whether the store has to hear of it. One that replaces a
+    /// subscription which has not started to the end gets another number, so that the old one's starts are not taken for its own.
+    fn replace<S: Store>(
+        &mut self,
+        filter: &TopicFilter,
+        options: SubscriptionOptions,
+        identifier: Option<SubscriptionIdentifier>,
+        starting: Option<Starting>,
+        is_new: bool,
+        store: &mut S,
+    ) -> (Subscription, bool) {
+        let old = self.subscriptions.get(filter).copied();
+        let was_starting = old.is_some_and(|old| old.starting.is_some());
+        let key = match old {
+            Some(old) if !was_starting => old.key,
+            _ => self.take_key(),
+        };
+        if let Some(old) = old.filter(|old| old.key != key && self.is_persistent) {
+            store.append(&Change::SubscriptionRemoved { session: self.id, key: old.key }, Urgency::Now);
+        }
+        let subscription = Subscription { key, options, identifier, starting };
+        self.subscriptions.insert(filter.clone(), subscription);
+        (subscription, is_new || old != Some(subscription))
+    }
+}
+
+/// MQTT 3.1 §3.8: a SUBACK can grant and nothing else, and what the rules refuse is granted in words. Any other failure concerns messages that the
+/// client has a right to: it must not wait for them in vain. Returns false if there is one.
+fn pretend_granted(reason_codes: &mut [ReasonCode]) -> bool {
+    for code in reason_codes.iter_mut().filter(|code| **code == ReasonCode::NotAuthorized) {
+        *code = ReasonCode::Success;
+    }
+    !reason_codes.iter().any(|code| code.is_error())
+}
+
+fn wants_retained(filter: &TopicFilter, options: &SubscriptionOptions, is_new: bool) -> bool {
+    let is_wanted = match options.retain_handling {
+        // [MQTT-3.3.1-9], [MQTT-3.3.1-10], [MQTT-3.3.1-11]
+        RetainHandling::SendAtSubscribe => true,
+        RetainHandling::SendIfNew => is_new,
+        RetainHandling::DoNotSend => false,
+    };
+    // A Shared Subscription starts without retained messages (§4.8.2).
+    is_wanted && filter.shared().is_none()
 }

@@ -16,6 +16,10 @@ pub(crate) enum Timer {
     SessionExpiry(SessionId),
     /// More is waiting for the client than went out at once.
     Pump(SessionId),
+    /// All shards have taken up what was stored.
+    Orphans,
+    /// Look whether there is room for what was not acknowledged.
+    Debts,
 }
 
 /// All deadlines of a shard, at most one keep-alive per connection and three per session: whoever arms one disarms the one before,

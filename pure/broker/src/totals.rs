@@ -5,14 +5,15 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 /// Bounds over all shards.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TotalLimits {
-    /// Sessions, connected or not; a new one beyond is refused with CONNACK 0x97 (MQTT 3.x: 3, server unavailable). Default 100,000.
+    /// Sessions, connected or not; a new one beyond is refused with CONNACK 0x97 (before MQTT 5.0: 3, server unavailable). Default 100,000.
     pub sessions_maximum: usize,
-    /// Messages with QoS 1 or 2 that wait in queues or are on their way to clients, each counted once for every session. A publish that would go
-    /// beyond is refused with 0x97 before anybody gets it (MQTT 3.x: not acknowledged). Default 10,000,000.
+    /// Messages that wait in queues or are on their way to clients with QoS 1 or 2, each counted once for every session. A publish that would go
+    /// beyond is refused with 0x97 before anybody gets it (before MQTT 5.0: it is not acknowledged, and the connection ends when there is room
+    /// again, so that the client sends it again). Default 10,000,000.
     pub queued_messages_maximum: usize,
-    /// Bytes of topic, payload and properties of the same, a message that several sessions share counted for each. The same answer. Default 1 GiB.
+    /// Bytes of topic, payload and properties of the same, the same rule. Default 1 GiB.
     pub queued_bytes_maximum: usize,
-    /// Retained messages. A new one beyond is refused with 0x97; replacing and clearing always work. Default 100,000.
+    /// Retained messages. A new one beyond is refused with 0x97, or as above; replacing and clearing always work. Default 100,000.
     pub retained_messages_maximum: usize,
     /// Bytes of topic, payload and properties of all retained messages; more is refused with 0x97. Clearing always works, and so does replacing
     /// by what is no larger. Default 256 MiB.
@@ -31,12 +32,31 @@ impl Default for TotalLimits {
     }
 }
 
-/// What all sessions hold now, shared by the shards.
+/// What all sessions hold now, shared by the shards. Each shard reports at the end of every input.
 #[derive(Debug, Default)]
 pub struct Totals {
     sessions: AtomicUsize,
     queued_messages: AtomicUsize,
     queued_bytes: AtomicUsize,
+}
+
+/// Messages with QoS 1 or 2, and what waits behind them, that are held for somebody; the retained messages that a subscription starts with only
+/// once they are on their way.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Load {
+    pub(crate) messages: usize,
+    /// Of topic, payload and properties.
+    pub(crate) bytes: usize,
+}
+
+impl Load {
+    pub(crate) fn plus(self, other: Self) -> Self {
+        Self { messages: self.messages.wrapping_add(other.messages), bytes: self.bytes.wrapping_add(other.bytes) }
+    }
+
+    pub(crate) fn minus(self, other: Self) -> Self {
+        Self { messages: self.messages.wrapping_sub(other.messages), bytes: self.bytes.wrapping_sub(other.bytes) }
+    }
 }
 
 impl Totals {
@@ -52,7 +72,7 @@ impl Totals {
         self.sessions.load(Ordering::Relaxed)
     }
 
-    /// Messages with QoS 1 or 2 that wait or are on their way, each counted for every session.
+    /// Messages that wait or are on their way, each counted for every session.
     #[must_use]
     pub fn queued_messages(&self) -> usize {
         self.queued_messages.load(Ordering::Relaxed)
@@ -62,5 +82,30 @@ impl Totals {
     #[must_use]
     pub fn queued_bytes(&self) -> usize {
         self.queued_bytes.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn session_begins(&self) {
+        self.sessions.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn session_ends(&self) {
+        self.sessions.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    /// A shard holds `now` where it held `before`. Wraps: what one shard takes away another may have added.
+    pub(crate) fn change(&self, before: Load, now: Load) {
+        let change = now.minus(before);
+        if change != Load::default() {
+            self.queued_messages.fetch_add(change.messages, Ordering::Relaxed);
+            self.queued_bytes.fetch_add(change.bytes, Ordering::Relaxed);
+        }
+    }
+
+    /// What may still be queued.
+    pub(crate) fn room(&self, limits: &TotalLimits) -> Load {
+        Load {
+            messages: limits.queued_messages_maximum.saturating_sub(self.queued_messages()),
+            bytes: limits.queued_bytes_maximum.saturating_sub(self.queued_bytes()),
+        }
     }
 }

@@ -8,8 +8,10 @@ use crate::broker::{Broker, Context};
 use crate::directory::SharedDirectory;
 use crate::ids::SessionId;
 use crate::input::WillRule;
+use crate::moment::Moment;
 use crate::output::{Event, Output};
 use crate::route::Origin;
+use crate::session::HeldWill;
 use crate::store::{Change, Store, Urgency};
 use crate::timers::Timer;
 
@@ -17,39 +19,50 @@ impl Broker {
     /// The connection is gone: the Will is discarded, published, or begins to wait [MQTT-3.1.2-8], [MQTT-3.1.2-10].
     pub(crate) fn release_will<D: SharedDirectory, S: Store>(&mut self, id: SessionId, rule: WillRule, context: &mut Context<'_, D, S>) {
         let Some(session) = self.sessions.get_mut(id) else { return };
-        let Some(will) = &session.will else { return };
+        let Some(held) = &session.will else { return };
         // If the session ends before the delay does, `end_session` publishes the Will (§3.1.3.2.2).
-        let delay = will.properties.delay_interval.unwrap_or(0);
+        let delay = held.will.properties.delay_interval.unwrap_or(0);
         match rule {
             WillRule::Drop => self.discard_will(id, context),
             WillRule::Publish if delay == 0 => self.publish_will(id, context),
-            WillRule::Publish => {
-                let due = context.now.plus_seconds(delay);
-                session.will_at = Some(due);
-                self.timers.arm(due, Timer::WillDelay(id));
-            }
+            WillRule::Publish => self.delay_will(id, context.now.plus_seconds(delay), context.store),
         }
+    }
+
+    /// The Will waits until then.
+    pub(crate) fn delay_will<S: Store>(&mut self, id: SessionId, due: Moment, store: &mut S) {
+        let Some(session) = self.sessions.get_mut(id) else { return };
+        let Some(held) = &mut session.will else { return };
+        held.due = Some(due);
+        if held.is_stored {
+            store.append(&Change::WillSet { session: id, will: &held.will, due: Some(due) }, Urgency::Later);
+        }
+        self.timers.arm(due, Timer::WillDelay(id));
     }
 
     /// Publishes the Will now. The permit of the CONNECT may be long past, so the question is asked again.
     pub(crate) fn publish_will<D: SharedDirectory, S: Store>(&mut self, id: SessionId, context: &mut Context<'_, D, S>) {
         let Some(session) = self.sessions.get_mut(id) else { return };
-        self.timers.disarm(session.will_at.take(), Timer::WillDelay(id));
-        let Some(will) = session.will.take() else { return };
-        let is_persistent = session.is_persistent;
+        let Some(held) = session.will.take() else { return };
+        let HeldWill { will, due, is_stored } = *held;
+        self.timers.disarm(due, Timer::WillDelay(id));
         match authorize_publish(&self.ruleset, &session.client, &will.topic, will.qos, will.retain) {
             Ok(permit) => {
                 self.stats.wills_published += 1;
-                self.route(permit, Message::from_will(will), Origin { publisher: id, known: None }, context);
+                let durability = session.limits.durability.of(will.topic.as_str());
+                let origin = Origin { publisher: Some(id), known: None, durability, is_refusable: false };
+                // What cannot be refused finds room: nobody is there to send it again.
+                drop(self.route(permit, Message::from_will(will), origin, context));
             }
             Err(denied) => {
-                self.stats.denied_publish += 1;
+                self.stats.refused.publish_denied += 1;
                 let client_identifier = session.client.client_identifier().clone();
                 context.output.push(Output::Event(Event::Denied { connection: None, client_identifier, denied }));
             }
         }
-        if is_persistent {
-            context.store.append(&Change::WillCleared { session: id }, Urgency::Later);
+        // In one transaction with the message: either the Will is still there after a crash, or what it became.
+        if is_stored {
+            context.store.append(&Change::WillCleared { session: id }, Urgency::Now);
         }
     }
 
@@ -78,12 +91,13 @@ impl Broker {
         }
     }
 
-    /// Forgets the Will.
+    /// Forgets the Will. Nobody waits for that, but a crash soon after should not publish it.
     pub(crate) fn discard_will<D: SharedDirectory, S: Store>(&mut self, id: SessionId, context: &mut Context<'_, D, S>) {
         let Some(session) = self.sessions.get_mut(id) else { return };
-        self.timers.disarm(session.will_at.take(), Timer::WillDelay(id));
-        if session.will.take().is_some() && session.is_persistent {
-            context.store.append(&Change::WillCleared { session: id }, Urgency::Later);
+        let Some(held) = session.will.take() else { return };
+        self.timers.disarm(held.due, Timer::WillDelay(id));
+        if held.is_stored {
+            context.store.append(&Change::WillCleared { session: id }, Urgency::Now);
         }
     }
 }

@@ -95,6 +95,21 @@ pub fn authorize_publish(rules: &Ruleset, client: &Client, topic: &TopicName, _q
     })
 }
 
+/// May the Server itself publish to this topic? Under `$SYS/` only: what it has to say about itself.
+///
+/// # Errors
+/// Says that the topic is not the Server's own.
+pub fn authorize_server_publish(topic: &TopicName) -> Result<PublishPermit, Denied> {
+    if topic.as_str().starts_with("$SYS/") {
+        return Ok(PublishPermit::assertion(topic.clone()));
+    }
+    Err(Denied {
+        rule: "the server's own topics".to_owned(),
+        reason: DenialReason::Publish { principal: "the server".to_owned(), topic: topic.as_str().to_owned() },
+        reason_code: ReasonCode::NotAuthorized,
+    })
+}
+
 /// May this client subscribe to this filter? Of a Shared Subscription the filter behind the ShareName is judged.
 ///
 /// # Errors

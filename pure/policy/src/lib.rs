@@ -19,7 +19,7 @@ mod ruleset;
 pub use admission::AdmissionRules;
 pub use bridge::{BRIDGE_IDENTIFIERS, BridgeRights, bridge_identifier};
 pub use client::{Client, Principal};
-pub use decide::{authorize_connect, authorize_publish, authorize_subscribe};
+pub use decide::{authorize_connect, authorize_publish, authorize_server_publish, authorize_subscribe};
 pub use denied::{DenialReason, Denied, shown};
 pub use pattern::{PatternError, TopicPattern};
 pub use permit::{ConnectPermit, PublishPermit, SubscribePermit};

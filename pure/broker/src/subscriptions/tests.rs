@@ -8,7 +8,7 @@ use signet_mqtt::{Message, MessageProperties};
 use super::*;
 use crate::input::Recipient;
 
-const PUBLISHER: SessionId = SessionId(99);
+const PUBLISHER: Option<SessionId> = Some(SessionId(99));
 
 fn level() -> impl Strategy<Value = &'static str> {
     prop_oneof![4 => Just("a"), 4 => Just("b"), 1 => Just(""), 1 => Just("$s")]
@@ -54,7 +54,8 @@ fn recipients(tree: &Subscriptions, topic: &TopicName) -> Vec<Recipient> {
         retain: false,
         properties: MessageProperties::default(),
     };
-    tree.routes(topic, PUBLISHER).recipients(&message)
+    let batches = tree.routes(topic, PUBLISHER).batches(&message);
+    batches.into_iter().flat_map(|copies| copies.recipients).collect()
 }
 
 proptest! {

@@ -224,7 +224,7 @@ fn a_denied_publish_reaches_nobody_and_is_told() {
     assert_eq!(rig.publish1(publisher, "open/x", "4"), ReasonCode::Success);
     assert_eq!(rig.publish1(publisher, "open/x", "5"), ReasonCode::Success, "by memory");
     assert_eq!(rig.payloads(subscriber), ["4", "5"]);
-    assert_eq!(rig.stats().denied_publish, 3);
+    assert_eq!(rig.stats().refused.publish_denied, 3);
     rig.change_rules(Ruleset::compile(Vec::new()));
     assert_eq!(rig.publish1(publisher, "open/x", "6"), ReasonCode::NotAuthorized, "what is remembered belongs to the old rules");
     assert_eq!(rig.payloads(subscriber), Vec::<String>::new());

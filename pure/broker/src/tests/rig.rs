@@ -261,24 +261,9 @@ impl Rig {
     }
 
     pub(super) fn stats(&self) -> Stats {
-        let sum = |pick: fn(&Stats) -> u64| self.brokers.iter().map(|broker| pick(&broker.stats())).sum();
-        Stats {
-            connections: sum(|stats| stats.connections),
-            sessions: sum(|stats| stats.sessions),
-            messages_received: sum(|stats| stats.messages_received),
-            messages_sent: sum(|stats| stats.messages_sent),
-            messages_unmatched: sum(|stats| stats.messages_unmatched),
-            dropped_slow: sum(|stats| stats.dropped_slow),
-            dropped_queue_full: sum(|stats| stats.dropped_queue_full),
-            dropped_too_large: sum(|stats| stats.dropped_too_large),
-            dropped_expired: sum(|stats| stats.dropped_expired),
-            denied_publish: sum(|stats| stats.denied_publish),
-            denied_subscribe: sum(|stats| stats.denied_subscribe),
-            taken_over: sum(|stats| stats.taken_over),
-            keep_alive_timeouts: sum(|stats| stats.keep_alive_timeouts),
-            wills_published: sum(|stats| stats.wills_published),
-            kicked: sum(|stats| stats.kicked),
-        }
+        let mut sum = Stats::default();
+        self.brokers.iter().for_each(|broker| sum += broker.stats());
+        sum
     }
 
     // --- what clients do

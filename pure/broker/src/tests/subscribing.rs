@@ -253,7 +253,7 @@ fn a_denied_subscription_is_told_and_gets_nothing() {
     assert_eq!(rig.payloads(a), Vec::<String>::new());
     let old = rig.connect(v311("old"));
     assert_eq!(rig.subscribe(old, "b/x", QOS1), ReasonCode::UnspecifiedError, "all that MQTT 3.1.1 can say");
-    assert_eq!(rig.stats().denied_subscribe, 5);
+    assert_eq!(rig.stats().refused.subscribe_denied, 5);
 }
 
 #[test]

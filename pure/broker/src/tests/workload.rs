@@ -349,7 +349,7 @@ fn whatever_happens_messages_arrive_once_in_order_and_only_where_they_may() {
             check_permission(&world);
             let stats = world.rig.stats();
             assert!(
-                stats.messages_sent > 50 && stats.denied_publish > 0 && stats.denied_subscribe > 0,
+                stats.messages_sent > 50 && stats.refused.publish_denied > 0 && stats.refused.subscribe_denied > 0,
                 "the workload does something: {stats:?}"
             );
             assert_eq!((stats.dropped_queue_full, stats.dropped_slow, stats.dropped_too_large), (0, 0, 0));

@@ -1,0 +1,56 @@
+//! Messages that found no room and could not be refused, because their client's version has no way to say so (§3.4 of MQTT 3.1.1).
+//!
+//! They are not acknowledged, so they are still the client's. It sends them again on its next connection [MQTT-4.4.0-1], and only then: so its
+//! present one ends as soon as there is room.
+
+use crate::broker::{Broker, Context};
+use crate::directory::SharedDirectory;
+use crate::ids::ConnectionId;
+use crate::input::WillRule;
+use crate::moment::Moment;
+use crate::output::CloseCause;
+use crate::store::Store;
+use crate::timers::Timer;
+use crate::totals::Load;
+
+/// Time between two looks, in milliseconds. The store says itself when it has room again, the queues do not.
+const LOOK: u64 = 1_000;
+
+impl Broker {
+    /// A connection has come to owe an acknowledgement.
+    pub(crate) fn note_debt(&mut self, now: Moment) {
+        if self.debts_at.is_none() {
+            let at = now.plus_millis(LOOK);
+            self.debts_at = Some(at);
+            self.timers.arm(at, Timer::Debts);
+        }
+    }
+
+    /// Ends the connections that are owed an acknowledgement, if there is room now; else looks again later.
+    pub(crate) fn settle_debts<D: SharedDirectory, S: Store>(&mut self, context: &mut Context<'_, D, S>) {
+        let Some(at) = self.debts_at.take() else { return };
+        self.timers.disarm(Some(at), Timer::Debts);
+        if context.store.is_full() || !self.has_room(context.directory) {
+            return self.note_debt(context.now);
+        }
+        let owed = self.connections.values().filter(|connection| connection.incoming.owes).map(|connection| connection.id);
+        let mut owed: Vec<ConnectionId> = owed.collect();
+        owed.sort_unstable();
+        for id in owed {
+            let cause = CloseCause::QuotaExceeded("there is room again for a message that was not acknowledged");
+            self.disconnect(id, cause, WillRule::Publish, context);
+        }
+    }
+
+    /// Whether queues and retained messages have room for more than a little.
+    fn has_room<D: SharedDirectory>(&self, directory: &D) -> bool {
+        let total = &self.limits.total;
+        let Load { messages, bytes } = self.room();
+        let (retained, retained_bytes) = directory.read(crate::Directory::retained);
+        let is_free = |used: usize, maximum: usize| used < maximum - maximum / 16;
+        messages > total.queued_messages_maximum / 16
+            && bytes > total.queued_bytes_maximum / 16
+            && is_free(retained, total.retained_messages_maximum)
+            && is_free(retained_bytes, total.retained_bytes_maximum)
+    }
+}
