@@ -154,7 +154,7 @@ impl Outbox {
 
     /// A ticket to come back for when it is durable, unless the caller was told one that is no later. To be asked after [`Self::encode`] has left
     /// off.
-    pub(crate) fn to_await(&mut self, durable: Ticket) -> Option<Ticket> {
+    pub(crate) fn next_ticket(&mut self, durable: Ticket) -> Option<Ticket> {
         self.awaited = self.awaited.filter(|awaited| *awaited > durable);
         let tickets = [self.packets.waits_for(durable), self.messages.waits_for(durable)];
         let earliest = tickets.into_iter().flatten().min()?;

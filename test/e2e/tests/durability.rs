@@ -1,7 +1,7 @@
 //! What was acknowledged outlives the process, however that ends and whatever the disk does: plain restarts, `kill -9`, a disk that stalls, a disk
 //! that fails, and files that were damaged.
 
-#![expect(clippy::expect_used, clippy::panic, reason = "a rig that cannot do its job fails the test that uses it")]
+#![expect(clippy::expect_used, reason = "a rig that cannot do its job fails the test that uses it")]
 
 use std::process::Command;
 
@@ -219,9 +219,8 @@ fn wills_are_published_when_the_broker_dies_and_after_their_delay() {
         },
         |broker| {
             let mut mourner = back(broker, V5, "mourner");
-            let mut topics: Vec<String> = (0..2)
-                .map(|_| mourner.expect_publish().topic.expect("without alias").as_str().to_owned())
-                .collect();
+            let mut topics: Vec<String> =
+                (0..2).map(|_| mourner.expect_publish().topic.expect("without alias").as_str().to_owned()).collect();
             topics.sort_unstable();
             assert_eq!(topics, ["will/later", "will/now"]);
             mourner.expect_silence();
@@ -230,7 +229,9 @@ fn wills_are_published_when_the_broker_dies_and_after_their_delay() {
 }
 
 /// strace in the way of the broker's calls of `fdatasync`, until it is dropped.
-struct Meddler(Running);
+struct Meddler {
+    _strace: Running,
+}
 
 impl Meddler {
     /// `how` as in `strace -e inject=fdatasync:how`.
@@ -240,7 +241,7 @@ impl Meddler {
         command.args(["-f", "-e", "trace=fdatasync", "-e", &format!("inject=fdatasync:{how}"), "-p", &broker.process_id().to_string()]);
         let strace = Running::start(&mut command);
         strace.wait_for("attached");
-        Self(strace)
+        Self { _strace: strace }
     }
 }
 

@@ -102,11 +102,11 @@ fn acknowledgements_wait_for_the_disk_in_their_order_mqtt_4_6_0_2() {
     outbox.push(ack(Packet::Puback, 2, 0));
     outbox.push(ack(Packet::Pubrec, 3, 8));
     assert_eq!(sent(&mut outbox, 6), "");
-    assert_eq!(outbox.to_await(Ticket(6)), Some(Ticket(7)));
+    assert_eq!(outbox.next_ticket(Ticket(6)), Some(Ticket(7)));
     assert_eq!(sent(&mut outbox, 7), "1 2");
-    assert_eq!(outbox.to_await(Ticket(7)), Some(Ticket(8)));
+    assert_eq!(outbox.next_ticket(Ticket(7)), Some(Ticket(8)));
     assert_eq!(sent(&mut outbox, 9), "3");
-    assert_eq!(outbox.to_await(Ticket(9)), None);
+    assert_eq!(outbox.next_ticket(Ticket(9)), None);
     assert!(outbox.is_empty());
 }
 
@@ -129,7 +129,7 @@ fn nothing_overtakes_connack_mqtt_3_2_0_1() {
     outbox.push(ack(Packet::Pubrel, 1, 0));
     outbox.push(packet(Packet::Pingresp, 0));
     assert_eq!(sent(&mut outbox, 1), "");
-    assert_eq!(outbox.to_await(Ticket(1)), Some(Ticket(2)));
+    assert_eq!(outbox.next_ticket(Ticket(1)), Some(Ticket(2)));
     assert_eq!(sent(&mut outbox, 2), "CONNACK a 1 PINGRESP");
 }
 
@@ -153,7 +153,7 @@ fn a_publish_that_waits_holds_up_those_behind_it_and_nothing_else_mqtt_4_6_0_6()
     outbox.push(publish("second", QoS::AtMostOnce, 0));
     outbox.push(ack(Packet::Puback, 1, 4));
     assert_eq!(sent(&mut outbox, 4), "1");
-    assert_eq!(outbox.to_await(Ticket(4)), Some(Ticket(5)));
+    assert_eq!(outbox.next_ticket(Ticket(4)), Some(Ticket(5)));
     assert_eq!(sent(&mut outbox, 5), "first second");
 }
 
@@ -162,19 +162,19 @@ fn the_earlier_of_two_tickets_is_what_is_waited_for() {
     let mut outbox = greeted();
     outbox.push(ack(Packet::Puback, 1, 9));
     outbox.push(publish("a", QoS::ExactlyOnce, 8));
-    assert_eq!(outbox.to_await(Ticket(1)), Some(Ticket(8)));
-    assert_eq!(outbox.to_await(Ticket(2)), None, "one note is enough");
+    assert_eq!(outbox.next_ticket(Ticket(1)), Some(Ticket(8)));
+    assert_eq!(outbox.next_ticket(Ticket(2)), None, "one note is enough");
     assert_eq!(sent(&mut outbox, 8), "a");
-    assert_eq!(outbox.to_await(Ticket(8)), Some(Ticket(9)));
+    assert_eq!(outbox.next_ticket(Ticket(8)), Some(Ticket(9)));
 }
 
 #[test]
 fn an_earlier_ticket_is_told_even_when_a_later_one_is_waited_for() {
     let mut outbox = greeted();
     outbox.push(ack(Packet::Puback, 1, 9));
-    assert_eq!(outbox.to_await(Ticket(1)), Some(Ticket(9)));
+    assert_eq!(outbox.next_ticket(Ticket(1)), Some(Ticket(9)));
     outbox.push(publish("a", QoS::ExactlyOnce, 8));
-    assert_eq!(outbox.to_await(Ticket(1)), Some(Ticket(8)));
+    assert_eq!(outbox.next_ticket(Ticket(1)), Some(Ticket(8)));
 }
 
 #[test]

@@ -52,7 +52,7 @@ impl Shard {
     /// Notes that a connection can go on when a ticket is durable.
     pub(super) fn await_disk(&mut self, id: LinkId, durable: Ticket) {
         let Some(link) = self.links.get_mut(&id) else { return };
-        if let Some(ticket) = link.outbox.to_await(durable) {
+        if let Some(ticket) = link.outbox.next_ticket(durable) {
             self.queues.awaiting.push(Reverse((ticket, id)));
         }
     }
