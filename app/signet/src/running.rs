@@ -128,9 +128,7 @@ impl Running {
 
     /// What store and bridges say of themselves.
     fn told(&self) -> Told {
-        let state = self.state();
-        let store = state.server.as_ref().and_then(|server| Some((server.store_state()?, server.store_stats()?)));
-        let bridges = state.bridges.status().into_iter().map(|bridge| Bridge {
+        let bridges = self.bridges().into_iter().map(|bridge| Bridge {
             name: bridge.name,
             is_connected: bridge.connected,
             connections: bridge.connections,
@@ -139,6 +137,8 @@ impl Running {
             dropped: bridge.dropped.total(),
         });
         let bridges = bridges.collect();
+        let state = self.state();
+        let store = state.server.as_ref().and_then(|server| Some((server.store_state()?, server.store_stats()?)));
         Told { store, bridges }
     }
 
