@@ -16,9 +16,15 @@ fn every_quality_over_every_transport_and_shard() {
         let rig = Rig::new(shards);
         let (first, second) = (rig.pki.device("pump-7"), rig.pki.device("pump-8"));
         for version in VERSIONS {
-            for (round, (from, to)) in
-                [(rig.tcp(), rig.tls(&second)), (rig.tls(&first), rig.tcp()), (rig.tls(&first), rig.tls(&second))].iter().enumerate()
-            {
+            let pairs = [
+                (rig.tcp(), rig.tls(&second)),
+                (rig.tls(&first), rig.ws()),
+                (rig.tls(&first), rig.tls(&second)),
+                (rig.ws(), rig.wss(&second)),
+                (rig.wss(&first), rig.unix()),
+                (rig.unix(), rig.tcp()),
+            ];
+            for (round, (from, to)) in pairs.iter().enumerate() {
                 let subscriber_name = identifier_on(0, shards, &format!("sub-{version:?}-{round}"));
                 let publisher_name = identifier_on(shards - 1, shards, &format!("pub-{version:?}-{round}"));
                 let mut subscriber = Device::connect(to, version, &subscriber_name);
