@@ -1,17 +1,19 @@
 //! `signet serve`: the broker from start to graceful end.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use signet_admin::{AdminSocket, Administration, Control, MetricsSocket};
 use signet_ledger::{AuthorityFiles, key_exposure};
 use signet_net::{ListenError, unix_seconds};
-use signet_server::StartError;
+use signet_server::{StartError, StoreError};
 use signet_tls::CurrentRevocations;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{Notify, watch};
 use tokio::time::MissedTickBehavior;
 
+use crate::command::store;
 use crate::config::{self, Config};
 use crate::crl_files::CrlFiles;
 use crate::data_lock::DataLock;
@@ -70,6 +72,7 @@ async fn run_until_signal(
     let metrics = metrics_socket(&config).await?;
     let crl_files = CrlFiles::of(&config).map_err(Failure::new)?;
     let greeting = greeting(&config, &administration);
+    let path = config.path.clone();
     let failed = Arc::new(Notify::new());
     let on_store_failure = {
         let failed = Arc::clone(&failed);
@@ -77,7 +80,7 @@ async fn run_until_signal(
         Arc::new(move || failed.notify_one())
     };
     let running = Running::start(config, Arc::clone(&administration), revocations, crl_files, on_store_failure);
-    let running = Arc::new(running.map_err(start_failed)?);
+    let running = Arc::new(running.map_err(|error| start_failed(error, &path))?);
     for place in running.listening() {
         tracing::info!(listener = place.name, transport = place.transport, address = place.address, "listening");
     }
@@ -114,6 +117,8 @@ async fn run_until_signal(
     drop(tokio::time::timeout(GRACE, admin).await);
     match closed {
         Ok(Ok(())) => tracing::info!("stopped"),
+        // What there was no room for was acknowledged to nobody.
+        Ok(Err(error @ StoreError::Full(_))) => tracing::warn!("stopped: {error}"),
         Ok(Err(error)) => return Err(store_lost(&error.to_string())),
         Err(error) => tracing::error!("the broker was not stopped in order: {error}"),
     }
@@ -123,7 +128,8 @@ async fn run_until_signal(
 /// Listens for scrapers, if the configuration says where.
 async fn metrics_socket(config: &Config) -> Result<Option<MetricsSocket>, Failure> {
     let Some(address) = config.telemetry.metrics else { return Ok(None) };
-    let failed = |error| Failure::new(format!("cannot listen on `{address}` for metrics: {error}")).hint("choose another `bind` in [metrics]");
+    let failed =
+        |error| Failure::new(format!("cannot listen on `{address}` for metrics: {error}")).hint("choose another `bind` in [metrics]");
     let socket = MetricsSocket::bind(address).await.map_err(failed)?;
     tracing::info!("metrics at http://{}/metrics", socket.address());
     if !address.ip().is_loopback() {
@@ -187,8 +193,9 @@ fn greeting(config: &Config, administration: &Administration) -> impl FnOnce() +
     }
 }
 
-fn start_failed(error: StartError) -> Failure {
+fn start_failed(error: StartError, config: &Path) -> Failure {
     match error {
+        StartError::Store(error) => store::refused(error, config),
         StartError::Listen(error) => listen_failed(error),
         other => Failure::new(other.to_string()),
     }

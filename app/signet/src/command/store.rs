@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 use signet_journal::{Cut, Damage, DiskFolder, JournalError, Repaired, Report};
+use signet_server::StoreError;
 
 use crate::config;
 use crate::data_lock::DataLock;
@@ -61,12 +62,26 @@ fn open(flag: &ConfigFlag) -> Result<(PathBuf, DataLock), Failure> {
     Ok((directory, lock))
 }
 
+/// A store that `signet serve` cannot open.
+pub(crate) fn refused(error: StoreError, config: &Path) -> Failure {
+    match error {
+        StoreError::Damaged(error) => failed(error).hint(format!(
+            "the disk had reported it as written, so nothing is cut off without a word: `signet store check -c {0}` shows all of the damage; put a \
+             backup back, or give up what is lost with `signet store repair -c {0}`",
+            config.display()
+        )),
+        StoreError::Journal(error) => failed(error),
+        other => Failure::new(other.to_string()),
+    }
+}
+
 /// What keeps a store from being read, in the words of every other file.
-pub(crate) fn failed(error: JournalError) -> Failure {
+fn failed(error: JournalError) -> Failure {
     match error {
         JournalError::Io { action, path, source } => Failure::file(action, &path, &source),
-        JournalError::Damaged(_) | JournalError::Content { .. } => Failure::new(error.to_string()).exit(Exit::StoreDamaged),
-        other => Failure::new(other.to_string()),
+        JournalError::Damaged(_) | JournalError::Content { .. } => Failure::new(format!("the store: {error}")).exit(Exit::StoreDamaged),
+        JournalError::Busy { .. } => Failure::new(format!("the store: {error}")).exit(Exit::Busy),
+        other => Failure::new(format!("the store: {other}")),
     }
 }
 
