@@ -72,6 +72,12 @@ pub(crate) fn event(event: &Event, link: Option<&Link>) {
             client_identifier = client_identifier.as_str(),
             "{denied}"
         ),
+        Event::HeldBack { connection, client_identifier, why } => tracing::warn!(
+            target: "signet::session",
+            connection = connection.0,
+            client_identifier = client_identifier.as_str(),
+            "{why}: nothing is acknowledged to this client until there is; its MQTT version has no other way to say so"
+        ),
         // The refusal itself has its own line.
         Event::IdentifierRefused { connection, client_identifier, .. } => tracing::debug!(
             target: "signet::session",

@@ -198,8 +198,8 @@ impl<S: Store> Desk<'_, S> {
         connection.emit(&message, header, after, (self.output, self.stats));
     }
 
-    /// A retained message goes out to a session that outlives the process: from here on it is stored like any other message, and with QoS 2 the
-    /// store learns that the subscription has started so far.
+    /// A retained message goes out to a session that outlives the process: from here on it is stored like any other message, and the store learns
+    /// how far the subscription has started, so that a restarted broker goes on from there.
     fn store_start(&mut self, session: &mut Session, pending: &Pending, start: &Start) -> MessageId {
         let id = self.ids.message();
         let recipients = [pending.recipient(session.id, self.shard)];
@@ -208,7 +208,6 @@ impl<S: Store> Desk<'_, S> {
         let subscription = session.subscriptions.get_mut(&start.filter).filter(|subscription| subscription.key == start.key);
         if let Some(subscription) = subscription
             && let Some(starting) = &mut subscription.starting
-            && pending.qos == QoS::ExactlyOnce
         {
             *starting = Starting { after: start.retained, ..*starting };
             self.store.append(&subscription.added(session.id, &start.filter), Urgency::Later);

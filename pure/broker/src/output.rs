@@ -199,6 +199,16 @@ pub enum Event {
         /// What and why.
         denied: Denied,
     },
+    /// A message was not taken for want of room, and its publisher's version has no way to say so: nothing that needs an acknowledgement is taken on
+    /// this connection any more, which ends when there is room again.
+    HeldBack {
+        /// Which connection.
+        connection: ConnectionId,
+        /// Its name.
+        client_identifier: ClientIdentifier,
+        /// What there is no room in.
+        why: &'static str,
+    },
     /// A CONNECT was refused because its Client Identifier belongs to the session of another device.
     IdentifierRefused {
         /// Which connection.
@@ -231,9 +241,10 @@ impl Event {
     #[must_use]
     pub fn connection(&self) -> Option<ConnectionId> {
         match self {
-            Self::Connected { connection, .. } | Self::Disconnected { connection, .. } | Self::IdentifierRefused { connection, .. } => {
-                Some(*connection)
-            }
+            Self::Connected { connection, .. }
+            | Self::Disconnected { connection, .. }
+            | Self::HeldBack { connection, .. }
+            | Self::IdentifierRefused { connection, .. } => Some(*connection),
             Self::Denied { connection, .. } => *connection,
             Self::SessionNotShared { .. } | Self::SessionEnded { .. } => None,
         }

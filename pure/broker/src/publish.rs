@@ -22,13 +22,13 @@ struct Verdict {
     reason_string: Option<String>,
     ticket: Ticket,
     durability: Durability,
-    /// Whether it went nowhere for want of room, and may find some when it is sent again.
-    is_worth_another_try: bool,
+    /// Where there was no room for it: it went nowhere, and may find some when it is sent again.
+    no_room: Option<&'static str>,
 }
 
 impl Verdict {
     fn refused(reason_code: ReasonCode, reason_string: Option<String>) -> Self {
-        Self { reason_code, reason_string, ticket: Ticket::NONE, durability: Durability::Off, is_worth_another_try: false }
+        Self { reason_code, reason_string, ticket: Ticket::NONE, durability: Durability::Off, no_room: None }
     }
 
     fn no_room(why: NoRoom) -> Self {
@@ -37,7 +37,7 @@ impl Verdict {
             NoRoom::Queues => "there is no room in the queues",
             NoRoom::Store => "there is no room on the disk",
         };
-        Self { is_worth_another_try: true, ..Self::refused(ReasonCode::QuotaExceeded, Some(words.to_owned())) }
+        Self { no_room: Some(words), ..Self::refused(ReasonCode::QuotaExceeded, Some(words.to_owned())) }
     }
 }
 
@@ -151,7 +151,7 @@ impl Broker {
             connection.memo.keep(permit, &routed.routes, validity);
         }
         let reason_code = if routed.is_matched { ReasonCode::Success } else { ReasonCode::NoMatchingSubscribers };
-        Verdict { reason_code, reason_string: None, ticket: routed.ticket, durability, is_worth_another_try: false }
+        Verdict { reason_code, reason_string: None, ticket: routed.ticket, durability, no_room: None }
     }
 
     /// Whether the store hears of the Packet Identifier of a message with QoS 2.
@@ -197,8 +197,10 @@ impl Broker {
         context: &mut Context<'_, D, S>,
     ) {
         let Some(connection) = self.connections.get_mut(&id) else { return };
-        if verdict.is_worth_another_try && !connection.manners.hears_refused_publish {
+        if let Some(why) = verdict.no_room.filter(|_| !connection.manners.hears_refused_publish) {
             connection.incoming.owes = true;
+            let client_identifier = connection.client.client_identifier().clone();
+            context.output.push(Output::Event(Event::HeldBack { connection: id, client_identifier, why }));
             return self.note_debt(context.now);
         }
         let mut ack = Ack::new(packet_id, verdict.reason_code);

@@ -6,6 +6,8 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use signet_mqtt::QoS;
+
 use crate::broker::{Broker, Context};
 use crate::deliver::done;
 use crate::directory::SharedDirectory;
@@ -59,7 +61,9 @@ impl Broker {
         self.sessions.insert(session);
         self.totals.session_begins();
         self.wait_with_will(id, due, delay, context);
-        let starts = self.collect_starts(id, beginnings, context);
+        let mut starts = self.collect_starts(id, beginnings, context);
+        // QoS 0 was for the connection that is lost.
+        starts.retain(|(pending, _)| pending.qos > QoS::AtMostOnce);
         self.start_with(id, starts, context);
     }
 
@@ -114,7 +118,7 @@ impl Broker {
         for image in std::mem::take(&mut self.orphans) {
             let MessageImage { id, message, received_at, recipient, stage } = image;
             let session = recipient.session;
-            let is_started_qos2 = stage != StageImage::Queued && recipient.qos == signet_mqtt::QoS::ExactlyOnce;
+            let is_started_qos2 = stage != StageImage::Queued && recipient.qos == QoS::ExactlyOnce;
             // [MQTT-4.8.2-5]
             if !is_started_qos2 {
                 self.give_away(&Pending::new(Some(id), &message, received_at, recipient), context);
@@ -131,7 +135,7 @@ fn take_up_messages(session: &mut Session, mut messages: Vec<MessageImage>) {
     let mut under_way = Vec::new();
     for image in messages {
         let MessageImage { id, message, received_at, recipient, stage } = image;
-        let is_exact = recipient.qos == signet_mqtt::QoS::ExactlyOnce;
+        let is_exact = recipient.qos == QoS::ExactlyOnce;
         let pending = Pending::new(Some(id), &message, received_at, recipient);
         match stage {
             StageImage::Queued => session.queue.push_restored(pending),

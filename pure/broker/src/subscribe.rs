@@ -93,6 +93,8 @@ impl Broker {
         if filter.without_share_name().split('/').count() > usize::from(session.limits.topic_levels_maximum) {
             return Err((ReasonCode::TopicFilterInvalid, "the topic filter has too many levels".to_owned()));
         }
+        // With memory of its own: one that stays must not keep the whole packet alive.
+        let filter = filter.detached();
         let permit = match authorize_subscribe(&self.ruleset, &session.client, &filter, options.maximum_qos) {
             Ok(permit) => permit,
             Err(denied) => {

@@ -154,6 +154,12 @@ impl TopicFilter {
         &self.0
     }
 
+    /// A copy with memory of its own. One that was decoded shares the memory of its whole SUBSCRIBE; a subscription lasts longer.
+    #[must_use]
+    pub fn detached(&self) -> Self {
+        Self(ByteString::from(self.as_str()))
+    }
+
     /// ShareName and Topic Filter of a Shared Subscription (§4.8.2), `None` for any other.
     #[must_use]
     pub fn shared(&self) -> Option<(&str, &str)> {
