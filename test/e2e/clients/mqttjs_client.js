@@ -10,6 +10,7 @@ const { values: flag, positionals } = parseArgs({
   allowPositionals: true,
   options: {
     version: { type: "string" },
+    door: { type: "string", default: "tls" },
     port: { type: "string" },
     cafile: { type: "string" },
     cert: { type: "string" },
@@ -30,7 +31,8 @@ const say = (...words) => process.stdout.write(`${words.join(" ")}\n`);
 const read = (path) => (path ? fs.readFileSync(path) : undefined);
 
 const client = mqtt.connect({
-  protocol: "mqtts",
+  protocol: { tls: "mqtts", ws: "ws", wss: "wss" }[flag.door],
+  path: flag.door === "tls" ? undefined : "/mqtt",
   host: "127.0.0.1",
   port: Number(flag.port),
   protocolVersion: { 31: 3, 311: 4, 5: 5 }[flag.version],

@@ -18,13 +18,17 @@ import threading
 
 import paho.mqtt.client as mqtt
 
+TRANSPORTS = {"tls": "tcp", "ws": "websockets", "wss": "websockets", "unix": "unix"}
+
 
 def flags():
     parser = argparse.ArgumentParser()
     parser.add_argument("action", choices=["pub", "sub"])
     parser.add_argument("--version", choices=["31", "311", "5"], required=True)
-    parser.add_argument("--port", type=int, required=True)
-    parser.add_argument("--cafile", required=True)
+    parser.add_argument("--door", choices=["tls", "ws", "wss", "unix"], default="tls")
+    parser.add_argument("--port", type=int, default=0)
+    parser.add_argument("--path", help="of the unix socket")
+    parser.add_argument("--cafile")
     parser.add_argument("--cert")
     parser.add_argument("--key")
     parser.add_argument("--id", default="")
@@ -51,8 +55,9 @@ class Run:
         self.seen = 0
         self.pending = {}
         protocol = {"31": mqtt.MQTTv31, "311": mqtt.MQTTv311, "5": mqtt.MQTTv5}[options.version]
-        self.client = mqtt.Client(mqtt.CallbackAPIVersion.VERSION2, client_id=options.id, protocol=protocol)
-        self.client.tls_set(options.cafile, options.cert, options.key, cert_reqs=ssl.CERT_REQUIRED)
+        self.client = mqtt.Client(mqtt.CallbackAPIVersion.VERSION2, client_id=options.id, protocol=protocol, transport=TRANSPORTS[options.door])
+        if options.door in ("tls", "wss"):
+            self.client.tls_set(options.cafile, options.cert, options.key, cert_reqs=ssl.CERT_REQUIRED)
         if options.will_topic:
             self.client.will_set(options.will_topic, options.will_message, options.will_qos)
         self.client.on_connect = self.on_connect
@@ -104,7 +109,7 @@ class Run:
 
     def run(self):
         try:
-            self.client.connect("127.0.0.1", self.options.port, keepalive=30)
+            self.client.connect(self.options.path or "127.0.0.1", self.options.port or 1, keepalive=30)
         except OSError as error:
             say("failed", error)
             return 1

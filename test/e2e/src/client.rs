@@ -1,4 +1,4 @@
-//! Four MQTT clients behind one face: the Mosquitto tools, paho-mqtt, MQTT.js and our own commands.
+//! Four MQTT clients behind one face: the Mosquitto tools, paho-mqtt, MQTT.js and our own commands; and the doors that they come through.
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -33,6 +33,48 @@ pub enum Version {
 impl Version {
     /// Every version, the oldest first.
     pub const ALL: [Self; 3] = [Self::V31, Self::V311, Self::V5];
+}
+
+/// How to reach the broker on this machine.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Door {
+    /// TLS, at this port.
+    Tls(u16),
+    /// WebSocket with the usual path.
+    WebSocket(u16),
+    /// The same over TLS.
+    SecureWebSocket(u16),
+    /// A unix socket.
+    Unix(PathBuf),
+}
+
+impl From<u16> for Door {
+    fn from(port: u16) -> Self {
+        Self::Tls(port)
+    }
+}
+
+impl Door {
+    fn port(&self) -> Option<u16> {
+        match self {
+            Self::Tls(port) | Self::WebSocket(port) | Self::SecureWebSocket(port) => Some(*port),
+            Self::Unix(_) => None,
+        }
+    }
+
+    fn has_tls(&self) -> bool {
+        matches!(self, Self::Tls(_) | Self::SecureWebSocket(_))
+    }
+
+    /// As the scripts call it.
+    fn name(&self) -> &'static str {
+        match self {
+            Self::Tls(_) => "tls",
+            Self::WebSocket(_) => "ws",
+            Self::SecureWebSocket(_) => "wss",
+            Self::Unix(_) => "unix",
+        }
+    }
 }
 
 /// Whom to trust and what to show.
@@ -78,13 +120,17 @@ impl<'a> Subscription<'a> {
 }
 
 impl Client {
+    /// Who can speak WebSocket.
+    pub const WEBSOCKET: [Self; 3] = [Self::Paho, Self::MqttJs, Self::Signet];
+    /// Who can use unix sockets.
+    pub const UNIX: [Self; 3] = [Self::Mosquitto, Self::Paho, Self::Signet];
     /// Everybody.
     pub const ALL: [Self; 4] = [Self::Mosquitto, Self::Paho, Self::MqttJs, Self::Signet];
 
     /// Starts a subscriber. [`Client::wait_subscribed`] waits until its subscription stands.
     #[track_caller]
-    pub fn subscribe(self, version: Version, port: u16, credentials: &Credentials, subscription: &Subscription<'_>) -> Running {
-        let mut command = self.command("sub", version, port, credentials, subscription.client_identifier);
+    pub fn subscribe(self, version: Version, door: impl Into<Door>, credentials: &Credentials, subscription: &Subscription<'_>) -> Running {
+        let mut command = self.command("sub", version, &door.into(), credentials, subscription.client_identifier);
         command.arg(self.flag("-t", "--topic")).arg(subscription.topic);
         command.arg(self.flag("-q", "--qos")).arg(subscription.qos.to_string());
         if subscription.count > 0 {
@@ -120,8 +166,8 @@ impl Client {
 
     /// Publishes one message and waits until the exchange is over and the client has left.
     #[track_caller]
-    pub fn publish(self, version: Version, port: u16, credentials: &Credentials, message: &Publication<'_>) -> Finished {
-        let mut command = self.command("pub", version, port, credentials, message.client_identifier);
+    pub fn publish(self, version: Version, door: impl Into<Door>, credentials: &Credentials, message: &Publication<'_>) -> Finished {
+        let mut command = self.command("pub", version, &door.into(), credentials, message.client_identifier);
         command.arg(self.flag("-t", "--topic")).arg(message.topic);
         command.arg(self.flag("-m", "--message")).arg(message.payload);
         command.arg(self.flag("-q", "--qos")).arg(message.qos.to_string());
@@ -139,7 +185,7 @@ impl Client {
         if self.has_mosquitto_flags() { mosquitto } else { script }
     }
 
-    fn command(self, action: &str, version: Version, port: u16, credentials: &Credentials, client_identifier: &str) -> Command {
+    fn command(self, action: &str, version: Version, door: &Door, credentials: &Credentials, client_identifier: &str) -> Command {
         let mut command = match self {
             Self::Mosquitto => {
                 // Into a pipe the C library would keep lines back until a block is full.
@@ -166,7 +212,7 @@ impl Client {
         };
         command.env("NO_COLOR", "1");
         if self.has_mosquitto_flags() {
-            command.args(["-h", "127.0.0.1", "-V"]).arg(match version {
+            command.arg("-V").arg(match version {
                 Version::V31 => "mqttv31",
                 Version::V311 => "mqttv311",
                 Version::V5 => "mqttv5",
@@ -178,13 +224,33 @@ impl Client {
                 Version::V5 => "5",
             });
         }
-        command.arg(self.flag("-p", "--port")).arg(port.to_string());
+        self.add_door(&mut command, door);
         command.arg(self.flag("-i", "--id")).arg(client_identifier);
-        command.arg("--cafile").arg(&credentials.cafile);
-        if let Some((certificate, key)) = &credentials.certificate {
-            command.arg("--cert").arg(certificate).arg("--key").arg(key);
+        if door.has_tls() {
+            command.arg("--cafile").arg(&credentials.cafile);
+            if let Some((certificate, key)) = &credentials.certificate {
+                command.arg("--cert").arg(certificate).arg("--key").arg(key);
+            }
         }
         command
+    }
+
+    /// Says where to connect.
+    ///
+    /// # Panics
+    /// When this client cannot come that way.
+    fn add_door(self, command: &mut Command, door: &Door) {
+        let port = door.port().map(|port| port.to_string()).unwrap_or_default();
+        match (self, door) {
+            (Self::Mosquitto | Self::Signet, Door::Tls(_)) => command.args(["-h", "127.0.0.1", "-p", &port]),
+            (Self::Mosquitto | Self::Signet, Door::Unix(path)) => command.arg("--unix").arg(path),
+            (Self::Signet, _) => command.arg("--url").arg(format!("{}://127.0.0.1:{port}/mqtt", door.name())),
+            (Self::Paho, Door::Unix(path)) => command.args(["--door", "unix", "--path"]).arg(path),
+            (Self::Paho, _) | (Self::MqttJs, Door::Tls(_) | Door::WebSocket(_) | Door::SecureWebSocket(_)) => {
+                command.args(["--door", door.name(), "--port", &port])
+            }
+            (Self::Mosquitto | Self::MqttJs, _) => panic!("{self:?} cannot come through {door:?}"),
+        };
     }
 }
 

@@ -13,11 +13,11 @@ mod site;
 mod tools;
 pub mod transcript;
 
-pub use client::{Client, Credentials, Publication, Subscription, Version, Will};
+pub use client::{Client, Credentials, Door, Publication, Subscription, Version, Will};
 pub use pki::{Pki, Validity};
 pub use process::{Finished, Running};
 pub use site::{Broker, Site};
-pub use tools::{openssl, repository};
+pub use tools::{haproxy, openssl, repository};
 
 use std::time::Duration;
 

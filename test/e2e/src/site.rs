@@ -55,6 +55,17 @@ impl Site {
         self.port
     }
 
+    /// A port nobody listens on now.
+    pub fn free_port(&self) -> u16 {
+        free_port()
+    }
+
+    /// Writes a new file of the directory.
+    #[track_caller]
+    pub fn write(&self, relative: &str, text: &str) {
+        fs::write(self.path(relative), text).expect("the file can be written");
+    }
+
     /// A command line of `signet` in the directory.
     pub fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(tools::signet());

@@ -40,6 +40,17 @@ pub(crate) fn script(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("clients").join(name)
 }
 
+/// The `haproxy` binary, which distributions put where only root looks.
+///
+/// # Panics
+/// When it is not there.
+pub fn haproxy() -> PathBuf {
+    let found =
+        ["/usr/sbin/haproxy", "/usr/local/sbin/haproxy", "/usr/bin/haproxy"].into_iter().map(PathBuf::from).find(|path| path.is_file());
+    assert!(found.is_some(), "haproxy is not installed: run test/setup once");
+    found.unwrap_or_default()
+}
+
 /// Runs `openssl` in `folder`.
 #[track_caller]
 pub fn openssl(folder: &Path, arguments: &[&str]) -> Finished {

@@ -16,7 +16,8 @@ fn keys_of_template(text: &str) -> BTreeSet<String> {
     let mut section = String::new();
     let mut keys = BTreeSet::new();
     for line in text.lines() {
-        if let Some(name) = line.strip_prefix('[') {
+        let optional = line.strip_prefix("# [[").filter(|rest| rest.ends_with("]]"));
+        if let Some(name) = line.strip_prefix('[').or(optional) {
             section = name.trim_matches(['[', ']', ' ']).to_owned();
         } else if let Some((key, _)) = line.trim_start_matches("# ").split_once(" = ")
             && key.chars().all(|c| c.is_ascii_lowercase() || c == '_' || c.is_ascii_digit())
