@@ -1,5 +1,7 @@
 //! A real proxy in front: HAProxy with every kind of PROXY header it can send.
 
+#![expect(clippy::unwrap_used, reason = "a test reports by panicking")]
+
 use std::fs;
 use std::process::Command;
 
@@ -18,8 +20,7 @@ struct Front {
 
 fn front(proxy_identity: &str) -> (Front, signet_e2e::Broker, Running) {
     let site = Site::quickstart();
-    let ports: Vec<u16> = (0..9).map(|_| site.free_port()).collect();
-    let [v1, v2, tls, ended, front_v1, front_v2, front_tls, front_ended, front_ws] = ports[..] else { panic!("nine ports") };
+    let [v1, v2, tls, ended, front_v1, front_v2, front_tls, front_ended, front_ws] = std::array::from_fn(|_| site.free_port());
     let proxied = "proxy_trusted = [\"127.0.0.1\"]";
     let extra = format!(
         "\n[[listener]]\nname = \"v1\"\nbind = [\"127.0.0.1:{v1}\"]\ntransport = \"ws\"\nanonymous = true\nproxy_protocol = \"v1\"\n{proxied}\n\

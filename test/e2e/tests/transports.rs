@@ -42,8 +42,7 @@ fn receives_through(door: impl Fn(&Doors) -> Door, makes: &[Client]) {
             let subscriber = receiver.subscribe(version, door(&doors), &pump, &subscription);
             receiver.wait_subscribed(&subscriber);
             for (round, (clients, from)) in publishers.iter().enumerate() {
-                for qos in 0..=2 {
-                    let publisher = clients[usize::from(qos) % clients.len()];
+                for (qos, publisher) in (0..=2).zip(clients) {
                     let payload = format!("{round}-{qos}");
                     publisher.publish(version, (*from).clone(), &pump, &Publication::of("pump-7/temp", &payload, qos)).succeeded();
                     subscriber.wait_for(&receiver.shows("pump-7/temp", qos, false, &payload));
@@ -115,7 +114,7 @@ fn the_socket_a_killed_broker_left_is_taken_over_and_a_running_ones_is_not() {
     assert!(doors.site.path("mqtt.sock").exists());
     let _broker = doors.site.serve();
     let Door::Unix(path) = &doors.unix else { return };
-    let second = signet_e2e::Site::empty();
+    let second = Site::empty();
     second.write("signet.toml", &format!("[[listener]]\nbind = [\"unix:{}\"]\ntransport = \"tcp\"\nanonymous = true\n", path.display()));
     let refused = second.signet(&["serve"]);
     assert!(refused.code != Some(0) && refused.says("is in use by another process"), "{}", refused.output);
