@@ -355,6 +355,12 @@ impl Journal {
         Ok((offset < segment.used).then_some(Place { segment: from.segment, offset }))
     }
 
+    /// The error to give when a batch is whole, but what is in it makes no sense.
+    #[must_use]
+    pub fn content_error(&self, place: Place, message: String) -> JournalError {
+        JournalError::Content { file: self.folder.path(&segment_name(place.segment)), offset: place.offset, message }
+    }
+
     fn failed(&self, action: &'static str, segment: u64, source: io::Error) -> JournalError {
         JournalError::Io { action, path: self.folder.path(&segment_name(segment)), source }
     }

@@ -1,50 +1,81 @@
 //! A shard's end of the store.
 
+use std::sync::Arc;
+
 use signet_broker::{Change, Store, Ticket, Urgency};
 
-/// A shard's end of the store: takes its changes and says what is durable. Belongs to the shard's thread; after [`crate::Store::close`] it
-/// takes changes and nothing becomes of them.
+use crate::record;
+use crate::shared::{Post, Shared};
+
+/// A shard's end of the store: takes its changes and says what is durable. Belongs to the shard's thread; after [`crate::Store::close`], or
+/// after the store failed, it takes changes and nothing becomes of them.
+///
+/// A post is one transaction for the writer: whatever was sealed since the last one stands or falls together.
 #[derive(Debug)]
-pub struct StoreHandle {}
+pub struct StoreHandle {
+    shared: Arc<Shared>,
+    shard: usize,
+    /// Records since the last post.
+    records: Vec<u8>,
+    is_urgent: bool,
+    /// Changes ever appended.
+    latest: u64,
+}
 
 impl StoreHandle {
+    pub(crate) fn new(shared: Arc<Shared>, shard: usize) -> Self {
+        Self { shared, shard, records: Vec::new(), is_urgent: false, latest: 0 }
+    }
+
     /// Everything up to this ticket is on disk. Never rises again after the store failed. The wake closure is called after it rose.
     #[must_use]
     pub fn durable(&self) -> Ticket {
-        todo!()
+        Ticket(self.shared.durable(self.shard))
     }
 
     /// Whether so much waits for the disk that the shard should read no more from its clients. The wake closure is called when it ends.
     #[must_use]
     pub fn is_congested(&self) -> bool {
-        todo!()
+        self.shared.is_congested()
     }
 
     /// Whether the store failed for good.
     #[must_use]
     pub fn is_failed(&self) -> bool {
-        todo!()
+        self.shared.is_failed()
     }
 }
 
 impl Store for StoreHandle {
-    fn append(&mut self, _change: &Change<'_>, _urgency: Urgency) -> Ticket {
-        todo!()
+    fn append(&mut self, change: &Change<'_>, urgency: Urgency) -> Ticket {
+        record::encode(change, &mut self.records);
+        self.is_urgent |= urgency == Urgency::Now;
+        self.latest += 1;
+        Ticket(self.latest)
     }
 
     fn seal(&mut self) {
-        todo!()
+        // A post is never cut apart, and nothing is posted but by `post`.
     }
 
     fn post(&mut self) {
-        todo!()
+        if self.records.is_empty() {
+            return;
+        }
+        if self.shared.is_failed() {
+            self.records.clear();
+            return;
+        }
+        let records = std::mem::take(&mut self.records);
+        let post = Post { shard: self.shard, ticket: self.latest, is_urgent: std::mem::take(&mut self.is_urgent), records };
+        self.records = self.shared.post(post);
     }
 
     fn latest(&self) -> Ticket {
-        todo!()
+        Ticket(self.latest)
     }
 
     fn is_full(&self) -> bool {
-        todo!()
+        self.shared.is_full()
     }
 }

@@ -5,16 +5,26 @@
 //!
 //! At start [`Store::open`] reads the journal and gives the state back as an [`signet_broker::Image`].
 
+mod compact;
 mod config;
+mod engine;
 mod error;
 mod handle;
+mod index;
 mod memory;
+mod record;
+mod recover;
+mod shared;
 mod state;
 mod store;
+mod writer;
 
 pub use config::StoreConfig;
 pub use error::StoreError;
 pub use handle::StoreHandle;
 pub use memory::MemoryStore;
+pub use record::{RecordError, encode};
+pub use recover::image_of;
+pub use signet_journal::Cut;
 pub use state::{StoreState, StoreStats};
 pub use store::{Opened, Store};

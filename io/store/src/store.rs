@@ -1,12 +1,18 @@
 //! The store on disk: opened once, asked by everybody, closed at the end.
 
+use std::sync::Arc;
+use std::thread::{self, JoinHandle};
+
 use signet_broker::Image;
-pub use signet_journal::Cut;
+use signet_journal::{Cut, DiskFolder, Folder, JournalConfig};
 
 use crate::config::StoreConfig;
+use crate::engine::Engine;
 use crate::error::StoreError;
 use crate::handle::StoreHandle;
+use crate::shared::Shared;
 use crate::state::{StoreState, StoreStats};
+use crate::writer::Writer;
 
 /// What [`Store::open`] gives.
 #[derive(Debug)]
@@ -23,7 +29,10 @@ pub struct Opened {
 
 /// The store on disk. Dropping it is closing it.
 #[derive(Debug)]
-pub struct Store {}
+pub struct Store {
+    shared: Arc<Shared>,
+    writer: Option<JoinHandle<()>>,
+}
 
 impl Store {
     /// Reads the journal, or begins one, and starts the writer. `wake` has one closure for each shard; it is called on the writer's thread
@@ -31,27 +40,55 @@ impl Store {
     ///
     /// # Errors
     /// A setting out of bounds; the directory cannot be used; the journal is damaged.
-    pub fn open(_config: &StoreConfig, _wake: Vec<Box<dyn Fn() + Send>>) -> Result<Opened, StoreError> {
-        todo!()
+    pub fn open(config: &StoreConfig, wake: Vec<Box<dyn Fn() + Send>>) -> Result<Opened, StoreError> {
+        Self::open_in(Box::new(DiskFolder::open(&config.directory)?), config, wake)
+    }
+
+    pub(crate) fn open_in(folder: Box<dyn Folder>, config: &StoreConfig, wake: Vec<Box<dyn Fn() + Send>>) -> Result<Opened, StoreError> {
+        let journal = JournalConfig { segment_bytes: config.segment_bytes, maximum_bytes: config.maximum_bytes };
+        let (engine, image, cut) = Engine::open(folder, journal)?;
+        let shared = Arc::new(Shared::new(wake.len(), config.queue_bytes_maximum, engine.stats()));
+        let handles = (0..wake.len()).map(|shard| StoreHandle::new(Arc::clone(&shared), shard)).collect();
+        let writer = Writer::new(engine, Arc::clone(&shared), wake, config.flush_interval);
+        let writer = thread::Builder::new().name("store".to_owned()).spawn(move || writer.run()).map_err(StoreError::Thread)?;
+        Ok(Opened { store: Self { shared, writer: Some(writer) }, handles, image, cut })
     }
 
     /// Counters and levels.
     #[must_use]
     pub fn stats(&self) -> StoreStats {
-        todo!()
+        self.shared.stats()
     }
 
     /// How it is doing.
     #[must_use]
     pub fn state(&self) -> StoreState {
-        todo!()
+        self.shared.state()
     }
 
     /// Makes everything durable that was posted, and ends the writer.
     ///
     /// # Errors
     /// What the store failed with, now or before.
-    pub fn close(self) -> Result<(), StoreError> {
-        todo!()
+    pub fn close(mut self) -> Result<(), StoreError> {
+        self.end();
+        match self.shared.state() {
+            StoreState::Failed { message } => Err(StoreError::Failed(message)),
+            StoreState::Ready | StoreState::Full { .. } => Ok(()),
+        }
+    }
+
+    fn end(&mut self) {
+        self.shared.close();
+        if let Some(writer) = self.writer.take() {
+            // How it ended is in the state, even if it panicked.
+            let _ = writer.join();
+        }
+    }
+}
+
+impl Drop for Store {
+    fn drop(&mut self) {
+        self.end();
     }
 }
