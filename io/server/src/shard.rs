@@ -35,6 +35,9 @@ use deadlines::Deadlines;
 /// The token of the mailbox's wake-up.
 pub(crate) const WAKE: Token = Token(usize::MAX);
 
+/// Longest wait for a disk that has too much to write, in milliseconds.
+const HELD_BACK_BY_DISK: u64 = 100;
+
 /// One shard. Everything here belongs to its thread.
 pub(crate) struct Shard {
     index: u16,
@@ -158,17 +161,17 @@ impl Shard {
 
     /// How long to wait for events.
     fn timeout(&self) -> Option<Duration> {
-        if !self.queues.dirty.is_empty() || !self.queues.broken.is_empty() {
+        if !self.queues.dirty.is_empty() || !self.queues.broken.is_empty() || !self.queues.handshakes.is_empty() {
             return Some(Duration::ZERO);
         }
-        if !self.queues.ready.is_empty() || !self.queues.handshakes.is_empty() {
-            // Held back by another shard's full mailbox, or by the disk: they need a moment, not a spinning neighbour.
-            return Some(Duration::from_millis(u64::from(self.is_held_back())));
-        }
         let broker = self.broker.next_deadline().map(Moment::as_millis);
-        let next = [broker, self.deadlines.next(), self.stopping].into_iter().flatten().min()?;
+        let next = [broker, self.deadlines.next(), self.stopping].into_iter().flatten().min();
         // `now` is from the start of the turn.
-        Some(Duration::from_millis(next.saturating_sub(self.shared.clock.milliseconds())))
+        let next = next.map(|at| at.saturating_sub(self.shared.clock.milliseconds()));
+        // Held back by another shard's full mailbox: it needs a moment, not a spinning neighbour. The store calls when it goes on.
+        let moment = || if self.store.is_congested() { HELD_BACK_BY_DISK } else { u64::from(self.is_held_back()) };
+        let held_back = (!self.queues.ready.is_empty()).then(moment);
+        [next, held_back].into_iter().flatten().min().map(Duration::from_millis)
     }
 
     fn note(&mut self, event: &mio::event::Event) {
