@@ -61,14 +61,27 @@ impl Actor {
         }
     }
 
-    /// The connection is gone.
-    pub(crate) fn forget_connection(&mut self) {
+    /// The connection is gone, and the session with it if it was not to outlast it.
+    pub(crate) fn forget_connection(&mut self) -> Vec<What> {
+        // Without a CONNACK nobody can tell the client that the session it had before is one that ends.
+        let is_over = self.is_connected && !self.is_persistent;
         self.link = None;
         self.is_connected = false;
         self.requests.clear();
         self.answers.clear();
         self.aliases_in.clear();
         self.aliases_out.clear();
+        if is_over { self.forget_session() } else { Vec::new() }
+    }
+
+    /// The client gives up its Session State.
+    pub(crate) fn forget_session(&mut self) -> Vec<What> {
+        let client = self.number;
+        let mut forgotten: Vec<What> = self.session.labels().map(|label| What::Forgotten { client, label: *label }).collect();
+        forgotten.push(What::Discarded { client });
+        self.filters.clear();
+        self.session.resume(false);
+        forgotten
     }
 
     /// A Packet Identifier for a SUBSCRIBE or UNSUBSCRIBE.
@@ -115,6 +128,8 @@ impl Actor {
         let (happened, answer) = self.session.receive(packet);
         self.answers.extend(answer);
         let what = match happened {
+            // What clears a retained message says nothing, not even which one it is.
+            Happened::Arrived { publish, .. } if publish.payload.is_empty() => return (Vec::new(), Vec::new()),
             Happened::Arrived { publish, is_repeat } => self.arrived(publish, is_repeat),
             Happened::Accepted(label, code) | Happened::Refused(label, code) => What::Answered { client, label, code },
             Happened::Completed(_) | Happened::Released(_) => return (Vec::new(), Vec::new()),
@@ -138,8 +153,7 @@ impl Actor {
         self.window = properties.receive_maximum.map_or(usize::from(u16::MAX), |maximum| usize::from(maximum.get()));
         self.alias_maximum = if self.version.has_properties() { properties.topic_alias_maximum.unwrap_or(0) } else { 0 };
         if !session_present {
-            happened.extend(self.session.labels().map(|label| What::Forgotten { client, label: *label }));
-            self.filters.clear();
+            happened.extend(self.forget_session());
         }
         let again = self.session.resume(session_present);
         let labels: Vec<Label> = self.session.labels().copied().collect();

@@ -65,6 +65,8 @@ pub(crate) enum What {
     Answered { client: usize, label: Label, code: ReasonCode },
     /// A client that lost its session forgot a message it had no answer to.
     Forgotten { client: usize, label: Label },
+    /// A client gave up its Session State: it has none, or wants to begin anew.
+    Discarded { client: usize },
     /// A message reached a client.
     Arrived { client: usize, connection: u64, arrival: Arrival },
     /// The client sent PUBACK or PUBCOMP for it, or PUBREC with a refusal: its place in the window is free.
@@ -160,6 +162,7 @@ impl What {
             | Self::Publishing { client, .. }
             | Self::Answered { client, .. }
             | Self::Forgotten { client, .. }
+            | Self::Discarded { client }
             | Self::Arrived { client, .. }
             | Self::Freed { client, .. }
             | Self::Kicked { client, .. }

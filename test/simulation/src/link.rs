@@ -34,6 +34,8 @@ pub(crate) struct Link {
     pub(crate) is_open: bool,
     /// The broker has not ended it.
     pub(crate) is_served: bool,
+    /// Whether the session was found. MQTT 3.1 does not tell the client, who could only hope; here it is told, as an exception.
+    pub(crate) session_present: bool,
     /// What the broker was told last about its buffer.
     pub(crate) is_writable: bool,
 }
@@ -51,6 +53,7 @@ impl Link {
             gates: (0, 0),
             is_open: true,
             is_served: true,
+            session_present: false,
             is_writable: true,
         }
     }

@@ -79,6 +79,12 @@ impl World {
         let expiry = granted.min(self.people.limits.session_expiry_maximum);
         let window = window.map_or(u16::MAX, std::num::NonZeroU16::get);
         self.note(What::Connecting { client, connection: id, version, clean, expiry, window, will: will_spec });
+        if clean {
+            // [MQTT-3.1.2-4]: both sides begin anew, whether the answer arrives or not.
+            for what in self.actors[client].forget_session() {
+                self.note(what);
+            }
+        }
     }
 
     fn will(&mut self, client: usize, version: ProtocolVersion) -> (Will, WillSpec) {
@@ -141,8 +147,7 @@ impl World {
         link.send(&Packet::Disconnect(Box::new(disconnect)));
         link.is_open = false;
         link.down.clear();
-        self.note(What::Lost { client, connection: id });
-        self.actors[client].forget_connection();
+        self.lose(client, id);
     }
 
     // --- subscriptions

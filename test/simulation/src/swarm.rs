@@ -92,7 +92,7 @@ pub(crate) struct Swarm {
 impl Swarm {
     pub(crate) fn new(dice: &mut Dice) -> Self {
         let has_small_queues = dice.percent(10);
-        let mut weights = vec![40, 4, 90, 20, 5, 160, 300, 300, 8, 60, 40, 40, 20, 1, 6, 0, 0];
+        let mut weights = vec![120, 8, 400, 60, 15, 600, 900, 900, 16, 200, 150, 150, 60, 4, 20, 0, 0];
         for weight in &mut weights {
             // Some things are rare in this run, some do not happen, some happen all the time.
             *weight = *weight * dice.pick(&[0, 1, 2, 2, 2, 3, 8]) / 2;
@@ -100,10 +100,10 @@ impl Swarm {
         // Without these nothing moves.
         for vital in [Action::Connect, Action::Publish, Action::Up, Action::Down, Action::Answer, Action::Mail, Action::Write, Action::Sync] {
             let at = ACTIONS.iter().position(|action| *action == vital).unwrap();
-            weights[at] = weights[at].max(10);
+            weights[at] = weights[at].max(50);
         }
-        weights[15] = dice.pick(&[0, 1, 3, 6]);
-        weights[16] = dice.pick(&[0, 0, 0, 2]);
+        weights[15] = dice.pick(&[0, 2, 4, 12]);
+        weights[16] = dice.pick(&[0, 0, 0, 6]);
         Self {
             clients: dice.between(3, 8),
             shards: u16::try_from(dice.between(1, 4)).unwrap(),

@@ -33,6 +33,8 @@ pub(crate) struct Journey {
 pub(crate) struct Timeline {
     /// By client: where each of its sessions began, as far as the client was told.
     pub(crate) generations: Vec<Vec<usize>>,
+    /// By client: where it gave up what it knew. The broker may never hear of that, if the CONNECT that says so is lost.
+    pub(crate) discards: Vec<Vec<usize>>,
     pub(crate) intervals: Vec<Vec<Interval>>,
     pub(crate) journeys: Vec<Journey>,
     pub(crate) crashes: Vec<usize>,
@@ -42,6 +44,7 @@ impl Timeline {
     pub(crate) fn new(history: &History) -> Self {
         let mut timeline = Self {
             generations: vec![Vec::new(); history.clients + 1],
+            discards: vec![Vec::new(); history.clients + 1],
             intervals: vec![Vec::new(); history.clients + 1],
             journeys: vec![Journey::default(); history.messages.len()],
             crashes: Vec::new(),
@@ -51,6 +54,7 @@ impl Timeline {
         for (place, entry) in history.iter() {
             match &entry.what {
                 What::Connected { client, session_present: false, code: ReasonCode::Success, .. } => timeline.begin(*client, place),
+                What::Discarded { client } => timeline.discards[*client].push(place),
                 What::Lost { client, .. } => {
                     open.remove(client);
                 }
@@ -116,15 +120,22 @@ impl Timeline {
         self.generations[client].iter().filter(|began| **began <= place).count()
     }
 
+    /// The same by what the client remembers.
+    pub(crate) fn memory(&self, client: usize, place: usize) -> usize {
+        self.discards[client].iter().filter(|gave_up| **gave_up <= place).count()
+    }
+
     /// Subscriptions of the client's last session that were in force without any doubt from the first sending of a message to its answer.
     pub(crate) fn certain(&self, history: &History, client: usize, label: Label) -> impl Iterator<Item = &Interval> {
         let last = self.generations[client].len();
+        let last_discard = self.discards[client].last().copied().unwrap_or(0);
         let journey = &self.journeys[label];
         let span = journey.sent.first().copied().zip(journey.accepted);
         let spec = &history.messages[label];
         self.intervals[client].iter().filter(move |interval| {
             let Some((sent, accepted)) = span else { return false };
             interval.generation == last
+                && interval.asked >= last_discard
                 && interval.granted.is_some_and(|(granted, _)| granted < sent)
                 && interval.doubted.is_none_or(|doubted| doubted > accepted)
                 && !(interval.subscription.no_local && spec.publisher == client)

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use signet_broker::{CloseCause, ConnectionId, Input, KickCause, Moment, Output, WillRule};
-use signet_mqtt::Packet;
+use signet_broker::{CloseCause, ConnectionId, Event, Input, KickCause, Moment, Output, WillRule};
+use signet_mqtt::{Packet, ProtocolVersion};
 
 use crate::actor::{Actor, frees};
 use crate::dice::Dice;
@@ -66,12 +66,12 @@ impl World {
                 self.answer(client);
             }
             Action::Up => {
-                if let Some(link) = self.any_link() {
+                if let Some(link) = self.any_link(|link| !link.up.is_empty() || !link.is_open) {
                     self.up(link);
                 }
             }
             Action::Down => {
-                if let Some(link) = self.any_link() {
+                if let Some(link) = self.any_link(|link| link.is_open && (!link.down.is_empty() || !link.is_served)) {
                     self.down(link);
                 }
             }
@@ -96,9 +96,9 @@ impl World {
         }
     }
 
-    fn any_link(&mut self) -> Option<u64> {
-        let at = self.dice.below(self.links.len().max(1));
-        self.links.keys().nth(at).copied()
+    fn any_link(&mut self, is_fit: impl Fn(&Link) -> bool) -> Option<u64> {
+        let fit: Vec<u64> = self.links.iter().filter(|(_, link)| is_fit(link)).map(|(id, _)| *id).collect();
+        (!fit.is_empty()).then(|| self.dice.pick(&fit))
     }
 
     // --- the network
@@ -138,7 +138,10 @@ impl World {
         }
         let client = link.client;
         match link.down.pop_front() {
-            Some(packet) => {
+            Some(mut packet) => {
+                if let (Packet::Connack(connack), ProtocolVersion::V31) = (&mut packet, link.version) {
+                    connack.session_present = link.session_present;
+                }
                 let (happened, again) = self.actors[client].receive(packet);
                 for what in happened {
                     self.note(what);
@@ -149,8 +152,7 @@ impl World {
             }
             None if !link.is_served => {
                 link.is_open = false;
-                self.note(What::Lost { client, connection: id });
-                self.actors[client].forget_connection();
+                self.lose(client, id);
                 true
             }
             None => false,
@@ -177,12 +179,19 @@ impl World {
         link.down.clear();
         let kept = self.dice.between(0, link.up.len());
         link.up.truncate(kept);
-        self.note(What::Lost { client, connection: id });
-        self.actors[client].forget_connection();
+        self.lose(client, id);
+    }
+
+    /// The client sees the end of its connection.
+    pub(crate) fn lose(&mut self, client: usize, connection: u64) {
+        self.note(What::Lost { client, connection });
+        for what in self.actors[client].forget_connection() {
+            self.note(what);
+        }
     }
 
     fn throttle(&mut self) {
-        let Some(id) = self.any_link() else { return };
+        let Some(id) = self.any_link(|link| link.is_served) else { return };
         let Some(link) = self.links.get_mut(&id) else { return };
         let Some(shard) = link.shard.filter(|_| link.is_served) else { return };
         link.is_writable = !link.is_writable;
@@ -191,7 +200,7 @@ impl World {
     }
 
     fn kick(&mut self) {
-        let Some(id) = self.any_link() else { return };
+        let Some(id) = self.any_link(|link| link.is_served) else { return };
         let Some(link) = self.links.get(&id) else { return };
         let (Some(shard), true, client) = (link.shard, link.is_served, link.client) else { return };
         let will = if self.dice.percent(50) { WillRule::Publish } else { WillRule::Drop };
@@ -260,6 +269,11 @@ impl World {
                     link.queue(bytes, after, true, false);
                 }
                 Output::Close { connection, cause } => self.closed(shard, connection.0, &cause, discards_will),
+                Output::Event(Event::Connected { connection, session_present, .. }) => {
+                    if let Some(link) = self.links.get_mut(&connection.0) {
+                        link.session_present = session_present;
+                    }
+                }
                 Output::Event(_) | Output::Handover { .. } => {}
             }
         }
@@ -333,8 +347,7 @@ impl World {
         self.disk.crash(&mut self.dice);
         let links = std::mem::take(&mut self.links);
         for (id, link) in links.iter().filter(|(_, link)| link.is_open) {
-            self.note(What::Lost { client: link.client, connection: *id });
-            self.actors[link.client].forget_connection();
+            self.lose(link.client, *id);
         }
         let pause = self.dice.between(1, self.swarm.stride);
         self.now = self.now.plus_millis(u64::try_from(pause).unwrap());

@@ -1,6 +1,6 @@
 //! Nothing that the rules deny is delivered or accepted, what they allow is not denied, and a connection that is to end ends at once.
 
-use signet_mqtt::{ReasonCode, TopicFilter};
+use signet_mqtt::{ProtocolVersion, ReasonCode, TopicFilter};
 
 use crate::history::{History, Violation, What};
 use crate::people::{CONFIDANT, LOCKED, WATCHER, may_read};
@@ -27,10 +27,12 @@ pub(super) fn check(history: &History) -> Vec<Violation> {
                 }
             }
             What::Subscribed { client, filter, code } if *client < history.clients => {
+                // MQTT 3 has one answer for every failure: that the disk is full is one.
                 let is_wrong = if may_subscribe(*client, filter) {
-                    code.is_error() && *code != ReasonCode::QuotaExceeded && !is_mqtt3_failure(history, *client, place)
+                    code.is_error() && *code != ReasonCode::QuotaExceeded && !speaks_mqtt3(history, *client, place)
                 } else {
-                    !code.is_error()
+                    // MQTT 3.1 has no answer for what is denied.
+                    !code.is_error() && !is_mqtt31(history, *client, place)
                 };
                 if is_wrong {
                     report(format!("client {client} at {place}: `{filter}` was answered with {code:?}"), *client, None);
@@ -50,15 +52,17 @@ fn may_subscribe(client: usize, filter: &TopicFilter) -> bool {
     is_open || client == WATCHER || client == CONFIDANT
 }
 
-fn speaks_mqtt3(history: &History, client: usize, place: usize) -> bool {
-    let versions = history.entries[..place].iter().rev().find_map(|entry| match &entry.what {
+fn version(history: &History, client: usize, place: usize) -> Option<ProtocolVersion> {
+    history.entries[..place].iter().rev().find_map(|entry| match &entry.what {
         What::Connecting { client: whose, version, .. } if *whose == client => Some(*version),
         _ => None,
-    });
-    versions.is_some_and(|version| !version.has_properties())
+    })
 }
 
-/// MQTT 3 has one answer for every failure: the store being full is one.
-fn is_mqtt3_failure(history: &History, client: usize, place: usize) -> bool {
-    speaks_mqtt3(history, client, place)
+fn speaks_mqtt3(history: &History, client: usize, place: usize) -> bool {
+    version(history, client, place).is_some_and(|version| !version.has_properties())
+}
+
+fn is_mqtt31(history: &History, client: usize, place: usize) -> bool {
+    version(history, client, place) == Some(ProtocolVersion::V31)
 }

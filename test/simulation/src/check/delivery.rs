@@ -11,7 +11,8 @@ use crate::timeline::Timeline;
 pub(super) fn check(history: &History) -> Vec<Violation> {
     let timeline = Timeline::new(history);
     let mut found = Vec::new();
-    let mut counts: BTreeMap<(usize, usize, Label), Vec<&Arrival>> = BTreeMap::new();
+    let mut counts: Counts<'_> = BTreeMap::new();
+    let mut mine: BTreeMap<(usize, usize, usize, Label), Vec<&Arrival>> = BTreeMap::new();
     for (place, entry) in history.iter() {
         let What::Arrived { client, arrival, .. } = &entry.what else { continue };
         if let Some(wrong) = wrong_with(history, &timeline, *client, arrival, place) {
@@ -20,9 +21,12 @@ pub(super) fn check(history: &History) -> Vec<Violation> {
         if !arrival.is_repeat {
             let generation = timeline.generation(*client, place);
             counts.entry((*client, generation, arrival.label)).or_default().push(arrival);
+            // What it received before it forgot everything it may receive again.
+            let memory = timeline.memory(*client, place);
+            mine.entry((*client, generation, memory, arrival.label)).or_default().push(arrival);
         }
     }
-    for ((client, generation, label), arrivals) in &counts {
+    for ((client, generation, _, label), arrivals) in &mine {
         found.extend(too_many(history, &timeline, (*client, *generation, *label), arrivals));
     }
     if !history.has_small_queues {

@@ -120,7 +120,7 @@ impl Presence {
         } else {
             self.left.1 = at;
         }
-        let is_sure = self.existence == Existence::Yes && self.expiry.0 > 0 && (self.is_answered || !was_connected);
+        let is_sure = self.existence == Existence::Yes && self.expiry.0 > 0 && self.is_answered;
         self.existence = match (is_sure, self.had_one_that_lasts) {
             (true, _) => Existence::Yes,
             (false, true) => Existence::Maybe,
@@ -149,7 +149,7 @@ impl Exchanges {
                 self.window = usize::from(*window);
                 self.open.clear();
             }
-            What::Connected { session_present: false, .. } => self.known.clear(),
+            What::Connected { session_present: false, .. } | What::Discarded { .. } => self.known.clear(),
             // With QoS 1 a crash may forget which identifier a message had: the receiver keeps nothing.
             What::Crashed => self.known.retain(|_, (_, qos)| *qos == QoS::ExactlyOnce),
             What::Freed { packet_id, .. } => {

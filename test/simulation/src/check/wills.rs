@@ -1,7 +1,7 @@
 //! A Will is published once when its connection is lost, not before its delay is over, and never after a DISCONNECT that discards it or when
 //! its client is back in time (§3.1.2.5, §3.1.3.2.2).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use signet_broker::Moment;
 use signet_mqtt::{QoS, ReasonCode};
@@ -32,6 +32,8 @@ struct Estate {
     connected: Option<(u64, bool)>,
     /// The Will that is armed or waits.
     present: Option<(WillSpec, u32)>,
+    /// Wills of connections whose client was never told that all was on disk.
+    unpromised: BTreeSet<Label>,
 }
 
 pub(super) fn check(history: &History) -> Vec<Violation> {
@@ -43,9 +45,9 @@ pub(super) fn check(history: &History) -> Vec<Violation> {
     let mut is_watched = false;
     for (place, entry) in history.iter() {
         match &entry.what {
-            What::Subscribed { client: WATCHER, filter, .. } => is_watched |= filter.as_str() == "w/#",
+            What::Subscribed { client: WATCHER, filter, code } => is_watched |= filter.as_str() == "w/#" && !code.is_error(),
             What::Crashed => crashes += 1,
-            What::Restarted { .. } => estates.iter_mut().for_each(|estate| estate.restart(entry.at, &mut fates)),
+            What::Restarted { .. } => estates.iter_mut().for_each(|estate| estate.restart(entry.at, &mut fates, is_watched)),
             What::Arrived { client: WATCHER, arrival, .. } if history.messages.get(arrival.label).is_some_and(|spec| spec.is_will) => {
                 *arrivals.entry(arrival.label).or_default() += usize::from(!arrival.is_repeat);
                 let wrong = match fates.get(&arrival.label) {
@@ -92,6 +94,11 @@ impl Estate {
                     && present == connection
                 {
                     *is_answered = true;
+                    if let Some((will, kept)) = self.present
+                        && kept > 0
+                    {
+                        self.unpromised.remove(&will.label);
+                    }
                 }
             }
             What::Left { connection, discards_will, expiry, .. } if self.connected.is_some_and(|(present, _)| present == *connection) => {
@@ -143,17 +150,21 @@ impl Estate {
         self.present = will.map(|will| (will, expiry));
         if let Some(will) = will {
             fates.insert(will.label, Fate::Armed);
+            self.unpromised.insert(will.label);
         }
     }
 
     /// The connection was lost with the process; the delay counts from now, at the latest.
-    fn restart(&mut self, at: Moment, fates: &mut BTreeMap<Label, Fate>) {
+    fn restart(&mut self, at: Moment, fates: &mut BTreeMap<Label, Fate>, is_watched: bool) {
         let connected = self.connected.take();
+        for label in std::mem::take(&mut self.unpromised) {
+            fates.insert(label, Fate::Open);
+        }
         let Some((will, kept)) = self.present else { return };
         let due = at.plus_seconds(will.delay.min(kept));
         let fate = match (fates.get(&will.label), connected) {
             // Only who keeps a session was told that everything is on disk.
-            (Some(Fate::Armed), Some((_, true))) if kept > 0 => Fate::Waiting(due, due),
+            (Some(Fate::Armed), Some((_, true))) if kept > 0 && is_watched => Fate::Waiting(due, due),
             (Some(Fate::Waiting(earliest, latest)), _) => Fate::Waiting(*earliest, (*latest).max(due)),
             _ => Fate::Open,
         };
