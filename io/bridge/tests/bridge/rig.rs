@@ -14,7 +14,7 @@ use signet_bridge::{
     BridgeConfig, BridgeStatus, Bridges, Direction, LocalBroker, Reconnect, Remote, RemoteAddress, SessionSettings, TopicRule,
 };
 use signet_broker::{Limits, WillRule};
-use signet_mqtt::{Ack, ClientIdentifier, DecodeLimits, Packet, ProtocolVersion, Publish, QoS};
+use signet_mqtt::{Ack, ClientIdentifier, Packet, ProtocolVersion, Publish, QoS};
 use signet_policy::{AdmissionRules, Ruleset};
 use signet_revocation::RevocationIndex;
 use signet_server::{ListenerConfig, ServerConfig, ServerHandle, ServerLimits, TransportConfig, start};
@@ -141,7 +141,6 @@ pub(crate) fn server(bridges: Vec<&BridgeConfig>) -> ServerHandle {
         limits: Arc::new(Limits::default()),
         store: None,
         on_store_failure: Arc::new(|| {}),
-        decode_limits: DecodeLimits::default(),
         server_limits: ServerLimits::default(),
         ruleset: Arc::new(Ruleset::allow_all().with_bridges(rights)),
         will_on_revoke: WillRule::Publish,
