@@ -1,7 +1,7 @@
 //! WebSocket (RFC 6455) as a byte stream for MQTT: the upgrade from HTTP, then frames in and frames out.
 //!
 //! MQTT ignores where messages begin and end (MQTT 5 §6), so nothing is ever put together: payload is handed on as it comes, and between two
-//! frames a connection holds no buffer. That is why the framing is ours: docs/decisions/0008-own-websocket-framing.md.
+//! frames a connection holds no buffer. That is why the framing is ours: docs/decisions/0009-own-websocket-framing.md.
 
 mod client;
 mod frames;

@@ -32,7 +32,9 @@ impl BrokerUrl {
         let endpoint = Endpoint::tcp(host, port.unwrap_or(default_port));
         match (is_websocket, path) {
             (true, "") => Ok(Self { endpoint: endpoint.with_websocket("/mqtt"), is_secure }),
-            (true, path) if path.bytes().all(|byte| byte.is_ascii_graphic()) => Ok(Self { endpoint: endpoint.with_websocket(path), is_secure }),
+            (true, path) if path.bytes().all(|byte| byte.is_ascii_graphic()) => {
+                Ok(Self { endpoint: endpoint.with_websocket(path), is_secure })
+            }
             (true, path) => Err(format!("the path `{}` holds characters that a URL may not hold", path.escape_debug())),
             (false, "" | "/") => Ok(Self { endpoint, is_secure }),
             (false, path) => Err(format!("`{scheme}://` takes no path, found `{path}`; the topic is `-t`")),
@@ -67,14 +69,30 @@ mod tests {
         assert_eq!(url("mqtt://h"), BrokerUrl { endpoint: Endpoint::tcp("h", 1883), is_secure: false });
         assert_eq!(url("mqtts://h:1/"), BrokerUrl { endpoint: Endpoint::tcp("h", 1), is_secure: true });
         assert_eq!(url("ws://h"), BrokerUrl { endpoint: Endpoint::tcp("h", 80).with_websocket("/mqtt"), is_secure: false });
-        assert_eq!(url("wss://[::1]:8884/a/b?c"), BrokerUrl { endpoint: Endpoint::tcp("::1", 8884).with_websocket("/a/b?c"), is_secure: true });
+        assert_eq!(
+            url("wss://[::1]:8884/a/b?c"),
+            BrokerUrl { endpoint: Endpoint::tcp("::1", 8884).with_websocket("/a/b?c"), is_secure: true }
+        );
         assert_eq!(url("unix:/run/x.sock"), BrokerUrl { endpoint: Endpoint::unix("/run/x.sock"), is_secure: false });
         assert_eq!(url("unix:///run/x.sock"), url("unix:/run/x.sock"));
     }
 
     #[test]
     fn what_is_no_url_of_a_broker_is_refused() {
-        for text in ["", "h", "http://h", "mqtt://", "mqtt://:1", "mqtt://h:0", "mqtt://h:x", "mqtt://h/topic", "mqtt://a:b@h", "ws://h/a b", "ws://[::1", "unix:"] {
+        for text in [
+            "",
+            "h",
+            "http://h",
+            "mqtt://",
+            "mqtt://:1",
+            "mqtt://h:0",
+            "mqtt://h:x",
+            "mqtt://h/topic",
+            "mqtt://a:b@h",
+            "ws://h/a b",
+            "ws://[::1",
+            "unix:",
+        ] {
             assert!(BrokerUrl::parse(text).is_err(), "{text}");
         }
     }

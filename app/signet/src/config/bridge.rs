@@ -262,11 +262,12 @@ impl Bridge {
         let remote = resolve_remote(remote, name.as_ref().map_or("", |at| &at.value), &header, base, problems);
         let reconnect = reconnect(&timings, problems);
         let (name, (remote, password_file, tls_place)) = (name?.value, remote?);
-        let (is_local, is_remote) = notifications.map_or((true, false), |at| at.value);
-        let notification = if is_local || is_remote {
-            Some(Notification { topic: notification(notification_topic, &name, problems)?, is_local, is_remote })
-        } else {
-            None
+        let (is_local, is_remote) = notifications.as_ref().map_or((false, false), |at| at.value);
+        let notification = match notifications {
+            Some(at) if is_local || is_remote => {
+                Some(Notification { topic: notification(notification_topic, &name, is_local, &at, problems)?, is_local, is_remote })
+            }
+            _ => None,
         };
         let narrow = |at: Option<At<u64>>| at.map(|at| usize::try_from(at.value).unwrap_or(usize::MAX));
         let config = BridgeConfig {
@@ -457,12 +458,25 @@ fn client_identifier(written: Option<At<String>>, name: &str, problems: &Problem
     None
 }
 
-fn notification(written: Option<At<String>>, name: &str, problems: &Problems) -> Option<TopicName> {
-    let Some(written) = written else { return TopicName::new(format!("$SYS/broker/connection/{name}/state")).ok() };
-    match TopicName::new(written.value.clone()) {
+/// Where the state is told. Below `$SYS/` this broker tells it by itself.
+fn notification(
+    written: Option<At<String>>,
+    name: &str,
+    is_local: bool,
+    whom: &At<(bool, bool)>,
+    problems: &Problems,
+) -> Option<TopicName> {
+    let span = written.as_ref().map_or_else(|| whom.span.clone(), |at| at.span.clone());
+    let text = written.map_or_else(|| format!("$SYS/broker/connection/{name}/state"), |at| at.value);
+    match TopicName::new(text) {
+        Ok(topic) if is_local && topic.as_str().starts_with("$SYS/") => {
+            let hint = "set `notification_topic` to a topic of your own, or notifications = \"remote\"";
+            problems.at(&span, "what is below `$SYS/` this broker tells by itself", Some(hint.to_owned()));
+            None
+        }
         Ok(topic) => Some(topic),
         Err(error) => {
-            problems.at(&written.span, error.to_string(), None);
+            problems.at(&span, error.to_string(), None);
             None
         }
     }
@@ -480,19 +494,4 @@ fn reconnect(written: &WrittenTimings, problems: &Problems) -> Reconnect {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn addresses_have_a_port_by_custom_and_ipv6_has_brackets() {
-        let read = |text| address(text, 8883).map(|address| address.to_string());
-        for (text, expected) in
-            [("hq", "hq:8883"), ("hq:1", "hq:1"), ("10.0.0.1:1883", "10.0.0.1:1883"), ("[::1]", "[::1]:8883"), ("[::1]:5", "[::1]:5")]
-        {
-            assert_eq!(read(text).as_deref(), Some(expected));
-        }
-        for text in ["", ":1883", "hq:", "hq:0", "hq:99999", "::1", "[::1", "[hq]:1", "[::1]1", "mqtt://hq", "a b"] {
-            assert_eq!(read(text), None, "{text}");
-        }
-    }
-}
+mod tests;

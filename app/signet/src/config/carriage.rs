@@ -289,7 +289,10 @@ fn origins(at: &At<Vec<At<String>>>, problems: &Problems) -> Origins {
             text => problems.at(
                 &origin.span,
                 format!("`{text}` is not an origin"),
-                Some("write it as browsers do: \"https://app.example.com\" without a path; \"same-host\" and \"*\" are possible too".to_owned()),
+                Some(
+                    "write it as browsers do: \"https://app.example.com\" without a path; \"same-host\" and \"*\" are possible too"
+                        .to_owned(),
+                ),
             ),
         }
     }
@@ -302,5 +305,7 @@ fn origins(at: &At<Vec<At<String>>>, problems: &Problems) -> Origins {
 
 fn is_origin(text: &str) -> bool {
     let host = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
-    host.is_some_and(|host| !host.is_empty() && host.bytes().all(|byte| byte.is_ascii_graphic() && !matches!(byte, b'/' | b'@' | b'?' | b'#')))
+    host.is_some_and(|host| {
+        !host.is_empty() && host.bytes().all(|byte| byte.is_ascii_graphic() && !matches!(byte, b'/' | b'@' | b'?' | b'#'))
+    })
 }

@@ -168,7 +168,8 @@ fn addresses(written: Option<&At<Vec<At<String>>>>, header: &Header, base: &Path
         Ok(ListenAddress::Unix(path)) => Some(ListenAddress::Unix(base.join(path))),
         Ok(address) => Some(address),
         Err(error) => {
-            let hint = "write \"0.0.0.0:8883\" for every IPv4 address, \"[::]:8883\" for every IPv6 address, \"unix:mqtt.sock\" for a unix socket";
+            let hint =
+                "write \"0.0.0.0:8883\" for every IPv4 address, \"[::]:8883\" for every IPv6 address, \"unix:mqtt.sock\" for a unix socket";
             problems.at(&text.span, ParseListenAddressError::to_string(&error), Some(hint.to_owned()));
             None
         }

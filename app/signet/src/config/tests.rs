@@ -43,7 +43,8 @@ fn the_quickstart_template_is_right_and_names_every_key() {
     let mut seen = std::collections::HashSet::new();
     let mut all = String::new();
     for line in text.lines() {
-        let line = if is_setting(line) { line.trim_start_matches("# ") } else { line };
+        let is_optional_table = line.starts_with("# [[") && line.ends_with("]]");
+        let line = if is_setting(line) || is_optional_table { line.trim_start_matches("# ") } else { line };
         let key = line.split(" = ").next().unwrap_or_default();
         // An alternative to a key that is set above, or a key of another mode.
         if line.starts_with('[') {
@@ -392,7 +393,8 @@ fn the_store_is_on_and_safe_unless_the_file_says_otherwise() {
     assert_eq!(rules.of("a"), Durability::Always);
     assert_eq!(plain.listeners[0].durability, None);
 
-    let text = "[store]\ndurability = \"interval\"\ntopics_always = [\"alarm/\", \"a/b/c\"]\ntopics_off = \"a/b\"\nmaximum_size = \"1GiB\"\n";
+    let text =
+        "[store]\ndurability = \"interval\"\ntopics_always = [\"alarm/\", \"a/b/c\"]\ntopics_off = \"a/b\"\nmaximum_size = \"1GiB\"\n";
     let written = read(&format!("{}{text}", listener("durability = \"off\"")));
     let rules = written.store.durability();
     let durabilities = ["alarm", "alarm/x", "a/b", "a/b/d", "a/b/c/d", "else"].map(|topic| rules.of(topic));
