@@ -17,7 +17,8 @@ const ORIGINS: [Origin; 6] = [
     Origin { made_by: "VerifiedPeer::assertion(", only_in: &[("io/tls/src/acceptor.rs", 1), ("io/tls/src/forwarded.rs", 1)] },
     Origin { made_by: "NamedPeer::assertion(", only_in: &[("io/tls/src/forwarded.rs", 1)] },
     Origin { made_by: "ConnectPermit::assertion(", only_in: &[("pure/policy/src/decide.rs", 1)] },
-    Origin { made_by: "PublishPermit::assertion(", only_in: &[("pure/policy/src/decide.rs", 1)] },
+    // For a client, by the rules; for the server itself, which publishes its own `$SYS` topics.
+    Origin { made_by: "PublishPermit::assertion(", only_in: &[("pure/policy/src/decide.rs", 2)] },
     Origin { made_by: "SubscribePermit::assertion(", only_in: &[("pure/policy/src/decide.rs", 1)] },
     Origin { made_by: "IssuanceToken {", only_in: &[("pure/ca/src/prepare.rs", 1)] },
 ];
