@@ -28,3 +28,6 @@ pub use recover::image_of;
 pub use signet_journal::Cut;
 pub use state::{StoreState, StoreStats};
 pub use store::{Opened, Store};
+
+#[cfg(test)]
+mod tests;

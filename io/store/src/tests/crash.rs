@@ -1,0 +1,171 @@
+//! Random changes, random crashes, and a comparison with the naive model. Segments are tiny, so that compaction never rests.
+
+use proptest::collection::vec;
+use proptest::prelude::*;
+use signet_journal::simulated::{Chance, SimulatedFolder};
+use signet_journal::{Folder, JournalConfig};
+
+use super::model::{Model, State, Step};
+use crate::engine::{Engine, Written};
+
+const SEGMENT: u64 = 4096;
+const CONFIG: JournalConfig = JournalConfig { segment_bytes: SEGMENT, maximum_bytes: None };
+
+fn open(folder: &SimulatedFolder) -> (Engine, State, u64) {
+    let (engine, image, _) = Engine::open(Box::new(folder.clone()), CONFIG).unwrap();
+    (engine, State::of(&image), image.first_free)
+}
+
+/// What the writer does in one round.
+fn round(engine: &mut Engine, posts: &[Vec<u8>], sync: bool) {
+    let posted = posts.iter().map(Vec::len).sum();
+    let compacts = engine.wants_compaction();
+    if compacts {
+        engine.compact(posted).unwrap();
+    }
+    posts.iter().for_each(|records| engine.add(records));
+    assert_eq!(engine.write().unwrap(), Written::Done);
+    if sync || compacts {
+        engine.sync().unwrap();
+    }
+    engine.settle().unwrap();
+    assert_eq!(engine.prepare().unwrap(), None);
+}
+
+/// Compaction until it has nothing to do, and the bound it promises.
+fn compact_all(engine: &mut Engine) {
+    let mut rounds = 0;
+    while engine.wants_compaction() {
+        round(engine, &[], true);
+        rounds += 1;
+        assert!(rounds < 1000, "compaction comes to an end");
+    }
+    let (used, live) = (engine.journal.bytes_used(), engine.index.live());
+    assert!(used <= 2 * live + 4 * SEGMENT, "{used} bytes for {live}");
+}
+
+/// Transactions of a round, and whether it is synced.
+type Round = (Vec<Step>, bool);
+
+fn any_rounds() -> impl Strategy<Value = Vec<Round>> {
+    vec((vec(any::<Step>(), 1..6), any::<bool>()), 1..60)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 150, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// What was durable is there, whole transactions only, and nothing comes back that was taken away.
+    #[test]
+    fn after_a_crash_the_state_is_one_that_was_and_not_before_the_last_sync(
+        lives in vec((any_rounds(), any::<bool>(), any::<u64>()), 1..4)
+    ) {
+        let mut folder = SimulatedFolder::new();
+        let mut model = Model::default();
+        let mut durable_largest = 0;
+        for (rounds, is_power_loss, seed) in lives {
+            let (mut engine, state, _) = open(&folder);
+            prop_assert_eq!(&state, &model.state);
+            // Every state since the last sync, of which one must be found.
+            let mut history = vec![model.state.clone()];
+            for (steps, sync) in rounds {
+                let mut posts = Vec::new();
+                let first = history.len();
+                for step in steps {
+                    posts.push(model.step(step));
+                    history.push(model.state.clone());
+                }
+                // A round is one batch: of its transactions all are there, or none.
+                history.drain(first..history.len() - 1);
+                let compacts = engine.wants_compaction();
+                round(&mut engine, &posts, sync);
+                if sync || compacts || !engine.journal.has_unsynced() {
+                    history.drain(..history.len() - 1);
+                    durable_largest = model.largest();
+                }
+                let (used, live) = (engine.journal.bytes_used(), engine.index.live());
+                prop_assert!(used <= 2 * live + 16 * SEGMENT, "{} bytes for {}", used, live);
+            }
+            let live = engine.index.live();
+            folder = if is_power_loss { folder.lose_power(&mut Chance::new(seed)) } else { folder.kill() };
+            let (again, state, first_free) = open(&folder);
+            let known = history.iter().rposition(|known| *known == state);
+            prop_assert!(known.is_some(), "{:#?}\nis none of {:#?}", state, history);
+            prop_assert!(first_free > durable_largest || durable_largest == 0, "{} after {}", first_free, durable_largest);
+            if !is_power_loss {
+                prop_assert_eq!(&state, history.last().unwrap());
+                prop_assert_eq!(again.index.live(), live, "recovery counts what is live as it was counted before");
+            }
+            drop(again);
+            model = Model::resume(state, first_free.max(durable_largest));
+            // A second reading is the same, also after a loss of power at once.
+            folder = folder.lose_power(&mut Chance::new(seed));
+            let (_, second, _) = open(&folder);
+            prop_assert_eq!(&second, &model.state);
+        }
+    }
+
+    /// Whenever compaction may rest, the bound holds; and what it left is what was there.
+    #[test]
+    fn compaction_keeps_its_bound_and_the_state(rounds in any_rounds()) {
+        let folder = SimulatedFolder::new();
+        let (mut engine, _, _) = open(&folder);
+        let mut model = Model::default();
+        for (steps, sync) in rounds {
+            let posts: Vec<_> = steps.into_iter().map(|step| model.step(step)).collect();
+            round(&mut engine, &posts, sync);
+            compact_all(&mut engine);
+        }
+        engine.sync().unwrap();
+        let live = engine.index.live();
+        let (again, state, first_free) = open(&folder.lose_power(&mut Chance::new(1)));
+        prop_assert_eq!(&state, &model.state);
+        prop_assert_eq!(again.index.live(), live);
+        prop_assert!(first_free > model.largest());
+    }
+
+    /// A disk that is full most of the time refuses, but whatever it took is there.
+    #[test]
+    fn without_room_a_batch_waits_whole(rounds in any_rounds(), segments in 8_u64..16) {
+        let folder = SimulatedFolder::new();
+        let (mut engine, _, _) = open(&folder);
+        folder.set_room(Some(segments * SEGMENT));
+        let mut model = Model::default();
+        let mut written = model.state.clone();
+        for (steps, _) in rounds {
+            if engine.wants_compaction() {
+                engine.compact(0).unwrap();
+            }
+            for step in steps {
+                let records = model.step(step);
+                engine.add(&records);
+            }
+            if engine.write().unwrap() != Written::Done {
+                engine.rescue().unwrap();
+                engine.prepare().unwrap();
+                if engine.write().unwrap() != Written::Done {
+                    break;
+                }
+            }
+            engine.sync().unwrap();
+            engine.settle().unwrap();
+            engine.prepare().unwrap();
+            written = model.state.clone();
+        }
+        prop_assert!(folder.bytes() <= segments * SEGMENT);
+        let folder = folder.lose_power(&mut Chance::new(2));
+        prop_assert_eq!(open(&folder).1, written);
+    }
+}
+
+#[test]
+fn a_segment_of_which_nothing_is_needed_goes_without_being_read() {
+    let folder = SimulatedFolder::new();
+    let (mut engine, _, _) = open(&folder);
+    let mut model = Model::default();
+    for number in 0..100 {
+        let records = model.step((3, 0, 4 * number + 1));
+        round(&mut engine, &[records], true);
+    }
+    assert!(folder.names().unwrap().len() < 12, "retained messages replace each other: {:?}", folder.names());
+    compact_all(&mut engine);
+}
