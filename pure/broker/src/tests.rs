@@ -2,8 +2,10 @@
 //! normative statement carries its number.
 
 mod connecting;
+mod crash;
 mod ending;
 mod limits;
+mod paper;
 mod publishing;
 mod reconnecting;
 mod rig;

@@ -14,9 +14,10 @@ use signet_mqtt::{
 };
 use signet_policy::{AdmissionRules, Ruleset};
 
+use super::paper::Paper;
 use crate::{
-    Broker, Change, CloseCause, ConnectionId, Context, Directory, Event, Input, KickCause, Limits, Moment, Output, Refusal,
-    SharedDirectory, Stats, Store, Ticket, Totals, Urgency, WillRule, admit,
+    Broker, CloseCause, ConnectionId, Context, Directory, Event, Input, KickCause, Limits, Moment, Output, Refusal, SharedDirectory, Stats,
+    Store, Ticket, Totals, WillRule, admit,
 };
 
 pub(super) const QOS0: QoS = QoS::AtMostOnce;
@@ -35,45 +36,30 @@ impl SharedDirectory for Shared {
     }
 }
 
-/// Counts tickets and keeps the names of the changes.
-#[derive(Default)]
-pub(super) struct Recorder {
-    pub(super) changes: Vec<String>,
-}
-
-impl Store for Recorder {
-    fn append(&mut self, change: &Change<'_>, _urgency: Urgency) -> Ticket {
-        let text = format!("{change:?}");
-        let name = text.split([' ', '{']).next().unwrap_or_default().to_owned();
-        self.changes.push(name);
-        self.latest()
-    }
-
-    fn seal(&mut self) {}
-
-    fn post(&mut self) {}
-
-    fn latest(&self) -> Ticket {
-        Ticket(u64::try_from(self.changes.len()).unwrap())
-    }
-
-    fn is_full(&self) -> bool {
-        false
-    }
-}
-
 struct Line {
     version: ProtocolVersion,
     shard: usize,
     inbox: VecDeque<Packet>,
+    /// What the broker asked for and the disk holds back.
+    outbox: Vec<Outgoing>,
     closed: Option<CloseCause>,
     tickets: Vec<(&'static str, Ticket)>,
+}
+
+struct Outgoing {
+    bytes: BytesMut,
+    after: Ticket,
+    is_publish: bool,
+    /// CONNACK or SUBACK, which no PUBLISH overtakes.
+    is_gate: bool,
 }
 
 pub(super) struct Rig {
     brokers: Vec<Broker>,
     pub(super) directory: Shared,
-    pub(super) store: Recorder,
+    pub(super) store: Paper,
+    /// Whether nothing is durable before [`Rig::sync`].
+    pub(super) holds_disk: bool,
     pub(super) limits: Arc<Limits>,
     pub(super) ruleset: Arc<Ruleset>,
     pub(super) admission: AdmissionRules,
@@ -97,7 +83,8 @@ impl Rig {
         Self {
             brokers: (0..shards).map(broker).collect(),
             directory: Shared(RefCell::new(Directory::new(7))),
-            store: Recorder::default(),
+            store: Paper::default(),
+            holds_disk: false,
             limits,
             ruleset,
             admission: AdmissionRules { anonymous: true, ..AdmissionRules::default() },
@@ -119,7 +106,7 @@ impl Rig {
         let admission = admit(dial.connect, &dial.peer, &self.admission, &self.ruleset, &self.limits, assigned)?;
         let shards = u16::try_from(self.brokers.len()).unwrap();
         let shard = usize::from(admission.owner(shards).0);
-        self.lines.insert(id, Line { version, shard, inbox: VecDeque::new(), closed: None, tickets: Vec::new() });
+        self.lines.insert(id, Line { version, shard, inbox: VecDeque::new(), outbox: Vec::new(), closed: None, tickets: Vec::new() });
         self.apply(shard, Input::Admitted { connection: id, admission: Box::new(admission) });
         Ok(id)
     }
@@ -189,8 +176,12 @@ impl Rig {
         let mut work = VecDeque::from([(shard, input)]);
         while let Some((shard, input)) = work.pop_front() {
             let mut output = Vec::new();
-            let mut context = Context { now: self.now, directory: &self.directory, store: &mut self.store, output: &mut output };
+            let mut pen = self.store.pen(shard);
+            let mut context = Context { now: self.now, directory: &self.directory, store: &mut pen, output: &mut output };
             self.brokers[shard].apply(input, &mut context);
+            if output.iter().any(|output| matches!(output, Output::Handover { .. })) {
+                pen.post();
+            }
             for output in output {
                 if let Output::Handover { shard: to, delivery } = output {
                     let to = usize::from(to.0);
@@ -204,6 +195,49 @@ impl Rig {
                 }
             }
         }
+        if !self.holds_disk {
+            self.sync(usize::MAX);
+        }
+    }
+
+    /// The writer gets everything, and makes so many transactions durable, counted from the first one ever.
+    pub(super) fn sync(&mut self, transactions: usize) {
+        self.store.post_all();
+        self.store.synced = transactions.min(self.store.journal.len()).max(self.store.synced);
+        for line in self.lines.values_mut() {
+            line.write(self.store.durable(line.shard));
+        }
+    }
+
+    /// The process dies, and so many transactions are left. Another one takes up what they say.
+    pub(super) fn crash(&mut self, left: usize) {
+        let shards = u16::try_from(self.brokers.len()).unwrap();
+        self.restart(left, shards);
+    }
+
+    /// The same with another number of shards.
+    pub(super) fn restart(&mut self, left: usize, shards: u16) {
+        self.store.crash(left);
+        let seed = self.count;
+        let totals = Arc::new(Totals::new());
+        let broker =
+            |shard| Broker::new(crate::ShardId(shard), Arc::clone(&self.limits), Arc::clone(&totals), Arc::clone(&self.ruleset), seed);
+        self.brokers = (0..shards).map(broker).collect();
+        self.directory = Shared(RefCell::new(Directory::new(seed)));
+        self.held.clear();
+        self.lines.clear();
+        let image = self.store.read().into_image();
+        let first_free = image.first_free;
+        let (retained, parts) = image.split(shards);
+        self.directory.write(|directory| directory.restore(retained, first_free));
+        for (shard, part) in parts.into_iter().enumerate() {
+            let mut output = Vec::new();
+            let mut pen = self.store.pen(shard);
+            let mut context = Context { now: self.now, directory: &self.directory, store: &mut pen, output: &mut output };
+            self.brokers[shard].restore(part, &mut context);
+            assert!(output.is_empty(), "nobody is there yet");
+        }
+        self.pass(0);
     }
 
     /// Hands over the oldest delivery of one pair of shards. Returns false if none waits.
@@ -223,16 +257,24 @@ impl Rig {
                 line.tickets.push((packet.name(), after));
                 let mut bytes = BytesMut::new();
                 encode(&packet, line.version, &mut bytes);
-                line.receive(&bytes);
+                let is_gate = matches!(packet, Packet::Connack(_) | Packet::Suback(_));
+                line.outbox.push(Outgoing { bytes, after, is_publish: false, is_gate });
+                line.write(self.store.durable(line.shard).max(all_if(!self.holds_disk)));
             }
-            Output::Publish { connection, message, header, .. } => {
+            Output::Publish { connection, message, header, after } => {
                 let line = self.lines.get_mut(&connection).unwrap();
                 assert!(line.closed.is_none(), "nothing is sent after closing");
                 let mut bytes = BytesMut::new();
                 encode_publish(&message, &header.as_header(), line.version, &mut bytes);
-                line.receive(&bytes);
+                line.tickets.push(("PUBLISH", after));
+                line.outbox.push(Outgoing { bytes, after, is_publish: true, is_gate: false });
+                line.write(self.store.durable(line.shard).max(all_if(!self.holds_disk)));
             }
-            Output::Close { connection, cause } => self.lines.get_mut(&connection).unwrap().closed = Some(cause),
+            Output::Close { connection, cause } => {
+                let line = self.lines.get_mut(&connection).unwrap();
+                line.closed = Some(cause);
+                line.outbox.clear();
+            }
             Output::Event(event) => self.events.push(event),
             Output::Handover { .. } => unreachable!("handed over by the caller"),
         }
@@ -341,7 +383,27 @@ impl Rig {
     }
 }
 
+/// The ticket for which everything is durable.
+fn all_if(is_all: bool) -> Ticket {
+    Ticket(if is_all { u64::MAX } else { 0 })
+}
+
 impl Line {
+    /// Writes what need not wait, as the server does: PUBLISH packets and all others keep their own order, and nothing overtakes a gate.
+    fn write(&mut self, durable: Ticket) {
+        let (mut packets, mut messages) = (true, true);
+        for outgoing in std::mem::take(&mut self.outbox) {
+            let lane = if outgoing.is_publish { &mut messages } else { &mut packets };
+            *lane &= outgoing.after <= durable;
+            if *lane {
+                self.receive(&outgoing.bytes);
+            } else {
+                messages &= !outgoing.is_gate;
+                self.outbox.push(outgoing);
+            }
+        }
+    }
+
     fn receive(&mut self, bytes: &[u8]) {
         let mut decoder = Decoder::new(Role::Server, DecodeLimits::default());
         decoder.set_version(self.version);

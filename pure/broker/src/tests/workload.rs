@@ -14,10 +14,10 @@ const FILTERS: [&str; 7] = ["a/#", "+/x", "a/x", "b/+", "#", "secret/#", "$share
 const TOPICS: [&str; 6] = ["a/x", "a/y", "b/x", "s/x", "secret/x", "locked/x"];
 
 /// splitmix64: small, and the same everywhere.
-struct Dice(u64);
+pub(super) struct Dice(pub(super) u64);
 
 impl Dice {
-    fn roll(&mut self, sides: usize) -> usize {
+    pub(super) fn roll(&mut self, sides: usize) -> usize {
         self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
         let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
         let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
