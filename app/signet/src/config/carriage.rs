@@ -309,3 +309,6 @@ fn is_origin(text: &str) -> bool {
         !host.is_empty() && host.bytes().all(|byte| byte.is_ascii_graphic() && !matches!(byte, b'/' | b'@' | b'?' | b'#'))
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -169,7 +169,7 @@ fn paths_are_relative_to_the_file() {
     assert!(list.is_empty());
     assert_eq!(config.data_dir, Path::new("/etc/signet/data"));
     assert_eq!(config.admin_socket, Path::new("/etc/signet/data/admin.sock"));
-    assert_eq!(config.listeners[0].tls.as_ref().unwrap().trust[0].value, Path::new("/etc/signet/ca.pem"));
+    assert_eq!(config.listeners[0].devices().unwrap().trust[0].value, Path::new("/etc/signet/ca.pem"));
 }
 
 // === The files it names ===
