@@ -82,7 +82,7 @@ async fn run_until_signal(
     let running = Running::start(config, Arc::clone(&administration), revocations, crl_files, on_store_failure);
     let running = Arc::new(running.map_err(|error| start_failed(error, &path))?);
     for place in running.listening() {
-        tracing::info!(listener = place.name, transport = place.transport, address = place.address, "listening");
+        tracing::info!(listener = place.name, transport = place.transport, address = %place.address, "listening");
     }
     greeting();
     let (stop, mut stopped) = watch::channel(());
