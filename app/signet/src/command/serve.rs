@@ -7,7 +7,7 @@ use std::time::Duration;
 use signet_admin::{AdminSocket, Administration, Control, MetricsSocket};
 use signet_ledger::{AuthorityFiles, key_exposure};
 use signet_net::{ListenError, unix_seconds};
-use signet_server::{StartError, StoreError};
+use signet_server::StartError;
 use signet_tls::CurrentRevocations;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{Notify, watch};
@@ -117,8 +117,6 @@ async fn run_until_signal(
     drop(tokio::time::timeout(GRACE, admin).await);
     match closed {
         Ok(Ok(())) => tracing::info!("stopped"),
-        // What there was no room for was acknowledged to nobody.
-        Ok(Err(error @ StoreError::Full(_))) => tracing::warn!("stopped: {error}"),
         Ok(Err(error)) => return Err(store_lost(&error.to_string())),
         Err(error) => tracing::error!("the broker was not stopped in order: {error}"),
     }
