@@ -2,8 +2,8 @@
 //!
 //! Every step reports into one list of [`Problems`], so that one run of `signet check` shows all there is to repair.
 
-mod carriage;
 mod bridge;
+mod carriage;
 mod file;
 mod identity;
 mod limits;

@@ -18,7 +18,7 @@ use crate::ca_files;
 use crate::config::{self, Config, ConfigError};
 use crate::crl_files::{CrlEvent, CrlFiles};
 use crate::office;
-use crate::telemetry::{Telemetry, Told};
+use crate::telemetry::Telemetry;
 
 /// How long a changed CRL file waits for the sessions it ended.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -100,7 +100,7 @@ impl Running {
     /// What every second brings: a full disk, the `$SYS` tree, changed CRL files, and our own CRL when it is due.
     pub(crate) fn tick(&self) {
         self.watch_store();
-        self.telemetry.tick(self.told());
+        self.telemetry.tick(self.bridge_numbers());
         let events = self.state().crl_files.poll(&self.live.revocations, unix_seconds());
         self.act_on(events);
         let pause = self.state().crl_pause;
@@ -126,8 +126,8 @@ impl Running {
         }
     }
 
-    /// What store and bridges say of themselves.
-    fn told(&self) -> Told {
+    /// How the bridges fare, in numbers.
+    fn bridge_numbers(&self) -> Vec<Bridge> {
         let bridges = self.bridges().into_iter().map(|bridge| Bridge {
             name: bridge.name,
             is_connected: bridge.connected,
@@ -136,10 +136,7 @@ impl Running {
             sent: bridge.forwarded_out,
             dropped: bridge.dropped.total(),
         });
-        let bridges = bridges.collect();
-        let state = self.state();
-        let store = state.server.as_ref().and_then(|server| Some((server.store_state()?, server.store_stats()?)));
-        Told { store, bridges }
+        bridges.collect()
     }
 
     /// Says once that the disk is full, and once that it no longer is.

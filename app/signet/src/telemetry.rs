@@ -8,9 +8,7 @@ use signet_admin::{Administration, MetricsSource};
 use signet_mqtt::{Message, MessageProperties, QoS, TopicName};
 use signet_net::unix_seconds;
 use signet_server::{Monitor, ServerStats, StoreState, StoreStats};
-use signet_telemetry::{
-    Bridge, Certificates, Clients, CrlFreshness, Dropped, Full, Messages, Snapshot, Store, SysTree, exposition,
-};
+use signet_telemetry::{Bridge, Certificates, Clients, CrlFreshness, Dropped, Full, Messages, Snapshot, Store, SysTree, exposition};
 use signet_tls::CurrentRevocations;
 
 use crate::process_facts;
@@ -23,16 +21,8 @@ pub(crate) struct Telemetry {
     started: Instant,
     started_at: i64,
     tree: Mutex<Tree>,
-    told: Mutex<Told>,
-}
-
-/// What others say of themselves every second.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Told {
-    /// The durable store, if there is one.
-    pub(crate) store: Option<(StoreState, StoreStats)>,
-    /// Bridges.
-    pub(crate) bridges: Vec<Bridge>,
+    /// As they were told last.
+    bridges: Mutex<Vec<Bridge>>,
 }
 
 /// The `$SYS` tree and when it is looked at again.
@@ -61,13 +51,13 @@ impl Telemetry {
             started,
             started_at: unix_seconds(),
             tree: Mutex::new(tree),
-            told: Mutex::default(),
+            bridges: Mutex::default(),
         }
     }
 
-    /// Takes note of what others say, and publishes what changed in the `$SYS` tree when it is time. To be called about once a second.
-    pub(crate) fn tick(&self, told: Told) {
-        *self.told.lock().unwrap_or_else(PoisonError::into_inner) = told;
+    /// Takes note of how the bridges fare, and publishes what changed in the `$SYS` tree when it is time. To be called about once a second.
+    pub(crate) fn tick(&self, bridges: Vec<Bridge>) {
+        *self.bridges.lock().unwrap_or_else(PoisonError::into_inner) = bridges;
         let mut tree = self.tree.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(interval) = tree.interval else { return };
         let now = Instant::now();
@@ -82,7 +72,6 @@ impl Telemetry {
 
     fn snapshot(&self, connected_maximum: &mut u64) -> Snapshot {
         let stats = self.monitor.stats();
-        let told = self.told.lock().unwrap_or_else(PoisonError::into_inner).clone();
         *connected_maximum = stats.broker.connections.max(*connected_maximum);
         Snapshot {
             version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -95,9 +84,9 @@ impl Telemetry {
             handshakes: stats.handshakes,
             refused: stats.refused_by,
             certificates: self.certificates(),
-            store: told.store.map(|(state, stats)| store(&state, &stats)),
+            store: self.monitor.store().map(|(state, stats)| store(&state, &stats)),
             process: process_facts::read(self.started_at),
-            bridges: told.bridges,
+            bridges: self.bridges.lock().unwrap_or_else(PoisonError::into_inner).clone(),
         }
     }
 

@@ -164,7 +164,7 @@ impl ServerHandle {
 
     /// What watches the server from beside, as long as anybody likes.
     pub fn monitor(&self) -> Monitor {
-        Monitor::new(Arc::clone(&self.shared))
+        Monitor::new(Arc::clone(&self.shared), self.store.as_ref().map(Store::watch))
     }
 
     /// Counters. A shard that does not answer within a second is left out.

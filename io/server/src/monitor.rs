@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use signet_broker::{SharedDirectory as _, Stats};
 use signet_mqtt::Message;
+use signet_store::{StoreState, StoreStats, StoreWatch};
 use signet_telemetry::{Handshakes, Held, Traffic};
 
 use crate::counters::{self, ShardStats, wide};
@@ -46,11 +47,17 @@ pub struct ServerStats {
 #[derive(Clone)]
 pub struct Monitor {
     shared: Arc<Shared>,
+    store: Option<StoreWatch>,
 }
 
 impl Monitor {
-    pub(crate) fn new(shared: Arc<Shared>) -> Self {
-        Self { shared }
+    pub(crate) fn new(shared: Arc<Shared>, store: Option<StoreWatch>) -> Self {
+        Self { shared, store }
+    }
+
+    /// How the store is doing; `None` when everything is in memory.
+    pub fn store(&self) -> Option<(StoreState, StoreStats)> {
+        self.store.as_ref().map(|store| (store.state(), store.stats()))
     }
 
     /// Counters. A shard that does not answer within a second is left out.

@@ -27,7 +27,7 @@ pub use record::{RecordError, encode};
 pub use recover::image_of;
 pub use signet_journal::Cut;
 pub use state::{StoreState, StoreStats};
-pub use store::{Opened, Store};
+pub use store::{Opened, Store, StoreWatch};
 
 #[cfg(test)]
 mod tests;

@@ -34,6 +34,26 @@ pub struct Store {
     writer: Option<JoinHandle<()>>,
 }
 
+/// Asks a store how it is doing, also while that ends.
+#[derive(Debug, Clone)]
+pub struct StoreWatch {
+    shared: Arc<Shared>,
+}
+
+impl StoreWatch {
+    /// Counters and levels.
+    #[must_use]
+    pub fn stats(&self) -> StoreStats {
+        self.shared.stats()
+    }
+
+    /// How it is doing.
+    #[must_use]
+    pub fn state(&self) -> StoreState {
+        self.shared.state()
+    }
+}
+
 impl Store {
     /// Reads the journal, or begins one, and starts the writer. `wake` has one closure for each shard; it is called on the writer's thread
     /// whenever the shard's [`StoreHandle`] may answer differently than before, and must not block.
@@ -64,6 +84,12 @@ impl Store {
     #[must_use]
     pub fn state(&self) -> StoreState {
         self.shared.state()
+    }
+
+    /// What asks the same from beside.
+    #[must_use]
+    pub fn watch(&self) -> StoreWatch {
+        StoreWatch { shared: Arc::clone(&self.shared) }
     }
 
     /// Makes everything durable that was posted, and ends the writer.

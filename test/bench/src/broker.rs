@@ -13,6 +13,9 @@ use tempfile::TempDir;
 /// How long the broker may take for anything.
 const PATIENCE: Duration = Duration::from_secs(120);
 
+/// Many times the flush interval below: when nothing was written for so long, nothing is left to write.
+const QUIET: Duration = Duration::from_millis(300);
+
 /// What a broker holds, in bytes.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Level {
@@ -58,7 +61,7 @@ impl Place {
         let [plain, tls, metrics] = free_ports();
         let server = self.pki.server();
         let text = format!(
-            "data_dir = {data:?}\nshards = 2\nsys_interval = \"0s\"\n[log]\nlevel = \"error\"\n[metrics]\nbind = \"127.0.0.1:{metrics}\"\n\
+            "data_dir = {data:?}\nshards = 2\nsys_interval = \"0s\"\n[log]\nlevel = \"error\"\n[store]\nflush_interval = \"10ms\"\n[metrics]\nbind = \"127.0.0.1:{metrics}\"\n\
              [[listener]]\nname = \"plain\"\nbind = \"127.0.0.1:{plain}\"\ntransport = \"tcp\"\nanonymous = true\nmaximum_connections = 1000000\n\
              [[listener]]\nname = \"tls\"\nbind = \"127.0.0.1:{tls}\"\ntransport = \"tls\"\ncertificate = {:?}\nkey = {:?}\ntrust = {:?}\n\
              maximum_connections = 1000000\n{}",
@@ -122,8 +125,22 @@ impl Broker {
         let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).expect("the broker runs");
         let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).and_then(|rest| rest.split_whitespace().next());
         let kilobytes: i64 = resident.and_then(|number| number.parse().ok()).expect("Linux says what is resident");
-        let disk = value(&self.metrics(), "signet_store_live_bytes");
+        let disk = self.written();
         Level { memory: kilobytes * 1024, disk: i64::try_from(disk).unwrap_or(i64::MAX) }
+    }
+
+    /// What the store still needs, once that no longer changes: what nobody waits for is written a moment later.
+    fn written(&self) -> u64 {
+        let deadline = Instant::now() + PATIENCE;
+        let mut last = None;
+        loop {
+            let now = value(&self.metrics(), "signet_store_live_bytes");
+            if last.replace(now) == Some(now) {
+                return now;
+            }
+            assert!(Instant::now() < deadline, "the store goes on writing: {}", self.said());
+            std::thread::sleep(QUIET);
+        }
     }
 
     fn metrics(&self) -> String {

@@ -69,7 +69,8 @@ impl Crowd {
             let mut device = Device::connect_with(target, lasting(&format!("subscriber-{number:010}")));
             let last = ((number + 1) * SUBSCRIPTIONS).min(count);
             for first in (number * SUBSCRIPTIONS..last).step_by(usize::try_from(FILTERS).unwrap_or(1)) {
-                let filters: Vec<String> = (first..(first + FILTERS).min(last)).map(|filter| format!("plant/line/{filter:010}/state")).collect();
+                let filters: Vec<String> =
+                    (first..(first + FILTERS).min(last)).map(|filter| format!("plant/line/{filter:010}/state")).collect();
                 let filters: Vec<(&str, QoS)> = filters.iter().map(|filter| (filter.as_str(), QoS::AtLeastOnce)).collect();
                 let subscribe: Subscribe = subscribe_packet(1, &filters);
                 device.subscribe_with(subscribe);

@@ -25,7 +25,9 @@ fn good(bridge: &str) -> Bridge {
 
 /// A bridge that is right, with `more` keys.
 fn plain(more: &str) -> String {
-    format!("[[bridge]]\nname = \"hq\"\naddresses = \"hq\"\ntransport = \"tcp\"\n{more}\n[[bridge.topic]]\nfilter = \"#\"\ndirection = \"both\"\n")
+    format!(
+        "[[bridge]]\nname = \"hq\"\naddresses = \"hq\"\ntransport = \"tcp\"\n{more}\n[[bridge.topic]]\nfilter = \"#\"\ndirection = \"both\"\n"
+    )
 }
 
 #[track_caller]

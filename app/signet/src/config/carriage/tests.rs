@@ -30,8 +30,7 @@ fn problem(table: &str) -> String {
 }
 
 const WS: &str = "bind = \"127.0.0.1:1\"\ntransport = \"ws\"\nanonymous = true\n";
-const WSS: &str =
-    "bind = \"127.0.0.1:1\"\ntransport = \"wss\"\ncertificate = \"s.pem\"\nkey = \"s.key\"\ntrust = \"ca.pem\"\n";
+const WSS: &str = "bind = \"127.0.0.1:1\"\ntransport = \"wss\"\ncertificate = \"s.pem\"\nkey = \"s.key\"\ntrust = \"ca.pem\"\n";
 const TCP: &str = "bind = \"127.0.0.1:1\"\ntransport = \"tcp\"\n";
 
 fn origins_of(table: &str) -> Origins {
@@ -67,7 +66,8 @@ fn unix_sockets_have_a_mode_and_a_place_beside_the_file() {
         let found = problem(&format!("bind = \"unix:x\"\nunix_mode = \"{mode}\"\ntransport = \"tcp\"\nanonymous = true"));
         assert!(found.contains("is not a file mode"), "{found}");
     }
-    let twice = "bind = [\"unix:x\"]\ntransport = \"tcp\"\nanonymous = true\n[[listener]]\nbind = \"unix:x\"\ntransport = \"ws\"\nanonymous = true";
+    let twice =
+        "bind = [\"unix:x\"]\ntransport = \"tcp\"\nanonymous = true\n[[listener]]\nbind = \"unix:x\"\ntransport = \"ws\"\nanonymous = true";
     assert!(problem(twice).contains("is bound twice"));
 }
 
@@ -103,7 +103,8 @@ fn what_a_proxy_says_of_certificates_is_the_listeners_choice() {
     let found = problem(&format!("{proxied}proxy_identity = \"common_name\"\ntrust = \"ca.pem\""));
     assert!(found.contains("`trust` has no meaning"), "{found}");
     assert!(problem(&proxied).contains("nobody could connect here"));
-    let through = WSS.replace("\"wss\"", "\"tls\"") + "proxy_protocol = true\nproxy_trusted = \"10.0.0.1\"\nproxy_identity = \"common_name\"";
+    let through =
+        WSS.replace("\"wss\"", "\"tls\"") + "proxy_protocol = true\nproxy_trusted = \"10.0.0.1\"\nproxy_identity = \"common_name\"";
     assert!(problem(&through).contains("`proxy_identity` has no meaning"));
 }
 
@@ -121,7 +122,13 @@ fn keys_of_other_transports_are_mistakes() {
         let found = problem(&table);
         assert!(found.contains(&format!("`{key}` has no meaning")) && found.contains("hint: "), "{found}");
     }
-    for (key, value) in [("websocket_path", "mqtt"), ("websocket_path", "/a b"), ("websocket_path", "/a?b"), ("websocket_origins", "a.example"), ("websocket_origins", "https://a/b")] {
+    for (key, value) in [
+        ("websocket_path", "mqtt"),
+        ("websocket_path", "/a b"),
+        ("websocket_path", "/a?b"),
+        ("websocket_origins", "a.example"),
+        ("websocket_origins", "https://a/b"),
+    ] {
         problem(&format!("{WS}{key} = \"{value}\""));
     }
 }
