@@ -20,6 +20,46 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// Attempts at finding a port that is still free when the broker takes it.
 const PORT_ATTEMPTS: u32 = 5;
 
+/// What carries MQTT on the plain listener: `SIGNET_TEST_TRANSPORT` says `tcp` (as without it), `ws` or `unix`, so that the same tests run over
+/// each.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Plain {
+    Tcp,
+    WebSocket,
+    Unix,
+}
+
+impl Plain {
+    fn chosen() -> Self {
+        match std::env::var("SIGNET_TEST_TRANSPORT").as_deref() {
+            Err(_) | Ok("tcp") => Self::Tcp,
+            Ok("ws") => Self::WebSocket,
+            Ok("unix") => Self::Unix,
+            Ok(other) => panic!("SIGNET_TEST_TRANSPORT is `{other}`, expected tcp, ws or unix"),
+        }
+    }
+
+    /// Lines of the listener's table.
+    fn lines(self, port: u16) -> String {
+        match self {
+            Self::Tcp => format!("bind = [\"127.0.0.1:{port}\"]\ntransport = \"tcp\"\n"),
+            Self::WebSocket => format!("bind = [\"127.0.0.1:{port}\"]\ntransport = \"ws\"\n"),
+            Self::Unix => format!("bind = [\"unix:{PLAIN_SOCKET}\"]\ntransport = \"tcp\"\n"),
+        }
+    }
+
+    /// What the broker says when it listens.
+    fn said(self, port: u16) -> String {
+        match self {
+            Self::Tcp | Self::WebSocket => format!("address=127.0.0.1:{port}"),
+            Self::Unix => PLAIN_SOCKET.to_owned(),
+        }
+    }
+}
+
+/// In the broker's directory.
+const PLAIN_SOCKET: &str = "plain.sock";
+
 /// A configuration in the making. Every broker has a plain listener; TLS on request.
 #[derive(Debug, Default)]
 pub struct BrokerConfig {
@@ -89,9 +129,12 @@ impl BrokerConfig {
 
     fn text(&self, plain: u16, tls: u16) -> String {
         let mut text = format!(
-            "data_dir = \"data\"\n{}[log]\nlevel = \"debug\"\n[store]\n{}[limits]\n{}[[listener]]\nname = \"plain\"\nbind = [\"127.0.0.1:{plain}\"]\n\
-             transport = \"tcp\"\nanonymous = true\n{}\n",
-            self.top, self.store, self.limits, self.listener_extra
+            "data_dir = \"data\"\n{}[log]\nlevel = \"debug\"\n[store]\n{}[limits]\n{}[[listener]]\nname = \"plain\"\n{}anonymous = true\n{}\n",
+            self.top,
+            self.store,
+            self.limits,
+            Plain::chosen().lines(plain),
+            self.listener_extra
         );
         if let Some(lines) = &self.tls {
             let _ = write!(text, "[[listener]]\nname = \"tls\"\nbind = [\"127.0.0.1:{tls}\"]\n{lines}\n");
@@ -153,7 +196,7 @@ impl Broker {
                 collected.more.notify_all();
             }
         });
-        let mut wanted = vec![format!("address=127.0.0.1:{plain}")];
+        let mut wanted = vec![Plain::chosen().said(plain)];
         if config.tls.is_some() {
             wanted.push(format!("address=127.0.0.1:{tls}"));
         }
@@ -211,7 +254,11 @@ impl Broker {
     /// The plain listener.
     #[must_use]
     pub fn plain(&self) -> Target {
-        Target::tcp(self.plain)
+        match Plain::chosen() {
+            Plain::Tcp => Target::tcp(self.plain),
+            Plain::WebSocket => Target::tcp(self.plain).over_websocket(),
+            Plain::Unix => Target::unix(self.directory().join(PLAIN_SOCKET)),
+        }
     }
 
     /// The TLS listener, seen by a client with this identity.
