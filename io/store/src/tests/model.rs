@@ -83,7 +83,7 @@ fn at<T: Copy>(mut items: impl Iterator<Item = T> + Clone, which: u8) -> Option<
 impl Model {
     /// Goes on after a crash, with the state that is left.
     pub(super) fn resume(state: State, first_free: u64) -> Self {
-        Self { state, next: first_free, order: 1000 }
+        Self { state, next: first_free.saturating_sub(1), order: 1000 }
     }
 
     fn id(&mut self, which: u8) -> u64 {
