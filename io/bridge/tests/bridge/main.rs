@@ -4,6 +4,7 @@
 
 mod cut;
 mod fake;
+mod kill;
 mod mosquitto;
 mod rig;
 mod signets;
