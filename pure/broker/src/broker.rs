@@ -17,7 +17,7 @@ use crate::moment::Moment;
 use crate::output::{CloseCause, Output};
 use crate::session::Sessions;
 use crate::stats::Stats;
-use crate::store::Store;
+use crate::store::{Store, Urgency};
 use crate::timers::{Timer, Timers};
 use crate::totals::{Load, Totals};
 
@@ -187,7 +187,7 @@ impl Broker {
                 Timer::SessionExpiry(session) => {
                     debug_assert!(due <= context.now, "only what is due is popped");
                     self.stats.sessions_expired += 1;
-                    self.end_session(session, context);
+                    self.end_session(session, Urgency::Later, context);
                 }
                 Timer::Orphans => self.give_orphans_away(context),
                 Timer::Debts => self.settle_debts(context),

@@ -17,6 +17,7 @@ use crate::keep_alive::{KeepAlive, server_keep_alive};
 use crate::limits::Limits;
 use crate::memo::Memo;
 use crate::output::{CloseCause, Event, Output};
+use crate::packet_ids::PacketIds;
 use crate::session::{HeldWill, Session};
 use crate::store::{Change, Store, Ticket, Urgency};
 use crate::timers::Timer;
@@ -39,7 +40,7 @@ impl Broker {
             return refuse_for_quota(id, &connect, why, context);
         }
         self.take_over(&client, context);
-        self.end_what_is_not_resumed(&client, connect.clean_start, context);
+        let ended = self.end_what_is_not_resumed(&client, connect.clean_start, context);
         let (session, session_present) = self.resume_or_create(&client, &limits, expiry);
         let connack = connack(&connect, &limits, expiry, permit.is_assigned().then_some(&*client), session_present);
         let keep_alive = connack.properties.server_keep_alive.unwrap_or(connect.keep_alive);
@@ -54,7 +55,7 @@ impl Broker {
         state.connection = Some(id);
         state.limits = limits;
         state.inflight.reconnect();
-        let after = state.opened(client, expiry, will, session_present, context.store);
+        let after = ended.max(state.opened(client, expiry, will, session_present, context.store));
         let (client_identifier, principal) = (state.client.client_identifier().clone(), state.client.principal().clone());
         if session_present {
             self.note_connected(session, true, context);
@@ -124,14 +125,15 @@ impl Broker {
     }
 
     /// A session ends here if the client starts clean [MQTT-3.1.2-4], or if it was left by an anonymous client and a device comes: whatever a
-    /// Client Identifier is called, messages queued for one principal are never handed to another.
+    /// Client Identifier is called, messages queued for one principal are never handed to another. Returns what the CONNACK waits for, so that
+    /// no crash brings back what the client was told is gone.
     fn end_what_is_not_resumed<D: SharedDirectory, S: Store>(
         &mut self,
         client: &Client,
         clean_start: bool,
         context: &mut Context<'_, D, S>,
-    ) {
-        let Some(session) = self.sessions.find(client.client_identifier()) else { return };
+    ) -> Ticket {
+        let Some(session) = self.sessions.find(client.client_identifier()) else { return Ticket::NONE };
         let is_foreign = session.client.principal() != client.principal();
         if is_foreign {
             context.output.push(Output::Event(Event::SessionNotShared {
@@ -140,9 +142,8 @@ impl Broker {
                 claimant: client.principal().clone(),
             }));
         }
-        if clean_start || is_foreign {
-            self.end_session(session.id, context);
-        }
+        let is_over = clean_start || is_foreign;
+        if is_over && self.end_session(session.id, Urgency::Now, context) { context.store.latest() } else { Ticket::NONE }
     }
 
     /// The session and whether it was there [MQTT-3.1.2-5], [MQTT-3.1.2-6].
@@ -275,7 +276,7 @@ fn connection(id: ConnectionId, session: SessionId, connect: &Connect, client: &
             hears_refused_subscription: connect.version != ProtocolVersion::V31,
             is_bridge: connect.is_bridge,
         },
-        window: window.min(limits.maximum_inflight).max(1),
+        window: window.min(limits.maximum_inflight).min(PacketIds::EACH_KIND).max(1),
         incoming: Incoming {
             // Before MQTT 5.0 there is no Receive Maximum: clients cannot know a bound below the number of Packet Identifiers.
             maximum: if has_properties { limits.receive_maximum.max(1) } else { u16::MAX },

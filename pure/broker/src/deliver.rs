@@ -7,12 +7,12 @@ use signet_mqtt::{Ack, Message, Packet, PacketId, QoS};
 use crate::broker::{Broker, Context};
 use crate::connection::Connection;
 use crate::directory::SharedDirectory;
-use crate::durability::Durability;
 use crate::ids::{ConnectionId, Ids, MessageId, SessionId, ShardId};
 use crate::inflight::Stage;
 use crate::input::{Recipient, WillRule};
 use crate::moment::Moment;
 use crate::output::{CloseCause, Output};
+use crate::packet_ids::Lifetime;
 use crate::queue::{Pending, Start};
 use crate::session::Session;
 use crate::stats::Stats;
@@ -178,22 +178,24 @@ impl Broker {
 impl<S: Store> Desk<'_, S> {
     /// Sends a message with QoS 1 or 2 for the first time, perhaps as the start of a subscription.
     fn start(&mut self, session: &mut Session, connection: &mut Connection, mut pending: Pending, start: Option<&Start>) {
-        let packet_id = session.inflight.allocate();
+        let is_exact = pending.qos == QoS::ExactlyOnce;
+        let is_kept = pending.id.is_some() || start.is_some_and(|start| start.is_stored);
+        let lifetime = if is_exact && session.is_persistent && !is_kept { Lifetime::Passing } else { Lifetime::Kept };
+        let packet_id = session.inflight.allocate(lifetime);
         let header = packet_id.and_then(|_| connection.prepare(&pending, packet_id, false, self.now, self.stats));
         let (Some(packet_id), Some(header)) = (packet_id, header) else { return done(session.id, pending.id, self.store) };
         if let Some(start) = start.filter(|start| start.is_stored && session.is_persistent) {
             pending.id = Some(self.store_start(session, &pending, start));
         }
         let (id, message) = (pending.id, Arc::clone(&pending.message));
-        let is_exact = pending.qos == QoS::ExactlyOnce;
         let order = session.inflight.begin(packet_id, id, if is_exact { Stage::Pubrec(pending) } else { Stage::Puback(pending) });
         let mut after = Ticket::NONE;
         if let Some(id) = id {
             let change = Change::MessageSent { session: session.id, id, packet_id, order };
-            // A crash must not make it go out a second time under another Packet Identifier: with QoS 2 that would be another message.
-            let is_awaited = is_exact && session.limits.durability.of(message.topic.as_str()) == Durability::Always;
-            let ticket = self.store.append(&change, if is_awaited { Urgency::Now } else { Urgency::Later });
-            after = if is_awaited { ticket } else { Ticket::NONE };
+            // A crash must not make it go out a second time under another Packet Identifier: with QoS 2 that would be another message. Nor may
+            // another message go out under this one: the client would take it for the message it holds, however durable that was to be.
+            let ticket = self.store.append(&change, if is_exact { Urgency::Now } else { Urgency::Later });
+            after = if is_exact { ticket } else { Ticket::NONE };
         }
         connection.emit(&message, header, after, (self.output, self.stats));
     }

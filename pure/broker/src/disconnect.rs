@@ -98,14 +98,20 @@ impl Broker {
         self.held = self.held.minus(before).plus(after);
         self.release_will(id, will, context);
         if expiry == 0 {
-            self.end_session(id, context);
+            self.end_session(id, Urgency::Later, context);
         }
     }
 
     /// Ends a session: what waits of its Will is published, what a Shared Subscription chose it for goes to others, everything else is forgotten.
-    pub(crate) fn end_session<D: SharedDirectory, S: Store>(&mut self, id: SessionId, context: &mut Context<'_, D, S>) {
+    /// `urgency` says whether anybody waits for that to be on disk. Returns whether there is anything to wait for.
+    pub(crate) fn end_session<D: SharedDirectory, S: Store>(
+        &mut self,
+        id: SessionId,
+        urgency: Urgency,
+        context: &mut Context<'_, D, S>,
+    ) -> bool {
         self.publish_will(id, context);
-        let Some(session) = self.sessions.remove(id) else { return };
+        let Some(session) = self.sessions.remove(id) else { return false };
         self.held = self.held.minus(session.load());
         self.totals.session_ends();
         self.timers.disarm(session.ends_at, Timer::SessionExpiry(id));
@@ -136,8 +142,9 @@ impl Broker {
             for subscription in session.subscriptions.values().filter(|_| session.is_persistent) {
                 context.store.append(&Change::SubscriptionRemoved { session: id, key: subscription.key }, Urgency::Later);
             }
-            context.store.append(&Change::SessionRemoved { session: id }, Urgency::Later);
+            context.store.append(&Change::SessionRemoved { session: id }, urgency);
         }
+        session.is_stored
     }
 
     /// A message of a Shared Subscription goes to another member than the session it was for.

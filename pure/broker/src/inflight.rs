@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use signet_mqtt::PacketId;
 
 use crate::ids::MessageId;
-use crate::packet_ids::PacketIds;
+use crate::packet_ids::{Lifetime, PacketIds};
 use crate::queue::Pending;
 use crate::totals::Load;
 
@@ -67,9 +67,9 @@ impl InFlight {
     }
 
     /// A Packet Identifier for [`Self::begin`].
-    pub(crate) fn allocate(&mut self) -> Option<PacketId> {
+    pub(crate) fn allocate(&mut self, lifetime: Lifetime) -> Option<PacketId> {
         let exchanges = &self.exchanges;
-        self.packet_ids.allocate(|packet_id| exchanges.iter().any(|exchange| exchange.packet_id == packet_id))
+        self.packet_ids.allocate(lifetime, |packet_id| exchanges.iter().any(|exchange| exchange.packet_id == packet_id))
     }
 
     /// The PUBLISH goes out. Returns its place in the order of first sending.

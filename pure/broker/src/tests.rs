@@ -3,6 +3,7 @@
 
 mod connecting;
 mod crash;
+mod durability;
 mod ending;
 mod limits;
 mod paper;

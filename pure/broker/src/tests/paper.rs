@@ -146,6 +146,11 @@ impl Paper {
         shards.into_iter().for_each(|shard| self.pen(shard).post());
     }
 
+    /// What covers everything that a shard appended.
+    pub(super) fn latest(&mut self, shard: usize) -> Ticket {
+        self.pen(shard).latest()
+    }
+
     /// What of one shard's is durable.
     pub(super) fn durable(&self, shard: usize) -> Ticket {
         let durable = self.journal.iter().take(self.synced).filter(|(whose, _)| *whose == shard).map(|(_, changes)| changes.len());
