@@ -146,3 +146,54 @@ fn narrow_u32(value: u64) -> u32 {
 fn narrow_usize(value: u64) -> usize {
     usize::try_from(value).unwrap_or(usize::MAX)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use signet_broker::Durability;
+
+    use super::super::file::File;
+    use super::super::problem::Problems;
+    use super::super::resolved::Config;
+
+    fn resolve(text: &str) -> (Config, Vec<String>) {
+        let problems = Problems::new(Path::new("signet.toml"), text);
+        let config = Config::resolve(File::parse(text, &problems), Path::new("signet.toml"), &problems);
+        (config, problems.into_sorted().into_iter().map(|problem| problem.message).collect())
+    }
+
+    const LISTENER: &str = "[[listener]]\nname = \"NAME\"\nbind = \"127.0.0.1:PORT\"\ntransport = \"tcp\"\nanonymous = true\n";
+
+    fn listener(name: &str, port: u16) -> String {
+        LISTENER.replace("NAME", name).replace("PORT", &port.to_string())
+    }
+
+    #[test]
+    fn a_listener_may_have_its_own_limits() {
+        let text = format!(
+            "{}durability = \"off\"\n[listener.limits]\nreceive_maximum = 7\npublish_rate = 9\nmaximum_packet_size = \"2KiB\"\n{}[limits]\n\
+             receive_maximum = 5\nconnect_rate = 3\nsessions_maximum = 8\n",
+            listener("one", 1),
+            listener("two", 2)
+        );
+        let (config, problems) = resolve(&text);
+        assert_eq!(problems, Vec::<String>::new());
+        let [one, two] = [0, 1].map(|index| config.listeners[index].limits());
+        assert_eq!((one.broker.receive_maximum, two.broker.receive_maximum, config.limits.broker.receive_maximum), (7, 5, 5));
+        assert_eq!((one.listener.publish_rate, one.listener.connect_rate), (9, 3), "what is left out is that of [limits]");
+        assert_eq!((two.listener.publish_rate, two.listener.connect_rate), (0, 3));
+        assert_eq!((one.broker.maximum_packet_size, one.listener.decode.maximum_packet_size), (2048, 2048));
+        assert_eq!(config.limits.broker.total.sessions_maximum, 8);
+        assert_eq!(config.listeners[0].durability, Some(Durability::Off));
+    }
+
+    #[test]
+    fn what_counts_over_all_listeners_has_no_place_in_one() {
+        let text = format!("{}[listener.limits]\nsessions_maximum = 5\nretained_bites_maximum = 1\n", listener("one", 1));
+        assert_eq!(
+            resolve(&text).1,
+            ["`sessions_maximum` has no meaning in [listener.limits]", "unknown key `retained_bites_maximum` in [listener.limits]"]
+        );
+    }
+}

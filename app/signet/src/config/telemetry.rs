@@ -50,3 +50,36 @@ fn address(written: &At<String>, problems: &Problems) -> Option<SocketAddr> {
     }
     address
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use toml::de::DeTable;
+
+    use super::*;
+
+    fn read(text: &str) -> (Telemetry, Vec<String>) {
+        let problems = Problems::new(Path::new("f"), text);
+        let table = DeTable::parse(text).unwrap();
+        let top = Section::new("the top level", table.get_ref(), 0..0, &problems);
+        let telemetry = Telemetry::read(&top, &problems);
+        top.finish();
+        (telemetry, problems.into_sorted().into_iter().map(|problem| problem.message).collect())
+    }
+
+    #[test]
+    fn both_are_read_and_have_defaults() {
+        assert_eq!(read(""), (Telemetry::default(), Vec::new()));
+        let (telemetry, problems) = read("sys_interval = \"0s\"\n[metrics]\nbind = \"[::1]:9883\"");
+        assert_eq!((telemetry.sys_interval, problems), (None, Vec::new()));
+        assert_eq!(telemetry.metrics, Some("[::1]:9883".parse().unwrap()));
+        assert_eq!(read("sys_interval = \"2m\"").0.sys_interval, Some(Duration::from_secs(120)));
+    }
+
+    #[test]
+    fn what_makes_no_sense_is_said() {
+        let (_, problems) = read("sys_interval = \"1500ms\"\n[metrics]\nbind = \"9883\"\nport = 1");
+        assert_eq!(problems, ["`sys_interval` is 1500 ms", "`9883` is not an address and port", "unknown key `port` in [metrics]"]);
+    }
+}
