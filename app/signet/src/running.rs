@@ -232,7 +232,7 @@ impl Running {
         let borrowed: Vec<_> = files.iter().map(|(name, tls)| (*name, tls)).collect();
         server.reload_tls(&borrowed).map_err(|error| failed(error.to_string()))?;
         let mut applied: Vec<String> = files.iter().map(|(name, _)| format!("certificates and trust of listener `{name}`")).collect();
-        server.replace_rules(Arc::new(ruleset(config).with_version(version)));
+        server.replace_rules(Arc::new(ruleset(config, &self.started_with.bridges).with_version(version)));
         applied.push(counted(config.rules.len(), "access rule"));
         self.administration.replace(authority, office::settings(&config.ca));
         let events = crl_files.poll(&self.live.revocations, unix_seconds());
@@ -311,7 +311,7 @@ fn server_config(config: &Config, on_store_failure: Arc<dyn Fn() + Send + Sync>)
         listeners: config.listeners.iter().map(|listener| listener_config(listener, &limits.durability)).collect(),
         limits: Arc::new(limits),
         server_limits: config.limits.server.clone(),
-        ruleset: Arc::new(ruleset(config)),
+        ruleset: Arc::new(ruleset(config, &config.bridges)),
         will_on_revoke: if config.publish_will_on_revoke { WillRule::Publish } else { WillRule::Drop },
         store: config.store.enabled.then(|| config.store.place(&config.data_dir)),
         on_store_failure,
@@ -344,9 +344,10 @@ fn start_bridges(config: &Config, server: &ServerHandle) -> Result<Bridges, Star
     Bridges::start(bridges).map_err(StartError::System)
 }
 
-fn ruleset(config: &Config) -> Ruleset {
+/// The rules as they are written, and what the bridges may do that run: a reload does not change those.
+fn ruleset(config: &Config, bridges: &[config::Bridge]) -> Ruleset {
     let rules = if config.rules.is_empty() { Ruleset::allow_all() } else { Ruleset::compile(config.rules.clone()) };
-    rules.with_bridges(config.bridges.iter().filter_map(config::Bridge::rights).collect())
+    rules.with_bridges(bridges.iter().filter_map(config::Bridge::rights).collect())
 }
 
 /// What is written differently now and cannot change while clients are connected.

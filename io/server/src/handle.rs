@@ -82,7 +82,7 @@ pub fn start(config: ServerConfig, revocations: CurrentRevocations) -> Result<Se
         Shard::new(index, poll, Arc::clone(&shared), store, Arc::clone(&config.ruleset), seed)
     };
     let mut shards: Vec<Shard> = (0_u16..).zip(polls).zip(handles).map(shard).collect();
-    restore::restore(image, &mut shards, &shared, &handle.revocations);
+    restore::restore(image, &mut shards, &shared, &config.ruleset, &handle.revocations);
     for (index, shard) in shards.into_iter().enumerate() {
         handle.threads.push(std::thread::Builder::new().name(format!("shard-{index}")).spawn(move || shard.run())?);
     }

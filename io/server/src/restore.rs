@@ -3,8 +3,9 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use signet_broker::{Image, SharedDirectory as _};
+use signet_broker::{Image, Moment, SharedDirectory as _};
 use signet_identity::CertificateId;
+use signet_policy::{Principal, Ruleset};
 use signet_store::{Opened, Store, StoreConfig, StoreError, StoreHandle};
 use signet_tls::CurrentRevocations;
 
@@ -56,13 +57,26 @@ fn waker(mailbox: &Arc<Mailbox>) -> Box<dyn Fn() + Send> {
 }
 
 /// Gives every shard its part. The number of shards may be another than when it was stored.
-pub(crate) fn restore(image: Image, shards: &mut [Shard], shared: &Shared, revocations: &CurrentRevocations) {
+pub(crate) fn restore(mut image: Image, shards: &mut [Shard], shared: &Shared, ruleset: &Ruleset, revocations: &CurrentRevocations) {
+    end_forgotten_bridges(&mut image, ruleset);
     let revoked = revoked(&image, revocations);
     let first_free = image.first_free;
     let (retained, parts) = image.split(u16::try_from(shards.len()).unwrap_or(u16::MAX));
     shared.directory.write(|directory| directory.restore(retained, first_free));
     for (shard, part) in shards.iter_mut().zip(parts) {
         shard.restore(part, &revoked);
+    }
+}
+
+/// Nobody will ever come for what waits in the session of a bridge that is no longer configured: it ends at once.
+fn end_forgotten_bridges(image: &mut Image, ruleset: &Ruleset) {
+    for session in &mut image.sessions {
+        if let Principal::Bridge(name) = session.client.principal()
+            && !ruleset.knows_bridge(name)
+        {
+            tracing::info!(bridge = &**name, messages = session.messages.len(), "no such bridge is configured any more: its session ends");
+            session.left = Some(Some(Moment::from_millis(0)));
+        }
     }
 }
 

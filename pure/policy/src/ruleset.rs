@@ -44,6 +44,12 @@ impl Ruleset {
         self.version
     }
 
+    /// Whether there is a bridge with this name. One that is gone has left its session behind.
+    #[must_use]
+    pub fn knows_bridge(&self, name: &str) -> bool {
+        self.bridge(name).is_some()
+    }
+
     /// What the bridge with this name may do.
     pub(crate) fn bridge(&self, name: &str) -> Option<&BridgeRights> {
         self.bridges.iter().find(|bridge| bridge.name == name)
