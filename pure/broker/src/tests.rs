@@ -9,6 +9,7 @@ mod limits;
 mod paper;
 mod publishing;
 mod reconnecting;
+mod restarting;
 mod rig;
 mod sharing;
 mod subscribing;

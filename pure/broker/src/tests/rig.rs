@@ -215,8 +215,21 @@ impl Rig {
         self.restart(left, shards);
     }
 
+    /// The same, with everything on disk, and something that happens between taking up what is stored and the first tick.
+    pub(super) fn revive_with(&mut self, before_tick: impl FnOnce(&mut Self)) {
+        let shards = u16::try_from(self.brokers.len()).unwrap();
+        self.take_up(self.store.journal.len(), shards);
+        before_tick(self);
+        self.pass(0);
+    }
+
     /// The same with another number of shards.
     pub(super) fn restart(&mut self, left: usize, shards: u16) {
+        self.take_up(left, shards);
+        self.pass(0);
+    }
+
+    fn take_up(&mut self, left: usize, shards: u16) {
         self.store.crash(left);
         let seed = self.count;
         let totals = Arc::new(Totals::new());
@@ -237,7 +250,6 @@ impl Rig {
             self.brokers[shard].restore(part, &mut context);
             assert!(output.is_empty(), "nobody is there yet");
         }
-        self.pass(0);
     }
 
     /// Hands over the oldest delivery of one pair of shards. Returns false if none waits.
