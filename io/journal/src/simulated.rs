@@ -5,8 +5,9 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use crate::batch::Batch;
 use crate::folder::{File, Folder};
-use crate::format::{narrow, wide};
+use crate::format::{BatchHeader, Identity, narrow, segment_header, wide};
 
 /// The unit in which a disk writes: of a write that was not synced, any of them may be missing after a loss of power.
 const SECTOR: usize = 512;
@@ -41,6 +42,30 @@ struct Inode {
 enum Pending {
     Write { offset: usize, bytes: Vec<u8> },
     Length(usize),
+}
+
+/// The name and the content of a first segment with these batches, all of them synced, and zeros to `bytes`: always the same, which one made
+/// by a journal is not.
+#[must_use]
+pub fn first_segment(payloads: &[&[u8]], bytes: usize) -> (String, Vec<u8>) {
+    let identity = Identity { journal: 7, segment: 1 };
+    let mut content = segment_header(identity);
+    for (before, payload) in (0..).zip(payloads) {
+        let mut batch = Batch::new();
+        batch.extend(payload);
+        let header = BatchHeader {
+            is_filler: false,
+            length: u32::try_from(payload.len()).unwrap_or(u32::MAX),
+            number: before + 1,
+            synced_through: before,
+            oldest: 1,
+            checksum: 0,
+        };
+        let offset = wide(content.len());
+        content.extend_from_slice(batch.seal(header, identity, offset));
+    }
+    content.resize(content.len().max(bytes), 0);
+    (crate::format::segment_name(1), content)
 }
 
 /// A small generator of numbers for [`SimulatedFolder::lose_power`], the same on every machine.

@@ -14,6 +14,8 @@ fn main() -> Result<(), CorpusError> {
         ("crl", corpus::crls()?),
         ("proxy", signet_fuzz::transport::proxies()),
         ("websocket", signet_fuzz::transport::websockets()),
+        ("journal", signet_fuzz::durable::journals()),
+        ("records", signet_fuzz::durable::record_lists()?),
     ] {
         let directory = Path::new(&directory).join(target);
         std::fs::create_dir_all(&directory)?;

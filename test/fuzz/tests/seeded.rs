@@ -44,6 +44,16 @@ mod seeded {
         fuzz("websocket", signet_fuzz::websocket, &signet_fuzz::transport::websockets(), 100_000);
     }
 
+    #[test]
+    fn journals() {
+        fuzz("journal", signet_fuzz::journal, &signet_fuzz::durable::journals(), 10_000);
+    }
+
+    #[test]
+    fn records() {
+        fuzz("records", signet_fuzz::records, &signet_fuzz::durable::record_lists().unwrap(), 40_000);
+    }
+
     /// What the corpus holds is accepted: otherwise the mutations start from nothing.
     #[test]
     fn the_corpus_is_valid() {
@@ -56,6 +66,9 @@ mod seeded {
         assert_eq!(corpus::issuers().len(), 1);
         for input in corpus::crls().unwrap() {
             assert!(accepted_crl(&input), "{}", hex(&input));
+        }
+        for input in signet_fuzz::durable::record_lists().unwrap() {
+            assert!(!signet_store::image_of(&input).unwrap().sessions.is_empty());
         }
         assert_eq!(corpus::certificates().unwrap(), corpus::certificates().unwrap(), "the corpus is the same on every run");
     }
