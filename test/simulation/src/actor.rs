@@ -42,7 +42,7 @@ pub(crate) struct Actor {
 }
 
 impl Actor {
-    pub(crate) fn new(number: usize) -> Self {
+    pub(crate) fn new(number: usize, window: u16) -> Self {
         Self {
             number,
             session: Session::default(),
@@ -53,7 +53,7 @@ impl Actor {
             is_persistent: false,
             requests: BTreeMap::new(),
             answers: VecDeque::new(),
-            window: 0,
+            window: usize::from(window),
             aliases_in: BTreeMap::new(),
             alias_maximum: 0,
             aliases_out: BTreeMap::new(),
@@ -128,9 +128,7 @@ impl Actor {
         let (happened, answer) = self.session.receive(packet);
         self.answers.extend(answer);
         let what = match happened {
-            // What clears a retained message says nothing, not even which one it is.
-            Happened::Arrived { publish, .. } if publish.payload.is_empty() => return (Vec::new(), Vec::new()),
-            Happened::Arrived { publish, is_repeat } => self.arrived(publish, is_repeat),
+            Happened::Arrived { publish, is_repeat } => return (self.arrived(publish, is_repeat).into_iter().collect(), Vec::new()),
             Happened::Accepted(label, code) | Happened::Refused(label, code) => What::Answered { client, label, code },
             Happened::Completed(_) | Happened::Released(_) => return (Vec::new(), Vec::new()),
             Happened::Other(packet) => return (self.other(packet), Vec::new()),
@@ -150,7 +148,10 @@ impl Actor {
             return (happened, Vec::new());
         }
         self.is_connected = true;
-        self.window = properties.receive_maximum.map_or(usize::from(u16::MAX), |maximum| usize::from(maximum.get()));
+        // What is on its way may have to be sent again over a connection of MQTT 5, all of it: so MQTT 3 keeps to the same bound.
+        if self.version.has_properties() {
+            self.window = properties.receive_maximum.map_or(usize::from(u16::MAX), |maximum| usize::from(maximum.get()));
+        }
         self.alias_maximum = if self.version.has_properties() { properties.topic_alias_maximum.unwrap_or(0) } else { 0 };
         if !session_present {
             happened.extend(self.forget_session());
@@ -162,7 +163,7 @@ impl Actor {
         (happened, again)
     }
 
-    fn arrived(&mut self, publish: Publish, is_repeat: bool) -> What {
+    fn arrived(&mut self, publish: Publish, is_repeat: bool) -> Option<What> {
         let (client, connection) = (self.number, self.link.unwrap_or(0));
         let alias = publish.properties.topic_alias;
         let topic = match (publish.topic, alias) {
@@ -175,12 +176,16 @@ impl Actor {
             }
             (None, Some(alias)) => match self.aliases_in.get(&alias) {
                 Some(topic) => topic.clone(),
-                None => return broken(client, format!("topic alias {alias} was never set")),
+                None => return Some(broken(client, format!("topic alias {alias} was never set"))),
             },
-            (None, None) => return broken(client, "a PUBLISH without a topic and without an alias".to_owned()),
+            (None, None) => return Some(broken(client, "a PUBLISH without a topic and without an alias".to_owned())),
         };
+        if publish.payload.is_empty() {
+            // What clears a retained message says nothing, not even which one it is.
+            return None;
+        }
         let Some(label) = std::str::from_utf8(&publish.payload).ok().and_then(|text| text.parse().ok()) else {
-            return broken(client, format!("a payload that nobody sent: {:?}", publish.payload));
+            return Some(broken(client, format!("a payload that nobody sent: {:?}", publish.payload)));
         };
         let arrival = Arrival {
             label,
@@ -193,7 +198,7 @@ impl Actor {
             identifiers: publish.properties.subscription_identifiers.iter().map(|identifier| identifier.get()).collect(),
             expiry: publish.properties.message_expiry_interval,
         };
-        What::Arrived { client, connection, arrival }
+        Some(What::Arrived { client, connection, arrival })
     }
 
     fn other(&mut self, packet: Packet) -> Vec<What> {

@@ -73,7 +73,7 @@ impl World {
 
     fn look_at_retained(&mut self) {
         let reader = self.actors.len();
-        self.actors.push(Actor::new(reader));
+        self.actors.push(Actor::new(reader, self.swarm.limits.receive_maximum));
         self.swarm.clean = 100;
         self.connect(reader);
         self.settle();

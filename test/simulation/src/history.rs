@@ -45,12 +45,12 @@ pub(crate) struct SubscriptionSpec {
 pub(crate) enum What {
     /// A client sent CONNECT.
     Connecting { client: usize, connection: u64, version: ProtocolVersion, clean: bool, expiry: u32, window: u16, will: Option<WillSpec> },
-    /// The broker took a CONNECT from the network.
-    Admitted { client: usize, connection: u64, is_accepted: bool },
+    /// The broker took a CONNECT from the network, and found a session or not, by its own account.
+    Admitted { client: usize, connection: u64, is_accepted: bool, session_present: bool },
     /// CONNACK reached the client.
     Connected { client: usize, connection: u64, session_present: bool, code: ReasonCode },
     /// The broker ended a connection, or noticed that it was gone. `discards_will`: after DISCONNECT, or by order.
-    Left { client: usize, connection: u64, discards_will: bool, expiry: Option<u32> },
+    Left { client: usize, connection: u64, discards_will: bool, expiry: Option<u32>, cause: String },
     /// The client saw its connection end.
     Lost { client: usize, connection: u64 },
     Subscribing { client: usize, subscription: SubscriptionSpec },
@@ -114,6 +114,8 @@ pub(crate) struct History {
     /// Nothing can be said about what was dropped.
     pub(crate) has_small_queues: bool,
     pub(crate) is_group_disturbed: bool,
+    /// The disk was full at times.
+    pub(crate) had_no_room: bool,
 }
 
 /// What a checker found.

@@ -8,7 +8,7 @@ use signet_mqtt::{
 };
 
 use crate::actor::{QUALITIES, Request};
-use crate::history::{Label, MessageSpec, SubscriptionSpec, What, WillSpec};
+use crate::history::{Entry, Label, MessageSpec, SubscriptionSpec, What, WillSpec};
 use crate::link::Link;
 use crate::people::{FILTERS, LOCKED, SHARED, TOPICS, WATCHER, durability, name};
 use crate::swarm::Swarm;
@@ -128,8 +128,9 @@ impl World {
         self.apply(shard, Input::Admitted { connection: ConnectionId(id), admission: Box::new(admission) });
         // It comes before everything that it caused.
         let is_accepted = self.links.get(&id).is_some_and(|link| link.is_served);
-        let entry = crate::history::Entry { at: self.now, what: What::Admitted { client, connection: id, is_accepted } };
-        self.history.entries.insert(place, entry);
+        let session_present = self.links.get(&id).is_some_and(|link| link.session_present);
+        let what = What::Admitted { client, connection: id, is_accepted, session_present };
+        self.history.entries.insert(place, Entry { at: self.now, what });
     }
 
     /// DISCONNECT, with or without the Will.

@@ -35,6 +35,8 @@ pub(crate) struct Timeline {
     pub(crate) generations: Vec<Vec<usize>>,
     /// By client: where it gave up what it knew. The broker may never hear of that, if the CONNECT that says so is lost.
     pub(crate) discards: Vec<Vec<usize>>,
+    /// By client: where the broker began a session, whether the client was told or not.
+    pub(crate) beginnings: Vec<Vec<usize>>,
     pub(crate) intervals: Vec<Vec<Interval>>,
     pub(crate) journeys: Vec<Journey>,
     pub(crate) crashes: Vec<usize>,
@@ -45,6 +47,7 @@ impl Timeline {
         let mut timeline = Self {
             generations: vec![Vec::new(); history.clients + 1],
             discards: vec![Vec::new(); history.clients + 1],
+            beginnings: vec![Vec::new(); history.clients + 1],
             intervals: vec![Vec::new(); history.clients + 1],
             journeys: vec![Journey::default(); history.messages.len()],
             crashes: Vec::new(),
@@ -54,6 +57,7 @@ impl Timeline {
         for (place, entry) in history.iter() {
             match &entry.what {
                 What::Connected { client, session_present: false, code: ReasonCode::Success, .. } => timeline.begin(*client, place),
+                What::Admitted { client, is_accepted: true, session_present: false, .. } => timeline.beginnings[*client].push(place),
                 What::Discarded { client } => timeline.discards[*client].push(place),
                 What::Lost { client, .. } => {
                     open.remove(client);
@@ -128,7 +132,7 @@ impl Timeline {
     /// Subscriptions of the client's last session that were in force without any doubt from the first sending of a message to its answer.
     pub(crate) fn certain(&self, history: &History, client: usize, label: Label) -> impl Iterator<Item = &Interval> {
         let last = self.generations[client].len();
-        let last_discard = self.discards[client].last().copied().unwrap_or(0);
+        let last_discard = self.discards[client].last().max(self.beginnings[client].last()).copied().unwrap_or(0);
         let journey = &self.journeys[label];
         let span = journey.sent.first().copied().zip(journey.accepted);
         let spec = &history.messages[label];

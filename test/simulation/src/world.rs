@@ -44,7 +44,7 @@ impl World {
             is_group_disturbed: swarm.is_group_disturbed,
             ..History::default()
         };
-        let actors = (0..swarm.clients).map(Actor::new).collect();
+        let actors = (0..swarm.clients).map(|client| Actor::new(client, swarm.limits.receive_maximum)).collect();
         Self { dice, swarm, people, now, disk, host, links: BTreeMap::new(), actors, history, next_link: 1 }
     }
 
@@ -290,7 +290,7 @@ impl World {
         // A take-over in the same step as a DISCONNECT is not possible: one input, one connection.
         let discards_will = discards_will && !matches!(cause, CloseCause::TakenOver);
         let expiry = self.people.expiry_at_goodbye(id);
-        self.note(What::Left { client, connection: id, discards_will, expiry });
+        self.note(What::Left { client, connection: id, discards_will, expiry, cause: cause.to_string() });
         if is_gone {
             self.links.remove(&id);
         }
@@ -333,6 +333,7 @@ impl World {
 
     pub(crate) fn set_full(&mut self, is_full: bool) {
         let had_room = !self.disk.is_full();
+        self.history.had_no_room |= is_full;
         self.disk.set_full(is_full);
         if !is_full && !had_room {
             for shard in 0..usize::from(self.host.shards()) {

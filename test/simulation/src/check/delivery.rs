@@ -111,7 +111,9 @@ fn too_many(history: &History, timeline: &Timeline, (client, generation, label):
 fn may_be_lost(history: &History, timeline: &Timeline, label: Label) -> bool {
     let spec = &history.messages[label];
     let sent = timeline.journeys[label].sent.first().copied().unwrap_or(0);
-    spec.expiry.is_some() || spec.is_clearing || (spec.durability != Durability::Always && timeline.crashed_since(sent))
+    // What is not durable at all may also be taken for what a crash made the broker forget.
+    let since = if spec.durability == Durability::Off { 0 } else { sent };
+    spec.expiry.is_some() || spec.is_clearing || (spec.durability != Durability::Always && timeline.crashed_since(since))
 }
 
 type Counts<'a> = BTreeMap<(usize, usize, Label), Vec<&'a Arrival>>;

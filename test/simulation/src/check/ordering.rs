@@ -15,7 +15,8 @@ pub(super) fn check(history: &History) -> Vec<Violation> {
     for (place, entry) in history.iter() {
         let What::Arrived { client, arrival, .. } = &entry.what else { continue };
         let Some(spec) = history.messages.get(arrival.label) else { continue };
-        let generation = timeline.generation(*client, place);
+        // What it received before it forgot everything it may receive again.
+        let generation = timeline.generation(*client, place) + timeline.memory(*client, place);
         let is_first = seen.insert((*client, generation, arrival.label));
         // What was retained may come again as a start; what expires may be sent again later; a Will has no place in the order; what is
         // delivered with a lower QoS may have been dropped the first time.
@@ -25,6 +26,15 @@ pub(super) fn check(history: &History) -> Vec<Violation> {
         // A session that is also in the group has two copies, in any order. What a short queue dropped comes when it is sent again.
         let is_shared = timeline.possible(history, *client, arrival.label, place).any(|interval| interval.subscription.filter.shared().is_some());
         if is_shared || (history.has_small_queues && spec.qos > QoS::AtMostOnce) {
+            continue;
+        }
+        // What was sent again reaches those who subscribed in between for the first time then.
+        let sent = &timeline.journeys[arrival.label].sent;
+        let was_subscribed = || {
+            let mut mine = timeline.possible(history, *client, arrival.label, place);
+            mine.any(|interval| interval.granted.zip(sent.first()).is_some_and(|((granted, _), sent)| granted < *sent))
+        };
+        if sent.len() > 1 && !was_subscribed() {
             continue;
         }
         let stream = (*client, generation, spec.publisher, spec.topic.as_str().to_owned(), spec.qos);

@@ -2,13 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use signet_broker::Moment;
+use signet_broker::{Durability, Moment};
 use signet_mqtt::{QoS, ReasonCode};
 
 use crate::history::{History, Label, Violation, What};
 
 pub(super) fn check(history: &History) -> Vec<Violation> {
     let mut found = Vec::new();
+    let is_durable = |label: Label| history.messages[label].durability != Durability::Off;
     for client in 0..history.clients {
         let mut presence = Presence::default();
         let mut exchanges = Exchanges::default();
@@ -23,7 +24,7 @@ pub(super) fn check(history: &History) -> Vec<Violation> {
             if let Some(text) = presence.see(entry.at, &entry.what) {
                 report(place, text, None);
             }
-            if let Some((text, label)) = exchanges.see(&entry.what) {
+            if let Some((text, label)) = exchanges.see(&entry.what, is_durable) {
                 report(place, text, Some(label));
             }
         }
@@ -69,13 +70,13 @@ impl Presence {
             What::Connecting { connection, clean, expiry, .. } => {
                 self.attempts.insert(*connection, Attempt { clean: *clean, expiry: *expiry });
             }
-            What::Admitted { connection, is_accepted: true, .. } => self.admitted(at, *connection),
+            What::Admitted { connection, is_accepted: true, session_present, .. } => {
+                self.admitted(at, *connection);
+                return self.compare(*connection, *session_present);
+            }
             What::Connected { connection, session_present, code: ReasonCode::Success, .. } => {
                 self.is_answered |= self.connected == Some(*connection);
-                let expected = self.expected.get(connection).copied().flatten();
-                if expected.is_some_and(|expected| expected != *session_present) {
-                    return Some(format!("session present is {session_present}, expected {}", !session_present));
-                }
+                return self.compare(*connection, *session_present);
             }
             What::Left { connection, expiry, .. } if self.connected == Some(*connection) => {
                 self.connected = None;
@@ -91,6 +92,11 @@ impl Presence {
             _ => {}
         }
         None
+    }
+
+    fn compare(&self, connection: u64, session_present: bool) -> Option<String> {
+        let expected = self.expected.get(&connection).copied().flatten().filter(|expected| *expected != session_present)?;
+        Some(format!("session present is {session_present}, expected {expected}"))
     }
 
     fn admitted(&mut self, at: Moment, connection: u64) {
@@ -143,15 +149,15 @@ struct Exchanges {
 }
 
 impl Exchanges {
-    fn see(&mut self, what: &What) -> Option<(String, Label)> {
+    fn see(&mut self, what: &What, is_durable: impl Fn(Label) -> bool) -> Option<(String, Label)> {
         match what {
             What::Connecting { window, .. } => {
                 self.window = usize::from(*window);
                 self.open.clear();
             }
             What::Connected { session_present: false, .. } | What::Discarded { .. } => self.known.clear(),
-            // With QoS 1 a crash may forget which identifier a message had: the receiver keeps nothing.
-            What::Crashed => self.known.retain(|_, (_, qos)| *qos == QoS::ExactlyOnce),
+            // With QoS 1 a crash may forget which identifier a message had: the receiver keeps nothing. What is nowhere durable may be forgotten.
+            What::Crashed => self.known.retain(|_, (label, qos)| *qos == QoS::ExactlyOnce && is_durable(*label)),
             What::Freed { packet_id, .. } => {
                 self.open.remove(packet_id);
                 self.known.remove(packet_id);
