@@ -38,6 +38,8 @@ const FILTERS: usize = 64;
 pub(crate) struct Memory {
     /// The one connected to last.
     address: Option<RemoteAddress>,
+    /// The local session was made by [`Opening::prepare`] and has not met the other broker's yet.
+    is_local_new: bool,
     /// The other broker has lost its session since, and the local one may still wait for its PUBRELs; or the other way round.
     owed_local: bool,
     owed_remote: bool,
@@ -73,7 +75,11 @@ impl Opening<'_> {
         let version = self.config.remote.version;
         let is_marked = version.has_bridge_bit() && self.config.remote.try_private && !self.memory.refuses_mark;
         let (mut remote, remote_connack) = self.connect_remote(address, is_marked)?;
-        let (mut local, local_connack) = self.connect_local(&mut remote, &remote_connack)?;
+        // What the local broker sends us we send on at once, so the other broker's bound is ours.
+        let window = remote_connack.properties.receive_maximum.unwrap_or(NonZeroU16::MAX).min(self.config.session.inflight_maximum);
+        let notification = self.config.notification.as_ref().filter(|to| to.is_local);
+        let (mut local, mut local_connack) = self.connect_local(Some(&mut remote), window, notification)?;
+        local_connack.session_present &= !std::mem::take(&mut self.memory.is_local_new);
         self.note_lost_sessions(address, &local_connack, &remote_connack);
         let mut held = Vec::new();
         if std::mem::take(&mut self.memory.owed_local) {
@@ -83,12 +89,28 @@ impl Opening<'_> {
             self.release_all(&mut remote, &mut local, &mut held).inspect_err(|_| self.memory.owed_remote = true)?;
         }
         let wanted = self.topics.remote_subscriptions();
-        self.subscribe(&mut remote, &mut local, wanted, !local_connack.session_present, &mut held)?;
+        self.subscribe(&mut remote, Some(&mut local), wanted, retained(&local_connack), &mut held)?;
         let highest = remote_connack.properties.features.maximum_qos.unwrap_or(QoS::ExactlyOnce);
         let wanted = self.topics.local_subscriptions().into_iter().map(|(filter, qos)| (filter, qos.min(highest))).collect();
-        self.subscribe(&mut local, &mut remote, wanted, !remote_connack.session_present, &mut held)?;
+        self.subscribe(&mut local, Some(&mut remote), wanted, retained(&remote_connack), &mut held)?;
         let echoes = version.has_bridge_bit() && !is_marked;
         Ok(Opened { local, remote, local_connack, remote_connack, held, echoes })
+    }
+
+    /// Makes the local session and its subscriptions, so that messages wait for the other broker before it was reached for the first time. And
+    /// gives the session its bounds, which a restarted broker knows from a connection only.
+    pub(crate) fn prepare(mut self) -> Result<(), Fault> {
+        let (mut local, connack) = self.connect_local(None, NonZeroU16::MIN, None)?;
+        self.memory.is_local_new = !connack.session_present;
+        // Retained ones are sent when there is somebody to have them.
+        self.subscribe(&mut local, None, self.topics.local_subscriptions(), RetainHandling::DoNotSend, &mut Vec::new())?;
+        if let Some(notification) = self.config.notification.as_ref().filter(|to| to.is_local) {
+            local.queue(&state_message(notification, false, true));
+        }
+        local.queue(&Packet::Disconnect(Box::default()));
+        local.flush()?;
+        local.stream().close();
+        Ok(())
     }
 
     fn connect_remote(&mut self, address: &RemoteAddress, is_marked: bool) -> Result<(Side, Connack), Fault> {
@@ -106,16 +128,18 @@ impl Opening<'_> {
         self.connect(Side::new(End::Remote, stream, version, largest), connect, None)
     }
 
-    fn connect_local(&mut self, remote: &mut Side, remote_connack: &Connack) -> Result<(Side, Connack), Fault> {
+    fn connect_local(
+        &mut self,
+        remote: Option<&mut Side>,
+        window: NonZeroU16,
+        notification: Option<&Notification>,
+    ) -> Result<(Side, Connack), Fault> {
         let stream = (self.connect_local)().map_err(Fault::Local)?;
         stream.set_nonblocking(true).map_err(Fault::Local)?;
         let stream = Stream::Unix(mio::net::UnixStream::from_std(stream));
-        let mut connect = self.connect_packet(ProtocolVersion::V5, self.config.notification.as_ref().filter(|to| to.is_local));
-        connect.client_identifier = bridge_identifier(&self.config.name);
-        // What it sends us we send on at once, so the other broker's bound is ours.
-        let bound = remote_connack.properties.receive_maximum.unwrap_or(NonZeroU16::MAX);
-        connect.properties.receive_maximum = Some(bound.min(self.config.session.inflight_maximum));
-        self.connect(Side::new(End::Local, stream, ProtocolVersion::V5, PACKET_MAXIMUM), connect, Some(remote))
+        let mut connect = self.connect_packet(ProtocolVersion::V5, notification);
+        connect.properties.receive_maximum = Some(window);
+        self.connect(Side::new(End::Local, stream, ProtocolVersion::V5, PACKET_MAXIMUM), connect, remote)
     }
 
     /// What the two CONNECT packets have in common.
@@ -191,13 +215,11 @@ impl Opening<'_> {
     fn subscribe(
         &mut self,
         side: &mut Side,
-        other: &mut Side,
+        mut other: Option<&mut Side>,
         wanted: Vec<(TopicFilter, QoS)>,
-        is_other_new: bool,
+        retain_handling: RetainHandling,
         held: &mut Vec<(End, Packet)>,
     ) -> Result<(), Fault> {
-        // A broker that is new to this bridge has nothing yet; one that is not got the retained messages when it was.
-        let retain_handling = if is_other_new { RetainHandling::SendAtSubscribe } else { RetainHandling::SendIfNew };
         for part in wanted.chunks(FILTERS) {
             let subscriptions = part
                 .iter()
@@ -213,7 +235,7 @@ impl Opening<'_> {
                 subscriptions,
             }));
             let suback = loop {
-                match self.next(side, Some(other), "SUBACK")? {
+                match self.next(side, other.as_deref_mut(), "SUBACK")? {
                     Packet::Suback(suback) if suback.packet_id == subscribe_id() => break suback,
                     packet => held.push((side.end, packet)),
                 }
@@ -257,6 +279,11 @@ impl Opening<'_> {
             }
         }
     }
+}
+
+/// A broker that is new to this bridge has nothing yet; one that is not got the retained messages when it was.
+fn retained(other: &Connack) -> RetainHandling {
+    if other.session_present { RetainHandling::SendIfNew } else { RetainHandling::SendAtSubscribe }
 }
 
 /// What both brokers are asked to keep for whoever asks for the state of the bridge.

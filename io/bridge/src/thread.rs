@@ -116,6 +116,7 @@ struct Bridge {
 
 impl Bridge {
     fn run(mut self) {
+        self.prepare();
         loop {
             let lasted = self.try_each_address();
             self.board.ended(None, now());
@@ -127,6 +128,25 @@ impl Bridge {
             if !self.sleep(pause) {
                 return;
             }
+        }
+    }
+
+    fn prepare(&mut self) {
+        if self.config.session.clean_start {
+            return;
+        }
+        if let Err(fault) = self.opening().prepare() {
+            self.tell(&fault);
+        }
+    }
+
+    fn opening(&mut self) -> Opening<'_> {
+        Opening {
+            config: &self.config,
+            topics: &self.topics,
+            connect_local: &self.local,
+            waiter: &mut self.waiter,
+            memory: &mut self.memory,
         }
     }
 
@@ -166,14 +186,7 @@ impl Bridge {
     /// One connection from its beginning to its end, and how long it lasted; an error if it did not come about.
     fn connect(&mut self, at: usize) -> Result<Duration, Fault> {
         let Some(address) = self.config.remote.addresses.get(at).cloned() else { return Ok(Duration::ZERO) };
-        let opening = Opening {
-            config: &self.config,
-            topics: &self.topics,
-            connect_local: &self.local,
-            waiter: &mut self.waiter,
-            memory: &mut self.memory,
-        };
-        let opened = match opening.open(&address) {
+        let opened = match self.opening().open(&address) {
             Err(fault) if self.may_do_without_mark(&fault) => {
                 tracing::info!(bridge = self.config.name, "the other broker does not know the mark of a bridge, connecting without it");
                 self.memory.refuses_mark = true;

@@ -117,3 +117,22 @@ fn what_waits_on_either_side_survives_a_restart_of_the_other_broker() {
     await_that("what waited here", || remote.count() == 10);
     assert!(remote.arrived.lock().unwrap().values().all(|times| *times == 1));
 }
+
+#[test]
+fn messages_wait_for_a_broker_that_was_never_there_before() {
+    let there = Mosquitto::start();
+    let link = Link::to(there.port);
+    link.cut();
+    let here = Here::starting(bridge(link.port, ProtocolVersion::V5, vec![rule("out/#", Direction::Out, QoS::ExactlyOnce, "", "")]));
+    await_that("the other broker is out of reach", || here.status().last_error.is_some());
+    for number in 0..10 {
+        here.client("p").publish(&format!("out/{number}"), "x", QoS::ExactlyOnce, false);
+    }
+    let remote = there.inbox("out/#");
+    link.restore();
+    for number in 0..10 {
+        remote.expect(&format!("out/{number}"), "x");
+    }
+    // Nothing is known to have been lost, so nothing had to be released.
+    assert_eq!(here.status().forwarded_out, 10);
+}

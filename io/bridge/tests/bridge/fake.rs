@@ -221,3 +221,20 @@ fn no_more_is_under_way_than_the_other_broker_takes() {
     seen.sort();
     assert_eq!(seen, ["2", "3", "passes"]);
 }
+
+#[test]
+fn a_broker_that_falls_silent_is_given_up() {
+    let there = Broker::new();
+    let mut config = bridge(there.port(), ProtocolVersion::V5, vec![rule("t", Direction::Out, QoS::AtLeastOnce, "", "")]);
+    config.session.keep_alive = 1;
+    let here = Here::starting(config);
+    let mut silent = there.welcome(Connack::default());
+    assert_eq!(silent.expect(), Packet::Pingreq);
+    let mut connection = there.welcome(resumed());
+    for _ in 0..2 {
+        assert_eq!(connection.expect(), Packet::Pingreq);
+        connection.send(Packet::Pingresp);
+    }
+    assert!(here.status().last_error.unwrap().contains("did not answer a PINGREQ"));
+    assert_eq!(here.status().connections, 2, "one that answers is not");
+}

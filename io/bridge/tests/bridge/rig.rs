@@ -158,11 +158,16 @@ pub(crate) struct Mosquitto {
 
 impl Mosquitto {
     pub(crate) fn start() -> Self {
+        Self::with("")
+    }
+
+    /// With more lines in its configuration.
+    pub(crate) fn with(extra: &str) -> Self {
         // Somebody else may take the port between our look and its start.
         for _ in 0..5 {
             let mut broker = Self { directory: tempfile::tempdir().unwrap(), child: None, port: free_port() };
             let config = format!(
-                "user root\nallow_anonymous true\nlistener {} 127.0.0.1\npersistence true\npersistence_location {}/\nmax_queued_messages 10000\n",
+                "user root\nallow_anonymous true\nlistener {} 127.0.0.1\npersistence true\npersistence_location {}/\nmax_queued_messages 10000\n{extra}",
                 broker.port,
                 broker.directory.path().display()
             );

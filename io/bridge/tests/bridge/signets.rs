@@ -5,7 +5,7 @@ use signet_bridge::{Direction, Notification};
 use signet_mqtt::{ProtocolVersion, QoS};
 use signet_testkit::{Device, topic};
 
-use crate::rig::{Here, Link, await_that, bridge, rule};
+use crate::rig::{Here, Link, Mosquitto, await_that, bridge, rule};
 
 #[test]
 fn two_signets_exchange_messages_in_both_versions() {
@@ -99,4 +99,57 @@ fn the_session_of_a_bridge_cannot_be_taken_over() {
     here.client("p").publish("t", "x", QoS::AtLeastOnce, false);
     remote.expect_message("t", "x");
     assert_eq!(here.status().connections, 1);
+}
+
+#[test]
+fn a_flood_in_both_directions_stands_still_for_nobody() {
+    let there = Here::alone();
+    let here = Here::connected(bridge(there.port(), ProtocolVersion::V5, vec![rule("#", Direction::Both, QoS::AtLeastOnce, "", "")]));
+    let (local, remote) = (here.inbox("end/there/#"), there.inbox("end/here/#"));
+    let payload = "x".repeat(10_000);
+    let publishers = [(here.target(), "here"), (there.target(), "there")].map(|(target, name)| {
+        let payload = payload.clone();
+        std::thread::spawn(move || {
+            let mut client = Device::connect(&target, ProtocolVersion::V5, name);
+            for number in 0..20 {
+                for _ in 0..100 {
+                    client.publish(&format!("flood/{name}"), &payload, QoS::AtMostOnce, false);
+                }
+                client.publish(&format!("end/{name}/{number}"), "x", QoS::AtLeastOnce, false);
+            }
+        })
+    });
+    for number in 0..20 {
+        local.expect(&format!("end/there/{number}"), "x");
+        remote.expect(&format!("end/here/{number}"), "x");
+    }
+    for publisher in publishers {
+        publisher.join().unwrap();
+    }
+    assert_eq!(here.status().connections, 1);
+}
+
+/// The other way round: mosquitto has the bridge, and we are the broker that it connects to.
+#[test]
+fn a_bridge_of_mosquitto_gets_back_nothing_that_it_sent() {
+    for version in ["mqttv311", "mqttv50"] {
+        let here = Here::alone();
+        let extra = format!(
+            "connection b\naddress 127.0.0.1:{}\ntopic # both 2\nbridge_protocol_version {version}\nnotifications false\n",
+            here.port()
+        );
+        let there = Mosquitto::with(&extra);
+        await_that("it has subscribed", || {
+            here.client("p").publish("probe", "x", QoS::AtLeastOnce, false);
+            there.log().contains("'probe'")
+        });
+        let (local, remote) = (here.inbox("a/#"), there.inbox("a/#"));
+        for number in 0..5 {
+            for publisher in [&mut here.client("p"), &mut there.client("p")] {
+                publisher.publish(&format!("a/{number}"), "x", QoS::ExactlyOnce, false);
+                local.expect(&format!("a/{number}"), "x");
+                remote.expect(&format!("a/{number}"), "x");
+            }
+        }
+    }
 }
