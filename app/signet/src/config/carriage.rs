@@ -25,6 +25,8 @@ pub(crate) struct Written {
     websocket_path: Option<At<String>>,
     websocket_origins: Option<At<Vec<At<String>>>>,
     proxy_protocol: Option<At<Option<ProxyVersions>>>,
+    /// Written with a value that is none: what depends on it is not judged.
+    is_proxy_protocol_wrong: bool,
     proxy_trusted: Option<At<Vec<At<String>>>>,
     proxy_identity: Option<At<ProxyIdentity>>,
     handshake_timeout: Option<At<Duration>>,
@@ -40,11 +42,13 @@ enum ProxyIdentity {
 
 impl Written {
     pub(super) fn read(section: &Section<'_>) -> Self {
+        let proxy_protocol = section.switch("proxy_protocol", ProxyVersions::Any, &[("v1", ProxyVersions::V1), ("v2", ProxyVersions::V2)]);
         Self {
+            is_proxy_protocol_wrong: proxy_protocol.is_none() && section.keys().iter().any(|key| key == "proxy_protocol"),
+            proxy_protocol,
             unix_mode: section.string("unix_mode"),
             websocket_path: section.string("websocket_path"),
             websocket_origins: section.strings("websocket_origins"),
-            proxy_protocol: section.switch("proxy_protocol", ProxyVersions::Any, &[("v1", ProxyVersions::V1), ("v2", ProxyVersions::V2)]),
             proxy_trusted: section.strings("proxy_trusted"),
             proxy_identity: section.choice(
                 "proxy_identity",
@@ -133,7 +137,7 @@ impl Carriage {
             useless(written.websocket_origins.as_ref().map(|at| &at.span), "websocket_origins", hint);
         }
         let versions = written.proxy_protocol.as_ref().and_then(|at| at.value);
-        if versions.is_none() {
+        if versions.is_none() && !written.is_proxy_protocol_wrong {
             let hint = "set proxy_protocol = true, or remove it";
             useless(written.proxy_trusted.as_ref().map(|at| &at.span), "proxy_trusted", hint);
             useless(written.proxy_identity.as_ref().map(|at| &at.span), "proxy_identity", hint);
