@@ -80,11 +80,13 @@ fn sessions_with_subscriptions_and_waiting_messages_outlive_the_broker() {
             publish(broker, "q/2", "once exactly", QoS::ExactlyOnce);
         },
         |broker| {
-            for version in [V311, V5] {
-                let mut sleeper = back(broker, version, &format!("sleeper-{version:?}"));
+            let mut sleepers = [V311, V5].map(|version| back(broker, version, &format!("sleeper-{version:?}")));
+            for sleeper in &mut sleepers {
                 sleeper.expect_message("q/1", "once at least");
                 sleeper.expect_message("q/2", "once exactly");
-                publish(broker, "q/3", "and the subscription too", QoS::AtLeastOnce);
+            }
+            publish(broker, "q/3", "and the subscription too", QoS::AtLeastOnce);
+            for sleeper in &mut sleepers {
                 sleeper.expect_message("q/3", "and the subscription too");
                 sleeper.expect_silence();
             }
@@ -208,14 +210,15 @@ fn wills_are_published_when_the_broker_dies_and_after_their_delay() {
             let mut mourner = Device::connect_with(&broker.plain(), lasting(V5, "mourner"));
             mourner.subscribe("will/#", QoS::AtLeastOnce);
             mourner.leave(ReasonCode::Success);
+            // Its DISCONNECT takes the Will back; what is acknowledged after that says that the disk knows.
+            Device::connect_with(&broker.plain(), with_will(lasting(V5, "polite"), "will/never", None)).leave(ReasonCode::Success);
             // Connected at the end, with a session that does not last: nothing but the Will outlives it.
-            let _connected = Device::connect_with(&broker.plain(), with_will(connect_packet(V311, "mortal"), "will/now", None));
+            let connected = Device::connect_with(&broker.plain(), with_will(connect_packet(V311, "mortal"), "will/now", None));
             // Gone before, its Will waits.
             Device::connect_with(&broker.plain(), with_will(lasting(V5, "late"), "will/later", Some(1))).vanish();
             let _ = broker.await_log(&["late", "disconnected: the connection was lost"]);
-            // It would tell that its device is gone if a DISCONNECT had not said otherwise.
-            Device::connect_with(&broker.plain(), with_will(lasting(V5, "polite"), "will/never", None)).leave(ReasonCode::Success);
-            std::mem::forget(_connected);
+            // The broker goes first.
+            std::mem::forget(connected);
         },
         |broker| {
             let mut mourner = back(broker, V5, "mourner");
