@@ -1,4 +1,4 @@
-//! Bridges: this broker as a client of another one, so that topics of both are joined.
+//! Bridges: this broker as a client of another one [MQTT-7.0.0-1] (3.1.1), so that topics of both are joined.
 //!
 //! A bridge joins two MQTT sessions, one here and one at the other broker, and keeps no state of its own that matters. What it reads as a
 //! PUBLISH from one side it sends to the other with the same Packet Identifier, and every acknowledgement comes back the same way:

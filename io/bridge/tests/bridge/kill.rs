@@ -103,3 +103,21 @@ fn kill_9_loses_nothing_that_was_acknowledged_and_doubles_nothing_of_qos_2() {
     is_complete(&drain(sink(&here.plain()), count), "in");
     await_that("the log has nothing of it", || !here.log().iter().any(|line| line.contains("were not carried over")));
 }
+
+#[test]
+fn the_session_of_a_bridge_that_is_taken_out_ends_with_the_next_start() {
+    let with_bridge = configuration(signet_testkit::free_port());
+    let mut here = Broker::start(&with_bridge);
+    let _ = here.await_log(&["$bridge/b", "session_present=false"]);
+    let _ = here.await_log(&["bridge down"]);
+    publish(&here.plain(), "out", 0);
+    here.kill();
+    here.start_again(&with_bridge);
+    let _ = here.await_log(&["$bridge/b", "session_present=true"]);
+    here.kill();
+    here.start_again(&BrokerConfig::plain());
+    let _ = here.await_log(&["no such bridge", &format!("messages={PER_ROUND}")]);
+    here.stop();
+    here.start_again(&with_bridge);
+    let _ = here.await_log(&["$bridge/b", "session_present=false"]);
+}

@@ -136,3 +136,23 @@ fn addresses_have_a_port_by_custom_and_ipv6_has_brackets() {
         assert_eq!(read(text), None, "{text}");
     }
 }
+
+#[test]
+fn files_that_cannot_be_read_are_said_where_they_are_named() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("signet.toml");
+    let tls = plain("trust = \"no-ca.pem\"\nusername = \"u\"\npassword_file = \"no-password\"").replace("\"tcp\"", "\"tls\"");
+    std::fs::write(&path, format!("{LISTENER}{tls}")).unwrap();
+    let Err(crate::config::ConfigError::Problems(problems)) = crate::config::load(&path, 0) else { panic!("it has problems") };
+    let found: Vec<String> = problems.iter().map(ToString::to_string).collect();
+    assert_eq!(found.len(), 2, "{found:?}");
+    assert!(found[0].contains("signet.toml:9:") && found[0].contains("cannot read") && found[0].contains("no-ca.pem"), "{}", found[0]);
+    assert!(found[1].contains("signet.toml:11:") && found[1].contains("no-password"), "{}", found[1]);
+    std::fs::write(directory.path().join("no-password"), "secret\r\n").unwrap();
+    let text = plain("username = \"u\"\npassword_file = \"no-password\"");
+    std::fs::write(&path, format!("{LISTENER}{text}")).unwrap();
+    let config = crate::config::load(&path, 0).unwrap();
+    let bridge = config.bridges[0].config().unwrap();
+    assert_eq!(bridge.remote.password.as_ref().unwrap().expose(), b"secret");
+    assert!(!format!("{bridge:?}").contains("secret"));
+}
