@@ -8,12 +8,11 @@ use crate::directory::SharedDirectory;
 use crate::durability::Durability;
 use crate::ids::ConnectionId;
 use crate::inflight::Stage;
-use crate::route::append_as;
 use crate::session::Session;
-use crate::store::{Change, Store, Ticket};
+use crate::store::{Change, Store, Ticket, Urgency};
 
 impl Broker {
-    /// QoS 1 to the client ends.
+    /// QoS 1 to the client ends, whatever the client says of the message [MQTT-4.4.0-2], [MQTT-4.8.2-6].
     pub(crate) fn puback<D: SharedDirectory, S: Store>(&mut self, id: ConnectionId, ack: &Ack, context: &mut Context<'_, D, S>) {
         let Some(session) = self.session_of(id) else { return };
         match session.inflight.find(ack.packet_id).map(|exchange| &exchange.stage) {
@@ -24,7 +23,7 @@ impl Broker {
         }
     }
 
-    /// QoS 2 to the client: it has the message.
+    /// QoS 2 to the client: it has the message. PUBRELs go out in the order of these [MQTT-4.6.0-4].
     pub(crate) fn pubrec<D: SharedDirectory, S: Store>(&mut self, id: ConnectionId, ack: &Ack, context: &mut Context<'_, D, S>) {
         let Some(session) = self.session_of(id) else { return };
         let packet_id = ack.packet_id;
@@ -34,7 +33,7 @@ impl Broker {
         };
         let mut after = Ticket::NONE;
         let reason_code = match stage {
-            // A refusal ends the exchange [MQTT-4.3.3-4].
+            // A refusal ends the exchange [MQTT-4.3.3-4], [MQTT-4.4.0-2].
             Some(Stage::Pubrec(_)) if ack.reason_code.is_error() => return self.exchange_ends(id, packet_id, context),
             Some(Stage::Pubrec(_)) => {
                 after = self.released(id, packet_id, context);
@@ -58,17 +57,15 @@ impl Broker {
         let released = session.inflight.release(packet_id);
         let after = session.load();
         let mut ticket = Ticket::NONE;
-        if let Some(pending) = released
-            && let Some(message) = pending.id
-        {
-            let durability = session.limits.durability.of(pending.message.topic.as_str());
-            ticket = append_as(&Change::MessageReleased { session: session.id, id: message }, durability, context.store);
+        if let Some(message) = released.and_then(|pending| pending.id) {
+            // However durable the message: the client forgets its Packet Identifier with PUBREL, and would take it for a new one.
+            ticket = context.store.append(&Change::MessageReleased { session: session.id, id: message }, Urgency::Now);
         }
         self.held = self.held.minus(before).plus(after);
         ticket
     }
 
-    /// QoS 2 from the client: it will not send the message again.
+    /// QoS 2 from the client: it will not send the message again. Nobody asks whether the message has expired [MQTT-4.3.3-13].
     pub(crate) fn pubrel<D: SharedDirectory, S: Store>(&mut self, id: ConnectionId, ack: &Ack, context: &mut Context<'_, D, S>) {
         let Some(connection) = self.connections.get_mut(&id) else { return };
         let Some(session) = self.sessions.get_mut(connection.session) else { return };
@@ -79,8 +76,8 @@ impl Broker {
                 connection.incoming.open = connection.incoming.open.saturating_sub(1);
             }
             if session.is_persistent && received.durability != Durability::Off {
-                after =
-                    append_as(&Change::ReleasedQos2 { session: session.id, packet_id: ack.packet_id }, received.durability, context.store);
+                // However durable the message: the client may use the Packet Identifier for another one that is, as soon as it has PUBCOMP.
+                after = context.store.append(&Change::ReleasedQos2 { session: session.id, packet_id: ack.packet_id }, Urgency::Now);
             }
         } else if session.is_persistent {
             // Released before, and perhaps not durably.
