@@ -20,7 +20,7 @@ use crate::crl_files::{CrlEvent, CrlFiles};
 use crate::office;
 use crate::telemetry::Telemetry;
 
-/// How long a changed CRL file waits for the sessions it ended.
+/// How long a changed CRL file waits for the sessions it ended, and the end of the broker for its bridges: one may hang in a connection attempt.
 const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Ticks until a CRL that could not be signed or written is tried again: a full disk does not get better by the second.
@@ -165,7 +165,7 @@ impl Running {
             (std::mem::take(&mut state.bridges), state.server.take())
         };
         // First: what they say to the other brokers they say as clients of this one.
-        bridges.stop(grace);
+        bridges.stop(grace.min(PATIENCE));
         server.map_or(Ok(()), |server| server.shutdown(grace))
     }
 
