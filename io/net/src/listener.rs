@@ -1,4 +1,4 @@
-//! Listening sockets: bound all at once or not at all, with an error that says who to ask and what to try.
+//! Listening sockets of transports that keep order and lose nothing [MQTT-4.2.0-1]: bound all at once or not at all, with an error that says who to ask and what to try.
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};

@@ -1,7 +1,7 @@
 //! What a client is to be told and was not encoded yet.
 //!
 //! There are two lanes, because an acknowledgement may have to wait until the disk has what it promises, and messages for the same client need
-//! not wait with it: packets in the order in which they were asked for, and PUBLISH packets in theirs [MQTT-4.6.0-2], [MQTT-4.6.0-6]. Within a
+//! not wait with it: packets in the order in which they were asked for, and PUBLISH packets in theirs [MQTT-4.6.0-2], [MQTT-4.6.0-3], [MQTT-4.6.0-6]. Within a
 //! lane nothing overtakes what waits. Between the lanes the order is kept as long as nothing waits; a PUBLISH may overtake packets that do, but
 //! never a CONNACK [MQTT-3.2.0-1], nor a SUBACK: a client need not be ready for messages of a subscription that nobody has confirmed.
 //! PINGRESP waits for CONNACK only: a slow disk is no reason for clients to think that the connection is dead.

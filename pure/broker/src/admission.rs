@@ -25,7 +25,7 @@ impl Admission {
         self.permit.client()
     }
 
-    /// The Client Identifier after mapping or assignment.
+    /// The Client Identifier after mapping or assignment; from here on there is no other [MQTT-3.1.3-7].
     #[must_use]
     pub fn client_identifier(&self) -> &ClientIdentifier {
         self.permit.client().client_identifier()
@@ -111,7 +111,7 @@ pub(crate) fn refusing(connect: &Connect, reason_code: ReasonCode, words: &str) 
     connack
 }
 
-/// No method is configured, so every one is refused (§4.12).
+/// No method is configured, so every one is refused [MQTT-4.12.0-1], [MQTT-4.12.0-4].
 fn check_authentication_method(connect: &Connect) -> Result<(), Denied> {
     let Some(method) = &connect.properties.authentication_method else { return Ok(()) };
     Err(Denied {
@@ -121,6 +121,7 @@ fn check_authentication_method(connect: &Connect) -> Result<(), Denied> {
     })
 }
 
+/// Any identifier is fine, short and plain ones [MQTT-3.1.3-5] or not, up to a limit.
 fn check_identifier(connect: &Connect, limits: &Limits) -> Result<(), Denied> {
     let claimed = &connect.client_identifier;
     let refuse = |rule: &str, claimed: String, detail: &'static str| Denied {

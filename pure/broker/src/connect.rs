@@ -40,9 +40,11 @@ impl Broker {
             return refuse_for_quota(id, &connect, why, context);
         }
         self.take_over(&client, context);
+        // [MQTT-3.1.4-4]
         let ended = self.end_what_is_not_resumed(&client, connect.clean_start, context);
         let (session, session_present) = self.resume_or_create(&client, &limits, expiry);
         let connack = connack(&connect, &limits, expiry, permit.is_assigned().then_some(&*client), session_present);
+        // [MQTT-3.2.2-22]
         let keep_alive = connack.properties.server_keep_alive.unwrap_or(connect.keep_alive);
         let will = connect.will.take();
         let mut connection = connection(id, session, &connect, &client, &limits);
@@ -90,7 +92,7 @@ impl Broker {
         Ok(())
     }
 
-    /// Sends the CONNACK. If it is larger than the client takes the connection ends without a word: a DISCONNECT would come before any
+    /// Sends the CONNACK, the only one of the connection [MQTT-3.1.4-5], [MQTT-3.2.0-2]. If it is larger than the client takes the connection ends without a word: a DISCONNECT would come before any
     /// CONNACK [MQTT-3.2.0-1].
     fn welcome<D: SharedDirectory, S: Store>(
         &mut self,
@@ -196,7 +198,7 @@ impl Session {
     }
 }
 
-/// [MQTT-3.2.2-8]: a Server may refuse an identifier; the words say why, the event says whose it is.
+/// [MQTT-3.1.3-8], [MQTT-3.1.3-9] (3.1.1): a Server may refuse an identifier, and then closes [MQTT-3.2.2-7]; the words say why, the event says whose it is.
 fn refuse_identifier<D: SharedDirectory, S: Store>(
     id: ConnectionId,
     connect: &Connect,
@@ -224,7 +226,7 @@ fn refuse_for_quota<D: SharedDirectory, S: Store>(id: ConnectionId, connect: &Co
     context.output.push(Output::Close { connection: id, cause: CloseCause::QuotaExceeded(why) });
 }
 
-/// The Session Expiry Interval in force. What MQTT 3.1.1 calls a clean session ends with its connection, any other is kept as long as allowed.
+/// The Session Expiry Interval in force [MQTT-3.1.2-23], [MQTT-3.1.2-6] (3.1.1). What MQTT 3.1.1 calls a clean session ends with its connection, any other is kept as long as allowed.
 fn session_expiry(connect: &Connect, limits: &Limits) -> u32 {
     let asked = match connect.version {
         ProtocolVersion::V31 | ProtocolVersion::V311 if connect.clean_start => 0,
@@ -234,7 +236,8 @@ fn session_expiry(connect: &Connect, limits: &Limits) -> u32 {
     asked.min(limits.session_expiry_maximum)
 }
 
-/// What the client is told about the Server. MQTT 3.1.1 has none of the properties: the encoder leaves them out.
+/// What the client is told about the Server, above all whether a session is resumed [MQTT-3.2.2-2], [MQTT-3.2.2-3]. Nothing is said of what
+/// Signet does not have: Response Information [MQTT-3.1.2-28], authentication methods [MQTT-4.12.0-6]. MQTT 3.1.1 has none of the properties: the encoder leaves them out.
 fn connack(connect: &Connect, limits: &Limits, expiry: u32, assigned: Option<&Client>, session_present: bool) -> Connack {
     let is_cut = connect.properties.session_expiry_interval.is_some_and(|asked| asked != expiry);
     let properties = ConnackProperties {
@@ -276,7 +279,8 @@ fn connection(id: ConnectionId, session: SessionId, connect: &Connect, client: &
             hears_refused_subscription: connect.version != ProtocolVersion::V31,
             is_bridge: connect.is_bridge,
         },
-        window: window.min(limits.maximum_inflight).min(PacketIds::EACH_KIND).max(1),
+        // [MQTT-4.9.0-1]
+        window: window.min(limits.maximum_inflight).clamp(1, PacketIds::EACH_KIND),
         incoming: Incoming {
             // Before MQTT 5.0 there is no Receive Maximum: clients cannot know a bound below the number of Packet Identifiers.
             maximum: if has_properties { limits.receive_maximum.max(1) } else { u16::MAX },

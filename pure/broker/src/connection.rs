@@ -31,6 +31,7 @@ pub(crate) struct Connection {
     /// Largest packet the client takes, in bytes [MQTT-3.1.2-24].
     pub(crate) maximum_packet_size: usize,
     pub(crate) keep_alive: KeepAlive,
+    /// They end with the connection [MQTT-3.3.2-7].
     pub(crate) inbound: InboundAliases,
     pub(crate) outbound: OutboundAliases,
     pub(crate) is_writable: bool,
@@ -67,7 +68,8 @@ pub(crate) struct Incoming {
 }
 
 impl Connection {
-    /// Sends an answer. Returns false if it is larger than the client takes, even without the words in it [MQTT-3.1.2-24].
+    /// Sends an answer, however full the window is [MQTT-3.3.4-10], [MQTT-4.9.0-3]. The words are left out where they do not fit
+    /// [MQTT-3.4.2-2], [MQTT-3.5.2-2], [MQTT-3.9.2-1], [MQTT-3.14.2-3]. Returns false if it is larger than the client takes, even without the words in it [MQTT-3.1.2-24].
     #[must_use]
     pub(crate) fn answer(&self, mut packet: Packet, after: Ticket, output: &mut Vec<Output>) -> bool {
         if !self.manners.hears_problems && !matches!(packet, Packet::Connack(_) | Packet::Disconnect(_)) {
@@ -83,14 +85,14 @@ impl Connection {
         true
     }
 
-    /// Sends a PUBLISH with QoS 0, if it can be sent.
+    /// Sends a PUBLISH with QoS 0 [MQTT-4.3.1-1], if it can be sent.
     pub(crate) fn transmit(&mut self, pending: &Pending, now: Moment, (output, stats): (&mut Vec<Output>, &mut Stats)) {
         if let Some(header) = self.prepare(pending, None, false, now, stats) {
             self.emit(&pending.message, header, Ticket::NONE, (output, stats));
         }
     }
 
-    /// Decides how a PUBLISH is sent. Nothing if the message is to be dropped instead: expired, or larger than the client takes.
+    /// Decides how a PUBLISH is sent; `dup` is about this sending, not about how the message came [MQTT-3.3.1-3]. Nothing if the message is to be dropped instead: expired, or larger than the client takes.
     pub(crate) fn prepare(
         &mut self,
         pending: &Pending,
@@ -100,7 +102,7 @@ impl Connection {
         stats: &mut Stats,
     ) -> Option<OwnedPublishHeader> {
         debug_assert_eq!(packet_id.is_some(), pending.qos > QoS::AtMostOnce, "[MQTT-2.2.1-2]");
-        // What was sent once is not taken back: the client may already have it.
+        // What was sent once is not taken back [MQTT-4.3.3-7]: the client may already have it.
         if !dup && pending.is_expired(now) {
             stats.dropped_expired += 1;
             return None;

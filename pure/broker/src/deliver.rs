@@ -36,7 +36,7 @@ struct Desk<'a, S: Store> {
 }
 
 impl Broker {
-    /// Gives a message to one session of this shard. If it ended in the meantime only a Shared Subscription has somebody else. With an `id` the
+    /// Gives a message to one session of this shard, whether its client is there or not [MQTT-4.5.0-1], [MQTT-3.1.2-5] (3.1.1). If it ended in the meantime only a Shared Subscription has somebody else. With an `id` the
     /// store keeps the message for this session.
     pub(crate) fn deliver<D: SharedDirectory, S: Store>(
         &mut self,
@@ -127,6 +127,7 @@ impl Broker {
                 continue;
             }
             let Some(qos) = session.queue.next_qos() else { break };
+            // [MQTT-4.9.0-2]
             if qos > QoS::AtMostOnce && !session.inflight.has_room(connection.window) {
                 break;
             }
@@ -176,7 +177,8 @@ impl Broker {
 }
 
 impl<S: Store> Desk<'_, S> {
-    /// Sends a message with QoS 1 or 2 for the first time, perhaps as the start of a subscription.
+    /// Sends a message with QoS 1 or 2 for the first time, under a free identifier and without DUP [MQTT-4.3.2-1], [MQTT-4.3.2-2],
+    /// [MQTT-4.3.3-1], [MQTT-4.3.3-2], perhaps as the start of a subscription.
     fn start(&mut self, session: &mut Session, connection: &mut Connection, mut pending: Pending, start: Option<&Start>) {
         let is_exact = pending.qos == QoS::ExactlyOnce;
         let is_kept = pending.id.is_some() || start.is_some_and(|start| start.is_stored);
@@ -217,7 +219,8 @@ impl<S: Store> Desk<'_, S> {
         id
     }
 
-    /// Sends one exchange of an earlier connection again [MQTT-4.4.0-1]. Returns false if there is none, or no room for it yet.
+    /// Sends one exchange of an earlier connection again [MQTT-4.4.0-1]: the message while it is unacknowledged [MQTT-4.3.2-3], [MQTT-4.3.3-3],
+    /// then PUBREL and not the message [MQTT-4.3.3-5], [MQTT-4.3.3-6]. Returns false if there is none, or no room for it yet.
     fn resend_next(&mut self, session: &mut Session, connection: &mut Connection) -> bool {
         let Some(exchange) = session.inflight.next_unsent(connection.window) else { return false };
         let packet_id = exchange.packet_id;

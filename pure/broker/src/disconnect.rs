@@ -16,7 +16,7 @@ use crate::store::{Change, Store, Ticket, Urgency};
 use crate::timers::Timer;
 
 impl Broker {
-    /// The client said DISCONNECT (§3.14).
+    /// The client said DISCONNECT (§3.14). Nothing that comes behind it is heard [MQTT-3.14.4-2] (3.1.1).
     pub(crate) fn client_disconnect<D: SharedDirectory, S: Store>(
         &mut self,
         id: ConnectionId,
@@ -41,7 +41,8 @@ impl Broker {
         self.disconnect(id, CloseCause::ClientDisconnected(disconnect.reason_code), will, context);
     }
 
-    /// Ends a connection for any reason. Does nothing if it has ended.
+    /// Ends a connection for any reason. Does nothing if it has ended. Whether a DISCONNECT can be sent or not, the connection is closed, and
+    /// nothing follows [MQTT-3.14.4-1], [MQTT-3.14.4-2], [MQTT-4.13.2-1].
     pub(crate) fn disconnect<D: SharedDirectory, S: Store>(
         &mut self,
         id: ConnectionId,
@@ -72,7 +73,7 @@ impl Broker {
         self.leave_session(connection.session, will, context);
     }
 
-    /// The session has no connection any more: its Will and its end are settled.
+    /// The session has no connection any more: its Will and its end are settled. No session ends while it has one [MQTT-4.1.0-1], [MQTT-4.1.0-2].
     fn leave_session<D: SharedDirectory, S: Store>(&mut self, id: SessionId, will: WillRule, context: &mut Context<'_, D, S>) {
         let Some(session) = self.sessions.get_mut(id) else { return };
         let before = session.load();

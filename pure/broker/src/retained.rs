@@ -13,7 +13,7 @@ use crate::store::Starting;
 use crate::totals::TotalLimits;
 use crate::tree::{LevelTree, Place, ROOT};
 
-/// The last retained message of each topic.
+/// The last retained message of each topic, of whatever QoS [MQTT-3.3.1-7] (3.1.1). No session owns any of it [MQTT-3.1.2-7] (3.1.1).
 #[derive(Debug)]
 pub(crate) struct Retained {
     tree: LevelTree<RetainedMessage>,

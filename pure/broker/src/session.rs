@@ -36,14 +36,15 @@ pub(crate) struct Session {
     pub(crate) is_stored: bool,
     /// When it ends, while nobody is connected.
     pub(crate) ends_at: Option<Moment>,
-    /// To be published if the connection is lost, or already waiting for that after it was.
+    /// To be published if the connection is lost [MQTT-3.1.2-7], [MQTT-3.1.2-12] (3.1.1), or already waiting for that after it was.
     pub(crate) will: Option<Box<HeldWill>>,
     pub(crate) subscriptions: BTreeMap<TopicFilter, Subscription>,
     /// The number of the next subscription.
     pub(crate) next_key: u32,
     pub(crate) inflight: InFlight,
     pub(crate) queue: Queue,
-    /// QoS 2 messages received and not yet released by PUBREL.
+    /// QoS 2 messages received and not yet released by PUBREL: an identifier that is not here is a new message's [MQTT-4.3.3-12]. Messages of
+    /// QoS 1 leave nothing behind [MQTT-4.3.2-5].
     pub(crate) received: BTreeMap<PacketId, Received>,
 }
 
@@ -160,6 +161,7 @@ impl Sessions {
         Some(session)
     }
 
+    /// [MQTT-3.1.3-2]
     pub(crate) fn find(&self, client_identifier: &ClientIdentifier) -> Option<&Session> {
         self.by_id.get(self.by_identifier.get(client_identifier)?)
     }

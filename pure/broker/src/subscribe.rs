@@ -73,6 +73,7 @@ impl Broker {
             return self.disconnect(id, CloseCause::SubscriptionRefused, WillRule::Publish, context);
         }
         let after = if self.is_persistent(session) { context.store.latest() } else { Ticket::NONE };
+        // [MQTT-3.8.4-1], [MQTT-3.8.4-5], [MQTT-3.8.4-6]
         let suback = Suback { packet_id, reason_string, user_properties: UserProperties::default(), reason_codes };
         self.answer(id, Packet::Suback(suback), after, context);
         let starts = self.collect_starts(session, beginnings, context);
@@ -105,7 +106,7 @@ impl Broker {
                 return Err(told);
             }
         };
-        // [MQTT-3.9.3-2]: what is granted may be lower than what was asked for.
+        // [MQTT-3.8.4-7], [MQTT-3.9.3-2]: what is granted may be lower than what was asked for, and is no reason to refuse [MQTT-3.2.2-10].
         options.maximum_qos = options.maximum_qos.min(session.limits.maximum_qos);
         let known = session.subscriptions.get(&filter);
         if known.is_none() && session.subscriptions.len() >= session.limits.subscriptions_maximum {
@@ -167,7 +168,7 @@ impl Broker {
         })
     }
 
-    /// Looks up the retained messages that subscriptions begin with, in steps, so that nobody is shut out for long.
+    /// Looks up the retained messages that subscriptions begin with [MQTT-3.8.4-4], [MQTT-3.3.1-6] (3.1.1), in steps, so that nobody is shut out for long.
     pub(crate) fn collect_starts<D: SharedDirectory, S: Store>(
         &self,
         session: SessionId,
@@ -193,7 +194,7 @@ impl Broker {
                     session: session.id,
                     shard: self.shard,
                     qos: subscription.options.maximum_qos.min(retained.message.qos),
-                    // [MQTT-3.3.1-8]
+                    // [MQTT-3.3.1-8] (3.1.1)
                     retain: true,
                     identifiers: subscription.identifier.into_iter().collect(),
                     shared: None,
@@ -205,6 +206,8 @@ impl Broker {
         starts
     }
 
+    /// UNSUBSCRIBE: filters are compared as they are [MQTT-3.10.4-1], one after the other [MQTT-3.10.4-6]. What is under way to the client stays so
+    /// [MQTT-3.10.4-3].
     pub(crate) fn unsubscribe<D: SharedDirectory, S: Store>(
         &mut self,
         id: ConnectionId,
@@ -229,12 +232,14 @@ impl Broker {
         let session_id = session.id;
         let after = if session.is_persistent { context.store.latest() } else { Ticket::NONE };
         if !known.is_empty() {
+            // [MQTT-3.10.4-2]
             context.directory.write(|directory| {
                 for filter in known {
                     directory.subscriptions.remove(filter, session_id);
                 }
             });
         }
+        // [MQTT-3.10.4-4]
         let unsuback =
             Unsuback { packet_id: unsubscribe.packet_id, reason_string: None, user_properties: UserProperties::default(), reason_codes };
         self.answer(id, Packet::Unsuback(unsuback), after, context);

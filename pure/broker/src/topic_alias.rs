@@ -27,7 +27,8 @@ impl InboundAliases {
         Self { maximum, topics: Vec::new() }
     }
 
-    /// The topic of a PUBLISH; sets the alias if both are there.
+    /// The topic of a PUBLISH; sets the alias if both are there. Every alias up to the maximum will do [MQTT-3.3.2-12], none above it
+    /// [MQTT-3.2.2-17], and none at all where the maximum is 0 [MQTT-3.2.2-18].
     pub(crate) fn resolve(&mut self, topic: Option<TopicName>, alias: Option<NonZeroU16>) -> Result<TopicName, AliasError> {
         let Some(alias) = alias else { return topic.ok_or(AliasError::Unknown) };
         if alias.get() > self.maximum {
@@ -80,7 +81,7 @@ impl OutboundAliases {
         Self { maximum, aliases: HashMap::default() }
     }
 
-    /// What sending this topic would use. Changes nothing, as the packet may turn out too large to be sent.
+    /// What sending this topic would use, within what the client takes [MQTT-3.1.2-26], [MQTT-3.1.2-27], [MQTT-3.3.2-11]. Changes nothing, as the packet may turn out too large to be sent.
     pub(crate) fn choose(&self, topic: &TopicName) -> AliasChoice {
         if self.maximum == 0 {
             return AliasChoice::None;

@@ -46,6 +46,7 @@ impl Broker {
         let Some(held) = session.will.take() else { return };
         let HeldWill { will, due, is_stored } = *held;
         self.timers.disarm(due, Timer::WillDelay(id));
+        // [MQTT-3.1.2-14], [MQTT-3.1.2-15]
         match authorize_publish(&self.ruleset, &session.client, &will.topic, will.qos, will.retain) {
             Ok(permit) => {
                 self.stats.wills_published += 1;

@@ -1,4 +1,4 @@
-//! Frames of RFC 6455 §5, either way: payload out of what came, headers before what goes.
+//! Frames of RFC 6455 §5, either way: payload out of what came, wherever a frame ends [MQTT-6.0.0-2], headers before what goes.
 
 /// Which end of the connection this is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

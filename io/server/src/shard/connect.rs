@@ -137,7 +137,7 @@ impl Shard {
         }
     }
 
-    /// The first packet.
+    /// The first packet. Where it is refused, nothing behind it is read [MQTT-3.1.4-6].
     pub(super) fn connect(&mut self, id: LinkId, packet: Packet) {
         let Some(link) = self.links.get_mut(&id) else { return };
         let Some(peer) = &link.peer else { return };
@@ -187,7 +187,7 @@ impl Shard {
         self.refuse(id, Cause::TooFast);
     }
 
-    /// The first bytes are no packet.
+    /// The first bytes are no CONNECT that can be taken [MQTT-3.1.4-1].
     pub(super) fn not_a_connect(&mut self, id: LinkId, error: &DecodeError) {
         let Some(link) = self.links.get_mut(&id) else { return };
         match (link.inbound.head(), link.transport().is_encrypted()) {
