@@ -6,7 +6,7 @@
 //! whoever wants it back writes what is still needed of it again at the end.
 //!
 //! What is found at opening: batches up to the first that is not whole. If that one had never been synced, it and what follows is cut
-//! off; nothing depended on it. If it had been, the journal is damaged and refuses to open; [`check`] tells more, and [`repair`] cuts the
+//! off; nothing depended on it. If it had been, the journal is damaged and refuses to open; [`check()`] tells more, and [`repair()`] cuts the
 //! damage out. After a failed write or sync nobody knows what is on the disk, so there is no way on but to open anew.
 //!
 //! What is missing on purpose: reading a single batch by number, more than one writer, threads, clocks.

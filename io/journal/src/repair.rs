@@ -19,7 +19,7 @@ use crate::survey::{Gap, MISSING_MAXIMUM, Survey};
 /// A file made in place of a missing one: as small as the file system gives.
 const STAND_IN: u64 = 4 << 10;
 
-/// Cuts out all damage that [`crate::check`] reports, and says what was lost. The torn end is left to the next opening. Interrupted, it can
+/// Cuts out all damage that [`crate::check()`] reports, and says what was lost. The torn end is left to the next opening. Interrupted, it can
 /// be run again.
 ///
 /// # Errors

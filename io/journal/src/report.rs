@@ -61,7 +61,7 @@ pub struct SegmentReport {
     pub batches: u64,
 }
 
-/// All of a journal, as [`crate::check`] finds it.
+/// All of a journal, as [`crate::check()`] finds it.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Report {
     /// Every segment, the oldest first.
@@ -72,7 +72,7 @@ pub struct Report {
     pub torn: Option<Cut>,
 }
 
-/// What [`crate::repair`] did.
+/// What [`crate::repair()`] did.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Repaired {
     /// What was cut out, in order. Nothing: there was nothing to repair.
