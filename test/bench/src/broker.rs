@@ -47,7 +47,7 @@ impl Place {
         let pki = Pki::create(directory.path());
         let room = u64::from(count) + 1_000;
         let limits = format!(
-            "[limits]\nsessions_maximum = {room}\nretained_messages_maximum = {room}\nconnections_maximum = {}\n",
+            "[limits]\nsessions_maximum = {room}\nretained_messages_maximum = {room}\nqueued_messages_maximum = {room}\nqueued_bytes_maximum = \"1GiB\"\nconnections_maximum = {}\n",
             u64::from(connections) + 1_000
         );
         Self { binary: binary.to_owned(), directory, pki, limits }

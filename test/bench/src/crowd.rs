@@ -79,6 +79,23 @@ impl Crowd {
         })
     }
 
+    /// Leaves so many messages waiting for one session whose client is away.
+    pub(crate) fn queue(&self, count: u32, payload: usize) {
+        let Some(target) = self.targets.first() else { return };
+        let mut subscriber = Device::connect_with(target, lasting("subscriber"));
+        subscriber.subscribe("plant/line/state", QoS::AtLeastOnce);
+        subscriber.leave(ReasonCode::Success);
+        let payload = "x".repeat(payload);
+        let threads = u32::try_from(self.targets.len()).unwrap_or(1);
+        self.each(threads, |target, thread| {
+            let mut device = Device::connect(target, ProtocolVersion::V5, &format!("publisher-{thread}"));
+            for _ in (thread..count).step_by(usize::try_from(threads).unwrap_or(1)) {
+                device.publish("plant/line/state", &payload, QoS::AtLeastOnce, false);
+            }
+            device.leave(ReasonCode::Success);
+        });
+    }
+
     /// Retains so many messages.
     pub(crate) fn retain(&self, count: u32, payload: usize) {
         let threads = u32::try_from(self.targets.len()).unwrap_or(1);

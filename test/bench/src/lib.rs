@@ -37,7 +37,7 @@ impl Cost {
     }
 }
 
-/// Payload of a retained message, in bytes.
+/// Payload of a message, in bytes.
 const PAYLOAD: usize = 32;
 
 /// Measures with `count` of each thing, and at most `connections` connections at a time. Each broker lives in a temporary directory and ends with
@@ -76,6 +76,10 @@ pub fn measure(binary: &Path, count: u32, connections: u32) -> Vec<Cost> {
         one(&place, "retained message of 32 bytes", count, |broker| {
             Crowd::plain(&place, broker).retain(count, PAYLOAD);
             broker.settled(0, 0);
+        }),
+        one(&place, "message of 32 bytes that waits for one session", count, |broker| {
+            Crowd::plain(&place, broker).queue(count, PAYLOAD);
+            broker.settled(0, 1);
         }),
         idle("idle connection, tcp", Crowd::plain),
         idle("idle connection, tls", Crowd::with_certificates),

@@ -138,7 +138,7 @@ fn a_changed_crl_file_ends_sessions_and_a_bad_one_changes_nothing() {
     copy("devices/pump-9.pem", "devices/pump-7.pem");
     copy("devices/pump-9.key", "devices/pump-7.key");
     let text = rig.read("signet.toml");
-    let text = text.replace("trust = [\"ca/ca.pem\"]", "trust = [\"ca/ca.pem\", \"ca/partner.pem\"]\ncrl = [\"partner-crl.pem\"]");
+    let text = text.replacen("trust = [\"ca/ca.pem\"]", "trust = [\"ca/ca.pem\", \"ca/partner.pem\"]\ncrl = [\"partner-crl.pem\"]", 1);
     rig.write("signet.toml", &text.replace("${device}/#", "#"));
 
     let mut broker = rig.serve();
