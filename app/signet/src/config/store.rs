@@ -53,11 +53,8 @@ impl Store {
     /// Reads the section; keys left out keep their defaults.
     pub(crate) fn read(section: Section<'_>, problems: &Problems) -> Self {
         let default = Self::default();
-        let topics = [
-            (section.strings("topics_always"), Durability::Always),
-            (section.strings("topics_interval"), Durability::Interval),
-            (section.strings("topics_off"), Durability::Off),
-        ];
+        let topics = [("topics_always", Durability::Always), ("topics_interval", Durability::Interval), ("topics_off", Durability::Off)];
+        let topics = topics.map(|(key, durability)| (section.strings(key).map_or_else(Vec::new, |list| list.value), durability));
         let segment_size = section.number("segment_size", MIB, 1024 * MIB).map_or(default.segment_size, |at| at.value);
         let maximum_size = section.number("maximum_size", 0, 1 << 50).filter(|at| at.value > 0);
         if let Some(at) = maximum_size.as_ref().filter(|at| at.value < segment_size.saturating_mul(SEGMENTS_MIN)) {
@@ -101,11 +98,11 @@ pub(crate) fn directory(data_dir: &Path) -> PathBuf {
 
 /// The prefixes of the three lists. None may be in two of them, nor be a Topic Filter: it would match nothing. A prefix covers whole levels,
 /// so one that ends in a slash means the same without it.
-fn prefixes(lists: [(Option<At<Vec<At<String>>>>, Durability); 3], problems: &Problems) -> Vec<(String, Durability)> {
+fn prefixes(lists: [(Vec<At<String>>, Durability); 3], problems: &Problems) -> Vec<(String, Durability)> {
     let mut seen = HashSet::new();
     let mut prefixes = Vec::new();
     for (list, durability) in lists {
-        for written in list.into_iter().flat_map(|list| list.value) {
+        for written in list {
             let prefix = written.value.strip_suffix('/').unwrap_or(&written.value).to_owned();
             if prefix.is_empty() || prefix.contains(['+', '#']) {
                 let hint = "write the first levels of the topics, such as \"telemetry\"; for all topics set `durability`";

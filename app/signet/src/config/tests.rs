@@ -398,9 +398,9 @@ fn the_store_is_on_and_safe_unless_the_file_says_otherwise() {
     let written = read(&format!("{}{text}", listener("durability = \"off\"")));
     let rules = written.store.durability();
     let durabilities = ["alarm", "alarm/x", "a/b", "a/b/d", "a/b/c/d", "else"].map(|topic| rules.of(topic));
-    use Durability::{Always, Interval, Off};
-    assert_eq!(durabilities, [Always, Always, Off, Off, Always, Interval]);
-    assert_eq!(written.listeners[0].durability, Some(Off));
+    let (always, off) = (Durability::Always, Durability::Off);
+    assert_eq!(durabilities, [always, always, off, off, always, Durability::Interval]);
+    assert_eq!(written.listeners[0].durability, Some(off));
     let place = written.store.place(Path::new("data"));
     assert_eq!((place.directory.as_path(), place.segment_bytes, place.maximum_bytes), (Path::new("data/store"), 16 << 20, Some(1 << 30)));
 }
