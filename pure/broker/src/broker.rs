@@ -41,8 +41,8 @@ pub struct Broker {
     told: Load,
     /// Messages that nobody is left for and that wait until all shards have taken up their sessions.
     pub(crate) orphans: Vec<MessageImage>,
-    /// When to look whether there is room again for what was not acknowledged.
-    pub(crate) debts_at: Option<Moment>,
+    /// When to look whether there is room again for what was not acknowledged, and what the largest of it wants in the queues.
+    pub(crate) debts: Option<(Moment, Load)>,
 }
 
 /// What a call needs from outside.
@@ -76,7 +76,7 @@ impl Broker {
             held: Load::default(),
             told: Load::default(),
             orphans: Vec::new(),
-            debts_at: None,
+            debts: None,
         }
     }
 
@@ -163,6 +163,7 @@ impl Broker {
             Packet::Pubcomp(ack) => self.pubcomp(id, &ack, context),
             Packet::Subscribe(subscribe) => self.subscribe(id, subscribe, context),
             Packet::Unsubscribe(unsubscribe) => self.unsubscribe(id, &unsubscribe, context),
+            // [MQTT-3.12.4-1]
             Packet::Pingreq => context.output.push(Output::Send { connection: id, packet: Packet::Pingresp, after: crate::Ticket::NONE }),
             Packet::Disconnect(disconnect) => self.client_disconnect(id, &disconnect, context),
             Packet::Connect(_) => self.violated(id, "a second CONNECT on one connection [MQTT-3.1.0-2]", context),
@@ -173,7 +174,7 @@ impl Broker {
         }
     }
 
-    /// Ends a connection whose client broke the protocol [MQTT-4.13.1-1].
+    /// Ends a connection whose client broke the protocol [MQTT-4.13.1-1], also by an AUTH that begins nothing [MQTT-4.12.1-2].
     pub(crate) fn violated<D: SharedDirectory, S: Store>(&mut self, id: ConnectionId, what: &'static str, context: &mut Context<'_, D, S>) {
         self.disconnect(id, CloseCause::ProtocolError(what), WillRule::Publish, context);
     }

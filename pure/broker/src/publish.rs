@@ -23,7 +23,7 @@ struct Verdict {
     ticket: Ticket,
     durability: Durability,
     /// Where there was no room for it: it went nowhere, and may find some when it is sent again.
-    no_room: Option<&'static str>,
+    no_room: Option<NoRoom>,
 }
 
 impl Verdict {
@@ -32,12 +32,7 @@ impl Verdict {
     }
 
     fn no_room(why: NoRoom) -> Self {
-        let words = match why {
-            NoRoom::Retained => "there is no room for another retained message",
-            NoRoom::Queues => "there is no room in the queues",
-            NoRoom::Store => "there is no room on the disk",
-        };
-        Self { no_room: Some(words), ..Self::refused(ReasonCode::QuotaExceeded, Some(words.to_owned())) }
+        Self { no_room: Some(why), ..Self::refused(ReasonCode::QuotaExceeded, Some(why.words().to_owned())) }
     }
 }
 
@@ -163,7 +158,7 @@ impl Broker {
         let refused = &mut self.stats.refused;
         let count = match why {
             NoRoom::Retained => &mut refused.retained_full,
-            NoRoom::Queues => &mut refused.queues_full,
+            NoRoom::Queues(_) => &mut refused.queues_full,
             NoRoom::Store => &mut refused.store_full,
         };
         *count += 1;
@@ -185,7 +180,7 @@ impl Broker {
         verdict
     }
 
-    /// PUBACK or PUBREC [MQTT-4.3.2-4], [MQTT-4.3.3-8]. Before MQTT 5.0 there is no way to say no. For a message that the rules refuse the encoder
+    /// PUBACK or PUBREC [MQTT-3.3.4-1], [MQTT-4.3.2-4], [MQTT-4.3.3-8], [MQTT-3.3.5-2] (3.1.1). Before MQTT 5.0 there is no way to say no. For a message that the rules refuse the encoder
     /// leaves the reason out, and the client is told nothing but that the Server has taken responsibility, which here means dropping it: sending
     /// it again would not help. A message without room is not acknowledged, because then it would be lost.
     fn acknowledge<D: SharedDirectory, S: Store>(
@@ -200,8 +195,8 @@ impl Broker {
         if let Some(why) = verdict.no_room.filter(|_| !connection.manners.hears_refused_publish) {
             connection.incoming.owes = true;
             let client_identifier = connection.client.client_identifier().clone();
-            context.output.push(Output::Event(Event::HeldBack { connection: id, client_identifier, why }));
-            return self.note_debt(context.now);
+            context.output.push(Output::Event(Event::HeldBack { connection: id, client_identifier, why: why.words() }));
+            return self.note_debt(why, context.now);
         }
         let mut ack = Ack::new(packet_id, verdict.reason_code);
         ack.reason_string = verdict.reason_string.map(Into::into);

@@ -35,10 +35,24 @@ pub(crate) struct Routed {
 pub(crate) enum NoRoom {
     /// It was to be retained, and there are as many as there may be.
     Retained,
-    /// All queues together hold as much as they may.
-    Queues,
+    /// All queues together hold so much that this would be too much.
+    Queues(Load),
     /// The store has no room.
     Store,
+}
+
+/// What goes to one shard under one id, if it has one.
+type Parcel = (ShardId, Option<MessageId>, Vec<Recipient>);
+
+impl NoRoom {
+    /// The same for people.
+    pub(crate) fn words(self) -> &'static str {
+        match self {
+            Self::Retained => "there is no room for another retained message",
+            Self::Queues(_) => "there is no room in the queues",
+            Self::Store => "there is no room on the disk",
+        }
+    }
 }
 
 /// Where a message comes from.
@@ -91,7 +105,7 @@ pub(crate) struct Copies {
 pub(crate) type Batches = SmallVec<[Copies; 1]>;
 
 impl Broker {
-    /// Routes a message to every session that subscribed, and retains it if it asks for that.
+    /// Routes a message to every session that subscribed [MQTT-3.3.2-3], [MQTT-4.5.0-1], in the order in which messages come [MQTT-4.6.0-5], and retains it if it asks for that.
     ///
     /// # Errors
     /// There is no room, and the message went nowhere.
@@ -105,6 +119,7 @@ impl Broker {
         debug_assert_eq!(permit.topic(), &message.topic, "a permit for one topic routes no other");
         let message = Arc::new(Message { topic: permit.into_topic(), ..message });
         let terms = self.terms(&message, &origin);
+        // [MQTT-3.3.1-8]
         let (routes, batches, retained) = if message.retain {
             self.look_up_and_retain(&message, &origin, &terms, context)?
         } else {
@@ -124,7 +139,7 @@ impl Broker {
         Ok(Routed { ticket, is_matched, routes })
     }
 
-    /// The message of a session that cannot have it any more goes to another member of the Shared Subscription that chose the session (§4.8.2).
+    /// What was begun is finished with the member it was begun with [MQTT-4.8.2-4]; the message of a session that cannot have it any more goes to another member of the Shared Subscription that chose the session (§4.8.2).
     /// The store still has it for the session until the caller takes that back, in the same transaction.
     pub(crate) fn pass_on<D: SharedDirectory, S: Store>(
         &mut self,
@@ -177,7 +192,7 @@ impl Broker {
         recipients: Vec<Recipient>,
         context: &mut Context<'_, D, S>,
     ) {
-        let mut elsewhere: SmallVec<[(ShardId, Option<MessageId>, Vec<Recipient>); 4]> = SmallVec::new();
+        let mut elsewhere: SmallVec<[Parcel; 4]> = SmallVec::new();
         for (at, recipient) in recipients.into_iter().enumerate() {
             let id = stored.filter(|(_, count)| at < *count).map(|(id, _)| id);
             let shard = recipient.shard;
@@ -206,7 +221,7 @@ impl Broker {
     /// Finds the routes and retains the message in one step, so that a subscription made at the same time sees the message exactly once: live or
     /// as retained. The store hears of it within that step, so that its order of retained messages is the directory's.
     fn look_up_and_retain<D: SharedDirectory, S: Store>(
-        &mut self,
+        &self,
         message: &Arc<Message>,
         origin: &Origin,
         terms: &Terms,
@@ -268,8 +283,9 @@ impl Terms {
         let Some(room) = self.room else { return Ok(()) };
         let wanted = |copies: &Copies| copies.recipients.iter().filter(|recipient| recipient.qos > QoS::AtMostOnce).count();
         let messages: usize = batches.iter().map(wanted).sum();
-        if messages > room.messages || (messages > 0 && messages.saturating_mul(message.size()) > room.bytes) {
-            return Err(NoRoom::Queues);
+        let wanted = Load { messages, bytes: messages.saturating_mul(message.size()) };
+        if messages > 0 && (wanted.messages > room.messages || wanted.bytes > room.bytes) {
+            return Err(NoRoom::Queues(wanted));
         }
         let is_kept = self.is_retained && self.durability != Durability::Off;
         let is_stored = is_kept || batches.iter().any(|copies| !copies.durable(self.durability).is_empty());
@@ -384,6 +400,7 @@ impl Route {
         self.is_persistent && self.maximum_qos.min(message.qos) > QoS::AtMostOnce
     }
 
+    /// The granted QoS counts for members of a group like for others [MQTT-4.8.2-3].
     fn recipient(&self, message: &Message, shared: Option<Arc<TopicFilter>>) -> Recipient {
         Recipient {
             session: self.session,
