@@ -15,6 +15,8 @@ mod memory;
 mod record;
 mod recover;
 mod shared;
+#[cfg(feature = "simulated")]
+pub mod simulated;
 mod state;
 mod store;
 mod writer;

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use signet_broker::Image;
-pub use signet_journal::simulated::{Chance, SimulatedFolder};
 use signet_journal::JournalConfig;
+pub use signet_journal::simulated::{Chance, SimulatedFolder};
 
 use crate::engine::{Engine, Written};
 use crate::error::StoreError;
@@ -19,8 +19,10 @@ use crate::state::{StoreState, StoreStats};
 pub struct SimulatedStore {
     engine: Engine,
     shared: Arc<Shared>,
+    /// What the batch that is put together covers, by shard.
+    batched: Vec<(usize, u64)>,
     /// For each shard the last ticket that was written.
-    reached: Vec<u64>,
+    written: Vec<u64>,
 }
 
 impl SimulatedStore {
@@ -32,7 +34,7 @@ impl SimulatedStore {
         let (engine, image, _) = Engine::open(Box::new(folder.clone()), JournalConfig { segment_bytes, maximum_bytes: None })?;
         let shared = Arc::new(Shared::new(shards, usize::MAX, engine.stats()));
         let handles = (0..shards).map(|shard| StoreHandle::new(Arc::clone(&shared), shard)).collect();
-        let mut store = Self { engine, shared, reached: vec![0; shards] };
+        let mut store = Self { engine, shared, batched: Vec::new(), written: vec![0; shards] };
         store.prepare()?;
         Ok((store, handles, image))
     }
@@ -42,25 +44,34 @@ impl SimulatedStore {
     /// # Errors
     /// The disk failed.
     pub fn write(&mut self) -> Result<(), StoreError> {
+        let mut has_compacted = false;
         if self.engine.pending() == 0 {
             let mut posts = VecDeque::new();
             self.shared.take(&mut posts, &mut Vec::new(), Some(Duration::ZERO));
-            let bytes = posts.iter().map(|post| post.records.len()).sum();
             if self.engine.wants_compaction() {
-                self.engine.compact(bytes)?;
+                self.engine.compact(posts.iter().map(|post| post.records.len()).sum())?;
+                has_compacted = true;
             }
             for post in posts {
                 self.engine.add(&post.records);
-                if let Some(reached) = self.reached.get_mut(post.shard) {
-                    *reached = post.ticket;
-                }
+                self.batched.push((post.shard, post.ticket));
             }
         }
-        match self.engine.write()? {
-            Written::Done => self.engine.settle()?,
-            Written::NoRoom(why) => self.shared.set_state(StoreState::Full { why }),
+        if let Written::NoRoom(why) = self.engine.write()? {
+            self.shared.set_state(StoreState::Full { why });
+            self.engine.rescue()?;
+            return Ok(());
         }
-        Ok(())
+        for (shard, ticket) in self.batched.drain(..) {
+            if let Some(written) = self.written.get_mut(shard) {
+                *written = ticket;
+            }
+        }
+        if has_compacted {
+            self.sync()?;
+        }
+        self.engine.settle()?;
+        self.prepare()
     }
 
     /// Makes durable what was written.
@@ -68,12 +79,9 @@ impl SimulatedStore {
     /// # Errors
     /// The disk failed.
     pub fn sync(&mut self) -> Result<(), StoreError> {
-        if self.engine.pending() > 0 {
-            return Ok(());
-        }
         self.engine.sync()?;
-        for (shard, reached) in self.reached.iter().enumerate() {
-            self.shared.set_durable(shard, *reached);
+        for (shard, written) in self.written.iter().enumerate() {
+            self.shared.set_durable(shard, *written);
         }
         Ok(())
     }

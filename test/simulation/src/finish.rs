@@ -58,6 +58,8 @@ impl World {
             self.pass(1);
             let waits = self.links.values().any(|link| !link.down.is_empty() && link.is_open);
             if !is_moving && !waits {
+                let moved = self.disk.moved();
+                self.history.bytes_moved = moved;
                 return;
             }
         }
@@ -77,8 +79,12 @@ impl World {
         self.swarm.clean = 100;
         self.connect(reader);
         self.settle();
-        let subscription =
-            SubscriptionSpec { filter: TopicFilter::new("r/#".to_owned()).unwrap(), qos: QoS::AtMostOnce, no_local: false, identifier: None };
+        let subscription = SubscriptionSpec {
+            filter: TopicFilter::new("r/#".to_owned()).unwrap(),
+            qos: QoS::AtMostOnce,
+            no_local: false,
+            identifier: None,
+        };
         let before = self.history.entries.len();
         self.ask_for_retained(reader, subscription);
         self.settle();

@@ -44,43 +44,116 @@ pub(crate) struct SubscriptionSpec {
 #[derive(Debug, Clone)]
 pub(crate) enum What {
     /// A client sent CONNECT.
-    Connecting { client: usize, connection: u64, version: ProtocolVersion, clean: bool, expiry: u32, window: u16, will: Option<WillSpec> },
+    Connecting {
+        client: usize,
+        connection: u64,
+        version: ProtocolVersion,
+        clean: bool,
+        expiry: u32,
+        window: u16,
+        will: Option<WillSpec>,
+    },
     /// The broker took a CONNECT from the network, and found a session or not, by its own account.
-    Admitted { client: usize, connection: u64, is_accepted: bool, session_present: bool },
+    Admitted {
+        client: usize,
+        connection: u64,
+        is_accepted: bool,
+        session_present: bool,
+    },
     /// CONNACK reached the client.
-    Connected { client: usize, connection: u64, session_present: bool, code: ReasonCode },
+    Connected {
+        client: usize,
+        connection: u64,
+        session_present: bool,
+        code: ReasonCode,
+    },
     /// The broker ended a connection, or noticed that it was gone. `discards_will`: after DISCONNECT, or by order.
-    Left { client: usize, connection: u64, discards_will: bool, expiry: Option<u32>, cause: String },
+    Left {
+        client: usize,
+        connection: u64,
+        discards_will: bool,
+        expiry: Option<u32>,
+        cause: String,
+    },
     /// The client saw its connection end.
-    Lost { client: usize, connection: u64 },
-    Subscribing { client: usize, subscription: SubscriptionSpec },
-    Subscribed { client: usize, filter: TopicFilter, code: ReasonCode },
-    Unsubscribing { client: usize, filter: TopicFilter },
-    Unsubscribed { client: usize, filter: TopicFilter },
+    Lost {
+        client: usize,
+        connection: u64,
+    },
+    Subscribing {
+        client: usize,
+        subscription: SubscriptionSpec,
+    },
+    Subscribed {
+        client: usize,
+        filter: TopicFilter,
+        code: ReasonCode,
+    },
+    Unsubscribing {
+        client: usize,
+        filter: TopicFilter,
+    },
+    Unsubscribed {
+        client: usize,
+        filter: TopicFilter,
+    },
     /// A client sends a message, for the first time or again.
-    Publishing { client: usize, label: Label, is_again: bool },
+    Publishing {
+        client: usize,
+        label: Label,
+        is_again: bool,
+    },
     /// The broker took it from the network.
-    Taken { label: Label },
+    Taken {
+        label: Label,
+    },
     /// PUBACK or PUBREC reached the publisher.
-    Answered { client: usize, label: Label, code: ReasonCode },
+    Answered {
+        client: usize,
+        label: Label,
+        code: ReasonCode,
+    },
     /// A client that lost its session forgot a message it had no answer to.
-    Forgotten { client: usize, label: Label },
+    Forgotten {
+        client: usize,
+        label: Label,
+    },
     /// A client gave up its Session State: it has none, or wants to begin anew.
-    Discarded { client: usize },
+    Discarded {
+        client: usize,
+    },
     /// A message reached a client.
-    Arrived { client: usize, connection: u64, arrival: Arrival },
+    Arrived {
+        client: usize,
+        connection: u64,
+        arrival: Arrival,
+    },
     /// The client sent PUBACK or PUBCOMP for it, or PUBREC with a refusal: its place in the window is free.
-    Freed { client: usize, packet_id: u16 },
+    Freed {
+        client: usize,
+        packet_id: u16,
+    },
     /// The broker was told to end a connection, and whether it did at once.
-    Kicked { client: usize, connection: u64, is_closed: bool },
+    Kicked {
+        client: usize,
+        connection: u64,
+        is_closed: bool,
+    },
     /// The process died.
     Crashed,
     /// It came back, with so many shards.
-    Restarted { shards: u16 },
+    Restarted {
+        shards: u16,
+    },
     /// A client that is none of the others asked for all retained messages: those it got.
-    Retained { labels: Vec<Label> },
+    Retained {
+        labels: Vec<Label>,
+    },
     /// Something that no specification allows, seen where it happened.
-    Broken { client: usize, rule: String },
+    Broken {
+        client: usize,
+        rule: String,
+    },
 }
 
 /// A PUBLISH as the client got it.
@@ -114,6 +187,8 @@ pub(crate) struct History {
     /// Nothing can be said about what was dropped.
     pub(crate) has_small_queues: bool,
     pub(crate) is_group_disturbed: bool,
+    /// Bytes that compaction moved.
+    pub(crate) bytes_moved: u64,
     /// The disk was full at times.
     pub(crate) had_no_room: bool,
 }
@@ -176,7 +251,9 @@ impl What {
     /// Which message it is about.
     pub(crate) fn label(&self) -> Option<Label> {
         match self {
-            Self::Publishing { label, .. } | Self::Taken { label } | Self::Answered { label, .. } | Self::Forgotten { label, .. } => Some(*label),
+            Self::Publishing { label, .. } | Self::Taken { label } | Self::Answered { label, .. } | Self::Forgotten { label, .. } => {
+                Some(*label)
+            }
             Self::Arrived { arrival, .. } => Some(arrival.label),
             Self::Connecting { will: Some(will), .. } => Some(will.label),
             _ => None,

@@ -4,12 +4,11 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
-use signet_broker::{
-    Broker, Context, Directory, Input, Limits, Moment, Output, ShardId, SharedDirectory, Store as _, Totals,
-};
+use signet_broker::{Broker, Context, Directory, Input, Limits, Moment, Output, ShardId, SharedDirectory, Store as _, Totals};
 use signet_policy::Ruleset;
+use signet_store::StoreHandle;
 
-use crate::disk::{Disk, Handle};
+use crate::disk::Disk;
 
 /// The directory, for one thread.
 pub(crate) struct Shared(RefCell<Directory>);
@@ -27,27 +26,29 @@ impl SharedDirectory for Shared {
 /// The process.
 pub(crate) struct Host {
     pub(crate) brokers: Vec<Broker>,
-    handles: Vec<Handle>,
+    handles: Vec<StoreHandle>,
     directory: Shared,
     mail: BTreeMap<(usize, usize), VecDeque<Input>>,
 }
 
 impl Host {
     /// Starts with what the disk holds. Outputs of the restart come with it.
-    pub(crate) fn start(shards: u16, limits: &Arc<Limits>, ruleset: &Arc<Ruleset>, disk: &mut Disk, now: Moment) -> (Self, Vec<(usize, Vec<Output>)>) {
-        let (image, handles) = disk.open(shards, now);
+    pub(crate) fn start(
+        shards: u16,
+        limits: &Arc<Limits>,
+        ruleset: &Arc<Ruleset>,
+        disk: &mut Disk,
+        now: Moment,
+    ) -> (Self, Vec<(usize, Vec<Output>)>) {
+        let (image, handles) = disk.open(shards);
         let totals = Arc::new(Totals::new());
         let broker = |shard| Broker::new(ShardId(shard), Arc::clone(limits), Arc::clone(&totals), Arc::clone(ruleset), 7);
         let first_free = image.first_free;
         let (retained, parts) = image.split(shards);
         let mut directory = Directory::new(7);
         directory.restore(retained, first_free);
-        let mut host = Self {
-            brokers: (0..shards).map(broker).collect(),
-            handles,
-            directory: Shared(RefCell::new(directory)),
-            mail: BTreeMap::new(),
-        };
+        let mut host =
+            Self { brokers: (0..shards).map(broker).collect(), handles, directory: Shared(RefCell::new(directory)), mail: BTreeMap::new() };
         let mut outputs = Vec::new();
         for (shard, part) in parts.into_iter().enumerate() {
             let mut output = Vec::new();

@@ -26,7 +26,11 @@ impl World {
         if self.actors[client].link.is_some() {
             return;
         }
-        let version = if client == WATCHER { ProtocolVersion::V5 } else { self.dice.pick(&[ProtocolVersion::V5, ProtocolVersion::V5, ProtocolVersion::V311, ProtocolVersion::V31]) };
+        let version = if client == WATCHER {
+            ProtocolVersion::V5
+        } else {
+            self.dice.pick(&[ProtocolVersion::V5, ProtocolVersion::V5, ProtocolVersion::V311, ProtocolVersion::V31])
+        };
         let is_lasting = client == WATCHER || self.dice.percent(self.swarm.persistent);
         let is_short = client != WATCHER && self.dice.percent(self.swarm.short);
         let mut clean = client != WATCHER && self.dice.percent(self.swarm.clean);

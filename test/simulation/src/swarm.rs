@@ -98,7 +98,8 @@ impl Swarm {
             *weight = *weight * dice.pick(&[0, 1, 2, 2, 2, 3, 8]) / 2;
         }
         // Without these nothing moves.
-        for vital in [Action::Connect, Action::Publish, Action::Up, Action::Down, Action::Answer, Action::Mail, Action::Write, Action::Sync] {
+        for vital in [Action::Connect, Action::Publish, Action::Up, Action::Down, Action::Answer, Action::Mail, Action::Write, Action::Sync]
+        {
             let at = ACTIONS.iter().position(|action| *action == vital).unwrap();
             weights[at] = weights[at].max(50);
         }

@@ -64,8 +64,14 @@ impl Timeline {
                 }
                 What::Subscribing { client, subscription } => {
                     let generation = timeline.generations[*client].len();
-                    let interval =
-                        Interval { subscription: subscription.clone(), generation, asked: place, granted: None, doubted: None, ended: None };
+                    let interval = Interval {
+                        subscription: subscription.clone(),
+                        generation,
+                        asked: place,
+                        granted: None,
+                        doubted: None,
+                        ended: None,
+                    };
                     timeline.doubt(*client, &interval);
                     open.entry(*client).or_default().push(timeline.intervals[*client].len());
                     timeline.intervals[*client].push(interval);

@@ -238,7 +238,9 @@ impl World {
     /// Applies an input and carries out what comes of it.
     pub(crate) fn apply(&mut self, shard: usize, input: Input) {
         let discards_will = match &input {
-            Input::Packet { packet: Packet::Disconnect(disconnect), .. } => !disconnect.reason_code.is_error() && disconnect.reason_code.value() == 0,
+            Input::Packet { packet: Packet::Disconnect(disconnect), .. } => {
+                !disconnect.reason_code.is_error() && disconnect.reason_code.value() == 0
+            }
             Input::Kick { will, .. } => *will == WillRule::Drop,
             _ => false,
         };
@@ -354,7 +356,8 @@ impl World {
         self.now = self.now.plus_millis(u64::try_from(pause).unwrap());
         let shards = u16::try_from(self.dice.between(1, 4)).unwrap();
         self.note(What::Restarted { shards });
-        let (host, outputs) = Host::start(shards, &Arc::clone(&self.people.limits), &Arc::clone(&self.people.ruleset), &mut self.disk, self.now);
+        let (host, outputs) =
+            Host::start(shards, &Arc::clone(&self.people.limits), &Arc::clone(&self.people.ruleset), &mut self.disk, self.now);
         self.host = host;
         for (shard, output) in outputs {
             self.carry_out(shard, output, false);

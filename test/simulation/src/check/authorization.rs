@@ -38,7 +38,9 @@ pub(super) fn check(history: &History) -> Vec<Violation> {
                     report(format!("client {client} at {place}: `{filter}` was answered with {code:?}"), *client, None);
                 }
             }
-            What::Kicked { client, is_closed: false, .. } => report(format!("client {client} at {place} was kicked and stays"), *client, None),
+            What::Kicked { client, is_closed: false, .. } => {
+                report(format!("client {client} at {place} was kicked and stays"), *client, None)
+            }
             _ => {}
         }
     }

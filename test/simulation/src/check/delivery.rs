@@ -81,7 +81,12 @@ fn wrong_with(history: &History, timeline: &Timeline, client: usize, arrival: &A
 
 /// QoS 2 once, QoS 0 not more often than it was published; once more for every Shared Subscription, and for every time retained messages were
 /// asked for.
-fn too_many(history: &History, timeline: &Timeline, (client, generation, label): (usize, usize, Label), arrivals: &[&Arrival]) -> Option<Violation> {
+fn too_many(
+    history: &History,
+    timeline: &Timeline,
+    (client, generation, label): (usize, usize, Label),
+    arrivals: &[&Arrival],
+) -> Option<Violation> {
     let spec = &history.messages[label];
     let sent = &timeline.journeys[label].sent;
     if spec.durability == Durability::Off && !timeline.crashes.is_empty() {
@@ -100,7 +105,8 @@ fn too_many(history: &History, timeline: &Timeline, (client, generation, label):
     }
     let count = |qos| arrivals.iter().filter(|arrival| arrival.qos == qos).count();
     let twice = count(QoS::ExactlyOnce) > ways.len() + starts;
-    let once_too_often = count(QoS::AtMostOnce) > (ways.len() + starts) * sent.len().max(1 + timeline.crashes.len() * usize::from(spec.is_will));
+    let once_too_often =
+        count(QoS::AtMostOnce) > (ways.len() + starts) * sent.len().max(1 + timeline.crashes.len() * usize::from(spec.is_will));
     (twice || once_too_often).then(|| {
         let text = format!("message {label} came {} times to client {client}, through {ways:?} and {starts} starts", arrivals.len());
         violation(text, client, label)
@@ -129,9 +135,8 @@ fn missing(history: &History, timeline: &Timeline, counts: &Counts<'_>, label: L
     for client in 0..history.clients {
         let mut certain = timeline.certain(history, client, label);
         let wants = |qos: QoS| qos.min(spec.qos) > QoS::AtMostOnce;
-        let is_wanted = certain.any(|interval| {
-            interval.subscription.filter.shared().is_none() && interval.granted.is_some_and(|(_, qos)| wants(qos))
-        });
+        let is_wanted =
+            certain.any(|interval| interval.subscription.filter.shared().is_none() && interval.granted.is_some_and(|(_, qos)| wants(qos)));
         let generation = timeline.generations[client].len();
         if is_wanted && !counts.contains_key(&(client, generation, label)) {
             found.push(violation(format!("message {label} was acknowledged and never reached client {client}"), client, label));
@@ -148,9 +153,8 @@ fn missing_in_group(history: &History, timeline: &Timeline, counts: &Counts<'_>,
         return found;
     }
     for filter in crate::people::SHARED {
-        let members = (0..history.clients).filter(|client| {
-            timeline.certain(history, *client, label).any(|interval| interval.subscription.filter.as_str() == filter)
-        });
+        let members = (0..history.clients)
+            .filter(|client| timeline.certain(history, *client, label).any(|interval| interval.subscription.filter.as_str() == filter));
         let Some(member) = members.into_iter().next() else { continue };
         let arrived = counts.keys().filter(|(_, _, arrived)| *arrived == label).count();
         // Those who are subscribed to it directly must have theirs besides.

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use signet_mqtt::QoS;
 
 use crate::history::{History, Label, Violation, What};
-use crate::timeline::Timeline;
+use crate::timeline::{Interval, Timeline};
 
 pub(super) fn check(history: &History) -> Vec<Violation> {
     let timeline = Timeline::new(history);
@@ -24,7 +24,8 @@ pub(super) fn check(history: &History) -> Vec<Violation> {
             continue;
         }
         // A session that is also in the group has two copies, in any order. What a short queue dropped comes when it is sent again.
-        let is_shared = timeline.possible(history, *client, arrival.label, place).any(|interval| interval.subscription.filter.shared().is_some());
+        let is_shared =
+            timeline.possible(history, *client, arrival.label, place).any(|interval| interval.subscription.filter.shared().is_some());
         if is_shared || (history.has_small_queues && spec.qos > QoS::AtMostOnce) {
             continue;
         }
@@ -32,7 +33,11 @@ pub(super) fn check(history: &History) -> Vec<Violation> {
         let sent = &timeline.journeys[arrival.label].sent;
         let was_subscribed = || {
             let mut mine = timeline.possible(history, *client, arrival.label, place);
-            mine.any(|interval| interval.granted.zip(sent.first()).is_some_and(|((granted, _), sent)| granted < *sent))
+            let is_for_it = |interval: &Interval| !(interval.subscription.no_local && spec.publisher == *client);
+            mine.any(|interval| {
+                is_for_it(interval)
+                    && interval.granted.zip(sent.first()).is_some_and(|((granted, qos), sent)| granted < *sent && qos >= spec.qos)
+            })
         };
         if sent.len() > 1 && !was_subscribed() {
             continue;

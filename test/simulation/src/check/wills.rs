@@ -56,7 +56,9 @@ pub(super) fn check(history: &History) -> Vec<Violation> {
                     Some(Fate::Waiting(due, _) | Fate::Due(due)) if entry.at < *due => Some("before its delay was over"),
                     _ => None,
                 };
-                found.extend(wrong.map(|wrong| violation(format!("will {} came at {place}, {wrong}", arrival.label), arrival.label, history)));
+                found.extend(
+                    wrong.map(|wrong| violation(format!("will {} came at {place}, {wrong}", arrival.label), arrival.label, history)),
+                );
             }
             what => {
                 if let Some(estate) = what.client().and_then(|client| estates.get_mut(client)) {
