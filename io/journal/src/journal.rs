@@ -90,16 +90,23 @@ pub struct Journal {
     pub(crate) number: u64,
     pub(crate) synced_through: u64,
     syncs: u64,
+    /// Of all files.
+    pub(crate) bytes_total: u64,
+    /// Of all segments up to where batches stand in them.
+    pub(crate) bytes_used: u64,
 }
 
 impl Journal {
     pub(crate) fn new(folder: Box<dyn Folder>, config: JournalConfig, id: u64, first: (Segment, Box<dyn File>)) -> Self {
+        let (segment, tail) = first;
         Self {
             folder,
             config,
             id,
-            segments: VecDeque::from([first.0]),
-            tail: first.1,
+            bytes_total: segment.bytes,
+            bytes_used: segment.used,
+            segments: VecDeque::from([segment]),
+            tail,
             spares: VecDeque::new(),
             retired: VecDeque::new(),
             number: 0,
@@ -137,6 +144,7 @@ impl Journal {
         self.number += 1;
         if let Some(last) = self.segments.back_mut() {
             last.used += needed;
+            self.bytes_used += needed;
         }
         for retired in &mut self.retired {
             retired.said_by.get_or_insert(self.number);
@@ -154,8 +162,9 @@ impl Journal {
             if retired.said_by.is_none_or(|number| number > self.synced_through) {
                 break;
             }
-            let number = retired.segment.number;
+            let Segment { number, bytes, .. } = retired.segment;
             self.remove(number)?;
+            self.bytes_total -= bytes;
             self.retired.pop_front();
         }
         Ok(())
@@ -183,6 +192,7 @@ impl Journal {
         if self.segments.len() > 1
             && let Some(segment) = self.segments.pop_front()
         {
+            self.bytes_used -= segment.used;
             self.retired.push_back(Retired { segment, said_by: None });
         }
     }
@@ -223,9 +233,11 @@ impl Journal {
                 self.spares.push_front(spare);
                 return Err(refused);
             }
+            self.bytes_total += bytes - spare.bytes;
             spare.bytes = bytes;
         }
         self.segments.push_back(Segment { number: spare.number, bytes: spare.bytes, used: SEGMENT_HEADER });
+        self.bytes_used += SEGMENT_HEADER;
         self.tail = spare.file;
         Ok(())
     }
@@ -234,7 +246,7 @@ impl Journal {
     fn make_spare(&mut self) -> Result<(), AppendError> {
         let bytes = self.config.segment_bytes;
         if let Some(maximum) = self.config.maximum_bytes
-            && self.bytes_total() + bytes > maximum
+            && self.bytes_total + bytes > maximum
         {
             return Err(AppendError::NoRoom(format!("the configured maximum of {maximum} bytes is reached")));
         }
@@ -242,7 +254,14 @@ impl Journal {
         let file = create_segment(self.folder.as_ref(), Identity { journal: self.id, segment: last + 1 }, bytes)
             .map_err(|source| self.refused("make", last + 1, source))?;
         self.spares.push_back(Spare { number: last + 1, bytes, file });
+        self.bytes_total += bytes;
         Ok(())
+    }
+
+    /// Their numbers have no hole.
+    fn segment(&self, number: u64) -> Option<Segment> {
+        let first = self.segments.front()?.number;
+        self.segments.get(narrow(number.checked_sub(first)?)).copied()
     }
 
     /// The segment that is written.
@@ -266,14 +285,13 @@ impl Journal {
     /// Bytes of all segment files, spare and retired ones included.
     #[must_use]
     pub fn bytes_total(&self) -> u64 {
-        let files = self.segments.iter().map(|segment| segment.bytes).chain(self.spares.iter().map(|spare| spare.bytes));
-        files.chain(self.retired.iter().map(|retired| retired.segment.bytes)).sum()
+        self.bytes_total
     }
 
     /// Bytes that batches take, of which the segment that is written has only what was written.
     #[must_use]
     pub fn bytes_used(&self) -> u64 {
-        self.segments.iter().map(|segment| segment.used).sum()
+        self.bytes_used
     }
 
     /// Segment files, spare ones included.
@@ -319,7 +337,7 @@ impl Journal {
         mut visit: impl FnMut(Place, &[u8]),
     ) -> Result<Option<Place>, JournalError> {
         let failed = |source| self.failed("read", from.segment, source);
-        let Some(segment) = self.segments.iter().find(|segment| segment.number == from.segment) else { return Ok(None) };
+        let Some(segment) = self.segment(from.segment) else { return Ok(None) };
         let file = self.folder.open(&segment_name(from.segment)).map_err(failed)?;
         let mut length = wide(bytes).min(segment.used.saturating_sub(from.offset));
         let identity = Identity { journal: self.id, segment: from.segment };

@@ -36,6 +36,8 @@ impl Journal {
         while let Some(first) = journal.segments.front().filter(|first| first.number < oldest && journal.segments.len() > 1).copied() {
             journal.remove(first.number)?;
             journal.segments.pop_front();
+            journal.bytes_total -= first.bytes;
+            journal.bytes_used -= first.used;
         }
         let _ = journal.prepare()?;
         Ok((journal, cut))
@@ -79,8 +81,11 @@ impl Journal {
         }
         let mut journal = Self::new(folder, config, survey.journal.unwrap_or(0), (tail, file));
         for segment in segments.into_iter().rev() {
+            journal.bytes_total += segment.bytes;
+            journal.bytes_used += segment.used;
             journal.segments.push_front(segment);
         }
+        journal.bytes_total += spares.iter().map(|spare: &Spare| spare.bytes).sum::<u64>();
         journal.spares = spares;
         journal.number = survey.last_number;
         journal.synced_through = survey.last_number;

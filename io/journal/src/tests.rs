@@ -103,11 +103,15 @@ proptest! {
                 if prepare {
                     journal.prepare().unwrap();
                 }
+                prop_assert_eq!(journal.bytes_total(), folder.bytes());
+                prop_assert_eq!(journal.bytes_used(), journal.contents().map(|(_, end)| end).sum::<u64>());
             }
             folder = folder.lose_power(&mut Chance::new(seed));
             let report = check(&folder).unwrap();
             prop_assert!(report.damages.is_empty(), "{:?}", report.damages);
-            let (_, found, cut) = open(&folder).unwrap();
+            let (journal, found, cut) = open(&folder).unwrap();
+            prop_assert_eq!(journal.bytes_total(), folder.bytes());
+            prop_assert_eq!(journal.bytes_used(), journal.contents().map(|(_, end)| end).sum::<u64>());
             prop_assert_eq!(cut, report.torn);
             prop_assert!(found.len() >= synced, "{} of {} synced", found.len(), synced);
             prop_assert_eq!(&found[..], &expected[..found.len()]);
@@ -333,6 +337,7 @@ fn the_oldest_segment_goes_only_when_the_disk_knows_it() {
         if seed % 2 == 0 {
             journal.sync().unwrap();
             assert!(!journal.has_retired());
+            assert_eq!(journal.bytes_total(), folder.bytes());
         }
         let after = folder.lose_power(&mut Chance::new(seed));
         let is_gone = !after.file_names().contains(&segment_name(1));

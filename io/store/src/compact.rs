@@ -43,7 +43,7 @@ impl Engine {
             return true;
         }
         // Without room, what is moved must leave some for what is urgent.
-        if self.is_tight && self.journal.reserve() < live_in_oldest + self.segment_bytes / 4 {
+        if self.is_tight && self.journal.reserve() < live_in_oldest + self.segment_bytes / 16 {
             return false;
         }
         let (used, live) = (self.journal.bytes_used(), self.index.live());

@@ -62,7 +62,7 @@ impl Store for StoreHandle {
         if self.records.is_empty() {
             return;
         }
-        if self.shared.is_failed() {
+        if self.shared.is_ended() {
             self.records.clear();
             return;
         }

@@ -43,6 +43,8 @@ pub(crate) struct Shared {
     durable: Vec<AtomicU64>,
     is_full: AtomicBool,
     is_failed: AtomicBool,
+    /// The writer is gone, for whatever reason.
+    is_ended: AtomicBool,
     state: Mutex<StoreState>,
     stats: Mutex<StoreStats>,
 }
@@ -68,6 +70,7 @@ impl Shared {
             durable: (0..shards).map(|_| AtomicU64::new(0)).collect(),
             is_full: AtomicBool::new(false),
             is_failed: AtomicBool::new(false),
+            is_ended: AtomicBool::new(false),
             state: Mutex::new(StoreState::Ready),
             stats: Mutex::new(stats),
         }
@@ -146,6 +149,18 @@ impl Shared {
 
     pub(crate) fn is_failed(&self) -> bool {
         self.is_failed.load(Ordering::Acquire)
+    }
+
+    /// Whether anybody takes what is posted.
+    pub(crate) fn is_ended(&self) -> bool {
+        self.is_ended.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn end(&self) {
+        self.is_ended.store(true, Ordering::Release);
+        let mut queue = lock(&self.queue);
+        queue.posts = VecDeque::new();
+        queue.spare = Vec::new();
     }
 
     pub(crate) fn set_state(&self, state: StoreState) {

@@ -94,7 +94,6 @@ impl Writer {
         if let Some(message) = failed {
             self.shared.set_state(StoreState::Failed { message });
         }
-        self.wake_all();
     }
 
     fn rounds(&mut self) -> Result<(), JournalError> {
@@ -258,7 +257,8 @@ impl Drop for Writer {
     fn drop(&mut self) {
         if std::thread::panicking() {
             self.shared.set_state(StoreState::Failed { message: "the writer's thread panicked".to_owned() });
-            self.wake_all();
         }
+        self.shared.end();
+        self.wake_all();
     }
 }
