@@ -9,6 +9,7 @@ use crate::ids::ConnectionId;
 use crate::input::WillRule;
 use crate::moment::Moment;
 use crate::output::CloseCause;
+use crate::route::NoRoom;
 use crate::store::Store;
 use crate::timers::Timer;
 use crate::totals::Load;
@@ -17,21 +18,27 @@ use crate::totals::Load;
 const LOOK: u64 = 1_000;
 
 impl Broker {
-    /// A connection has come to owe an acknowledgement.
-    pub(crate) fn note_debt(&mut self, now: Moment) {
-        if self.debts_at.is_none() {
-            let at = now.plus_millis(LOOK);
-            self.debts_at = Some(at);
-            self.timers.arm(at, Timer::Debts);
+    /// A connection is owed an acknowledgement.
+    pub(crate) fn note_debt(&mut self, why: NoRoom, now: Moment) {
+        let wanted = if let NoRoom::Queues(wanted) = why { wanted } else { Load::default() };
+        match &mut self.debts {
+            Some((_, known)) => *known = Load { messages: known.messages.max(wanted.messages), bytes: known.bytes.max(wanted.bytes) },
+            None => self.look_later(wanted, now),
         }
+    }
+
+    fn look_later(&mut self, wanted: Load, now: Moment) {
+        let at = now.plus_millis(LOOK);
+        self.debts = Some((at, wanted));
+        self.timers.arm(at, Timer::Debts);
     }
 
     /// Ends the connections that are owed an acknowledgement, if there is room now; else looks again later.
     pub(crate) fn settle_debts<D: SharedDirectory, S: Store>(&mut self, context: &mut Context<'_, D, S>) {
-        let Some(at) = self.debts_at.take() else { return };
+        let Some((at, wanted)) = self.debts.take() else { return };
         self.timers.disarm(Some(at), Timer::Debts);
-        if context.store.is_full() || !self.has_room(context.directory) {
-            return self.note_debt(context.now);
+        if context.store.is_full() || !self.has_room(wanted, context.directory) {
+            return self.look_later(wanted, context.now);
         }
         let owed = self.connections.values().filter(|connection| connection.incoming.owes).map(|connection| connection.id);
         let mut owed: Vec<ConnectionId> = owed.collect();
@@ -42,14 +49,14 @@ impl Broker {
         }
     }
 
-    /// Whether queues and retained messages have room for more than a little.
-    fn has_room<D: SharedDirectory>(&self, directory: &D) -> bool {
+    /// Whether the queues have room for this, and they and the retained messages for more than a little.
+    fn has_room<D: SharedDirectory>(&self, wanted: Load, directory: &D) -> bool {
         let total = &self.limits.total;
         let Load { messages, bytes } = self.room();
         let (retained, retained_bytes) = directory.read(crate::Directory::retained);
         let is_free = |used: usize, maximum: usize| used < maximum - maximum / 16;
-        messages > total.queued_messages_maximum / 16
-            && bytes > total.queued_bytes_maximum / 16
+        messages >= wanted.messages.max(total.queued_messages_maximum / 16)
+            && bytes >= wanted.bytes.max(total.queued_bytes_maximum / 16)
             && is_free(retained, total.retained_messages_maximum)
             && is_free(retained_bytes, total.retained_bytes_maximum)
     }

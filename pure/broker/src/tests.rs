@@ -9,6 +9,7 @@ mod limits;
 mod paper;
 mod publishing;
 mod reconnecting;
+mod refusing;
 mod restarting;
 mod rig;
 mod sharing;

@@ -227,6 +227,15 @@ impl State {
         &mut body.recipients.get_mut(&session).unwrap_or_else(|| panic!("{id:?} is not kept for {session:?}")).1
     }
 
+    fn done(&mut self, session: SessionId, id: MessageId) {
+        self.stage(session, id);
+        let body = self.messages.get_mut(&id).unwrap();
+        body.recipients.remove(&session);
+        if body.recipients.is_empty() {
+            self.messages.remove(&id);
+        }
+    }
+
     fn take(&mut self, change: Kept) {
         match change {
             Kept::Opened(id, client, expiry) => {
@@ -266,21 +275,12 @@ impl State {
                 let stage = self.stage(session, id);
                 assert_eq!(std::mem::replace(stage, StageImage::Sent { packet_id, order }), StageImage::Queued);
             }
-            Kept::Released(session, id) => match self.stage(session, id) {
-                stage @ StageImage::Sent { .. } => {
-                    let StageImage::Sent { packet_id, order } = *stage else { unreachable!() };
-                    *stage = StageImage::Released { packet_id, order };
-                }
-                other => panic!("{other:?} is released"),
-            },
-            Kept::Done(session, id) => {
-                self.stage(session, id);
-                let body = self.messages.get_mut(&id).unwrap();
-                body.recipients.remove(&session);
-                if body.recipients.is_empty() {
-                    self.messages.remove(&id);
-                }
+            Kept::Released(session, id) => {
+                let stage = self.stage(session, id);
+                let StageImage::Sent { packet_id, order } = *stage else { panic!("{stage:?} is released") };
+                *stage = StageImage::Released { packet_id, order };
             }
+            Kept::Done(session, id) => self.done(session, id),
             Kept::Received(id, packet_id) => assert!(self.session(id).received.insert(packet_id)),
             Kept::Freed(id, packet_id) => assert!(self.session(id).received.remove(&packet_id)),
             Kept::Retained(retained, replaces) => {

@@ -61,6 +61,7 @@ pub(super) struct Rig {
     /// Whether nothing is durable before [`Rig::sync`].
     pub(super) holds_disk: bool,
     pub(super) limits: Arc<Limits>,
+    pub(super) totals: Arc<Totals>,
     pub(super) ruleset: Arc<Ruleset>,
     pub(super) admission: AdmissionRules,
     pub(super) now: Moment,
@@ -86,6 +87,7 @@ impl Rig {
             store: Paper::default(),
             holds_disk: false,
             limits,
+            totals,
             ruleset,
             admission: AdmissionRules { anonymous: true, ..AdmissionRules::default() },
             now: Moment::ZERO,
@@ -232,9 +234,10 @@ impl Rig {
     fn take_up(&mut self, left: usize, shards: u16) {
         self.store.crash(left);
         let seed = self.count;
-        let totals = Arc::new(Totals::new());
+        self.totals = Arc::new(Totals::new());
+        let totals = &self.totals;
         let broker =
-            |shard| Broker::new(crate::ShardId(shard), Arc::clone(&self.limits), Arc::clone(&totals), Arc::clone(&self.ruleset), seed);
+            |shard| Broker::new(crate::ShardId(shard), Arc::clone(&self.limits), Arc::clone(totals), Arc::clone(&self.ruleset), seed);
         self.brokers = (0..shards).map(broker).collect();
         self.directory = Shared(RefCell::new(Directory::new(seed)));
         self.held.clear();
