@@ -32,10 +32,13 @@ fn rig_with(rule: Rule, source: &str, change: impl FnOnce(&mut ListenerConfig)) 
     let trusted: Vec<Source> = vec![source.parse().unwrap()];
     // The rig makes its PKI before the configuration, so that the file names are known here.
     Rig::with(1, move |config: &mut ServerConfig| {
-        let TransportConfig::Tls(tls) = &config.listeners[1].transport else { panic!("mqtts has TLS") };
+        let tls = config.listeners.iter().find_map(|listener| match &listener.transport {
+            TransportConfig::Tls(tls) => Some(tls),
+            TransportConfig::Tcp => None,
+        });
         let identity = match rule {
             Rule::Nothing => ForwardedIdentityConfig::None,
-            Rule::Certificate => ForwardedIdentityConfig::Certificate { trust: tls.trust.clone(), stale: StalePolicy::Deny },
+            Rule::Certificate => ForwardedIdentityConfig::Certificate { trust: tls.unwrap().trust.clone(), stale: StalePolicy::Deny },
             Rule::CommonName => ForwardedIdentityConfig::CommonName,
         };
         let admission = AdmissionRules { anonymous: matches!(rule, Rule::Nothing), ..AdmissionRules::default() };
