@@ -57,7 +57,7 @@ fn the_defaults_of_the_limits_are_as_documented() {
     let site = Site::quickstart();
     let template = std::fs::read_to_string(site.path("signet.toml")).expect("quickstart writes it");
     let reference = document("docs/reference/config.md");
-    let limits = template.split("[limits]").nth(1).expect("the section");
+    let limits = template.split("\n[limits]\n").nth(1).expect("the section");
     for line in limits.lines() {
         if let Some((key, value)) = line.trim_start_matches("# ").split_once(" = ") {
             let row = format!("| `{key}` | `{value}` |");
@@ -65,12 +65,12 @@ fn the_defaults_of_the_limits_are_as_documented() {
         }
     }
     site.edit("signet.toml", |text| {
-        let (before, limits) = text.split_once("[limits]").map(|(a, b)| (a.to_owned(), b.to_owned())).expect("the section");
+        let (before, limits) = text.split_once("\n[limits]\n").map(|(a, b)| (a.to_owned(), b.to_owned())).expect("the section");
         let set: String = limits
             .lines()
             .map(|line| if line.contains(" = ") { format!("{}\n", line.trim_start_matches("# ")) } else { format!("{line}\n") })
             .collect();
-        format!("{before}[limits]{set}")
+        format!("{before}\n[limits]\n{set}")
     });
     site.signet(&["check"]).succeeded();
 }
