@@ -131,6 +131,15 @@ mod tests {
     }
 
     #[test]
+    fn a_statement_that_no_code_cites_says_why() {
+        let rows = "[\"5.0\".\"MQTT-3.1.4-3\"]\nsays = \"five\"\ntests = [\"b::x\"]\n";
+        let test = ("test/conformance/tests/mqtt/b.rs", "//! Why.\n#[test]\nfn x() {}\n");
+        let faults = |rows: &str| covered(&Tree::of(&[(LIST, rows), test])).1.into_iter().filter(|fault| fault.contains("no code")).count();
+        assert_eq!(faults(rows), 1);
+        assert_eq!(faults(&format!("{rows}not_cited = \"a reason\"\n")), 0);
+    }
+
+    #[test]
     fn a_statement_that_is_not_listed_is_missed() {
         let (_, faults) = covered(&Tree::of(&[(LIST, ROWS)]));
         assert!(faults.contains(&"MQTT 5.0 has a statement `4.13.1-1` that is not listed".to_owned()), "{faults:?}");

@@ -73,6 +73,10 @@ impl<'a> Coverage<'a> {
                 let name = format!("`{number}` of MQTT {}", version.name());
                 coverage.faults.push(format!("{name} has neither a test nor a reason why there is none"));
             }
+            if row.code.is_empty() && row.reason.is_none() && statement.not_cited.is_none() {
+                let name = format!("`{number}` of MQTT {}", version.name());
+                coverage.faults.push(format!("{name} is cited by no code, and nothing says why: `not_cited`"));
+            }
             coverage.rows.insert((*version, key(number)), (number.clone(), row));
         }
         coverage

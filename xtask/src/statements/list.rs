@@ -47,6 +47,8 @@ pub(crate) struct Statement {
     pub(crate) tests: Vec<String>,
     /// Why no test can prove it.
     pub(crate) not_tested: Option<String>,
+    /// Why no line of code decides by it.
+    pub(crate) not_cited: Option<String>,
 }
 
 /// Every statement of the list, by version and number (`3.1.4-3`).
@@ -113,5 +115,11 @@ fn statement(row: &Value) -> Statement {
         row.get(key).and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect()
     };
     let like = texts("like").into_iter().map(|name| name.trim_start_matches("MQTT-").to_owned()).collect();
-    Statement { says: text("says").unwrap_or_default(), like, tests: texts("tests"), not_tested: text("not_tested") }
+    Statement {
+        says: text("says").unwrap_or_default(),
+        like,
+        tests: texts("tests"),
+        not_tested: text("not_tested"),
+        not_cited: text("not_cited"),
+    }
 }

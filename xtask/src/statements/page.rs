@@ -40,7 +40,8 @@ pub(crate) fn page(coverage: &Coverage<'_>) -> String {
                 Some(reason) => format!("– {reason}"),
                 None => row.tests.iter().map(|test| link(&test.name, test)).collect::<Vec<_>>().join("<br>"),
             };
-            let code: Vec<String> = row.code.iter().map(|place| link(&format!("{}:{}", place.path, place.line), place)).collect();
+            let mut code: Vec<String> = row.code.iter().map(|place| link(&format!("{}:{}", place.path, place.line), place)).collect();
+            code.extend(row.statement.not_cited.iter().filter(|_| row.code.is_empty()).map(|reason| format!("– {reason}")));
             let _ = writeln!(text, "| {number} | {} | {} | {proof} |", row.statement.says, code.join("<br>"));
         }
     }
