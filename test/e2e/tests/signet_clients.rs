@@ -110,7 +110,7 @@ fn what_cannot_work_is_told_before_or_instead_of_connecting() {
         (&["pub", "-t", "t"][..], 2, "--message"),
         (&["pub", "-t", "a/#", "-m", "x"], 2, "wildcard"),
         (&["pub", "-t", "t", "-m", "x", "-q", "3"], 2, "use 0, 1 or 2"),
-        (&["pub", "-t", "t", "-m", "x", "-V", "6"], 2, "use 5 or 311"),
+        (&["pub", "-t", "t", "-m", "x", "-V", "6"], 2, "use 5, 311 or 31"),
         (&["pub", "-t", "t", "-m", "x", "--cert", "devices/pump-7.pem"], 2, "--key"),
         (&["pub", "-t", "t", "-m", "x", "-p", "8883"], 2, "`--cafile` is missing"),
         (&["pub", "-t", "t", "-m", "x", "-V", "311", "-x", "5"], 2, "needs MQTT 5.0"),
@@ -121,6 +121,12 @@ fn what_cannot_work_is_told_before_or_instead_of_connecting() {
         (&["pub", "-t", "t", "-m", "x", "-h", "no-such-host.invalid"], 15, "cannot resolve the host name `no-such-host.invalid`"),
         (&["pub", "-t", "t", "-m", "x", "-p", "1"], 14, "cannot connect to localhost:1: connection refused"),
         (&["pub", "-t", "t", "-m", "x", "--cafile", "missing.pem"], 8, "cannot read `missing.pem`"),
+        (&["pub", "-t", "t", "-m", "x", "--url", "http://h"], 2, "`http://h` is not a URL of a broker"),
+        (&["pub", "-t", "t", "-m", "x", "--url", "wss://h"], 2, "`--cafile` is missing"),
+        (&["pub", "-t", "t", "-m", "x", "--url", "ws://h", "--insecure"], 2, "write mqtts:// or wss://"),
+        (&["pub", "-t", "t", "-m", "x", "--url", "ws://localhost:1/mqtt"], 14, "cannot connect to localhost:1 (WebSocket `/mqtt`)"),
+        (&["pub", "-t", "t", "-m", "x", "--unix", "missing.sock"], 14, "cannot connect to unix:missing.sock"),
+        (&["pub", "-t", "t", "-m", "x", "--unix", "missing.sock", "-p", "1"], 2, "cannot be used with"),
     ] {
         let finished = site.signet(arguments);
         assert_eq!(finished.code, Some(code), "{arguments:?}: {}", finished.output);
