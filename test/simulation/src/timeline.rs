@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use signet_mqtt::{QoS, ReasonCode};
+use signet_mqtt::{QoS, ReasonCode, TopicFilter};
 
 use crate::history::{History, Label, SubscriptionSpec, What};
 
@@ -54,6 +54,7 @@ impl Timeline {
         };
         // Requests without an answer, by client.
         let mut open: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
+        let mut ending: BTreeMap<usize, Vec<(&TopicFilter, usize)>> = BTreeMap::new();
         for (place, entry) in history.iter() {
             match &entry.what {
                 What::Connected { client, session_present: false, code: ReasonCode::Success, .. } => timeline.begin(*client, place),
@@ -61,6 +62,7 @@ impl Timeline {
                 What::Discarded { client } => timeline.discards[*client].push(place),
                 What::Lost { client, .. } => {
                     open.remove(client);
+                    ending.remove(client);
                 }
                 What::Subscribing { client, subscription } => {
                     let generation = timeline.generations[*client].len();
@@ -84,13 +86,17 @@ impl Timeline {
                     answer(intervals, at, place, *code);
                 }
                 What::Unsubscribing { client, filter } => {
+                    ending.entry(*client).or_default().push((filter, place));
                     for interval in timeline.living(*client).filter(|interval| interval.subscription.filter == *filter) {
                         interval.doubted = interval.doubted.or(Some(place));
                     }
                 }
                 What::Unsubscribed { client, filter } => {
-                    let before = |interval: &&mut Interval| interval.subscription.filter == *filter && interval.doubted.is_some();
-                    for interval in timeline.living(*client).filter(before) {
+                    let requests = ending.entry(*client).or_default();
+                    let Some(at) = requests.iter().position(|(ended, _)| *ended == filter) else { continue };
+                    let (_, asked) = requests.remove(at);
+                    let of_this = |interval: &&mut Interval| interval.subscription.filter == *filter && interval.asked < asked;
+                    for interval in timeline.living(*client).filter(of_this) {
                         interval.ended = Some(place);
                     }
                 }
