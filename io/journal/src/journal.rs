@@ -339,7 +339,8 @@ impl Journal {
         let failed = |source| self.failed("read", from.segment, source);
         let Some(segment) = self.segment(from.segment) else { return Ok(None) };
         let file = self.folder.open(&segment_name(from.segment)).map_err(failed)?;
-        let mut length = wide(bytes).min(segment.used.saturating_sub(from.offset));
+        // At least the header that says how long the first one is.
+        let mut length = wide(bytes).max(BATCH_HEADER).min(segment.used.saturating_sub(from.offset));
         let identity = Identity { journal: self.id, segment: from.segment };
         loop {
             buffer.clear();

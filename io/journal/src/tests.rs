@@ -52,16 +52,18 @@ fn what_was_appended_is_there_again_in_order() {
     let (journal, found, cut) = open(&folder).unwrap();
     assert_eq!((found, cut), (payloads, None));
     assert!(journal.segment_count() > 4, "several segments");
-    let mut read = Vec::new();
-    let mut buffer = Vec::new();
-    for (place, _) in journal.contents() {
-        let mut from = Some(place);
-        while let Some(place) = from {
-            from = journal.read(place, 500, &mut buffer, |_, payload| read.push(payload.to_vec())).unwrap();
+    for bytes in [0, 1, 39, 40, 41, 500, 100_000] {
+        let mut read = Vec::new();
+        let mut buffer = Vec::new();
+        for (place, _) in journal.contents() {
+            let mut from = Some(place);
+            while let Some(place) = from {
+                from = journal.read(place, bytes, &mut buffer, |_, payload| read.push(payload.to_vec())).unwrap();
+            }
         }
+        assert_eq!(read.len(), 60, "{bytes} at once");
+        assert!(read.iter().enumerate().all(|(number, bytes)| *bytes == payload(number, number * 37 % 600)));
     }
-    assert_eq!(read.len(), 60);
-    assert!(read.iter().enumerate().all(|(number, bytes)| *bytes == payload(number, number * 37 % 600)));
 }
 
 #[test]

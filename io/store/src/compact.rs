@@ -56,7 +56,7 @@ impl Engine {
     /// Puts into the batch what is needed of the next slice, for a round in which `others` bytes are written besides. Nothing may wait to be
     /// settled.
     pub(crate) fn compact(&mut self, others: usize) -> Result<(), JournalError> {
-        let unit = SLICE.min(usize::try_from(self.segment_bytes).unwrap_or(SLICE));
+        let unit = SLICE.min(usize::try_from(self.segment_bytes / 4).unwrap_or(SLICE));
         let mut budget = others.saturating_mul(PACE).clamp(unit, SLICE_MAXIMUM.max(unit));
         let mut removed = 0;
         while budget > 0 && removed < REMOVED_MAXIMUM && self.wants_compaction() {

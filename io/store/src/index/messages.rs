@@ -145,6 +145,11 @@ impl Messages {
         self.stored.len()
     }
 
+    #[cfg(test)]
+    pub(super) fn on_the_way(&self) -> usize {
+        self.stages.len()
+    }
+
     pub(super) fn shrink(&mut self) {
         if self.stored.len() * 4 < self.stored.capacity() {
             self.stored.shrink_to(self.stored.len() * 2);

@@ -91,7 +91,9 @@ fn what_is_heard_of_an_unknown_message_is_kept_until_all_was_read() {
     add(&mut index, 2, &[queued(7, &message(), &to(1..3))]);
     assert_eq!(index.messages().stage(session, id), Some(StageImage::Queued));
     add(&mut index, 2, &[queued(8, &message(), &to(2..3))]);
+    assert_eq!(index.messages().on_the_way(), 1);
     index.forget_unknown();
+    assert_eq!(index.messages().on_the_way(), 0);
     add(&mut index, 2, &[queued(8, &message(), &to(1..3))]);
     assert_eq!(index.messages().stage(session, MessageId(8)), Some(StageImage::Queued));
     assert_eq!(index.first_free(), 9);
@@ -104,4 +106,18 @@ fn the_largest_id_is_remembered_even_of_what_is_gone() {
     assert_eq!(index.first_free(), 41);
     add(&mut index, 1, &[Change::RetainedCleared { id: RetainedId(60) }, Change::SessionRemoved { session: SessionId(1 << 48 | 50) }]);
     assert_eq!((index.first_free(), index.live()), (61, 0));
+}
+
+#[test]
+fn nothing_is_left_of_a_delivery_that_is_over() {
+    let mut index = Index::default();
+    let (session, packet_id) = (SessionId(1), PacketId::new(9).unwrap());
+    for id in 1..=10 {
+        add(&mut index, 1, &[queued(id, &message(), &to(1..3)), Change::MessageSent { session, id: MessageId(id), packet_id, order: id }]);
+    }
+    assert_eq!(index.messages().on_the_way(), 10);
+    for id in 1..=10 {
+        add(&mut index, 1, &[Change::MessageDone { session, id: MessageId(id) }]);
+    }
+    assert_eq!((index.messages().on_the_way(), index.messages().count()), (0, 10));
 }

@@ -157,6 +157,72 @@ proptest! {
     }
 }
 
+/// Retained messages that replace each other, in an order without any order.
+fn churn(engine: &mut Engine, model: &mut Model, rounds: u16, mut check: impl FnMut(&Engine)) {
+    for number in 0..rounds {
+        let which = u8::try_from(number * 31 % 256).unwrap();
+        // The size is never a multiple of four, which would clear one.
+        let records = model.step((3, which.min(150), 1 + 4 * (number % 170)));
+        round(engine, &[records], true);
+        check(engine);
+    }
+}
+
+#[test]
+fn the_bound_holds_at_all_times_while_much_is_live() {
+    let folder = SimulatedFolder::new();
+    let (mut engine, _, _) = open(&folder);
+    let mut model = Model::default();
+    // Some that stay, so that there is something to move.
+    let kept: Vec<Vec<u8>> = std::iter::once((0, 0, 0)).chain((0..60).map(|_| (8, 0, 699))).map(|step| model.step(step)).collect();
+    kept.into_iter().for_each(|records| round(&mut engine, &[records], true));
+    churn(&mut engine, &mut model, 2000, |engine| {
+        let (used, live) = (engine.journal.bytes_used(), engine.index.live());
+        assert!(live > 10 * SEGMENT && used <= 2 * live + 4 * SEGMENT, "{used} bytes for {live}");
+    });
+    assert!(engine.stats().bytes_moved > 20 * SEGMENT);
+    assert_eq!(open(&folder.lose_power(&mut Chance::new(1))).1, model.state);
+}
+
+#[test]
+fn ids_of_what_is_long_gone_are_not_given_out_again() {
+    let folder = SimulatedFolder::new();
+    let (mut engine, _, _) = open(&folder);
+    let mut model = Model::default();
+    let first = model.step((0, 0, 0));
+    round(&mut engine, &[first], true);
+    churn(&mut engine, &mut model, 50, |_| {});
+    let largest = model.largest();
+    // Nothing but comings and goings of the one session, until no segment knows those ids any more, and then once more.
+    for number in 0..3000 {
+        let records = model.step((1, 0, 3 * (number % 100)));
+        round(&mut engine, &[records], true);
+    }
+    let (mut again, _, first_free) = open(&folder.lose_power(&mut Chance::new(1)));
+    assert_eq!(first_free, largest + 1);
+    for number in 0..3000 {
+        let records = model.step((1, 0, 3 * (number % 100)));
+        round(&mut again, &[records], true);
+    }
+}
+
+#[test]
+fn what_belongs_to_nobody_is_forgotten_at_the_next_start() {
+    let folder = SimulatedFolder::new();
+    let (mut engine, _, _) = open(&folder);
+    let mut model = Model::default();
+    let session = model.step((0, 0, 0));
+    // All kinds of things, and the session they belong to only once.
+    let others: Vec<Vec<u8>> = [(2, 0, 3), (7, 0, 1), (6, 0, 3), (1, 0, 0), (8, 0, 1)].into_iter().map(|step| model.step(step)).collect();
+    round(&mut engine, &others, true);
+    assert!(engine.index.live() > 0);
+    let (mut engine, state, _) = open(&folder.kill());
+    assert_eq!((engine.index.live(), state), (0, State::default()));
+    // It comes too late.
+    round(&mut engine, &[session], true);
+    assert_eq!(engine.stats().sessions, 1);
+}
+
 #[test]
 fn a_segment_of_which_nothing_is_needed_goes_without_being_read() {
     let folder = SimulatedFolder::new();
