@@ -94,6 +94,21 @@ fn suback_and_unsuback_wait_for_the_subscription() {
     assert_eq!((rig.ticket(clean, "SUBACK"), rig.ticket(clean, "UNSUBACK")), (Ticket::NONE, Ticket::NONE));
 }
 
+/// The order of the store is that of the directory: once another shard can see a subscription or a retained message, the writer has it.
+#[test]
+fn what_other_shards_can_see_is_with_the_writer() {
+    let mut rig = rig();
+    rig.holds_disk = true;
+    let a = rig.dial(v5("a").expiry(100)).unwrap();
+    assert_eq!(rig.store.journal.len(), 0, "nothing that others can see");
+    rig.send(a, Packet::Subscribe(subscribe("t", SubscriptionOptions::default(), None)));
+    transaction_of(&rig, |change| matches!(change, Kept::Subscribed(..)));
+    rig.send(a, retained("r", "m"));
+    transaction_of(&rig, |change| matches!(change, Kept::Retained(..)));
+    rig.send(a, retained("r", ""));
+    transaction_of(&rig, |change| matches!(change, Kept::Cleared(..)));
+}
+
 #[test]
 fn a_puback_waits_for_the_message_and_for_what_is_retained() {
     let mut rig = rig();
