@@ -4,7 +4,7 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;
 
-use signet_net::{ProxyVersions, Source};
+use signet_net::{ListenAddress, ProxyVersions, Source};
 use signet_policy::AdmissionRules;
 use signet_revocation::StalePolicy;
 use signet_server::{ListenerConfig, ProxyConfig, ServerConfig, TransportConfig};
@@ -276,4 +276,19 @@ fn a_limit_per_address_counts_clients_and_not_their_proxy() {
     assert_eq!(from(1).1, None);
     drop(first);
     await_that(|| from(1).1 == Some(0), "room for the address again");
+}
+
+#[test]
+fn a_proxy_may_come_over_a_unix_socket() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("proxy.sock");
+    let rig = rig_with(Rule::Certificate, "unix", |listener| listener.bind = vec![ListenAddress::Unix(path.clone())]);
+    let pump = rig.pki.device("pump-7");
+    let mut socket = std::os::unix::net::UnixStream::connect(&path).unwrap();
+    socket.write_all(&[with_certificate(&pump), CONNECT.to_vec()].concat()).unwrap();
+    let mut connack = [0; 4];
+    socket.read_exact(&mut connack).unwrap();
+    assert_eq!(connack[0], 0x20);
+    let entry = rig.connections().remove(0).entry;
+    assert_eq!((entry.address.to_string().as_str(), entry.peer.device().unwrap().as_str()), ("192.0.2.1:40000", "pump-7"));
 }

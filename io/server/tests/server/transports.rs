@@ -225,3 +225,32 @@ fn every_version_connects_over_every_transport() {
         }
     }
 }
+
+/// Each ping is answered, and answers that nobody reads would pile up.
+#[test]
+fn who_sends_pings_and_reads_no_pongs_is_not_read_either() {
+    let rig = Rig::new(1);
+    let mut socket = websocket(&rig);
+    socket.send(Message::binary(CONNECT)).unwrap();
+    assert_eq!(binary(&mut socket)[0], 0x20);
+    let mut raw = socket.get_ref().try_clone().unwrap();
+    raw.set_write_timeout(Some(Duration::from_secs(1))).unwrap();
+    // Masked pings of 125 octets, until the broker takes no more: the buffers of two sockets are full.
+    let ping = [[0x89, 0x80 | 125].as_slice(), &[0; 4], &[b'p'; 125]].concat();
+    let block = ping.repeat(500);
+    let (mut sent, mut at) = (0_usize, 0);
+    while let Ok(count) = raw.write(&block[at..]) {
+        sent += count;
+        at = (at + count) % block.len();
+        assert!(sent < 200_000_000, "the broker goes on reading");
+    }
+    // Once it is read again, everything is answered, and MQTT goes on behind it.
+    raw.set_write_timeout(None).unwrap();
+    let rest = block[at..].to_vec();
+    let finishing = std::thread::spawn(move || {
+        raw.write_all(&rest).unwrap();
+        raw.write_all(&[0x82, 0x80 | 2, 0, 0, 0, 0, 0xC0, 0]).unwrap();
+    });
+    while !matches!(socket.read().unwrap(), Message::Binary(bytes) if bytes == PINGRESP) {}
+    finishing.join().unwrap();
+}
