@@ -301,6 +301,49 @@ fn a_disk_that_stalls_delays_acknowledgements_and_nothing_else() {
     publisher.expect_puback(packet_id(10));
 }
 
+/// What would have to be kept is refused as each version can hear it, everything else goes on, and room that comes back is used without a restart.
+#[test]
+fn a_full_store_refuses_what_it_cannot_keep_and_recovers_by_itself() {
+    let config = BrokerConfig::plain().store("segment_size = \"1MiB\"\nmaximum_size = \"8MiB\"").limit("queued_bytes_maximum = \"64MiB\"");
+    let broker = Broker::start(&config);
+    let mut sleeper = Device::connect_with(&broker.plain(), lasting(V5, "sleeper"));
+    sleeper.subscribe("t", QoS::AtLeastOnce);
+    sleeper.leave(ReasonCode::Success);
+    let mut passing = Device::connect(&broker.plain(), V5, "passing");
+    passing.subscribe("u", QoS::AtLeastOnce);
+    let mut old = Device::connect(&broker.plain(), V311, "old");
+    let mut publisher = Device::connect(&broker.plain(), V5, "publisher");
+    let large = "x".repeat(100_000);
+    let message = |topic: &str| Packet::Publish(publish_packet(topic, &large, QoS::AtLeastOnce, false));
+    let mut accepted = 0;
+    loop {
+        publisher.send(&message("t"));
+        let reason_code = publisher.expect_puback(packet_id(10)).reason_code;
+        if reason_code == ReasonCode::QuotaExceeded {
+            break;
+        }
+        assert!(!reason_code.is_error(), "{reason_code:?}");
+        accepted += 1;
+        assert!(accepted < 200, "more than fits was accepted");
+    }
+    let _ = broker.await_log(&["the store is full"]);
+    // MQTT 3.1.1 has no word for it: no acknowledgement.
+    old.send(&message("t"));
+    old.expect_silence();
+    publisher.publish("u", "for somebody who is here", QoS::AtLeastOnce, false);
+    passing.expect_message("u", "for somebody who is here");
+
+    let mut sleeper = back(&broker, V5, "sleeper");
+    for _ in 0..accepted {
+        assert_eq!(sleeper.expect_publish().payload.len(), large.len());
+    }
+    let _ = broker.await_log(&["the store has room again"]);
+    // The one that got no answer is to send again.
+    old.expect_closed();
+    Device::connect(&broker.plain(), V311, "old").publish("t", "again", QoS::AtLeastOnce, false);
+    sleeper.expect_message("t", "again");
+}
+
 /// A subscriber of `site` with a session that lasts; it leaves at once.
 #[track_caller]
 fn leave_a_session(site: &Site) {
