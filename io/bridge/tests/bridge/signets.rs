@@ -153,3 +153,42 @@ fn a_bridge_of_mosquitto_gets_back_nothing_that_it_sent() {
         }
     }
 }
+
+#[test]
+fn after_a_lost_connection_comes_the_next_address_or_the_first_again() {
+    for (round_robin, expected) in [(true, 1), (false, 0)] {
+        let there = [Here::alone(), Here::alone()];
+        let links = [Link::to(there[0].port()), Link::to(there[1].port())];
+        let mut config = bridge(links[0].port, ProtocolVersion::V5, vec![rule("t", Direction::Both, QoS::ExactlyOnce, "", "")]);
+        config.remote.addresses.push(signet_bridge::RemoteAddress { host: "127.0.0.1".to_owned(), port: links[1].port });
+        config.remote.round_robin = round_robin;
+        let here = Here::connected(config);
+        assert_eq!(here.status().remote, Some(format!("127.0.0.1:{}", links[0].port)));
+        // Only what is there is cut: the way itself stays open.
+        links[0].cut();
+        links[0].restore();
+        await_that("it is connected again", || here.status().connections == 2 && here.status().connected);
+        assert_eq!(here.status().remote, Some(format!("127.0.0.1:{}", links[expected].port)));
+        let remote = there[expected].inbox("t");
+        here.client("p").publish("t", "x", QoS::ExactlyOnce, false);
+        remote.expect("t", "x");
+    }
+}
+
+#[test]
+fn with_clean_sessions_nothing_waits() {
+    let there = Here::alone();
+    let link = Link::to(there.port());
+    let mut config = bridge(link.port, ProtocolVersion::V5, vec![rule("t", Direction::Out, QoS::AtLeastOnce, "", "")]);
+    config.session.clean_start = true;
+    let here = Here::connected(config);
+    let remote = there.inbox("t");
+    link.cut();
+    here.await_down();
+    await_that("its session is gone", || here.server.registry().connections().is_empty());
+    here.client("p").publish("t", "lost", QoS::AtLeastOnce, false);
+    link.restore();
+    here.await_connected();
+    here.client("p").publish("t", "carried", QoS::AtLeastOnce, false);
+    remote.expect("t", "carried");
+}
