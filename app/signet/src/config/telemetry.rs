@@ -37,7 +37,7 @@ impl Telemetry {
         }
         Self {
             metrics: bind.and_then(|at| address(&at, problems)),
-            sys_interval: interval.map_or(Self::default().sys_interval, |at| (!at.value.is_zero()).then_some(at.value)),
+            sys_interval: interval.map_or_else(|| Self::default().sys_interval, |at| (!at.value.is_zero()).then_some(at.value)),
         }
     }
 }
