@@ -238,3 +238,30 @@ fn a_broker_that_falls_silent_is_given_up() {
     assert!(here.status().last_error.unwrap().contains("did not answer a PINGREQ"));
     assert_eq!(here.status().connections, 2, "one that answers is not");
 }
+
+#[test]
+fn a_broker_that_writes_and_does_not_read_blocks_nobody_for_ever() {
+    let there = Broker::new();
+    let topics = vec![rule("in/#", Direction::In, QoS::AtMostOnce, "", ""), rule("out/#", Direction::Out, QoS::AtLeastOnce, "", "")];
+    let here = Here::starting(bridge(there.port(), ProtocolVersion::V5, topics));
+    let mut connection = there.welcome(Connack::default());
+    connection.grant();
+    connection.socket.set_write_timeout(Some(PATIENCE)).unwrap();
+    here.await_connected();
+    let payload = "x".repeat(10_000);
+    let (flood, target) = (payload.clone(), here.target());
+    let publisher = std::thread::spawn(move || {
+        let mut client = signet_testkit::Device::connect(&target, ProtocolVersion::V5, "p");
+        for _ in 0..3000 {
+            client.publish("out/flood", &flood, QoS::AtMostOnce, false);
+        }
+        client.publish("out/end", "x", QoS::AtLeastOnce, false);
+    });
+    for _ in 0..3000 {
+        connection.send(Packet::Publish(publish_packet("in/flood", &payload, QoS::AtMostOnce, false)));
+    }
+    // Now it reads: what has to arrive does.
+    while connection.expect_publish().topic != Some(signet_testkit::topic("out/end")) {}
+    publisher.join().unwrap();
+    assert_eq!(here.status().connections, 1);
+}
