@@ -29,8 +29,8 @@ fn transaction_of(rig: &Rig, pick: fn(&Kept) -> bool) -> usize {
     rig.store.journal.iter().rposition(|(_, changes)| changes.iter().any(pick)).expect("such a change")
 }
 
-fn names_since(rig: &Rig, from: usize) -> Vec<&str> {
-    rig.store.changes[from..].iter().map(String::as_str).collect()
+fn names_since(rig: &Rig, from: usize) -> Vec<&'static str> {
+    rig.store.changes[from..].to_vec()
 }
 
 #[test]
@@ -183,7 +183,7 @@ fn a_delivery_with_qos_2_waits_and_one_with_qos_1_does_not() {
     let subscriber = rig.connect(v5("subscriber").expiry(1000).resume());
     assert!(rig.ticket(subscriber, "PUBREL") >= rig.store.ticket_of("MessageReleased"), "sent again it promises the same");
     rig.send(subscriber, Packet::Pubcomp(Ack::success(packet_id.unwrap())));
-    assert_eq!(rig.store.changes.last().map(String::as_str), Some("MessageDone"));
+    assert_eq!(rig.store.changes.last().copied(), Some("MessageDone"));
     assert_eq!(rig.store.urgencies.last(), Some(&Urgency::Later));
 }
 

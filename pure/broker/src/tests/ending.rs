@@ -15,7 +15,7 @@ fn a_disconnect_can_change_the_session_expiry() {
     let a = rig.connect(v5("a").expiry(100));
     rig.send(a, disconnect(Some(0)));
     assert_eq!(rig.stats().sessions, 0);
-    assert_eq!(rig.store.changes.last().map(String::as_str), Some("SessionRemoved"), "what was stored is taken back");
+    assert_eq!(rig.store.changes.last().copied(), Some("SessionRemoved"), "what was stored is taken back");
     let b = rig.connect(v5("b").expiry(1));
     rig.send(b, disconnect(Some(50)));
     rig.pass(49_000);

@@ -62,6 +62,27 @@ impl Kept {
     }
 }
 
+fn name(change: &Change<'_>) -> &'static str {
+    match change {
+        Change::SessionOpened { .. } => "SessionOpened",
+        Change::SessionLeft { .. } => "SessionLeft",
+        Change::SessionReturned { .. } => "SessionReturned",
+        Change::SessionRemoved { .. } => "SessionRemoved",
+        Change::SubscriptionAdded { .. } => "SubscriptionAdded",
+        Change::SubscriptionRemoved { .. } => "SubscriptionRemoved",
+        Change::MessageQueued { .. } => "MessageQueued",
+        Change::MessageSent { .. } => "MessageSent",
+        Change::MessageReleased { .. } => "MessageReleased",
+        Change::MessageDone { .. } => "MessageDone",
+        Change::ReceivedQos2 { .. } => "ReceivedQos2",
+        Change::ReleasedQos2 { .. } => "ReleasedQos2",
+        Change::RetainedSet { .. } => "RetainedSet",
+        Change::RetainedCleared { .. } => "RetainedCleared",
+        Change::WillSet { .. } => "WillSet",
+        Change::WillCleared { .. } => "WillCleared",
+    }
+}
+
 /// One transaction: whose, and what.
 type Transaction = (usize, Vec<Kept>);
 
@@ -69,7 +90,7 @@ type Transaction = (usize, Vec<Kept>);
 #[derive(Default)]
 pub(super) struct Paper {
     /// The names of all changes, in the order in which they were appended by whatever shard.
-    pub(super) changes: Vec<String>,
+    pub(super) changes: Vec<&'static str>,
     /// The urgency of each.
     pub(super) urgencies: Vec<Urgency>,
     pub(super) is_full: bool,
@@ -102,8 +123,7 @@ impl Pen<'_> {
 
 impl Store for Pen<'_> {
     fn append(&mut self, change: &Change<'_>, urgency: Urgency) -> Ticket {
-        let text = format!("{change:?}");
-        self.paper.changes.push(text.split([' ', '{']).next().unwrap_or_default().to_owned());
+        self.paper.changes.push(name(change));
         self.paper.urgencies.push(urgency);
         let hand = self.hand();
         hand.open.push(Kept::new(change));
@@ -159,7 +179,7 @@ impl Paper {
 
     /// The ticket that covers the latest change of this name, if there is one shard.
     pub(super) fn ticket_of(&self, name: &str) -> Ticket {
-        let at = self.changes.iter().rposition(|change| change == name).unwrap_or_else(|| panic!("no {name}: {:?}", self.changes));
+        let at = self.changes.iter().rposition(|change| *change == name).unwrap_or_else(|| panic!("no {name}: {:?}", self.changes));
         Ticket(u64::try_from(at + 1).unwrap())
     }
 
@@ -193,6 +213,8 @@ pub(super) struct State {
     pub(super) sessions: BTreeMap<SessionId, Known>,
     pub(super) messages: BTreeMap<MessageId, Body>,
     pub(super) retained: BTreeMap<RetainedId, RetainedImage>,
+    /// Sessions, messages and retained messages that are gone: their ids must not come back.
+    gone: (BTreeSet<SessionId>, BTreeSet<MessageId>, BTreeSet<RetainedId>),
     largest: u64,
 }
 
@@ -233,6 +255,7 @@ impl State {
         body.recipients.remove(&session);
         if body.recipients.is_empty() {
             self.messages.remove(&id);
+            self.gone.1.insert(id);
         }
     }
 
@@ -240,12 +263,14 @@ impl State {
         match change {
             Kept::Opened(id, client, expiry) => {
                 self.note(id.0);
+                assert!(!self.gone.0.contains(&id), "an id is used once");
                 let known = self.sessions.entry(id).or_insert_with(|| Known::new(client.clone()));
                 (known.client, known.expiry) = (client, expiry);
             }
             Kept::Left(id, ends_at) => self.session(id).left = Some(ends_at),
             Kept::Returned(id) => self.session(id).left = None,
             Kept::Removed(id) => {
+                self.gone.0.insert(id);
                 let gone = self.sessions.remove(&id).expect("a session that is removed was there");
                 assert!(
                     gone.will.is_none() && gone.subscriptions.is_empty() && gone.received.is_empty(),
@@ -265,6 +290,7 @@ impl State {
             Kept::Queued(id, message, recipients, received_at) => {
                 self.note(id.0);
                 let count = recipients.len();
+                assert!(!self.gone.1.contains(&id), "an id is used once");
                 assert!(count > 0 && recipients.iter().all(|recipient| recipient.qos > QoS::AtMostOnce));
                 let recipients: BTreeMap<_, _> =
                     recipients.into_iter().map(|recipient| (recipient.session, (recipient, StageImage::Queued))).collect();
@@ -285,6 +311,8 @@ impl State {
             Kept::Freed(id, packet_id) => assert!(self.session(id).received.remove(&packet_id)),
             Kept::Retained(retained, replaces) => {
                 self.note(retained.id.0);
+                assert!(!self.gone.2.contains(&retained.id), "an id is used once");
+                self.gone.2.extend(replaces);
                 if let Some(old) = replaces {
                     let old = self.retained.remove(&old).expect("what is replaced was there");
                     assert_eq!(old.message.topic, retained.message.topic);
@@ -296,6 +324,7 @@ impl State {
             // One that is not there marks the place of a change by somebody else.
             Kept::Cleared(id) => {
                 self.note(id.0);
+                self.gone.2.insert(id);
                 self.retained.remove(&id);
             }
             Kept::Will(id, will, due) => self.session(id).will = Some((will, due)),

@@ -60,7 +60,7 @@ fn a_full_store_refuses_what_it_would_have_to_keep_and_nothing_else() {
     assert_eq!(rig.store.changes.len(), before, "nothing was written");
     rig.drain(keeper);
     rig.puback(keeper, packet_id);
-    assert_eq!(rig.store.changes.last().map(String::as_str), Some("MessageDone"), "what gives room back is");
+    assert_eq!(rig.store.changes.last().copied(), Some("MessageDone"), "what gives room back is");
     assert_eq!(rig.stats().refused.store_full, 3);
     store_has_room(&mut rig, keeper);
     assert_eq!(rig.publish1(publisher, "kept/x", "m"), ReasonCode::Success);

@@ -334,6 +334,13 @@ fn check_permission(world: &World) {
     }
 }
 
+/// What the store was told makes sense to a strict reader, and nothing is kept for anybody who has everything.
+fn check_store(world: &World) {
+    let state = world.rig.store.read();
+    assert_eq!((state.sessions.len(), state.messages.len()), (CLIENTS, 0));
+    assert_eq!((world.rig.totals.sessions(), world.rig.totals.queued_messages(), world.rig.totals.queued_bytes()), (CLIENTS, 0, 0));
+}
+
 #[test]
 fn whatever_happens_messages_arrive_once_in_order_and_only_where_they_may() {
     for seed in 0..60 {
@@ -347,6 +354,7 @@ fn whatever_happens_messages_arrive_once_in_order_and_only_where_they_may() {
             check_group(&world);
             check_order(&world);
             check_permission(&world);
+            check_store(&world);
             let stats = world.rig.stats();
             assert!(
                 stats.messages_sent > 50 && stats.refused.publish_denied > 0 && stats.refused.subscribe_denied > 0,
