@@ -82,6 +82,7 @@ struct Books {
     faults: Vec<String>,
     /// Counts everything that came, so that a wait knows whether anything moves.
     receipts: usize,
+    refusals: usize,
 }
 
 /// All of it, shared by the threads of a run.
@@ -140,7 +141,14 @@ impl Ledger {
 
     /// The broker refused a message: nobody needs to get it.
     pub(crate) fn refused(&self, name: MessageName) {
-        self.lock().publishers[name.publisher].sent.remove(&name.number);
+        let mut books = self.lock();
+        books.publishers[name.publisher].sent.remove(&name.number);
+        books.refusals += 1;
+    }
+
+    /// How many messages were refused.
+    pub(crate) fn refusals(&self) -> usize {
+        self.lock().refusals
     }
 
     /// The number of the latest message of this publisher.
@@ -342,7 +350,8 @@ impl fmt::Display for Verdict {
             self.wills_missing.len(),
             self.faults.len()
         )?;
-        let lists = [("lost", &self.lost), ("duplicate", &self.duplicates_qos2), ("will missing", &self.wills_missing), ("fault", &self.faults)];
+        let lists =
+            [("lost", &self.lost), ("duplicate", &self.duplicates_qos2), ("will missing", &self.wills_missing), ("fault", &self.faults)];
         for (what, list) in lists {
             for line in list.iter().take(10) {
                 write!(formatter, "\n  {what}: {line}")?;
@@ -356,4 +365,3 @@ impl fmt::Display for Verdict {
 pub(crate) fn inbox(client_identifier: &str, group: Option<&str>) -> String {
     group.map_or_else(|| client_identifier.to_owned(), |group| format!("group {group}"))
 }
-

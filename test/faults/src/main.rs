@@ -19,6 +19,7 @@ mod ledger;
 mod line;
 mod outcome;
 mod phase;
+mod probe;
 mod publisher;
 mod scenario;
 mod scene;
@@ -33,9 +34,12 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 use outcome::Outcome;
 
 /// Every scenario: its name, whether it needs to mount, and how it runs.
-const SCENARIOS: [(&str, bool, fn(&Options) -> Outcome); 2] = [
+const SCENARIOS: [(&str, bool, fn(&Options) -> Outcome); 5] = [
     ("kill", false, |options| scenario::kill::run(options.seconds, options.seed)),
     ("power", true, |options| scenario::power::run(options.rounds, options.seed)),
+    ("full", true, |options| scenario::full::run(options.seed)),
+    ("inject", false, |_| scenario::inject::run()),
+    ("damage", false, |_| scenario::damage::run()),
 ];
 
 /// Names of scenarios that must not run here, separated by commas.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use signet_mqtt::{Packet, ProtocolVersion, QoS, ReasonCode};
+use signet_mqtt::{Packet, ProtocolVersion, QoS};
 use signet_testkit::{connect_packet, subscribe_packet};
 
 use crate::ledger::{Ledger, MessageName, Verdict};
@@ -140,17 +140,17 @@ impl Scene {
         }
         self.ledger.verdict()
     }
-
-    /// Whether a client that had a session before is let in.
-    pub(crate) fn is_served(port: u16) -> bool {
-        Line::introduce(port, connect_packet(V5, "visitor")).is_some_and(|(_, connack)| connack.reason_code == ReasonCode::Success)
-    }
 }
 
 impl Drop for Scene {
     fn drop(&mut self) {
         self.phase.end();
     }
+}
+
+/// All that publishers publish.
+pub(crate) fn everything() -> Vec<String> {
+    filters(None, false)
 }
 
 /// What a subscriber wants: everything; Wills only at one, so that they can be counted.

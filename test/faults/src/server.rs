@@ -12,6 +12,9 @@ use crate::line::PATIENCE;
 /// Exit code of a broker whose disk failed (`signet --help`).
 pub(crate) const STORE_FAILED: i32 = 7;
 
+/// Exit code of a broker whose files are damaged.
+pub(crate) const STORE_DAMAGED: i32 = 8;
+
 /// How the broker is to be started.
 #[derive(Debug, Clone)]
 pub(crate) struct Setup {

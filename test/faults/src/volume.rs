@@ -85,7 +85,8 @@ pub(crate) fn may_mount() -> bool {
 }
 
 fn run(program: &str, arguments: &[&Path]) -> Output {
-    let output = Command::new(program).args(arguments).output().unwrap_or_else(|error| panic!("cannot run `{program}`: {error} (run test/setup)"));
+    let output =
+        Command::new(program).args(arguments).output().unwrap_or_else(|error| panic!("cannot run `{program}`: {error} (run test/setup)"));
     assert!(output.status.success(), "{program} {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
     output
 }

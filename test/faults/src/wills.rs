@@ -23,9 +23,11 @@ impl Wills {
     /// Connects a client with a Will at once and one with a delay. What the broker did not acknowledge is not counted.
     pub(crate) fn arm(port: u16, ledger: &Ledger, round: u32) -> Self {
         let mut wills = Self { _lines: Vec::new(), delayed: Vec::new() };
-        for (kind, version, delay) in
-            [("plain", ProtocolVersion::V311, None), ("plain5", ProtocolVersion::V5, None), ("delayed", ProtocolVersion::V5, Some(DELAY_SECONDS))]
-        {
+        for (kind, version, delay) in [
+            ("plain", ProtocolVersion::V311, None),
+            ("plain5", ProtocolVersion::V5, None),
+            ("delayed", ProtocolVersion::V5, Some(DELAY_SECONDS)),
+        ] {
             let name = format!("{kind}-{round}");
             let mut connect = persistent(version, &format!("mortal-{name}"));
             connect.will = Some(Will {

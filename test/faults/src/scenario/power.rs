@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::dice::Dice;
 use crate::outcome::Outcome;
 use crate::scene::Scene;
-use crate::server::{Server, Setup, STORE_FAILED};
+use crate::server::{STORE_FAILED, Server, Setup};
 use crate::volume::Volume;
 use crate::wills::Wills;
 
@@ -36,7 +36,9 @@ pub(crate) fn run(rounds: u32, seed: u64) -> Outcome {
         } else {
             match server.await_end(NOTICE) {
                 Some(status) if status.code() == Some(STORE_FAILED) => noticed += 1,
-                Some(status) => scene.ledger.fault(format!("the broker ended with {status} when its disk failed; its log:\n{}", server.log())),
+                Some(status) => {
+                    scene.ledger.fault(format!("the broker ended with {status} when its disk failed; its log:\n{}", server.log()))
+                }
                 None => scene.ledger.fault(format!("the broker goes on without a disk; its log:\n{}", server.log())),
             }
             server.kill();
