@@ -58,11 +58,12 @@ impl Place {
         let data = self.directory.path().join("data");
         // Not there before the first one.
         let _ = fs::remove_dir_all(&data);
-        let [plain, tls, metrics] = free_ports();
+        let [plain, ws, tls, metrics] = free_ports();
         let server = self.pki.server();
         let text = format!(
             "data_dir = {data:?}\nshards = 2\nsys_interval = \"0s\"\n[log]\nlevel = \"error\"\n[store]\nflush_interval = \"10ms\"\n[metrics]\nbind = \"127.0.0.1:{metrics}\"\n\
              [[listener]]\nname = \"plain\"\nbind = \"127.0.0.1:{plain}\"\ntransport = \"tcp\"\nanonymous = true\nmaximum_connections = 1000000\n\
+             [[listener]]\nname = \"ws\"\nbind = \"127.0.0.1:{ws}\"\ntransport = \"ws\"\nanonymous = true\nmaximum_connections = 1000000\n\
              [[listener]]\nname = \"tls\"\nbind = \"127.0.0.1:{tls}\"\ntransport = \"tls\"\ncertificate = {:?}\nkey = {:?}\ntrust = {:?}\n\
              maximum_connections = 1000000\n{}",
             server.certificate,
@@ -81,7 +82,7 @@ impl Place {
             .stderr(File::create(&log).expect("the log can be written"))
             .spawn()
             .unwrap_or_else(|error| panic!("cannot start `{}`: {error}", self.binary.display()));
-        let mut broker = Broker { child, plain, tls, metrics, log };
+        let mut broker = Broker { child, plain, ws, tls, metrics, log };
         let deadline = Instant::now() + PATIENCE;
         while TcpStream::connect(("127.0.0.1", tls)).is_err() {
             assert!(broker.child.try_wait().is_ok_and(|ended| ended.is_none()), "the broker ended: {}", broker.said());
@@ -96,6 +97,7 @@ impl Place {
 pub(crate) struct Broker {
     child: Child,
     pub(crate) plain: u16,
+    pub(crate) ws: u16,
     pub(crate) tls: u16,
     metrics: u16,
     log: PathBuf,
@@ -170,7 +172,7 @@ fn value(metrics: &str, series: &str) -> u64 {
 }
 
 /// Ports that nobody listens on now.
-fn free_ports() -> [u16; 3] {
-    let sockets = [(); 3].map(|()| TcpListener::bind("127.0.0.1:0").expect("a free port"));
+fn free_ports() -> [u16; 4] {
+    let sockets = [(); 4].map(|()| TcpListener::bind("127.0.0.1:0").expect("a free port"));
     sockets.map(|socket| socket.local_addr().expect("a bound socket has an address").port())
 }

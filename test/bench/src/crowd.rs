@@ -28,6 +28,11 @@ impl Crowd {
         Self { targets: (0..THREADS).map(|_| Target::tcp(broker.plain)).collect() }
     }
 
+    /// Without certificates, in WebSocket.
+    pub(crate) fn in_websocket(_: &Place, broker: &Broker) -> Self {
+        Self { targets: (0..THREADS).map(|_| Target::tcp(broker.ws).over_websocket()).collect() }
+    }
+
     /// With mutual TLS; every thread is a device of its own.
     pub(crate) fn with_certificates(place: &Place, broker: &Broker) -> Self {
         let target = |number| Target::tls(broker.tls, place.pki.ca_file(), Some(&place.pki.device(&format!("device-{number}"))));

@@ -82,6 +82,7 @@ pub fn measure(binary: &Path, count: u32, connections: u32) -> Vec<Cost> {
             broker.settled(0, 1);
         }),
         idle("idle connection, tcp", Crowd::plain),
+        idle("idle connection, ws", Crowd::in_websocket),
         idle("idle connection, tls", Crowd::with_certificates),
     ]
 }
