@@ -158,7 +158,10 @@ fn is_filter(text: &str) -> bool {
     if let Some(behind) = text.strip_prefix("$share/") {
         let Some(slash) = behind.find('/') else { return false };
         let (share_name, filter) = (&behind[..slash], &behind[slash + 1..]);
-        return !share_name.is_empty() && !share_name.contains(['+', '#']) && !filter.is_empty() && wildcards_stand_alone(filter.as_bytes());
+        return !share_name.is_empty()
+            && !share_name.contains(['+', '#'])
+            && !filter.is_empty()
+            && wildcards_stand_alone(filter.as_bytes());
     }
     wildcards_stand_alone(bytes)
 }

@@ -15,6 +15,8 @@ mod mqtt_3_1;
 #[cfg(test)]
 mod mutation;
 #[cfg(test)]
+mod oracle;
+#[cfg(test)]
 mod publish;
 #[cfg(test)]
 mod round_trip;
