@@ -197,6 +197,14 @@ impl Journal {
         }
     }
 
+    /// Takes [`Self::retire_oldest`] back for all segments of which no batch has said it yet: what was to be said could not be written.
+    pub fn take_retired_back(&mut self) {
+        while let Some(retired) = self.retired.pop_back_if(|retired| retired.said_by.is_none()) {
+            self.bytes_used += retired.segment.used;
+            self.segments.push_front(retired.segment);
+        }
+    }
+
     /// Whether a segment waits for a batch to be removed after.
     #[must_use]
     pub fn has_retired(&self) -> bool {

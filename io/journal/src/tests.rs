@@ -351,6 +351,20 @@ fn the_oldest_segment_goes_only_when_the_disk_knows_it() {
 }
 
 #[test]
+fn a_retired_segment_is_taken_back_when_nothing_says_so() {
+    let (folder, payloads) = written(60);
+    let (mut journal, _, _) = open(&folder).unwrap();
+    let before = (journal.bytes_used(), journal.oldest());
+    journal.retire_oldest();
+    journal.retire_oldest();
+    journal.take_retired_back();
+    assert_eq!((journal.bytes_used(), journal.oldest(), journal.has_retired()), (before.0, before.1, false));
+    append(&mut journal, b"more").unwrap();
+    journal.sync().unwrap();
+    assert_eq!(open(&folder.kill()).unwrap().1.len(), payloads.len() + 1);
+}
+
+#[test]
 fn a_segment_that_was_to_be_removed_is_removed_at_the_next_start() {
     let (folder, _) = written(60);
     let (mut journal, _, _) = open(&folder).unwrap();

@@ -128,8 +128,10 @@ impl Engine {
         Ok(())
     }
 
-    /// When the batch does not fit any more: segments of which nothing is live are removed by batches that do.
+    /// When the batch does not fit any more: segments of which nothing is live are removed by batches that do. What the batch that waits moves
+    /// out of other segments is still needed there.
     pub(crate) fn rescue(&mut self) -> Result<(), JournalError> {
+        self.journal.take_retired_back();
         while let Some((oldest, _)) = self.journal.oldest() {
             if narrow(oldest).map_or(0, |(segment, _)| self.index.live_in(segment)) > 0 {
                 break;

@@ -189,3 +189,22 @@ pub(crate) struct Taken {
     pub(crate) is_urgent: bool,
     pub(crate) is_closing: bool,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shards_are_told_once_when_the_queue_is_short_enough_again() {
+        let shared = Shared::new(1, 100, StoreStats::default());
+        let post = |length| drop(shared.post(Post { shard: 0, ticket: 1, is_urgent: true, records: vec![0; length] }));
+        post(60);
+        post(41);
+        assert!(shared.is_congested());
+        assert!(shared.wrote(1) && !shared.is_congested());
+        assert!(!shared.wrote(60));
+        post(200);
+        assert!(!shared.wrote(100) && shared.is_congested());
+        assert!(shared.wrote(140));
+    }
+}

@@ -1,11 +1,16 @@
 //! Random changes, random crashes, and a comparison with the naive model. Segments are tiny, so that compaction never rests.
 
+use std::sync::Arc;
+
 use proptest::collection::vec;
 use proptest::prelude::*;
+use signet_broker::{Change, Moment, RetainedId};
 use signet_journal::simulated::{Chance, SimulatedFolder};
 use signet_journal::{Folder, JournalConfig};
+use signet_mqtt::{ClientIdentifier, Message, MessageProperties, QoS, TopicName};
 
 use super::model::{Model, State, Step};
+use crate::encode;
 use crate::engine::{Engine, Written};
 
 const SEGMENT: u64 = 4096;
@@ -157,6 +162,72 @@ proptest! {
     }
 }
 
+fn retained(id: u64) -> Vec<u8> {
+    let mut out = Vec::new();
+    let message = Arc::new(Message {
+        topic: TopicName::new("a").unwrap(),
+        payload: vec![1; 700].into(),
+        qos: QoS::AtLeastOnce,
+        retain: true,
+        properties: MessageProperties::default(),
+    });
+    let (id, publisher, received_at) = (RetainedId(id), ClientIdentifier::new("p"), Moment::ZERO);
+    encode(&Change::RetainedSet { id, replaces: None, message: &message, publisher: &publisher, received_at }, &mut out);
+    out
+}
+
+/// Fills the disk with retained messages, takes those away that `is_dead` says, and puts a batch together for which there is no room.
+fn filled(is_dead: impl Fn(u64) -> bool) -> (SimulatedFolder, Engine, u64) {
+    let folder = SimulatedFolder::new();
+    let (mut engine, _, _) = open(&folder);
+    folder.set_room(Some(folder.bytes()));
+    let mut count = 0;
+    let write = |engine: &mut Engine, records: &[u8]| {
+        engine.add(records);
+        assert_eq!(engine.write().unwrap(), Written::Done);
+        engine.sync().unwrap();
+        engine.settle().unwrap();
+        engine.prepare().unwrap();
+    };
+    while engine.journal.reserve() > 2000 {
+        count += 1;
+        write(&mut engine, &retained(count));
+    }
+    let mut cleared = Vec::new();
+    (1..=count).filter(|id| is_dead(*id)).for_each(|id| encode(&Change::RetainedCleared { id: RetainedId(id) }, &mut cleared));
+    write(&mut engine, &cleared);
+    (folder, engine, count)
+}
+
+#[test]
+fn without_any_room_what_is_dead_goes_all_the_same() {
+    // All of the first segment and a little more.
+    let (folder, mut engine, count) = filled(|id| id < 7);
+    engine.compact(0).unwrap();
+    (0..3).for_each(|more| engine.add(&retained(count + 1 + more)));
+    assert!(matches!(engine.write().unwrap(), Written::NoRoom(_)));
+    engine.rescue().unwrap();
+    assert_eq!(engine.prepare().unwrap().is_some(), engine.is_tight);
+    assert_eq!(engine.write().unwrap(), Written::Done, "the room of the first segment");
+    engine.sync().unwrap();
+    engine.settle().unwrap();
+    let (again, _, _) = open(&folder.lose_power(&mut Chance::new(1)));
+    assert_eq!(again.stats().retained, count - 6 + 3);
+}
+
+#[test]
+fn without_any_room_nothing_goes_that_a_waiting_batch_was_to_move() {
+    // Nearly all of the first segment, and all of the second.
+    let (folder, mut engine, count) = filled(|id| (2..12).contains(&id));
+    engine.compact(10_000).unwrap();
+    assert!(engine.pending() > 700 && engine.journal.has_retired(), "the first one is moved");
+    (0..3).for_each(|more| engine.add(&retained(count + 1 + more)));
+    assert!(matches!(engine.write().unwrap(), Written::NoRoom(_)));
+    engine.rescue().unwrap();
+    let (again, _, _) = open(&folder.lose_power(&mut Chance::new(1)));
+    assert_eq!(again.stats().retained, count - 10);
+}
+
 /// Retained messages that replace each other, in an order without any order.
 fn churn(engine: &mut Engine, model: &mut Model, rounds: u16, mut check: impl FnMut(&Engine)) {
     for number in 0..rounds {
@@ -193,6 +264,10 @@ fn ids_of_what_is_long_gone_are_not_given_out_again() {
     round(&mut engine, &[first], true);
     churn(&mut engine, &mut model, 50, |_| {});
     let largest = model.largest();
+    while model.retained() > 0 {
+        let cleared = model.step((3, 0, 0));
+        round(&mut engine, &[cleared], true);
+    }
     // Nothing but comings and goings of the one session, until no segment knows those ids any more, and then once more.
     for number in 0..3000 {
         let records = model.step((1, 0, 3 * (number % 100)));

@@ -256,6 +256,10 @@ impl Model {
         }
     }
 
+    pub(super) fn retained(&self) -> usize {
+        self.state.retained.len()
+    }
+
     /// The largest count of any id that was given out.
     pub(super) fn largest(&self) -> u64 {
         self.next
