@@ -301,6 +301,30 @@ fn a_disk_that_stalls_delays_acknowledgements_and_nothing_else() {
     publisher.expect_puback(packet_id(10));
 }
 
+/// `"interval"` waits for no disk, and a stop in order loses nothing all the same. Here the listener says so, and one topic otherwise.
+#[test]
+fn a_listener_may_acknowledge_before_the_disk_has_it() {
+    let config = BrokerConfig::plain().listener("durability = \"interval\"").store("topics_always = [\"safe\"]");
+    let mut broker = Broker::start(&config);
+    let mut sleeper = Device::connect_with(&broker.plain(), lasting(V5, "sleeper"));
+    sleeper.subscribe("#", QoS::AtLeastOnce);
+    sleeper.leave(ReasonCode::Success);
+    let mut publisher = Device::connect(&broker.plain(), V5, "p");
+    let meddler = Meddler::between(&broker, "delay_enter=100000000");
+    publisher.publish("fast", "x", QoS::AtLeastOnce, false);
+    publisher.send(&Packet::Publish(publish_packet("safe/1", "y", QoS::AtLeastOnce, false)));
+    publisher.expect_silence();
+    drop(meddler);
+    publisher.expect_puback(packet_id(10));
+    publisher.publish("fast", "z", QoS::AtLeastOnce, false);
+    broker.stop();
+    broker.start_again(&config);
+    let mut sleeper = back(&broker, V5, "sleeper");
+    sleeper.expect_message("fast", "x");
+    sleeper.expect_message("safe/1", "y");
+    sleeper.expect_message("fast", "z");
+}
+
 /// What would have to be kept is refused as each version can hear it, everything else goes on, and room that comes back is used without a restart.
 #[test]
 fn a_full_store_refuses_what_it_cannot_keep_and_recovers_by_itself() {
