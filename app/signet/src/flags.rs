@@ -36,6 +36,8 @@ pub(crate) enum Command {
     Quickstart(Quickstart),
     /// Run the broker
     Serve(Serve),
+    /// Show how the running broker fares, and everything it has counted
+    Status(Status),
     /// Check a configuration and every file it names; print every problem
     Check(Check),
     /// Create and show the certificate authority, sign its CRL
@@ -72,6 +74,16 @@ pub(crate) struct Quickstart {
 /// `signet serve`
 #[derive(Debug, Args)]
 pub(crate) struct Serve {
+    #[command(flatten)]
+    pub(crate) config: ConfigFlag,
+}
+
+/// `signet status`
+#[derive(Debug, Args)]
+pub(crate) struct Status {
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
     #[command(flatten)]
     pub(crate) config: ConfigFlag,
 }
@@ -144,7 +156,7 @@ pub(crate) enum Store {
         #[command(flatten)]
         config: ConfigFlag,
     },
-    /// Cut out what is damaged, so that the broker can start with the rest; damaged files are kept beside the store
+    /// Cut out what is damaged, so that the broker can start with the rest; each damaged file is kept as NAME.damaged
     Repair {
         /// Print JSON
         #[arg(long)]
