@@ -301,6 +301,35 @@ fn a_disk_that_stalls_delays_acknowledgements_and_nothing_else() {
     publisher.expect_puback(packet_id(10));
 }
 
+/// Too many acknowledgements wait for the disk: the publisher is not read any more, and must not be taken for dead because of that.
+#[test]
+fn who_waits_for_a_stalled_disk_is_held_back_and_not_taken_for_dead() {
+    const MESSAGES: u16 = 2000;
+    let broker = Broker::start(&BrokerConfig::plain());
+    let mut sleeper = Device::connect_with(&broker.plain(), lasting(V5, "sleeper"));
+    sleeper.subscribe("t", QoS::AtLeastOnce);
+    sleeper.leave(ReasonCode::Success);
+    let with_keep_alive = |identifier: &str, seconds| {
+        let connect = Connect { keep_alive: seconds, ..connect_packet(V311, identifier) };
+        Device::connect_with(&broker.plain(), connect)
+    };
+    let meddler = Meddler::between(&broker, "delay_enter=100000000");
+    let mut publisher = with_keep_alive("publisher", 1);
+    for id in 1..=MESSAGES {
+        let publish = Publish { packet_id: Some(packet_id(id)), ..publish_packet("t", "x", QoS::AtLeastOnce, false) };
+        publisher.send(&Packet::Publish(publish));
+    }
+    // This one is silent for three seconds by its own choice: twice as long as the publisher could be.
+    let mut silent = with_keep_alive("silent", 2);
+    silent.expect_closed();
+    let _ = broker.await_log(&["silent", "keep alive timeout"]);
+    drop(meddler);
+    for id in 1..=MESSAGES {
+        publisher.expect_puback(packet_id(id));
+    }
+    assert!(!broker.log().iter().any(|line| line.contains("publisher") && line.contains("keep alive")), "{:?}", broker.log());
+}
+
 /// `"interval"` waits for no disk, and a stop in order loses nothing all the same. Here the listener says so, and one topic otherwise.
 #[test]
 fn a_listener_may_acknowledge_before_the_disk_has_it() {
