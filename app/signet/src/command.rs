@@ -9,5 +9,6 @@ pub(crate) mod device;
 pub(crate) mod publish;
 pub(crate) mod quickstart;
 pub(crate) mod serve;
+pub(crate) mod status;
 pub(crate) mod store;
 pub(crate) mod subscribe;

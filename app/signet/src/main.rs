@@ -27,6 +27,7 @@ fn main() -> ExitCode {
     let result = match Flags::parse().command {
         Command::Quickstart(flags) => command::quickstart::run(&flags),
         Command::Serve(flags) => command::serve::run(&flags),
+        Command::Status(flags) => command::status::run(&flags),
         Command::Check(flags) => command::check::run(&flags),
         Command::Ca(flags) => command::ca::run(&flags),
         Command::Device(flags) => command::device::run(&flags),

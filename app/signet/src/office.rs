@@ -206,7 +206,8 @@ fn call_failed(error: ClientError) -> Failure {
     }
 }
 
-fn refused(error: ClientError, socket: &Path) -> Failure {
+/// What to say about a socket that does not answer as a broker does.
+pub(crate) fn refused(error: ClientError, socket: &Path) -> Failure {
     let ClientError::Socket { source, .. } = &error else { return call_failed(error) };
     let failure = Failure::new(format!("cannot talk to the broker on `{}`: {}", socket.display(), plain(source)));
     if source.kind() == std::io::ErrorKind::PermissionDenied {

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use signet_admin::api::{Connection, Listening, Problem, ProblemKind, ReloadReport, Status};
+use signet_admin::api::{Connection, Listening, Numbers, Problem, ProblemKind, ReloadReport, Status};
 use signet_admin::{Administration, Control, Live, MetricsSource};
 use signet_bridge::{BridgeStatus, Bridges, LocalBroker};
 use signet_broker::{DurabilityRules, Limits, WillRule};
@@ -257,6 +257,10 @@ impl Control for Running {
             connections: u64::try_from(self.live.registry.len()).unwrap_or(u64::MAX),
             revoked: u64::try_from(self.live.revocations.load().len()).unwrap_or(u64::MAX),
         }
+    }
+
+    fn numbers(&self) -> Numbers {
+        Numbers { series: self.telemetry.numbers().into_iter().collect() }
     }
 
     fn connections(&self) -> Vec<Connection> {

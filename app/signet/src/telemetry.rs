@@ -8,7 +8,9 @@ use signet_admin::{Administration, MetricsSource};
 use signet_mqtt::{Message, MessageProperties, QoS, TopicName};
 use signet_net::unix_seconds;
 use signet_server::{Monitor, ServerStats, StoreState, StoreStats};
-use signet_telemetry::{Bridge, Certificates, Clients, CrlFreshness, Dropped, Full, Messages, Snapshot, Store, SysTree, exposition};
+use signet_telemetry::{
+    Bridge, Certificates, Clients, CrlFreshness, Dropped, Full, Messages, Snapshot, Store, SysTree, exposition, numbers,
+};
 use signet_tls::CurrentRevocations;
 
 use crate::process_facts;
@@ -70,6 +72,15 @@ impl Telemetry {
         self.monitor.publish(messages.collect());
     }
 
+    /// Names and values, as in `/metrics`.
+    pub(crate) fn numbers(&self) -> Vec<(String, f64)> {
+        numbers(&self.now())
+    }
+
+    fn now(&self) -> Snapshot {
+        self.snapshot(&mut self.tree.lock().unwrap_or_else(PoisonError::into_inner).connected_maximum)
+    }
+
     fn snapshot(&self, connected_maximum: &mut u64) -> Snapshot {
         let stats = self.monitor.stats();
         *connected_maximum = stats.broker.connections.max(*connected_maximum);
@@ -111,10 +122,7 @@ impl Telemetry {
 
 impl MetricsSource for Telemetry {
     fn metrics(&self) -> String {
-        let mut tree = self.tree.lock().unwrap_or_else(PoisonError::into_inner);
-        let snapshot = self.snapshot(&mut tree.connected_maximum);
-        drop(tree);
-        exposition(&snapshot)
+        exposition(&self.now())
     }
 }
 

@@ -3,6 +3,8 @@
 //! Times are RFC 3339 in UTC, serial numbers and fingerprints hexadecimal. Fields are only ever added: an older CLI ignores what it does
 //! not know.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 /// One certificate as people and scripts see it.
@@ -205,6 +207,13 @@ pub struct Status {
     pub connections: u64,
     /// Revoked certificates known, from the inventory and from CRL files.
     pub revoked: u64,
+}
+
+/// What a running broker has counted.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Numbers {
+    /// By name, labels included: the same as in `/metrics`.
+    pub series: BTreeMap<String, f64>,
 }
 
 /// One listening address.

@@ -11,8 +11,8 @@ use serde::de::DeserializeOwned;
 use tokio::net::UnixStream;
 
 use crate::api::{
-    AddDevice, AddedDevice, CaReport, Certificate, CertificateList, Connection, CrlFile, Problem, ReloadReport, Revoke, RevokeReport,
-    Status,
+    AddDevice, AddedDevice, CaReport, Certificate, CertificateList, Connection, CrlFile, Numbers, Problem, ReloadReport, Revoke,
+    RevokeReport, Status,
 };
 
 /// The largest answer read, in bytes: a page of the inventory and a CRL with tens of thousands of entries fit.
@@ -63,6 +63,14 @@ impl Client {
     /// [`ClientError`], as for every method below.
     pub async fn status(&self) -> Result<Status, ClientError> {
         self.call(Method::GET, "/v1/status", &()).await
+    }
+
+    /// What the broker has counted.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn numbers(&self) -> Result<Numbers, ClientError> {
+        self.call(Method::GET, "/v1/numbers", &()).await
     }
 
     /// Issues a device certificate.

@@ -11,7 +11,7 @@ use axum::{Json, Router};
 use serde::{Deserialize, Serialize};
 
 use crate::administration::Administration;
-use crate::api::{AddDevice, Connection, Problem, ProblemKind, ReloadReport, Revoke, Status};
+use crate::api::{AddDevice, Connection, Numbers, Problem, ProblemKind, ReloadReport, Revoke, Status};
 use crate::caller::Caller;
 use crate::socket::AdminSocket;
 
@@ -19,6 +19,9 @@ use crate::socket::AdminSocket;
 pub trait Control: Send + Sync {
     /// How it is.
     fn status(&self) -> Status;
+
+    /// What it has counted. May wait for its shards.
+    fn numbers(&self) -> Numbers;
 
     /// Its live connections.
     fn connections(&self) -> Vec<Connection>;
@@ -49,6 +52,7 @@ pub async fn serve(
     let Some(listener) = socket.take_listener() else { return Ok(()) };
     let router = Router::new()
         .route("/v1/status", get(status))
+        .route("/v1/numbers", get(numbers))
         .route("/v1/devices", get(list).post(add_device))
         .route("/v1/devices/{which}", get(show))
         .route("/v1/revoke", post(revoke))
@@ -71,6 +75,10 @@ struct After {
 
 async fn status(State(shared): State<Shared>) -> Response {
     answer(move || Ok::<_, Problem>(shared.control.status())).await
+}
+
+async fn numbers(State(shared): State<Shared>) -> Response {
+    answer(move || Ok::<_, Problem>(shared.control.numbers())).await
 }
 
 async fn connections(State(shared): State<Shared>) -> Response {

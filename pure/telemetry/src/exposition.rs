@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use crate::load::number;
 use crate::metrics::{Definition, FAMILIES, Kind, Sample, Value};
 use crate::snapshot::Snapshot;
 use crate::sys_tree::sys_topics;
@@ -24,8 +25,27 @@ pub fn exposition(snapshot: &Snapshot) -> String {
     text
 }
 
+/// The same as names and values, for programs that read no exposition. A name holds its labels as they would stand there.
+#[must_use]
+pub fn numbers(snapshot: &Snapshot) -> Vec<(String, f64)> {
+    let family = |definition: &Definition| {
+        let samples = (definition.samples)(snapshot).into_iter();
+        samples.map(|sample| (series(definition.name, &sample), sample.value.as_f64())).collect::<Vec<_>>()
+    };
+    FAMILIES.iter().flat_map(family).collect()
+}
+
 fn write_sample(text: &mut String, name: &str, sample: &Sample) {
-    text.push_str(name);
+    text.push_str(&series(name, sample));
+    let _ = match sample.value {
+        Value::Count(count) => writeln!(text, " {count}"),
+        Value::Time(seconds) => writeln!(text, " {seconds}"),
+        Value::Milliseconds(milliseconds) => writeln!(text, " {}.{:03}", milliseconds / 1000, milliseconds % 1000),
+    };
+}
+
+fn series(name: &str, sample: &Sample) -> String {
+    let mut text = name.to_owned();
     for (index, (label, value)) in sample.labels.iter().enumerate() {
         text.push(if index == 0 { '{' } else { ',' });
         let _ = write!(text, "{label}=\"{}\"", escaped(value));
@@ -33,11 +53,19 @@ fn write_sample(text: &mut String, name: &str, sample: &Sample) {
     if !sample.labels.is_empty() {
         text.push('}');
     }
-    let _ = match sample.value {
-        Value::Count(count) => writeln!(text, " {count}"),
-        Value::Time(seconds) => writeln!(text, " {seconds}"),
-        Value::Milliseconds(milliseconds) => writeln!(text, " {}.{:03}", milliseconds / 1000, milliseconds % 1000),
-    };
+    text
+}
+
+impl Value {
+    /// In the unit of the metric's name; exact up to 2^53.
+    fn as_f64(self) -> f64 {
+        match self {
+            Self::Count(count) => number(count),
+            Self::Time(seconds) if seconds < 0 => -number(seconds.unsigned_abs()),
+            Self::Time(seconds) => number(seconds.unsigned_abs()),
+            Self::Milliseconds(milliseconds) => number(milliseconds) / 1000.0,
+        }
+    }
 }
 
 fn escaped(value: &str) -> String {

@@ -9,7 +9,7 @@ mod metrics;
 mod snapshot;
 mod sys_tree;
 
-pub use exposition::{exposition, reference};
+pub use exposition::{exposition, numbers, reference};
 pub use snapshot::{
     Bridge, Certificates, Clients, CrlFreshness, Dropped, Full, Handshakes, Held, Messages, Process, Snapshot, Store, StoreState, Traffic,
 };

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use signet_telemetry::{Bridge, CrlFreshness, Snapshot, Store, StoreState, exposition, reference};
+use signet_telemetry::{Bridge, CrlFreshness, Snapshot, Store, StoreState, exposition, numbers, reference};
 
 fn full() -> Snapshot {
     let mut snapshot = Snapshot { version: "1.2.3".into(), refused: vec![("TLS handshake", 3)], ..Snapshot::default() };
@@ -56,6 +56,17 @@ fn the_exposition_is_well_formed() {
     assert!(text.contains("signet_store_state{state=\"full\"} 1\n") && text.contains("signet_store_state{state=\"ready\"} 0\n"));
     assert!(text.contains("signet_tls_certificate_end_seconds{listener=\"mqtt \\\"s\\\"\"} 5\n"));
     assert!(text.contains("signet_crl_this_update_seconds{issuer=\"ab\"} -1\n"));
+}
+
+#[test]
+fn the_numbers_are_those_of_the_exposition() {
+    let text = exposition(&full());
+    let written: Vec<(String, f64)> = text
+        .lines()
+        .filter(|line| !line.starts_with('#'))
+        .map(|line| line.rsplit_once(' ').map(|(series, value)| (series.to_owned(), value.parse().unwrap())).unwrap())
+        .collect();
+    assert_eq!(numbers(&full()), written);
 }
 
 #[test]

@@ -19,6 +19,9 @@ pub(crate) fn run(flags: &Check) -> Result<Exit, Failure> {
         let places: Vec<String> = listener.bind.iter().map(ToString::to_string).collect();
         output::data(&format!("listener `{}`: {} on {}", listener.name, listener.transport(), places.join(", ")));
     }
+    for bridge in &config.bridges {
+        output::data(&format!("bridge `{}`: {}", bridge.name(), bridge.summary()));
+    }
     let listeners = match config.listeners.len() {
         1 => "1 listener".to_owned(),
         many => format!("{many} listeners"),

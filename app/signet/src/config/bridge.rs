@@ -1,5 +1,7 @@
 //! `[[bridge]]`: another broker, what is carried over, and every file with the place that names it.
 
+mod written;
+
 use std::collections::HashSet;
 use std::num::NonZeroU16;
 use std::ops::Range;
@@ -8,12 +10,14 @@ use std::time::Duration;
 
 use signet_bridge::{BridgeConfig, Direction, Notification, Reconnect, Remote, RemoteAddress, SessionSettings, TopicRule};
 use signet_broker::Limits;
-use signet_mqtt::{ClientIdentifier, Password, ProtocolVersion, QoS, TopicName};
+use signet_mqtt::{ClientIdentifier, Password, TopicName};
 use signet_tls::{ConnectorConfig, MinimumVersion};
 
 use super::file::Header;
 use super::problem::Problems;
-use super::section::{At, Section};
+use super::section::{At, written as in_words};
+pub(crate) use written::Written;
+use written::{WrittenRemote, WrittenSession, WrittenTimings, WrittenTls, WrittenTopic};
 
 /// Ports that brokers have by custom.
 const PORT_PLAIN: u16 = 1883;
@@ -22,69 +26,6 @@ const PORT_TLS: u16 = 8883;
 const SECOND: Duration = Duration::from_secs(1);
 const HOUR: Duration = Duration::from_secs(3600);
 const DAY: Duration = Duration::from_secs(86_400);
-
-/// `[[bridge]]` as written.
-#[derive(Debug)]
-pub(crate) struct Written {
-    header: Header,
-    name: Option<At<String>>,
-    remote: WrittenRemote,
-    topics: Vec<WrittenTopic>,
-    session: WrittenSession,
-    notifications: Option<At<(bool, bool)>>,
-    notification_topic: Option<At<String>>,
-    timings: WrittenTimings,
-    hops_maximum: Option<At<u64>>,
-}
-
-#[derive(Debug)]
-struct WrittenRemote {
-    addresses: Option<At<Vec<At<String>>>>,
-    round_robin: bool,
-    is_tls: Option<At<bool>>,
-    protocol: ProtocolVersion,
-    try_private: bool,
-    client_identifier: Option<At<String>>,
-    username: Option<At<String>>,
-    password_file: Option<At<String>>,
-    tls: WrittenTls,
-}
-
-#[derive(Debug)]
-struct WrittenTls {
-    trust: Option<At<Vec<At<String>>>>,
-    certificate: Option<At<String>>,
-    key: Option<At<String>>,
-    tls13_only: Option<At<bool>>,
-}
-
-#[derive(Debug)]
-struct WrittenTopic {
-    span: Range<usize>,
-    filter: Option<At<String>>,
-    direction: Option<At<Direction>>,
-    has_direction: bool,
-    qos: QoS,
-    local_prefix: String,
-    remote_prefix: String,
-}
-
-#[derive(Debug)]
-struct WrittenSession {
-    clean_start: bool,
-    expiry: Duration,
-    keep_alive: Duration,
-    inflight_maximum: u64,
-    queued_messages_maximum: Option<At<u64>>,
-    queued_bytes_maximum: Option<At<u64>>,
-}
-
-#[derive(Debug)]
-struct WrittenTimings {
-    connect_timeout: Duration,
-    minimum: Option<At<Duration>>,
-    maximum: Option<At<Duration>>,
-}
 
 /// A bridge as it is meant.
 #[derive(Debug, Clone)]
@@ -98,85 +39,7 @@ pub(crate) struct Bridge {
     queued_bytes_maximum: Option<usize>,
 }
 
-impl Written {
-    pub(crate) fn read(section: Section<'_>) -> Self {
-        let written = Self {
-            header: Header::of(&section),
-            name: section.string("name"),
-            remote: WrittenRemote::read(&section),
-            topics: section.sections("topic").into_iter().map(WrittenTopic::read).collect(),
-            session: WrittenSession::read(&section),
-            notifications: section.choice(
-                "notifications",
-                &[("local", (true, false)), ("remote", (false, true)), ("both", (true, true)), ("none", (false, false))],
-            ),
-            notification_topic: section.string("notification_topic"),
-            timings: WrittenTimings {
-                connect_timeout: section.duration("connect_timeout", SECOND, 300 * SECOND).map_or(10 * SECOND, |at| at.value),
-                minimum: section.duration("reconnect_minimum", SECOND / 10, HOUR),
-                maximum: section.duration("reconnect_maximum", SECOND / 10, DAY),
-            },
-            hops_maximum: section.number("hops_maximum", 0, 255),
-        };
-        section.finish();
-        written
-    }
-}
-
-impl WrittenRemote {
-    fn read(section: &Section<'_>) -> Self {
-        Self {
-            addresses: section.strings("addresses"),
-            round_robin: section.boolean("round_robin").is_some_and(|at| at.value),
-            is_tls: section.choice("transport", &[("tcp", false), ("tls", true)]),
-            protocol: section
-                .choice("protocol", &[("5.0", ProtocolVersion::V5), ("3.1.1", ProtocolVersion::V311)])
-                .map_or(ProtocolVersion::V5, |at| at.value),
-            try_private: section.boolean("try_private").is_none_or(|at| at.value),
-            client_identifier: section.string("client_identifier"),
-            username: section.string("username"),
-            password_file: section.string("password_file"),
-            tls: WrittenTls {
-                trust: section.strings("trust"),
-                certificate: section.string("certificate"),
-                key: section.string("key"),
-                tls13_only: section.choice("tls_min", &[("1.2", false), ("1.3", true)]),
-            },
-        }
-    }
-}
-
-impl WrittenTls {
-    fn first_written(&self) -> Option<(&'static str, Range<usize>)> {
-        let spans = [
-            ("trust", self.trust.as_ref().map(|at| at.span.clone())),
-            ("certificate", self.certificate.as_ref().map(|at| at.span.clone())),
-            ("key", self.key.as_ref().map(|at| at.span.clone())),
-            ("tls_min", self.tls13_only.as_ref().map(|at| at.span.clone())),
-        ];
-        spans.into_iter().filter_map(|(key, span)| Some((key, span?))).min_by_key(|(_, span)| span.start)
-    }
-}
-
 impl WrittenTopic {
-    fn read(section: Section<'_>) -> Self {
-        let topic = Self {
-            span: section.span.clone(),
-            filter: section.string("filter"),
-            has_direction: section.keys().iter().any(|key| key == "direction"),
-            direction: section.choice("direction", &[("in", Direction::In), ("out", Direction::Out), ("both", Direction::Both)]),
-            qos: match section.number("qos", 0, 2).map(|at| at.value) {
-                Some(0) => QoS::AtMostOnce,
-                Some(2) => QoS::ExactlyOnce,
-                _ => QoS::AtLeastOnce,
-            },
-            local_prefix: section.string("local_prefix").map_or_else(String::new, |at| at.value),
-            remote_prefix: section.string("remote_prefix").map_or_else(String::new, |at| at.value),
-        };
-        section.finish();
-        topic
-    }
-
     fn resolve(self, problems: &Problems) -> Option<TopicRule> {
         let place = self.filter.as_ref().map_or_else(|| self.span.clone(), |at| at.span.clone());
         if !self.has_direction {
@@ -185,7 +48,8 @@ impl WrittenTopic {
         }
         let rule = TopicRule {
             filter: self.filter.map_or_else(String::new, |at| at.value),
-            direction: self.direction?.value,
+            // Without a direction the rest is looked at all the same.
+            direction: self.direction.as_ref().map_or(Direction::Both, |at| at.value),
             qos: self.qos,
             local_prefix: self.local_prefix,
             remote_prefix: self.remote_prefix,
@@ -194,22 +58,11 @@ impl WrittenTopic {
             problems.at(&place, error.to_string(), None);
             return None;
         }
-        Some(rule)
+        self.direction.map(|_| rule)
     }
 }
 
 impl WrittenSession {
-    fn read(section: &Section<'_>) -> Self {
-        Self {
-            clean_start: section.boolean("clean_start").is_some_and(|at| at.value),
-            expiry: section.duration("session_expiry", SECOND, 36_500 * DAY).map_or(30 * DAY, |at| at.value),
-            keep_alive: section.duration("keep_alive", Duration::ZERO, 18 * HOUR).map_or(60 * SECOND, |at| at.value),
-            inflight_maximum: section.number("inflight_maximum", 1, 65_535).map_or(20, |at| at.value),
-            queued_messages_maximum: section.number("queued_messages_maximum", 1, 1 << 40),
-            queued_bytes_maximum: section.number("queued_bytes_maximum", 1, 1 << 50),
-        }
-    }
-
     /// `u32::MAX` stands for ever, which is about what comes near it.
     fn settings(&self, maximum_packet_size: u32) -> SessionSettings {
         SessionSettings {
@@ -291,6 +144,16 @@ impl Bridge {
     /// Its name.
     pub(crate) fn name(&self) -> &str {
         &self.config.name
+    }
+
+    /// Where it goes and what it carries, in a few words.
+    pub(crate) fn summary(&self) -> String {
+        let addresses: Vec<String> = self.config.remote.addresses.iter().map(ToString::to_string).collect();
+        let topics = match self.config.topics.len() {
+            1 => "1 topic".to_owned(),
+            many => format!("{many} topics"),
+        };
+        format!("{topics}, {} to {}", self.config.remote.version, addresses.join(" or "))
     }
 
     /// The TLS of its connections, if any.
@@ -488,7 +351,8 @@ fn reconnect(written: &WrittenTimings, problems: &Problems) -> Reconnect {
     if minimum > maximum {
         let at = written.maximum.as_ref().or(written.minimum.as_ref());
         let span = at.map_or(0..0, |at| at.span.clone());
-        problems.at(&span, "`reconnect_maximum` is less than `reconnect_minimum`", Some("exchange the two".to_owned()));
+        let found = format!("`reconnect_maximum` ({}) is less than `reconnect_minimum` ({})", in_words(maximum), in_words(minimum));
+        problems.at(&span, found, Some("raise the first or lower the second".to_owned()));
     }
     Reconnect { minimum, maximum, timeout: written.connect_timeout }
 }

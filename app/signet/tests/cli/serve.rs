@@ -51,6 +51,21 @@ fn subscribe(rig: &Rig, port: &str) -> Ended {
 }
 
 #[test]
+fn status_shows_what_the_broker_counts() {
+    let rig = Rig::quickstarted();
+    let nobody = rig.run(&["status"]);
+    assert!(nobody.code != Some(0) && nobody.err.contains("no broker runs here"), "{}", nobody.err);
+    let mut broker = rig.serve();
+    publish(&rig, &broker).expect(0);
+    broker.wait_for("disconnected: the client disconnected");
+    let shown = rig.run(&["status"]).expect(0).out;
+    assert!(shown.contains("listener `mqtts`: tls on ") && shown.contains("signet_connects_total"), "{shown}");
+    let json: serde_json::Value = serde_json::from_str(&rig.run(&["status", "--json"]).expect(0).out).unwrap();
+    assert_eq!(json["numbers"]["signet_publishes_total{direction=\"received\",qos=\"1\"}"], 1.0);
+    assert_eq!(json["connections"], 0);
+}
+
+#[test]
 fn the_command_line_goes_through_the_running_broker() {
     let rig = Rig::quickstarted();
     let mut broker = rig.serve();

@@ -4,7 +4,7 @@ use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use signet_admin::api::{AddDevice, Connection, DeviceKey, Problem, ProblemKind, ReloadReport, Revoke, Status};
+use signet_admin::api::{AddDevice, Connection, DeviceKey, Numbers, Problem, ProblemKind, ReloadReport, Revoke, Status};
 use signet_admin::{AdminSocket, Administration, Caller, Client, ClientError, Control, Live, Settings, SocketError};
 use signet_ca::{Intent, KeyType, Ledger, ProfileKind};
 use signet_identity::{CertificateId, NameDigest, SerialNumber};
@@ -20,6 +20,10 @@ struct Idle;
 impl Control for Idle {
     fn status(&self) -> Status {
         Status { version: "test".to_owned(), pid: 1, started_at: String::new(), listeners: Vec::new(), connections: 0, revoked: 0 }
+    }
+
+    fn numbers(&self) -> Numbers {
+        Numbers { series: [("signet_connections".to_owned(), 2.0)].into() }
     }
 
     fn connections(&self) -> Vec<Connection> {
@@ -193,6 +197,7 @@ async fn the_socket_is_the_owners_alone_and_goes_with_the_broker() {
     assert!(!left.iter().any(|name| name.to_string_lossy().starts_with(".admin")), "{left:?}");
     assert!(matches!(AdminSocket::bind(&rig.path("admin.sock")).unwrap_err(), SocketError::InUse(_)));
     rig.client.status().await.unwrap();
+    assert_eq!(rig.client.numbers().await.unwrap().series["signet_connections"], 2.0);
 
     rig.stop.take().unwrap().send(()).unwrap();
     (&mut rig.server).await.unwrap().unwrap();

@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use signet_mqtt::{ProtocolVersion, QoS};
+
 use super::*;
 use crate::config::Config;
 use crate::config::file::File;
@@ -98,7 +100,7 @@ fn what_makes_no_sense_is_said_at_its_line() {
         ("trust = \"ca.pem\"", 9, "`trust` has no meaning with transport = \"tcp\""),
         ("protocol = \"4\"", 9, "`4` is not a value of `protocol`"),
         ("protocol = \"3.1.1\"\npassword_file = \"p\"", 10, "`password_file` without `username`"),
-        ("reconnect_minimum = \"10s\"\nreconnect_maximum = \"1s\"", 10, "is less than `reconnect_minimum`"),
+        ("reconnect_minimum = \"10s\"\nreconnect_maximum = \"1s\"", 10, "`reconnect_maximum` (1s) is less than `reconnect_minimum` (10s)"),
         ("notifications = \"local\"", 9, "what is below `$SYS/` this broker tells by itself"),
         ("notifications = \"remote\"\nnotification_topic = \"a/#\"", 10, "contains the wildcard `#`"),
         ("inflight_maximum = 0", 9, "`0` is out of range"),
@@ -112,6 +114,8 @@ fn what_makes_no_sense_is_said_at_its_line() {
     assert!(topic("filter = \"$share/g/a\"").contains("shared subscription"));
     assert!(topic("filter = \"a\"\nlocal_prefix = \"+/\"").contains("`+/` contains a wildcard"));
     assert!(topic("").contains("the topic is empty"));
+    let (_, both) = resolve(&plain("[[bridge.topic]]\nfilter = \"a#\"\n"));
+    assert_eq!(both.len(), 2, "{both:?}");
     assert!(one(&plain("").replace("\"hq\"\naddr", "\"h/q\"\naddr")).contains("`h/q` is not a name for a bridge"));
     assert!(one(&plain("").replace("addresses = \"hq\"", "addresses = \"mqtt://hq\"")).contains("`mqtt://hq` is not a host with a port"));
 }
