@@ -11,7 +11,7 @@ use crate::moment::Moment;
 use crate::queue::expires_at;
 use crate::store::Starting;
 use crate::totals::TotalLimits;
-use crate::tree::{LevelTree, Place, ROOT};
+use crate::tree::{LevelTree, ROOT};
 
 /// The last retained message of each topic, of whatever QoS [MQTT-3.3.1-7] (3.1.1). No session owns any of it [MQTT-3.1.2-7] (3.1.1).
 #[derive(Debug)]
@@ -48,11 +48,12 @@ pub(crate) enum RetainOutcome {
 }
 
 /// Where a look-up has got to, which takes several steps so that nobody has to wait for all of it. What is set in between is not found, and what
-/// is cleared or replaced before its turn has come is not found either.
+/// is cleared or replaced before its turn has come is not found either. A node whose turn comes late may be another by then, or none: what is
+/// there then was set later, and its id says so.
 #[derive(Debug)]
 pub(crate) struct Search<'f> {
     levels: Vec<&'f str>,
-    open: Vec<(Place, usize)>,
+    open: Vec<(usize, usize)>,
     /// Retained messages with these ids only.
     ids: Starting,
 }
@@ -60,7 +61,7 @@ pub(crate) struct Search<'f> {
 impl<'f> Search<'f> {
     /// A look-up for a filter without `$share`.
     pub(crate) fn new(filter: &'f str, ids: Starting) -> Self {
-        Self { levels: filter.split('/').collect(), open: vec![(Place::ROOT, 0)], ids }
+        Self { levels: filter.split('/').collect(), open: vec![(ROOT, 0)], ids }
     }
 }
 
@@ -137,8 +138,7 @@ impl Retained {
             if found.len() >= maximum {
                 return false;
             }
-            let Some((place, depth)) = search.open.pop() else { return false };
-            let Some(node) = self.tree.node_at(place) else { continue };
+            let Some((node, depth)) = search.open.pop() else { return false };
             let level = search.levels.get(depth).copied();
             if level.is_none_or(|level| level == "#") {
                 let ids = search.ids;
@@ -151,9 +151,7 @@ impl Retained {
                 // `#` stays open for every level below, and matches its parent too [MQTT-4.7.1-2].
                 Some("#") => search.open.extend(self.visible(node).map(|child| (child, depth))),
                 Some("+") => search.open.extend(self.visible(node).map(|child| (child, depth + 1))),
-                Some(level) => {
-                    search.open.extend(self.tree.child(node, level).and_then(|child| Some((self.tree.place(child)?, depth + 1))))
-                }
+                Some(level) => search.open.extend(self.tree.child(node, level).map(|child| (child, depth + 1))),
             }
         }
         !search.open.is_empty()
@@ -181,9 +179,8 @@ impl Retained {
     }
 
     /// The children that a wildcard reaches: not `$…` at the root [MQTT-4.7.2-1].
-    fn visible(&self, node: usize) -> impl Iterator<Item = Place> {
-        let children = self.tree.children(node).filter(move |(level, _)| node != ROOT || !level.starts_with('$'));
-        children.filter_map(|(_, child)| self.tree.place(child))
+    fn visible(&self, node: usize) -> impl Iterator<Item = usize> {
+        self.tree.children(node).filter(move |(level, _)| node != ROOT || !level.starts_with('$')).map(|(_, child)| child)
     }
 
     fn find(&self, topic: &TopicName) -> Option<&RetainedMessage> {

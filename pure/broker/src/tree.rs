@@ -11,31 +11,16 @@ use slab::Slab;
 /// The root's number.
 pub(crate) const ROOT: usize = 0;
 
-/// A node that may be gone when it is looked for again: numbers are used again, serial numbers are not.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Place {
-    node: usize,
-    serial: u64,
-}
-
-impl Place {
-    /// The root is always there.
-    pub(crate) const ROOT: Self = Self { node: ROOT, serial: 0 };
-}
-
 /// A tree with a value at any node.
 #[derive(Debug)]
 pub(crate) struct LevelTree<T> {
     nodes: Slab<Node<T>>,
-    /// The serial number of the node made last.
-    serial: u64,
     /// Clients choose the levels, so the hash has to be one they cannot predict.
     hasher: FixedState,
 }
 
 #[derive(Debug)]
 struct Node<T> {
-    serial: u64,
     parent: usize,
     level: Box<str>,
     children: HashMap<Box<str>, usize, FixedState>,
@@ -43,8 +28,8 @@ struct Node<T> {
 }
 
 impl<T> Node<T> {
-    fn new(serial: u64, parent: usize, level: &str, hasher: FixedState) -> Self {
-        Self { serial, parent, level: level.into(), children: HashMap::with_hasher(hasher), value: None }
+    fn new(parent: usize, level: &str, hasher: FixedState) -> Self {
+        Self { parent, level: level.into(), children: HashMap::with_hasher(hasher), value: None }
     }
 }
 
@@ -53,8 +38,8 @@ impl<T> LevelTree<T> {
     pub(crate) fn new(seed: u64) -> Self {
         let hasher = FixedState::with_seed(seed);
         let mut nodes = Slab::new();
-        nodes.insert(Node::new(0, ROOT, "", hasher.clone()));
-        Self { nodes, serial: 0, hasher }
+        nodes.insert(Node::new(ROOT, "", hasher.clone()));
+        Self { nodes, hasher }
     }
 
     /// The value at the end of a path, made if it is not there.
@@ -85,16 +70,6 @@ impl<T> LevelTree<T> {
     /// All children of a node.
     pub(crate) fn children(&self, node: usize) -> impl Iterator<Item = (&str, usize)> {
         self.nodes.get(node).into_iter().flat_map(|node| node.children.iter().map(|(level, child)| (&**level, *child)))
-    }
-
-    /// A node to be found again later, if it is still there.
-    pub(crate) fn place(&self, node: usize) -> Option<Place> {
-        Some(Place { node, serial: self.nodes.get(node)?.serial })
-    }
-
-    /// The number of a node, if it is still there.
-    pub(crate) fn node_at(&self, place: Place) -> Option<usize> {
-        self.nodes.get(place.node).filter(|node| node.serial == place.serial).map(|_| place.node)
     }
 
     /// The value at a node.
@@ -135,8 +110,7 @@ impl<T> LevelTree<T> {
         if let Some(found) = self.child(parent, level) {
             return found;
         }
-        self.serial += 1;
-        let new = self.nodes.insert(Node::new(self.serial, parent, level, self.hasher.clone()));
+        let new = self.nodes.insert(Node::new(parent, level, self.hasher.clone()));
         match self.node_mut(parent).children.entry(level.into()) {
             Entry::Occupied(found) => *found.get(),
             Entry::Vacant(place) => *place.insert(new),

@@ -149,7 +149,9 @@ impl World {
             self.count += 1;
             let payload = format!("will-{}", self.count);
             let mut dial = v5(&format!("mortal-{}", self.count)).will("w", &payload, 0);
-            dial.connect.will.as_mut().unwrap().qos = QOS2;
+            let will = dial.connect.will.as_mut().unwrap();
+            // One that is retained is two transactions: others may have seen it before its message is queued.
+            (will.qos, will.retain) = (QOS2, self.count.is_multiple_of(2));
             let id = self.rig.dial(dial).unwrap();
             self.wills.insert(payload.clone(), Fate::Open);
             self.mortal = Some((id, payload));
@@ -265,7 +267,7 @@ impl World {
         assert_eq!(sent, acknowledged);
         self.rig.sync(usize::MAX);
         let state = self.rig.store.read();
-        assert_eq!(state.retained_by_topic().values().cloned().collect::<Vec<_>>(), [format!("{sent:04}")]);
+        assert_eq!(state.retained_by_topic().get("state"), Some(&format!("{sent:04}")));
         let is_kept = |body: &&super::paper::Body| body.recipients.keys().any(|session| state.sessions.contains_key(session));
         assert_eq!(state.messages.values().filter(is_kept).count(), 0, "what everybody has is not kept");
     }
