@@ -9,12 +9,11 @@
 //! other way round, whoever reads the journal from its present start may hear of things that come only later, in full, and must not mind.
 
 mod messages;
+mod parts;
 mod segments;
 
-use std::collections::HashMap;
-
-use foldhash::fast::RandomState;
 pub(crate) use messages::Messages;
+use parts::Parts;
 use segments::Segments;
 use signet_broker::{MessageId, RetainedId, SessionId, StageImage, count_of};
 
@@ -61,7 +60,7 @@ impl Key {
 /// See the file's documentation.
 #[derive(Debug, Default)]
 pub(crate) struct Index {
-    puts: HashMap<Key, Location, RandomState>,
+    puts: Parts<Key, Location>,
     messages: Messages,
     segments: Segments,
     sessions: u64,
@@ -192,9 +191,7 @@ impl Index {
         if !self.segments.forget_before(segment) {
             return;
         }
-        if self.puts.len() * 4 < self.puts.capacity() {
-            self.puts.shrink_to(self.puts.len() * 2);
-        }
+        self.puts.shrink();
         self.messages.shrink();
     }
 }

@@ -1,12 +1,10 @@
 //! Messages that are stored: where, for whom, and how far they got.
 
-use std::collections::HashMap;
-
-use foldhash::fast::RandomState;
 use signet_broker::{MessageId, SessionId, StageImage};
 use smallvec::SmallVec;
 
 use super::Location;
+use super::parts::Parts;
 use crate::record::{RecordError, StoredRecipient};
 
 /// From here on a list of recipients keeps a bit for each, so that taking one out does not move the others.
@@ -73,12 +71,12 @@ impl Recipients {
 }
 
 /// How far a delivery got that is on its way.
-type Stages = HashMap<(SessionId, MessageId), StageImage, RandomState>;
+type Stages = Parts<(SessionId, MessageId), StageImage>;
 
 /// See the file's documentation.
 #[derive(Debug, Default)]
 pub(crate) struct Messages {
-    stored: HashMap<MessageId, Entry, RandomState>,
+    stored: Parts<MessageId, Entry>,
     stages: Stages,
 }
 
@@ -138,7 +136,7 @@ impl Messages {
 
     pub(super) fn forget_unknown(&mut self) {
         let stored = &self.stored;
-        self.stages.retain(|(session, id), _| stored.get(id).is_some_and(|entry| entry.recipients.has(*session)));
+        self.stages.retain(|(session, id)| stored.get(id).is_some_and(|entry| entry.recipients.has(*session)));
     }
 
     pub(crate) fn count(&self) -> usize {
@@ -151,11 +149,7 @@ impl Messages {
     }
 
     pub(super) fn shrink(&mut self) {
-        if self.stored.len() * 4 < self.stored.capacity() {
-            self.stored.shrink_to(self.stored.len() * 2);
-        }
-        if self.stages.len() * 4 < self.stages.capacity() {
-            self.stages.shrink_to(self.stages.len() * 2);
-        }
+        self.stored.shrink();
+        self.stages.shrink();
     }
 }
