@@ -29,7 +29,7 @@ pub(crate) struct ConnectionFlags {
     /// Connect through the unix socket at PATH instead of TCP
     #[arg(long, value_name = "PATH", conflicts_with_all = ["host", "port", "url"])]
     unix: Option<PathBuf>,
-    /// The broker as a URL: mqtt://HOST[:PORT], mqtts://HOST[:PORT], ws://HOST[:PORT]/PATH, wss://HOST[:PORT]/PATH or unix:PATH
+    /// The broker as a URL: mqtt://HOST:PORT, mqtts://HOST:PORT, ws://HOST:PORT/PATH, wss://HOST:PORT/PATH or unix:PATH; ports may be left out
     #[arg(long, value_name = "URL", conflicts_with_all = ["host", "port"], value_parser = BrokerUrl::parse)]
     url: Option<BrokerUrl>,
     #[command(flatten)]
