@@ -47,7 +47,8 @@ pub(crate) fn serve(config: Config, ready: impl FnOnce()) -> Result<Exit, Failur
     let revocations = CurrentRevocations::new(administration.revocation_index().map_err(office::problem)?);
     administration.sign_crl_if_due().map_err(office::problem)?;
     warn_of_exposed_keys(&config);
-    open_files::make_room(config.listeners.iter().map(config::Listener::connections).sum());
+    let connections: u64 = config.listeners.iter().map(config::Listener::connections).sum();
+    open_files::make_room(connections.min(u64::try_from(config.limits.server.connections_maximum).unwrap_or(u64::MAX)));
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(1)
         .enable_all()
