@@ -2,11 +2,13 @@
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use signet_mqtt::{ProtocolVersion, QoS, ReasonCode};
+use signet_broker::Limits;
+use signet_mqtt::{Packet, ProtocolVersion, QoS, ReasonCode};
 use signet_server::ServerStats;
-use signet_testkit::{Device, connect_packet};
+use signet_testkit::{Device, connect_packet, publish_packet};
 
 use super::rig::{Rig, await_that};
 
@@ -184,6 +186,30 @@ fn who_is_held_back_is_not_taken_for_dead() {
     assert_eq!(pong, [0xd0, 0]);
     assert!(begin.elapsed() >= Duration::from_secs(2), "{:?}", begin.elapsed());
     assert_eq!(rig.server.stats().broker.keep_alive_timeouts, 0);
+}
+
+#[test]
+fn each_listener_has_its_own_limits() {
+    let rig = Rig::with(2, |config| {
+        let listener = &mut config.listeners[0];
+        listener.limits.decode.maximum_packet_size = 1000;
+        let limits = Limits { maximum_packet_size: 1000, receive_maximum: 3, subscriptions_maximum: 1, ..Limits::default() };
+        listener.broker_limits = Some(Arc::new(limits));
+    });
+    let pump = rig.pki.device("pump-7");
+    let (mut wide, connack) = Device::introduce(&rig.tls(&pump), connect_packet(ProtocolVersion::V5, "pump-7"));
+    assert_eq!(connack.properties.receive_maximum.map(u16::from), Some(Limits::default().receive_maximum));
+    let (mut narrow, connack) = Device::introduce(&rig.tcp(), connect_packet(ProtocolVersion::V5, "narrow"));
+    assert_eq!(connack.properties.receive_maximum.map(u16::from), Some(3));
+    assert_eq!(connack.properties.maximum_packet_size.map(u32::from), Some(1000));
+    for (device, expected) in [(&mut wide, ReasonCode::GrantedQoS1), (&mut narrow, ReasonCode::QuotaExceeded)] {
+        assert_eq!(device.subscribe("a", QoS::AtLeastOnce), ReasonCode::GrantedQoS1);
+        assert_eq!(device.subscribe("b", QoS::AtLeastOnce), expected);
+    }
+    let text = "x".repeat(2000);
+    wide.publish("c", &text, QoS::AtLeastOnce, false);
+    narrow.send(&Packet::Publish(publish_packet("c", &text, QoS::AtMostOnce, false)));
+    narrow.expect_ended(ReasonCode::PacketTooLarge);
 }
 
 #[test]
