@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use crate::fixed_header::FixedHeader;
+use crate::fixed_header::{FixedHeader, check_flags};
 use crate::packet::{Ack, Auth, Connack, Connect, Disconnect, Packet, Publish, Suback, Subscribe, Unsuback, Unsubscribe};
 use crate::reader::{Context, Reader};
 use crate::{DecodeError, DecodeLimits, PacketType, ProtocolVersion, Role};
@@ -70,6 +70,7 @@ impl Decoder {
                 // not change the version of the connection; that it is a Protocol Error [MQTT-3.1.0-2] is for the session to say.
                 let version = Connect::announced_version(body)?;
                 let _ = self.version.get_or_insert(version);
+                check_flags(header.packet, header.flags, Some(version))?;
                 version
             }
             // The fixed header has let nothing but a CONNECT through without a version.

@@ -86,7 +86,7 @@ impl DecodeError {
         }
     }
 
-    /// The normative statement that decides, as in `MQTT-1.5.4-1`, or the section where the specification says it without a number.
+    /// The number of the normative statement that decides, or the section where the specification says it without a number.
     #[must_use]
     pub fn statement(&self) -> &'static str {
         match self {

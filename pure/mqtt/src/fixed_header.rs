@@ -196,7 +196,8 @@ fn check_sender(packet: PacketType, sender: Role, version: Option<ProtocolVersio
     Err(DecodeError::protocol("§2.1.2", format!("{packet} came from the {sender}, which never sends it")))
 }
 
-fn check_flags(packet: PacketType, flags: u8, version: Option<ProtocolVersion>) -> Result<(), DecodeError> {
+/// Whether the flags are those of the packet, as far as the version is known.
+pub(crate) fn check_flags(packet: PacketType, flags: u8, version: Option<ProtocolVersion>) -> Result<(), DecodeError> {
     if packet == PacketType::Publish {
         let qos = (flags >> 1) & 0b11;
         // [MQTT-3.3.1-4]
@@ -211,8 +212,13 @@ fn check_flags(packet: PacketType, flags: u8, version: Option<ProtocolVersion>) 
     }
     // [MQTT-2.1.3-1]; for single packets also [MQTT-3.6.1-1], [MQTT-3.8.1-1], [MQTT-3.10.1-1], [MQTT-3.14.1-1], [MQTT-3.15.1-1].
     let expected = first_byte(packet) & 0x0F;
-    // MQTT 3.1 has DUP on PUBREL, SUBSCRIBE and UNSUBSCRIBE, and calls every other flag unused where 3.1.1 fixes its value.
-    if flags == expected || version == Some(ProtocolVersion::V31) {
+    // MQTT 3.1 has DUP on PUBREL, SUBSCRIBE and UNSUBSCRIBE, and calls every other flag unused where 3.1.1 fixes its value. Of a first packet
+    // the version is not known before its body is read.
+    let is_lenient = match version {
+        Some(version) => version == ProtocolVersion::V31,
+        None => packet == PacketType::Connect,
+    };
+    if flags == expected || is_lenient {
         return Ok(());
     }
     Err(DecodeError::malformed("MQTT-2.1.3-1", format!("flags of {packet} are `{flags:#06b}`, expected {expected:#06b}")))

@@ -10,7 +10,7 @@ use signet_client::{Client, ClientError, ConnectOptions, Endpoint, Event, Outgoi
 use signet_mqtt::{ProtocolVersion, Publish, PublishProperties, QoS, ReasonCode, SubscribeFilter, SubscriptionOptions, UserProperties};
 use signet_testkit::{Identity, Mosquitto, Pki, connect_packet, topic, topic_filter};
 
-const BOTH: [ProtocolVersion; 2] = [ProtocolVersion::V311, ProtocolVersion::V5];
+const ALL: [ProtocolVersion; 3] = ProtocolVersion::ALL;
 const EVERY_QOS: [QoS; 3] = [QoS::AtMostOnce, QoS::AtLeastOnce, QoS::ExactlyOnce];
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -62,7 +62,7 @@ fn next_message(client: &mut Client) -> Publish {
 #[test]
 fn every_quality_of_service_goes_through_in_both_versions() {
     let broker = Mosquitto::start(None);
-    for version in BOTH {
+    for version in ALL {
         let mut subscriber = connect(&options(broker.plain_port(), None, version, "sub"));
         subscribe(&mut subscriber, "t/#", QoS::ExactlyOnce);
         let mut publisher = connect(&options(broker.plain_port(), None, version, "pub"));
@@ -98,7 +98,7 @@ fn more_messages_than_the_window_all_arrive_in_order() {
 #[test]
 fn a_retained_message_waits_for_a_later_subscriber() {
     let broker = Mosquitto::start(None);
-    for version in BOTH {
+    for version in ALL {
         let mut publisher = connect(&options(broker.plain_port(), None, version, "pub"));
         publisher.publish(message("kept", "21.5", QoS::AtLeastOnce, true)).unwrap();
         publisher.flush().unwrap();
@@ -158,7 +158,7 @@ fn a_client_certificate_opens_a_mutual_tls_listener() {
     let pki = Pki::create(directory.path());
     let broker = Mosquitto::start(Some(&pki));
     let device = pki.device("pump-7");
-    for version in BOTH {
+    for version in ALL {
         let mut client = connect(&options(broker.tls_port(), tls(pki.ca_file(), Some(&device)), version, "pump-7"));
         subscribe(&mut client, "t", QoS::AtLeastOnce);
         // Larger than one TLS record and than one read.

@@ -15,8 +15,17 @@ const HEAD: &str = "\
 # What the specifications ask for
 
 Every numbered statement of MQTT 5.0 and of MQTT 3.1.1: what it asks in a few words of ours, where the code decides by it, and which tests
-prove it, or why none can. MQTT 3.1 has no numbers; what it has otherwise than 3.1.1 is in `pure/mqtt/tests/codec/mqtt_3_1.rs`, and the tests
-below run in all three versions wherever a statement holds in all of them.
+prove it, or why none can. The tests run in MQTT 3.1 too wherever a statement holds there.
+
+MQTT 3.1 has no numbered statements. What is otherwise there than in 3.1.1 is tested in `pure/mqtt/tests/codec/mqtt_3_1.rs` and
+`test/conformance/tests/mqtt/mqtt_3_1.rs`; where its text and its clients differ, Signet is as tolerant as Mosquitto:
+
+- A Client Identifier may be longer than 23 characters. An empty one is refused with return code 2.
+- User name and password may be missing though the flags announce them; then there is none.
+- Flags and bits that 3.1 does not use may be set.
+- CONNACK does not say whether a session is resumed.
+- SUBACK has no code for a failure. A subscription that is not allowed is acknowledged and delivers nothing; one that fails for another reason
+  ends the connection.
 
 This page is generated: `cargo xtask statements` writes it from `test/conformance/statements.toml`, the citations in the code and the names
 of the tests, and `cargo xtask tidy` fails when it is stale.

@@ -74,6 +74,13 @@ fn bits_that_it_does_not_use_may_be_anything() {
         assert!(wire::decode(Role::Client, V31, &packet(first, &[body])).is_ok(), "{first:#x}");
         malformed(wire::decode(Role::Client, V311, &packet(first, &[body])), "MQTT-2.1.3-1");
     }
+    let flagged = |mut bytes: Vec<u8>| {
+        bytes[0] = 0x18;
+        decode(&bytes)
+    };
+    assert!(flagged(v31(3, 0b10, &[&text("c")])).is_ok());
+    malformed(flagged(packet(0x10, &[&text("MQTT"), &[4, 0b10, 0, 60], &text("c")])), "MQTT-2.1.3-1");
+    malformed(flagged(packet(0x10, &[&text("MQTT"), &[5, 0b10, 0, 60, 0], &text("c")])), "MQTT-2.1.3-1");
     // What it does use is checked as ever.
     malformed(wire::decode(Role::Client, V31, &packet(0x36, &[&text("t"), &[0, 1]])), "MQTT-3.3.1-4");
     malformed(wire::decode(Role::Client, V31, &packet(0x82, &[&[0, 1], &text("a"), &[4]])), "§3.8.3 (3.1.1)");
