@@ -136,3 +136,22 @@ fn messages_wait_for_a_broker_that_was_never_there_before() {
     // Nothing is known to have been lost, so nothing had to be released.
     assert_eq!(here.status().forwarded_out, 10);
 }
+
+#[test]
+fn a_session_that_was_lost_here_is_released_there() {
+    for version in [ProtocolVersion::V311, ProtocolVersion::V5] {
+        let there = Mosquitto::start();
+        let remote = there.inbox("out/#");
+        let topics = || vec![rule("out/#", Direction::Out, QoS::ExactlyOnce, "", "")];
+        // Without a store: the second one knows nothing of the session that mosquitto still has.
+        for round in 0..2 {
+            let here = Here::connected(bridge(there.port, version, topics()));
+            for number in 0..3 {
+                here.client("p").publish(&format!("out/{round}/{number}"), "x", QoS::ExactlyOnce, false);
+                remote.expect(&format!("out/{round}/{number}"), "x");
+            }
+            assert_eq!(here.status().connections, 1);
+        }
+        assert!(there.log().matches("Received PUBREL from signet.b (Mid: 65535)").count() == 1, "every identifier, once");
+    }
+}
