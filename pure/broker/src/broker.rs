@@ -17,7 +17,7 @@ use crate::moment::Moment;
 use crate::output::{CloseCause, Output};
 use crate::session::Sessions;
 use crate::stats::Stats;
-use crate::store::{Store, Urgency};
+use crate::store::{Store, Ticket};
 use crate::timers::{Timer, Timers};
 use crate::totals::{Load, Totals};
 
@@ -39,6 +39,8 @@ pub struct Broker {
     /// What all sessions of this shard hold, and what the totals know of that.
     pub(crate) held: Load,
     told: Load,
+    /// The end of the persistent session that ended last: whoever is told that there is no session of its name waits for that.
+    pub(crate) last_removal: Ticket,
     /// Messages that nobody is left for and that wait until all shards have taken up their sessions.
     pub(crate) orphans: Vec<MessageImage>,
     /// When to look whether there is room again for what was not acknowledged, and what the largest of it wants in the queues.
@@ -75,6 +77,7 @@ impl Broker {
             stats: Stats::default(),
             held: Load::default(),
             told: Load::default(),
+            last_removal: Ticket::NONE,
             orphans: Vec::new(),
             debts: None,
         }
@@ -164,7 +167,7 @@ impl Broker {
             Packet::Subscribe(subscribe) => self.subscribe(id, subscribe, context),
             Packet::Unsubscribe(unsubscribe) => self.unsubscribe(id, &unsubscribe, context),
             // [MQTT-3.12.4-1]
-            Packet::Pingreq => context.output.push(Output::Send { connection: id, packet: Packet::Pingresp, after: crate::Ticket::NONE }),
+            Packet::Pingreq => context.output.push(Output::Send { connection: id, packet: Packet::Pingresp, after: Ticket::NONE }),
             Packet::Disconnect(disconnect) => self.client_disconnect(id, &disconnect, context),
             Packet::Connect(_) => self.violated(id, "a second CONNECT on one connection [MQTT-3.1.0-2]", context),
             Packet::Auth(_) => self.violated(id, "AUTH without an authentication method [MQTT-4.12.0-7]", context),
@@ -188,7 +191,7 @@ impl Broker {
                 Timer::SessionExpiry(session) => {
                     debug_assert!(due <= context.now, "only what is due is popped");
                     self.stats.sessions_expired += 1;
-                    self.end_session(session, Urgency::Later, context);
+                    self.end_session(session, context);
                 }
                 Timer::Orphans => self.give_orphans_away(context),
                 Timer::Debts => self.settle_debts(context),

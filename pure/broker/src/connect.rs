@@ -41,7 +41,7 @@ impl Broker {
         }
         self.take_over(&client, context);
         // [MQTT-3.1.4-4]
-        let ended = self.end_what_is_not_resumed(&client, connect.clean_start, context);
+        self.end_what_is_not_resumed(&client, connect.clean_start, context);
         let (session, session_present) = self.resume_or_create(&client, &limits, expiry);
         let connack = connack(&connect, &limits, expiry, permit.is_assigned().then_some(&*client), session_present);
         // [MQTT-3.2.2-22]
@@ -57,7 +57,11 @@ impl Broker {
         state.connection = Some(id);
         state.limits = limits;
         state.inflight.reconnect();
-        let after = ended.max(state.opened(client, expiry, will, session_present, context.store));
+        let mut after = state.opened(client, expiry, will, session_present, context.store);
+        if !session_present {
+            // No crash may bring back what the client is told is not there, be it that this connection ended it or one before.
+            after = after.max(self.last_removal);
+        }
         let (client_identifier, principal) = (state.client.client_identifier().clone(), state.client.principal().clone());
         if session_present {
             self.note_connected(session, true, context);
@@ -127,15 +131,14 @@ impl Broker {
     }
 
     /// A session ends here if the client starts clean [MQTT-3.1.2-4], or if it was left by an anonymous client and a device comes: whatever a
-    /// Client Identifier is called, messages queued for one principal are never handed to another. Returns what the CONNACK waits for, so that
-    /// no crash brings back what the client was told is gone.
+    /// Client Identifier is called, messages queued for one principal are never handed to another.
     fn end_what_is_not_resumed<D: SharedDirectory, S: Store>(
         &mut self,
         client: &Client,
         clean_start: bool,
         context: &mut Context<'_, D, S>,
-    ) -> Ticket {
-        let Some(session) = self.sessions.find(client.client_identifier()) else { return Ticket::NONE };
+    ) {
+        let Some(session) = self.sessions.find(client.client_identifier()) else { return };
         let is_foreign = session.client.principal() != client.principal();
         if is_foreign {
             context.output.push(Output::Event(Event::SessionNotShared {
@@ -144,8 +147,9 @@ impl Broker {
                 claimant: client.principal().clone(),
             }));
         }
-        let is_over = clean_start || is_foreign;
-        if is_over && self.end_session(session.id, Urgency::Now, context) { context.store.latest() } else { Ticket::NONE }
+        if clean_start || is_foreign {
+            self.end_session(session.id, context);
+        }
     }
 
     /// The session and whether it was there [MQTT-3.1.2-5], [MQTT-3.1.2-6].

@@ -99,20 +99,14 @@ impl Broker {
         self.held = self.held.minus(before).plus(after);
         self.release_will(id, will, context);
         if expiry == 0 {
-            self.end_session(id, Urgency::Later, context);
+            self.end_session(id, context);
         }
     }
 
     /// Ends a session: what waits of its Will is published, what a Shared Subscription chose it for goes to others, everything else is forgotten.
-    /// `urgency` says whether anybody waits for that to be on disk. Returns whether there is anything to wait for.
-    pub(crate) fn end_session<D: SharedDirectory, S: Store>(
-        &mut self,
-        id: SessionId,
-        urgency: Urgency,
-        context: &mut Context<'_, D, S>,
-    ) -> bool {
+    pub(crate) fn end_session<D: SharedDirectory, S: Store>(&mut self, id: SessionId, context: &mut Context<'_, D, S>) {
         self.publish_will(id, context);
-        let Some(session) = self.sessions.remove(id) else { return false };
+        let Some(session) = self.sessions.remove(id) else { return };
         self.held = self.held.minus(session.load());
         self.totals.session_ends();
         self.timers.disarm(session.ends_at, Timer::SessionExpiry(id));
@@ -143,9 +137,13 @@ impl Broker {
             for subscription in session.subscriptions.values().filter(|_| session.is_persistent) {
                 context.store.append(&Change::SubscriptionRemoved { session: id, key: subscription.key }, Urgency::Later);
             }
-            context.store.append(&Change::SessionRemoved { session: id }, urgency);
+            // The next client of this name may be told that there is no session: then it must not come back.
+            let urgency = if session.is_persistent { Urgency::Now } else { Urgency::Later };
+            let removed = context.store.append(&Change::SessionRemoved { session: id }, urgency);
+            if session.is_persistent {
+                self.last_removal = removed;
+            }
         }
-        session.is_stored
     }
 
     /// A message of a Shared Subscription goes to another member than the session it was for.

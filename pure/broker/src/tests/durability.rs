@@ -49,6 +49,27 @@ fn a_connack_waits_for_the_session_it_promises() {
     assert_eq!(rig.ticket(clean, "CONNACK"), Ticket::NONE);
 }
 
+/// What a client was told is gone does not come back, whichever of its connections ended it and whether that one heard of it.
+#[test]
+fn a_connack_without_a_session_waits_for_the_end_of_the_one_before() {
+    for ends_by_itself in [false, true] {
+        let mut rig = rig();
+        let a = rig.connect(v5("a").expiry(100));
+        rig.lose(a);
+        if ends_by_itself {
+            rig.pass(100_000);
+        } else {
+            let a = rig.connect(v5("a"));
+            rig.lose(a);
+        }
+        for dial in [v5("a"), v311("a").resume(), v5("a").resume()] {
+            let a = rig.connect(dial);
+            assert!(rig.ticket(a, "CONNACK") >= rig.store.ticket_of("SessionRemoved"));
+            rig.leave(a);
+        }
+    }
+}
+
 #[test]
 fn a_will_is_stored_for_every_connection_and_taken_back_with_it() {
     let mut rig = rig();
