@@ -8,7 +8,7 @@ use std::time::Duration;
 pub struct StoreConfig {
     /// The directory of the journal; made, for this user only, if it is not there.
     pub directory: PathBuf,
-    /// Bytes of a segment file, 4 KiB to 1 GiB. The empty store takes three.
+    /// Bytes of a segment file, 4 KiB to 1 GiB, rounded up to a multiple of 4 KiB. The empty store takes three. At start one is read into memory at a time.
     pub segment_bytes: u64,
     /// How long a change that nobody waits for may stay unsynced.
     pub flush_interval: Duration,

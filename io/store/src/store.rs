@@ -65,7 +65,7 @@ impl Store {
     }
 
     pub(crate) fn open_in(folder: Box<dyn Folder>, config: &StoreConfig, wake: Vec<Box<dyn Fn() + Send>>) -> Result<Opened, StoreError> {
-        let journal = JournalConfig { segment_bytes: config.segment_bytes, maximum_bytes: config.maximum_bytes };
+        let journal = JournalConfig { segment_bytes: config.segment_bytes.next_multiple_of(4 << 10), maximum_bytes: config.maximum_bytes };
         let (engine, image, cut) = Engine::open(folder, journal)?;
         let shared = Arc::new(Shared::new(wake.len(), config.queue_bytes_maximum, engine.stats()));
         let handles = (0..wake.len()).map(|shard| StoreHandle::new(Arc::clone(&shared), shard)).collect();
