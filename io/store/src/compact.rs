@@ -49,7 +49,8 @@ impl Engine {
         let (used, live) = (self.journal.bytes_used(), self.index.live());
         let is_tight =
             self.is_tight || self.maximum_bytes.is_some_and(|maximum| self.journal.bytes_total() + 2 * self.segment_bytes > maximum);
-        let bound = if is_tight { live + self.segment_bytes } else { live / 4 * 7 + self.segment_bytes };
+        // Headers of batches are never live, so all that is used is never all live.
+        let bound = if is_tight { live / 16 * 17 + self.segment_bytes } else { live / 4 * 7 + self.segment_bytes };
         used > bound.max(if is_tight { 0 } else { 3 * self.segment_bytes })
     }
 
