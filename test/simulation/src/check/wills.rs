@@ -34,6 +34,8 @@ struct Estate {
     present: Option<(WillSpec, u32)>,
     /// Wills of connections whose client was never told that all was on disk.
     unpromised: BTreeSet<Label>,
+    /// The Will whose fate the connection that lives has decided when it was admitted: a crash before its CONNACK may undo that.
+    decided: Option<Label>,
 }
 
 pub(super) fn check(history: &History) -> Vec<Violation> {
@@ -96,6 +98,7 @@ impl Estate {
                     && present == connection
                 {
                     *is_answered = true;
+                    self.decided = None;
                     if let Some((will, kept)) = self.present
                         && kept > 0
                     {
@@ -147,6 +150,7 @@ impl Estate {
                 _ => Fate::Open,
             };
             fates.insert(old.label, fate);
+            self.decided = Some(old.label);
         }
         self.connected = Some((connection, false));
         self.present = will.map(|will| (will, expiry));
@@ -159,7 +163,7 @@ impl Estate {
     /// The connection was lost with the process; the delay counts from now, at the latest.
     fn restart(&mut self, at: Moment, fates: &mut BTreeMap<Label, Fate>, is_watched: bool) {
         let connected = self.connected.take();
-        for label in std::mem::take(&mut self.unpromised) {
+        for label in std::mem::take(&mut self.unpromised).into_iter().chain(self.decided.take()) {
             fates.insert(label, Fate::Open);
         }
         let Some((will, kept)) = self.present else { return };
