@@ -99,7 +99,7 @@ fn a_device_whose_issuer_has_an_overdue_list() {
     std::fs::copy(partner.path("ca.pem"), site.path("ca/partner.pem")).expect("the CA can be copied");
     partner.overdue_crl(&site.path("ca/partner-crl.pem"));
     site.edit("signet.toml", |text| {
-        text.replace("trust = [\"ca/ca.pem\"]", "trust = [\"ca/ca.pem\", \"ca/partner.pem\"]\ncrl = [\"ca/partner-crl.pem\"]")
+        text.replacen("trust = [\"ca/ca.pem\"]", "trust = [\"ca/ca.pem\", \"ca/partner.pem\"]\ncrl = [\"ca/partner-crl.pem\"]", 1)
     });
     let valve = partner.issue("valve-1", Validity::Now, &site.path("ca/ca.pem"));
     is_refused(&site, &valve, &["refused", "CN=valve-1", "revocation list freshness"]);
