@@ -7,6 +7,8 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
 
+use rustix::process::{Pid, Signal, kill_process};
+
 use crate::line::PATIENCE;
 
 /// Exit code of a broker whose disk failed (`signet --help`).
@@ -176,6 +178,10 @@ impl Server {
     }
 
     fn end(&mut self) {
+        // What watches the broker would leave it behind when it is killed itself.
+        for watched in children(self.child.id()) {
+            let _ = kill_process(watched, Signal::KILL);
+        }
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
@@ -188,6 +194,12 @@ impl Drop for Server {
             eprintln!("--- the broker's log ---\n{}", self.log());
         }
     }
+}
+
+/// The processes that a process has started.
+fn children(parent: u32) -> Vec<Pid> {
+    let text = fs::read_to_string(format!("/proc/{parent}/task/{parent}/children")).unwrap_or_default();
+    text.split_whitespace().filter_map(|number| Pid::from_raw(number.parse().ok()?)).collect()
 }
 
 /// Runs another command of the program to its end: exit code, and what it said on both streams.
