@@ -26,8 +26,9 @@ pub(crate) struct Actor {
     pub(crate) link: Option<u64>,
     pub(crate) version: ProtocolVersion,
     pub(crate) is_connected: bool,
-    /// Whether it asked for a session of its own to be kept.
+    /// Whether it asked for its session to be kept, and whether for longer than any run.
     pub(crate) is_persistent: bool,
+    pub(crate) is_there_to_stay: bool,
     requests: BTreeMap<PacketId, Request>,
     /// Answers it has not sent yet, in order.
     pub(crate) answers: VecDeque<Packet>,
@@ -51,6 +52,7 @@ impl Actor {
             version: ProtocolVersion::V5,
             is_connected: false,
             is_persistent: false,
+            is_there_to_stay: false,
             requests: BTreeMap::new(),
             answers: VecDeque::new(),
             window: usize::from(window),

@@ -76,6 +76,7 @@ impl World {
         actor.link = Some(id);
         actor.version = version;
         actor.is_persistent = granted > 0;
+        actor.is_there_to_stay = granted >= self.people.limits.session_expiry_maximum;
         actor.attempts += 1;
         let mut link = Link::new(client, version);
         link.send(&Packet::Connect(Box::new(connect)));
@@ -168,7 +169,7 @@ impl World {
             _ => (self.dice.pick(&FILTERS), self.dice.pick(&QUALITIES)),
         };
         let is_calm = !self.swarm.is_group_disturbed;
-        if is_shared && is_calm && !self.actors[client].is_persistent {
+        if is_shared && is_calm && !self.actors[client].is_there_to_stay {
             return;
         }
         let has_properties = self.actors[client].version.has_properties();
