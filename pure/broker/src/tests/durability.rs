@@ -178,8 +178,10 @@ fn a_pubrec_waits_for_message_and_packet_identifier_which_are_one_transaction() 
     assert!(transaction_of(&rig, |change| matches!(change, Kept::Retained(..))) < received);
     rig.send(publisher, Packet::Publish(Publish { dup: true, ..packet }));
     assert_eq!(rig.ticket(publisher, "PUBREC"), rig.store.latest(0), "the repeated one promises the same");
-    rig.send(publisher, Packet::Pubrel(Ack::success(pid(5))));
-    assert_eq!(rig.ticket(publisher, "PUBCOMP"), rig.store.ticket_of("ReleasedQos2"));
+    for _ in 0..2 {
+        rig.send(publisher, Packet::Pubrel(Ack::success(pid(5))));
+        assert_eq!(rig.ticket(publisher, "PUBCOMP"), rig.store.ticket_of("ReleasedQos2"), "the repeated one alike");
+    }
 }
 
 #[test]

@@ -284,6 +284,22 @@ fn a_shared_message_whose_member_is_gone_finds_another_after_the_crash() {
     assert_eq!(kept, 4, "each is kept once, for the one who has it now");
 }
 
+#[test]
+fn a_shared_message_goes_to_members_that_are_back_before_those_that_are_not() {
+    let mut rig = rig(3);
+    for name in ["absent-1", "absent-2", "back"] {
+        let id = rig.connect(v5(name).expiry(1000));
+        rig.subscribe(id, "$share/g/t", QOS1);
+    }
+    rig.die();
+    let back = rig.connect(v5("back").expiry(1000).resume());
+    let publisher = rig.connect(v5("publisher"));
+    for payload in ["1", "2", "3", "4"] {
+        rig.publish1(publisher, "t", payload);
+    }
+    assert_eq!(rig.payloads(back), ["1", "2", "3", "4"]);
+}
+
 /// A client's messages were accepted by one shard in one run and by another in the next: their order is that of the runs.
 #[test]
 fn the_number_of_shards_may_change() {
