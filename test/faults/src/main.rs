@@ -33,8 +33,11 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use outcome::Outcome;
 
+/// A name, whether it must mount, and how it runs.
+type Scenario = (&'static str, bool, fn(&Options) -> Outcome);
+
 /// Every scenario: its name, whether it needs to mount, and how it runs.
-const SCENARIOS: [(&str, bool, fn(&Options) -> Outcome); 5] = [
+const SCENARIOS: [Scenario; 5] = [
     ("kill", false, |options| scenario::kill::run(options.seconds, options.seed)),
     ("power", true, |options| scenario::power::run(options.rounds, options.seed)),
     ("full", true, |options| scenario::full::run(options.seed)),

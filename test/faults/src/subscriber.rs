@@ -76,7 +76,8 @@ impl Subscriber {
 
 /// Reads until the time is over, while there is load, or until the connection is lost.
 fn read(line: &mut Line, session: &mut Session<()>, ledger: &Ledger, phase: &Phase, (inbox, until): (&str, Option<Instant>)) {
-    while !phase.is_over() && !(phase.is_loading() && until.is_some_and(|until| Instant::now() >= until)) {
+    let has_stayed = || phase.is_loading() && until.is_some_and(|until| Instant::now() >= until);
+    while !phase.is_over() && !has_stayed() {
         let mut wait = Duration::from_millis(20);
         loop {
             let packet = match line.next(wait) {

@@ -1,5 +1,6 @@
 //! A client that follows the specification: what it knows, what it keeps over connections, how it answers.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, VecDeque};
 use std::num::NonZeroU16;
 
@@ -90,8 +91,8 @@ impl Actor {
     pub(crate) fn request(&mut self, request: Request) -> PacketId {
         loop {
             let packet_id = self.session.packet_id();
-            if !self.requests.contains_key(&packet_id) {
-                self.requests.insert(packet_id, request);
+            if let Entry::Vacant(free) = self.requests.entry(packet_id) {
+                free.insert(request);
                 return packet_id;
             }
         }
@@ -152,7 +153,7 @@ impl Actor {
         self.is_connected = true;
         // What is on its way may have to be sent again over a connection of MQTT 5, all of it: so MQTT 3 keeps to the same bound.
         if self.version.has_properties() {
-            self.window = properties.receive_maximum.map_or(usize::from(u16::MAX), |maximum| usize::from(maximum.get()));
+            self.window = properties.receive_maximum.map_or(u16::MAX, NonZeroU16::get).into();
         }
         self.alias_maximum = if self.version.has_properties() { properties.topic_alias_maximum.unwrap_or(0) } else { 0 };
         if !session_present {

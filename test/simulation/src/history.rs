@@ -41,6 +41,7 @@ pub(crate) struct SubscriptionSpec {
 }
 
 /// One thing that happened.
+#[expect(dead_code, reason = "some of it is there for whoever reads a trace")]
 #[derive(Debug, Clone)]
 pub(crate) enum What {
     /// A client sent CONNECT.
@@ -157,6 +158,7 @@ pub(crate) enum What {
 }
 
 /// A PUBLISH as the client got it.
+#[expect(dead_code, reason = "some of it is there for whoever reads a trace")]
 #[derive(Debug, Clone)]
 pub(crate) struct Arrival {
     pub(crate) label: Label,

@@ -113,7 +113,7 @@ fn attempt((call, error, at): (&str, &str, u32), must_end: bool, counts: &mut Co
 fn journal_paths(setup: &Setup) -> Vec<PathBuf> {
     let journal = setup.journal().canonicalize().unwrap();
     let entries = fs::read_dir(&journal).unwrap().map(|entry| entry.unwrap().path());
-    entries.chain([journal.clone()]).collect()
+    entries.chain([journal]).collect()
 }
 
 /// One message after the other, until the connection ends or all are through.

@@ -54,7 +54,7 @@ fn wrong_with(history: &History, timeline: &Timeline, client: usize, arrival: &A
         return Some(format!("message {label} came before it was sent"));
     }
     if let (Some((refused, code)), [_]) = (journey.refused, &*journey.sent)
-        && !(refused > place)
+        && refused <= place
     {
         return Some(format!("message {label} came though it was refused with {code:?}"));
     }

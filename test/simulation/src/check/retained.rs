@@ -21,7 +21,7 @@ pub(super) fn check(history: &History) -> Vec<Violation> {
         for (topic, published) in &topics {
             let there: Vec<Label> = labels.iter().copied().filter(|label| history.messages[*label].topic.as_str() == *topic).collect();
             if let Some(text) = judge(history, &timeline, published, &there) {
-                let label = there.first().or(published.last()).copied();
+                let label = there.first().or_else(|| published.last()).copied();
                 let text = format!("at {place}, `{topic}`: {text}");
                 found.push(Violation { checker: "retained", text, client: label.map(|label| history.messages[label].publisher), label });
             }
