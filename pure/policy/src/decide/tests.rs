@@ -192,3 +192,31 @@ fn no_client_gets_the_identifier_of_a_bridge() {
     assert_eq!(denied.reason_code, ReasonCode::ClientIdentifierNotValid);
     assert!(denied.to_string().contains("belong to the bridges"), "{denied}");
 }
+
+#[test]
+fn the_server_itself_publishes_under_its_own_topics_only() {
+    let topic = |text: &str| TopicName::new(text.to_owned()).unwrap();
+    assert_eq!(authorize_server_publish(&topic("$SYS/broker/uptime")).unwrap().topic().as_str(), "$SYS/broker/uptime");
+    for elsewhere in ["$SYS", "$SYSTEM/x", "a/$SYS/x", "$share/x", "a"] {
+        assert!(authorize_server_publish(&topic(elsewhere)).is_err(), "`{elsewhere}`");
+    }
+}
+
+#[test]
+fn a_stored_client_is_the_same_as_one_that_connects_with_the_same_facts() {
+    let rules = AdmissionRules { anonymous: true, ..AdmissionRules::default() };
+    let permit = |peer: &Peer, username| authorize_connect(&rules, peer, &connect("c", username), || unreachable!()).unwrap();
+    let peer = device("pump-7");
+    let client = permit(&peer, Some("u"));
+    let client = client.client();
+    let stored = Client::restored(
+        client.principal().clone(),
+        client.username().map(Into::into),
+        client.client_identifier().clone(),
+        client.identity().cloned(),
+    );
+    assert!(stored.is_same(client));
+    for (peer, username) in [(&peer, None), (&device("pump-8"), Some("u")), (&Peer::Anonymous(NoIdentity::PlainTransport), Some("u"))] {
+        assert!(!stored.is_same(permit(peer, username).client()));
+    }
+}
