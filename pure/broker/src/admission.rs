@@ -66,8 +66,8 @@ pub fn expect_connect(packet: Packet) -> Result<Connect, &'static str> {
     }
 }
 
-/// Decides on a CONNECT in named steps: authentication method, identifier, authorization, Will. `limits` are those of the listener. `assigned` makes an unpredictable Client
-/// Identifier for clients that leave it to the Server.
+/// Decides on a CONNECT in named steps: authentication method, identifier, authorization, Will. `limits` are those of the listener.
+/// `assigned` makes an unpredictable Client Identifier for clients that leave it to the Server.
 ///
 /// # Errors
 /// A [`Refusal`] with the CONNACK to send.

@@ -61,7 +61,8 @@ pub struct Context<'a, D: SharedDirectory, S: Store> {
 }
 
 impl Broker {
-    /// A shard without sessions. `totals` is the same for all shards. `seed` makes the hash maps unpredictable for clients; the same seed and inputs give the same outputs.
+    /// A shard without sessions. `totals` is the same for all shards. `seed` makes the hash maps unpredictable for clients; the same seed
+    /// and inputs give the same outputs.
     #[must_use]
     pub fn new(shard: ShardId, limits: Arc<Limits>, totals: Arc<Totals>, ruleset: Arc<Ruleset>, seed: u64) -> Self {
         Self {
@@ -83,15 +84,16 @@ impl Broker {
         }
     }
 
-    /// Takes up what was stored: before the first input, and after [`crate::Directory::restore`]. Ends with a sealed transaction as [`Self::apply`]
-    /// does. What follows from it, Wills of connections that the process lost when it died above all, happens with the first tick, which is
-    /// due at once: until then all shards must have taken up theirs.
+    /// Takes up what was stored: before the first input, and after [`crate::Directory::restore`]. Ends with a sealed transaction as
+    /// [`Self::apply`] does. What follows from it, Wills of connections that the process lost when it died above all, happens with the
+    /// first tick, which is due at once: until then all shards must have taken up theirs.
     pub fn restore<D: SharedDirectory, S: Store>(&mut self, image: ShardImage, context: &mut Context<'_, D, S>) {
         self.take_up(image, context);
         self.settle(context.store);
     }
 
-    /// Applies one input. What it changes is one transaction of the store, or several where another shard may already build on a part of it.
+    /// Applies one input. What it changes is one transaction of the store, or several where another shard may already build on a part of
+    /// it.
     pub fn apply<D: SharedDirectory, S: Store>(&mut self, input: Input, context: &mut Context<'_, D, S>) {
         self.apply_one(input, context);
         self.settle(context.store);

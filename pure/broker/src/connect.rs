@@ -96,8 +96,8 @@ impl Broker {
         Ok(())
     }
 
-    /// Sends the CONNACK, the only one of the connection [MQTT-3.1.4-5], [MQTT-3.2.0-2]. If it is larger than the client takes the connection ends without a word: a DISCONNECT would come before any
-    /// CONNACK [MQTT-3.2.0-1].
+    /// Sends the CONNACK, the only one of the connection [MQTT-3.1.4-5], [MQTT-3.2.0-2]. If it is larger than the client takes the
+    /// connection ends without a word: a DISCONNECT would come before any CONNACK [MQTT-3.2.0-1].
     fn welcome<D: SharedDirectory, S: Store>(
         &mut self,
         id: ConnectionId,
@@ -114,8 +114,8 @@ impl Broker {
         false
     }
 
-    /// The device, another than the client's, to which the session of this Client Identifier belongs. Its connection and its messages are not
-    /// given up to whoever claims the same identifier; a session that nobody proved to be theirs is.
+    /// The device, another than the client's, to which the session of this Client Identifier belongs. Its connection and its messages are
+    /// not given up to whoever claims the same identifier; a session that nobody proved to be theirs is.
     fn other_device(&self, client: &Client) -> Option<Principal> {
         let owner = self.sessions.find(client.client_identifier())?.client.principal();
         (matches!(owner, Principal::Device(_)) && owner != client.principal()).then(|| owner.clone())
@@ -130,8 +130,8 @@ impl Broker {
         }
     }
 
-    /// A session ends here if the client starts clean [MQTT-3.1.2-4], or if it was left by an anonymous client and a device comes: whatever a
-    /// Client Identifier is called, messages queued for one principal are never handed to another.
+    /// A session ends here if the client starts clean [MQTT-3.1.2-4], or if it was left by an anonymous client and a device comes: whatever
+    /// a Client Identifier is called, messages queued for one principal are never handed to another.
     fn end_what_is_not_resumed<D: SharedDirectory, S: Store>(
         &mut self,
         client: &Client,
@@ -202,7 +202,8 @@ impl Session {
     }
 }
 
-/// [MQTT-3.1.3-8], [MQTT-3.1.3-9] (3.1.1): a Server may refuse an identifier, and then closes [MQTT-3.2.2-7]; the words say why, the event says whose it is.
+/// [MQTT-3.1.3-8], [MQTT-3.1.3-9] (3.1.1): a Server may refuse an identifier, and then closes [MQTT-3.2.2-7]; the words say why, the event
+/// says whose it is.
 fn refuse_identifier<D: SharedDirectory, S: Store>(
     id: ConnectionId,
     connect: &Connect,
@@ -230,7 +231,8 @@ fn refuse_for_quota<D: SharedDirectory, S: Store>(id: ConnectionId, connect: &Co
     context.output.push(Output::Close { connection: id, cause: CloseCause::QuotaExceeded(why) });
 }
 
-/// The Session Expiry Interval in force [MQTT-3.1.2-23], [MQTT-3.1.2-6] (3.1.1). What MQTT 3.1.1 calls a clean session ends with its connection, any other is kept as long as allowed.
+/// The Session Expiry Interval in force [MQTT-3.1.2-23], [MQTT-3.1.2-6] (3.1.1). What MQTT 3.1.1 calls a clean session ends with its
+/// connection, any other is kept as long as allowed.
 fn session_expiry(connect: &Connect, limits: &Limits) -> u32 {
     let asked = match connect.version {
         ProtocolVersion::V31 | ProtocolVersion::V311 if connect.clean_start => 0,
@@ -241,7 +243,8 @@ fn session_expiry(connect: &Connect, limits: &Limits) -> u32 {
 }
 
 /// What the client is told about the Server, above all whether a session is resumed [MQTT-3.2.2-2], [MQTT-3.2.2-3]. Nothing is said of what
-/// Signet does not have: Response Information [MQTT-3.1.2-28], authentication methods [MQTT-4.12.0-6]. MQTT 3.1.1 has none of the properties: the encoder leaves them out.
+/// Signet does not have: Response Information [MQTT-3.1.2-28], authentication methods [MQTT-4.12.0-6]. MQTT 3.1.1 has none of the
+/// properties: the encoder leaves them out.
 fn connack(connect: &Connect, limits: &Limits, expiry: u32, assigned: Option<&Client>, session_present: bool) -> Connack {
     let is_cut = connect.properties.session_expiry_interval.is_some_and(|asked| asked != expiry);
     let properties = ConnackProperties {

@@ -62,14 +62,15 @@ pub(crate) struct Incoming {
     pub(crate) maximum: u16,
     /// How many are. Not kept over connections (§4.9).
     pub(crate) open: u16,
-    /// Whether one was not taken and its version has no way to say so: then nothing that needs an acknowledgement is taken on this connection any
-    /// more, so that the order is kept when the client sends all of it again on the next.
+    /// Whether one was not taken and its version has no way to say so: then nothing that needs an acknowledgement is taken on this
+    /// connection any more, so that the order is kept when the client sends all of it again on the next.
     pub(crate) owes: bool,
 }
 
 impl Connection {
     /// Sends an answer, however full the window is [MQTT-3.3.4-10], [MQTT-4.9.0-3]. The words are left out where they do not fit
-    /// [MQTT-3.4.2-2], [MQTT-3.5.2-2], [MQTT-3.9.2-1], [MQTT-3.14.2-3]. Returns false if it is larger than the client takes, even without the words in it [MQTT-3.1.2-24].
+    /// [MQTT-3.4.2-2], [MQTT-3.5.2-2], [MQTT-3.9.2-1], [MQTT-3.14.2-3]. Returns false if it is larger than the client takes, even without
+    /// the words in it [MQTT-3.1.2-24].
     #[must_use]
     pub(crate) fn answer(&self, mut packet: Packet, after: Ticket, output: &mut Vec<Output>) -> bool {
         if !self.manners.hears_problems && !matches!(packet, Packet::Connack(_) | Packet::Disconnect(_)) {
@@ -92,7 +93,8 @@ impl Connection {
         }
     }
 
-    /// Decides how a PUBLISH is sent; `dup` is about this sending, not about how the message came [MQTT-3.3.1-3]. Nothing if the message is to be dropped instead: expired, or larger than the client takes.
+    /// Decides how a PUBLISH is sent; `dup` is about this sending, not about how the message came [MQTT-3.3.1-3]. Nothing if the message is
+    /// to be dropped instead: expired, or larger than the client takes.
     pub(crate) fn prepare(
         &mut self,
         pending: &Pending,

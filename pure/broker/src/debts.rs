@@ -1,7 +1,7 @@
 //! Messages that found no room and could not be refused, because their client's version has no way to say so (§3.4 of MQTT 3.1.1).
 //!
-//! They are not acknowledged, so they are still the client's. It sends them again on its next connection [MQTT-4.4.0-1], and only then: so its
-//! present one ends as soon as there is room.
+//! They are not acknowledged, so they are still the client's. It sends them again on its next connection [MQTT-4.4.0-1], and only then: so
+//! its present one ends as soon as there is room.
 
 use crate::broker::{Broker, Context};
 use crate::directory::SharedDirectory;

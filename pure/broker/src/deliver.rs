@@ -36,8 +36,8 @@ struct Desk<'a, S: Store> {
 }
 
 impl Broker {
-    /// Gives a message to one session of this shard, whether its client is there or not [MQTT-4.5.0-1], [MQTT-3.1.2-5] (3.1.1). If it ended in the meantime only a Shared Subscription has somebody else. With an `id` the
-    /// store keeps the message for this session.
+    /// Gives a message to one session of this shard, whether its client is there or not [MQTT-4.5.0-1], [MQTT-3.1.2-5] (3.1.1). If it ended
+    /// in the meantime only a Shared Subscription has somebody else. With an `id` the store keeps the message for this session.
     pub(crate) fn deliver<D: SharedDirectory, S: Store>(
         &mut self,
         id: Option<MessageId>,
@@ -194,16 +194,16 @@ impl<S: Store> Desk<'_, S> {
         let mut after = Ticket::NONE;
         if let Some(id) = id {
             let change = Change::MessageSent { session: session.id, id, packet_id, order };
-            // A crash must not make it go out a second time under another Packet Identifier: with QoS 2 that would be another message. Nor may
-            // another message go out under this one: the client would take it for the message it holds, however durable that was to be.
+            // A crash must not make it go out a second time under another Packet Identifier: with QoS 2 that would be another message. Nor
+            // may another message go out under this one: the client would take it for the message it holds, however durable that was to be.
             let ticket = self.store.append(&change, if is_exact { Urgency::Now } else { Urgency::Later });
             after = if is_exact { ticket } else { Ticket::NONE };
         }
         connection.emit(&message, header, after, (self.output, self.stats));
     }
 
-    /// A retained message goes out to a session that outlives the process: from here on it is stored like any other message, and the store learns
-    /// how far the subscription has started, so that a restarted broker goes on from there.
+    /// A retained message goes out to a session that outlives the process: from here on it is stored like any other message, and the store
+    /// learns how far the subscription has started, so that a restarted broker goes on from there.
     fn store_start(&mut self, session: &mut Session, pending: &Pending, start: &Start) -> MessageId {
         let id = self.ids.message();
         let recipients = [pending.recipient(session.id, self.shard)];
@@ -219,8 +219,9 @@ impl<S: Store> Desk<'_, S> {
         id
     }
 
-    /// Sends one exchange of an earlier connection again [MQTT-4.4.0-1]: the message while it is unacknowledged [MQTT-4.3.2-3], [MQTT-4.3.3-3],
-    /// then PUBREL and not the message [MQTT-4.3.3-5], [MQTT-4.3.3-6]. Returns false if there is none, or no room for it yet.
+    /// Sends one exchange of an earlier connection again [MQTT-4.4.0-1]: the message while it is unacknowledged [MQTT-4.3.2-3],
+    /// [MQTT-4.3.3-3], then PUBREL and not the message [MQTT-4.3.3-5], [MQTT-4.3.3-6]. Returns false if there is none, or no room for it
+    /// yet.
     fn resend_next(&mut self, session: &mut Session, connection: &mut Connection) -> bool {
         let Some(exchange) = session.inflight.next_unsent(connection.window) else { return false };
         let packet_id = exchange.packet_id;

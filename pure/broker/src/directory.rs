@@ -18,7 +18,8 @@ impl Directory {
         Self { subscriptions: Subscriptions::new(seed), retained: Retained::new(seed) }
     }
 
-    /// Takes up the retained messages that were stored, before any shard takes up its sessions. `first_free`: see [`crate::Image::first_free`].
+    /// Takes up the retained messages that were stored, before any shard takes up its sessions. `first_free`: see
+    /// [`crate::Image::first_free`].
     pub fn restore(&mut self, retained: Vec<RetainedImage>, first_free: u64) {
         self.retained.restore(retained, first_free);
     }
@@ -42,8 +43,8 @@ impl Directory {
     }
 }
 
-/// Access to the one [`Directory`]. The broker keeps the closures short and never nests them, so an ordinary reader-writer lock serves (`RefCell`
-/// where there is one thread). From within a change it calls its [`crate::Store`], and nothing else outside.
+/// Access to the one [`Directory`]. The broker keeps the closures short and never nests them, so an ordinary reader-writer lock serves
+/// (`RefCell` where there is one thread). From within a change it calls its [`crate::Store`], and nothing else outside.
 pub trait SharedDirectory {
     /// Runs a closure that only looks.
     fn read<R>(&self, look: impl FnOnce(&Directory) -> R) -> R;

@@ -41,8 +41,8 @@ impl Broker {
         self.disconnect(id, CloseCause::ClientDisconnected(disconnect.reason_code), will, context);
     }
 
-    /// Ends a connection for any reason. Does nothing if it has ended. Whether a DISCONNECT can be sent or not, the connection is closed, and
-    /// nothing follows [MQTT-3.14.4-1], [MQTT-3.14.4-2], [MQTT-4.13.2-1].
+    /// Ends a connection for any reason. Does nothing if it has ended. Whether a DISCONNECT can be sent or not, the connection is closed,
+    /// and nothing follows [MQTT-3.14.4-1], [MQTT-3.14.4-2], [MQTT-4.13.2-1].
     pub(crate) fn disconnect<D: SharedDirectory, S: Store>(
         &mut self,
         id: ConnectionId,
@@ -73,7 +73,8 @@ impl Broker {
         self.leave_session(connection.session, will, context);
     }
 
-    /// The session has no connection any more: its Will and its end are settled. No session ends while it has one [MQTT-4.1.0-1], [MQTT-4.1.0-2].
+    /// The session has no connection any more: its Will and its end are settled. No session ends while it has one [MQTT-4.1.0-1],
+    /// [MQTT-4.1.0-2].
     fn leave_session<D: SharedDirectory, S: Store>(&mut self, id: SessionId, will: WillRule, context: &mut Context<'_, D, S>) {
         let Some(session) = self.sessions.get_mut(id) else { return };
         let before = session.load();
@@ -103,7 +104,8 @@ impl Broker {
         }
     }
 
-    /// Ends a session: what waits of its Will is published, what a Shared Subscription chose it for goes to others, everything else is forgotten.
+    /// Ends a session: what waits of its Will is published, what a Shared Subscription chose it for goes to others, everything else is
+    /// forgotten.
     pub(crate) fn end_session<D: SharedDirectory, S: Store>(&mut self, id: SessionId, context: &mut Context<'_, D, S>) {
         self.publish_will(id, context);
         let Some(session) = self.sessions.remove(id) else { return };

@@ -22,7 +22,8 @@ pub struct DurabilityRules {
 }
 
 impl DurabilityRules {
-    /// A prefix covers the topic of that name and every topic below it: `a/b` covers `a/b` and `a/b/c`, not `a/bc`. The longest one decides.
+    /// A prefix covers the topic of that name and every topic below it: `a/b` covers `a/b` and `a/b/c`, not `a/bc`. The longest one
+    /// decides.
     #[must_use]
     pub fn new(default: Durability, by_prefix: impl IntoIterator<Item = (String, Durability)>) -> Self {
         let mut by_prefix: Vec<(String, Durability)> = by_prefix.into_iter().collect();

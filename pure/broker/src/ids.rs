@@ -19,8 +19,8 @@ pub struct SessionId(pub u64);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct MessageId(pub u64);
 
-/// One retained message. Never used again, not even after a restart, and greater than that of every message retained before, whichever shard
-/// it came from: the directory counts.
+/// One retained message. Never used again, not even after a restart, and greater than that of every message retained before, whichever
+/// shard it came from: the directory counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RetainedId(pub u64);
 

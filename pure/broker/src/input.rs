@@ -52,8 +52,8 @@ pub enum Input {
         /// What becomes of its Will.
         will: WillRule,
     },
-    /// Certificates were revoked. Their live connections are ended one by one with [`Input::Kick`]; this is for the Wills that wait for their
-    /// delay in sessions without a connection.
+    /// Certificates were revoked. Their live connections are ended one by one with [`Input::Kick`]; this is for the Wills that wait for
+    /// their delay in sessions without a connection.
     Revoked {
         /// Which.
         certificates: Arc<[CertificateId]>,

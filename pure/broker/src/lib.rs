@@ -2,8 +2,8 @@
 //!
 //! The contract of calling it:
 //!
-//! 1. Give the [`Directory`] and every shard what was stored ([`Image::split`], [`Directory::restore`], [`Broker::restore`]), all of them before
-//!    the first input of any.
+//! 1. Give the [`Directory`] and every shard what was stored ([`Image::split`], [`Directory::restore`], [`Broker::restore`]), all of them
+//!    before the first input of any.
 //! 2. Where a connection was accepted, decode its first packet ([`expect_connect`]) and decide on it with [`admit`]. That gives an
 //!    [`Admission`], whose [`Admission::owner`] says to which shard the connection moves.
 //! 3. On the owning shard call [`Broker::apply`] with one [`Input`] at a time, in the order in which things happened. Time is in the
@@ -12,14 +12,14 @@
 //!    [`Input::Delivery`] there, after [`Store::post`].
 //! 5. Call `apply` with [`Input::Tick`] not later than [`Broker::next_deadline`].
 //!
-//! A session lives on exactly one shard, the one its Client Identifier hashes to ([`owner_shard`]): take-over and resumption are local. What
-//! the shards share is the [`Directory`] of subscriptions and retained messages.
+//! A session lives on exactly one shard, the one its Client Identifier hashes to ([`owner_shard`]): take-over and resumption are local.
+//! What the shards share is the [`Directory`] of subscriptions and retained messages.
 //!
-//! Nothing is promised to a client before it is durable: an output that promises something carries the [`Ticket`] it depends on. Which ones do, and
-//! why, is in `docs/decisions/0007-what-is-durable-when.md`.
+//! Nothing is promised to a client before it is durable: an output that promises something carries the [`Ticket`] it depends on. Which ones
+//! do, and why, is in `docs/decisions/0007-what-is-durable-when.md`.
 //!
-//! What is missing on purpose: sockets, clocks, threads, TLS, the storage engine. Whatever a peer can make grow is bounded in [`Limits`] and
-//! [`TotalLimits`].
+//! What is missing on purpose: sockets, clocks, threads, TLS, the storage engine. Whatever a peer can make grow is bounded in [`Limits`]
+//! and [`TotalLimits`].
 
 mod acknowledge;
 mod admission;

@@ -5,20 +5,22 @@ use signet_mqtt::QoS;
 use crate::durability::DurabilityRules;
 use crate::totals::TotalLimits;
 
-/// Bounds of what one client may use up. Every listener may have its own: a session has those of the listener by which its client came last,
-/// and the broker's own until then.
+/// Bounds of what one client may use up. Every listener may have its own: a session has those of the listener by which its client came
+/// last, and the broker's own until then.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Limits {
-    /// QoS 2 messages a client may have sent without the PUBREL; told to MQTT 5 clients as Receive Maximum. More is answered with DISCONNECT
-    /// 0x93 [MQTT-3.3.4-7]. MQTT 3.1.1 knows no such thing: there only the Packet Identifiers bound it. Default 64, at least 1.
+    /// QoS 2 messages a client may have sent without the PUBREL; told to MQTT 5 clients as Receive Maximum. More is answered with
+    /// DISCONNECT 0x93 [MQTT-3.3.4-7]. MQTT 3.1.1 knows no such thing: there only the Packet Identifiers bound it. Default 64, at least 1.
     pub receive_maximum: u16,
     /// Largest packet in bytes a client may send, told to MQTT 5 clients; the decoder refuses larger ones with 0x95. Default 1 MiB.
     pub maximum_packet_size: u32,
-    /// Messages with QoS 1 or 2 that may be on their way to one client, if its own Receive Maximum does not say less. Default 64, at least 1.
+    /// Messages with QoS 1 or 2 that may be on their way to one client, if its own Receive Maximum does not say less. Default 64, at least
+    /// 1.
     pub maximum_inflight: u16,
     /// Highest QoS a client may publish with; told to MQTT 5 clients, higher is answered with DISCONNECT 0x9B. Default 2.
     pub maximum_qos: QoS,
-    /// Topic Aliases per connection and direction; an alias above it is answered with DISCONNECT 0x94. Default 16, each costs one Topic Name.
+    /// Topic Aliases per connection and direction; an alias above it is answered with DISCONNECT 0x94. Default 16, each costs one Topic
+    /// Name.
     pub topic_alias_maximum: u16,
     /// Longest Keep Alive in seconds; an MQTT 5 client that asks for more, or for none, is told this as Server Keep Alive. 0 (the default):
     /// clients choose.

@@ -1,4 +1,5 @@
-//! What a connection remembers about the topics it publishes to: the permit and the routes, so that the tree is not walked for each message.
+//! What a connection remembers about the topics it publishes to: the permit and the routes, so that the tree is not walked for each
+//! message.
 
 use std::sync::Arc;
 

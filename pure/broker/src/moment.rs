@@ -1,7 +1,7 @@
 //! Time as the caller gives it; the core never reads a clock.
 
-/// A point in time: milliseconds since 1970, as the server's clock counts them. It never goes back within a process, all shards of a process
-/// read the same, and what one process stored the next one can compare with its own.
+/// A point in time: milliseconds since 1970, as the server's clock counts them. It never goes back within a process, all shards of a
+/// process read the same, and what one process stored the next one can compare with its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Moment(u64);
 

@@ -20,7 +20,8 @@ pub enum Output {
         connection: ConnectionId,
         /// What.
         packet: Packet,
-        /// Not before this ticket is durable. PUBLISH packets may overtake one that waits, except that nothing overtakes a CONNACK or SUBACK.
+        /// Not before this ticket is durable. PUBLISH packets may overtake one that waits, except that nothing overtakes a CONNACK or
+        /// SUBACK.
         after: Ticket,
     },
     /// Encode and write a PUBLISH.
@@ -127,8 +128,8 @@ pub enum CloseCause {
     /// The Client Identifier belongs to the session of another device.
     #[error("the client identifier belongs to the session of another device")]
     IdentifierInUse,
-    /// There was no room for the session of an admitted CONNECT; or there is room again for a message that was not acknowledged, and the client
-    /// is to send it again.
+    /// There was no room for the session of an admitted CONNECT; or there is room again for a message that was not acknowledged, and the
+    /// client is to send it again.
     #[error("quota exceeded: {0}")]
     QuotaExceeded(&'static str),
     /// A subscription was refused to a client of MQTT 3.1, whose SUBACK cannot say so.
@@ -199,8 +200,8 @@ pub enum Event {
         /// What and why.
         denied: Denied,
     },
-    /// A message was not taken for want of room, and its publisher's version has no way to say so: nothing that needs an acknowledgement is taken on
-    /// this connection any more, which ends when there is room again.
+    /// A message was not taken for want of room, and its publisher's version has no way to say so: nothing that needs an acknowledgement is
+    /// taken on this connection any more, which ends when there is room again.
     HeldBack {
         /// Which connection.
         connection: ConnectionId,

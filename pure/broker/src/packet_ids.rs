@@ -4,8 +4,8 @@ use signet_mqtt::PacketId;
 
 /// Hands out Packet Identifiers in turn, so that one that was just freed is not used again at once.
 ///
-/// There are two kinds. A client that holds a QoS 2 message takes whatever comes under the same Packet Identifier for that message, also when a
-/// crash has made the Server forget it: so what is not stored has identifiers of its own, and can never be in the way of what is.
+/// There are two kinds. A client that holds a QoS 2 message takes whatever comes under the same Packet Identifier for that message, also
+/// when a crash has made the Server forget it: so what is not stored has identifiers of its own, and can never be in the way of what is.
 #[derive(Debug, Default)]
 pub(crate) struct PacketIds {
     last: u16,

@@ -180,9 +180,10 @@ impl Broker {
         verdict
     }
 
-    /// PUBACK or PUBREC [MQTT-3.3.4-1], [MQTT-4.3.2-4], [MQTT-4.3.3-8], [MQTT-3.3.5-2] (3.1.1). Before MQTT 5.0 there is no way to say no. For a message that the rules refuse the encoder
-    /// leaves the reason out, and the client is told nothing but that the Server has taken responsibility, which here means dropping it: sending
-    /// it again would not help. A message without room is not acknowledged, because then it would be lost.
+    /// PUBACK or PUBREC [MQTT-3.3.4-1], [MQTT-4.3.2-4], [MQTT-4.3.3-8], [MQTT-3.3.5-2] (3.1.1). Before MQTT 5.0 there is no way to say no.
+    /// For a message that the rules refuse the encoder leaves the reason out, and the client is told nothing but that the Server has taken
+    /// responsibility, which here means dropping it: sending it again would not help. A message without room is not acknowledged, because
+    /// then it would be lost.
     fn acknowledge<D: SharedDirectory, S: Store>(
         &mut self,
         id: ConnectionId,

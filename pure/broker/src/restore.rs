@@ -1,7 +1,7 @@
 //! Taking up what was stored when the process starts.
 //!
-//! Who was connected is not any more: those connections were lost with the process, and their Wills are treated as after any other loss. All that
-//! makes messages of it waits for the first tick, when every shard has entered its subscriptions.
+//! Who was connected is not any more: those connections were lost with the process, and their Wills are treated as after any other loss.
+//! All that makes messages of it waits for the first tick, when every shard has entered its subscriptions.
 
 use std::collections::VecDeque;
 use std::sync::Arc;

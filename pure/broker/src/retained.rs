@@ -47,9 +47,9 @@ pub(crate) enum RetainOutcome {
     Full,
 }
 
-/// Where a look-up has got to, which takes several steps so that nobody has to wait for all of it. What is set in between is not found, and what
-/// is cleared or replaced before its turn has come is not found either. A node whose turn comes late may be another by then, or none: what is
-/// there then was set later, and its id says so.
+/// Where a look-up has got to, which takes several steps so that nobody has to wait for all of it. What is set in between is not found, and
+/// what is cleared or replaced before its turn has come is not found either. A node whose turn comes late may be another by then, or none:
+/// what is there then was set later, and its id says so.
 #[derive(Debug)]
 pub(crate) struct Search<'f> {
     levels: Vec<&'f str>,
@@ -125,8 +125,8 @@ impl Retained {
             && (filter.contains(['+', '#']) || self.tree.find(filter.split('/')).is_some_and(|node| self.tree.value(node).is_some()))
     }
 
-    /// Takes a look-up some steps further: to at most `steps` nodes, and until `found` has `maximum` messages. Returns whether there is more to
-    /// look at.
+    /// Takes a look-up some steps further: to at most `steps` nodes, and until `found` has `maximum` messages. Returns whether there is
+    /// more to look at.
     pub(crate) fn search(
         &self,
         search: &mut Search<'_>,

@@ -100,12 +100,13 @@ pub(crate) struct Copies {
     durable: usize,
 }
 
-/// One for nearly every message; more where a Shared Subscription chose a session that gets the message by another subscription too: a message
-/// under one id is for each session once.
+/// One for nearly every message; more where a Shared Subscription chose a session that gets the message by another subscription too: a
+/// message under one id is for each session once.
 pub(crate) type Batches = SmallVec<[Copies; 1]>;
 
 impl Broker {
-    /// Routes a message to every session that subscribed [MQTT-3.3.2-3], [MQTT-4.5.0-1], in the order in which messages come [MQTT-4.6.0-5], and retains it if it asks for that.
+    /// Routes a message to every session that subscribed [MQTT-3.3.2-3], [MQTT-4.5.0-1], in the order in which messages come
+    /// [MQTT-4.6.0-5], and retains it if it asks for that.
     ///
     /// # Errors
     /// There is no room, and the message went nowhere.
@@ -139,8 +140,9 @@ impl Broker {
         Ok(Routed { ticket, is_matched, routes })
     }
 
-    /// What was begun is finished with the member it was begun with [MQTT-4.8.2-4]; the message of a session that cannot have it any more goes to another member of the Shared Subscription that chose the session (§4.8.2).
-    /// The store still has it for the session until the caller takes that back, in the same transaction.
+    /// What was begun is finished with the member it was begun with [MQTT-4.8.2-4]; the message of a session that cannot have it any more
+    /// goes to another member of the Shared Subscription that chose the session (§4.8.2). The store still has it for the session until the
+    /// caller takes that back, in the same transaction.
     pub(crate) fn pass_on<D: SharedDirectory, S: Store>(
         &mut self,
         message: &Arc<Message>,
@@ -182,8 +184,8 @@ impl Broker {
         ticket
     }
 
-    /// Recipients of this shard get the message now, the others in one batch for each shard, or two: one of what the store keeps and one of the
-    /// rest. The first ones of the recipients, so many, have the id.
+    /// Recipients of this shard get the message now, the others in one batch for each shard, or two: one of what the store keeps and one of
+    /// the rest. The first ones of the recipients, so many, have the id.
     fn hand_over<D: SharedDirectory, S: Store>(
         &mut self,
         message: &Arc<Message>,
@@ -218,8 +220,8 @@ impl Broker {
         }
     }
 
-    /// Finds the routes and retains the message in one step, so that a subscription made at the same time sees the message exactly once: live or
-    /// as retained. The store hears of it within that step, so that its order of retained messages is the directory's.
+    /// Finds the routes and retains the message in one step, so that a subscription made at the same time sees the message exactly once:
+    /// live or as retained. The store hears of it within that step, so that its order of retained messages is the directory's.
     fn look_up_and_retain<D: SharedDirectory, S: Store>(
         &self,
         message: &Arc<Message>,

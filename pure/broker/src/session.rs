@@ -43,8 +43,8 @@ pub(crate) struct Session {
     pub(crate) next_key: u32,
     pub(crate) inflight: InFlight,
     pub(crate) queue: Queue,
-    /// QoS 2 messages received and not yet released by PUBREL: an identifier that is not here is a new message's [MQTT-4.3.3-12]. Messages of
-    /// QoS 1 leave nothing behind [MQTT-4.3.2-5].
+    /// QoS 2 messages received and not yet released by PUBREL: an identifier that is not here is a new message's [MQTT-4.3.3-12]. Messages
+    /// of QoS 1 leave nothing behind [MQTT-4.3.2-5].
     pub(crate) received: BTreeMap<PacketId, Received>,
 }
 

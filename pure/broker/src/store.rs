@@ -42,7 +42,8 @@ pub struct Starting {
 
 /// Where the changes of one shard go. No call may block.
 pub trait Store {
-    /// Takes a change into the transaction under way and says which ticket covers it; [`Ticket::NONE`] if it will never be durable (memory).
+    /// Takes a change into the transaction under way and says which ticket covers it; [`Ticket::NONE`] if it will never be durable
+    /// (memory).
     fn append(&mut self, change: &Change<'_>, urgency: Urgency) -> Ticket;
 
     /// Ends the transaction: what was appended since the last call stands or falls together. [`crate::Broker::apply`] and
@@ -64,7 +65,8 @@ pub trait Store {
 /// One thing that a restarted broker has to know.
 #[derive(Debug, Clone)]
 pub enum Change<'a> {
-    /// Put: a session was created, or resumed by a client of which other facts hold. A resumed session of which nothing differs is left out.
+    /// Put: a session was created, or resumed by a client of which other facts hold. A resumed session of which nothing differs is left
+    /// out.
     SessionOpened {
         /// Which.
         session: SessionId,
@@ -85,8 +87,8 @@ pub enum Change<'a> {
         /// Which.
         session: SessionId,
     },
-    /// The session ended, and with it whether it was left. Everything else it held was taken away by changes of its own before, in the same transaction; what is on its way to it
-    /// from another shard follows when it arrives.
+    /// The session ended, and with it whether it was left. Everything else it held was taken away by changes of its own before, in the same
+    /// transaction; what is on its way to it from another shard follows when it arrives.
     SessionRemoved {
         /// Which.
         session: SessionId,

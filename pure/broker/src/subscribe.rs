@@ -126,8 +126,9 @@ impl Broker {
         Ok(Granted { permit, options })
     }
 
-    /// Redeems the permits. The store hears of a subscription before any shard can route to it: all is done in one step that shuts the others out.
-    /// Returns what is to begin with retained messages: those that are there at this moment, while any that is set later is routed as it comes.
+    /// Redeems the permits. The store hears of a subscription before any shard can route to it: all is done in one step that shuts the
+    /// others out. Returns what is to begin with retained messages: those that are there at this moment, while any that is set later is
+    /// routed as it comes.
     fn enter<D: SharedDirectory, S: Store>(
         &mut self,
         session: SessionId,
@@ -168,7 +169,8 @@ impl Broker {
         })
     }
 
-    /// Looks up the retained messages that subscriptions begin with [MQTT-3.8.4-4], [MQTT-3.3.1-6] (3.1.1), in steps, so that nobody is shut out for long.
+    /// Looks up the retained messages that subscriptions begin with [MQTT-3.8.4-4], [MQTT-3.3.1-6] (3.1.1), in steps, so that nobody is
+    /// shut out for long.
     pub(crate) fn collect_starts<D: SharedDirectory, S: Store>(
         &self,
         session: SessionId,
@@ -206,8 +208,8 @@ impl Broker {
         starts
     }
 
-    /// UNSUBSCRIBE: filters are compared as they are [MQTT-3.10.4-1], one after the other [MQTT-3.10.4-6]. What is under way to the client stays so
-    /// [MQTT-3.10.4-3].
+    /// UNSUBSCRIBE: filters are compared as they are [MQTT-3.10.4-1], one after the other [MQTT-3.10.4-6]. What is under way to the client
+    /// stays so [MQTT-3.10.4-3].
     pub(crate) fn unsubscribe<D: SharedDirectory, S: Store>(
         &mut self,
         id: ConnectionId,
@@ -284,8 +286,8 @@ impl Session {
     }
 }
 
-/// MQTT 3.1 §3.8: a SUBACK can grant and nothing else, and what the rules refuse is granted in words. Any other failure concerns messages that the
-/// client has a right to: it must not wait for them in vain. Returns false if there is one.
+/// MQTT 3.1 §3.8: a SUBACK can grant and nothing else, and what the rules refuse is granted in words. Any other failure concerns messages
+/// that the client has a right to: it must not wait for them in vain. Returns false if there is one.
 fn pretend_granted(reason_codes: &mut [ReasonCode]) -> bool {
     for code in reason_codes.iter_mut().filter(|code| **code == ReasonCode::NotAuthorized) {
         *code = ReasonCode::Success;

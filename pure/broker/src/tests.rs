@@ -1,5 +1,5 @@
-//! Scripted clients over several shards, all in memory and in virtual time. One file per chapter of what a broker does; a test that proves a
-//! normative statement carries its number.
+//! Scripted clients over several shards, all in memory and in virtual time. One file per chapter of what a broker does; a test that proves
+//! a normative statement carries its number.
 
 mod connecting;
 mod crash;

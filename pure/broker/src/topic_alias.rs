@@ -81,7 +81,8 @@ impl OutboundAliases {
         Self { maximum, aliases: HashMap::default() }
     }
 
-    /// What sending this topic would use, within what the client takes [MQTT-3.1.2-26], [MQTT-3.1.2-27], [MQTT-3.3.2-11]. Changes nothing, as the packet may turn out too large to be sent.
+    /// What sending this topic would use, within what the client takes [MQTT-3.1.2-26], [MQTT-3.1.2-27], [MQTT-3.3.2-11]. Changes nothing,
+    /// as the packet may turn out too large to be sent.
     pub(crate) fn choose(&self, topic: &TopicName) -> AliasChoice {
         if self.maximum == 0 {
             return AliasChoice::None;

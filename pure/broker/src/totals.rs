@@ -7,16 +7,16 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 pub struct TotalLimits {
     /// Sessions, connected or not; a new one beyond is refused with CONNACK 0x97 (before MQTT 5.0: 3, server unavailable). Default 100,000.
     pub sessions_maximum: usize,
-    /// Messages that wait in queues or are on their way to clients with QoS 1 or 2, each counted once for every session. A publish that would go
-    /// beyond is refused with 0x97 before anybody gets it (before MQTT 5.0: it is not acknowledged, and the connection ends when there is room
-    /// again, so that the client sends it again). Default 10,000,000.
+    /// Messages that wait in queues or are on their way to clients with QoS 1 or 2, each counted once for every session. A publish that
+    /// would go beyond is refused with 0x97 before anybody gets it (before MQTT 5.0: it is not acknowledged, and the connection ends when
+    /// there is room again, so that the client sends it again). Default 10,000,000.
     pub queued_messages_maximum: usize,
     /// Bytes of topic, payload and properties of the same, the same rule. Default 1 GiB.
     pub queued_bytes_maximum: usize,
     /// Retained messages. A new one beyond is refused with 0x97, or as above; replacing and clearing always work. Default 100,000.
     pub retained_messages_maximum: usize,
-    /// Bytes of topic, payload and properties of all retained messages; more is refused with 0x97. Clearing always works, and so does replacing
-    /// by what is no larger. Default 256 MiB.
+    /// Bytes of topic, payload and properties of all retained messages; more is refused with 0x97. Clearing always works, and so does
+    /// replacing by what is no larger. Default 256 MiB.
     pub retained_bytes_maximum: usize,
 }
 
@@ -40,8 +40,8 @@ pub struct Totals {
     queued_bytes: AtomicUsize,
 }
 
-/// Messages with QoS 1 or 2, and what waits behind them, that are held for somebody; the retained messages that a subscription starts with only
-/// once they are on their way.
+/// Messages with QoS 1 or 2, and what waits behind them, that are held for somebody; the retained messages that a subscription starts with
+/// only once they are on their way.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Load {
     pub(crate) messages: usize,

@@ -1,5 +1,6 @@
-//! A crash at every change: a seeded workload runs on a store that lags behind, the process dies with exactly so many transactions left, another one
-//! takes up what they say, and the clients, who know nothing of it but that their connections are gone, go on. What they were promised must hold.
+//! A crash at every change: a seeded workload runs on a store that lags behind, the process dies with exactly so many transactions left,
+//! another one takes up what they say, and the clients, who know nothing of it but that their connections are gone, go on. What they were
+//! promised must hold.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 

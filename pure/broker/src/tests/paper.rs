@@ -1,5 +1,5 @@
-//! A store on paper: keeps every change in the order in which a writer would get it, and reads them again the plainest way there is. It is strict: a
-//! change about something it does not know is a mistake of the broker.
+//! A store on paper: keeps every change in the order in which a writer would get it, and reads them again the plainest way there is. It is
+//! strict: a change about something it does not know is a mistake of the broker.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
