@@ -30,6 +30,9 @@ pub(crate) struct Actor {
     /// Whether it asked for its session to be kept, and whether for longer than any run.
     pub(crate) is_persistent: bool,
     pub(crate) is_there_to_stay: bool,
+    /// The last attempt began a session, or was to, and no CONNACK said so. Whoever resumes such a session takes it for the one before: only a
+    /// client that starts clean until it has an answer knows what it has.
+    pub(crate) must_start_clean: bool,
     requests: BTreeMap<PacketId, Request>,
     /// Answers it has not sent yet, in order.
     pub(crate) answers: VecDeque<Packet>,
@@ -39,8 +42,6 @@ pub(crate) struct Actor {
     /// Topic Aliases the server takes, and those in use.
     pub(crate) alias_maximum: u16,
     pub(crate) aliases_out: BTreeMap<String, NonZeroU16>,
-    /// How often it has connected.
-    pub(crate) attempts: u32,
 }
 
 impl Actor {
@@ -54,13 +55,13 @@ impl Actor {
             is_connected: false,
             is_persistent: false,
             is_there_to_stay: false,
+            must_start_clean: false,
             requests: BTreeMap::new(),
             answers: VecDeque::new(),
             window: usize::from(window),
             aliases_in: BTreeMap::new(),
             alias_maximum: 0,
             aliases_out: BTreeMap::new(),
-            attempts: 0,
         }
     }
 
@@ -151,6 +152,7 @@ impl Actor {
             return (happened, Vec::new());
         }
         self.is_connected = true;
+        self.must_start_clean = false;
         // What is on its way may have to be sent again over a connection of MQTT 5, all of it: so MQTT 3 keeps to the same bound.
         if self.version.has_properties() {
             self.window = properties.receive_maximum.map_or(u16::MAX, NonZeroU16::get).into();

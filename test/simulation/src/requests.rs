@@ -33,7 +33,7 @@ impl World {
         };
         let is_lasting = client == WATCHER || self.dice.percent(self.swarm.persistent);
         let is_short = client != WATCHER && self.dice.percent(self.swarm.short);
-        let mut clean = client != WATCHER && self.dice.percent(self.swarm.clean);
+        let mut clean = client != WATCHER && self.dice.percent(self.swarm.clean) || self.actors[client].must_start_clean;
         let expiry = match (is_lasting, is_short) {
             (false, _) => 0,
             (true, true) => self.dice.pick(&SHORT),
@@ -46,8 +46,7 @@ impl World {
             clean |= !is_lasting;
             if clean { 0 } else { self.people.limits.session_expiry_maximum }
         };
-        let is_member = self.actors[client].filters.iter().any(|filter| filter.shared().is_some());
-        if is_member && !self.swarm.is_group_disturbed && (clean || granted < LONG.min(self.people.limits.session_expiry_maximum)) {
+        if self.would_disturb_group(client, clean, granted) {
             return;
         }
         let window = Swarm::receive_maximum(&mut self.dice).filter(|_| version.has_properties());
@@ -76,8 +75,8 @@ impl World {
         actor.link = Some(id);
         actor.version = version;
         actor.is_persistent = granted > 0;
+        actor.must_start_clean |= clean;
         actor.is_there_to_stay = granted >= self.people.limits.session_expiry_maximum;
-        actor.attempts += 1;
         let mut link = Link::new(client, version);
         link.send(&Packet::Connect(Box::new(connect)));
         self.links.insert(id, link);
@@ -90,6 +89,15 @@ impl World {
                 self.note(what);
             }
         }
+    }
+
+    /// Whether a member's session would end in a run that wants to count what a group gets. One that has to end makes it another kind of run.
+    fn would_disturb_group(&mut self, client: usize, clean: bool, granted: u32) -> bool {
+        let actor = &self.actors[client];
+        let is_member = actor.filters.iter().any(|filter| filter.shared().is_some());
+        self.history.is_group_disturbed |= actor.must_start_clean && is_member;
+        let is_over = clean || granted < self.people.limits.session_expiry_maximum;
+        is_member && is_over && !self.history.is_group_disturbed
     }
 
     fn will(&mut self, client: usize, version: ProtocolVersion) -> (Will, WillSpec) {
@@ -134,6 +142,10 @@ impl World {
         // It comes before everything that it caused.
         let is_accepted = self.links.get(&id).is_some_and(|link| link.is_served);
         let session_present = self.links.get(&id).is_some_and(|link| link.session_present);
+        // An answer may have arrived in the same step; it cannot have been read yet.
+        if let Some(actor) = self.actors.get_mut(client) {
+            actor.must_start_clean |= is_accepted && !session_present;
+        }
         let what = What::Admitted { client, connection: id, is_accepted, session_present };
         self.history.entries.insert(place, Entry { at: self.now, what });
     }

@@ -56,6 +56,8 @@ struct Presence {
     /// Seconds, the least and the most it can be.
     expiry: (u32, u32),
     connected: Option<u64>,
+    /// The same before a DISCONNECT changed it. There is no answer to that, so a crash may take it back.
+    before_goodbye: Option<(u32, u32)>,
     /// When its connection ended, the earliest and the latest.
     left: (Moment, Moment),
     attempts: BTreeMap<u64, Attempt>,
@@ -82,6 +84,7 @@ impl Presence {
                 self.connected = None;
                 self.left = (at, at);
                 if let Some(expiry) = expiry {
+                    self.before_goodbye = Some(self.expiry);
                     self.expiry = (*expiry, *expiry);
                 }
                 if self.expiry.1 == 0 {
@@ -116,6 +119,7 @@ impl Presence {
         self.had_one_that_lasts |= attempt.expiry > 0;
         self.connected = Some(connection);
         self.is_answered = false;
+        self.before_goodbye = None;
     }
 
     /// Who was connected lost the connection, as of now. What nobody was told may have been forgotten.
@@ -125,6 +129,9 @@ impl Presence {
             self.left = (at, at);
         } else {
             self.left.1 = at;
+        }
+        if let Some((least, most)) = self.before_goodbye.take() {
+            self.expiry = (self.expiry.0.min(least), self.expiry.1.max(most));
         }
         let is_sure = self.existence == Existence::Yes && self.expiry.0 > 0 && self.is_answered;
         self.existence = match (is_sure, self.had_one_that_lasts) {

@@ -49,7 +49,11 @@ pub(super) fn check(history: &History) -> Vec<Violation> {
         match &entry.what {
             What::Subscribed { client: WATCHER, filter, code } => is_watched |= filter.as_str() == "w/#" && !code.is_error(),
             What::Crashed => crashes += 1,
-            What::Restarted { .. } => estates.iter_mut().for_each(|estate| estate.restart(entry.at, &mut fates, is_watched)),
+            What::Restarted { .. } => {
+                estates.iter_mut().for_each(|estate| estate.restart(entry.at, &mut fates, is_watched));
+                // What was published and not seen yet may have to be published anew, and then its client may be back in time.
+                fates.retain(|label, fate| !matches!(fate, Fate::Due(_)) || arrivals.contains_key(label));
+            }
             What::Arrived { client: WATCHER, arrival, .. } if history.messages.get(arrival.label).is_some_and(|spec| spec.is_will) => {
                 *arrivals.entry(arrival.label).or_default() += usize::from(!arrival.is_repeat);
                 let wrong = match fates.get(&arrival.label) {
