@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::list::{List, Statement};
 use super::{Version, mentions};
-use crate::tidy::{is_test_file, line_of};
+use crate::tidy::is_test_file;
 use crate::tree::Tree;
 
 /// The tests of the conformance suite.
@@ -13,11 +13,10 @@ const SUITE: &str = "test/conformance/tests/mqtt/";
 /// What the words in the body of a test show that it runs in MQTT 3.1.1 too.
 const RUNS_IN_311: [&str; 5] = ["ALL", "SINCE_311", "V311", "v311", "V31"];
 
-/// A line of a file of the repository, and what is there.
+/// A file of the repository, and what is there. Lines move with every edit; the number of the statement, or the name of the test, finds it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Place {
     pub(crate) path: String,
-    pub(crate) line: usize,
     /// The test's name; the file's for code.
     pub(crate) name: String,
     /// Of a test: whether it runs in MQTT 3.1.1.
@@ -102,7 +101,7 @@ fn citations(tree: &Tree) -> BTreeMap<(Version, String), Vec<Place>> {
         }
         let code = text.find("#[cfg(test)]\nmod tests {").and_then(|end| text.get(..end)).unwrap_or(text);
         for mention in mentions(code) {
-            let place = Place { path: path.to_owned(), line: line_of(text, mention.offset), name: path.to_owned(), runs_in_311: false };
+            let place = Place { path: path.to_owned(), name: path.to_owned(), runs_in_311: false };
             cited.entry((mention.version, mention.number.replace("3-8.3-4", "3.8.3-4"))).or_default().push(place);
         }
     }
@@ -119,7 +118,7 @@ fn functions(tree: &Tree) -> BTreeMap<String, Place> {
             let name = tail.split('(').next().unwrap_or_default();
             let body = tail.split("\n}\n").next().unwrap_or_default();
             let runs_in_311 = RUNS_IN_311.iter().any(|word| body.contains(word));
-            let place = Place { path: path.to_owned(), line: line_of(text, start), name: name.to_owned(), runs_in_311 };
+            let place = Place { path: path.to_owned(), name: name.to_owned(), runs_in_311 };
             if let Some(module) = path.strip_prefix(SUITE).and_then(|file| file.strip_suffix(".rs")) {
                 found.insert(format!("{module}::{name}"), place.clone());
             }

@@ -14,8 +14,8 @@ const ROOT: &str = "../../";
 const HEAD: &str = "\
 # What the specifications ask for
 
-Every numbered statement of MQTT 5.0 and of MQTT 3.1.1: what it asks in a few words of ours, where the code decides by it, and which tests
-prove it, or why none can. The tests run in MQTT 3.1 too wherever a statement holds there.
+Every numbered statement of MQTT 5.0 and of MQTT 3.1.1: what it asks in a few words of ours, the files whose code decides by it (each cites the
+number at the line that does), and which tests prove it, or why none can. The tests run in MQTT 3.1 too wherever a statement holds there.
 
 MQTT 3.1 has no numbered statements. What is otherwise there than in 3.1.1 is tested in `pure/mqtt/tests/codec/mqtt_3_1.rs` and
 `test/conformance/tests/mqtt/mqtt_3_1.rs`; where its text and its clients differ, Signet is as tolerant as Mosquitto:
@@ -49,7 +49,7 @@ pub(crate) fn page(coverage: &Coverage<'_>) -> String {
                 Some(reason) => format!("– {reason}"),
                 None => row.tests.iter().map(|test| link(&test.name, test)).collect::<Vec<_>>().join("<br>"),
             };
-            let mut code: Vec<String> = row.code.iter().map(|place| link(&format!("{}:{}", place.path, place.line), place)).collect();
+            let mut code: Vec<String> = row.code.iter().map(|place| link(&place.path, place)).collect();
             code.extend(row.statement.not_cited.iter().filter(|_| row.code.is_empty()).map(|reason| format!("– {reason}")));
             let _ = writeln!(text, "| {number} | {} | {} | {proof} |", row.statement.says, code.join("<br>"));
         }
@@ -58,5 +58,5 @@ pub(crate) fn page(coverage: &Coverage<'_>) -> String {
 }
 
 fn link(words: &str, place: &Place) -> String {
-    format!("[{words}]({ROOT}{}#L{})", place.path, place.line)
+    format!("[{words}]({ROOT}{})", place.path)
 }
