@@ -6,8 +6,9 @@ use std::num::{NonZeroU16, NonZeroU32};
 use foldhash::fast::RandomState;
 use signet_mqtt::{Connack, PacketId, ProtocolVersion, Publish, QoS};
 
-/// Octets of messages that may wait for the receiver's window. Only a server before MQTT 5.0 can send more than it takes, and none sends so much.
-const HELD_MAXIMUM: usize = 256 * 1024 * 1024;
+/// Octets of messages that may wait for the receiver: for its window, for its answers to what the connection begins with, or to be written. Only
+/// a server before MQTT 5.0 can send more than it is told to, and none sends so much.
+pub(crate) const HELD_MAXIMUM: usize = 256 * 1024 * 1024;
 
 /// What it said in its CONNACK, and what is under way.
 #[derive(Debug)]

@@ -8,13 +8,14 @@ use std::time::Instant;
 use bytes::Bytes;
 use signet_mqtt::{
     Ack, Connack, Connect, ConnectProperties, Packet, PacketId, ProtocolVersion, QoS, RetainHandling, Subscribe, SubscribeFilter,
-    SubscriptionOptions, TopicFilter, UserProperties, Will, WillProperties,
+    SubscriptionOptions, TopicFilter, UserProperties, Will, WillProperties, encoded_len,
 };
 use signet_policy::bridge_identifier;
 
 use crate::config::{BridgeConfig, LocalBroker, Notification, RemoteAddress};
 use crate::dial::dial;
 use crate::error::{End, Fault};
+use crate::leg::HELD_MAXIMUM;
 use crate::side::Side;
 use crate::stream::Stream;
 use crate::topics::Topics;
@@ -54,10 +55,29 @@ pub(crate) struct Opened {
     pub(crate) remote: Side,
     pub(crate) local_connack: Connack,
     pub(crate) remote_connack: Connack,
-    /// What came before its turn, in order.
-    pub(crate) held: Vec<(End, Packet)>,
+    /// What came before its turn.
+    pub(crate) held: Held,
     /// The other broker sends us what we send it.
     pub(crate) echoes: bool,
+}
+
+/// Packets that came before their turn, in order. A broker that sends messages and never the answer it owes must not fill the memory.
+#[derive(Debug, Default)]
+pub(crate) struct Held {
+    pub(crate) packets: Vec<(End, Packet)>,
+    octets: usize,
+}
+
+impl Held {
+    fn push(&mut self, from: End, packet: Packet) -> Result<(), Fault> {
+        // No other version's packets are longer; the entry itself counts, because the smallest packets are smaller.
+        self.octets += size_of::<(End, Packet)>() + encoded_len(&packet, ProtocolVersion::V5);
+        if self.octets > HELD_MAXIMUM {
+            return Err(Fault::Overflow { end: from.other() });
+        }
+        self.packets.push((from, packet));
+        Ok(())
+    }
 }
 
 /// One attempt.
@@ -81,7 +101,7 @@ impl Opening<'_> {
         let (mut local, mut local_connack) = self.connect_local(Some(&mut remote), window, notification)?;
         local_connack.session_present &= !std::mem::take(&mut self.memory.is_local_new);
         self.note_lost_sessions(address, &local_connack, &remote_connack);
-        let mut held = Vec::new();
+        let mut held = Held::default();
         if std::mem::take(&mut self.memory.owed_local) {
             self.release_all(&mut local, &mut remote, &mut held).inspect_err(|_| self.memory.owed_local = true)?;
         }
@@ -103,7 +123,7 @@ impl Opening<'_> {
         let (mut local, connack) = self.connect_local(None, NonZeroU16::MIN, None)?;
         self.memory.is_local_new = !connack.session_present;
         // Retained ones are sent when there is somebody to have them.
-        self.subscribe(&mut local, None, self.topics.local_subscriptions(), RetainHandling::DoNotSend, &mut Vec::new())?;
+        self.subscribe(&mut local, None, self.topics.local_subscriptions(), RetainHandling::DoNotSend, &mut Held::default())?;
         if let Some(notification) = self.config.notification.as_ref().filter(|to| to.is_local) {
             local.queue(&state_message(notification, false, true));
         }
@@ -198,7 +218,7 @@ impl Opening<'_> {
     }
 
     /// Releases every Packet Identifier of QoS 2 that `side` may still hold: one PUBREL for each there is, since nobody knows which.
-    fn release_all(&mut self, side: &mut Side, other: &mut Side, held: &mut Vec<(End, Packet)>) -> Result<(), Fault> {
+    fn release_all(&mut self, side: &mut Side, other: &mut Side, held: &mut Held) -> Result<(), Fault> {
         tracing::info!(bridge = self.config.name, "releasing what {} may still hold for a session that the other side has lost", side.end);
         for packet_id in (1..=u16::MAX).filter_map(PacketId::new) {
             side.queue(&Packet::Pubrel(Ack::success(packet_id)));
@@ -207,7 +227,7 @@ impl Opening<'_> {
             match self.next(side, Some(other), "PUBCOMP")? {
                 Packet::Pubcomp(ack) if ack.packet_id.get() == u16::MAX => return Ok(()),
                 Packet::Pubcomp(_) => {}
-                packet => held.push((side.end, packet)),
+                packet => held.push(side.end, packet)?,
             }
         }
     }
@@ -218,7 +238,7 @@ impl Opening<'_> {
         mut other: Option<&mut Side>,
         wanted: Vec<(TopicFilter, QoS)>,
         retain_handling: RetainHandling,
-        held: &mut Vec<(End, Packet)>,
+        held: &mut Held,
     ) -> Result<(), Fault> {
         for part in wanted.chunks(FILTERS) {
             let subscriptions = part
@@ -237,7 +257,7 @@ impl Opening<'_> {
             let suback = loop {
                 match self.next(side, other.as_deref_mut(), "SUBACK")? {
                     Packet::Suback(suback) if suback.packet_id == subscribe_id() => break suback,
-                    packet => held.push((side.end, packet)),
+                    packet => held.push(side.end, packet)?,
                 }
             };
             for ((filter, _), code) in part.iter().zip(&suback.reason_codes).filter(|(_, code)| code.is_error()) {

@@ -9,7 +9,7 @@ use crate::config::BridgeConfig;
 use crate::error::{End, Fault};
 use crate::forward::{Circumstances, Forwarder};
 use crate::hops::Hops;
-use crate::leg::Leg;
+use crate::leg::{HELD_MAXIMUM, Leg};
 use crate::opening::{Opened, state_message};
 use crate::side::Side;
 use crate::status::{Board, Dropped};
@@ -44,7 +44,7 @@ impl<'a> Session<'a> {
         let forwarder = Forwarder::new(topics, board, hops, echoes, legs.0, legs.1);
         let mut session = Self { config, local, remote, forwarder, takes_retained, drops };
         session.tell_state(true);
-        for (from, packet) in held {
+        for (from, packet) in held.packets {
             session.forward(from, packet, false)?;
         }
         Ok(session)
@@ -109,6 +109,10 @@ impl<'a> Session<'a> {
             self.side(to).queue(&packet);
         }
         self.forwarder.sends = sends;
+        // High water holds back the other side. What is answered here goes back to the sender itself, who may never read it.
+        if self.side(from).unsent() > HELD_MAXIMUM {
+            return Err(Fault::Overflow { end: from });
+        }
         outcome
     }
 

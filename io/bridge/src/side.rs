@@ -13,6 +13,9 @@ use crate::stream::Stream;
 /// How much is read at a time.
 const READ_CHUNK: usize = 64 * 1024;
 
+/// The largest buffer that is kept when nothing is in it.
+const KEPT: usize = 1024 * 1024;
+
 /// A connection to one of the two brokers.
 #[derive(Debug)]
 pub(crate) struct Side {
@@ -76,6 +79,10 @@ impl Side {
         let decoded = self.decoder.decode(&self.inbound).map_err(|source| Fault::Malformed { end: self.end, source })?;
         let Some((packet, consumed)) = decoded else { return Ok(None) };
         self.inbound.advance(consumed);
+        if self.inbound.is_empty() && self.inbound.capacity() > KEPT {
+            // One large packet must not cost its size for as long as the connection lasts.
+            self.inbound = BytesMut::new();
+        }
         Ok(Some(packet))
     }
 
@@ -108,6 +115,9 @@ impl Side {
                 Ok(count) => {
                     self.outbound.advance(count);
                     self.keep_alive.sent(Instant::now());
+                    if self.outbound.is_empty() && self.outbound.capacity() > KEPT {
+                        self.outbound = BytesMut::new();
+                    }
                 }
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) if error.kind() == ErrorKind::WouldBlock => self.writable = false,

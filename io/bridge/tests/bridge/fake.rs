@@ -265,3 +265,19 @@ fn a_broker_that_writes_and_does_not_read_blocks_nobody_for_ever() {
     publisher.join().unwrap();
     assert_eq!(here.status().connections, 1);
 }
+
+#[test]
+fn a_broker_that_sends_messages_instead_of_its_suback_is_given_up() {
+    let there = Broker::new();
+    let topics = vec![rule("in/#", Direction::In, QoS::AtMostOnce, "", "")];
+    let here = Here::starting(bridge(there.port(), ProtocolVersion::V311, topics));
+    let mut hostile = there.welcome(Connack::default());
+    let Packet::Subscribe(_) = hostile.expect() else { panic!("expected SUBSCRIBE") };
+    let mut message = BytesMut::new();
+    encode(&Packet::Publish(publish_packet("in/flood", &"x".repeat(4 << 20), QoS::AtMostOnce, false)), hostile.version, &mut message);
+    // What a bridge may hold, and as much again for what is on its way.
+    let is_given_up = (0..128).any(|_| hostile.socket.write_all(&message).is_err());
+    assert!(is_given_up, "it holds all of it");
+    drop(there.accept());
+    assert!(here.status().last_error.unwrap().contains("more messages wait"));
+}
