@@ -6,6 +6,12 @@ use crate::ListenerLimits;
 use crate::counters::wide;
 use crate::rate::{Bucket, Rate};
 
+/// The largest buffer that goes from one connection to the next.
+const SPARE_MAXIMUM: usize = 128 * 1024;
+
+/// What a buffer may be larger than twice its contents while the rest of a packet is awaited.
+const SLACK: usize = 512;
+
 /// Bytes of one client, in plaintext, with their decoder. Holds no memory between packets.
 pub(crate) struct Inbound {
     decoder: Decoder,
@@ -83,19 +89,26 @@ impl Inbound {
         Ok(Some((packet, used)))
     }
 
-    /// The buffer to append to. `spare` is swapped in when there is none, and comes back with [`Self::settle`]: that way the connections of a
-    /// shard share one buffer as long as packets arrive whole.
+    /// The buffer to append to: `spare` if that is larger than what is there, until [`Self::settle`] gives it back. That way the connections of
+    /// a shard share one buffer as long as packets arrive whole.
     pub(crate) fn buffer(&mut self, spare: &mut Vec<u8>) -> &mut Vec<u8> {
-        if self.bytes.capacity() == 0 {
-            std::mem::swap(&mut self.bytes, spare);
+        if self.bytes.capacity() < spare.capacity() {
+            let part = std::mem::replace(&mut self.bytes, std::mem::take(spare));
+            self.bytes.extend_from_slice(&part);
         }
         &mut self.bytes
     }
 
-    /// Forgets what is decoded and gives the buffer back when nothing is left.
+    /// Forgets what is decoded and gives the buffer back. Part of a packet stays, in no more memory than it needs: who sends one octet of a packet
+    /// and waits must not keep a buffer of thousands.
     pub(crate) fn settle(&mut self, spare: &mut Vec<u8>) {
-        if self.done >= self.bytes.len() {
+        let part = self.bytes.get(self.done..).unwrap_or_default();
+        if part.is_empty() {
             self.clear(spare);
+        } else if self.bytes.capacity() > part.len().saturating_mul(2).saturating_add(SLACK) {
+            let part = part.to_vec();
+            self.clear(spare);
+            self.bytes = part;
         } else if self.done > 0 {
             self.bytes.drain(..self.done);
             self.done = 0;
@@ -106,7 +119,7 @@ impl Inbound {
     pub(crate) fn clear(&mut self, spare: &mut Vec<u8>) {
         self.bytes.clear();
         self.done = 0;
-        if spare.capacity() == 0 {
+        if spare.capacity() == 0 && self.bytes.capacity() <= SPARE_MAXIMUM {
             std::mem::swap(&mut self.bytes, spare);
         } else {
             self.bytes = Vec::new();
@@ -121,5 +134,39 @@ impl Inbound {
     /// The protocol version of the CONNECT.
     pub(crate) fn version(&self) -> Option<ProtocolVersion> {
         self.decoder.version()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CONNECT: &[u8] = b"\x10\x0c\x00\x04MQTT\x04\x02\x00\x01\x00\x00";
+
+    #[test]
+    fn who_sends_part_of_a_packet_keeps_no_more_than_that() {
+        let mut spare = Vec::with_capacity(64 * 1024);
+        let mut inbound = Inbound::new(&ListenerLimits::default());
+        for part in [&CONNECT[..1], &CONNECT[1..9]] {
+            inbound.buffer(&mut spare).extend_from_slice(part);
+            assert_eq!(inbound.next(0).unwrap(), None);
+            inbound.settle(&mut spare);
+            assert!(inbound.bytes.capacity() < 1024, "{}", inbound.bytes.capacity());
+            assert!(spare.capacity() >= 64 * 1024);
+        }
+        inbound.buffer(&mut spare).extend_from_slice(&CONNECT[9..]);
+        assert!(matches!(inbound.next(0), Ok(Some((Packet::Connect(_), 14)))));
+        inbound.settle(&mut spare);
+        assert_eq!((inbound.bytes.capacity(), spare.len()), (0, 0));
+        assert!(spare.capacity() >= 64 * 1024);
+    }
+
+    #[test]
+    fn the_buffer_of_a_large_packet_is_nobody_elses() {
+        let mut spare = Vec::new();
+        let mut inbound = Inbound::new(&ListenerLimits::default());
+        inbound.buffer(&mut spare).extend_from_slice(&vec![0; 1024 * 1024]);
+        inbound.clear(&mut spare);
+        assert!(spare.capacity() <= SPARE_MAXIMUM && inbound.bytes.capacity() == 0);
     }
 }
