@@ -19,12 +19,14 @@ pub struct StoreHandle {
     records: Vec<u8>,
     is_urgent: bool,
     /// Changes ever appended.
+    count: u64,
+    /// The last one of those that anybody may wait for.
     latest: u64,
 }
 
 impl StoreHandle {
     pub(crate) fn new(shared: Arc<Shared>, shard: usize) -> Self {
-        Self { shared, shard, records: Vec::new(), is_urgent: false, latest: 0 }
+        Self { shared, shard, records: Vec::new(), is_urgent: false, count: 0, latest: 0 }
     }
 
     /// Everything up to this ticket is on disk. Never rises again after the store failed. The wake closure is called after it rose.
@@ -49,9 +51,12 @@ impl StoreHandle {
 impl Store for StoreHandle {
     fn append(&mut self, change: &Change<'_>, urgency: Urgency) -> Ticket {
         record::encode(change, &mut self.records);
-        self.is_urgent |= urgency == Urgency::Now;
-        self.latest += 1;
-        Ticket(self.latest)
+        self.count += 1;
+        if urgency == Urgency::Now {
+            self.is_urgent = true;
+            self.latest = self.count;
+        }
+        Ticket(self.count)
     }
 
     fn seal(&mut self) {
@@ -67,7 +72,7 @@ impl Store for StoreHandle {
             return;
         }
         let records = std::mem::take(&mut self.records);
-        let post = Post { shard: self.shard, ticket: self.latest, is_urgent: std::mem::take(&mut self.is_urgent), records };
+        let post = Post { shard: self.shard, ticket: self.count, is_urgent: std::mem::take(&mut self.is_urgent), records };
         self.records = self.shared.post(post);
     }
 

@@ -55,7 +55,8 @@ pub trait Store {
     /// other shards, so that no shard tells of a message that the store has not got.
     fn post(&mut self);
 
-    /// The ticket that covers everything appended so far.
+    /// The ticket that covers everything appended so far with [`Urgency::Now`]: what a client may have been promised. Whoever waits for it does
+    /// not wait for what was to be durable later.
     fn latest(&self) -> Ticket;
 
     /// Whether there is no room. What would need room that lasts is refused then (0x97); what gives room back is appended all the same.

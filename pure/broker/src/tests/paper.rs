@@ -107,6 +107,8 @@ struct Hand {
     open: Vec<Kept>,
     sealed: Vec<Vec<Kept>>,
     appended: u64,
+    /// The last one that is urgent.
+    urgent: u64,
 }
 
 /// One shard's access.
@@ -128,6 +130,9 @@ impl Store for Pen<'_> {
         let hand = self.hand();
         hand.open.push(Kept::new(change));
         hand.appended += 1;
+        if urgency == Urgency::Now {
+            hand.urgent = hand.appended;
+        }
         Ticket(hand.appended)
     }
 
@@ -147,7 +152,7 @@ impl Store for Pen<'_> {
     }
 
     fn latest(&self) -> Ticket {
-        Ticket(self.paper.hands.get(&self.shard).map_or(0, |hand| hand.appended))
+        Ticket(self.paper.hands.get(&self.shard).map_or(0, |hand| hand.urgent))
     }
 
     fn is_full(&self) -> bool {
@@ -166,7 +171,7 @@ impl Paper {
         shards.into_iter().for_each(|shard| self.pen(shard).post());
     }
 
-    /// What covers everything that a shard appended.
+    /// What covers everything urgent that a shard appended.
     pub(super) fn latest(&mut self, shard: usize) -> Ticket {
         self.pen(shard).latest()
     }
