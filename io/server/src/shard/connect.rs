@@ -42,18 +42,22 @@ impl Shard {
         }
     }
 
-    /// A connection that has not sent its CONNECT makes room for one whose address has fewer of them. When its CONNECT has come meanwhile, it stays.
+    /// A connection that has not sent its CONNECT makes room for one whose address has fewer of them. When its CONNECT has come meanwhile, it stays;
+    /// when it was refused meanwhile, it has been told as far as it listens.
     pub(super) fn displace(&mut self, id: LinkId) {
-        if let Some(at) = self.queues.waiting.iter().position(|waiting| waiting.id == id) {
+        let Some(link) = self.links.get(&id) else {
+            let Some(at) = self.queues.waiting.iter().position(|waiting| waiting.id == id) else { return };
             self.queues.waiting.remove(at);
             return self.count_refused(Cause::Displaced);
+        };
+        if link.phase == Phase::Connected {
+            return;
         }
-        let Some(link) = self.links.get(&id) else { return };
-        if matches!(link.phase, Phase::Handshake | Phase::ExpectConnect) {
-            tracing::debug!(target: "signet::connection", connection = id.number(), address = %link.address, "closed for one whose address has fewer connections without CONNECT");
+        tracing::debug!(target: "signet::connection", connection = id.number(), address = %link.address, "closed for one whose address has fewer connections without CONNECT");
+        if !link.phase.is_closing() {
             self.count_refused(Cause::Displaced);
-            self.remove(id);
         }
+        self.remove(id);
     }
 
     /// Lets the next ones in after a handshake has ended.

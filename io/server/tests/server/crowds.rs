@@ -69,6 +69,20 @@ fn silent_connections_do_not_keep_out_another_address() {
 }
 
 #[test]
+fn who_is_refused_and_does_not_leave_makes_room_too() {
+    let rig = Rig::with(1, |config| config.listeners[0].maximum_connections = 4);
+    let mut crowd: Vec<TcpStream> = (0..4).map(|_| come(&rig, "mqtt", 1)).collect();
+    for socket in &mut crowd {
+        socket.write_all(b"GET / HTTP/1.1\r\n\r\n").unwrap();
+    }
+    await_that(|| refused(&rig.server.stats(), "CONNECT") == 4, "the crowd to be refused");
+    let mut others: Vec<TcpStream> = (2..5).map(|last| come(&rig, "mqtt", last)).collect();
+    assert!(others.iter_mut().all(|socket| connect(socket) == 0));
+    let sockets = rig.server.stats().sockets;
+    assert!(sockets <= 4, "{sockets} connections");
+}
+
+#[test]
 fn handshakes_that_never_end_do_not_keep_out_another_address() {
     let rig = Rig::with(1, |config| {
         config.server_limits.handshakes_maximum = 4;
