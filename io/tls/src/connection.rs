@@ -140,10 +140,8 @@ impl TlsConnection {
         let mut joined = std::mem::take(&mut self.partial);
         joined.extend_from_slice(input);
         let (used, received) = self.process(&mut joined, plaintext, ciphertext)?;
-        if used < joined.len() {
-            joined.drain(..used);
-            self.partial = joined;
-        }
+        // Without the room of what is used up: the rest may be long in coming.
+        self.partial = if used == 0 { joined } else { joined.get(used..).unwrap_or_default().to_vec() };
         self.check_partial(ciphertext)?;
         Ok(received)
     }
