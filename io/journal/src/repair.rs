@@ -45,7 +45,10 @@ pub fn repair(folder: &dyn Folder) -> Result<Repaired, JournalError> {
         if let Some(filler) = filler {
             filler.write(folder, journal)?;
         }
-        repaired.batches_lost += gap.first.zip(gap.next).map_or(0, |(first, next)| next.saturating_sub(first));
+        match gap.first.zip(gap.next) {
+            Some((first, next)) => repaired.batches_lost += next.saturating_sub(first),
+            None => repaired.is_uncounted |= gap.damages.iter().any(|damage| damage.part != Part::Header),
+        }
         repaired.damages.extend(gap.damages.iter().cloned());
     }
     folder.sync().map_err(|source| JournalError::Io { action: "sync the directory of", path: folder.path(""), source })?;

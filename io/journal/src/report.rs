@@ -77,8 +77,10 @@ pub struct Report {
 pub struct Repaired {
     /// What was cut out, in order. Nothing: there was nothing to repair.
     pub damages: Vec<Damage>,
-    /// Batches that are lost, as far as their numbers tell: a damaged end may have held more.
+    /// Batches that are lost, as far as the numbers of their neighbours tell.
     pub batches_lost: u64,
+    /// Whether there may be more of them: the damage was before the first whole batch, or behind the last.
+    pub is_uncounted: bool,
     /// Copies of the damaged files as they were.
     pub copies: Vec<PathBuf>,
 }

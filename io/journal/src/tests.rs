@@ -255,10 +255,29 @@ fn damage_is_told_with_file_and_offset_and_a_copy_is_kept() {
     assert!(matches!(open(&folder), Err(JournalError::Damaged(found)) if *found == *damage));
     assert_eq!(folder.content(&name), content, "refusing changes nothing");
     let repaired = repair(&folder).unwrap();
-    assert_eq!((repaired.batches_lost, repaired.copies.len()), (1, 1));
+    assert_eq!((repaired.batches_lost, repaired.is_uncounted, repaired.copies.len()), (1, false, 1));
     assert_eq!(folder.content(&format!("{name}.damaged")), content);
     assert_eq!(open(&folder).unwrap().1.len(), payloads.len() - 1);
     assert_eq!(repair(&folder).unwrap(), crate::Repaired::default(), "a second time there is nothing to do");
+}
+
+#[test]
+fn what_is_lost_before_the_first_whole_batch_is_not_told_as_nothing() {
+    let (folder, _) = written(60);
+    let (mut journal, _, _) = open(&folder).unwrap();
+    journal.retire_oldest();
+    while folder.file_names().contains(&segment_name(1)) {
+        append(&mut journal, &payload(0, 100)).unwrap();
+        journal.sync().unwrap();
+        journal.prepare().unwrap();
+    }
+    drop(journal);
+    let name = segment_name(2);
+    let mut content = folder.content(&name);
+    content[200] ^= 1;
+    folder.put(&name, &content);
+    let repaired = repair(&folder).unwrap();
+    assert_eq!((repaired.batches_lost, repaired.is_uncounted), (0, true));
 }
 
 #[test]

@@ -114,9 +114,11 @@ fn tell(repaired: &Repaired) {
     for damage in &repaired.damages {
         output::data(&format!("cut out: {damage}, {}", bytes(damage.bytes)));
     }
-    output::data(&match repaired.batches_lost {
-        0 => "no whole batch is known to be lost".to_owned(),
-        lost => format!("lost: {}, or more if the end was damaged", counted_batches(lost)),
+    output::data(&match (repaired.batches_lost, repaired.is_uncounted) {
+        (0, false) => "lost: nothing".to_owned(),
+        (0, true) => "lost: what was written there; how many batches, nothing tells any more".to_owned(),
+        (lost, false) => format!("lost: {}", counted_batches(lost)),
+        (lost, true) => format!("lost: at least {}", counted_batches(lost)),
     });
     for copy in &repaired.copies {
         output::data(&format!("kept as it was: {}", copy.display()));
@@ -171,6 +173,7 @@ struct Spot {
 struct Mended {
     damages: Vec<Spot>,
     batches_lost: u64,
+    is_uncounted: bool,
     copies: Vec<PathBuf>,
 }
 
@@ -193,6 +196,7 @@ impl Mended {
         Self {
             damages: repaired.damages.iter().map(Spot::of).collect(),
             batches_lost: repaired.batches_lost,
+            is_uncounted: repaired.is_uncounted,
             copies: repaired.copies.clone(),
         }
     }
