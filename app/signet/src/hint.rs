@@ -41,7 +41,8 @@ impl Failure {
         let failure = Self::new(format!("cannot {verb} `{}`: {}", path.display(), plain(error)));
         match error.kind() {
             std::io::ErrorKind::PermissionDenied => failure.hint(format!("check who owns it: ls -ld {}", directory_of(path).display())),
-            std::io::ErrorKind::NotFound => failure.hint("check the path, it is relative to the current directory"),
+            std::io::ErrorKind::NotFound if path.is_relative() => failure.hint("check the path, it is relative to the current directory"),
+            std::io::ErrorKind::NotFound => failure.hint(format!("check the path: ls -ld {}", directory_of(path).display())),
             _ => failure,
         }
     }

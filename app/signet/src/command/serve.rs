@@ -19,7 +19,7 @@ use crate::crl_files::CrlFiles;
 use crate::data_lock::DataLock;
 use crate::exit::Exit;
 use crate::flags::Serve;
-use crate::hint::Failure;
+use crate::hint::{Failure, plain};
 use crate::log::{self, Log};
 use crate::office::{self, Places};
 use crate::open_files;
@@ -127,8 +127,9 @@ async fn run_until_signal(
 /// Listens for scrapers, if the configuration says where.
 async fn metrics_socket(config: &Config) -> Result<Option<MetricsSocket>, Failure> {
     let Some(address) = config.telemetry.metrics else { return Ok(None) };
-    let failed =
-        |error| Failure::new(format!("cannot listen on `{address}` for metrics: {error}")).hint("choose another `bind` in [metrics]");
+    let failed = |error| {
+        Failure::new(format!("cannot listen on `{address}` for metrics: {}", plain(&error))).hint("choose another `bind` in [metrics]")
+    };
     let socket = MetricsSocket::bind(address).await.map_err(failed)?;
     tracing::info!("metrics at http://{}/metrics", socket.address());
     if !address.ip().is_loopback() {

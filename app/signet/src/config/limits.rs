@@ -5,7 +5,7 @@ use std::time::Duration;
 use signet_mqtt::QoS;
 use signet_server::{ListenerLimits, ServerLimits};
 
-use super::section::Section;
+use super::section::{At, Section};
 
 /// The bounds of the broker, of its decoder and of what comes before both, set together.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -20,11 +20,23 @@ struct Setting {
     key: &'static str,
     least: u64,
     most: u64,
+    is_size: bool,
     set: fn(&mut Limits, u64),
 }
 
+impl Setting {
+    fn read(&self, section: &Section<'_>, least: u64, most: u64) -> Option<At<u64>> {
+        if self.is_size { section.size(self.key, least, most) } else { section.number(self.key, least, most) }
+    }
+}
+
 const fn setting(key: &'static str, least: u64, most: u64, set: fn(&mut Limits, u64)) -> Setting {
-    Setting { key, least, most, set }
+    Setting { key, least, most, is_size: false, set }
+}
+
+/// A number of bytes, which may have a unit.
+const fn sized(key: &'static str, least: u64, most: u64, set: fn(&mut Limits, u64)) -> Setting {
+    Setting { key, least, most, is_size: true, set }
 }
 
 const GIB: u64 = 1 << 30;
@@ -37,14 +49,14 @@ const RATE_MAX: u64 = 1_000_000_000;
 
 /// For one client or one listener: a listener may have its own.
 const EACH: &[Setting] = &[
-    setting("maximum_packet_size", 128, PACKET_BYTES_MAX, |limits, value| {
+    sized("maximum_packet_size", 128, PACKET_BYTES_MAX, |limits, value| {
         limits.broker.maximum_packet_size = narrow_u32(value);
         limits.listener.decode.maximum_packet_size = narrow_u32(value);
     }),
-    setting("maximum_connect_size", 128, PACKET_BYTES_MAX, |limits, value| limits.listener.decode.maximum_connect_size = narrow_u32(value)),
+    sized("maximum_connect_size", 128, PACKET_BYTES_MAX, |limits, value| limits.listener.decode.maximum_connect_size = narrow_u32(value)),
     setting("user_properties_maximum", 0, 65_535, |limits, value| limits.listener.decode.maximum_user_properties = narrow_usize(value)),
     setting("filters_per_packet_maximum", 1, 65_535, |limits, value| limits.listener.decode.maximum_filters = narrow_usize(value)),
-    setting("topic_bytes_maximum", 1, 65_535, |limits, value| limits.listener.decode.maximum_topic_length = narrow_usize(value)),
+    sized("topic_bytes_maximum", 1, 65_535, |limits, value| limits.listener.decode.maximum_topic_length = narrow_usize(value)),
     setting("topic_levels_maximum", 1, 1024, |limits, value| {
         limits.broker.topic_levels_maximum = narrow_u16(value);
         limits.listener.decode.maximum_topic_levels = limits.listener.decode.maximum_topic_levels.max(narrow_usize(value));
@@ -52,14 +64,14 @@ const EACH: &[Setting] = &[
     setting("receive_maximum", 1, 65_535, |limits, value| limits.broker.receive_maximum = narrow_u16(value)),
     setting("maximum_inflight", 1, 65_535, |limits, value| limits.broker.maximum_inflight = narrow_u16(value)),
     setting("topic_alias_maximum", 0, 65_535, |limits, value| limits.broker.topic_alias_maximum = narrow_u16(value)),
-    setting("client_identifier_bytes_maximum", 23, 65_535, |limits, value| {
+    sized("client_identifier_bytes_maximum", 23, 65_535, |limits, value| {
         limits.broker.client_identifier_bytes_maximum = narrow_u16(value);
     }),
     setting("subscriptions_maximum", 1, 1_000_000, |limits, value| limits.broker.subscriptions_maximum = narrow_usize(value)),
     setting("queued_messages_maximum", 1, 100_000_000, |limits, value| limits.broker.queued_messages_maximum = narrow_usize(value)),
-    setting("queued_bytes_maximum", 1024, 64 * GIB, |limits, value| limits.broker.queued_bytes_maximum = narrow_usize(value)),
+    sized("queued_bytes_maximum", 1024, 64 * GIB, |limits, value| limits.broker.queued_bytes_maximum = narrow_usize(value)),
     setting("publish_rate", 0, RATE_MAX, |limits, value| limits.listener.publish_rate = narrow_u32(value)),
-    setting("receive_rate", 0, 64 * GIB, |limits, value| limits.listener.receive_rate = value),
+    sized("receive_rate", 0, 64 * GIB, |limits, value| limits.listener.receive_rate = value),
     setting("connect_rate", 0, RATE_MAX, |limits, value| limits.listener.connect_rate = narrow_u32(value)),
     setting("connections_per_address_maximum", 0, 10_000_000, |limits, value| {
         limits.listener.connections_per_address_maximum = narrow_usize(value);
@@ -75,13 +87,13 @@ const ALL: &[Setting] = &[
     setting("queued_messages_total_maximum", 1, 10_000_000_000, |limits, value| {
         limits.broker.total.queued_messages_maximum = narrow_usize(value);
     }),
-    setting("queued_bytes_total_maximum", 1024, 1024 * GIB, |limits, value| {
+    sized("queued_bytes_total_maximum", 1024, 1024 * GIB, |limits, value| {
         limits.broker.total.queued_bytes_maximum = narrow_usize(value);
     }),
     setting("retained_messages_maximum", 0, 1_000_000_000, |limits, value| {
         limits.broker.total.retained_messages_maximum = narrow_usize(value);
     }),
-    setting("retained_bytes_maximum", 0, 1024 * GIB, |limits, value| limits.broker.total.retained_bytes_maximum = narrow_usize(value)),
+    sized("retained_bytes_maximum", 0, 1024 * GIB, |limits, value| limits.broker.total.retained_bytes_maximum = narrow_usize(value)),
 ];
 
 impl Limits {
@@ -99,7 +111,7 @@ impl Limits {
         let mut limits = general.clone();
         limits.read_each(&section);
         for setting in ALL {
-            if let Some(at) = section.number(setting.key, 0, u64::MAX) {
+            if let Some(at) = setting.read(&section, 0, u64::MAX) {
                 section.misplaced(&at, setting.key, "it counts over all listeners: set it in [limits]");
             }
         }
@@ -109,7 +121,7 @@ impl Limits {
 
     fn read_settings(&mut self, section: &Section<'_>, settings: &[Setting]) {
         for setting in settings {
-            if let Some(value) = section.number(setting.key, setting.least, setting.most) {
+            if let Some(value) = setting.read(section, setting.least, setting.most) {
                 (setting.set)(self, value.value);
             }
         }

@@ -3,10 +3,10 @@
 //! Reading by hand instead of deriving `Deserialize` is what lets one run report every wrong value and not only the first.
 
 use std::cell::RefCell;
-use std::ops::Range;
+use std::ops::{Range, RangeInclusive};
 use std::time::Duration;
 
-use toml::de::{DeTable, DeValue};
+use toml::de::{DeInteger, DeTable, DeValue};
 
 use super::problem::{Problems, listed, suggestion};
 
@@ -81,11 +81,21 @@ impl<'a> Section<'a> {
         }
     }
 
-    /// A whole number between `least` and `most`, both included. Sizes may be written as text: `"1MiB"`.
+    /// A whole number between `least` and `most`, both included.
     pub(crate) fn number(&self, key: &'static str, least: u64, most: u64) -> Option<At<u64>> {
         let (value, span) = self.take(key)?;
+        let DeValue::Integer(integer) = value else {
+            return self.mismatch(key, "a whole number", value, &span);
+        };
+        let number = whole(integer);
+        self.within(key, number, least..=most, &span, || format!("write a whole number from {least} to {most}"))
+    }
+
+    /// A number of bytes between `least` and `most`, both included: a whole number, or text with a unit such as `"1MiB"`.
+    pub(crate) fn size(&self, key: &'static str, least: u64, most: u64) -> Option<At<u64>> {
+        let (value, span) = self.take(key)?;
         let number = match value {
-            DeValue::Integer(integer) => i128::from_str_radix(&integer.as_str().replace('_', ""), integer.radix()).ok(),
+            DeValue::Integer(integer) => whole(integer),
             DeValue::String(text) => match size(text) {
                 Some(size) => Some(i128::from(size)),
                 None => {
@@ -94,15 +104,26 @@ impl<'a> Section<'a> {
                     return None;
                 }
             },
-            other => return self.mismatch(key, "a whole number", other, &span),
+            other => return self.mismatch(key, "a size, such as \"64KiB\" or a whole number of bytes", other, &span),
         };
-        let fits = number.and_then(|number| u64::try_from(number).ok()).filter(|number| (least..=most).contains(number));
+        let hint = || format!("write a size from {} to {}", written_size(least), written_size(most));
+        self.within(key, number, least..=most, &span, hint)
+    }
+
+    fn within(
+        &self,
+        key: &str,
+        number: Option<i128>,
+        range: RangeInclusive<u64>,
+        span: &Range<usize>,
+        hint: impl FnOnce() -> String,
+    ) -> Option<At<u64>> {
+        let fits = number.and_then(|number| u64::try_from(number).ok()).filter(|number| range.contains(number));
         if fits.is_none() {
             let found = number.map_or_else(String::new, |number| format!("`{number}` "));
-            let hint = format!("write a whole number from {least} to {most}");
-            self.problems.at(&span, format!("{found}is out of range for `{key}`"), Some(hint));
+            self.problems.at(span, format!("{found}is out of range for `{key}`"), Some(hint()));
         }
-        fits.map(|value| At { value, span })
+        fits.map(|value| At { value, span: span.clone() })
     }
 
     /// A duration with its unit: `"500ms"`, `"30s"`, `"5m"`, `"12h"`, `"7d"`.
@@ -237,6 +258,18 @@ pub(crate) fn written(value: Duration) -> String {
         .map_or_else(|| format!("{seconds}s"), |(scale, unit)| format!("{}{unit}", seconds / scale))
 }
 
+/// As one would write it in the configuration.
+fn written_size(value: u64) -> String {
+    [(30, "GiB"), (20, "MiB"), (10, "KiB")]
+        .into_iter()
+        .find(|(power, _)| value != 0 && value.is_multiple_of(1 << power))
+        .map_or_else(|| value.to_string(), |(power, unit)| format!("{}{unit}", value >> power))
+}
+
+fn whole(integer: &DeInteger<'_>) -> Option<i128> {
+    i128::from_str_radix(&integer.as_str().replace('_', ""), integer.radix()).ok()
+}
+
 fn size(text: &str) -> Option<u64> {
     let (number, unit) = split_unit(text)?;
     let scale: u64 = match unit {
@@ -283,16 +316,18 @@ mod tests {
     #[test]
     fn sizes_and_numbers_are_bounded() {
         let (value, problems) = read("a = \"64KiB\"\nb = 0\nc = 0x10", |section| {
-            (section.number("a", 1, 1 << 20), section.number("b", 1, 9), section.number("c", 1, 99))
+            (section.size("a", 1, 1 << 20), section.number("b", 1, 9), section.number("c", 1, 99))
         });
         assert_eq!(value.0.unwrap().value, 65_536);
         assert_eq!(value.1, None);
         assert_eq!(value.2.unwrap().value, 16);
         assert_eq!(problems, ["`0` is out of range for `b`"]);
-        let (_, problems) = read("a = \"1MB\"\nb = -1\nc = \"1GiB\"", |section| {
-            (section.number("a", 1, 1 << 20), section.number("b", 1, 9), section.number("c", 1, 99))
+        let (_, problems) = read("a = \"1MB\"\nb = -1\nc = \"1GiB\"\nd = \"2\"", |section| {
+            (section.size("a", 1, 1 << 20), section.number("b", 1, 9), section.size("c", 1, 99), section.number("d", 1, 9))
         });
-        assert_eq!(problems, ["`1MB` is not a size", "`-1` is out of range for `b`", "`1073741824` is out of range for `c`"]);
+        let wrong_type = "`d` must be a whole number, found a value of type string";
+        assert_eq!(problems, ["`1MB` is not a size", "`-1` is out of range for `b`", "`1073741824` is out of range for `c`", wrong_type]);
+        assert_eq!([0, 1, 1 << 10, 3 << 20, 1 << 40].map(written_size), ["0", "1", "1KiB", "3MiB", "1024GiB"]);
     }
 
     #[test]

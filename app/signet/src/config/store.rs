@@ -55,8 +55,8 @@ impl Store {
         let default = Self::default();
         let topics = [("topics_always", Durability::Always), ("topics_interval", Durability::Interval), ("topics_off", Durability::Off)];
         let topics = topics.map(|(key, durability)| (section.strings(key).map_or_else(Vec::new, |list| list.value), durability));
-        let segment_size = section.number("segment_size", MIB, 1024 * MIB).map_or(default.segment_size, |at| at.value);
-        let maximum_size = section.number("maximum_size", 0, 1 << 50).filter(|at| at.value > 0);
+        let segment_size = section.size("segment_size", MIB, 1024 * MIB).map_or(default.segment_size, |at| at.value);
+        let maximum_size = section.size("maximum_size", 0, 1 << 50).filter(|at| at.value > 0);
         if let Some(at) = maximum_size.as_ref().filter(|at| at.value < segment_size.saturating_mul(SEGMENTS_MIN)) {
             let hint = format!("allow {SEGMENTS_MIN} times `segment_size` at least, so that there is room to clean up; 0 is no limit");
             problems.at(&at.span, "`maximum_size` is too small for segments of this size", Some(hint));

@@ -161,7 +161,7 @@ impl WrittenSession {
             keep_alive: section.duration("keep_alive", Duration::ZERO, 18 * HOUR).map_or(60 * SECOND, |at| at.value),
             inflight_maximum: section.number("inflight_maximum", 1, 65_535).map_or(20, |at| at.value),
             queued_messages_maximum: section.number("queued_messages_maximum", 1, 1 << 40),
-            queued_bytes_maximum: section.number("queued_bytes_maximum", 1, 1 << 50),
+            queued_bytes_maximum: section.size("queued_bytes_maximum", 1, 1 << 50),
         }
     }
 }
