@@ -105,6 +105,8 @@ impl Broker {
                 session.next_key = session.next_key.max(key.wrapping_add(1));
                 let subscription = Subscription { key, options, identifier, starting };
                 if let Some(ids) = starting {
+                    // What is set from here on must not look like a start at the next restart.
+                    directory.retained.go_on_after(ids.up_to);
                     beginnings.push(Beginning { filter: filter.clone(), subscription, ids });
                 }
                 session.subscriptions.insert(filter, subscription);

@@ -78,12 +78,17 @@ impl Retained {
             self.latest = self.latest.max(id);
             self.insert(RetainedMessage { id, is_stored: true, message, received_at, publisher });
         }
-        self.latest = self.latest.max(RetainedId(first_free));
+        self.go_on_after(RetainedId(first_free));
     }
 
     /// The id of the message that was retained last.
     pub(crate) fn latest(&self) -> RetainedId {
         self.latest
+    }
+
+    /// Gives out greater ids only. The largest ones ever given need not be in the store: not every message is.
+    pub(crate) fn go_on_after(&mut self, id: RetainedId) {
+        self.latest = self.latest.max(id);
     }
 
     /// An id that no message has or gets.

@@ -1,6 +1,6 @@
 //! What a restarted broker does with what it is given.
 
-use signet_mqtt::{Ack, Packet, Publish, ReasonCode, RetainHandling, SubscriptionOptions};
+use signet_mqtt::{Ack, Message, Packet, Publish, ReasonCode, RetainHandling, SubscriptionOptions, TopicName};
 use signet_policy::Ruleset;
 
 use super::rig::*;
@@ -251,6 +251,33 @@ fn a_subscription_goes_on_starting_where_it_was() {
     let state = rig.store.read();
     assert!(state.messages.is_empty());
     assert!(state.sessions.values().flat_map(|session| session.subscriptions.values()).all(|subscription| subscription.starting.is_none()));
+}
+
+/// Ids of retained messages that were kept in memory only are given again: what is set under one of them after the crash is no start.
+#[test]
+fn what_is_retained_after_a_crash_is_no_start_of_an_older_subscription() {
+    let mut rig = rig(2);
+    let publisher = rig.connect(v5("publisher"));
+    rig.publish_acknowledged(publisher, Publish { retain: true, ..publish("t/old", "old", QOS1, Some(1)) });
+    // What the store never hears of.
+    for _ in 0..9 {
+        let own = publish("$SYS/uptime", "1", QOS0, None);
+        let message = Message::from_publish(Publish { retain: true, ..own }, Some(TopicName::new("$SYS/uptime").unwrap())).unwrap();
+        rig.input(publisher, Input::Publish { message });
+    }
+    let a = rig.connect(v5("a").expiry(1000).properties(|properties| properties.receive_maximum = std::num::NonZeroU16::new(1)));
+    rig.subscribe(a, "other", QOS1);
+    rig.publish1(publisher, "other", "fills the window");
+    rig.take(a);
+    rig.subscribe(a, "t/#", QOS1);
+    rig.die();
+    let publisher = rig.connect(v5("publisher"));
+    rig.publish_acknowledged(publisher, Publish { retain: true, ..publish("t/new", "new", QOS1, Some(1)) });
+    rig.die();
+    let a = rig.connect(v5("a").expiry(1000).resume());
+    let mut payloads = rig.payloads(a);
+    payloads.sort();
+    assert_eq!(payloads, ["fills the window", "new", "old"]);
 }
 
 #[test]
