@@ -142,7 +142,7 @@ impl Acceptor {
         let Some(from) = self.sockets.get_mut(index) else { return };
         if let Some(Err(refusal)) = from.listener.proxy().map(|proxy| proxy.check_source(&address)) {
             self.shared.counters.refuse(Cause::Check(refusal.check));
-            return refusal.log(&from.listener.name, address);
+            return from.listener.log_refusal(&refusal, address);
         }
         // Behind a proxy all have one address, which is nobody's in particular.
         let origin = if from.listener.proxy().is_some() { None } else { origin(&address) };

@@ -6,13 +6,14 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use signet_broker::Limits;
 use signet_identity::NamingRule;
-use signet_net::LinkId;
 use signet_net::websocket::{UpgradeRules, WebSocket};
+use signet_net::{LinkId, PeerAddress};
 use signet_policy::AdmissionRules;
 use signet_revocation::StalePolicy;
-use signet_tls::{CurrentRevocations, ListenerTls, TlsConnection, TlsError, TlsListenerConfig};
+use signet_tls::{CurrentRevocations, ListenerTls, Refusal, TlsConnection, TlsError, TlsListenerConfig};
 
 use crate::gate::{Displaced, Full, Gate, Origin, Pass, Total};
+use crate::log::RefusalLog;
 use crate::pipe::Layers;
 use crate::proxy::ProxyRules;
 use crate::rate::{Bucket, Rate};
@@ -36,6 +37,7 @@ pub(crate) struct Listener {
     gate: Arc<Gate>,
     /// For its `connect_rate`. Its sockets share it.
     turns: Mutex<Option<Bucket>>,
+    refusals: RefusalLog,
 }
 
 impl Listener {
@@ -62,6 +64,7 @@ impl Listener {
             limits: config.limits.clone(),
             broker_limits: config.broker_limits.clone(),
             turns: Mutex::new(Rate::per_second(config.limits.connect_rate.into()).map(Bucket::new)),
+            refusals: RefusalLog::new(),
             gate: Arc::new(Gate::new(config.maximum_connections, config.limits.connections_per_address_maximum, Arc::clone(total))),
         })
     }
@@ -120,6 +123,11 @@ impl Listener {
         if let Some(tls) = &self.tls {
             tls.store(loaded);
         }
+    }
+
+    /// Tells the operator of a connection that was refused.
+    pub(crate) fn log_refusal(&self, refusal: &Refusal, address: PeerAddress) {
+        self.refusals.write(refusal, &self.name, address);
     }
 
     /// Takes one of the connections per second that it may take; otherwise says in how many milliseconds there is one again.

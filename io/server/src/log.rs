@@ -1,6 +1,10 @@
 //! The log lines of the data plane.
 
+use std::sync::{Mutex, PoisonError};
+use std::time::Instant;
+
 use signet_broker::{CloseCause, Event};
+use signet_net::PeerAddress;
 use signet_tls::{Check, Refusal};
 
 use crate::link::Link;
@@ -9,11 +13,15 @@ use crate::link::Link;
 /// the disk that holds the log must not fill as fast.
 const DENIALS_LOGGED: u32 = 10;
 
+/// The same for refused connections of one listener: whoever reaches the port can be refused, thousands of times a second. So many that a fleet
+/// whose certificates have all expired is still named device by device, one after the other.
+const REFUSALS_LOGGED: u32 = 1_000;
+
 /// Milliseconds.
 const DENIALS_TIME: u64 = 10_000;
 
-/// How much of one connection's refusals is in the log.
-#[derive(Default)]
+/// How much of one connection's refusals, or of one listener's, is in the log.
+#[derive(Debug, Default)]
 pub(crate) struct DenialLog {
     /// When the present time began, in milliseconds of the server's clock.
     since: u64,
@@ -22,17 +30,48 @@ pub(crate) struct DenialLog {
 }
 
 impl DenialLog {
-    /// Whether one more is logged now; then says how many were left out since the last one that was.
+    /// Whether one more publish or subscription is logged now; then says how many were left out since the last one that was.
     pub(crate) fn admit(&mut self, now: u64) -> Option<u64> {
+        self.admit_one_of(DENIALS_LOGGED, now)
+    }
+
+    fn admit_one_of(&mut self, most: u32, now: u64) -> Option<u64> {
         if now.saturating_sub(self.since) >= DENIALS_TIME {
             (self.since, self.logged) = (now, 0);
         }
-        if self.logged >= DENIALS_LOGGED {
+        if self.logged >= most {
             self.unlogged += 1;
             return None;
         }
         self.logged += 1;
         Some(std::mem::take(&mut self.unlogged))
+    }
+}
+
+/// What a listener has logged of the connections that it refused.
+#[derive(Debug)]
+pub(crate) struct RefusalLog {
+    started: Instant,
+    log: Mutex<DenialLog>,
+}
+
+impl RefusalLog {
+    pub(crate) fn new() -> Self {
+        Self { started: Instant::now(), log: Mutex::default() }
+    }
+
+    /// One line, unless there were very many just now: then a count, later.
+    pub(crate) fn write(&self, refusal: &Refusal, listener: &str, address: PeerAddress) {
+        let Some(unlogged) = self.admit() else { return };
+        if unlogged > 0 {
+            tracing::warn!(target: "signet::refused", listener, "{unlogged} more refusals of this listener are not in the log; the metrics count them all");
+        }
+        refusal.log(listener, address);
+    }
+
+    fn admit(&self) -> Option<u64> {
+        let now = u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX);
+        self.log.lock().unwrap_or_else(PoisonError::into_inner).admit_one_of(REFUSALS_LOGGED, now)
     }
 }
 
@@ -42,7 +81,7 @@ pub(crate) fn refused(link: &Link, check: Check, found: impl Into<String>, hint:
         Some(identity) => Refusal::of(identity.leaf(), check, found, hint),
         None => Refusal::without_certificate(check, found, hint),
     };
-    refusal.log(&link.listener().name, link.address);
+    link.listener().log_refusal(&refusal, link.address);
 }
 
 /// One line for an event of the broker; `link` is the connection it is about, as long as there is one.
@@ -111,6 +150,12 @@ pub(crate) fn closing(link: &Link, cause: &CloseCause) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn connections_are_refused_faster_than_the_log_grows() {
+        let log = RefusalLog::new();
+        assert_eq!((0..5_000).filter_map(|_| log.admit()).count(), 1_000);
+    }
 
     #[test]
     fn a_flood_of_refusals_is_a_few_lines_and_a_count() {

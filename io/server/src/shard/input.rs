@@ -252,7 +252,7 @@ impl Shard {
             self.count_refused(Cause::Check(refusal.check));
             if let Some(link) = self.links.get(&id) {
                 match &refusal.subject {
-                    Some(_) => refusal.log(&link.listener().name, link.address),
+                    Some(_) => link.listener().log_refusal(refusal, link.address),
                     // After the handshake the certificate is known here, though it was not what went wrong.
                     None => log::refused(link, refusal.check, refusal.found.clone(), refusal.hint.clone()),
                 }
