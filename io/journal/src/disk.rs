@@ -27,10 +27,8 @@ impl DiskFolder {
         let failed = |action: &'static str| move |source| JournalError::Io { action, path: path.to_owned(), source };
         if !path.is_dir() {
             fs::DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(failed("make the directory"))?;
-            // Its own name has to last, too.
-            let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."));
-            fs::File::open(parent).and_then(|parent| parent.sync_all()).map_err(failed("sync the directory above"))?;
         }
+        keep_names(path).map_err(failed("sync the directory above"))?;
         let directory = fs::File::open(path).map_err(failed("open the directory"))?;
         match flock(&directory, FlockOperation::NonBlockingLockExclusive) {
             Ok(()) => Ok(Self { path: path.to_owned(), directory }),
@@ -38,6 +36,19 @@ impl DiskFolder {
             Err(error) => Err(failed("lock the directory")(error.into())),
         }
     }
+}
+
+/// Makes the names of a directory and of all above it durable, at every start: whoever made them, this process or one that died since,
+/// need not have.
+fn keep_names(path: &Path) -> io::Result<()> {
+    for above in path.canonicalize()?.ancestors().skip(1) {
+        match fs::File::open(above).and_then(|above| above.sync_all()) {
+            Err(error) if matches!(Errno::from_io_error(&error), Some(Errno::IO | Errno::NOSPC | Errno::DQUOT)) => return Err(error),
+            // It may be somebody else's, or for reading only. Then nothing is new there.
+            Ok(()) | Err(_) => {}
+        }
+    }
+    Ok(())
 }
 
 impl Folder for DiskFolder {

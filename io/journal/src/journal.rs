@@ -84,6 +84,8 @@ pub struct Journal {
     /// The oldest first, the one that is written last. Never empty.
     pub(crate) segments: VecDeque<Segment>,
     pub(crate) tail: Box<dyn File>,
+    /// Whether a write without room may have left something behind the last batch.
+    is_littered: bool,
     pub(crate) spares: VecDeque<Spare>,
     retired: VecDeque<Retired>,
     /// Of the last batch.
@@ -107,6 +109,7 @@ impl Journal {
             bytes_used: segment.used,
             segments: VecDeque::from([segment]),
             tail,
+            is_littered: false,
             spares: VecDeque::new(),
             retired: VecDeque::new(),
             number: 0,
@@ -140,7 +143,10 @@ impl Journal {
         let bytes = batch.seal(header, Identity { journal: self.id, segment: tail.number }, tail.used);
         let written = self.tail.write_at(bytes, tail.used);
         batch.unseal(narrow(payload));
-        written.map_err(|source| self.refused("write", tail.number, source))?;
+        if let Err(source) = written {
+            self.is_littered = true;
+            return Err(self.refused("write", tail.number, source));
+        }
         self.number += 1;
         if let Some(last) = self.segments.back_mut() {
             last.used += needed;
@@ -244,9 +250,26 @@ impl Journal {
             self.bytes_total += bytes - spare.bytes;
             spare.bytes = bytes;
         }
+        self.sweep()?;
         self.segments.push_back(Segment { number: spare.number, bytes: spare.bytes, used: SEGMENT_HEADER });
         self.bytes_used += SEGMENT_HEADER;
         self.tail = spare.file;
+        Ok(())
+    }
+
+    /// Takes away what a write without room left behind the last batch of the segment that is written: it was never a batch, but once a later
+    /// segment has some, recovery would take it for one that is damaged.
+    fn sweep(&mut self) -> Result<(), JournalError> {
+        if self.is_littered {
+            let Segment { number, bytes, used } = self.tail();
+            let swept = self.tail.truncate(used).and_then(|()| self.tail.sync());
+            swept.map_err(|source| self.failed("clear the end of", number, source))?;
+            self.bytes_total -= bytes - used;
+            if let Some(last) = self.segments.back_mut() {
+                last.bytes = used;
+            }
+            self.is_littered = false;
+        }
         Ok(())
     }
 

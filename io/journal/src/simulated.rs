@@ -29,6 +29,8 @@ struct State {
     syncs_left: Option<u64>,
     is_dead: bool,
     writes_fail: bool,
+    /// Of the next write only so many bytes find room.
+    room_of_next_write: Option<usize>,
 }
 
 #[derive(Debug, Clone, Default)]
@@ -147,6 +149,11 @@ impl SimulatedFolder {
     /// Whether every write fails with an input/output error.
     pub fn fail_writes(&self, fail: bool) {
         self.lock().writes_fail = fail;
+    }
+
+    /// Of the next write only so many bytes find room, as on a file system that does not keep what it reserved.
+    pub fn cut_next_write(&self, bytes: usize) {
+        self.lock().room_of_next_write = Some(bytes);
     }
 
     /// The names of all files.
@@ -366,8 +373,10 @@ impl File for SimulatedFile {
                 return Err(io::Error::other("simulated failure of a write"));
             }
             state.has_room(number, narrow(offset) + bytes.len())?;
-            inode(state, number)?.change(Pending::Write { offset: narrow(offset), bytes: bytes.to_vec() });
-            Ok(())
+            let cut = state.room_of_next_write.take();
+            let written = cut.and_then(|cut| bytes.get(..cut)).unwrap_or(bytes);
+            inode(state, number)?.change(Pending::Write { offset: narrow(offset), bytes: written.to_vec() });
+            if written.len() < bytes.len() { Err(io::ErrorKind::StorageFull.into()) } else { Ok(()) }
         })
     }
 

@@ -320,6 +320,27 @@ fn without_room_nothing_is_lost_and_it_goes_on_when_there_is_some() {
 }
 
 #[test]
+fn what_a_write_without_room_left_behind_is_no_damage() {
+    for smaller in 1..20 {
+        let folder = SimulatedFolder::new();
+        let (mut journal, _, _) = open(&folder).unwrap();
+        journal.prepare().unwrap();
+        append(&mut journal, &payload(0, 100)).unwrap();
+        folder.cut_next_write(3000);
+        assert!(matches!(append(&mut journal, &payload(1, 3600)), Err(AppendError::NoRoom(_))));
+        // What fits is written in its place, until it takes the next segment.
+        for number in 0..smaller {
+            append(&mut journal, &payload(number, 8)).unwrap();
+        }
+        append(&mut journal, &payload(1, 3900)).unwrap();
+        append(&mut journal, &payload(2, 100)).unwrap();
+        journal.sync().unwrap();
+        let (_, found, cut) = open(&folder.lose_power(&mut Chance::new(3))).unwrap();
+        assert_eq!((found.len(), cut), (smaller + 3, None));
+    }
+}
+
+#[test]
 fn the_configured_maximum_counts_like_a_full_disk() {
     let folder = SimulatedFolder::new();
     let config = JournalConfig { maximum_bytes: Some(8 * 4096), ..SMALL };
