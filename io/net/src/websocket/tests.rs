@@ -98,6 +98,7 @@ fn requests_that_are_refused() {
         ("400", with_header("Content-Length: 5"), "has a body"),
         ("400", with_header("Transfer-Encoding: chunked"), "has a body"),
         ("400", request(|text| text.replace("Host:", "Ho st:")), "malformed"),
+        ("400", format!("{}Origin: https://evil.example\r\n\r\n", request(|text| text.replace("\r\n", "\n"))), "ends before"),
         ("431", with_header(&format!("Cookie: {}", "a".repeat(MAXIMUM_HEAD))), "of headers"),
         ("431", with_header(&["X: y"; 70].join("\r\n")), "more than 64 headers"),
     ] {

@@ -159,7 +159,11 @@ fn judge_request(head: &[u8], rules: &UpgradeRules) -> Result<String, UpgradeErr
     let mut headers = [httparse::EMPTY_HEADER; MAXIMUM_HEADERS];
     let mut request = httparse::Request::new(&mut headers);
     match request.parse(head) {
-        Ok(httparse::Status::Complete(_)) => {}
+        Ok(httparse::Status::Complete(end)) if end == head.len() => {}
+        // Two line feeds end a head too, for some readers: headers behind them would count for a proxy in between and not here.
+        Ok(httparse::Status::Complete(_)) => {
+            return Err(refuse(BAD, "the head of the HTTP request ends before its last line", "is it a WebSocket client?"));
+        }
         Ok(httparse::Status::Partial) => return Err(refuse(BAD, "the HTTP request ends too soon", "is it a WebSocket client?")),
         Err(httparse::Error::TooManyHeaders) => {
             let found = format!("the HTTP request has more than {MAXIMUM_HEADERS} headers");
