@@ -132,7 +132,7 @@ impl Broker {
         };
         self.stats.messages_received += u64::from(origin.publisher.is_some());
         let is_matched = batches.iter().any(|copies| !copies.recipients.is_empty());
-        self.stats.messages_unmatched += u64::from(!is_matched);
+        self.stats.messages_unmatched += u64::from(!is_matched && origin.publisher.is_some());
         let mut ticket = retained;
         for copies in batches {
             ticket = ticket.max(self.queue_up(&message, context.now, copies, origin.durability, context));

@@ -258,3 +258,11 @@ fn only_those_who_were_held_back_are_ended() {
     rig.send(told, Packet::Pubrel(Ack::success(pid(1))));
     assert_eq!(rig.payloads(keeper), ["m"]);
 }
+
+#[test]
+fn what_the_server_says_to_nobody_is_no_message_that_missed_its_subscribers() {
+    let mut rig = rig(TotalLimits::default());
+    let client = rig.connect(v5("client"));
+    rig.input(client, own("$SYS/broker/uptime", "1 second"));
+    assert_eq!(rig.stats().messages_unmatched, 0);
+}
