@@ -55,8 +55,10 @@ impl Broker {
         let Load { messages, bytes } = self.room();
         let (retained, retained_bytes) = directory.read(crate::Directory::retained);
         let is_free = |used: usize, maximum: usize| used < maximum - maximum / 16;
-        messages >= wanted.messages.max(total.queued_messages_maximum / 16)
-            && bytes >= wanted.bytes.max(total.queued_bytes_maximum / 16)
+        // A message for very many sessions may fit under no circumstances, and the others must not wait for it.
+        let needed = |wanted: usize, maximum: usize| wanted.min(maximum - maximum / 4).max(maximum / 16);
+        messages >= needed(wanted.messages, total.queued_messages_maximum)
+            && bytes >= needed(wanted.bytes, total.queued_bytes_maximum)
             && is_free(retained, total.retained_messages_maximum)
             && is_free(retained_bytes, total.retained_bytes_maximum)
     }

@@ -192,3 +192,32 @@ fn mqtt_3_1_2_29_reasons_in_words_only_for_those_who_ask() {
         }
     }
 }
+
+/// Somebody's message for so many sessions that it fits under no circumstances must not keep everybody else waiting.
+#[test]
+fn who_is_held_back_does_not_wait_for_room_that_there_never_is() {
+    let total = TotalLimits { queued_messages_maximum: 8, ..TotalLimits::default() };
+    let mut rig = rig(Limits { total, ..Limits::default() });
+    let crowd: Vec<String> = (0..10).map(|number| format!("crowd-{number}")).collect();
+    for name in &crowd {
+        let id = rig.connect(v5(name));
+        rig.subscribe(id, "crowd", QOS1);
+    }
+    let keeper = rig.connect(v5("keeper").expiry(1000));
+    rig.subscribe(keeper, "t", QOS1);
+    rig.lose(keeper);
+    let publisher = rig.connect(v5("publisher"));
+    for _ in 0..8 {
+        assert_eq!(rig.publish1(publisher, "t", "m"), ReasonCode::Success);
+    }
+    let (greedy, old) = (rig.connect(v311("greedy")), rig.connect(v311("old")));
+    rig.send(greedy, Packet::Publish(publish("crowd", "m", QOS1, Some(1))));
+    rig.send(old, Packet::Publish(publish("t", "m", QOS1, Some(1))));
+    let keeper = rig.connect(v5("keeper").expiry(1000).resume());
+    for _ in 0..8 {
+        let packet_id = rig.take(keeper).packet_id;
+        rig.puback(keeper, packet_id);
+    }
+    rig.pass(2_000);
+    assert!(matches!(rig.closed(old), Some(CloseCause::QuotaExceeded(_))));
+}
