@@ -63,7 +63,8 @@ impl Engine {
         while budget > 0 && removed < REMOVED_MAXIMUM && self.wants_compaction() {
             let Some((oldest, end)) = self.journal.oldest() else { break };
             let segment = narrow(oldest).map_or(0, |(segment, _)| segment);
-            let from = self.compaction.next.unwrap_or(oldest);
+            // Where it stopped may be gone: see `rescue`.
+            let from = self.compaction.next.filter(|next| next.segment == oldest.segment).unwrap_or(oldest);
             if self.index.live_in(segment) > 0 && from.offset < end {
                 self.compaction.next = self.slice(from, budget)?;
                 let looked_at = self.compaction.next.map_or(end, |next| next.offset).saturating_sub(from.offset);

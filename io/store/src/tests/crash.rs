@@ -12,6 +12,7 @@ use signet_mqtt::{ClientIdentifier, Message, MessageProperties, QoS, TopicName};
 use super::model::{Model, State, Step};
 use crate::encode;
 use crate::engine::{Engine, Written};
+use crate::record::put_first_free;
 
 const SEGMENT: u64 = 4096;
 const CONFIG: JournalConfig = JournalConfig { segment_bytes: SEGMENT, maximum_bytes: None };
@@ -226,6 +227,63 @@ fn without_any_room_nothing_goes_that_a_waiting_batch_was_to_move() {
     engine.rescue().unwrap();
     let (again, _, _) = open(&folder.lose_power(&mut Chance::new(1)));
     assert_eq!(again.stats().retained, count - 10);
+}
+
+/// What compaction was reading may be gone before it goes on: then it begins with what is the oldest now.
+#[test]
+fn without_any_room_compaction_does_not_go_on_in_what_is_gone() {
+    let folder = SimulatedFolder::new();
+    let (mut engine, _, _) = open(&folder);
+    folder.set_room(Some(folder.bytes()));
+    let tail = |engine: &Engine| engine.journal.contents().last().map_or(0, |(place, _)| place.segment);
+    let write = |engine: &mut Engine, records: &[u8]| {
+        engine.add(records);
+        assert_eq!(engine.write().unwrap(), Written::Done);
+        engine.sync().unwrap();
+        engine.settle().unwrap();
+        engine.prepare().unwrap();
+    };
+    let mut of_segment = std::collections::BTreeMap::<u64, Vec<u64>>::new();
+    let mut count = 0;
+    while engine.journal.reserve() > 2000 {
+        count += 1;
+        let before = tail(&engine);
+        write(&mut engine, &retained(count));
+        of_segment.entry(tail(&engine)).or_default().push(count);
+        if (before, tail(&engine)) == (1, 2) {
+            // As when a segment before was removed.
+            let mut first_free = Vec::new();
+            put_first_free(&mut first_free, 5);
+            write(&mut engine, &first_free);
+        }
+    }
+    let clear = |engine: &mut Engine, ids: &[u64]| {
+        let mut cleared = Vec::new();
+        ids.iter().for_each(|id| encode(&Change::RetainedCleared { id: RetainedId(*id) }, &mut cleared));
+        write(engine, &cleared);
+    };
+    let mut dead = [of_segment[&1].clone(), of_segment[&2].clone()].concat();
+    clear(&mut engine, &dead);
+    engine.compact(0).unwrap();
+    (0..3).for_each(|more| engine.add(&retained(count + 1 + more)));
+    assert!(matches!(engine.write().unwrap(), Written::NoRoom(_)));
+    engine.rescue().unwrap();
+    assert_eq!(engine.journal.contents().next().map(|(place, _)| place.segment), Some(3), "two went");
+    engine.prepare().unwrap();
+    assert_eq!(engine.write().unwrap(), Written::Done);
+    engine.sync().unwrap();
+    engine.settle().unwrap();
+    folder.set_room(None);
+    engine.prepare().unwrap();
+    // Nearly all of the third, and enough besides to make compaction worth while.
+    let passing: Vec<u64> = (count + 4..count + 30).collect();
+    passing.iter().for_each(|id| write(&mut engine, &retained(*id)));
+    clear(&mut engine, &passing);
+    clear(&mut engine, &of_segment[&3][1..]);
+    dead.extend(&of_segment[&3][1..]);
+    compact_all(&mut engine);
+    let (again, _, _) = open(&folder.lose_power(&mut Chance::new(1)));
+    assert_eq!(again.stats().retained, count + 3 - u64::try_from(dead.len()).unwrap());
 }
 
 /// Retained messages that replace each other, in an order without any order.
