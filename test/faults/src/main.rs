@@ -1,7 +1,7 @@
 //! The real broker meets misfortune: `kill -9`, power failure, a full disk, a disk that returns errors, damaged files. Publishers keep a ledger
 //! of what was acknowledged, subscribers of what arrived; the two are compared, and the counts printed.
 //!
-//! `signet-faults [--seed N] [--seconds N] [SCENARIO…]`, all scenarios without a name. Exit code 0 when everything was as promised. A scenario
+//! `signet-faults [--seed N] [--seconds N] [--rounds N] [SCENARIO…]`, all scenarios without a name. Exit code 0 when everything was as promised. A scenario
 //! that cannot run here fails and says why, unless `SIGNET_FAULTS_EXCLUDE` names it; then it is counted as excluded.
 
 #![expect(
@@ -51,6 +51,16 @@ const EXCLUDE: &str = "SIGNET_FAULTS_EXCLUDE";
 /// Set for the copy of this program that has a mount namespace of its own.
 const INSIDE: &str = "SIGNET_FAULTS_NAMESPACE";
 
+const USAGE: &str = "usage: signet-faults [--seed N] [--seconds N] [--rounds N] [SCENARIO…]
+
+  SCENARIO     kill, power, full, inject, damage; without one all of them
+  --seconds N  how long `kill` goes on [default: 60]
+  --rounds N   how often `power` fails [default: 10]
+  --seed N     where chance begins [default: by the clock; it is printed]
+
+It runs the `signet` beside itself, or the one SIGNET_BIN names. `power` and `full` mount file systems and need root, unless
+SIGNET_FAULTS_EXCLUDE=power,full leaves them out. Exit code 0 when everything was as promised, 1 when not, 2 when this command line is wrong.";
+
 /// What was asked for.
 #[derive(Debug, Clone)]
 struct Options {
@@ -61,7 +71,17 @@ struct Options {
 }
 
 fn main() -> ExitCode {
-    let options = options();
+    if std::env::args().any(|word| word == "--help" || word == "-h") {
+        println!("{USAGE}");
+        return ExitCode::SUCCESS;
+    }
+    let options = match options() {
+        Ok(options) => options,
+        Err(problem) => {
+            eprintln!("{problem}\n{USAGE}");
+            return ExitCode::from(2);
+        }
+    };
     let excluded = std::env::var(EXCLUDE).unwrap_or_default();
     let is_excluded = |name: &str| excluded.split(',').any(|word| word == name);
     let wanted = |name: &str| options.names.is_empty() || options.names.iter().any(|word| word == name);
@@ -110,22 +130,19 @@ fn elsewhere(name: &str, options: &Options) -> bool {
     command.status().unwrap_or_else(|error| panic!("cannot run `unshare`: {error} (package util-linux)")).success()
 }
 
-fn options() -> Options {
+fn options() -> Result<Options, String> {
     let chance = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_nanos() % 1_000_000_000);
     let mut options = Options { seed: u64::try_from(chance).unwrap(), seconds: 60, rounds: 10, names: Vec::new() };
     let mut words = std::env::args().skip(1);
     while let Some(word) = words.next() {
-        let mut number = || words.next().and_then(|value| value.parse().ok()).unwrap_or_else(|| panic!("`{word}` needs a number"));
+        let mut number = || words.next().and_then(|value| value.parse().ok()).ok_or_else(|| format!("`{word}` needs a number"));
         match &*word {
-            "--seed" => options.seed = number(),
-            "--seconds" => options.seconds = number(),
-            "--rounds" => options.rounds = u32::try_from(number()).unwrap(),
+            "--seed" => options.seed = number()?,
+            "--seconds" => options.seconds = number()?,
+            "--rounds" => options.rounds = u32::try_from(number()?).unwrap(),
             name if SCENARIOS.iter().any(|(known, _, _)| *known == name) => options.names.push(word),
-            _ => {
-                let known: Vec<_> = SCENARIOS.iter().map(|(name, _, _)| *name).collect();
-                panic!("`{word}` is no scenario; there are {}", known.join(", "));
-            }
+            _ => return Err(format!("`{word}` is no scenario and no flag")),
         }
     }
-    options
+    Ok(options)
 }

@@ -10,6 +10,7 @@
     clippy::expect_used,
     clippy::indexing_slicing,
     clippy::print_stdout,
+    clippy::print_stderr,
     reason = "a simulation reports by panicking and prints its results"
 )]
 
@@ -40,6 +41,15 @@ const STEPS: usize = 3000;
 /// Seeds that every test run repeats: they found something once, or stand for a kind of run.
 const FIXED: std::ops::Range<u64> = 0..150;
 
+const USAGE: &str = "usage: signet-simulation [--seed N] [--seeds COUNT] [--steps N] [--fixed]
+
+  --seed N       run this seed; may be repeated
+  --seeds COUNT  run so many fresh seeds [default: 20]
+  --steps N      steps of each run before everything heals [default: 3000]
+  --fixed        run the seeds of every test run
+
+Exit code 0 when nothing was found, 1 when something was, 2 when this command line is wrong.";
+
 /// What was asked for.
 #[derive(Debug)]
 struct Options {
@@ -68,7 +78,17 @@ struct Counts {
 }
 
 fn main() -> ExitCode {
-    let options = options();
+    if std::env::args().any(|word| word == "--help" || word == "-h") {
+        println!("{USAGE}");
+        return ExitCode::SUCCESS;
+    }
+    let options = match options() {
+        Ok(options) => options,
+        Err(problem) => {
+            eprintln!("{problem}\n{USAGE}");
+            return ExitCode::from(2);
+        }
+    };
     let mut total = Counts::default();
     let mut failed = 0;
     for seed in &options.seeds {
@@ -162,27 +182,27 @@ impl Counts {
     }
 }
 
-fn options() -> Options {
+fn options() -> Result<Options, String> {
     let mut options = Options { seeds: Vec::new(), steps: STEPS, is_fixed: false };
     let mut words = std::env::args().skip(1);
     let chance = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_nanos() % 1_000_000_000);
     let fresh = u64::try_from(chance).unwrap() << 20;
     while let Some(word) = words.next() {
-        let mut number = || words.next().and_then(|value| value.parse::<u64>().ok()).unwrap_or_else(|| panic!("`{word}` needs a number"));
+        let mut number = || words.next().and_then(|value| value.parse::<u64>().ok()).ok_or_else(|| format!("`{word}` needs a number"));
         match &*word {
-            "--seed" => options.seeds.push(number()),
-            "--seeds" => options.seeds.extend((fresh..).take(usize::try_from(number()).unwrap())),
-            "--steps" => options.steps = usize::try_from(number()).unwrap(),
+            "--seed" => options.seeds.push(number()?),
+            "--seeds" => options.seeds.extend((fresh..).take(usize::try_from(number()?).unwrap())),
+            "--steps" => options.steps = usize::try_from(number()?).unwrap(),
             "--fixed" => {
                 options.is_fixed = true;
                 options.seeds.extend(FIXED);
             }
-            _ => panic!("`{word}` is unknown; there are --seed N, --seeds COUNT, --steps N, --fixed"),
+            _ => return Err(format!("`{word}` is unknown")),
         }
     }
     if options.seeds.is_empty() {
         options.seeds.extend((fresh..).take(20));
     }
     println!("simulation: seeds {} to {}", options.seeds.iter().min().unwrap(), options.seeds.iter().max().unwrap());
-    options
+    Ok(options)
 }
