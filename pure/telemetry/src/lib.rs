@@ -1,7 +1,7 @@
 //! What a running broker tells about itself: names, units and formats. Who gathers the numbers and who publishes them is elsewhere.
 //!
-//! A [`Snapshot`] is everything at one moment. [`exposition`] writes it as Prometheus reads it, [`SysTree`] as the messages of the
-//! `$SYS` tree that changed. Each name stands in one table with its words, so that the reference page ([`reference`]) cannot differ.
+//! A [`Snapshot`] is everything at one moment. [`exposition()`] writes it as Prometheus reads it, [`SysTree`] as the messages of the
+//! `$SYS` tree that changed. Each name stands in one table with its words, so that the reference page ([`reference()`]) cannot differ.
 
 mod exposition;
 mod load;

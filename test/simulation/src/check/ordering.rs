@@ -29,13 +29,15 @@ pub(super) fn check(history: &History) -> Vec<Violation> {
         if is_shared || (history.has_small_queues && spec.qos > QoS::AtMostOnce) {
             continue;
         }
-        // What was sent again reaches those who subscribed in between for the first time then.
+        // What was sent again reaches those for the first time then who subscribed in between, or were already about to unsubscribe when it was
+        // sent first.
         let sent = &timeline.journeys[arrival.label].sent;
         let was_subscribed = || {
             let mut mine = timeline.possible(history, *client, arrival.label, place);
             let is_for_it = |interval: &Interval| !(interval.subscription.no_local && spec.publisher == *client);
             mine.any(|interval| {
                 is_for_it(interval)
+                    && interval.doubted.is_none_or(|doubted| sent.first() < Some(&doubted))
                     && interval.granted.zip(sent.first()).is_some_and(|((granted, qos), sent)| granted < *sent && qos >= spec.qos)
             })
         };
