@@ -92,8 +92,9 @@ impl Shared {
         buffer
     }
 
-    /// Moves all posts to `taken` and gives used buffers back. Waits until something is urgent, or `limit` is over: nothing for ever, and
-    /// then for anything at all. Says whether anything is urgent, and whether the store is being closed.
+    /// Moves all posts to `taken` and gives used buffers back. Waits until something is urgent, or `limit` is over: nothing for ever. If `taken`
+    /// is empty it waits for anything at all, because from then on there is something that must not stay in memory for long. Says whether
+    /// anything is urgent, and whether the store is being closed.
     pub(crate) fn take(&self, taken: &mut VecDeque<Post>, used: &mut Vec<Vec<u8>>, limit: Option<Duration>) -> Taken {
         let mut queue = lock(&self.queue);
         for mut buffer in used.drain(..) {
@@ -109,7 +110,8 @@ impl Shared {
                 }
             }
             Some(limit) => {
-                let waits = |queue: &mut Queue| !queue.is_urgent && !queue.is_closing;
+                let has_none = taken.is_empty();
+                let waits = |queue: &mut Queue| !queue.is_urgent && !queue.is_closing && !(has_none && !queue.posts.is_empty());
                 queue = self.posted.wait_timeout_while(queue, limit, waits).unwrap_or_else(PoisonError::into_inner).0;
             }
         }

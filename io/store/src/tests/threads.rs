@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, channel};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use signet_broker::{Change, MessageId, Moment, Recipient, SessionId, ShardId, Store as _, Ticket, Urgency};
 use signet_journal::simulated::SimulatedFolder;
@@ -90,6 +90,22 @@ fn a_ticket_is_durable_when_the_disk_has_it_and_its_shard_is_woken() {
     rig.until("what nobody waits for, after the flush interval", |handles, _| handles[2].durable() == later);
     assert_eq!(rig.opened.handles[0].durable(), tickets[0], "every shard has tickets of its own");
     assert_eq!(rig.opened.store.state(), StoreState::Ready);
+}
+
+#[test]
+fn what_nobody_waits_for_is_written_soon_whenever_it_is_synced() {
+    let rig = rig(SimulatedFolder::new(), &StoreConfig { flush_interval: Duration::from_secs(3600), ..config() });
+    let Opened { store, mut handles, .. } = rig.opened;
+    let begun = Instant::now();
+    for session in 1..=3 {
+        left(&mut handles[0], session, Urgency::Later);
+        // Nobody is told of it.
+        while store.stats().batches < session {
+            assert!(begun.elapsed() < FAILURE, "written: {} of {session}", store.stats().batches);
+            std::thread::yield_now();
+        }
+    }
+    assert_eq!(handles[0].durable(), Ticket::NONE);
 }
 
 #[test]
