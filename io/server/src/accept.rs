@@ -114,12 +114,15 @@ impl Acceptor {
         for index in 0..self.sockets.len() {
             for _ in 0..BATCH {
                 let Some(socket) = self.sockets.get_mut(index).filter(|socket| socket.ready && socket.held_until <= now) else { break };
-                if let Err(wait) = socket.listener.take_turn(now) {
+                if let Some(wait) = socket.listener.wait_for_turn(now) {
                     socket.held_until = now.saturating_add(wait);
                     break;
                 }
                 match socket.socket.accept() {
-                    Ok((stream, address)) => self.deal(index, stream, address),
+                    Ok((stream, address)) => {
+                        socket.listener.take_turn(now);
+                        self.deal(index, stream, address);
+                    }
                     Err(error) if error.kind() == io::ErrorKind::WouldBlock => socket.ready = false,
                     // The client is gone again, or a signal came: the next one.
                     Err(error) if matches!(error.kind(), io::ErrorKind::ConnectionAborted | io::ErrorKind::Interrupted) => {}

@@ -130,16 +130,15 @@ impl Listener {
         self.refusals.write(refusal, &self.name, address);
     }
 
-    /// Takes one of the connections per second that it may take; otherwise says in how many milliseconds there is one again.
-    pub(crate) fn take_turn(&self, now: u64) -> Result<(), u64> {
-        let mut turns = self.turns.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(turns) = &mut *turns else { return Ok(()) };
-        match turns.wait(now) {
-            Some(wait) => Err(wait),
-            None => {
-                turns.take(1, now);
-                Ok(())
-            }
+    /// In how many milliseconds it may take one more connection, if not now. Asking takes nothing: there may be nobody.
+    pub(crate) fn wait_for_turn(&self, now: u64) -> Option<u64> {
+        self.turns.lock().unwrap_or_else(PoisonError::into_inner).as_ref().and_then(|turns| turns.wait(now))
+    }
+
+    /// It has taken a connection.
+    pub(crate) fn take_turn(&self, now: u64) {
+        if let Some(turns) = &mut *self.turns.lock().unwrap_or_else(PoisonError::into_inner) {
+            turns.take(1, now);
         }
     }
 
