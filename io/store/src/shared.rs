@@ -110,8 +110,8 @@ impl Shared {
                 }
             }
             Some(limit) => {
-                let has_none = taken.is_empty();
-                let waits = |queue: &mut Queue| !queue.is_urgent && !queue.is_closing && !(has_none && !queue.posts.is_empty());
+                let has_some = !taken.is_empty();
+                let waits = |queue: &mut Queue| !queue.is_urgent && !queue.is_closing && (has_some || queue.posts.is_empty());
                 queue = self.posted.wait_timeout_while(queue, limit, waits).unwrap_or_else(PoisonError::into_inner).0;
             }
         }
