@@ -124,6 +124,12 @@ pub(crate) fn event(event: &Event, link: Option<&Link>) {
             client_identifier = client_identifier.as_str(),
             "identifier refused"
         ),
+        Event::SessionRefused { connection, client_identifier, .. } => tracing::debug!(
+            target: "signet::session",
+            connection = connection.0,
+            client_identifier = client_identifier.as_str(),
+            "session refused"
+        ),
         Event::SessionNotShared { client_identifier, owner, claimant } => tracing::warn!(
             target: "signet::session",
             client_identifier = client_identifier.as_str(),

@@ -37,7 +37,7 @@ impl Broker {
         }
         let expiry = session_expiry(&connect, &limits);
         if let Err(why) = self.check_room(&client, &connect, &limits, expiry, context.store) {
-            return refuse_for_quota(id, &connect, why, context);
+            return refuse_for_quota(id, &connect, &client, why, context);
         }
         self.take_over(&client, context);
         // [MQTT-3.1.4-4]
@@ -223,11 +223,19 @@ fn refuse_identifier<D: SharedDirectory, S: Store>(
     context.output.push(Output::Close { connection: id, cause: CloseCause::IdentifierInUse });
 }
 
-fn refuse_for_quota<D: SharedDirectory, S: Store>(id: ConnectionId, connect: &Connect, why: &'static str, context: &mut Context<'_, D, S>) {
+fn refuse_for_quota<D: SharedDirectory, S: Store>(
+    id: ConnectionId,
+    connect: &Connect,
+    client: &Client,
+    why: &'static str,
+    context: &mut Context<'_, D, S>,
+) {
     // Before MQTT 5.0 there is no quota, only a Server that is not available.
     let reason_code = if connect.version.has_properties() { ReasonCode::QuotaExceeded } else { ReasonCode::ServerUnavailable };
     let packet = Packet::Connack(refusing(connect, reason_code, why));
     context.output.push(Output::Send { connection: id, packet, after: Ticket::NONE });
+    let client_identifier = client.client_identifier().clone();
+    context.output.push(Output::Event(Event::SessionRefused { connection: id, client_identifier, why }));
     context.output.push(Output::Close { connection: id, cause: CloseCause::QuotaExceeded(why) });
 }
 

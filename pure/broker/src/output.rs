@@ -221,6 +221,15 @@ pub enum Event {
         /// Who came.
         claimant: Principal,
     },
+    /// A CONNECT was refused because there is no room for its session.
+    SessionRefused {
+        /// Which connection.
+        connection: ConnectionId,
+        /// The name it would have had.
+        client_identifier: ClientIdentifier,
+        /// What there is no room in.
+        why: &'static str,
+    },
     /// A session that an anonymous client had left under this Client Identifier was ended when a device came, not resumed.
     SessionNotShared {
         /// The name both use.
@@ -245,7 +254,8 @@ impl Event {
             Self::Connected { connection, .. }
             | Self::Disconnected { connection, .. }
             | Self::HeldBack { connection, .. }
-            | Self::IdentifierRefused { connection, .. } => Some(*connection),
+            | Self::IdentifierRefused { connection, .. }
+            | Self::SessionRefused { connection, .. } => Some(*connection),
             Self::Denied { connection, .. } => *connection,
             Self::SessionNotShared { .. } | Self::SessionEnded { .. } => None,
         }

@@ -22,6 +22,25 @@ const CHUNKS_PER_TURN: usize = 8;
 /// write; what is left after these rounds waits for the next turn.
 const ROUNDS: usize = 4;
 
+/// What the operator reads of a CONNECT that was refused by the owner of the session, and what to do.
+fn refusal(event: &Event) -> Option<(String, &'static str)> {
+    match event {
+        Event::IdentifierRefused { client_identifier, owner, claimant, .. } => {
+            let identifier = shown(client_identifier.as_str());
+            let found = format!("{claimant} connects as `{identifier}`, which is the session of {owner}");
+            Some((found, "give every device its own client identifier, or bind it with `bind_client_identifier`"))
+        }
+        Event::SessionRefused { client_identifier, why, .. } => {
+            let found = format!("there is {why}, and `{}` has none", shown(client_identifier.as_str()));
+            Some((
+                found,
+                "raise `sessions_maximum` in [limits] or lower `session_expiry_maximum`; if it is the disk, make room or raise `maximum_size` in [store]",
+            ))
+        }
+        _ => None,
+    }
+}
+
 impl Shard {
     /// Carries out what the broker asked for, in its order.
     pub(super) fn carry_out(&mut self) {
@@ -73,15 +92,10 @@ impl Shard {
             }
         }
         let link = event.connection().and_then(|connection| self.links.get(&LinkId::from_number(connection.0)));
-        if let (Event::IdentifierRefused { client_identifier, owner, claimant, .. }, Some(link)) = (event, link) {
-            let identifier = shown(client_identifier.as_str());
-            let found = format!("{claimant} connects as `{identifier}`, which is the session of {owner}");
-            log::refused(
-                link,
-                Check::Connect,
-                found,
-                "give every device its own client identifier, or bind it with `bind_client_identifier`",
-            );
+        if let Some(link) = link
+            && let Some((found, hint)) = refusal(event)
+        {
+            log::refused(link, Check::Connect, found, hint);
             self.count_refused(Cause::Check(Check::Connect));
         }
         log::event(event, link.map(|link| &**link));

@@ -59,6 +59,17 @@ fn a_device_that_breaks_its_tls_before_connect_is_named() {
     await_log(&["signet::refused", "CN=pump-that-breaks", "check=\"TLS handshake\"", "serial="]);
 }
 
+#[test]
+fn who_finds_no_room_for_a_session_is_named() {
+    capture_log();
+    let rig = Rig::with(2, |config| std::sync::Arc::make_mut(&mut config.limits).total.sessions_maximum = 1);
+    let _first = Device::connect(&rig.tcp(), ProtocolVersion::V5, "first");
+    let (_second, connack) = Device::introduce(&rig.tcp(), connect_packet(ProtocolVersion::V5, "one-too-many"));
+    assert_eq!(connack.reason_code, ReasonCode::QuotaExceeded);
+    await_log(&["signet::refused", "one-too-many", "check=\"CONNECT\"", "hint=", "sessions_maximum"]);
+    assert_eq!(rig.server.stats().refused, 1);
+}
+
 /// A socket that is closed with unread input resets the connection, and the peer may lose what it has not read yet.
 #[test]
 fn unread_input_does_not_destroy_the_alert() {
