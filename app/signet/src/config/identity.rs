@@ -32,10 +32,7 @@ impl Proof {
 
 /// Gives the keys that say who a client is their meaning.
 pub(super) fn resolve(written: &ListenerIdentity, header: &Header, proof: Proof, problems: &Problems) -> (AdmissionRules, NamingRule) {
-    let naming = written.device.as_ref().and_then(|at| {
-        let template = template(at, problems)?;
-        NamingRule::new(template).map_err(|error| complain(at, &error, problems)).ok()
-    });
+    let naming = written.device.as_ref().and_then(|at| naming(at, proof, problems));
     let anonymous = written.anonymous.as_ref().is_some_and(|at| at.value);
     match &written.anonymous {
         Some(at) if at.value && proof == Proof::Required => problems.at(
@@ -83,6 +80,17 @@ pub(super) fn resolve(written: &ListenerIdentity, header: &Header, proof: Proof,
         bridge: None,
     };
     (admission, naming.unwrap_or_default())
+}
+
+/// How devices get their names.
+fn naming(written: &At<String>, proof: Proof, problems: &Problems) -> Option<NamingRule> {
+    let template = template(written, problems)?;
+    if proof == Proof::Name && written.value.trim() != "${cert.cn}" {
+        // Who relies on another field must not get devices by a name that anybody may have put into the common name.
+        let hint = "remove `device`, or set proxy_identity = \"certificate\"";
+        problems.at(&written.span, "`device` has no meaning where the proxy tells the common name and nothing else", Some(hint.to_owned()));
+    }
+    NamingRule::new(template).map_err(|error| complain(written, &error, problems)).ok()
 }
 
 /// A claim cannot prove a claim: a binding is made of what the certificate says, and of fixed text.

@@ -100,6 +100,9 @@ fn what_a_proxy_says_of_certificates_is_the_listeners_choice() {
     // A name is no certificate.
     let found = problem(&format!("{proxied}proxy_identity = \"common_name\"\nusername = \"${{cert.cn}}\""));
     assert!(found.contains("needs a certificate"), "{found}");
+    let found = problem(&format!("{proxied}proxy_identity = \"common_name\"\ndevice = \"${{cert.san.dns}}\""));
+    assert!(found.contains("`device`") && found.contains("common name"), "{found}");
+    assert_eq!(identity("proxy_identity = \"common_name\"\ndevice = \"${cert.cn}\""), ForwardedIdentityConfig::CommonName);
     let found = problem(&format!("{proxied}proxy_identity = \"common_name\"\ntrust = \"ca.pem\""));
     assert!(found.contains("`trust` has no meaning"), "{found}");
     assert!(problem(&proxied).contains("nobody could connect here"));
