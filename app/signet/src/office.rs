@@ -131,7 +131,7 @@ impl Office {
             Err(ClientError::NotRunning(_)) => {
                 may_open(places)?;
                 let administration = Box::new(open_administration(places)?);
-                output::note(&format!("note: no broker runs here, working on the ledger `{}` alone", places.ledger().display()));
+                output::note(&format!("note: no broker runs here, working on the inventory `{}` alone", places.ledger().display()));
                 let caller = Caller::user(rustix::process::getuid().as_raw());
                 Ok(Self::Ledger { administration, caller })
             }

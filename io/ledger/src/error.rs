@@ -11,13 +11,13 @@ use crate::keys::{EntropyError, KeyError};
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
     /// Another process has it open.
-    #[error("the ledger `{}` is in use by another process: use the admin socket of the running broker, or stop it first", path.display())]
+    #[error("the inventory `{}` is in use by another process: use the admin socket of the running broker, or stop it first", path.display())]
     InUse {
         /// The ledger's file.
         path: PathBuf,
     },
     /// Written by a later version of Signet.
-    #[error("the ledger `{}` has format {found}, but this version of Signet knows only up to {known}: use the newer Signet that wrote it", path.display())]
+    #[error("the inventory `{}` has format {found}, but this version of Signet knows only up to {known}: use the newer Signet that wrote it", path.display())]
     NewerFormat {
         /// The ledger's file.
         path: PathBuf,
@@ -27,7 +27,7 @@ pub enum OpenError {
         known: u64,
     },
     /// The file cannot be created or opened.
-    #[error("the ledger `{}` cannot be opened: {source}", path.display())]
+    #[error("the inventory `{}` cannot be opened: {source}", path.display())]
     File {
         /// The ledger's file.
         path: PathBuf,
@@ -36,7 +36,7 @@ pub enum OpenError {
         source: io::Error,
     },
     /// The file is damaged or something else than a ledger.
-    #[error("`{}` is not a readable ledger: {source}; restore it from a backup", path.display())]
+    #[error("`{}` is not a readable inventory: {source}; restore it from a backup", path.display())]
     Damaged {
         /// The ledger's file.
         path: PathBuf,

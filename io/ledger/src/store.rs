@@ -389,7 +389,7 @@ mod tests {
         for content in ["hello\n".repeat(2), "x".repeat(1 << 16)] {
             std::fs::write(&path, &content).unwrap();
             let error = DurableLedger::open(&path).unwrap_err().to_string();
-            assert!(error.contains("ledger.redb` is not a readable ledger"), "{error}");
+            assert!(error.contains("ledger.redb` is not a readable inventory"), "{error}");
             assert_eq!(std::fs::read_to_string(&path).unwrap(), content);
         }
     }

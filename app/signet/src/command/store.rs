@@ -34,9 +34,10 @@ fn check(config: &ConfigFlag, json: bool) -> Result<Exit, Failure> {
         return Ok(Exit::Done);
     }
     let count = counted(report.damages.len(), "place");
-    Err(Failure::new(format!("the store `{}` is damaged in {count}", directory.display())).exit(Exit::StoreDamaged).hint(
-        "what was synced is not there any more: look at the disk; put a backup back, or give up what is damaged: `signet store repair`",
-    ))
+    Err(Failure::new(format!("the store `{}` is damaged in {count}", directory.display())).exit(Exit::StoreDamaged).hint(format!(
+        "the disk had reported it as written: look at the disk; put a backup back, or give up what is lost with `signet store repair -c {}`",
+        config.path().display()
+    )))
 }
 
 fn repair(config: &ConfigFlag, json: bool) -> Result<Exit, Failure> {

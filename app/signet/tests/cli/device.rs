@@ -11,7 +11,7 @@ fn a_device_lives_from_add_to_revoke_without_a_broker() {
     let rig = Rig::quickstarted();
     let added = rig.run(&["device", "add", "pump-8", "--days", "30", "--key-type", "ed25519"]).expect(0);
     assert!(added.out.starts_with("pump-8  serial "), "{}", added.out);
-    assert_eq!(added.err, "note: no broker runs here, working on the ledger `data/ledger.redb` alone\n");
+    assert_eq!(added.err, "note: no broker runs here, working on the inventory `data/ledger.redb` alone\n");
     assert_eq!(std::fs::metadata(rig.path("devices/pump-8.key")).unwrap().permissions().mode() & 0o777, 0o600);
 
     let list: Value = serde_json::from_str(&rig.run(&["device", "list", "--json"]).expect(0).out).unwrap();

@@ -210,7 +210,7 @@ impl Shard {
                 let refusal = unexpected_proxy();
                 log::refused(link, Check::Proxy, refusal.found, refusal.hint);
             }
-            _ => log::refused(link, Check::Connect, error.to_string(), "is it an MQTT 3.1.1 or 5.0 client?"),
+            _ => log::refused(link, Check::Connect, error.to_string(), "is it a client of MQTT 3.1, 3.1.1 or 5.0?"),
         }
         if let Some((packet, version)) = error.refusal(link.inbound.version()) {
             link.version = version;
