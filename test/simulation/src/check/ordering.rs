@@ -41,7 +41,8 @@ pub(super) fn check(history: &History) -> Vec<Violation> {
                     && interval.granted.zip(sent.first()).is_some_and(|((granted, qos), sent)| granted < *sent && qos >= spec.qos)
             })
         };
-        if sent.len() > 1 && !was_subscribed() {
+        // A refusal for want of room may have been lost on its way: sending again is then the first time.
+        if sent.len() > 1 && (history.had_no_room || !was_subscribed()) {
             continue;
         }
         let stream = (*client, generation, spec.publisher, spec.topic.as_str().to_owned(), spec.qos);
