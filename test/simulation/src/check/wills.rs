@@ -55,9 +55,10 @@ pub(super) fn check(history: &History) -> Vec<Violation> {
                 fates.retain(|label, fate| !matches!(fate, Fate::Due(_)) || arrivals.contains_key(label));
             }
             What::Arrived { client: WATCHER, arrival, .. } if history.messages.get(arrival.label).is_some_and(|spec| spec.is_will) => {
+                let count = arrivals.entry(arrival.label).or_default();
                 // A subscription with QoS 1 may bring it twice.
-                let is_allowed_again = arrival.is_repeat || (arrival.dup && arrival.qos == QoS::AtLeastOnce);
-                *arrivals.entry(arrival.label).or_default() += usize::from(!is_allowed_again);
+                let is_allowed_again = arrival.is_repeat || (arrival.dup && arrival.qos == QoS::AtLeastOnce && *count > 0);
+                *count += usize::from(!is_allowed_again);
                 let wrong = match fates.get(&arrival.label) {
                     Some(Fate::Armed) => Some("while its connection lives"),
                     Some(Fate::Void) if crashes == 0 => Some("though it was discarded"),
