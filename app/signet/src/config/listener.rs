@@ -156,6 +156,9 @@ impl Listener {
     }
 }
 
+/// What `sockaddr_un` has room for, unix(7), without the zero at its end.
+const SOCKET_PATH_BYTES: usize = 107;
+
 fn addresses(written: Option<&At<Vec<At<String>>>>, header: &Header, base: &Path, problems: &Problems) -> Vec<ListenAddress> {
     let Some(list) = written else {
         header.lacks("bind", "[[listener]] has no `bind`", "add bind = [\"0.0.0.0:8883\", \"[::]:8883\"]", problems);
@@ -165,7 +168,15 @@ fn addresses(written: Option<&At<Vec<At<String>>>>, header: &Header, base: &Path
         problems.at(&list.span, "`bind` is empty: nobody could connect", Some("write bind = [\"0.0.0.0:8883\"]".to_owned()));
     }
     let read = |text: &At<String>| match text.value.parse() {
-        Ok(ListenAddress::Unix(path)) => Some(ListenAddress::Unix(base.join(path))),
+        Ok(ListenAddress::Unix(path)) => {
+            let path = base.join(path);
+            let length = path.as_os_str().len();
+            if length > SOCKET_PATH_BYTES {
+                let message = format!("`{}` has {length} bytes, the path of a unix socket at most {SOCKET_PATH_BYTES}", path.display());
+                problems.at(&text.span, message, Some("choose a shorter one, such as \"unix:/run/signet/mqtt.sock\"".to_owned()));
+            }
+            Some(ListenAddress::Unix(path))
+        }
         Ok(address) => Some(address),
         Err(error) => {
             let hint =

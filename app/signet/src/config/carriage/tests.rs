@@ -62,6 +62,9 @@ fn unix_sockets_have_a_mode_and_a_place_beside_the_file() {
     assert_eq!(config.unix_mode, 0o600);
     assert_eq!(config.bind, [ListenAddress::Unix("/etc/mqtt.sock".into())]);
     assert_eq!(listener("bind = \"unix:/run/x\"\ntransport = \"tcp\"\nanonymous = true").unix_mode, 0o660);
+    let long = format!("/run/{}", "x".repeat(103));
+    let found = problem(&format!("bind = \"unix:{long}\"\ntransport = \"tcp\"\nanonymous = true"));
+    assert!(found.contains("has 108 bytes") && found.contains("107"), "{found}");
     for mode in ["1000", "0888", "rw", "-1", ""] {
         let found = problem(&format!("bind = \"unix:x\"\nunix_mode = \"{mode}\"\ntransport = \"tcp\"\nanonymous = true"));
         assert!(found.contains("is not a file mode"), "{found}");
