@@ -12,7 +12,7 @@ use crate::format::{
 };
 use crate::walk::{Step, Walk};
 
-/// Segments that are kept ready behind the one that is written. When the disk is full, what is urgent goes on for so long.
+/// Segments that are kept ready behind the one that is written, at least. When the disk is full, what is urgent goes on for so long.
 const SPARES: usize = 2;
 
 /// What can be set about a journal.
@@ -87,6 +87,8 @@ pub struct Journal {
     /// Whether a write without room may have left something behind the last batch.
     is_littered: bool,
     pub(crate) spares: VecDeque<Spare>,
+    /// How many of those there should be.
+    spares_wanted: usize,
     retired: VecDeque<Retired>,
     /// Of the last batch.
     pub(crate) number: u64,
@@ -111,6 +113,7 @@ impl Journal {
             tail,
             is_littered: false,
             spares: VecDeque::new(),
+            spares_wanted: SPARES,
             retired: VecDeque::new(),
             number: 0,
             synced_through: 0,
@@ -217,12 +220,17 @@ impl Journal {
         !self.retired.is_empty()
     }
 
+    /// From here on so many more segments are kept ready than anybody needs.
+    pub fn keep_more_ready(&mut self, more: usize) {
+        self.spares_wanted = SPARES.saturating_add(more);
+    }
+
     /// Makes the spare segments that are missing. Says why not, when there is no room for them.
     ///
     /// # Errors
     /// The same as of [`Self::sync`].
     pub fn prepare(&mut self) -> Result<Option<String>, JournalError> {
-        while self.spares.len() < SPARES {
+        while self.spares.len() < self.spares_wanted {
             match self.make_spare() {
                 Ok(()) => {}
                 Err(AppendError::NoRoom(why)) => return Ok(Some(why)),

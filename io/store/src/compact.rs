@@ -42,8 +42,9 @@ impl Engine {
         if live_in_oldest == 0 {
             return true;
         }
-        // Without room, what is moved must leave some for what is urgent.
-        if self.is_tight && self.journal.reserve() < live_in_oldest + self.segment_bytes / 16 {
+        // Without room, what is moved must leave some for what is urgent meanwhile; what is begun is finished even if that has taken it.
+        let margin = if self.compaction.next.is_some() { 0 } else { self.segment_bytes / 16 };
+        if self.is_tight && self.journal.reserve() < live_in_oldest + margin {
             return false;
         }
         let (used, live) = (self.journal.bytes_used(), self.index.live());

@@ -156,6 +156,9 @@ impl Engine {
 
     /// Keeps spare segments ready. Says why not, if there is no room.
     pub(crate) fn prepare(&mut self) -> Result<Option<String>, JournalError> {
+        // When the disk is full, so much is written until compaction is worth while: see `wants_compaction`.
+        let more = self.index.live() / 16 / self.segment_bytes;
+        self.journal.keep_more_ready(usize::try_from(if more > 0 { more + 2 } else { 0 }).unwrap_or(usize::MAX));
         let why = self.journal.prepare()?;
         self.is_tight = why.is_some();
         Ok(why)

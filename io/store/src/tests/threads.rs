@@ -168,6 +168,32 @@ fn a_full_disk_is_told_and_acknowledgements_bring_room_back() {
     assert_eq!(rig.opened.store.stats().messages, 0);
 }
 
+/// Little by little, and from everywhere: no segment is ever without anything that is needed.
+#[test]
+fn acknowledgements_bring_room_back_however_much_else_is_kept() {
+    let mut rig = rig(SimulatedFolder::new(), &StoreConfig { maximum_bytes: Some(64 * (16 << 10)), ..config() });
+    open_session(&mut rig.opened.handles[0]);
+    let mut count = 0;
+    while !rig.opened.handles[0].is_full() {
+        for _ in 0..40 {
+            count += 1;
+            queue(&mut rig.opened.handles[0], count, 40);
+        }
+        let ticket = rig.opened.handles[0].latest();
+        rig.until("the ticket", |handles, _| handles[0].durable() >= ticket || handles[0].is_full());
+    }
+    let spread = (1..=50).flat_map(|first| (first..=count).step_by(50));
+    for id in spread.take(2000) {
+        rig.opened.handles[0].append(&Change::MessageDone { session: SessionId(1), id: MessageId(id) }, Urgency::Now);
+        rig.opened.handles[0].post();
+        let ticket = rig.opened.handles[0].latest();
+        rig.until("an acknowledgement on a full disk", |handles, _| handles[0].durable() >= ticket);
+    }
+    let watch = rig.opened.store.watch();
+    rig.opened.store.close().unwrap();
+    assert_eq!(watch.stats().messages, count - 2000);
+}
+
 #[test]
 fn room_that_somebody_else_makes_is_found() {
     let mut rig = rig(SimulatedFolder::new(), &config());
