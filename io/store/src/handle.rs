@@ -7,10 +7,15 @@ use signet_broker::{Change, Store, Ticket, Urgency};
 use crate::record;
 use crate::shared::{Post, Shared};
 
+/// From here on a post is cut: one alone must never be larger than a batch can be, which would end the store for good. So much comes only of
+/// very many sessions that end at once; all that follows from one packet fits in. What puts is appended before what it replaces is taken
+/// away, so a crash between two parts repeats something and loses nothing.
+const POST_BYTES: usize = 64 << 20;
+
 /// A shard's end of the store: takes its changes and says what is durable. Belongs to the shard's thread; after [`crate::Store::close`], or
 /// after the store failed, it takes changes and nothing becomes of them.
 ///
-/// A post is one transaction for the writer: whatever was sealed since the last one stands or falls together.
+/// A post is one transaction for the writer: whatever was sealed since the last one stands or falls together, up to 64 MiB.
 #[derive(Debug)]
 pub struct StoreHandle {
     shared: Arc<Shared>,
@@ -50,6 +55,9 @@ impl StoreHandle {
 
 impl Store for StoreHandle {
     fn append(&mut self, change: &Change<'_>, urgency: Urgency) -> Ticket {
+        if self.records.len() > POST_BYTES {
+            self.post();
+        }
         record::encode(change, &mut self.records);
         self.count += 1;
         if urgency == Urgency::Now {

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use signet_broker::{Change, MessageId, Moment, Recipient, SessionId, ShardId, Store as _, Ticket, Urgency};
 use signet_journal::simulated::SimulatedFolder;
-use signet_mqtt::{ClientIdentifier, Message, MessageProperties, QoS, TopicName};
+use signet_mqtt::{ClientIdentifier, Message, MessageProperties, QoS, SubscriptionOptions, TopicFilter, TopicName};
 use signet_policy::{Client, Principal};
 use smallvec::SmallVec;
 
@@ -226,6 +226,27 @@ fn shards_that_are_ahead_of_the_disk_are_held_back_until_it_has_caught_up() {
     rig.until("the queue to shrink", |handles, _| !handles[1].is_congested());
     let last = rig.opened.handles[0].latest();
     rig.until("everything", |handles, _| handles[0].durable() >= last);
+}
+
+/// A million sessions may end in one turn. No post is larger than any batch can be.
+#[test]
+fn an_enormous_transaction_is_posted_in_parts() {
+    let config = StoreConfig { queue_bytes_maximum: 1 << 20, ..config() };
+    let mut rig = rig(SimulatedFolder::new(), &config);
+    // The disk is full, so what was posted stays in the queue.
+    rig.folder.set_room(Some(rig.folder.bytes()));
+    let filter = &TopicFilter::new("a".repeat(60_000)).unwrap();
+    let handle = &mut rig.opened.handles[0];
+    let (options, mut key) = (SubscriptionOptions::default(), 0);
+    while !handle.is_congested() {
+        key += 1;
+        assert!(key < 2000, "twice as much as is ever posted at once");
+        let session = SessionId(1);
+        handle.append(
+            &Change::SubscriptionAdded { session, key, filter, options: &options, identifier: None, starting: None },
+            Urgency::Later,
+        );
+    }
 }
 
 #[test]
