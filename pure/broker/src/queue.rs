@@ -48,9 +48,12 @@ impl Pending {
         expires_at(&self.message, self.received_at).is_some_and(|at| at <= now)
     }
 
-    /// What is left of the Message Expiry Interval in seconds, rounded up [MQTT-3.3.2-6].
+    /// What is left of the Message Expiry Interval in seconds, rounded up [MQTT-3.3.2-6]. Never more than there was, even if the clock of an
+    /// earlier run of the process was ahead.
     pub(crate) fn remaining(&self, now: Moment) -> Option<u32> {
-        expires_at(&self.message, self.received_at).map(|at| u32::try_from(at.millis_since(now).div_ceil(1000)).unwrap_or(u32::MAX))
+        let interval = self.message.properties.message_expiry_interval?;
+        let left = expires_at(&self.message, self.received_at)?.millis_since(now).div_ceil(1000);
+        Some(u32::try_from(left).unwrap_or(u32::MAX).min(interval))
     }
 }
 

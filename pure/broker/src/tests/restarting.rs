@@ -191,6 +191,21 @@ fn retained_messages_are_there_again_with_publisher_and_age() {
     assert_eq!(rig.store.read().retained_by_topic().into_keys().collect::<Vec<_>>(), ["t/1", "t/4"], "what expired is cleared");
 }
 
+#[test]
+fn a_clock_that_was_ahead_leaves_no_message_more_time_than_it_had() {
+    let mut rig = rig(1);
+    rig.pass(60_000);
+    let a = rig.connect(v5("a"));
+    let mut short = publish("t", "short", QOS0, None);
+    short.properties.message_expiry_interval = Some(10);
+    rig.send(a, Packet::Publish(Publish { retain: true, ..short }));
+    rig.now = crate::Moment::ZERO;
+    rig.die();
+    let b = rig.connect(v5("b"));
+    rig.subscribe(b, "#", QOS1);
+    assert_eq!(rig.take(b).properties.message_expiry_interval, Some(10), "[MQTT-3.3.2-6]");
+}
+
 /// The client has seen some of the retained messages its subscription starts with: it sees the others, and none twice.
 #[test]
 fn a_subscription_goes_on_starting_where_it_was() {
