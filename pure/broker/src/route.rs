@@ -267,7 +267,11 @@ impl Broker {
     /// Under which terms a message is taken.
     fn terms(&self, message: &Message, origin: &Origin) -> Terms {
         let is_refusable = origin.is_refusable && message.qos > QoS::AtMostOnce;
-        Terms { room: is_refusable.then(|| self.room()), durability: origin.durability, is_retained: message.retain }
+        Terms {
+            room: is_refusable.then(|| self.room()),
+            durability: origin.durability,
+            is_kept: message.retain && !message.payload.is_empty(),
+        }
     }
 }
 
@@ -276,7 +280,8 @@ struct Terms {
     /// What may still be queued, if the message can be refused.
     room: Option<Load>,
     durability: Durability,
-    is_retained: bool,
+    /// Whether it becomes a retained message. One that takes it away gives room back.
+    is_kept: bool,
 }
 
 impl Terms {
@@ -289,7 +294,7 @@ impl Terms {
         if messages > 0 && (wanted.messages > room.messages || wanted.bytes > room.bytes) {
             return Err(NoRoom::Queues(wanted));
         }
-        let is_kept = self.is_retained && self.durability != Durability::Off;
+        let is_kept = self.is_kept && self.durability != Durability::Off;
         let is_stored = is_kept || batches.iter().any(|copies| !copies.durable(self.durability).is_empty());
         if is_stored && store.is_full() { Err(NoRoom::Store) } else { Ok(()) }
     }

@@ -38,6 +38,7 @@ fn a_full_store_refuses_what_it_would_have_to_keep_and_nothing_else() {
     let (keeper, visitor) = keeper_and_visitor(&mut rig);
     let (publisher, persistent) = (rig.connect(v5("publisher")), rig.connect(v5("persistent").expiry(100)));
     rig.publish1(publisher, "kept/x", "before");
+    rig.send(publisher, retained("old", "m"));
     let packet_id = rig.take(keeper).packet_id;
     rig.drain(visitor);
     rig.store.is_full = true;
@@ -61,6 +62,9 @@ fn a_full_store_refuses_what_it_would_have_to_keep_and_nothing_else() {
     rig.drain(keeper);
     rig.puback(keeper, packet_id);
     assert_eq!(rig.store.changes.last().copied(), Some("MessageDone"), "what gives room back is");
+    let clear = Publish { retain: true, ..publish("old", "", QOS1, Some(4)) };
+    assert_eq!(rig.publish_acknowledged(publisher, clear), ReasonCode::Success);
+    assert!(rig.store.changes.contains(&"RetainedCleared"));
     assert_eq!(rig.stats().refused.store_full, 3);
     store_has_room(&mut rig, keeper);
     assert_eq!(rig.publish1(publisher, "kept/x", "m"), ReasonCode::Success);
