@@ -55,7 +55,6 @@ Exit code 0 when nothing was found, 1 when something was, 2 when this command li
 struct Options {
     seeds: Vec<u64>,
     steps: usize,
-    is_fixed: bool,
 }
 
 /// What a run came to.
@@ -105,9 +104,8 @@ fn main() -> ExitCode {
             trace.iter().for_each(|line| println!("    {line}"));
         }
     }
-    let kind = if options.is_fixed { "fixed " } else { "" };
     println!(
-        "simulation: {} {kind}seeds, {failed} failed; {} things happened, {} messages accepted, {} deliveries, {} crashes, {} bytes compacted",
+        "simulation: {} seeds, {failed} failed; {} things happened, {} messages accepted, {} deliveries, {} crashes, {} bytes compacted",
         options.seeds.len(),
         total.entries,
         total.accepted,
@@ -183,7 +181,7 @@ impl Counts {
 }
 
 fn options() -> Result<Options, String> {
-    let mut options = Options { seeds: Vec::new(), steps: STEPS, is_fixed: false };
+    let mut options = Options { seeds: Vec::new(), steps: STEPS };
     let mut words = std::env::args().skip(1);
     let chance = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_nanos() % 1_000_000_000);
     let fresh = u64::try_from(chance).unwrap() << 20;
@@ -193,10 +191,7 @@ fn options() -> Result<Options, String> {
             "--seed" => options.seeds.push(number()?),
             "--seeds" => options.seeds.extend((fresh..).take(usize::try_from(number()?).unwrap())),
             "--steps" => options.steps = usize::try_from(number()?).unwrap(),
-            "--fixed" => {
-                options.is_fixed = true;
-                options.seeds.extend(FIXED);
-            }
+            "--fixed" => options.seeds.extend(FIXED),
             _ => return Err(format!("`{word}` is unknown")),
         }
     }
