@@ -1,7 +1,6 @@
 //! One installation of Signet: the directory that `signet quickstart` fills, and the broker that serves it.
 
 use std::fs;
-use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -29,7 +28,7 @@ impl Site {
     #[track_caller]
     pub fn quickstart() -> Self {
         let folder = tempfile::tempdir().expect("a temporary directory");
-        let port = free_port();
+        let port = signet_testkit::free_port();
         let site = Self { folder, port };
         site.signet(&["quickstart", "--no-serve", "--port", &port.to_string()]).succeeded();
         site
@@ -37,7 +36,7 @@ impl Site {
 
     /// A new directory with nothing in it, and a port nobody listens on.
     pub fn empty() -> Self {
-        Self { folder: tempfile::tempdir().expect("a temporary directory"), port: free_port() }
+        Self { folder: tempfile::tempdir().expect("a temporary directory"), port: signet_testkit::free_port() }
     }
 
     /// The directory.
@@ -57,7 +56,7 @@ impl Site {
 
     /// A port nobody listens on now.
     pub fn free_port(&self) -> u16 {
-        free_port()
+        signet_testkit::free_port()
     }
 
     /// Writes a new file of the directory.
@@ -141,10 +140,4 @@ impl Broker {
         self.running.signal("TERM");
         self.running.finish()
     }
-}
-
-/// A port nobody listens on now. Another process may take it in between; then the broker says so and the test fails with its words.
-fn free_port() -> u16 {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
-    listener.local_addr().expect("a bound listener has an address").port()
 }

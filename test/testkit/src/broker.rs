@@ -6,6 +6,7 @@ use std::io::{BufRead as _, BufReader};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
 
@@ -339,10 +340,15 @@ impl Drop for Broker {
     }
 }
 
-/// A port that was free a moment ago.
+/// A port nobody listens on, for a server that cannot be told to take any. From a range that the system gives to no outgoing connection (it
+/// begins at 32768), every process of the test run in a part of its own, and never the same twice.
 #[must_use]
 pub fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).unwrap().port()
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    let begin = std::process::id().wrapping_mul(64);
+    let ports = || 10_000 + u16::try_from(begin.wrapping_add(NEXT.fetch_add(1, Ordering::Relaxed)) % 22_000).unwrap_or_default();
+    let is_free = |port: &u16| TcpListener::bind(("127.0.0.1", *port)).is_ok() && TcpListener::bind(("0.0.0.0", *port)).is_ok();
+    (0..22_000).map(|_| ports()).find(is_free).expect("a free port")
 }
 
 /// `$SIGNET_BIN`, or the binary next to the running test in the target directory.
