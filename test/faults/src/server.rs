@@ -169,6 +169,27 @@ impl Server {
         self.end();
     }
 
+    /// Stops every thread of the broker where it is, none of them within a system call: what a machine without power does.
+    pub(crate) fn freeze(&self) {
+        kill_process(self.pid(), Signal::STOP).unwrap();
+        let tasks = format!("/proc/{}/task", self.child.id());
+        let is_stopped = |stat: String| stat.rsplit(')').next().is_some_and(|rest| rest.trim_start().starts_with('T'));
+        let are_stopped =
+            || fs::read_dir(&tasks).unwrap().all(|task| fs::read_to_string(task.unwrap().path().join("stat")).is_ok_and(is_stopped));
+        while !are_stopped() {
+            std::thread::yield_now();
+        }
+    }
+
+    /// Lets a frozen broker go on.
+    pub(crate) fn thaw(&self) {
+        kill_process(self.pid(), Signal::CONT).unwrap();
+    }
+
+    fn pid(&self) -> Pid {
+        Pid::from_raw(i32::try_from(self.child.id()).unwrap()).unwrap()
+    }
+
     /// Asks the broker to stop and waits until it has.
     pub(crate) fn stop(mut self) {
         let sent = Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status().unwrap();

@@ -30,10 +30,13 @@ pub(crate) fn run(rounds: u32, seed: u64) -> Outcome {
         std::thread::sleep(Duration::from_millis(dice.between(100, 1000)));
         let retained = scene.ledger.retained();
         wills.expect_loss(&scene.ledger);
+        // Nobody hears of what a sync says that is under way while the file system goes: without power nobody would.
+        server.freeze();
         volume.lose_power();
         if dice.between(0, 2) == 0 {
             server.kill();
         } else {
+            server.thaw();
             match server.await_end(NOTICE) {
                 Some(status) if status.code() == Some(STORE_FAILED) => noticed += 1,
                 Some(status) => {
