@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use foldhash::fast::RandomState;
-use signet_identity::{CertificateId, Peer};
+use signet_identity::{CertificateId, PathCertificate, Peer};
 use signet_revocation::{Reason, Revoked, StalePolicy, Verdict};
 use signet_tls::CurrentRevocations;
 
@@ -159,7 +159,7 @@ struct Live {
 impl Live {
     fn enter(&mut self, entry: Entry) {
         for certificate in path_of(&entry.peer) {
-            self.by_certificate.entry(*certificate).or_default().insert(entry.link);
+            self.by_certificate.entry(certificate.id).or_default().insert(entry.link);
         }
         self.links.insert(entry.link, ConnectionInfo { entry, client_identifier: None });
     }
@@ -167,10 +167,10 @@ impl Live {
     fn leave(&mut self, link: LinkId) {
         let Some(info) = self.links.remove(&link) else { return };
         for certificate in path_of(&info.entry.peer) {
-            if let Some(links) = self.by_certificate.get_mut(certificate) {
+            if let Some(links) = self.by_certificate.get_mut(&certificate.id) {
                 links.remove(&link);
                 if links.is_empty() {
-                    self.by_certificate.remove(certificate);
+                    self.by_certificate.remove(&certificate.id);
                 }
             }
         }
@@ -207,7 +207,7 @@ impl Registry {
     /// The connection must be closed; it is not entered.
     pub fn register(&self, entry: Entry, stale: StalePolicy, now: i64) -> Result<(), RegisterError> {
         let link = entry.link;
-        let path: Vec<CertificateId> = path_of(&entry.peer).to_vec();
+        let path: Vec<PathCertificate> = path_of(&entry.peer).to_vec();
         self.live().enter(entry);
         // After the entry, never before: a revocation that the index below does not show yet will find the entry.
         let verdict = self.revocations.load().verdict(&path, now, stale);
@@ -311,7 +311,7 @@ impl Registry {
     }
 }
 
-fn path_of(peer: &Peer) -> &[CertificateId] {
+fn path_of(peer: &Peer) -> &[PathCertificate] {
     peer.identity().map_or(&[], |identity| identity.path())
 }
 

@@ -138,7 +138,7 @@ fn revoked_intermediate() {
     let peer = rig.handshake(&rig.pki.device("pump-7"));
     rig.register(&peer).unwrap();
     rig.register(&rig.handshake(&rig.pki.device("pump-8"))).unwrap();
-    let issuing = peer.identity().unwrap().path()[1];
+    let issuing = peer.identity().unwrap().path()[1].id;
     assert_eq!(rig.revoke(issuing), 2);
 }
 

@@ -84,6 +84,6 @@ fn end_forgotten_bridges(image: &mut Image, ruleset: &Ruleset) {
 fn revoked(image: &Image, revocations: &CurrentRevocations) -> Arc<[CertificateId]> {
     let index = revocations.load();
     let identities = image.sessions.iter().filter(|session| session.will.is_some()).filter_map(|session| session.client.identity());
-    let paths = identities.flat_map(|identity| identity.path().iter().copied());
+    let paths = identities.flat_map(|identity| identity.path().iter().map(|on_path| on_path.id));
     paths.filter(|certificate| index.lookup(certificate).is_some()).collect()
 }

@@ -12,7 +12,7 @@ use rustls::crypto::{verify_tls12_signature, verify_tls13_signature};
 use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
 use rustls::{CertificateError, DigitallySignedStruct, DistinguishedName, Error, OtherError, SignatureScheme};
 use rustls_pki_types::{CertificateDer, UnixTime};
-use signet_identity::{CertificateId, DeviceIdentity, Leaf, NamingRule};
+use signet_identity::{CertificateId, DeviceIdentity, KeyDigest, Leaf, NamingRule, PathCertificate};
 use signet_revocation::{Revoked, StalePolicy, Verdict};
 use webpki::{EndEntityCert, KeyUsage};
 
@@ -95,7 +95,7 @@ impl DeviceVerifier {
             let hint = "change the listener's `device` template, or issue a certificate with such a name";
             reject(&leaf, Check::Name, CertificateError::ApplicationVerificationFailure, error.to_string(), hint)
         })?;
-        let identity = DeviceIdentity::new(name, leaf, path);
+        let identity = DeviceIdentity::new(name, leaf, path.issuer_key, path.intermediates);
         self.check_current(&identity, now)?;
         Ok(identity)
     }
@@ -124,7 +124,7 @@ impl DeviceVerifier {
         end_entity: &CertificateDer<'_>,
         intermediates: &[CertificateDer<'_>],
         now: i64,
-    ) -> Result<Vec<CertificateId>, Rejected> {
+    ) -> Result<VerifiedPath, Rejected> {
         let reject_webpki = |error: webpki::Error| explain(leaf, &error);
         let certificate = EndEntityCert::try_from(end_entity).map_err(reject_webpki)?;
         let known: Vec<CertificateDer<'_>> = intermediates.iter().chain(self.trust.intermediates.iter()).cloned().collect();
@@ -132,7 +132,15 @@ impl DeviceVerifier {
         let path = certificate
             .verify_for_usage(algorithms().all, &self.trust.anchors, &known, time, KeyUsage::client_auth(), None, None)
             .map_err(reject_webpki)?;
-        path.intermediate_certificates().map(|certificate| authority_id(leaf, &certificate.der())).collect()
+        let authorities: Vec<Leaf> =
+            path.intermediate_certificates().map(|certificate| authority(leaf, &certificate.der())).collect::<Result<_, _>>()?;
+        let anchor_key = self.trust.key_of(path.anchor());
+        // Each certificate was signed by the one above it, the last by the anchor.
+        let mut issuer_keys = authorities.iter().map(Leaf::spki_digest).chain(std::iter::once(anchor_key));
+        let issuer_key = issuer_keys.next().unwrap_or(anchor_key);
+        let intermediates =
+            authorities.iter().zip(issuer_keys).map(|(authority, issuer_key)| PathCertificate { id: authority.id(), issuer_key });
+        Ok(VerifiedPath { issuer_key, intermediates: intermediates.collect() })
     }
 }
 
@@ -172,14 +180,20 @@ fn check_form(leaf: &Leaf) -> Result<(), Rejected> {
     Ok(())
 }
 
-/// The id of a certification authority in the path of `leaf`, if it may be one: path building looks at basicConstraints, not at keyUsage.
-fn authority_id(leaf: &Leaf, der: &[u8]) -> Result<CertificateId, Rejected> {
+/// What path building found: the key that signed the leaf, and the intermediates, leaf end first.
+struct VerifiedPath {
+    issuer_key: KeyDigest,
+    intermediates: Vec<PathCertificate>,
+}
+
+/// A certification authority in the path of `leaf`, if it may be one: path building looks at basicConstraints, not at keyUsage.
+fn authority(leaf: &Leaf, der: &[u8]) -> Result<Leaf, Rejected> {
     let authority = Leaf::parse(der).map_err(|error| {
         let found = format!("an intermediate certificate cannot be read: {error}");
         reject(leaf, Check::Path, CertificateError::BadEncoding, found, "issue the intermediate again")
     })?;
     if authority.allows_certificate_sign() {
-        return Ok(authority.id());
+        return Ok(authority);
     }
     let subject = authority.subject().rfc4514();
     let found = format!("the keyUsage of `{subject}` in its path does not hold keyCertSign (RFC 5280 §6.1.4)");

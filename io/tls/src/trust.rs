@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use rustls::DistinguishedName;
 use rustls_pki_types::{CertificateDer, TrustAnchor};
+use signet_identity::KeyDigest;
 use webpki::anchor_from_trusted_cert;
 use x509_parser::prelude::{FromDer, X509Certificate, X509Version};
 
@@ -21,6 +22,8 @@ use crate::{TlsError, pem};
 pub struct TrustAnchors {
     pub(crate) anchors: Arc<[TrustAnchor<'static>]>,
     pub(crate) intermediates: Arc<[CertificateDer<'static>]>,
+    /// In the order of `anchors`.
+    anchor_keys: Arc<[KeyDigest]>,
     certificates: Arc<[CertificateDer<'static>]>,
 }
 
@@ -43,7 +46,24 @@ impl TrustAnchors {
             certificates.iter().cloned().partition(|certificate| is_signed_by_another(certificate, &certificates));
         let anchors: Result<Vec<_>, _> = roots.iter().map(|root| anchor_from_trusted_cert(root).map(|anchor| anchor.to_owned())).collect();
         let anchors = anchors.map_err(|error| TlsError::Library(format!("a checked trust anchor was refused: {error}")))?;
-        Ok(Self { anchors: anchors.into(), intermediates: intermediates.into(), certificates: certificates.into() })
+        let keys = roots.iter().map(|root| X509Certificate::from_der(root).map(|(_, parsed)| KeyDigest::of(parsed.public_key().raw)));
+        let anchor_keys: Result<Vec<_>, _> = keys.collect();
+        let anchor_keys = anchor_keys.map_err(|error| TlsError::Library(format!("a checked trust anchor was refused: {error}")))?;
+        Ok(Self {
+            anchor_keys: anchor_keys.into(),
+            anchors: anchors.into(),
+            intermediates: intermediates.into(),
+            certificates: certificates.into(),
+        })
+    }
+
+    /// The key of an anchor that path building ended at.
+    pub(crate) fn key_of(&self, anchor: &TrustAnchor<'_>) -> KeyDigest {
+        let place = self
+            .anchors
+            .iter()
+            .position(|own| own.subject == anchor.subject && own.subject_public_key_info == anchor.subject_public_key_info);
+        place.and_then(|place| self.anchor_keys.get(place)).copied().unwrap_or(KeyDigest::from_bytes([0; 32]))
     }
 
     /// The certificates in DER, for checking who signed a revocation list.

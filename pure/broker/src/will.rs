@@ -86,7 +86,7 @@ impl Broker {
         revoked.sort_unstable();
         for id in waiting {
             let identity = self.sessions.get(id).and_then(|session| session.client.identity());
-            if identity.is_some_and(|identity| identity.path().iter().any(|on_path| revoked.binary_search(on_path).is_ok())) {
+            if identity.is_some_and(|identity| identity.path().iter().any(|on_path| revoked.binary_search(&on_path.id).is_ok())) {
                 self.discard_will(id, context);
             }
         }

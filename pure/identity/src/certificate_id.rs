@@ -135,6 +135,70 @@ impl fmt::Debug for NameDigest {
     }
 }
 
+/// SHA-256 of a SubjectPublicKeyInfo: the same for every certificate of one key.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct KeyDigest([u8; 32]);
+
+impl KeyDigest {
+    /// The digest of a whole DER SubjectPublicKeyInfo, its SEQUENCE header included.
+    #[must_use]
+    pub fn of(spki_der: &[u8]) -> Self {
+        Self(Sha256::digest(spki_der).into())
+    }
+
+    /// From stored octets.
+    #[must_use]
+    pub fn from_bytes(octets: [u8; 32]) -> Self {
+        Self(octets)
+    }
+
+    /// The digest's octets.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+}
+
+/// 64 lower-case hex digits.
+impl fmt::Display for KeyDigest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&hex::encode(self.0))
+    }
+}
+
+impl fmt::Debug for KeyDigest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "KeyDigest({self})")
+    }
+}
+
+/// A certification authority: its Name and its key. Two authorities of one Name and different keys are two; one that renews its certificate
+/// with the same key stays the same.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
+pub struct AuthorityId {
+    /// The digest of the Name under which it issues.
+    pub name: NameDigest,
+    /// Its key.
+    pub key: KeyDigest,
+}
+
+/// One certificate of a verified path, and the key that signed it.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
+pub struct PathCertificate {
+    /// The certificate.
+    pub id: CertificateId,
+    /// The key of its issuer, under which the path was verified.
+    pub issuer_key: KeyDigest,
+}
+
+impl PathCertificate {
+    /// Who issued it.
+    #[must_use]
+    pub fn issuer(&self) -> AuthorityId {
+        AuthorityId { name: self.id.issuer(), key: self.issuer_key }
+    }
+}
+
 /// Which certificate: its issuer's name and its serial number, which together are unique (RFC 5280 §4.1.2.2).
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
 pub struct CertificateId {

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use crate::certificate_id::CertificateId;
+use crate::certificate_id::{AuthorityId, CertificateId, KeyDigest, PathCertificate};
 use crate::error::IdentityError;
 use crate::leaf::Leaf;
 use crate::text::{is_hidden, named, shown};
@@ -73,15 +73,47 @@ impl fmt::Debug for DeviceName {
 pub struct DeviceIdentity {
     name: DeviceName,
     leaf: Leaf,
-    path: Vec<CertificateId>,
+    path: Vec<PathCertificate>,
+    profile: Arc<str>,
+    tenant: Option<Arc<str>>,
 }
 
 impl DeviceIdentity {
-    /// Puts an identity together. `intermediates` are the ids of the path's CA certificates from the leaf upwards, trust anchor left out.
+    /// Puts an identity together. `issuer_key` is the key that signed the leaf, `intermediates` are the path's CA certificates from the leaf
+    /// upwards, trust anchor left out. Without a profile until [`Self::under`] names one.
     #[must_use]
-    pub fn new(name: DeviceName, leaf: Leaf, intermediates: impl IntoIterator<Item = CertificateId>) -> Self {
-        let path = std::iter::once(leaf.id()).chain(intermediates).collect();
-        Self { name, leaf, path }
+    pub fn new(name: DeviceName, leaf: Leaf, issuer_key: KeyDigest, intermediates: impl IntoIterator<Item = PathCertificate>) -> Self {
+        let path = std::iter::once(PathCertificate { id: leaf.id(), issuer_key }).chain(intermediates).collect();
+        Self { name, leaf, path, profile: "".into(), tenant: None }
+    }
+
+    /// The same identity under a trust profile, and under the tenant to which the profile belongs, if it belongs to one.
+    #[must_use]
+    pub fn under(mut self, profile: Arc<str>, tenant: Option<Arc<str>>) -> Self {
+        self.profile = profile;
+        self.tenant = tenant;
+        self
+    }
+
+    /// The trust profile under which the certificate was verified; empty where there are no profiles.
+    #[must_use]
+    pub fn profile(&self) -> &Arc<str> {
+        &self.profile
+    }
+
+    /// The tenant in whose name space the device lives.
+    #[must_use]
+    pub fn tenant(&self) -> Option<&Arc<str>> {
+        self.tenant.as_ref()
+    }
+
+    /// The name that is unique among all tenants: `tenant/name`, or the name alone. No name holds a `/`, so no two are confused.
+    #[must_use]
+    pub fn qualified_name(&self) -> String {
+        match &self.tenant {
+            Some(tenant) => format!("{tenant}/{}", self.name),
+            None => self.name.to_string(),
+        }
     }
 
     /// The device's name by the listener's naming rule.
@@ -104,8 +136,13 @@ impl DeviceIdentity {
 
     /// Every certificate that must stay unrevoked for this identity to hold: the leaf first, then the intermediates.
     #[must_use]
-    pub fn path(&self) -> &[CertificateId] {
+    pub fn path(&self) -> &[PathCertificate] {
         &self.path
+    }
+
+    /// Every authority of the path, the leaf's issuer first, the trust anchor last.
+    pub fn authorities(&self) -> impl Iterator<Item = AuthorityId> + '_ {
+        self.path.iter().map(PathCertificate::issuer)
     }
 }
 

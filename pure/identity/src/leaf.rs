@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use sha2::{Digest as _, Sha256};
 
-use crate::certificate_id::{CertificateId, NameDigest, SerialNumber};
+use crate::certificate_id::{AuthorityId, CertificateId, KeyDigest, NameDigest, SerialNumber};
 use crate::der::{self, DerError, Extension, Reader};
 use crate::error::IdentityError;
 use crate::subject::{Subject, SubjectAltName, read_san};
@@ -66,7 +66,7 @@ struct LeafFacts {
     san: Vec<SubjectAltName>,
     validity: Validity,
     fingerprint: Fingerprint,
-    spki_digest: [u8; 32],
+    spki_digest: KeyDigest,
     version: u8,
     key_kind: String,
     usage: Usage,
@@ -149,8 +149,14 @@ impl Leaf {
 
     /// SHA-256 of SubjectPublicKeyInfo: the same for every certificate of one key.
     #[must_use]
-    pub fn spki_digest(&self) -> [u8; 32] {
+    pub fn spki_digest(&self) -> KeyDigest {
         self.facts.spki_digest
+    }
+
+    /// The authority that this certificate is of, if it is one's: its subject and key.
+    #[must_use]
+    pub fn authority_id(&self) -> AuthorityId {
+        AuthorityId { name: self.facts.subject_digest, key: self.facts.spki_digest }
     }
 
     /// The DER of SubjectPublicKeyInfo, its SEQUENCE header included.
@@ -206,6 +212,19 @@ impl Leaf {
     #[must_use]
     pub fn key_kind(&self) -> &str {
         &self.facts.key_kind
+    }
+
+    /// The extension of an OID, given as the content octets of an OBJECT IDENTIFIER. Reads the certificate anew: nothing for a hot path.
+    #[must_use]
+    pub fn extension(&self, oid: &[u8]) -> Option<Extension<'_>> {
+        let mut extensions = Reader::document(extensions_of(&self.facts.der)?).ok()?;
+        while !extensions.is_empty() {
+            let extension = Extension::read(&mut extensions).ok()?;
+            if extension.oid == oid {
+                return Some(extension);
+            }
+        }
+        None
     }
 
     /// The certificate itself.
@@ -266,7 +285,7 @@ fn read_certificate(der: &[u8]) -> Result<LeafFacts, IdentityError> {
         san: found.san.unwrap_or_default(),
         validity,
         fingerprint: Fingerprint(Sha256::digest(der).into()),
-        spki_digest: Sha256::digest(spki.encoded).into(),
+        spki_digest: KeyDigest::of(spki.encoded),
         version,
         key_kind: key_kind(spki.content).map_err(in_field("subjectPublicKeyInfo"))?,
         usage: Usage {
@@ -281,6 +300,18 @@ fn read_certificate(der: &[u8]) -> Result<LeafFacts, IdentityError> {
         der: der.to_vec(),
         spki: spki.encoded.to_vec(),
     })
+}
+
+/// The DER of the Extensions of a certificate that was read before; `None` without any.
+fn extensions_of(der: &[u8]) -> Option<&[u8]> {
+    let mut tbs = Reader::document(der).ok()?.sequence().ok()?;
+    while !tbs.is_empty() {
+        let element = tbs.element().ok()?;
+        if element.tag == 0xa3 {
+            return Some(element.content);
+        }
+    }
+    None
 }
 
 fn in_field(field: &'static str) -> impl Fn(DerError) -> IdentityError {

@@ -23,7 +23,7 @@ mod text;
 mod verified;
 
 pub use binding::ClientIdentifierBinding;
-pub use certificate_id::{CertificateId, NameDigest, SerialNumber};
+pub use certificate_id::{AuthorityId, CertificateId, KeyDigest, NameDigest, PathCertificate, SerialNumber};
 pub use device::{DeviceIdentity, DeviceName};
 pub use error::IdentityError;
 pub use leaf::{Fingerprint, Leaf, Validity};

@@ -53,7 +53,10 @@ impl Client {
     /// Whether rules see the same in both.
     #[must_use]
     pub fn is_same(&self, other: &Self) -> bool {
-        let facts = |client: &Self| client.identity.as_ref().map(|identity| (identity.leaf().fingerprint(), identity.path().to_vec()));
+        let facts = |client: &Self| {
+            let identity = client.identity.as_ref()?;
+            Some((identity.leaf().fingerprint(), identity.path().to_vec(), Arc::clone(identity.profile()), identity.tenant().cloned()))
+        };
         self.principal == other.principal
             && self.username == other.username
             && self.client_identifier == other.client_identifier

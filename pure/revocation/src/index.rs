@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use signet_identity::der::time_text;
-use signet_identity::{CertificateId, NameDigest};
+use signet_identity::{CertificateId, NameDigest, PathCertificate};
 
 use crate::crl::{Crl, CrlNumber};
 use crate::entry::{Entry, SortedEntries};
@@ -189,8 +189,8 @@ impl RevocationIndex {
     /// A revoked certificate outweighs a stale CRL. An issuer without a CRL is never stale: whether one is required is configuration.
     /// `now` in seconds since 1970-01-01 UTC.
     #[must_use]
-    pub fn verdict(&self, path: &[CertificateId], now: i64, stale: StalePolicy) -> Verdict {
-        for id in path {
+    pub fn verdict(&self, path: &[PathCertificate], now: i64, stale: StalePolicy) -> Verdict {
+        for PathCertificate { id, .. } in path {
             if let Some(revoked) = self.lookup(id) {
                 return Verdict::Revoked { id: *id, revoked };
             }
@@ -198,7 +198,7 @@ impl RevocationIndex {
         if stale == StalePolicy::Allow {
             return Verdict::Good;
         }
-        for id in path {
+        for PathCertificate { id, .. } in path {
             let Some(status) = self.crl_status(id.issuer()) else { continue };
             if let Freshness::Stale { next_update } = Freshness::at(status.next_update, now) {
                 return Verdict::Stale { issuer: id.issuer(), next_update };

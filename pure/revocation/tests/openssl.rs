@@ -7,8 +7,8 @@ use std::path::Path;
 use std::process::Command;
 
 use aws_lc_rs::signature::{RSA_PKCS1_2048_8192_SHA256, UnparsedPublicKey};
-use signet_identity::Leaf;
 use signet_identity::der::{self, Reader};
+use signet_identity::{CertificateId, KeyDigest, Leaf, PathCertificate};
 use signet_revocation::{Crl, IssuerCertificate, Reason, RevocationIndex, SignatureVerifier, SignedData, StalePolicy, Verdict};
 
 const CONFIGURATION: &str = "
@@ -89,8 +89,8 @@ fn certificates_revoked_by_openssl_are_revoked_here() {
     assert_eq!(newly, [a, b]);
     assert_eq!(index.lookup(&a).unwrap().reason, Reason::KeyCompromise);
     assert_eq!(index.lookup(&b).unwrap().reason, Reason::CertificateHold);
-    assert_eq!(index.verdict(&[c], next_update, StalePolicy::Deny), Verdict::Good);
-    assert!(matches!(index.verdict(&[c], next_update + 1, StalePolicy::Deny), Verdict::Stale { .. }));
+    assert_eq!(index.verdict(&[on_path(c)], next_update, StalePolicy::Deny), Verdict::Good);
+    assert!(matches!(index.verdict(&[on_path(c)], next_update + 1, StalePolicy::Deny), Verdict::Stale { .. }));
 
     openssl(path, "ca -config ca.conf -revoke c.pem");
     openssl(path, "ca -config ca.conf -gencrl -out crl2.pem");
@@ -98,4 +98,8 @@ fn certificates_revoked_by_openssl_are_revoked_here() {
     let (index, newly) = index.with_crl(newer).unwrap();
     assert_eq!(newly, [c]);
     assert!(index.with_crl(from_der).unwrap_err().to_string().contains("number 18, but number 19 is loaded"));
+}
+
+fn on_path(id: CertificateId) -> PathCertificate {
+    PathCertificate { id, issuer_key: KeyDigest::of(b"issuer") }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use signet_broker::{Change, Image, MessageId, MessageImage, Moment, Recipient, RetainedId, SessionId, ShardId, StageImage, Starting};
-use signet_identity::{DeviceIdentity, DeviceName, Leaf};
+use signet_identity::{DeviceIdentity, DeviceName, Leaf, PathCertificate};
 use signet_journal::simulated::{SimulatedFolder, first_segment};
 use signet_journal::{Batch, Journal, JournalConfig, JournalError, check, repair};
 use signet_mqtt::{
@@ -170,7 +170,12 @@ fn clients() -> Result<Vec<Client>, CorpusError> {
     let name = DeviceName::new("pump-7")?;
     let certificates = corpus::certificates()?;
     let leaf = Leaf::parse(certificates.get(1).ok_or("no certificate")?)?;
-    let identity = Arc::new(DeviceIdentity::new(name.clone(), leaf.clone(), [leaf.id()]));
+    let identity = Arc::new(DeviceIdentity::new(
+        name.clone(),
+        leaf.clone(),
+        leaf.spki_digest(),
+        [PathCertificate { id: leaf.id(), issuer_key: leaf.spki_digest() }],
+    ));
     Ok(vec![
         Client::restored(Principal::Device(name), Some("user".into()), ClientIdentifier::new("pump-7"), Some(identity)),
         Client::restored(Principal::Bridge("north".into()), None, ClientIdentifier::new("bridge"), None),

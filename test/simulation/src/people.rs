@@ -63,7 +63,8 @@ impl People {
         if client.is_multiple_of(2) {
             return Peer::Anonymous(NoIdentity::PlainTransport);
         }
-        let identity = DeviceIdentity::new(DeviceName::new(&format!("device-{client}")).unwrap(), self.leaf.clone(), []);
+        let identity =
+            DeviceIdentity::new(DeviceName::new(&format!("device-{client}")).unwrap(), self.leaf.clone(), self.leaf.spki_digest(), []);
         Peer::Device(VerifiedPeer::assertion(Arc::new(identity), false))
     }
 

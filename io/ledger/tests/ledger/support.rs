@@ -28,7 +28,7 @@ pub(crate) fn device_request(name: &str) -> IssuanceRequest {
 /// The first certificate of a file, which must be that of the key.
 pub(crate) fn leaf_of_key(certificate: &Path, key: &Path) -> Leaf {
     let leaf = Leaf::parse(&read_certificates(certificate).unwrap()[0]).unwrap();
-    assert_eq!(read_key(key).unwrap().subject_key().unwrap().digest(), leaf.spki_digest());
+    assert_eq!(read_key(key).unwrap().subject_key().unwrap().digest(), *leaf.spki_digest().as_bytes());
     leaf
 }
 

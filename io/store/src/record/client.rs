@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use signet_identity::{CertificateId, DeviceIdentity, DeviceName, Leaf};
+use signet_identity::{CertificateId, DeviceIdentity, DeviceName, KeyDigest, Leaf, PathCertificate};
 use signet_mqtt::ClientIdentifier;
 use signet_policy::{Client, Principal};
 
@@ -12,6 +12,10 @@ use super::cursor::{Cursor, put_bytes, put_varint};
 const ANONYMOUS: u8 = 0;
 const DEVICE: u8 = 1;
 const BRIDGE: u8 = 2;
+
+const NO_IDENTITY: u8 = 0;
+// 1 was the form without keys, profile and tenant, of builds before any release.
+const IDENTITY: u8 = 2;
 
 /// Principal, user name, Client Identifier, and of the identity the certificate itself and the ids of its path.
 pub(crate) fn put_client(out: &mut Vec<u8>, client: &Client) {
@@ -31,16 +35,20 @@ pub(crate) fn put_client(out: &mut Vec<u8>, client: &Client) {
         put_bytes(out, username.as_bytes());
     }
     put_bytes(out, client.client_identifier().as_str().as_bytes());
-    out.push(u8::from(client.identity().is_some()));
+    out.push(if client.identity().is_some() { IDENTITY } else { NO_IDENTITY });
     if let Some(identity) = client.identity() {
         put_bytes(out, identity.name().as_str().as_bytes());
         put_bytes(out, identity.leaf().der());
-        // The first is the leaf's own.
-        let intermediates = identity.path().get(1..).unwrap_or_default();
-        put_varint(out, u64::try_from(intermediates.len()).unwrap_or(u64::MAX));
-        for certificate in intermediates {
-            out.extend_from_slice(&certificate.to_bytes());
+        // The first is the leaf's own, whose id is in the leaf.
+        put_varint(out, u64::try_from(identity.path().len()).unwrap_or(u64::MAX));
+        for (position, certificate) in identity.path().iter().enumerate() {
+            if position > 0 {
+                out.extend_from_slice(&certificate.id.to_bytes());
+            }
+            out.extend_from_slice(certificate.issuer_key.as_bytes());
         }
+        put_bytes(out, identity.profile().as_bytes());
+        put_bytes(out, identity.tenant().map_or("", |tenant| tenant).as_bytes());
     }
 }
 
@@ -55,7 +63,11 @@ pub(crate) fn read_client(bytes: &[u8]) -> Result<Client, RecordError> {
     };
     let username = if flag(&mut cursor)? { Some(cursor.byte_string()?) } else { None };
     let client_identifier = ClientIdentifier::new(cursor.byte_string()?);
-    let identity = if flag(&mut cursor)? { Some(Arc::new(read_identity(&mut cursor)?)) } else { None };
+    let identity = match cursor.u8()? {
+        NO_IDENTITY => None,
+        IDENTITY => Some(Arc::new(read_identity(&mut cursor)?)),
+        _ => return Err(RecordError::Malformed("flag")),
+    };
     cursor.end()?;
     Ok(Client::restored(principal, username, client_identifier, identity))
 }
@@ -63,12 +75,17 @@ pub(crate) fn read_client(bytes: &[u8]) -> Result<Client, RecordError> {
 fn read_identity(cursor: &mut Cursor<'_>) -> Result<DeviceIdentity, RecordError> {
     let name = device_name(cursor.text()?)?;
     let leaf = Leaf::parse(cursor.bytes()?).map_err(|_| RecordError::Malformed("certificate"))?;
+    let above = cursor.varint()?.checked_sub(1).ok_or(RecordError::Malformed("path"))?;
+    let issuer_key = KeyDigest::from_bytes(cursor.array()?);
     let mut intermediates = Vec::new();
-    for _ in 0..cursor.varint()? {
+    for _ in 0..above {
         let bytes: [u8; 52] = cursor.array()?;
-        intermediates.push(CertificateId::from_bytes(&bytes).ok_or(RecordError::Malformed("certificate id"))?);
+        let id = CertificateId::from_bytes(&bytes).ok_or(RecordError::Malformed("certificate id"))?;
+        intermediates.push(PathCertificate { id, issuer_key: KeyDigest::from_bytes(cursor.array()?) });
     }
-    Ok(DeviceIdentity::new(name, leaf, intermediates))
+    let profile = cursor.text()?.into();
+    let tenant = Some(cursor.text()?).filter(|tenant| !tenant.is_empty()).map(Arc::from);
+    Ok(DeviceIdentity::new(name, leaf, issuer_key, intermediates).under(profile, tenant))
 }
 
 fn device_name(text: &str) -> Result<DeviceName, RecordError> {

@@ -8,7 +8,7 @@ use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
 use signet_broker::{Recipient, ShardId, StageImage};
-use signet_identity::{CertificateId, DeviceIdentity, DeviceName, Leaf, NameDigest, SerialNumber};
+use signet_identity::{CertificateId, DeviceIdentity, DeviceName, KeyDigest, Leaf, NameDigest, PathCertificate, SerialNumber};
 use signet_mqtt::{ClientIdentifier, Message, MessageProperties, TopicName, UserProperties, Will, WillProperties};
 use signet_policy::{Client, Principal};
 
@@ -105,7 +105,13 @@ fn certificate() -> &'static [u8] {
 fn clients() -> Vec<Client> {
     let name = DeviceName::new("pump-7").unwrap();
     let intermediate = CertificateId::new(NameDigest::of(b"issuer"), SerialNumber::from_der_integer(&[0x11, 0x22]).unwrap());
-    let identity = DeviceIdentity::new(name.clone(), Leaf::parse(certificate()).unwrap(), [intermediate, intermediate]);
+    let identity = DeviceIdentity::new(
+        name.clone(),
+        Leaf::parse(certificate()).unwrap(),
+        KeyDigest::of(b"issuing"),
+        [PathCertificate { id: intermediate, issuer_key: KeyDigest::of(b"root") }; 2],
+    )
+    .under("factory".into(), Some("acme".into()));
     let identifier = || ClientIdentifier::new("c-1");
     vec![
         Client::restored(Principal::Anonymous, None, identifier(), None),

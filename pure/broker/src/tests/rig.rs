@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, LazyLock};
 
 use bytes::BytesMut;
-use signet_identity::{CertificateId, DeviceIdentity, DeviceName, Leaf, NoIdentity, Peer, VerifiedPeer};
+use signet_identity::{CertificateId, DeviceIdentity, DeviceName, KeyDigest, Leaf, NoIdentity, Peer, VerifiedPeer};
 use signet_mqtt::{
     Ack, ClientIdentifier, Connack, Connect, ConnectProperties, DecodeLimits, Decoder, Disconnect, Packet, PacketId, ProtocolVersion,
     Publish, PublishProperties, QoS, ReasonCode, Role, Suback, Subscribe, SubscribeFilter, SubscriptionIdentifier, SubscriptionOptions,
@@ -502,7 +502,7 @@ pub(super) fn device(name: &str) -> Peer {
         let certificate = rcgen::generate_simple_self_signed(vec!["device.test".to_owned()]).unwrap();
         Leaf::parse(certificate.cert.der()).unwrap()
     });
-    let identity = DeviceIdentity::new(DeviceName::new(name).unwrap(), LEAF.clone(), []);
+    let identity = DeviceIdentity::new(DeviceName::new(name).unwrap(), LEAF.clone(), KeyDigest::of(b"issuer"), []);
     Peer::Device(VerifiedPeer::assertion(Arc::new(identity), false))
 }
 

@@ -67,7 +67,7 @@ fn the_facts_of_a_device_certificate() {
     assert_eq!(leaf.der(), der);
     assert_eq!(leaf.fingerprint().as_bytes()[..], Sha256::digest(&der)[..]);
     assert_eq!(leaf.fingerprint().to_string().len(), 64);
-    assert_eq!(leaf.spki_digest()[..], Sha256::digest(leaf.spki())[..]);
+    assert_eq!(leaf.spki_digest().as_bytes()[..], Sha256::digest(leaf.spki())[..]);
     assert!(format!("{leaf:?}").contains("pump-7"));
 }
 
@@ -221,4 +221,14 @@ proptest::proptest! {
     fn arbitrary_bytes_never_panic(bytes in proptest::collection::vec(proptest::num::u8::ANY, 0..400)) {
         let _ = Leaf::parse(&bytes);
     }
+}
+
+#[test]
+fn an_extension_is_found_by_its_oid() {
+    let leaf = Leaf::parse(&rich()).unwrap();
+    let usage = leaf.extension(OID_KEY_USAGE).unwrap();
+    assert!(usage.critical);
+    assert_eq!(read_key_usage(usage.value), Ok(KEY_USAGE_DIGITAL_SIGNATURE));
+    assert_eq!(leaf.extension(&[0x55, 0x1d, 0x7f]), None);
+    assert_eq!(leaf_of(|_| {}).extension(OID_KEY_USAGE), None);
 }

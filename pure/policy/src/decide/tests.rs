@@ -2,7 +2,7 @@
 
 use std::sync::LazyLock;
 
-use signet_identity::{DeviceName, Leaf, NoIdentity, VerifiedPeer};
+use signet_identity::{DeviceName, KeyDigest, Leaf, NoIdentity, VerifiedPeer};
 use signet_mqtt::{ConnectProperties, ProtocolVersion};
 
 use super::*;
@@ -15,7 +15,10 @@ fn device(name: &str) -> Peer {
         let certificate = rcgen::generate_simple_self_signed(vec!["device.test".to_owned()]).unwrap();
         Leaf::parse(certificate.cert.der()).unwrap()
     });
-    Peer::Device(VerifiedPeer::assertion(Arc::new(DeviceIdentity::new(DeviceName::new(name).unwrap(), LEAF.clone(), [])), false))
+    Peer::Device(VerifiedPeer::assertion(
+        Arc::new(DeviceIdentity::new(DeviceName::new(name).unwrap(), LEAF.clone(), KeyDigest::of(b"issuer"), [])),
+        false,
+    ))
 }
 
 fn connect(client_identifier: &str, username: Option<&str>) -> Connect {

@@ -3,9 +3,14 @@
 use std::collections::{HashMap, HashSet};
 
 use proptest::prelude::*;
+use signet_identity::KeyDigest;
 
 use super::*;
 use crate::testing::{DAY, NEW_YEAR, authority, crl, crl_of, id_of, params, serial};
+
+fn on_path(ids: &[CertificateId]) -> Vec<PathCertificate> {
+    ids.iter().map(|id| PathCertificate { id: *id, issuer_key: KeyDigest::of(b"issuer") }).collect()
+}
 
 fn by_authority(since: i64, reason: Reason) -> Revoked {
     Revoked { since, reason, source: RevocationSource::Authority }
@@ -74,12 +79,12 @@ fn the_whole_path_is_judged() {
     let (root, issuing) = (authority("Root"), authority("Issuing"));
     let path = [id_of(&issuing, 7), id_of(&root, 2)];
     let index = RevocationIndex::new();
-    assert_eq!(index.verdict(&path, NEW_YEAR, StalePolicy::Deny), Verdict::Good);
+    assert_eq!(index.verdict(&on_path(&path), NEW_YEAR, StalePolicy::Deny), Verdict::Good);
     let (index, _) = index.with_crl(crl(&root, 1, [2])).unwrap();
-    assert!(matches!(index.verdict(&path, NEW_YEAR, StalePolicy::Deny), Verdict::Revoked { id, .. } if id == path[1]));
+    assert!(matches!(index.verdict(&on_path(&path), NEW_YEAR, StalePolicy::Deny), Verdict::Revoked { id, .. } if id == path[1]));
     let index = index.with_revocations([(path[0], by_authority(1, Reason::KeyCompromise))]);
     assert!(
-        matches!(index.verdict(&path, NEW_YEAR, StalePolicy::Allow), Verdict::Revoked { id, revoked } if id == path[0] && revoked.reason == Reason::KeyCompromise)
+        matches!(index.verdict(&on_path(&path), NEW_YEAR, StalePolicy::Allow), Verdict::Revoked { id, revoked } if id == path[0] && revoked.reason == Reason::KeyCompromise)
     );
 }
 
@@ -89,13 +94,17 @@ fn a_stale_crl_denies_or_allows_by_policy_and_still_revokes() {
     let (index, _) = RevocationIndex::new().with_crl(crl(&ca, 1, [1])).unwrap();
     let (good, revoked) = ([id_of(&ca, 2)], [id_of(&ca, 1)]);
     let due = NEW_YEAR + 7 * DAY;
-    assert_eq!(index.verdict(&good, due, StalePolicy::Deny), Verdict::Good);
-    assert_eq!(index.verdict(&good, due + 1, StalePolicy::Deny), Verdict::Stale { issuer: good[0].issuer(), next_update: due });
-    assert_eq!(index.verdict(&good, due + 1, StalePolicy::Allow), Verdict::Good);
+    assert_eq!(index.verdict(&on_path(&good), due, StalePolicy::Deny), Verdict::Good);
+    assert_eq!(index.verdict(&on_path(&good), due + 1, StalePolicy::Deny), Verdict::Stale { issuer: good[0].issuer(), next_update: due });
+    assert_eq!(index.verdict(&on_path(&good), due + 1, StalePolicy::Allow), Verdict::Good);
     for policy in [StalePolicy::Deny, StalePolicy::Allow] {
-        assert!(matches!(index.verdict(&revoked, due + 1, policy), Verdict::Revoked { .. }));
+        assert!(matches!(index.verdict(&on_path(&revoked), due + 1, policy), Verdict::Revoked { .. }));
     }
-    assert_eq!(index.verdict(&[id_of(&authority("Another"), 1)], due + 1, StalePolicy::Deny), Verdict::Good, "no CRL, nothing to be stale");
+    assert_eq!(
+        index.verdict(&on_path(&[id_of(&authority("Another"), 1)]), due + 1, StalePolicy::Deny),
+        Verdict::Good,
+        "no CRL, nothing to be stale"
+    );
 }
 
 #[test]
