@@ -298,7 +298,7 @@ fn connection(info: signet_net::ConnectionInfo) -> Connection {
     Connection {
         address: info.entry.address.to_string(),
         listener: info.entry.listener.to_string(),
-        client_identifier: info.client_identifier,
+        client_identifier: info.client_identifier.map(|text| text.to_string()),
         device: identity.map(|identity| identity.name().to_string()),
         serial: identity.map(|identity| identity.certificate().serial().to_string()),
         since: signet_admin::date(info.entry.since),

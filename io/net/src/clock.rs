@@ -33,6 +33,14 @@ pub fn unix_seconds() -> i64 {
     }
 }
 
+/// The same in milliseconds, for records that people compare with other machines' logs.
+pub fn unix_milliseconds() -> i64 {
+    match SystemTime::now().duration_since(UNIX_EPOCH) {
+        Ok(since) => i64::try_from(since.as_millis()).unwrap_or(i64::MAX),
+        Err(before) => -i64::try_from(before.duration().as_millis()).unwrap_or(i64::MAX),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

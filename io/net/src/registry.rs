@@ -1,194 +1,93 @@
-//! Live connections by certificate and by device, so that a revocation finds every one of them.
+//! Live connections by everything that a change of trust may name, so that it finds every one of them.
 //!
 //! Order of the two sides, which together leave no gap:
-//! - a connection is entered here first and its path is compared with the revocation index afterwards ([`Registry::register`]);
-//! - a revocation enters the index first and looks here afterwards ([`Registry::kick_certificates`]).
+//! - a connection is entered here first and is judged by what is in force afterwards ([`Registry::register`]);
+//! - a revocation, suspension or other change is put in force first and looks here afterwards ([`Registry::kick_selected`],
+//!   [`Registry::reconcile`]).
 
-use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
-use foldhash::fast::RandomState;
-use signet_identity::{CertificateId, PathCertificate, Peer};
-use signet_revocation::{Reason, Revoked, StalePolicy, Verdict};
-use signet_tls::CurrentRevocations;
+use signet_identity::{AuthorityId, CertificateId, KeyDigest, Peer};
 
-use crate::PeerAddress;
-use crate::confirmation::{Confirmation, Latch};
+use crate::clock::unix_milliseconds;
+use crate::confirmation::Latch;
 
-/// One accepted connection, unique for as long as the process lives.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct LinkId(u64);
+mod clones;
+mod entry;
+mod index;
+mod kick;
 
-impl LinkId {
-    /// The number, for log lines and the administration.
-    pub fn number(self) -> u64 {
-        self.0
-    }
+pub use clones::{CloneCounts, CloneEvidence, ClonePolicy, CloneRules, CloneVerdict};
+pub use entry::{ConnectionInfo, Entry, LinkId, Transport};
+pub use kick::{Kick, KickCause, KickReport, KickTarget, ReconcileReport};
 
-    /// The connection with this number, as a shard gets it back from its poll and its broker.
-    pub fn from_number(number: u64) -> Self {
-        Self(number)
-    }
+use clones::Clones;
+use index::{Key, Live};
+
+/// Which live connections.
+#[derive(Clone, Copy, Debug)]
+pub enum Selector<'a> {
+    /// Those with one of these certificates in their path.
+    Certificates(&'a [CertificateId]),
+    /// Those whose own certificate has this key.
+    Key(KeyDigest),
+    /// Those with this authority in their path, as issuer or trust anchor.
+    Authority(AuthorityId),
+    /// Those verified under this trust profile.
+    Profile(&'a str),
+    /// Those of the device with this qualified name, whichever certificate it uses.
+    Device(&'a str),
+    /// Those with this Client Identifier.
+    ClientIdentifier(&'a str),
+    /// Those that this listener accepted.
+    Listener(&'a str),
+    /// All.
+    All,
 }
 
-/// What carries MQTT on a connection.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Transport {
-    /// The socket itself, TCP or unix.
-    Tcp,
-    /// TLS.
-    Tls,
-    /// WebSocket.
-    WebSocket,
-    /// WebSocket over TLS.
-    SecureWebSocket,
-}
-
-impl Transport {
-    /// Whether TLS ends here.
-    pub fn is_encrypted(self) -> bool {
-        matches!(self, Self::Tls | Self::SecureWebSocket)
-    }
-
-    /// The name that configuration and log use.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Tcp => "tcp",
-            Self::Tls => "tls",
-            Self::WebSocket => "ws",
-            Self::SecureWebSocket => "wss",
+impl Selector<'_> {
+    fn is_of(&self, info: &ConnectionInfo) -> bool {
+        match *self {
+            Self::Certificates(ids) => info.path().iter().any(|certificate| ids.contains(&certificate.id)),
+            Self::Key(key) => Key::OwnKey(key).is_of(info),
+            Self::Authority(authority) => Key::Authority(authority).is_of(info),
+            Self::Profile(name) => Key::Profile(name).is_of(info),
+            Self::Device(name) => Key::Device(name).is_of(info),
+            Self::ClientIdentifier(text) => Key::ClientIdentifier(text).is_of(info),
+            Self::Listener(name) => *info.entry.listener == *name,
+            Self::All => true,
         }
     }
 }
 
-/// Why connections are to be closed.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum KickCause {
-    /// A certificate of their path was revoked.
-    Revoked(Reason),
-    /// An operator asked for it, in these words.
-    Administrative(String),
-}
-
-/// The order to close one connection.
-#[derive(Debug)]
-pub struct Kick {
-    /// The connection.
-    pub link: LinkId,
-    /// Why.
-    pub cause: KickCause,
-    /// Tells the one who ordered it that the connection is closed, when dropped.
-    pub done: Confirmation,
-}
-
-/// Where the orders for one shard go. Called with the registry unlocked; must not block.
-pub trait KickTarget: Send + Sync {
-    /// Takes an order. A connection that is not there any more counts as closed: drop the order.
-    fn kick(&self, kick: Kick);
-
-    /// Learns that certificates were revoked, for what their devices left behind: wills that wait for their delay. Every shard is told, before
-    /// the kicks of the same revocation.
-    fn revoked(&self, certificates: &Arc<[CertificateId]>);
-}
-
-/// What a kick achieved.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct KickReport {
-    /// Connections found and told to close.
-    pub found: usize,
-    /// Of these, the ones confirmed closed within the time allowed.
-    pub closed: usize,
-    /// How long it took until the last confirmation, or the time allowed.
-    pub elapsed: Duration,
-}
-
-/// A live connection as it is entered.
-#[derive(Clone, Debug)]
-pub struct Entry {
-    /// The connection.
-    pub link: LinkId,
-    /// The shard that owns it.
-    pub shard: u16,
-    /// The listener that accepted it.
-    pub listener: Arc<str>,
-    /// Where the client is; of a connection that a trusted proxy forwards, not the proxy.
-    pub address: PeerAddress,
-    /// How it came in.
-    pub transport: Transport,
-    /// Who the peer is.
-    pub peer: Peer,
-    /// When it was accepted, unix seconds.
-    pub since: i64,
-}
-
-/// A live connection as an operator sees it.
-#[derive(Clone, Debug)]
-pub struct ConnectionInfo {
-    /// What was entered.
-    pub entry: Entry,
-    /// The Client Identifier, once CONNECT was accepted.
-    pub client_identifier: Option<String>,
-}
-
-/// A connection that may not stay: it was revoked between its handshake and its entry here.
-#[derive(Clone, Debug, thiserror::Error)]
-pub enum RegisterError {
-    /// A certificate of the path is revoked.
-    #[error("certificate `{certificate}` was revoked while the connection was being made: {}", revoked.reason.name())]
-    Revoked {
-        /// The certificate.
-        certificate: CertificateId,
-        /// Since when and why.
-        revoked: Revoked,
-    },
-    /// The revocation list of an issuer became too old meanwhile.
-    #[error("the revocation list of the issuer is past its next update")]
-    Stale,
-}
+/// Connections looked at under one lock. A handshake waits for no more than this.
+const PORTION: usize = 1024;
 
 #[derive(Default)]
-struct Live {
-    links: HashMap<LinkId, ConnectionInfo, RandomState>,
-    /// Sets, because all devices of an issuing authority share its certificate in their paths: to search a list of them at every close would cost
-    /// a fleet that goes the square of its size, under the lock that every handshake needs.
-    by_certificate: HashMap<CertificateId, HashSet<LinkId, RandomState>, RandomState>,
-}
-
-impl Live {
-    fn enter(&mut self, entry: Entry) {
-        for certificate in path_of(&entry.peer) {
-            self.by_certificate.entry(certificate.id).or_default().insert(entry.link);
-        }
-        self.links.insert(entry.link, ConnectionInfo { entry, client_identifier: None });
-    }
-
-    fn leave(&mut self, link: LinkId) {
-        let Some(info) = self.links.remove(&link) else { return };
-        for certificate in path_of(&info.entry.peer) {
-            if let Some(links) = self.by_certificate.get_mut(&certificate.id) {
-                links.remove(&link);
-                if links.is_empty() {
-                    self.by_certificate.remove(&certificate.id);
-                }
-            }
-        }
-    }
+struct State {
+    live: Live,
+    clones: Clones,
 }
 
 /// The live connections of the process.
 pub struct Registry {
-    revocations: CurrentRevocations,
     next: AtomicU64,
-    live: Mutex<Live>,
+    state: Mutex<State>,
     shards: RwLock<Vec<Arc<dyn KickTarget>>>,
 }
 
+impl Default for Registry {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl Registry {
-    /// An empty registry that compares with `revocations`.
-    pub fn new(revocations: CurrentRevocations) -> Self {
-        Self { revocations, next: AtomicU64::new(1), live: Mutex::default(), shards: RwLock::default() }
+    /// An empty registry.
+    pub fn new() -> Self {
+        Self { next: AtomicU64::new(1), state: Mutex::default(), shards: RwLock::default() }
     }
 
     /// Names the recipients of kicks: the target at index `n` is shard `n`.
@@ -198,56 +97,62 @@ impl Registry {
 
     /// A name for a connection just accepted.
     pub fn next_link(&self) -> LinkId {
-        LinkId(self.next.fetch_add(1, Ordering::Relaxed))
+        LinkId::from_number(self.next.fetch_add(1, Ordering::Relaxed))
     }
 
-    /// Enters a connection, then compares its path with the revocation index in force. `now` in unix seconds.
+    /// Enters a connection, then asks `judge`, which has to load what is in force when it is called, not before: a change that it does not see
+    /// yet will find the entry.
     ///
     /// # Errors
-    /// The connection must be closed; it is not entered.
-    pub fn register(&self, entry: Entry, stale: StalePolicy, now: i64) -> Result<(), RegisterError> {
+    /// What `judge` says. The connection must be closed; it is not entered.
+    pub fn register<E>(&self, entry: Entry, judge: impl FnOnce(&Peer) -> Result<(), E>) -> Result<(), E> {
         let link = entry.link;
-        let path: Vec<PathCertificate> = path_of(&entry.peer).to_vec();
-        self.live().enter(entry);
-        // After the entry, never before: a revocation that the index below does not show yet will find the entry.
-        let verdict = self.revocations.load().verdict(&path, now, stale);
-        let refused = match verdict {
-            Verdict::Good => return Ok(()),
-            Verdict::Revoked { id, revoked } => RegisterError::Revoked { certificate: id, revoked },
-            Verdict::Stale { .. } => RegisterError::Stale,
-        };
-        self.remove(link);
-        Err(refused)
+        let peer = entry.peer.clone();
+        self.state().live.enter(entry);
+        let verdict = judge(&peer);
+        if verdict.is_err() {
+            self.remove(link);
+        }
+        verdict
     }
 
-    /// Notes the Client Identifier of an accepted CONNECT.
-    pub fn identify(&self, link: LinkId, client_identifier: String) {
-        if let Some(info) = self.live().links.get_mut(&link) {
-            info.client_identifier = Some(client_identifier);
+    /// Notes the Client Identifier of an accepted CONNECT, and says whether somebody else uses the same certificate now. `now` in unix seconds.
+    ///
+    /// Where the rules refuse the newer, the identifier of a clone is not noted: the connection must be closed.
+    pub fn identify(&self, link: LinkId, client_identifier: &str, rules: impl Into<CloneRules>, now: i64) -> CloneVerdict {
+        let mut state = self.state();
+        let State { live, clones } = &mut *state;
+        let verdict = clones.judge(live, link, client_identifier, rules.into(), now);
+        if !matches!(verdict, CloneVerdict::Cloned { policy: ClonePolicy::RefuseNewer, .. }) {
+            live.identify(link, client_identifier.into());
         }
+        verdict
+    }
+
+    /// How often certificates were found in use twice.
+    pub fn clone_counts(&self) -> CloneCounts {
+        self.state().clones.counts()
     }
 
     /// Notes that another shard owns the connection from now on. The new owner must be able to find it before this is called, so that
     /// a kick sent to either shard arrives.
     pub fn relocate(&self, link: LinkId, shard: u16) {
-        if let Some(info) = self.live().links.get_mut(&link) {
-            info.entry.shard = shard;
-        }
+        self.state().live.relocate(link, shard);
     }
 
     /// The shard that owns the connection.
     pub fn shard_of(&self, link: LinkId) -> Option<u16> {
-        self.live().links.get(&link).map(|info| info.entry.shard)
+        self.state().live.get(link).map(|info| info.entry.shard)
     }
 
     /// Forgets a closed connection.
     pub fn remove(&self, link: LinkId) {
-        self.live().leave(link);
+        self.state().live.leave(link);
     }
 
     /// Number of live connections.
     pub fn len(&self) -> usize {
-        self.live().links.len()
+        self.state().live.len()
     }
 
     /// Whether nobody is connected.
@@ -255,43 +160,105 @@ impl Registry {
         self.len() == 0
     }
 
-    /// Every live connection, in the order of acceptance.
+    /// One live connection.
+    pub fn connection(&self, link: LinkId) -> Option<Arc<ConnectionInfo>> {
+        self.state().live.get(link).cloned()
+    }
+
+    /// Every live connection, in the order of acceptance. One that comes or goes meanwhile may be in it or not.
     pub fn connections(&self) -> Vec<ConnectionInfo> {
-        let mut all: Vec<_> = self.live().links.values().cloned().collect();
-        all.sort_by_key(|info| info.entry.link);
+        let mut all = Vec::new();
+        self.walk(|portion| all.extend(portion.iter().map(|info| (**info).clone())));
         all
     }
 
+    /// The live connections that `selector` names, in the order of acceptance.
+    pub fn select(&self, selector: &Selector<'_>) -> Vec<LinkId> {
+        self.selected(selector).into_iter().map(|info| info.entry.link).collect()
+    }
+
+    /// The same, with what is known of each.
+    pub fn selected(&self, selector: &Selector<'_>) -> Vec<Arc<ConnectionInfo>> {
+        let mut found = Vec::new();
+        let keys: Vec<Key<'_>> = match *selector {
+            Selector::Certificates(ids) => ids.iter().copied().map(Key::Certificate).collect(),
+            Selector::Key(key) => vec![Key::OwnKey(key)],
+            Selector::Authority(authority) => vec![Key::Authority(authority)],
+            Selector::Profile(name) => vec![Key::Profile(name)],
+            Selector::Device(name) => vec![Key::Device(name)],
+            Selector::ClientIdentifier(text) => vec![Key::ClientIdentifier(text)],
+            // Nothing that comes and goes often depends on these.
+            Selector::Listener(_) | Selector::All => {
+                self.walk(|portion| found.extend(portion.iter().filter(|info| selector.is_of(info)).cloned()));
+                return found;
+            }
+        };
+        for keys in keys.chunks(PORTION) {
+            let candidates: Vec<(usize, LinkId)> = {
+                let state = self.state();
+                let of_key = |(place, key)| state.live.candidates(key).map(move |link| (place, link));
+                keys.iter().enumerate().flat_map(of_key).collect()
+            };
+            for portion in candidates.chunks(PORTION) {
+                let state = self.state();
+                let known = portion.iter().filter_map(|(place, link)| Some((keys.get(*place)?, state.live.get(*link)?)));
+                found.extend(known.filter(|(key, info)| key.is_of(info)).map(|(_, info)| Arc::clone(info)));
+            }
+        }
+        // A path may hold two of the certificates, a device's and its issuer's.
+        found.sort_unstable_by_key(|info| info.entry.link);
+        found.dedup_by_key(|info| info.entry.link);
+        found
+    }
+
     /// Closes every connection whose path holds one of `certificates`, and waits up to `patience` until the shards confirm.
-    /// The revocation index must hold the certificates already.
+    /// What is in force must know the certificates already.
     pub fn kick_certificates(&self, certificates: &[CertificateId], cause: &KickCause, patience: Duration) -> KickReport {
-        if matches!(cause, KickCause::Revoked(_)) {
-            let all: Arc<[CertificateId]> = certificates.into();
+        self.kick_selected(&Selector::Certificates(certificates), cause, patience)
+    }
+
+    /// Closes every connection that `selector` names, and waits up to `patience` until the shards confirm. What is in force must have changed
+    /// already, so that those are refused which come after.
+    pub fn kick_selected(&self, selector: &Selector<'_>, cause: &KickCause, patience: Duration) -> KickReport {
+        if let (Selector::Certificates(certificates), KickCause::Revoked(_)) = (selector, cause) {
+            let all: Arc<[CertificateId]> = (*certificates).into();
             for shard in self.shards.read().unwrap_or_else(PoisonError::into_inner).iter() {
                 shard.revoked(&all);
             }
         }
-        let mut links: Vec<LinkId> = {
-            let live = self.live();
-            certificates.iter().filter_map(|certificate| live.by_certificate.get(certificate)).flatten().copied().collect()
-        };
-        // A path may hold two of the certificates, a device's and its issuer's.
-        links.sort_unstable();
-        links.dedup();
-        self.kick(&links, cause, patience)
+        let mut order = Order::begin();
+        order.give(self, self.select(selector).into_iter().map(|link| (link, cause.clone())).collect());
+        order.finish(patience)
     }
 
-    /// Closes the connections of `links`, as [`Self::kick_certificates`]. Unknown ones are not counted.
+    /// Closes the connections of `links`, as [`Self::kick_selected`]. Unknown ones are not counted.
     pub fn kick(&self, links: &[LinkId], cause: &KickCause, patience: Duration) -> KickReport {
-        let start = Instant::now();
-        let latch = Latch::default();
-        let found = links
-            .iter()
-            .filter(|link| self.shard_of(**link).is_some())
-            .map(|link| self.deliver(Kick { link: *link, cause: cause.clone(), done: latch.confirmation() }))
-            .count();
-        let outstanding = latch.wait(patience);
-        KickReport { found, closed: found.saturating_sub(outstanding), elapsed: start.elapsed() }
+        let mut order = Order::begin();
+        order.give(self, links.iter().map(|link| (*link, cause.clone())).collect());
+        order.finish(patience)
+    }
+
+    /// Judges every live connection by what is in force, closes those for which `judge` has a cause, and waits up to `patience` until the shards
+    /// confirm. To be called after every change of trust, lists or rules, when it is in force: a connection that is entered meanwhile is
+    /// judged by [`Self::register`] and may be left out here.
+    ///
+    /// `judge` runs without a lock, on at most a thousand connections between two looks at the registry.
+    pub fn reconcile(&self, judge: impl Fn(&ConnectionInfo) -> Option<KickCause>, patience: Duration) -> ReconcileReport {
+        let mut order = Order::begin();
+        let mut report = ReconcileReport::default();
+        self.walk(|portion| {
+            report.examined += portion.len();
+            let ended: Vec<_> = portion.iter().filter_map(|info| Some((info, judge(info)?))).collect();
+            for (info, cause) in &ended {
+                *report.ended.entry(cause.name()).or_default() += 1;
+                if report.examples.len() < ReconcileReport::EXAMPLES {
+                    report.examples.push((info.entry.link, info.device(), cause.clone()));
+                }
+            }
+            order.give(self, ended.into_iter().map(|(info, cause)| (info.entry.link, cause)).collect());
+        });
+        report.kicks = order.finish(patience);
+        report
     }
 
     /// Sends an order on to the shard that owns the connection now. One for a connection that is gone is done.
@@ -300,19 +267,77 @@ impl Registry {
     /// called, and mailboxes keep their order, so the order arrives after the connection.
     pub fn deliver(&self, kick: Kick) {
         let Some(shard) = self.shard_of(kick.link) else { return };
-        let target = self.shards.read().unwrap_or_else(PoisonError::into_inner).get(usize::from(shard)).cloned();
-        if let Some(target) = target {
+        if let Some(target) = self.target(usize::from(shard)) {
             target.kick(kick);
         }
     }
 
-    fn live(&self) -> MutexGuard<'_, Live> {
-        self.live.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Every live connection that is accepted by now, a portion at a time, with the registry unlocked while `look` runs.
+    fn walk(&self, mut look: impl FnMut(&[Arc<ConnectionInfo>])) {
+        // Without this a walk might never catch up with those who come.
+        let end = LinkId::from_number(self.next.load(Ordering::Relaxed));
+        let mut portion: Vec<Arc<ConnectionInfo>> = Vec::with_capacity(PORTION.min(self.len()));
+        let mut after = None;
+        loop {
+            portion.clear();
+            portion.extend(self.state().live.portion(after, PORTION).take_while(|info| info.entry.link < end).cloned());
+            let Some(last) = portion.last() else { return };
+            after = Some(last.entry.link);
+            look(&portion);
+        }
+    }
+
+    fn target(&self, shard: usize) -> Option<Arc<dyn KickTarget>> {
+        self.shards.read().unwrap_or_else(PoisonError::into_inner).get(shard).cloned()
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-fn path_of(peer: &Peer) -> &[PathCertificate] {
-    peer.identity().map_or(&[], |identity| identity.path())
+/// Kicks that are waited for together.
+struct Order {
+    started: Instant,
+    at: i64,
+    latch: Latch,
+    found: usize,
+}
+
+impl Order {
+    fn begin() -> Self {
+        Self { started: Instant::now(), at: unix_milliseconds(), latch: Latch::default(), found: 0 }
+    }
+
+    /// Hands the orders out, one batch to each shard.
+    fn give(&mut self, registry: &Registry, causes: Vec<(LinkId, KickCause)>) {
+        let mut batches: Vec<Vec<Kick>> = Vec::new();
+        let mut causes = causes.into_iter().peekable();
+        while causes.peek().is_some() {
+            let state = registry.state();
+            for (link, cause) in causes.by_ref().take(PORTION) {
+                let Some(info) = state.live.get(link) else { continue };
+                let shard = usize::from(info.entry.shard);
+                if batches.len() <= shard {
+                    batches.resize_with(shard + 1, Vec::new);
+                }
+                if let Some(batch) = batches.get_mut(shard) {
+                    batch.push(Kick { link, cause, done: self.latch.confirmation() });
+                    self.found += 1;
+                }
+            }
+        }
+        for (shard, batch) in batches.into_iter().enumerate() {
+            if let (false, Some(target)) = (batch.is_empty(), registry.target(shard)) {
+                target.kick_all(batch);
+            }
+        }
+    }
+
+    fn finish(self, patience: Duration) -> KickReport {
+        let confirmed = self.latch.wait(patience);
+        KickReport::new(self.found, confirmed, self.started.elapsed(), self.at)
+    }
 }
 
 #[cfg(test)]

@@ -8,8 +8,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use signet_identity::{CertificateId, NamingRule, Peer};
-use signet_net::{Entry, Kick, KickCause, KickTarget, PeerAddress, RegisterError, Registry, Transport, unix_seconds};
-use signet_revocation::{Reason, RevocationIndex, RevocationSource, Revoked, StalePolicy};
+use signet_net::{Entry, Kick, KickCause, KickTarget, PeerAddress, Registry, Transport, unix_seconds};
+use signet_revocation::{Reason, RevocationIndex, RevocationSource, Revoked, StalePolicy, Verdict};
 use signet_testkit::{Identity, Pki};
 use signet_tls::{
     ClientCertificate, Connector, ConnectorConfig, CurrentRevocations, ListenerTls, MinimumVersion, TlsConnection, TlsListenerConfig,
@@ -38,7 +38,7 @@ impl Rig {
         let directory = tempfile::tempdir().unwrap();
         let pki = Pki::create(directory.path());
         let revocations = CurrentRevocations::new(RevocationIndex::new());
-        let registry = Registry::new(revocations.clone());
+        let registry = Registry::new();
         let shard = Arc::new(Shard(Mutex::default()));
         registry.attach(vec![shard.clone()]);
         Self { _directory: directory, pki, revocations, registry, shard }
@@ -81,8 +81,8 @@ impl Rig {
         peer
     }
 
-    fn register(&self, peer: &Peer) -> Result<(), RegisterError> {
-        register(&self.registry, peer)
+    fn register(&self, peer: &Peer) -> Result<(), CertificateId> {
+        register(&self.registry, &self.revocations, peer)
     }
 
     /// A revocation in the order of the rule: index first, then the live connections.
@@ -93,7 +93,7 @@ impl Rig {
     }
 }
 
-fn register(registry: &Registry, peer: &Peer) -> Result<(), RegisterError> {
+fn register(registry: &Registry, revocations: &CurrentRevocations, peer: &Peer) -> Result<(), CertificateId> {
     let entry = Entry {
         link: registry.next_link(),
         shard: 0,
@@ -103,7 +103,10 @@ fn register(registry: &Registry, peer: &Peer) -> Result<(), RegisterError> {
         peer: peer.clone(),
         since: unix_seconds(),
     };
-    registry.register(entry, StalePolicy::Deny, unix_seconds())
+    registry.register(entry, |peer| match revocations.load().verdict(peer.identity().unwrap().path(), unix_seconds(), StalePolicy::Deny) {
+        Verdict::Revoked { id, .. } => Err(id),
+        _ => Ok(()),
+    })
 }
 
 /// handshake → revocation → registration: the revocation finds nobody, so the registration has to.
@@ -115,7 +118,7 @@ fn revoked_between_verification_and_registration() {
     let certificate = peer.identity().unwrap().certificate();
     assert_eq!(rig.revoke(certificate), 0, "not registered yet");
     let error = rig.register(&peer).unwrap_err();
-    assert!(matches!(error, RegisterError::Revoked { certificate: found, .. } if found == certificate), "{error}");
+    assert_eq!(error, certificate);
     assert!(rig.registry.is_empty(), "it is not left behind");
 }
 
@@ -151,10 +154,10 @@ fn no_connection_slips_between() {
         let certificate = peer.identity().unwrap().certificate();
         let barrier = std::sync::Barrier::new(2);
         let (registered, found) = std::thread::scope(|scope| {
-            let (registry, peer, barrier) = (&rig.registry, &peer, &barrier);
+            let (registry, revocations, peer, barrier) = (&rig.registry, &rig.revocations, &peer, &barrier);
             let registering = scope.spawn(move || {
                 barrier.wait();
-                register(registry, peer).is_ok()
+                register(registry, revocations, peer).is_ok()
             });
             barrier.wait();
             let found = rig.revoke(certificate);

@@ -62,7 +62,8 @@ pub fn start(config: ServerConfig, revocations: CurrentRevocations) -> Result<Se
     let Durable { store, handles, image } = restore::open(config.store.as_ref(), &mailboxes)?;
     let shared = Arc::new(Shared {
         clock: Clock::start(),
-        registry: Arc::new(Registry::new(revocations.clone())),
+        registry: Arc::new(Registry::new()),
+        revocations: revocations.clone(),
         directory: LockedDirectory::new(config.seed),
         mailboxes,
         listeners,

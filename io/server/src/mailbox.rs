@@ -124,6 +124,10 @@ impl KickTarget for Mailbox {
         self.post_one(Mail::Kick(kick));
     }
 
+    fn kick_all(&self, kicks: Vec<Kick>) {
+        self.post(&mut kicks.into_iter().map(Mail::Kick).collect());
+    }
+
     fn revoked(&self, certificates: &Arc<[CertificateId]>) {
         self.post_one(Mail::Revoked(Arc::clone(certificates)));
     }

@@ -317,8 +317,17 @@ impl Shard {
                 }
                 (KickCause::Revoked(reason.name()), self.shared.will_on_revoke)
             }
+            signet_net::KickCause::Expired => (KickCause::Expired, WillRule::Publish),
+            signet_net::KickCause::Untrusted(why) => {
+                tracing::info!(connection = id.number(), "disconnected, not trusted any more: {why}");
+                (KickCause::Untrusted, WillRule::Publish)
+            }
             signet_net::KickCause::Administrative(why) => {
                 tracing::info!(connection = id.number(), "disconnected by an operator: {why}");
+                (KickCause::Administrative, WillRule::Publish)
+            }
+            other => {
+                tracing::info!(connection = id.number(), "disconnected: {other}");
                 (KickCause::Administrative, WillRule::Publish)
             }
         };

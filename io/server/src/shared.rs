@@ -4,6 +4,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use signet_broker::{Directory, Limits, SharedDirectory, Totals, WillRule};
 use signet_net::{Clock, Registry};
+use signet_tls::CurrentRevocations;
 
 use crate::counters::Counters;
 use crate::gate::Total;
@@ -15,6 +16,7 @@ use crate::rate::SharedBucket;
 pub(crate) struct Shared {
     pub(crate) clock: Clock,
     pub(crate) registry: Arc<Registry>,
+    pub(crate) revocations: CurrentRevocations,
     pub(crate) directory: LockedDirectory,
     pub(crate) mailboxes: Vec<Arc<Mailbox>>,
     pub(crate) listeners: Vec<Arc<Listener>>,

@@ -14,7 +14,7 @@ const GRAPH: [(&str, &[&str]); 17] = [
     ("pure/broker", &["mqtt", "identity", "policy"]),
     ("pure/telemetry", &[]),
     ("io/tls", &["identity", "revocation"]),
-    ("io/net", &["identity", "revocation", "tls"]),
+    ("io/net", &["identity", "revocation"]),
     ("io/journal", &[]),
     ("io/store", &["broker", "journal", "mqtt", "policy", "identity"]),
     ("io/ledger", &["ca", "revocation", "identity"]),

@@ -88,7 +88,7 @@ fn what_is_recorded_is_in_force_though_the_rest_failed() {
     let ledger = Filling { inner: MemoryLedger::default(), room: 1 };
     let administration = Administration::new(Box::new(ledger), Some(authority), settings);
     let revocations = CurrentRevocations::new(RevocationIndex::new());
-    administration.attach(Live { revocations: revocations.clone(), registry: Arc::new(Registry::new(revocations.clone())) });
+    administration.attach(Live { revocations: revocations.clone(), registry: Arc::new(Registry::new()) });
     for _ in 0..2 {
         let key = PrivateKey::generate(KeyType::P256).unwrap().subject_key().unwrap();
         let request = AddDevice { name: "pump-7".to_owned(), key: DeviceKey::PublicKey(hex::encode(key.spki())), days: None };

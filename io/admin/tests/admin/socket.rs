@@ -59,7 +59,7 @@ impl Rig {
             Settings { crl_path: directory.path().join("crl.pem"), crl_validity_seconds: 3600, device_validity_seconds: 30 * 86_400 };
         let administration = Arc::new(Administration::new(ledger, Some(authority), settings));
         let revocations = CurrentRevocations::new(RevocationIndex::new());
-        administration.attach(Live { revocations: revocations.clone(), registry: Arc::new(Registry::new(revocations.clone())) });
+        administration.attach(Live { revocations: revocations.clone(), registry: Arc::new(Registry::new()) });
         let path = directory.path().join("admin.sock");
         let socket = AdminSocket::bind(&path).unwrap();
         let (stop, stopped) = oneshot::channel::<()>();

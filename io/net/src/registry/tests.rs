@@ -1,9 +1,14 @@
 //! Entries and kicks with shards that are plain lists; the race with a revocation is in `tests/race.rs`, on real handshakes.
 
 use signet_identity::NoIdentity;
-use signet_revocation::RevocationIndex;
 
 use super::*;
+use crate::PeerAddress;
+
+mod clones;
+mod model;
+mod people;
+mod scale;
 
 /// Keeps the orders until the test lets go of them.
 #[derive(Default)]
@@ -18,15 +23,14 @@ impl KickTarget for Shard {
 }
 
 fn registry() -> (Registry, Vec<Arc<Shard>>) {
-    let registry = Registry::new(CurrentRevocations::new(RevocationIndex::new()));
+    let registry = Registry::new();
     let shards = vec![Arc::new(Shard::default()), Arc::new(Shard::default())];
     registry.attach(vec![shards[0].clone(), shards[1].clone()]);
     (registry, shards)
 }
 
-fn enter(registry: &Registry, shard: u16) -> LinkId {
-    let link = registry.next_link();
-    let entry = Entry {
+fn entry(link: LinkId, shard: u16) -> Entry {
+    Entry {
         link,
         shard,
         listener: "mqtt".into(),
@@ -34,8 +38,12 @@ fn enter(registry: &Registry, shard: u16) -> LinkId {
         transport: Transport::Tcp,
         peer: Peer::Anonymous(NoIdentity::PlainTransport),
         since: 0,
-    };
-    registry.register(entry, StalePolicy::Deny, 0).unwrap();
+    }
+}
+
+fn enter(registry: &Registry, shard: u16) -> LinkId {
+    let link = registry.next_link();
+    registry.register(entry(link, shard), |_| Ok::<(), ()>(())).unwrap();
     link
 }
 
@@ -77,7 +85,7 @@ fn an_order_follows_a_connection_that_moved() {
 fn a_closed_connection_counts_as_nothing() {
     let (registry, shards) = registry();
     let link = enter(&registry, 0);
-    registry.identify(link, "pump-7".to_owned());
+    registry.identify(link, "pump-7", ClonePolicy::Alarm, 0);
     assert_eq!(registry.connections()[0].client_identifier.as_deref(), Some("pump-7"));
     registry.remove(link);
     assert!(registry.is_empty());
@@ -87,5 +95,5 @@ fn a_closed_connection_counts_as_nothing() {
     // An order that was on its way is done when it arrives.
     let latch = Latch::default();
     registry.deliver(Kick { link, cause: why(), done: latch.confirmation() });
-    assert_eq!(latch.wait(Duration::ZERO), 0);
+    assert_eq!(latch.wait(Duration::ZERO).outstanding, 0);
 }

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use signet_broker::{Admission, ConnectionId, Input, KickCause, Ticket, WillRule, admit, expect_connect};
 use signet_identity::{NoIdentity, Peer};
 use signet_mqtt::{ClientIdentifier, Connack, DecodeError, Packet, ProtocolVersion, ReasonCode};
-use signet_net::{Entry, LinkId, is_proxy_header, unix_seconds};
-use signet_tls::Check;
+use signet_net::{ClonePolicy, Entry, LinkId, is_proxy_header, unix_seconds};
+use signet_revocation::{StalePolicy, Verdict};
+use signet_tls::{Check, CurrentRevocations};
 
 use super::{Shard, closing};
 use crate::counters::Cause;
@@ -134,8 +135,10 @@ impl Shard {
             since: now,
         };
         link.peer = Some(peer);
-        if let Err(error) = self.shared.registry.register(entry, link.listener().stale_policy(), now) {
-            log::refused(link, Check::Revocation, error.to_string(), "issue a new certificate with `signet device add NAME`");
+        if let Err(error) =
+            self.shared.registry.register(entry, |peer| still_good(peer, &self.shared.revocations, link.listener().stale_policy(), now))
+        {
+            log::refused(link, Check::Revocation, error, "issue a new certificate with `signet device add NAME`");
             self.count_refused(Cause::Check(Check::Revocation));
             self.drain(id, closing::FLUSH);
         }
@@ -233,7 +236,7 @@ impl Shard {
         let Some(link) = self.links.get_mut(&id) else { return };
         link.phase = Phase::Connected;
         let identifier = admission.client_identifier().as_str().to_owned();
-        self.shared.registry.identify(id, identifier);
+        self.shared.registry.identify(id, &identifier, ClonePolicy::Allow, unix_seconds());
         self.watch_validity(id);
         self.apply(Input::Admitted { connection: ConnectionId(id.number()), admission });
     }
@@ -288,4 +291,17 @@ fn assigned_identifier() -> ClientIdentifier {
         tracing::error!("the system gives no random numbers; the assigned Client Identifier can be guessed");
     }
     ClientIdentifier::new(format!("auto-{}", hex::encode(random)))
+}
+
+/// Compares a path with the revocation index in force once more, after the connection was entered: who was revoked between handshake and entry
+/// is found by nobody else.
+fn still_good(peer: &Peer, revocations: &CurrentRevocations, stale: StalePolicy, now: i64) -> Result<(), String> {
+    let Some(identity) = peer.identity() else { return Ok(()) };
+    match revocations.load().verdict(identity.path(), now, stale) {
+        Verdict::Good => Ok(()),
+        Verdict::Revoked { id, revoked } => {
+            Err(format!("certificate `{id}` was revoked while the connection was being made: {}", revoked.reason.name()))
+        }
+        Verdict::Stale { .. } => Err("the revocation list of the issuer is past its next update".to_owned()),
+    }
 }
