@@ -10,6 +10,7 @@
 //!
 //! Deliberately missing: path building, signatures and time (`io/tls`), revocation (`signet-revocation`), MQTT packets.
 
+mod attribute_type;
 mod binding;
 mod certificate_id;
 pub mod der;
@@ -17,6 +18,8 @@ mod device;
 mod error;
 mod leaf;
 mod naming;
+mod san;
+mod string;
 mod subject;
 mod template;
 mod text;
@@ -26,8 +29,9 @@ pub use binding::ClientIdentifierBinding;
 pub use certificate_id::{AuthorityId, CertificateId, KeyDigest, NameDigest, PathCertificate, SerialNumber};
 pub use device::{DeviceIdentity, DeviceName};
 pub use error::IdentityError;
-pub use leaf::{Fingerprint, Leaf, Validity};
+pub use leaf::{Fingerprint, KeyAlgorithm, Leaf, SignatureAlgorithm, Validity};
 pub use naming::NamingRule;
-pub use subject::{Attribute, AttributeValue, Subject, SubjectAltName};
+pub use san::SubjectAltName;
+pub use subject::{Attribute, AttributeValue, Subject};
 pub use template::{Facts, Template, TemplateError, TemplateErrorKind, TemplateField};
 pub use verified::{NamedPeer, NoIdentity, Peer, VerifiedPeer};
