@@ -111,6 +111,13 @@ pub(crate) fn event(event: &Event, link: Option<&Link>) {
             client_identifier = client_identifier.as_str(),
             "{denied}"
         ),
+        Event::SubscriptionEnded { connection, client_identifier, filter, denied } => tracing::warn!(
+            target: "signet::denied",
+            connection = connection.map(|connection| connection.0),
+            client_identifier = client_identifier.as_str(),
+            filter = signet_policy::shown(filter.as_str()),
+            "a subscription ended: {denied}"
+        ),
         Event::HeldBack { connection, client_identifier, why } => tracing::warn!(
             target: "signet::session",
             connection = connection.0,

@@ -17,7 +17,7 @@ use std::time::Duration;
 use bytes::BytesMut;
 use foldhash::fast::RandomState;
 use mio::{Events, Interest, Poll, Token};
-use signet_broker::{Broker, ConnectionId, Context, Input, KickCause, Moment, Output, ShardId, Ticket, WillRule};
+use signet_broker::{Broker, ConnectionId, Context, Input, KickCause, Moment, Output, SessionRule, ShardId, Ticket, WillRule};
 use signet_net::{Kick, LinkId};
 use signet_policy::Ruleset;
 use signet_store::StoreHandle;
@@ -338,7 +338,7 @@ impl Shard {
     fn end(&mut self, id: LinkId, cause: KickCause, will: WillRule) {
         let Some(phase) = self.links.get(&id).map(|link| link.phase) else { return };
         if phase == Phase::Connected {
-            self.apply(Input::Kick { connection: ConnectionId(id.number()), cause, will });
+            self.apply(Input::Kick { connection: ConnectionId(id.number()), cause, will, session: SessionRule::Keep });
         }
         self.drain(id, closing::KICK_FLUSH);
     }
