@@ -217,6 +217,12 @@ fn principal(rules: &AdmissionRules, peer: &Peer) -> Result<(Principal, Option<A
             let name = QualifiedName::new(identity.tenant().cloned(), identity.name().clone());
             Ok((Principal::Device(name), Some(identity)))
         }
+        // The server holds such a CONNECT until the status is known: to decide on one is a fault, and the answer is no.
+        Peer::Pending(_) => Err(Denied {
+            rule: "revocation status".to_owned(),
+            reason: DenialReason::Anonymous { found: "nobody has said yet whether the certificate is revoked".to_owned() },
+            reason_code: ReasonCode::NotAuthorized,
+        }),
         Peer::Named(named) => Ok((Principal::Device(named.name().clone().into()), None)),
         Peer::Anonymous(_) if rules.anonymous => Ok((Principal::Anonymous, None)),
         Peer::Anonymous(why) => Err(Denied {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use signet_identity::{AuthorityId, CertificateId, DeviceIdentity, DistributionPoint, Leaf, PathCertificate, ReasonFlags};
 
-use crate::freshness::Standing;
+use crate::freshness::{StalePolicy, Standing};
 use crate::index::RevocationIndex;
 use crate::list::List;
 use crate::ocsp::{OcspAnswer, OcspAnswers, OcspStatus};
@@ -17,7 +17,7 @@ use crate::scope::{Relation, Subject};
 pub enum RevocationMode {
     /// Each certificate needs an answer that is fresh, or within the grace.
     Require,
-    /// What is known counts; that nothing is known does not.
+    /// What is known counts, and a CRL has to be current; that nothing is known does not count.
     #[default]
     Prefer,
     /// CRLs and OCSP answers are not looked at.
@@ -34,7 +34,7 @@ pub enum RevocationDepth {
     Leaf,
 }
 
-/// The rules of a trust profile. The default prefers answers for the whole chain, and has no grace.
+/// The rules of a trust profile. The default prefers answers for the whole chain, has no grace, and refuses whom only a stale CRL speaks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct RevocationRules {
     /// Whether answers are needed.
@@ -43,6 +43,8 @@ pub struct RevocationRules {
     pub depth: RevocationDepth,
     /// How long past its nextUpdate the last good answer still counts, in seconds.
     pub grace: i64,
+    /// What a CRL counts that is older than that.
+    pub stale: StalePolicy,
 }
 
 /// The answer for a path.
@@ -64,7 +66,8 @@ pub enum Verdict {
         /// Why, for people.
         why: Arc<str>,
     },
-    /// The last answer about a certificate is overdue beyond the grace, and [`RevocationMode::Require`] asks for current ones.
+    /// The last answer about a certificate is overdue beyond the grace: any, where [`RevocationMode::Require`] asks for current ones, else that of
+    /// CRLs.
     Stale {
         /// Which certificate.
         id: CertificateId,
@@ -144,7 +147,9 @@ impl RevocationIndex {
                 }
                 (Standing::InGrace { .. }, _, Assurance::Missing) => Assurance::Missing,
                 (Standing::InGrace { next_update }, ..) => Assurance::InGrace { next_update },
-                (Standing::Stale { next_update }, RevocationMode::Require, _) => {
+                (Standing::Stale { .. }, _, Assurance::Missing) if rules.stale == StalePolicy::Allow => Assurance::Missing,
+                (Standing::Stale { next_update }, ..) if rules.stale == StalePolicy::Allow => Assurance::InGrace { next_update },
+                (Standing::Stale { next_update }, mode, _) if mode == RevocationMode::Require || self.is_list_stale(&asked, rules, now) => {
                     return Verdict::Stale { id: certificate.id, issuer: certificate.issuer(), next_update };
                 }
                 (Standing::Missing, RevocationMode::Require, _) => return Verdict::Unknown { id: certificate.id },
@@ -152,6 +157,12 @@ impl RevocationIndex {
             };
         }
         Verdict::Good(assurance)
+    }
+
+    /// Whether there are CRLs that cover a certificate, and all of them are stale. Who publishes lists is expected to go on; an OCSP responder
+    /// that does not answer is one that could not be asked.
+    fn is_list_stale(&self, asked: &Asked<'_>, rules: &RevocationRules, now: i64) -> bool {
+        matches!(self.standing_of_lists(asked, rules.grace, now), Standing::Stale { .. })
     }
 
     /// What CRLs say against a certificate.
