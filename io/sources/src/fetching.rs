@@ -64,7 +64,7 @@ async fn fetched(
 ) -> Result<Applied, String> {
     let known = source.progress().validators.clone();
     let conditional = (known != Validators::default()).then_some(&known);
-    match fetch(url, Ask::List(conditional), profile.https.as_ref(), profile.bounds(&settings.limits)).await? {
+    match fetch(url, Ask::List(conditional), profile.https.as_ref(), profile.bounds(&settings.limits)).await.map_err(|failure| failure.text)? {
         Fetched::Unchanged => {
             let now = unix_seconds();
             Ok(Applied { overdue: shared.facts_of(source).iter().any(|facts| facts.stale && facts.next_update < Some(now)), ..Applied::default() })

@@ -56,8 +56,23 @@ pub(crate) enum Fetched {
     Body { bytes: Vec<u8>, validators: Validators },
 }
 
-/// Fetches once. The error is for people and names no URL: whoever reports it does.
-pub(crate) async fn fetch(url: &Url, ask: Ask<'_>, https: Option<&Connector>, bounds: Bounds) -> Result<Fetched, String> {
+/// Why nothing came back. The text is for people and names no URL: whoever reports it does.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Failure {
+    pub(crate) text: String,
+    /// Whether somebody answered, though not with what was asked for: another form of the question may do better.
+    pub(crate) answered: bool,
+}
+
+/// Nobody answered.
+impl From<String> for Failure {
+    fn from(text: String) -> Self {
+        Self { text, answered: false }
+    }
+}
+
+/// Fetches once.
+pub(crate) async fn fetch(url: &Url, ask: Ask<'_>, https: Option<&Connector>, bounds: Bounds) -> Result<Fetched, Failure> {
     let whole = Instant::now() + bounds.timeout.saturating_mul(WHOLE);
     let step = || (Instant::now() + bounds.timeout).min(whole);
     let late = |what: &str| format!("{what} within {}", seconds(bounds.timeout));
@@ -73,7 +88,7 @@ pub(crate) async fn fetch(url: &Url, ask: Ask<'_>, https: Option<&Connector>, bo
     match response.status() {
         StatusCode::OK => {}
         StatusCode::NOT_MODIFIED if conditional => return Ok(Fetched::Unchanged),
-        status => return Err(refusal(status, response.headers())),
+        status => return Err(Failure { text: refusal(status, response.headers()), answered: true }),
     }
     let validators = validators(response.headers());
     let bytes = body(response.into_body(), bounds, whole).await?;

@@ -12,7 +12,7 @@ const HURRIED: Bounds = Bounds { timeout: Duration::from_millis(100), ..BOUNDS }
 fn run(url: &str, ask: Ask<'_>, ca: Option<&Path>, bounds: Bounds) -> Result<Fetched, String> {
     let https = ca.and_then(|file| crate::roots::connector(Some(file)).unwrap());
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    runtime.block_on(fetch(&url.parse().unwrap(), ask, https.as_ref(), bounds))
+    runtime.block_on(fetch(&url.parse().unwrap(), ask, https.as_ref(), bounds)).map_err(|failure| failure.text)
 }
 
 fn list(url: &str) -> Result<Fetched, String> {
