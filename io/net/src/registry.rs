@@ -212,7 +212,7 @@ impl Registry {
         // After the entry, never before: a revocation that the index below does not show yet will find the entry.
         let verdict = self.revocations.load().verdict(&path, now, stale);
         let refused = match verdict {
-            Verdict::Good => return Ok(()),
+            Verdict::Good(_) | Verdict::Suspended { .. } | Verdict::Unknown { .. } => return Ok(()),
             Verdict::Revoked { id, revoked } => RegisterError::Revoked { certificate: id, revoked },
             Verdict::Stale { .. } => RegisterError::Stale,
         };

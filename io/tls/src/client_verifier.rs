@@ -105,7 +105,7 @@ impl DeviceVerifier {
         let leaf = identity.leaf();
         check_validity(leaf, now)?;
         match self.revocations.load().verdict(identity.path(), now, self.stale) {
-            Verdict::Good => Ok(()),
+            Verdict::Good(_) | Verdict::Suspended { .. } | Verdict::Unknown { .. } => Ok(()),
             Verdict::Revoked { id, revoked } => Err(reject_revoked(leaf, id, revoked)),
             Verdict::Stale { next_update, .. } => {
                 let found = format!("the revocation list of an issuer in its path was due to be replaced at {}", date::text(next_update));

@@ -4,10 +4,12 @@ use signet_identity::{Leaf, NameDigest};
 
 use crate::error::CrlError;
 
-/// The bytes that a signature check needs, each as encoded in the CRL or the issuer's certificate.
+const OID_KEY_USAGE: &[u8] = &[0x55, 0x1d, 15];
+
+/// The bytes that a signature check needs, each as encoded in the signed document or the issuer's certificate.
 #[derive(Debug, Clone, Copy)]
 pub struct SignedData<'a> {
-    /// What was signed: the DER of tbsCertList.
+    /// What was signed: the DER of tbsCertList, tbsResponseData or tbsCertificate.
     pub to_be_signed: &'a [u8],
     /// The DER of the AlgorithmIdentifier of the signature, its SEQUENCE header included.
     pub algorithm: &'a [u8],
@@ -43,6 +45,14 @@ impl IssuerCertificate {
     #[must_use]
     pub fn name(&self) -> NameDigest {
         self.0.subject_name_digest()
+    }
+
+    /// Whether its key may sign CRLs (RFC 5280 §6.3.3 (f)): keyUsage has cRLSign, or is absent in the certificate of a CA. A certificate before
+    /// version 3 cannot say that it is a CA's; whoever offers it as an issuer says so.
+    #[must_use]
+    pub fn may_sign_crls(&self) -> bool {
+        let Self(leaf) = self;
+        leaf.allows_crl_sign() && (leaf.is_ca() || leaf.version() < 3 || leaf.extension(OID_KEY_USAGE).is_some())
     }
 
     /// The certificate's facts.

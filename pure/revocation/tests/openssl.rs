@@ -8,8 +8,10 @@ use std::process::Command;
 
 use aws_lc_rs::signature::{RSA_PKCS1_2048_8192_SHA256, UnparsedPublicKey};
 use signet_identity::der::{self, Reader};
-use signet_identity::{CertificateId, KeyDigest, Leaf, PathCertificate};
-use signet_revocation::{Crl, IssuerCertificate, Reason, RevocationIndex, SignatureVerifier, SignedData, StalePolicy, Verdict};
+use signet_identity::{CertificateId, Leaf, PathCertificate};
+use signet_revocation::{
+    Assurance, Crl, IssuerCertificate, ListSource, Reason, RevocationIndex, SignatureVerifier, SignedData, StalePolicy, Verdict,
+};
 
 const CONFIGURATION: &str = "
 [ca]
@@ -85,21 +87,22 @@ fn certificates_revoked_by_openssl_are_revoked_here() {
     let next_update = from_pem.status().next_update.unwrap();
     assert_eq!(next_update - from_pem.status().this_update, 7 * 86_400);
 
-    let (index, newly) = RevocationIndex::new().with_crl(from_pem).unwrap();
-    assert_eq!(newly, [a, b]);
+    let source = ListSource::new("crl.pem");
+    let index = RevocationIndex::new().with_crl(from_pem, source.clone()).unwrap();
+    assert_eq!(index.len(), 2);
     assert_eq!(index.lookup(&a).unwrap().reason, Reason::KeyCompromise);
     assert_eq!(index.lookup(&b).unwrap().reason, Reason::CertificateHold);
-    assert_eq!(index.verdict(&[on_path(c)], next_update, StalePolicy::Deny), Verdict::Good);
-    assert!(matches!(index.verdict(&[on_path(c)], next_update + 1, StalePolicy::Deny), Verdict::Stale { .. }));
+    assert_eq!(index.verdict(&[on_path(c, issuers[0].leaf())], next_update, StalePolicy::Deny), Verdict::Good(Assurance::NotAsked));
+    assert!(matches!(index.verdict(&[on_path(c, issuers[0].leaf())], next_update + 1, StalePolicy::Deny), Verdict::Stale { .. }));
 
     openssl(path, "ca -config ca.conf -revoke c.pem");
     openssl(path, "ca -config ca.conf -gencrl -out crl2.pem");
     let newer = Crl::parse_pem_or_der(&read("crl2.pem"), &issuers, &Rsa).unwrap().remove(0);
-    let (index, newly) = index.with_crl(newer).unwrap();
-    assert_eq!(newly, [c]);
-    assert!(index.with_crl(from_der).unwrap_err().to_string().contains("number 18, but number 19 is loaded"));
+    let index = index.with_crl(newer, source.clone()).unwrap();
+    assert!(index.lookup(&c).is_some());
+    assert!(index.with_crl(from_der, source).unwrap_err().to_string().contains("number 18, but number 19 is loaded"));
 }
 
-fn on_path(id: CertificateId) -> PathCertificate {
-    PathCertificate { id, issuer_key: KeyDigest::of(b"issuer") }
+fn on_path(id: CertificateId, issuer: &Leaf) -> PathCertificate {
+    PathCertificate { id, issuer_key: issuer.spki_digest() }
 }

@@ -2,7 +2,7 @@
 
 use rustls::AlertDescription;
 use signet_identity::{Leaf, NamingRule, Template};
-use signet_revocation::{Crl, IssuerCertificate};
+use signet_revocation::{Crl, IssuerCertificate, ListSource};
 use signet_testkit::{CrlWindow, Identity};
 use signet_tls::{Check, CrlSignatureVerifier, ListenerTls};
 
@@ -213,7 +213,7 @@ fn issuers(rig: &Rig) -> Vec<IssuerCertificate> {
 fn load_crl(rig: &Rig, path: &std::path::Path) {
     let crls = Crl::parse_pem_or_der(&std::fs::read(path).unwrap(), &issuers(rig), &CrlSignatureVerifier).unwrap();
     for crl in crls {
-        rig.revocations.update(|index| index.with_crl(crl.clone()).unwrap().0);
+        rig.revocations.update(|index| index.with_crl(crl.clone(), ListSource::new("test")).unwrap());
     }
 }
 
