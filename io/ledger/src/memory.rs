@@ -2,9 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use signet_ca::{CrlRecord, Intent, Issued, IssuedFacts, Ledger, LedgerError, Record, RevocationEvent, RevocationRecord, RevokedFacts};
+use signet_ca::{
+    AuditQuery, AuditRecord, CrlRecord, Intent, Issued, IssuedFacts, Ledger, LedgerError, OPERATOR_ENTRIES_MAXIMUM, OperatorEntry,
+    OperatorSubject, Orders, Record, RevocationEvent, RevocationRecord, RevokedFacts, SUSPENSIONS_MAXIMUM, Suspension,
+};
 use signet_identity::{CertificateId, NameDigest, SerialNumber};
-use signet_revocation::Generation;
+use signet_revocation::{Generation, Reason};
 
 /// See the module's text.
 #[derive(Debug, Default)]
@@ -15,6 +18,9 @@ pub struct MemoryLedger {
     revocations: Vec<RevocationEvent>,
     crl_numbers: BTreeMap<NameDigest, u64>,
     crls: BTreeMap<NameDigest, CrlRecord>,
+    suspensions: BTreeMap<String, Suspension>,
+    operator_entries: BTreeMap<OperatorSubject, OperatorEntry>,
+    audit: BTreeMap<u64, AuditRecord>,
 }
 
 impl MemoryLedger {
@@ -56,7 +62,8 @@ impl Ledger for MemoryLedger {
         let generation = self.generation()?.next();
         let record = self.record_mut(&revocation.certificate)?;
         let RevocationRecord { certificate, revoked_at, reason, ref revoked_by } = *revocation;
-        record.revoked = Some(RevokedFacts { at: revoked_at, reason, by: revoked_by.clone(), generation });
+        let facts = RevokedFacts { at: revoked_at, reason, by: revoked_by.clone(), generation };
+        record.revoked = (reason != Reason::RemoveFromCrl).then_some(facts);
         let not_after = record.intent.not_after;
         self.revocations.push(RevocationEvent { generation, certificate, revoked_at, reason, not_after });
         Ok(generation)
@@ -111,4 +118,62 @@ impl Ledger for MemoryLedger {
     fn latest_crl(&self, issuer: NameDigest) -> Result<Option<CrlRecord>, LedgerError> {
         Ok(self.crls.get(&issuer).cloned())
     }
+}
+
+impl Orders for MemoryLedger {
+    fn record_suspended(&mut self, suspension: &Suspension) -> Result<Option<Suspension>, LedgerError> {
+        if let Some(known) = self.suspensions.get(&suspension.device) {
+            return Ok(Some(known.clone()));
+        }
+        if self.suspensions.len() >= SUSPENSIONS_MAXIMUM {
+            return Err(LedgerError::Full { what: "suspended devices", maximum: SUSPENSIONS_MAXIMUM });
+        }
+        self.suspensions.insert(suspension.device.clone(), suspension.clone());
+        Ok(None)
+    }
+
+    fn remove_suspended(&mut self, device: &str) -> Result<Option<Suspension>, LedgerError> {
+        Ok(self.suspensions.remove(device))
+    }
+
+    fn suspensions(&self) -> Result<Vec<Suspension>, LedgerError> {
+        Ok(self.suspensions.values().cloned().collect())
+    }
+
+    fn record_operator_entry(&mut self, entry: &OperatorEntry) -> Result<Option<OperatorEntry>, LedgerError> {
+        if let Some(known) = self.operator_entries.get(&entry.subject) {
+            return Ok(Some(known.clone()));
+        }
+        if self.operator_entries.len() >= OPERATOR_ENTRIES_MAXIMUM {
+            return Err(LedgerError::Full { what: "entries on the operator's revocation list", maximum: OPERATOR_ENTRIES_MAXIMUM });
+        }
+        self.operator_entries.insert(entry.subject, entry.clone());
+        Ok(None)
+    }
+
+    fn remove_operator_entry(&mut self, subject: &OperatorSubject) -> Result<Option<OperatorEntry>, LedgerError> {
+        Ok(self.operator_entries.remove(subject))
+    }
+
+    fn operator_entries(&self) -> Result<Vec<OperatorEntry>, LedgerError> {
+        Ok(self.operator_entries.values().cloned().collect())
+    }
+
+    fn record_audit(&mut self, record: &AuditRecord, keep: u64) -> Result<u64, LedgerError> {
+        let sequence = self.audit.last_key_value().map_or(0, |(sequence, _)| *sequence).saturating_add(1);
+        self.audit.insert(sequence, record.clone());
+        self.audit = self.audit.split_off(&first_kept(sequence, keep));
+        Ok(sequence)
+    }
+
+    fn audit(&self, query: &AuditQuery) -> Result<Vec<(u64, AuditRecord)>, LedgerError> {
+        let records = self.audit.range(..query.before.unwrap_or(u64::MAX)).rev();
+        let taken = records.filter(|(_, record)| query.takes(record)).take(query.limit);
+        Ok(taken.map(|(sequence, record)| (*sequence, record.clone())).collect())
+    }
+}
+
+/// The oldest of `keep` records when the newest is `newest`. One stays in any case, because the next number comes from it.
+pub(crate) fn first_kept(newest: u64, keep: u64) -> u64 {
+    newest.saturating_sub(keep.max(1)).saturating_add(1)
 }

@@ -1,12 +1,12 @@
 //! The format number of a ledger file: written when it is created, checked whenever it is opened.
 //!
-//! There is one format so far. A later one adds its step here; an older file is brought forward in one transaction, a newer one is refused,
-//! because writing to it with older rules could lose what they do not know.
+//! Format 1 has the certificates; format 2 also suspended devices, the operator's revocation list and the audit records. An older file is brought
+//! forward in one transaction, a newer one is refused, because writing to it with older rules could lose what they do not know.
 
 use redb::{Database, ReadableDatabase as _, TableDefinition, TableError, WriteTransaction};
 
 /// The format that this version writes.
-pub(crate) const FORMAT: u64 = 1;
+pub(crate) const FORMAT: u64 = 2;
 
 const META: TableDefinition<'_, &str, u64> = TableDefinition::new("meta");
 const FORMAT_KEY: &str = "format";

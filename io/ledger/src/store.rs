@@ -13,7 +13,7 @@ use redb::{
 };
 use signet_ca::{CrlRecord, Intent, Issued, IssuedFacts, Ledger, LedgerError, Record, RevocationEvent, RevocationRecord, RevokedFacts};
 use signet_identity::{CertificateId, NameDigest, SerialNumber};
-use signet_revocation::Generation;
+use signet_revocation::{Generation, Reason};
 
 use crate::error::OpenError;
 use crate::files::sync_directory;
@@ -36,6 +36,8 @@ const CRL_NUMBERS: TableDefinition<'_, &[u8], u64> = TableDefinition::new("crl_n
 const CRLS: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("crls");
 /// Issuer → the newest CRL's DER.
 const CRL_DER: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("crl_der");
+
+mod orders;
 
 /// The inventory of certificates in a file.
 pub struct DurableLedger {
@@ -62,6 +64,8 @@ impl DurableLedger {
         let ledger = Self { database, path: path.to_owned() };
         match migrate::format(&ledger.database).map_err(damaged)? {
             None => ledger.create_tables().map_err(damaged)?,
+            // Format 2 only has more tables.
+            Some(found) if found < migrate::FORMAT => ledger.create_tables().map_err(damaged)?,
             Some(found) if found > migrate::FORMAT => {
                 return Err(OpenError::NewerFormat { path: path.to_owned(), found, known: migrate::FORMAT });
             }
@@ -76,7 +80,7 @@ impl DurableLedger {
         &self.path
     }
 
-    /// All tables at once with the format number, so that no file has one without the other.
+    /// All tables at once with the format number, so that no file has one without the other. Those that are there stay as they are.
     fn create_tables(&self) -> Result<(), redb::Error> {
         let transaction = begin(&self.database)?;
         transaction.open_table(CERTIFICATES)?;
@@ -87,6 +91,7 @@ impl DurableLedger {
         transaction.open_table(CRL_NUMBERS)?;
         transaction.open_table(CRLS)?;
         transaction.open_table(CRL_DER)?;
+        orders::create_tables(&transaction)?;
         migrate::mark(&transaction, migrate::FORMAT)?;
         transaction.commit()?;
         Ok(())
@@ -154,7 +159,8 @@ impl Ledger for DurableLedger {
             let RevocationRecord { certificate, revoked_at, reason, ref revoked_by } = *revocation;
             let mut not_after = 0;
             update(transaction, &certificate, |record| {
-                record.revoked = Some(RevokedFacts { at: revoked_at, reason, by: revoked_by.clone(), generation });
+                let facts = RevokedFacts { at: revoked_at, reason, by: revoked_by.clone(), generation };
+                record.revoked = (reason != Reason::RemoveFromCrl).then_some(facts);
                 not_after = record.intent.not_after;
                 Ok(())
             })?;
@@ -365,6 +371,8 @@ fn update(
 
 #[cfg(test)]
 mod tests {
+    use signet_ca::{AuditRecord, Orders as _};
+
     use super::*;
 
     #[test]
@@ -377,9 +385,27 @@ mod tests {
         transaction.commit().unwrap();
         drop(ledger);
         let error = DurableLedger::open(&path).unwrap_err();
-        assert!(matches!(error, OpenError::NewerFormat { found: 2, known: 1, .. }), "{error}");
-        assert!(error.to_string().contains("ledger.redb` has format 2, but this version of Signet knows only up to 1"), "{error}");
+        assert!(matches!(error, OpenError::NewerFormat { found: 3, known: 2, .. }), "{error}");
+        assert!(error.to_string().contains("ledger.redb` has format 3, but this version of Signet knows only up to 2"), "{error}");
         assert!(DurableLedger::open(&path).is_err());
+    }
+
+    #[test]
+    fn a_ledger_of_the_first_format_is_brought_forward() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("ledger.redb");
+        let mut ledger = DurableLedger::open(&path).unwrap();
+        ledger.next_crl_number(NameDigest::of(b"issuer")).unwrap();
+        let transaction = begin(&ledger.database).unwrap();
+        orders::delete_tables(&transaction).unwrap();
+        migrate::mark(&transaction, 1).unwrap();
+        transaction.commit().unwrap();
+        drop(ledger);
+        let mut ledger = DurableLedger::open(&path).unwrap();
+        assert_eq!(migrate::format(&ledger.database).unwrap(), Some(2));
+        assert_eq!(ledger.next_crl_number(NameDigest::of(b"issuer")).unwrap(), 2, "what was in it stays");
+        assert_eq!(ledger.record_audit(&AuditRecord::default(), 10).unwrap(), 1);
+        assert!(ledger.suspensions().unwrap().is_empty());
     }
 
     #[test]

@@ -6,6 +6,8 @@ use signet_ca::{CrlRecord, Intent, IssuedFacts, ProfileKind, Record, RevocationE
 use signet_identity::{CertificateId, Fingerprint, NameDigest};
 use signet_revocation::{Generation, Reason};
 
+pub(crate) mod orders;
+
 /// A record that this version cannot read.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Unreadable {

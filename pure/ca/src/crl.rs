@@ -52,7 +52,7 @@ pub fn publish_crl(authority: &Authority, ledger: &mut dyn Ledger, now: i64, val
     }
     let next_update = now.checked_add(validity_seconds).ok_or_else(impossible)?;
     let digest = authority.name_digest();
-    let listed = to_be_listed(authority, ledger, now, validity_seconds)?;
+    let listed = to_be_listed(authority, ledger, now, validity_seconds)?.entries;
     let number = ledger.next_crl_number(digest)?;
     let params = CertificateRevocationListParams {
         this_update: calendar(now).ok_or_else(impossible)?,
@@ -74,7 +74,6 @@ pub fn publish_crl(authority: &Authority, ledger: &mut dyn Ledger, now: i64, val
     Ok(SignedCrl { record, entries: listed.len() })
 }
 
-/// Reads the CRL back with another parser than the one that wrote it, before anybody relies on it: our issuer, and a signature of its key.
 /// Whether the newest recorded CRL of an authority lists everything that is to be listed `now`. It does not when a process ended, or its key or
 /// disk failed, between a revocation and the CRL after it. `false` when there is no CRL.
 ///
@@ -83,30 +82,44 @@ pub fn publish_crl(authority: &Authority, ledger: &mut dyn Ledger, now: i64, val
 pub fn crl_is_complete(authority: &Authority, ledger: &dyn Ledger, now: i64, validity_seconds: i64) -> Result<bool, CrlError> {
     let Some(newest) = ledger.latest_crl(authority.name_digest())? else { return Ok(false) };
     let (_, crl) = CertificateRevocationList::from_der(&newest.der).map_err(|error| CrlError::Encode(error.to_string()))?;
+    // A certificate that was released must be off the list; one that expired since may still be on it.
     let on_it: BTreeSet<SerialNumber> =
         crl.iter_revoked_certificates().filter_map(|entry| SerialNumber::from_der_integer(entry.raw_serial())).collect();
-    Ok(to_be_listed(authority, ledger, now, validity_seconds)?.keys().all(|serial| on_it.contains(serial)))
+    let listed = to_be_listed(authority, ledger, now, validity_seconds)?;
+    Ok(listed.entries.keys().all(|serial| on_it.contains(serial)) && listed.released.is_disjoint(&on_it))
 }
 
-/// What a CRL signed `now` lists.
-fn to_be_listed(
-    authority: &Authority,
-    ledger: &dyn Ledger,
-    now: i64,
-    validity_seconds: i64,
-) -> Result<BTreeMap<SerialNumber, RevocationEvent>, CrlError> {
+/// What a CRL signed `now` lists, and what it lists no longer.
+#[derive(Default)]
+struct Listed {
+    entries: BTreeMap<SerialNumber, RevocationEvent>,
+    /// Released from hold.
+    released: BTreeSet<SerialNumber>,
+}
+
+fn to_be_listed(authority: &Authority, ledger: &dyn Ledger, now: i64, validity_seconds: i64) -> Result<Listed, CrlError> {
     let digest = authority.name_digest();
     let keep_expired = validity_seconds.max(DEFAULT_CRL_VALIDITY_SECONDS);
     // A hold that became final is listed once, as what it is now.
-    let mut listed = BTreeMap::new();
+    let mut listed = Listed::default();
     for event in ledger.revoked_since(Generation::default())? {
-        if event.certificate.issuer() == digest && event.not_after.saturating_add(keep_expired) >= now {
-            listed.insert(event.certificate.serial(), event);
+        let serial = event.certificate.serial();
+        if event.certificate.issuer() != digest || event.not_after.saturating_add(keep_expired) < now {
+            continue;
+        }
+        // RFC 5280 §5.3.1: a complete CRL does not say `removeFromCRL`, it leaves the entry out.
+        if event.reason == Reason::RemoveFromCrl {
+            listed.entries.remove(&serial);
+            listed.released.insert(serial);
+        } else {
+            listed.entries.insert(serial, event);
+            listed.released.remove(&serial);
         }
     }
     Ok(listed)
 }
 
+/// Reads the CRL back with another parser than the one that wrote it, before anybody relies on it: our issuer, and a signature of its key.
 fn check(authority: &Authority, der: &[u8]) -> Result<(), CrlError> {
     let (_, crl) = CertificateRevocationList::from_der(der).map_err(|error| CrlError::Encode(error.to_string()))?;
     if crl.issuer().as_raw() != authority.certificate().subject_der() {

@@ -158,17 +158,32 @@ pub enum RevokeError {
         /// The reason given.
         reason: Reason,
     },
+    /// Only a hold can be taken back.
+    #[error("`{target}` is not on hold{}", not_on_hold(*reason))]
+    NotOnHold {
+        /// What was to be released.
+        target: String,
+        /// Why it is revoked; `None` when it is not.
+        reason: Option<Reason>,
+    },
     /// The ledger failed.
     #[error(transparent)]
     Ledger(#[from] LedgerError),
     /// The ledger failed after it had recorded part of the work: what is `done` is revoked and has to take effect.
-    #[error("only {} of the certificates could be revoked, ask again for the others: {failure}", done.len())]
+    #[error("only {} of the certificates could be done, ask again for the others: {failure}", done.len())]
     Partly {
         /// The certificates that are revoked.
         done: Vec<RevocationOutcome>,
         /// Why the next one is not.
         failure: LedgerError,
     },
+}
+
+fn not_on_hold(reason: Option<Reason>) -> String {
+    match reason {
+        None => ": it is not revoked, there is nothing to release".to_owned(),
+        Some(reason) => format!(" but revoked for good ({}): issue a new certificate with `signet device add`", reason.name()),
+    }
 }
 
 /// A CRL that was not made.

@@ -8,12 +8,13 @@ use core::fmt;
 use signet_identity::{CertificateId, Fingerprint, NameDigest, SerialNumber};
 use signet_revocation::{Generation, Reason};
 
+use crate::orders::Orders;
 use crate::profile::ProfileKind;
 
 /// Every certificate of the authority, append-only but for the state of a certificate.
 ///
 /// Each `record_…` and `next_crl_number` is durable when it returns `Ok`, and has changed nothing when it returns `Err`.
-pub trait Ledger {
+pub trait Ledger: Orders {
     /// Records that a certificate is about to be signed.
     ///
     /// # Errors
@@ -28,7 +29,8 @@ pub trait Ledger {
 
     /// Records a revocation and returns its generation, one higher than the one before.
     ///
-    /// Whether a certificate may be revoked (again) is decided by [`crate::revoke()`], not here.
+    /// With [`Reason::RemoveFromCrl`] the certificate is not revoked any more. Whether one may be revoked (again) or released is decided by
+    /// [`crate::revoke()`] and [`crate::release()`], not here.
     ///
     /// # Errors
     /// [`LedgerError::Unknown`] for a certificate that was never intended; [`LedgerError::Storage`].
@@ -70,7 +72,7 @@ pub trait Ledger {
     /// [`LedgerError::Storage`].
     fn certificate_der(&self, certificate: &CertificateId) -> Result<Option<Vec<u8>>, LedgerError>;
 
-    /// The revocations with a generation above `after`, in order. A certificate appears twice when its hold became final.
+    /// The revocations with a generation above `after`, in order. A certificate appears again when its hold became final or was taken back.
     ///
     /// # Errors
     /// [`LedgerError::Storage`].
@@ -303,6 +305,14 @@ pub enum LedgerError {
         found: u64,
         /// The newest number in the ledger.
         newest: u64,
+    },
+    /// A list has as many entries as it may have.
+    #[error("there are {maximum} {what} already, which is the most: take those away that are no longer needed")]
+    Full {
+        /// What there are many of.
+        what: &'static str,
+        /// The bound.
+        maximum: usize,
     },
     /// The store failed or holds something unreadable.
     #[error("the ledger cannot {action}: {source}")]

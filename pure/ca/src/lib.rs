@@ -22,9 +22,11 @@ mod error;
 mod issue;
 mod ledger;
 mod lint;
+mod orders;
 mod pem;
 mod prepare;
 mod profile;
+mod release;
 mod request;
 mod revoke;
 mod serial;
@@ -44,9 +46,14 @@ pub use ledger::{
     CrlRecord, Intent, Issued, IssuedFacts, Ledger, LedgerError, Record, RevocationEvent, RevocationRecord, RevokedFacts, Status,
 };
 pub use lint::LintError;
+pub use orders::{
+    AUDIT_RECORDS_KEPT, AuditQuery, AuditRecord, OPERATOR_ENTRIES_MAXIMUM, OperatorEntry, OperatorSubject, Orders, SUSPENSIONS_MAXIMUM,
+    Suspension,
+};
 pub use pem::{PemBlock, PemError, decode_pem, encode_pem};
 pub use prepare::{IssuanceToken, prepare};
 pub use profile::{BACKDATE_SECONDS, DEVICE_VALIDITY_SECONDS, Profile, ProfileKind, SERVER_VALIDITY_SECONDS};
+pub use release::{release, release_all};
 pub use request::{IssuanceRequest, RequestError};
 pub use revoke::{RevocationOutcome, Target, resolve, revoke, revoke_all};
 pub use serial::SerialEntropy;

@@ -1,8 +1,8 @@
 //! Revocation and CRLs, judged by openssl.
 
 use signet_ca::{
-    Authority, DEFAULT_CRL_VALIDITY_SECONDS, IssuedCertificate, KeyType, Ledger, RevokeError, Target, issue_certificate, publish_crl,
-    resolve, revoke, revoke_all,
+    Authority, DEFAULT_CRL_VALIDITY_SECONDS, IssuedCertificate, KeyType, Ledger, RevokeError, Status, Target, crl_is_complete,
+    issue_certificate, publish_crl, release, release_all, resolve, revoke, revoke_all,
 };
 use signet_identity::{DeviceName, SerialNumber};
 use signet_ledger::{MemoryLedger, serial_entropy};
@@ -152,4 +152,51 @@ fn a_device_is_revoked_with_all_certificates_that_are_not_expired() {
     let unknown = Target::Device(DeviceName::new("nobody").unwrap());
     let error = revoke_all(&mut ledger, &unknown, Reason::Superseded, "test", start).unwrap_err();
     assert_eq!(error.to_string(), "no certificate of `nobody` is in the ledger: `signet device list` shows all");
+}
+
+#[test]
+fn a_hold_is_taken_back_and_the_next_list_does_not_name_it() {
+    let directory = tempfile::tempdir().unwrap();
+    let (files, authority) = create_authority(directory.path(), KeyType::P256);
+    let mut ledger = signet_ledger::DurableLedger::open(&directory.path().join("ledger.redb")).unwrap();
+    let held = issue(&authority, &mut ledger, "pump-7", now());
+    let ended = issue(&authority, &mut ledger, "pump-7", now());
+    revoke(&mut ledger, &held.id(), Reason::CertificateHold, "test", now()).unwrap();
+    revoke(&mut ledger, &ended.id(), Reason::KeyCompromise, "test", now()).unwrap();
+    publish_crl(&authority, &mut ledger, now(), 3600).unwrap();
+    assert!(crl_is_complete(&authority, &ledger, now(), 3600).unwrap());
+
+    let name = Target::Device(DeviceName::new("pump-7").unwrap());
+    let released = release_all(&mut ledger, &name, "test", now()).unwrap();
+    assert_eq!(released.iter().map(|outcome| outcome.certificate).collect::<Vec<_>>(), [held.id()], "only what is on hold");
+    assert_eq!(ledger.find(&held.id()).unwrap().unwrap().status(now()), Status::Valid);
+    assert!(!crl_is_complete(&authority, &ledger, now(), 3600).unwrap(), "the list still names it");
+    let crl = publish_crl(&authority, &mut ledger, now(), 3600).unwrap();
+    assert_eq!(crl.entries, 1);
+    assert!(crl_is_complete(&authority, &ledger, now(), 3600).unwrap());
+    let crl_path = put(files.crl(), crl.pem());
+    for (certificate, good) in [(&held, true), (&ended, false)] {
+        let chain = put(directory.path().join("device.pem"), certificate.chain_pem());
+        let output = openssl(&["verify", "-CAfile", text(&files.bundle()), "-CRLfile", text(&crl_path), "-crl_check", text(&chain)]);
+        assert_eq!(output.status.success(), good, "{output:?}");
+    }
+
+    // The index as a broker starts with it, from all that was ever said.
+    let index = signet_revocation::RevocationIndex::new().with_revocations(
+        ledger.revoked_since(Generation::default()).unwrap().iter().map(|event| {
+            let source = signet_revocation::RevocationSource::Authority;
+            (event.certificate, signet_revocation::Revoked { since: event.revoked_at, reason: event.reason, source })
+        }),
+    );
+    assert_eq!((index.lookup(&held.id()), index.lookup(&ended.id()).unwrap().reason), (None, Reason::KeyCompromise));
+
+    let error = release_all(&mut ledger, &name, "test", now()).unwrap_err();
+    assert!(error.to_string().contains("is not on hold but revoked for good (keyCompromise)"), "{error}");
+    let error = release(&mut ledger, &held.id(), "test", now()).unwrap_err();
+    assert!(error.to_string().contains("is not revoked, there is nothing to release"), "{error}");
+    let error = release(&mut ledger, &ended.id(), "test", now()).unwrap_err();
+    assert!(matches!(error, RevokeError::NotOnHold { reason: Some(Reason::KeyCompromise), .. }), "{error}");
+    // Held again, it is on the list again.
+    revoke(&mut ledger, &held.id(), Reason::CertificateHold, "test", now()).unwrap();
+    assert_eq!(publish_crl(&authority, &mut ledger, now(), 3600).unwrap().entries, 2);
 }

@@ -8,7 +8,7 @@ use signet_ledger::{DurableLedger, MemoryLedger, OpenError};
 use signet_revocation::{Generation, Reason};
 
 /// A ledger that a test can close and open again wherever it likes.
-trait Subject {
+pub(crate) trait Subject {
     fn ledger(&mut self) -> &mut dyn Ledger;
     fn reopen(&mut self);
 }
@@ -40,7 +40,7 @@ impl Subject for Durable {
     }
 }
 
-fn both(test: fn(&mut dyn Subject)) {
+pub(crate) fn both(test: fn(&mut dyn Subject)) {
     test(&mut Memory(MemoryLedger::new()));
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("ledger.redb");

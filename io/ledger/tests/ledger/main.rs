@@ -15,4 +15,6 @@ mod issuance;
 #[cfg(test)]
 mod ledger_rules;
 #[cfg(test)]
+mod orders;
+#[cfg(test)]
 mod support;
