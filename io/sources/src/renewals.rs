@@ -13,6 +13,8 @@ pub(crate) struct Subject {
     pub(crate) profile: Arc<str>,
     /// The responder that answered.
     pub(crate) responder: Arc<Url>,
+    /// How often in a row a renewal failed.
+    pub(crate) failures: u32,
 }
 
 #[derive(Debug)]
@@ -107,7 +109,7 @@ mod tests {
     }
 
     fn subject() -> Subject {
-        Subject { profile: "p".into(), responder: Arc::new("http://a/".parse().unwrap()) }
+        Subject { profile: "p".into(), responder: Arc::new("http://a/".parse().unwrap()), failures: 0 }
     }
 
     fn due(renewals: &mut Renewals, now: i64) -> Vec<(PathCertificate, i64)> {

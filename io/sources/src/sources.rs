@@ -15,6 +15,7 @@ use crate::clock::unix_seconds;
 use crate::config::SourcesConfig;
 use crate::error::SourceError;
 use crate::files::{self, Seen};
+use crate::ocsp;
 use crate::profile::Settings;
 use crate::report::{SourceKind, SourceReport, SourceState};
 use crate::shared::Shared;
@@ -26,7 +27,7 @@ const LOOK: Duration = Duration::from_secs(1);
 /// Every source of revocation knowledge. Dropping it ends its tasks; the lists stay in the index.
 pub struct Sources {
     pub(crate) shared: Arc<Shared>,
-    watch: AbortHandle,
+    tasks: [AbortHandle; 2],
 }
 
 /// A file that was read and verified, but is not in force yet.
@@ -53,8 +54,9 @@ impl Sources {
         let prepared = prepare(&settings, &BTreeMap::new())?;
         let shared = Arc::new(Shared::new(revocations, changes, runtime, settings));
         shared.put_in_force(prepared);
-        let watch = shared.runtime.spawn(watch(Arc::downgrade(&shared))).abort_handle();
-        Ok(Self { shared, watch })
+        let watching = shared.runtime.spawn(watch(Arc::downgrade(&shared))).abort_handle();
+        let renewing = shared.runtime.spawn(ocsp::renew(Arc::downgrade(&shared))).abort_handle();
+        Ok(Self { shared, tasks: [watching, renewing] })
     }
 
     /// Takes over a new configuration, all or nothing. What is named in both goes on as it is, with what is new of its profile; what is named
@@ -102,7 +104,7 @@ impl Sources {
 
 impl Drop for Sources {
     fn drop(&mut self) {
-        self.watch.abort();
+        self.tasks.iter().for_each(AbortHandle::abort);
         self.shared.state().sources.clear();
     }
 }

@@ -75,7 +75,7 @@ impl OpensslCa {
         let (certificate, key, request) = (format!("{name}.pem"), format!("{name}.key"), format!("{name}.csr"));
         self.key(&key);
         self.openssl(&["req", "-new", "-key", &key, "-subj", &format!("/CN={name}"), "-out", &request]);
-        self.openssl(&["ca", "-batch", "-notext", "-rand_serial", "-days", "20", "-extensions", "leaf", "-in", &request, "-out", &certificate]);
+        self.openssl(&["ca", "-batch", "-notext", "-days", "20", "-extensions", "leaf", "-in", &request, "-out", &certificate]);
         Issued { certificate: self.file(&certificate), key: self.file(&key), der: self.to_der(&certificate) }
     }
 
@@ -185,7 +185,7 @@ impl OpensslCa {
         let text = format!(
             "[req]\ndistinguished_name=dn\n[dn]\n[ca]\ndefault_ca=here\n[here]\ndatabase={directory}/index.txt\n\
              new_certs_dir={directory}/new\ncertificate={directory}/ca.pem\nprivate_key={directory}/ca.key\ndefault_md=sha256\n\
-             crlnumber={directory}/crlnumber\npolicy=any\ncopy_extensions=none\n[any]\ncommonName=supplied\n\
+             crlnumber={directory}/crlnumber\npolicy=any\ncopy_extensions=none\nrand_serial=yes\n[any]\ncommonName=supplied\n\
              [authority]\nbasicConstraints=critical,CA:TRUE\nkeyUsage=critical,keyCertSign,cRLSign,digitalSignature\nsubjectKeyIdentifier=hash\n\
              [leaf]\nbasicConstraints=CA:FALSE\nauthorityKeyIdentifier=keyid\n{leaf}\n\
              [crl]\nauthorityKeyIdentifier=keyid\n{crl}\n"
