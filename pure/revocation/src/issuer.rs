@@ -1,5 +1,6 @@
 //! Who may have signed a CRL, and how its signature is checked: the arithmetic itself is the caller's.
 
+use signet_identity::der::{self, DerError, Reader};
 use signet_identity::{Leaf, NameDigest};
 
 use crate::error::CrlError;
@@ -17,6 +18,25 @@ pub struct SignedData<'a> {
     pub signature: &'a [u8],
     /// The DER of the issuer's SubjectPublicKeyInfo, its SEQUENCE header included.
     pub issuer_spki: &'a [u8],
+}
+
+/// The DER of the subject's Name.
+fn subject_of(leaf: &Leaf) -> Result<&[u8], DerError> {
+    let mut tbs = Reader::document(leaf.der())?.sequence()?;
+    tbs.optional(0xa0)?;
+    tbs.expect(der::INTEGER)?;
+    for _ in ["signature", "issuer", "validity"] {
+        tbs.expect(der::SEQUENCE)?;
+    }
+    Ok(tbs.expect(der::SEQUENCE)?.encoded)
+}
+
+/// The octets of a certificate's key: the content of subjectPublicKey's BIT STRING, without the count of unused bits.
+pub(crate) fn key_octets(leaf: &Leaf) -> Result<&[u8], DerError> {
+    let mut spki = Reader::document(leaf.spki())?;
+    spki.expect(der::SEQUENCE)?;
+    let key = spki.expect(der::BIT_STRING)?.content;
+    key.strip_prefix(&[0]).ok_or(DerError::Content("expected a key in whole octets"))
 }
 
 /// Verifies one signature. `io/tls` implements it with the TLS library's algorithms.
@@ -53,6 +73,12 @@ impl IssuerCertificate {
     pub fn may_sign_crls(&self) -> bool {
         let Self(leaf) = self;
         leaf.allows_crl_sign() && (leaf.is_ca() || leaf.version() < 3 || leaf.extension(OID_KEY_USAGE).is_some())
+    }
+
+    /// The DER of its subject's Name, and the octets of its key without the BIT STRING's header: what a CertID is made of (RFC 6960 §4.1.1).
+    pub(crate) fn name_and_key(&self) -> Result<(&[u8], &[u8]), DerError> {
+        let Self(leaf) = self;
+        Ok((subject_of(leaf)?, key_octets(leaf)?))
     }
 
     /// The certificate's facts.

@@ -26,6 +26,7 @@ mod revoked;
 mod scope;
 #[cfg(test)]
 mod testing;
+mod write;
 
 pub use crl::{Crl, CrlStatus};
 pub use error::{CrlError, UnknownReason};
@@ -37,7 +38,9 @@ pub use issuer::{IssuerCertificate, SignatureVerifier, SignedData};
 pub use judge::{Assurance, RevocationDepth, RevocationMode, RevocationRules, Verdict};
 pub use list::{ListSource, ListStatus, MAXIMUM_LISTS, MAXIMUM_SOURCES};
 pub use number::CrlNumber;
-pub use ocsp::{OcspAnswer, OcspAnswers, OcspDelegate, OcspStatus, Recorded};
+pub use ocsp::{
+    CertIdHash, OcspAnswer, OcspAnswers, OcspDelegate, OcspError, OcspRefusal, OcspRequest, OcspResponse, OcspRules, OcspStatus, Recorded,
+};
 pub use operator::{OperatorTarget, Suspended};
 pub use reason::Reason;
 pub use revoked::{Generation, RevocationSource, Revoked};

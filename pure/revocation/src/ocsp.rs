@@ -5,8 +5,15 @@ use signet_identity::{CertificateId, PathCertificate};
 use crate::reason::Reason;
 
 mod answers;
+mod delegate;
+mod error;
+mod request;
+mod response;
 
 pub use answers::{OcspAnswers, Recorded};
+pub use error::{OcspError, OcspRefusal};
+pub use request::{CertIdHash, OcspRequest};
+pub use response::{OcspResponse, OcspRules};
 
 /// What a responder says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
