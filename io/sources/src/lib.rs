@@ -29,6 +29,7 @@ mod schedule;
 mod shared;
 mod source;
 mod sources;
+mod staple;
 mod stream;
 mod url;
 
@@ -38,4 +39,5 @@ pub use config::{Nonce, Ocsp, ProfileSources, SourceLimits, SourcesConfig};
 pub use error::SourceError;
 pub use report::{Attempts, ListFacts, SourceKind, SourceReport, SourceState};
 pub use sources::Sources;
+pub use staple::{Staple, StapleConfig, Stapled};
 pub use url::{MAXIMUM_URL_BYTES, Url, UrlError};

@@ -175,6 +175,12 @@ impl Shared {
         path.iter().for_each(|certificate| renewals.note_use(certificate, now));
     }
 
+    /// Asks again now under this profile, or this responder, or all.
+    pub(crate) fn hurry_answers(&self, which: Option<&str>) {
+        let meant = |subject: &Subject| which.is_none_or(|name| *subject.profile == *name || subject.responder.as_str() == name);
+        self.ocsp.renewals().hurry(unix_seconds(), meant);
+    }
+
     /// The settings changed: answers under profiles that ask nobody any more are not renewed. They count until they end.
     pub(crate) fn wake_answers(&self) {
         let settings = self.settings();

@@ -64,6 +64,16 @@ impl Renewals {
         self.by_use.insert((kept.used, *certificate));
     }
 
+    /// Makes due now what a rule names.
+    pub(crate) fn hurry(&mut self, now: i64, meant: impl Fn(&Subject) -> bool) {
+        for (certificate, kept) in &mut self.kept {
+            if meant(&kept.subject) && self.by_due.remove(&(kept.due, *certificate)) {
+                kept.due = now;
+                self.by_due.insert((now, *certificate));
+            }
+        }
+    }
+
     /// Takes out what is due, at most `limit`, each with when it was used last.
     pub(crate) fn take_due(&mut self, now: i64, limit: usize) -> Vec<(PathCertificate, Subject, i64)> {
         let due: Vec<PathCertificate> =

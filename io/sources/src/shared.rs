@@ -17,6 +17,7 @@ use crate::ocsp::Ocsp;
 use crate::profile::{Profile, Settings};
 use crate::report::{ListFacts, SourceKind};
 use crate::source::{Key, Place, Source};
+use crate::staple::StapleState;
 use crate::url::Url;
 use crate::{apply, fetching};
 
@@ -33,6 +34,8 @@ pub(crate) struct Shared {
     pub(crate) asking: Asking,
     /// Responders and what they said.
     pub(crate) ocsp: Ocsp,
+    /// Responses about our own certificates.
+    staples: Mutex<BTreeMap<Arc<str>, StapleState>>,
     /// Addresses in certificates that cannot be fetched, already named in the log.
     pub(crate) said: Mutex<BTreeSet<String>>,
     state: Mutex<State>,
@@ -68,6 +71,7 @@ impl Shared {
             overdue: Mutex::default(),
             asking: Asking::default(),
             ocsp: Ocsp::default(),
+            staples: Mutex::default(),
             said: Mutex::default(),
             state,
         }
@@ -76,6 +80,10 @@ impl Shared {
     pub(crate) fn state(&self) -> MutexGuard<'_, State> {
         // Each change is one assignment or one entry: a panic elsewhere leaves nothing half done.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn staples(&self) -> MutexGuard<'_, BTreeMap<Arc<str>, StapleState>> {
+        self.staples.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn settings(&self) -> Arc<Settings> {

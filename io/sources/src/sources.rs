@@ -83,21 +83,23 @@ impl Sources {
         Ok(())
     }
 
-    /// Fetches and reads now: every source, or those whose profile or address is `which`. Returns how many; what comes of it is in
-    /// [`Self::report`].
+    /// Fetches and reads now, and asks again about every certificate with an answer: every source, or those whose profile or address is
+    /// `which`. Returns how many sources of lists that are; what comes of it is in [`Self::report`].
     pub fn refresh(&self, which: Option<&str>) -> usize {
         let meant = |source: &&Arc<Source>| which.is_none_or(|name| *source.key.profile == *name || source.key.place.to_string() == name);
         let sources = self.shared.sources();
         let meant = sources.iter().filter(meant).inspect(|source| self.shared.ask_once_more(source)).count();
         self.shared.look_at_files();
+        self.shared.hurry_answers(which);
         meant
     }
 
-    /// How every source fares: files and addresses by profile, then responders.
+    /// How every source fares: files and addresses by profile, then responders, then staples.
     #[must_use]
     pub fn report(&self) -> Vec<SourceReport> {
         let mut reports: Vec<SourceReport> = self.shared.sources().iter().map(|source| self.shared.report_on(source)).collect();
         reports.extend(self.shared.report_on_responders());
+        reports.extend(self.shared.report_on_staples());
         reports
     }
 }

@@ -110,6 +110,23 @@ impl OpensslCa {
         fs::write(self.file("index.txt"), text).unwrap();
     }
 
+    /// Takes a certificate out of the database: a responder that is started then does not know it.
+    pub fn forget(&self, issued: &Issued) {
+        let name = issued.certificate.file_stem().unwrap().to_string_lossy().into_owned();
+        let index = fs::read_to_string(self.file("index.txt")).unwrap();
+        let others = index.lines().filter(|line| !line.ends_with(&format!("/CN={name}"))).map(|line| format!("{line}\n"));
+        fs::write(self.file("index.txt"), others.collect::<String>()).unwrap();
+    }
+
+    /// Writes a response about a certificate, made in advance and without a nonce, good for five minutes.
+    pub fn ocsp_response(&self, issued: &Issued, out: &Path) {
+        let (certificate, out) = (issued.certificate.display().to_string(), out.display().to_string());
+        self.openssl(&["ocsp", "-issuer", "ca.pem", "-cert", &certificate, "-no_nonce", "-reqout", "ocsp.req"]);
+        self.openssl(&[
+            "ocsp", "-index", "index.txt", "-CA", "ca.pem", "-rsigner", "ca.pem", "-rkey", "ca.key", "-nmin", "5", "-reqin", "ocsp.req", "-respout", &out,
+        ]);
+    }
+
     /// A CRL of everything revoked, with the next number.
     #[must_use]
     pub fn crl(&self, wish: CrlWish<'_>) -> Vec<u8> {

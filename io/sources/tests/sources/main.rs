@@ -4,6 +4,8 @@
 
 mod certificates;
 mod files;
+mod ocsp;
 mod replace;
 mod rig;
+mod staple;
 mod urls;
