@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use signet_identity::{DeviceIdentity, Leaf, PathCertificate};
-use signet_revocation::{Finding, RevocationRules};
+use signet_identity::{DeviceIdentity, Leaf, PathCertificate, PointName};
+use signet_revocation::{Finding, IssuerCertificate, OcspStatus, RevocationRules};
 use tokio::task::JoinSet;
 
 use crate::clock::unix_seconds;
@@ -26,6 +26,11 @@ const HURRY: Duration = Duration::from_secs(10);
 pub(crate) const RESPONDERS: usize = 3;
 /// How many may wait for each certificate that may be asked about at once, on average.
 const WAITING: usize = 4;
+
+/// Addresses that cannot be fetched and were named in the log; of more, none is.
+const SAID: usize = 1000;
+/// How often whoever waits for a source looks whether it still exists.
+const LOOK: Duration = Duration::from_secs(1);
 
 /// Who waits for what.
 #[derive(Default)]
@@ -142,7 +147,112 @@ async fn ask_about(shared: &Arc<Shared>, profile: &Arc<Profile>, identity: &Devi
         let leaf = if position == 0 { Some(identity.leaf()) } else { profile.certificate(certificate) };
         let Some(leaf) = leaf.cloned() else { continue };
         let (shared, profile, certificate) = (Arc::clone(shared), Arc::clone(profile), *certificate);
-        questions.spawn_on(async move { ask_about_one(&shared, &profile, certificate, &leaf).await }, &self::runtime(&shared_handle(&identity_runtime())));
+        questions.spawn(async move { ask_about_one(&shared, &profile, certificate, &leaf).await });
     }
     while questions.join_next().await.is_some() {}
+}
+
+async fn ask_about_one(shared: &Arc<Shared>, profile: &Arc<Profile>, certificate: PathCertificate, leaf: &Leaf) {
+    let Some(issuer) = profile.issuer(&certificate) else {
+        let (name, subject) = (&*profile.config.name, leaf.subject().rfc4514());
+        tracing::warn!(
+            profile = name,
+            subject,
+            "nobody can be asked about this certificate: its issuer is not among those that the profile knows; add it to `trust`"
+        );
+        return;
+    };
+    for responder in profile.responders(leaf) {
+        match shared.query(profile, &responder, certificate, issuer, true).await {
+            Ok(status) if status != OcspStatus::Unknown => return,
+            _ => {}
+        }
+    }
+    if !profile.config.from_certificates {
+        return;
+    }
+    let now = unix_seconds();
+    let addresses = shared.addresses(profile, leaf);
+    let sources: Vec<Arc<Source>> = addresses.iter().map(|url| shared.enter_named(profile, url, now)).collect();
+    for source in sources {
+        shared.wait_for(&source).await;
+    }
+}
+
+impl Profile {
+    /// The certificate of an intermediate of a path.
+    fn certificate(&self, wanted: &PathCertificate) -> Option<&Leaf> {
+        self.issuers.iter().map(IssuerCertificate::leaf).find(|leaf| leaf.id() == wanted.id)
+    }
+
+    /// The certificate of the key that signed a certificate.
+    pub(crate) fn issuer(&self, certificate: &PathCertificate) -> Option<&IssuerCertificate> {
+        self.issuers.iter().find(|issuer| issuer.leaf().authority_id() == certificate.issuer())
+    }
+
+    /// Who can be asked about a certificate, in order, at most [`RESPONDERS`].
+    pub(crate) fn responders(&self, leaf: &Leaf) -> Vec<Arc<Url>> {
+        match &self.config.ocsp {
+            Ocsp::Off => Vec::new(),
+            Ocsp::Responder(url) => vec![Arc::new(url.clone())],
+            Ocsp::FromCertificates => {
+                let named = leaf.ocsp_responders().unwrap_or_default();
+                let urls = named.iter().filter_map(|text| text.parse::<Url>().ok()).filter(|url| self.allows(url));
+                urls.take(RESPONDERS).map(Arc::new).collect()
+            }
+        }
+    }
+}
+
+impl Shared {
+    /// The addresses of lists that a certificate names and the profile allows: complete ones, then deltas. What cannot be fetched is named in
+    /// the log, once for each address.
+    pub(crate) fn addresses(&self, profile: &Profile, leaf: &Leaf) -> Vec<Url> {
+        let points = leaf.crl_distribution_points().into_iter().chain(leaf.freshest_crl()).flatten();
+        let names = points.flat_map(|point| point.names);
+        let mut urls: Vec<Url> = Vec::new();
+        for name in names {
+            let PointName::Uri(text) = name else { continue };
+            match text.parse::<Url>() {
+                Ok(url) if !profile.allows(&url) => self.say_once(&text, "its host is not among `allow_hosts`"),
+                Ok(url) if !urls.contains(&url) => urls.push(url),
+                Ok(_) => {}
+                Err(error @ (UrlError::Scheme { .. } | UrlError::Form { .. })) => self.say_once(&text, &error.to_string()),
+            }
+        }
+        urls
+    }
+
+    fn say_once(&self, address: &str, why: &str) {
+        let mut said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
+        if said.len() < SAID && said.insert(address.to_owned()) {
+            tracing::warn!("a certificate names a revocation list that is not fetched: {why}");
+        }
+    }
+
+    /// Waits until a source was tried, if it has not been; one that fails is tried once more, unless that was a moment ago.
+    async fn wait_for(&self, source: &Source) {
+        let mut ended = source.ended.subscribe();
+        let attempts = source.progress().attempts.clone();
+        match (attempts.last, attempts.consecutive_failures) {
+            (Some(_), 0) => return,
+            (Some(last), failures) => {
+                let pause = backoff(failures).min(HURRY).as_secs();
+                if unix_seconds().saturating_sub(last) < i64::try_from(pause).unwrap_or(i64::MAX) {
+                    return;
+                }
+                source.wake.notify_one();
+            }
+            // A copy of before the restart says as much as the list that is being fetched.
+            (None, _) if !self.facts_of(source).is_empty() => return,
+            (None, _) => {}
+        }
+        // A source that is removed meanwhile is tried no more, but its sender lives as long as we hold it: the task's end is not seen here.
+        while !source.is_gone() {
+            match tokio::time::timeout(LOOK, ended.changed()).await {
+                Err(_) => {}
+                Ok(_) => return,
+            }
+        }
+    }
 }

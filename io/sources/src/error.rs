@@ -33,6 +33,14 @@ pub enum SourceError {
         /// What is wrong with it.
         found: String,
     },
+    /// Our own certificate, about which nobody can be asked.
+    #[error("no OCSP response can be stapled for `{name}`: {found}")]
+    Staple {
+        /// The staple's name.
+        name: String,
+        /// What is wrong.
+        found: String,
+    },
     /// Two profiles of one name.
     #[error("two profiles are named `{profile}`")]
     Twice {

@@ -63,7 +63,7 @@ impl Settings {
 }
 
 impl Profile {
-    fn read(config: &ProfileSources) -> Result<Self, SourceError> {
+    pub(crate) fn read(config: &ProfileSources) -> Result<Self, SourceError> {
         let profile = || config.name.to_string();
         let certificate = |(place, der): (usize, &Vec<u8>)| {
             IssuerCertificate::parse(der).map_err(|error| SourceError::Issuer {

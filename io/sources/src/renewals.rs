@@ -13,6 +13,8 @@ pub(crate) struct Subject {
     pub(crate) profile: Arc<str>,
     /// The responder that answered.
     pub(crate) responder: Arc<Url>,
+    /// How often in a row a renewal failed.
+    pub(crate) failures: u32,
 }
 
 #[derive(Debug)]
@@ -62,6 +64,16 @@ impl Renewals {
         self.by_use.insert((kept.used, *certificate));
     }
 
+    /// Makes due now what a rule names.
+    pub(crate) fn hurry(&mut self, now: i64, meant: impl Fn(&Subject) -> bool) {
+        for (certificate, kept) in &mut self.kept {
+            if meant(&kept.subject) && self.by_due.remove(&(kept.due, *certificate)) {
+                kept.due = now;
+                self.by_due.insert((now, *certificate));
+            }
+        }
+    }
+
     /// Takes out what is due, at most `limit`, each with when it was used last.
     pub(crate) fn take_due(&mut self, now: i64, limit: usize) -> Vec<(PathCertificate, Subject, i64)> {
         let due: Vec<PathCertificate> =
@@ -107,7 +119,7 @@ mod tests {
     }
 
     fn subject() -> Subject {
-        Subject { profile: "p".into(), responder: Arc::new("http://a/".parse().unwrap()) }
+        Subject { profile: "p".into(), responder: Arc::new("http://a/".parse().unwrap()), failures: 0 }
     }
 
     fn due(renewals: &mut Renewals, now: i64) -> Vec<(PathCertificate, i64)> {

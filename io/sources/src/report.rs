@@ -6,7 +6,7 @@ use std::time::Duration;
 /// One source: a file, an address, or a responder.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SourceReport {
-    /// The profile's name.
+    /// The profile's name; of a staple, its own.
     pub profile: Arc<str>,
     /// What it is.
     pub kind: SourceKind,
@@ -18,7 +18,7 @@ pub struct SourceReport {
     pub attempts: Attempts,
     /// The lists in force from it, oldest knowledge first; none for a responder.
     pub lists: Vec<ListFacts>,
-    /// The answers held that came from it; 0 for lists.
+    /// The answers held that came from it; 0 for lists. Of a staple: whether there is one.
     pub answers: usize,
 }
 
@@ -33,10 +33,12 @@ pub enum SourceKind {
     FromCertificate,
     /// An OCSP responder.
     Responder,
+    /// The OCSP response about our own certificate.
+    Staple,
 }
 
 impl SourceKind {
-    /// A word for labels: `file`, `url`, `certificate`, `ocsp`.
+    /// A word for labels: `file`, `url`, `certificate`, `ocsp`, `staple`.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -44,6 +46,7 @@ impl SourceKind {
             Self::Url => "url",
             Self::FromCertificate => "certificate",
             Self::Responder => "ocsp",
+            Self::Staple => "staple",
         }
     }
 }

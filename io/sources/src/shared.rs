@@ -9,12 +9,15 @@ use signet_tls::CurrentRevocations;
 use tokio::runtime::Handle;
 use tokio::task::AbortHandle;
 
+use crate::asking::Asking;
 use crate::changes::Changes;
 use crate::clock::unix_seconds;
 use crate::copies::About;
+use crate::ocsp::Ocsp;
 use crate::profile::{Profile, Settings};
 use crate::report::{ListFacts, SourceKind};
 use crate::source::{Key, Place, Source};
+use crate::staple::StapleState;
 use crate::url::Url;
 use crate::{apply, fetching};
 
@@ -27,6 +30,14 @@ pub(crate) struct Shared {
     pub(crate) order: Mutex<()>,
     /// The lists that were reported as overdue.
     pub(crate) overdue: Mutex<BTreeSet<(AuthorityId, Scope)>>,
+    /// Devices that are being asked about.
+    pub(crate) asking: Asking,
+    /// Responders and what they said.
+    pub(crate) ocsp: Ocsp,
+    /// Responses about our own certificates.
+    staples: Mutex<BTreeMap<Arc<str>, StapleState>>,
+    /// Addresses in certificates that cannot be fetched, already named in the log.
+    pub(crate) said: Mutex<BTreeSet<String>>,
     state: Mutex<State>,
 }
 
@@ -52,12 +63,27 @@ impl Drop for Running {
 impl Shared {
     pub(crate) fn new(revocations: CurrentRevocations, changes: Arc<dyn Changes>, runtime: Handle, settings: Arc<Settings>) -> Self {
         let state = Mutex::new(State { settings, sources: BTreeMap::new() });
-        Self { revocations, changes, runtime, order: Mutex::new(()), overdue: Mutex::default(), state }
+        Self {
+            revocations,
+            changes,
+            runtime,
+            order: Mutex::new(()),
+            overdue: Mutex::default(),
+            asking: Asking::default(),
+            ocsp: Ocsp::default(),
+            staples: Mutex::default(),
+            said: Mutex::default(),
+            state,
+        }
     }
 
     pub(crate) fn state(&self) -> MutexGuard<'_, State> {
         // Each change is one assignment or one entry: a panic elsewhere leaves nothing half done.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn staples(&self) -> MutexGuard<'_, BTreeMap<Arc<str>, StapleState>> {
+        self.staples.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn settings(&self) -> Arc<Settings> {
@@ -102,6 +128,14 @@ impl Shared {
             self.remove(&surplus);
         }
         source
+    }
+
+    /// Notes that a certificate names the address of a source, if there is one.
+    pub(crate) fn note_use_of(&self, profile: &Profile, url: &Url, now: i64) {
+        let key = Key { profile: Arc::clone(&profile.config.name), place: Place::Url(url.clone()) };
+        if let Some(running) = self.state().sources.get(&key) {
+            running.source.note_use(now);
+        }
     }
 
     /// Enters a file, to be looked at with the others.

@@ -15,6 +15,7 @@ use crate::clock::unix_seconds;
 use crate::config::SourcesConfig;
 use crate::error::SourceError;
 use crate::files::{self, Seen};
+use crate::ocsp;
 use crate::profile::Settings;
 use crate::report::{SourceKind, SourceReport, SourceState};
 use crate::shared::Shared;
@@ -26,7 +27,7 @@ const LOOK: Duration = Duration::from_secs(1);
 /// Every source of revocation knowledge. Dropping it ends its tasks; the lists stay in the index.
 pub struct Sources {
     pub(crate) shared: Arc<Shared>,
-    watch: AbortHandle,
+    tasks: [AbortHandle; 2],
 }
 
 /// A file that was read and verified, but is not in force yet.
@@ -53,8 +54,9 @@ impl Sources {
         let prepared = prepare(&settings, &BTreeMap::new())?;
         let shared = Arc::new(Shared::new(revocations, changes, runtime, settings));
         shared.put_in_force(prepared);
-        let watch = shared.runtime.spawn(watch(Arc::downgrade(&shared))).abort_handle();
-        Ok(Self { shared, watch })
+        let watching = shared.runtime.spawn(watch(Arc::downgrade(&shared))).abort_handle();
+        let renewing = shared.runtime.spawn(ocsp::renew(Arc::downgrade(&shared))).abort_handle();
+        Ok(Self { shared, tasks: [watching, renewing] })
     }
 
     /// Takes over a new configuration, all or nothing. What is named in both goes on as it is, with what is new of its profile; what is named
@@ -81,28 +83,30 @@ impl Sources {
         Ok(())
     }
 
-    /// Fetches and reads now: every source, or those whose profile or address is `which`. Returns how many; what comes of it is in
-    /// [`Self::report`].
+    /// Fetches and reads now, and asks again about every certificate with an answer: every source, or those whose profile or address is
+    /// `which`. Returns how many sources of lists that are; what comes of it is in [`Self::report`].
     pub fn refresh(&self, which: Option<&str>) -> usize {
         let meant = |source: &&Arc<Source>| which.is_none_or(|name| *source.key.profile == *name || source.key.place.to_string() == name);
         let sources = self.shared.sources();
         let meant = sources.iter().filter(meant).inspect(|source| self.shared.ask_once_more(source)).count();
         self.shared.look_at_files();
+        self.shared.hurry_answers(which);
         meant
     }
 
-    /// How every source fares: files and addresses by profile, then responders.
+    /// How every source fares: files and addresses by profile, then responders, then staples.
     #[must_use]
     pub fn report(&self) -> Vec<SourceReport> {
         let mut reports: Vec<SourceReport> = self.shared.sources().iter().map(|source| self.shared.report_on(source)).collect();
         reports.extend(self.shared.report_on_responders());
+        reports.extend(self.shared.report_on_staples());
         reports
     }
 }
 
 impl Drop for Sources {
     fn drop(&mut self) {
-        self.watch.abort();
+        self.tasks.iter().for_each(AbortHandle::abort);
         self.shared.state().sources.clear();
     }
 }

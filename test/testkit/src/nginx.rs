@@ -93,6 +93,12 @@ impl Nginx {
         format!("https://127.0.0.1:{}/{path}", self.tls)
     }
 
+    /// The address at which every question is answered with this file.
+    #[must_use]
+    pub fn ocsp_url(&self, file: &str) -> String {
+        self.url(&format!("ocsp/{file}"))
+    }
+
     /// The port of http.
     #[must_use]
     pub fn port(&self) -> u16 {
@@ -155,6 +161,7 @@ http {{
     root {directory}/root;
     location = /500 {{ return 500; }}
     location /redirect/ {{ rewrite ^/redirect/(.*)$ /$1 redirect; }}
+    location /ocsp/ {{ rewrite ^/ocsp/([^/]*).*$ /$1 break; error_page 405 =200 $uri; default_type application/ocsp-response; }}
     location /slow/ {{ rewrite ^/slow/(.*)$ /$1 break; limit_rate_after 20k; limit_rate 100; }}
   }}
 }}

@@ -75,7 +75,7 @@ impl OpensslCa {
         let (certificate, key, request) = (format!("{name}.pem"), format!("{name}.key"), format!("{name}.csr"));
         self.key(&key);
         self.openssl(&["req", "-new", "-key", &key, "-subj", &format!("/CN={name}"), "-out", &request]);
-        self.openssl(&["ca", "-batch", "-notext", "-rand_serial", "-days", "20", "-extensions", "leaf", "-in", &request, "-out", &certificate]);
+        self.openssl(&["ca", "-batch", "-notext", "-days", "20", "-extensions", "leaf", "-in", &request, "-out", &certificate]);
         Issued { certificate: self.file(&certificate), key: self.file(&key), der: self.to_der(&certificate) }
     }
 
@@ -108,6 +108,23 @@ impl OpensslCa {
         });
         let text: String = released.collect();
         fs::write(self.file("index.txt"), text).unwrap();
+    }
+
+    /// Takes a certificate out of the database: a responder that is started then does not know it.
+    pub fn forget(&self, issued: &Issued) {
+        let name = issued.certificate.file_stem().unwrap().to_string_lossy().into_owned();
+        let index = fs::read_to_string(self.file("index.txt")).unwrap();
+        let others = index.lines().filter(|line| !line.ends_with(&format!("/CN={name}"))).map(|line| format!("{line}\n"));
+        fs::write(self.file("index.txt"), others.collect::<String>()).unwrap();
+    }
+
+    /// Writes a response about a certificate, made in advance and without a nonce, good for five minutes.
+    pub fn ocsp_response(&self, issued: &Issued, out: &Path) {
+        let (certificate, out) = (issued.certificate.display().to_string(), out.display().to_string());
+        self.openssl(&["ocsp", "-issuer", "ca.pem", "-cert", &certificate, "-no_nonce", "-reqout", "ocsp.req"]);
+        self.openssl(&[
+            "ocsp", "-index", "index.txt", "-CA", "ca.pem", "-rsigner", "ca.pem", "-rkey", "ca.key", "-nmin", "5", "-reqin", "ocsp.req", "-respout", &out,
+        ]);
     }
 
     /// A CRL of everything revoked, with the next number.
@@ -185,7 +202,7 @@ impl OpensslCa {
         let text = format!(
             "[req]\ndistinguished_name=dn\n[dn]\n[ca]\ndefault_ca=here\n[here]\ndatabase={directory}/index.txt\n\
              new_certs_dir={directory}/new\ncertificate={directory}/ca.pem\nprivate_key={directory}/ca.key\ndefault_md=sha256\n\
-             crlnumber={directory}/crlnumber\npolicy=any\ncopy_extensions=none\n[any]\ncommonName=supplied\n\
+             crlnumber={directory}/crlnumber\npolicy=any\ncopy_extensions=none\nrand_serial=yes\n[any]\ncommonName=supplied\n\
              [authority]\nbasicConstraints=critical,CA:TRUE\nkeyUsage=critical,keyCertSign,cRLSign,digitalSignature\nsubjectKeyIdentifier=hash\n\
              [leaf]\nbasicConstraints=CA:FALSE\nauthorityKeyIdentifier=keyid\n{leaf}\n\
              [crl]\nauthorityKeyIdentifier=keyid\n{crl}\n"
