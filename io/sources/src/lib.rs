@@ -13,6 +13,7 @@
 mod apply;
 mod asking;
 mod changes;
+mod check;
 mod clock;
 mod config;
 mod copies;
@@ -35,6 +36,7 @@ mod url;
 
 pub use asking::Done;
 pub use changes::{Changes, ListChange};
+pub use check::read_file;
 pub use config::{Nonce, Ocsp, ProfileSources, SourceLimits, SourcesConfig};
 pub use error::SourceError;
 pub use report::{Attempts, ListFacts, SourceKind, SourceReport, SourceState};
