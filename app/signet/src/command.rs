@@ -1,13 +1,17 @@
 //! The commands, one file each.
 
+pub(crate) mod audit;
 mod broker_url;
 pub(crate) mod ca;
 pub(crate) mod check;
 mod client_flags;
 mod client_properties;
+pub(crate) mod connections;
 pub(crate) mod device;
+mod named;
 pub(crate) mod publish;
 pub(crate) mod quickstart;
+pub(crate) mod revocation;
 pub(crate) mod serve;
 pub(crate) mod status;
 pub(crate) mod store;

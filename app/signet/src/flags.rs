@@ -10,12 +10,33 @@ use signet_revocation::Reason;
 use crate::command::{publish, subscribe};
 use crate::exit;
 
+mod live;
+
+pub(crate) use live::{Audit, Connections, ConnectionsCommand, Named, Revocation, Which};
+
 const EXAMPLES: &str = "\
 Examples:
   signet quickstart                               a CA, a device and a broker with mutual TLS, in this directory
   signet device add pump-8                        a certificate for one more device
   signet device revoke pump-8 -r keyCompromise    its sessions end, its next handshake is refused
+  signet device suspend pump-8                    its sessions end, it stays out until it is resumed
+  signet connections                              who is connected now
   signet check -c signet.toml                     every mistake in a configuration, with its line";
+
+const SUSPEND_EXAMPLES: &str = "\
+Examples:
+  signet device suspend pump-7 --reason 'sent in for repair'    ends its sessions, refuses its next handshake
+  signet device suspend plant-a/pump-7                          the device of one tenant
+  signet device list --suspended                                who is suspended, since when, why
+  signet device resume pump-7                                   it may connect again
+
+Nothing is revoked: the CRL does not change, and others who trust the certificate do not notice.
+To tell them too: signet device revoke pump-7 -r certificateHold, and later signet device release pump-7.";
+
+const RELEASE_EXAMPLES: &str = "\
+Examples:
+  signet device revoke pump-7 -r certificateHold    on hold: on the CRL, its sessions end
+  signet device release pump-7                      off hold: the next CRL does not list it, it may connect again";
 
 /// An MQTT broker and the certificate authority of its devices, in one program.
 #[derive(Debug, Parser)]
@@ -43,9 +64,16 @@ pub(crate) enum Command {
     /// Create and show the certificate authority, sign its CRL
     #[command(subcommand)]
     Ca(Ca),
-    /// Issue, list, show and revoke device certificates
+    /// Issue, list, show, revoke and suspend device certificates
     #[command(subcommand)]
     Device(Device),
+    /// Trust single certificates, keys or authorities of others no longer
+    #[command(subcommand)]
+    Revocation(Revocation),
+    /// Show who is connected, or close connections
+    Connections(Connections),
+    /// Show what was done: revocations, suspensions, closed sessions, and when
+    Audit(Audit),
     /// Look after what is kept on disk for sessions; the broker must not run
     #[command(subcommand)]
     Store(Store),
@@ -173,6 +201,9 @@ pub(crate) enum Device {
     Add(DeviceAdd),
     /// List every certificate issued
     List {
+        /// Only the suspended devices: since when, by whom, why
+        #[arg(long)]
+        suspended: bool,
         /// Print JSON
         #[arg(long)]
         json: bool,
@@ -181,6 +212,43 @@ pub(crate) enum Device {
     },
     /// Show the certificates of a device, or one certificate by serial number
     Show {
+        /// Device name or serial number
+        #[arg(value_name = "NAME|SERIAL")]
+        which: String,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+        #[command(flatten)]
+        config: ConfigFlag,
+    },
+    /// Keep a device out, whichever certificate it shows, until it is resumed; live sessions end at once
+    #[command(after_help = SUSPEND_EXAMPLES)]
+    Suspend {
+        /// Name of the device; `tenant/name` for one of a tenant
+        name: String,
+        /// Why, in any words; it is shown in lists, in the log and in the audit records
+        #[arg(long, value_name = "TEXT")]
+        reason: Option<String>,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+        #[command(flatten)]
+        config: ConfigFlag,
+    },
+    /// Let a suspended device connect again
+    #[command(after_help = SUSPEND_EXAMPLES)]
+    Resume {
+        /// Name of the device, as `signet device list --suspended` shows it
+        name: String,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+        #[command(flatten)]
+        config: ConfigFlag,
+    },
+    /// Take certificates off hold (revoked with reason certificateHold); no other revocation can be taken back
+    #[command(after_help = RELEASE_EXAMPLES)]
+    Release {
         /// Device name or serial number
         #[arg(value_name = "NAME|SERIAL")]
         which: String,

@@ -90,6 +90,8 @@ fn patiently(path: &Path) -> Result<DurableLedger, OpenError> {
     }
 }
 
+mod live;
+
 /// The office that is open: one of two, with the same answers.
 pub(crate) enum Office {
     /// A broker runs: it alone writes.
@@ -117,6 +119,14 @@ impl Office {
             Some(_) => Ok(()),
             None => Err(Failure::new(format!("there is no certificate authority in `{}`", places.ca.dir.display()))
                 .hint("`signet ca init` makes one; or run it where signet.toml is, or name that with -c FILE")),
+        })
+    }
+
+    /// The running broker; no other will do.
+    pub(crate) fn of_broker(places: &Places) -> Result<Self, Failure> {
+        Self::find(places, |places| {
+            Err(Failure::new(format!("no broker runs here: nobody answers on `{}`", places.admin_socket.display()))
+                .hint("start it: signet serve"))
         })
     }
 

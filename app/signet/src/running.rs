@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use signet_admin::api::{Connection, Listening, Numbers, Problem, ProblemKind, ReloadReport, Status};
+use signet_admin::api::{Listening, Numbers, Problem, ProblemKind, ReloadReport, Status};
 use signet_admin::{Administration, Control, Live, MetricsSource};
 use signet_bridge::{BridgeStatus, Bridges, LocalBroker};
 use signet_broker::{DurabilityRules, Limits, WillRule};
@@ -263,10 +263,6 @@ impl Control for Running {
         Numbers { series: self.telemetry.numbers().into_iter().collect() }
     }
 
-    fn connections(&self) -> Vec<Connection> {
-        self.live.registry.connections().into_iter().map(connection).collect()
-    }
-
     fn reload(&self) -> Result<ReloadReport, Problem> {
         let path = &self.started_with.path;
         let report = match config::load(path, unix_seconds()) {
@@ -290,18 +286,6 @@ impl Control for Running {
             Err(problem) => tracing::error!("reload refused, everything stays as it was: {problem}"),
         }
         report
-    }
-}
-
-fn connection(info: signet_net::ConnectionInfo) -> Connection {
-    let identity = info.entry.peer.identity();
-    Connection {
-        address: info.entry.address.to_string(),
-        listener: info.entry.listener.to_string(),
-        client_identifier: info.client_identifier.map(|text| text.to_string()),
-        device: identity.map(|identity| identity.name().to_string()),
-        serial: identity.map(|identity| identity.certificate().serial().to_string()),
-        since: signet_admin::date(info.entry.since),
     }
 }
 

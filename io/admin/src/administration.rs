@@ -1,26 +1,34 @@
 //! The work behind the admin API, on any ledger: with a broker behind it, live connections are ended too; without one, the ledger is all there is.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use signet_ca::{
-    Authority, CrlRecord, Csr, IssuanceRequest, Ledger, RevocationOutcome, RevokeError, ServerName, SubjectKey, Target, crl_is_complete,
-    encode_pem, issue_certificate, publish_crl, resolve, revoke_all,
+    Authority, CrlRecord, Csr, IssuanceRequest, Ledger, Record, RevocationOutcome, ServerName, SubjectKey, Target, crl_is_complete,
+    encode_pem, issue_certificate, publish_crl, resolve,
 };
-use signet_identity::{CertificateId, DeviceName, SerialNumber};
+use signet_identity::{DeviceName, SerialNumber};
 use signet_ledger::{serial_entropy, write_public};
-use signet_net::{KickCause, Registry, unix_seconds};
-use signet_revocation::{Generation, Reason, RevocationIndex, RevocationSource, Revoked};
+use signet_net::{Registry, unix_seconds};
+use signet_revocation::{Generation, RevocationIndex};
 use signet_tls::CurrentRevocations;
 
-use crate::api::{
-    AddDevice, AddedDevice, CaReport, Certificate, CertificateList, CrlFile, CrlSummary, DeviceKey, Problem, ProblemKind, Revoke,
-    RevokeReport, SessionsClosed,
-};
+use crate::api::{AddDevice, AddedDevice, CaReport, Certificate, CertificateList, CrlFile, CrlSummary, DeviceKey, Problem, ProblemKind};
 use crate::caller::Caller;
 use crate::view;
+
+mod audit;
+mod connections;
+mod in_force;
+mod nearest;
+mod operator;
+mod revoke;
+mod suspend;
+
+pub use audit::Done;
 
 /// How long a revocation waits for the shards to close sessions before it reports those that did.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -109,16 +117,15 @@ impl Administration {
         self.desk().issue(wish, unix_seconds(), caller)
     }
 
-    /// The index of everything this ledger says is revoked, as a broker starts with it.
+    /// The index of everything this ledger says is revoked or suspended, as a broker starts with it.
     ///
     /// # Errors
     /// The ledger fails.
     pub fn revocation_index(&self) -> Result<RevocationIndex, Problem> {
-        let events = self.desk().ledger.revoked_since(Generation::default()).map_err(failed)?;
-        Ok(RevocationIndex::new().with_revocations(events.into_iter().map(|event| {
-            let revoked = Revoked { since: event.revoked_at, reason: event.reason, source: RevocationSource::Authority };
-            (event.certificate, revoked)
-        })))
+        let desk = self.desk();
+        let events = desk.ledger.revoked_since(Generation::default()).map_err(failed)?;
+        let suspensions = desk.ledger.suspensions().map_err(failed)?;
+        Ok(in_force::index(events, &suspensions, &desk.ledger.operator_entries().map_err(failed)?))
     }
 
     /// Part of the inventory in the order of issuance, from behind `after`.
@@ -127,9 +134,10 @@ impl Administration {
     /// The ledger fails.
     pub fn list(&self, after: u64) -> Result<CertificateList, Problem> {
         let now = unix_seconds();
-        let records = self.desk().ledger.list(after, PAGE).map_err(failed)?;
+        let desk = self.desk();
+        let records = desk.ledger.list(after, PAGE).map_err(failed)?;
         let next = if records.len() == PAGE { records.last().map(|record| record.sequence) } else { None };
-        Ok(CertificateList { certificates: records.iter().map(|record| view::certificate(record, now)).collect(), next })
+        Ok(CertificateList { certificates: desk.shown(&records, now)?, next })
     }
 
     /// The certificates of a device, or the one with a serial number.
@@ -139,53 +147,9 @@ impl Administration {
     pub fn show(&self, which: &str) -> Result<Vec<Certificate>, Problem> {
         let now = unix_seconds();
         let desk = self.desk();
-        let target = target(desk.ledger.as_ref(), which)?;
+        let target = target(&desk, which)?;
         let records = resolve(desk.ledger.as_ref(), &target).map_err(failed)?;
-        Ok(records.iter().map(|record| view::certificate(record, now)).collect())
-    }
-
-    /// Revokes: durable, then known to every handshake, then live sessions closed, then the CRL. Asking twice does no harm.
-    ///
-    /// # Errors
-    /// Nothing fits: then nothing was revoked. The ledger fails: then the error says how many of a device's certificates are revoked, with
-    /// all that follows from it; asking again completes the work. A CRL that cannot be signed or written is part of the report, no error: the
-    /// revocation holds.
-    pub fn revoke(&self, request: &Revoke, caller: &Caller) -> Result<RevokeReport, Problem> {
-        let reason: Reason = request.reason.parse().map_err(invalid)?;
-        let now = unix_seconds();
-        let mut desk = self.desk();
-        let target = target(desk.ledger.as_ref(), &request.which)?;
-        // Whatever is recorded from here on is not on the list: should this end early, the next look at the list finds out.
-        desk.published_until = None;
-        let outcomes = revoke_all(desk.ledger.as_mut(), &target, reason, caller.as_str(), now).map_err(|error| match error {
-            RevokeError::Unknown { .. } => not_found(&request.which),
-            RevokeError::NotAReason { .. } => invalid(error),
-            RevokeError::Ledger(_) => failed(error),
-            RevokeError::Partly { ref done, .. } => {
-                if let Some(live) = self.live.get() {
-                    end_sessions(live, done);
-                }
-                failed(error)
-            }
-        })?;
-        let sessions = self.live.get().map(|live| end_sessions(live, &outcomes));
-        let (crl, crl_problem) = match desk.sign_crl(now) {
-            Ok(crl) => (Some(crl), None),
-            Err(problem) => (None, Some(problem.message)),
-        };
-        let (already, revoked): (Vec<_>, Vec<_>) = outcomes.iter().partition(|outcome| outcome.already);
-        let report = RevokeReport {
-            certificates: desk.views(&revoked, now)?,
-            already_revoked: desk.views(&already, now)?,
-            sessions,
-            crl,
-            crl_problem,
-        };
-        for certificate in &report.certificates {
-            let closed = report.sessions.as_ref().map_or(0, |sessions| sessions.closed);
-            tracing::info!(device = certificate.name, serial = certificate.serial, %reason, by = caller.as_str(), closed, "certificate revoked");
-        }
-        Ok(report)
+        desk.shown(&records, now)
     }
 
     /// The authority and its inventory in numbers.
@@ -280,7 +244,7 @@ impl Desk {
         let authority = self.authority.as_ref().ok_or_else(no_authority)?;
         let entropy = serial_entropy().map_err(failed)?;
         let issued = issue_certificate(authority, self.ledger.as_mut(), wish, entropy, now).map_err(failed)?;
-        let record = self.ledger.find(&issued.id()).map_err(failed)?.ok_or_else(|| not_found(issued.name()))?;
+        let record = self.ledger.find(&issued.id()).map_err(failed)?.ok_or_else(|| self.not_found(issued.name()))?;
         tracing::info!(name = issued.name(), serial = %issued.id().serial(), by = caller.as_str(), "certificate issued");
         Ok(AddedDevice { certificate: view::certificate(&record, now), chain_pem: issued.chain_pem().to_owned() })
     }
@@ -318,6 +282,15 @@ impl Desk {
         Ok(view::crl(&signed, Some(path.display().to_string())))
     }
 
+    /// Records as the API shows them, with what else is known of their devices.
+    fn shown(&self, records: &[Record], now: i64) -> Result<Vec<Certificate>, Problem> {
+        let suspensions = self.ledger.suspensions().map_err(failed)?;
+        let suspended: BTreeSet<&str> = suspensions.iter().map(|suspension| suspension.device.as_str()).collect();
+        let view =
+            |record: &Record| Certificate { suspended: suspended.contains(record.intent.name.as_str()), ..view::certificate(record, now) };
+        Ok(records.iter().map(view).collect())
+    }
+
     fn views(&self, outcomes: &[&RevocationOutcome], now: i64) -> Result<Vec<Certificate>, Problem> {
         let find = |outcome: &&RevocationOutcome| self.ledger.find(&outcome.certificate).map_err(failed).transpose();
         outcomes.iter().filter_map(find).map(|record| record.map(|record| view::certificate(&record, now))).collect()
@@ -329,32 +302,9 @@ fn due_at(crl: &CrlRecord) -> i64 {
     crl.this_update.midpoint(crl.next_update)
 }
 
-/// Steps 2 and 3 of a revocation. Also for certificates that were revoked before: what should be closed already is closed for certain then.
-fn end_sessions(live: &Live, outcomes: &[RevocationOutcome]) -> SessionsClosed {
-    let started = Instant::now();
-    let entries: Vec<(CertificateId, Revoked)> = outcomes
-        .iter()
-        .map(|outcome| {
-            let revoked = Revoked { since: outcome.revoked_at, reason: outcome.reason, source: RevocationSource::Authority };
-            (outcome.certificate, revoked)
-        })
-        .collect();
-    live.revocations.update(|index| index.with_revocations(entries.iter().copied()));
-    let mut closed = 0;
-    // Certificates revoked earlier may carry another reason than this call's; each connection is told its own.
-    for outcome in outcomes {
-        let report = live.registry.kick_certificates(&[outcome.certificate], &KickCause::Revoked(outcome.reason), PATIENCE);
-        closed += report.closed;
-        if report.closed < report.found {
-            tracing::warn!(serial = %outcome.certificate.serial(), open = report.found - report.closed, "sessions were told to close and did not confirm in time");
-        }
-    }
-    let microseconds = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
-    SessionsClosed { closed: u64::try_from(closed).unwrap_or(u64::MAX), microseconds }
-}
-
 /// A device name goes before a serial number: names are what people chose.
-fn target(ledger: &dyn Ledger, which: &str) -> Result<Target, Problem> {
+fn target(desk: &Desk, which: &str) -> Result<Target, Problem> {
+    let ledger = desk.ledger.as_ref();
     if let Ok(name) = DeviceName::new(which)
         && !ledger.find_by_name(which).map_err(failed)?.is_empty()
     {
@@ -362,17 +312,12 @@ fn target(ledger: &dyn Ledger, which: &str) -> Result<Target, Problem> {
     }
     match which.parse::<SerialNumber>() {
         Ok(serial) if !ledger.find_by_serial(&serial).map_err(failed)?.is_empty() => Ok(Target::Serial(serial)),
-        _ => Err(not_found(which)),
+        _ => Err(desk.not_found(which)),
     }
 }
 
 fn unhex(text: &str) -> Result<Vec<u8>, Problem> {
     hex::decode(text).map_err(|error| Problem::new(ProblemKind::Invalid, format!("the key is not hexadecimal: {error}")))
-}
-
-fn not_found(which: &str) -> Problem {
-    Problem::new(ProblemKind::NotFound, format!("no certificate of `{which}` is in the inventory"))
-        .with_hint("`signet device list` shows all of them")
 }
 
 fn no_authority() -> Problem {

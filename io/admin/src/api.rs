@@ -7,6 +7,14 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+mod audit;
+mod live;
+mod operator;
+
+pub use audit::{AuditEntry, AuditQuery};
+pub use live::{CloseConnections, Connection, ConnectionQuery, Release, ReleaseReport, Resume, Suspend, SuspendReport, SuspendedDevice};
+pub use operator::{AddRevocation, AddRevocationReport, RemoveRevocation, RevocationEntry};
+
 /// One certificate as people and scripts see it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Certificate {
@@ -37,6 +45,9 @@ pub struct Certificate {
     /// Its revocation.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub revoked: Option<RevokedCertificate>,
+    /// Whether the device of that name is suspended: refused whatever its certificate's status.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub suspended: bool,
 }
 
 /// When, why and by whom a certificate was revoked.
@@ -121,11 +132,20 @@ pub struct RevokeReport {
     pub crl_problem: Option<String>,
 }
 
-/// Live sessions that a revocation ended.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// Live sessions that a revocation, a suspension or an operator ended.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SessionsClosed {
-    /// How many.
+    /// How many were found. More than `closed` where some did not confirm in time; they were told to close all the same.
+    #[serde(default)]
+    pub found: u64,
+    /// How many are closed for certain.
     pub closed: u64,
+    /// When no handshake succeeded any more; with milliseconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revoked_at: Option<String>,
+    /// When the last one was closed; with milliseconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_closed_at: Option<String>,
     /// From the durable record to the last one closed, in microseconds.
     pub microseconds: u64,
 }
@@ -225,26 +245,6 @@ pub struct Listening {
     pub transport: String,
     /// Address and port, or `unix:PATH`.
     pub address: String,
-}
-
-/// One live connection.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Connection {
-    /// Where from: address and port, or `unix`.
-    pub address: String,
-    /// Which listener.
-    pub listener: String,
-    /// Its Client Identifier, once CONNECT was accepted.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub client_identifier: Option<String>,
-    /// The device; absent for a client without a certificate.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub device: Option<String>,
-    /// Serial number of its certificate.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub serial: Option<String>,
-    /// When it was accepted.
-    pub since: String,
 }
 
 /// What a reload took over.

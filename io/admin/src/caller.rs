@@ -15,6 +15,11 @@ impl Caller {
         Self(name.unwrap_or_else(|| format!("uid {uid}")))
     }
 
+    /// The broker itself, for what it does by its rules: which rule.
+    pub fn broker(rule: &str) -> Self {
+        Self(format!("broker ({rule})"))
+    }
+
     /// The name.
     pub fn as_str(&self) -> &str {
         &self.0

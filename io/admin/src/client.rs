@@ -11,9 +11,10 @@ use serde::de::DeserializeOwned;
 use tokio::net::UnixStream;
 
 use crate::api::{
-    AddDevice, AddedDevice, CaReport, Certificate, CertificateList, Connection, CrlFile, Numbers, Problem, ReloadReport, Revoke,
-    RevokeReport, Status,
+    AddDevice, AddedDevice, CaReport, Certificate, CertificateList, CrlFile, Numbers, Problem, ReloadReport, Revoke, RevokeReport, Status,
 };
+
+mod live;
 
 /// The largest answer read, in bytes: a page of the inventory and a CRL with tens of thousands of entries fit.
 const ANSWER_BYTES_MAX: usize = 64 << 20;
@@ -126,14 +127,6 @@ impl Client {
     /// [`ClientError`].
     pub async fn sign_crl(&self) -> Result<CrlFile, ClientError> {
         self.call(Method::POST, "/v1/crl", &()).await
-    }
-
-    /// Live connections.
-    ///
-    /// # Errors
-    /// [`ClientError`].
-    pub async fn connections(&self) -> Result<Vec<Connection>, ClientError> {
-        self.call(Method::GET, "/v1/connections", &()).await
     }
 
     /// Reads the configuration anew, all of it or nothing.

@@ -1,4 +1,4 @@
-//! The operator's side of Signet: issue, list, revoke, look; over an owner-only unix socket when a broker runs, or straight on the ledger.
+//! The operator's side of Signet: issue, list, revoke, suspend, look; over an owner-only unix socket when a broker runs, or straight on the ledger.
 //!
 //! - [`Administration`] does the work, and is the same for both ways, so that they cannot differ in what they record.
 //! - [`serve`] puts it behind HTTP on a socket of mode 0600; the kernel says who is calling ([`Caller`]).
@@ -16,7 +16,7 @@ mod server;
 mod socket;
 mod view;
 
-pub use administration::{Administration, Live, Settings};
+pub use administration::{Administration, Done, Live, Settings};
 pub use caller::Caller;
 pub use client::{Client, ClientError};
 pub use metrics::{MetricsSocket, MetricsSource};

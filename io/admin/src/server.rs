@@ -11,9 +11,11 @@ use axum::{Json, Router};
 use serde::{Deserialize, Serialize};
 
 use crate::administration::Administration;
-use crate::api::{AddDevice, Connection, Numbers, Problem, ProblemKind, ReloadReport, Revoke, Status};
+use crate::api::{AddDevice, Numbers, Problem, ProblemKind, ReloadReport, Revoke, Status};
 use crate::caller::Caller;
 use crate::socket::AdminSocket;
+
+mod live;
 
 /// What only the running process itself can answer.
 pub trait Control: Send + Sync {
@@ -22,9 +24,6 @@ pub trait Control: Send + Sync {
 
     /// What it has counted. May wait for its shards.
     fn numbers(&self) -> Numbers;
-
-    /// Its live connections.
-    fn connections(&self) -> Vec<Connection>;
 
     /// Reads the configuration anew: all of it or nothing.
     ///
@@ -58,7 +57,7 @@ pub async fn serve(
         .route("/v1/revoke", post(revoke))
         .route("/v1/ca", get(ca))
         .route("/v1/crl", post(sign_crl))
-        .route("/v1/connections", get(connections))
+        .merge(live::routes())
         .route("/v1/reload", post(reload))
         .fallback(unknown)
         .with_state(Shared { administration, control });
@@ -79,10 +78,6 @@ async fn status(State(shared): State<Shared>) -> Response {
 
 async fn numbers(State(shared): State<Shared>) -> Response {
     answer(move || Ok::<_, Problem>(shared.control.numbers())).await
-}
-
-async fn connections(State(shared): State<Shared>) -> Response {
-    answer(move || Ok(shared.control.connections())).await
 }
 
 async fn reload(State(shared): State<Shared>) -> Response {

@@ -1,6 +1,7 @@
 //! Records of the ledger as the API shows them.
 
-use signet_ca::{CaCertificate, Record, SignedCrl};
+use signet_ca::{CaCertificate, Record, SignedCrl, Suspension};
+use signet_net::{ConnectionInfo, KickReport};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
@@ -27,6 +28,7 @@ pub(crate) fn certificate(record: &Record, now: i64) -> api::Certificate {
             by: revoked.by.clone(),
             generation: revoked.generation.number(),
         }),
+        suspended: false,
     }
 }
 
@@ -63,6 +65,60 @@ pub fn date(seconds: i64) -> String {
         .unwrap_or_else(|| format!("@{seconds}"))
 }
 
+/// Unix milliseconds in the same form.
+pub(crate) fn date_with_milliseconds(milliseconds: i64) -> String {
+    let moment = OffsetDateTime::from_unix_timestamp_nanos(i128::from(milliseconds) * 1_000_000).ok();
+    let whole = moment.and_then(|moment| moment.replace_nanosecond(0).ok()?.format(&Rfc3339).ok());
+    match (whole, moment) {
+        // Always three digits, so that a column of them can be read.
+        (Some(text), Some(moment)) => format!("{}.{:03}Z", text.trim_end_matches('Z'), moment.millisecond()),
+        _ => format!("@{milliseconds}"),
+    }
+}
+
+/// A suspension as the API shows it.
+pub(crate) fn suspended(suspension: &Suspension) -> api::SuspendedDevice {
+    api::SuspendedDevice {
+        device: suspension.device.clone(),
+        since: date(suspension.since),
+        reason: suspension.why.clone(),
+        by: suspension.by.clone(),
+    }
+}
+
+/// What ending sessions did. `in_force` is when no handshake succeeded any more, unix milliseconds.
+pub(crate) fn sessions(report: &KickReport, in_force: Option<i64>) -> api::SessionsClosed {
+    let wide = |count: usize| u64::try_from(count).unwrap_or(u64::MAX);
+    api::SessionsClosed {
+        found: wide(report.found),
+        closed: wide(report.closed),
+        revoked_at: in_force.map(date_with_milliseconds),
+        last_closed_at: report.last_closed_at.map(date_with_milliseconds),
+        microseconds: u64::try_from(report.elapsed.as_micros()).unwrap_or(u64::MAX),
+    }
+}
+
+/// A live connection as the API shows it.
+pub(crate) fn connection(info: &ConnectionInfo) -> api::Connection {
+    let identity = info.entry.peer.identity();
+    let leaf = identity.map(|identity| identity.leaf());
+    api::Connection {
+        connection: info.entry.link.number(),
+        address: info.entry.address.to_string(),
+        listener: info.entry.listener.to_string(),
+        transport: info.entry.transport.name().to_owned(),
+        client_identifier: info.client_identifier.as_deref().map(str::to_owned),
+        device: info.entry.peer.device().map(ToString::to_string),
+        tenant: identity.and_then(|identity| identity.tenant()).map(ToString::to_string),
+        profile: identity.map(|identity| identity.profile().to_string()).filter(|profile| !profile.is_empty()),
+        serial: leaf.map(|leaf| leaf.id().serial().to_string()),
+        issuer: leaf.map(|leaf| leaf.issuer().rfc4514()),
+        fingerprint: leaf.map(|leaf| leaf.fingerprint().to_string()),
+        not_after: leaf.map(|leaf| date(leaf.validity().not_after)),
+        since: date(info.entry.since),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -70,6 +126,9 @@ mod tests {
     #[test]
     fn dates_are_rfc_3339_and_never_fail() {
         assert_eq!(date(0), "1970-01-01T00:00:00Z");
+        assert_eq!(date_with_milliseconds(1_000), "1970-01-01T00:00:01.000Z");
+        assert_eq!(date_with_milliseconds(-1), "1969-12-31T23:59:59.999Z");
+        assert_eq!(date_with_milliseconds(i64::MAX), format!("@{}", i64::MAX));
         assert_eq!(date(i64::MAX), format!("@{}", i64::MAX));
     }
 }

@@ -48,7 +48,8 @@ pub enum Selector<'a> {
 }
 
 impl Selector<'_> {
-    fn is_of(&self, info: &ConnectionInfo) -> bool {
+    /// Whether a connection is one of those.
+    pub fn matches(&self, info: &ConnectionInfo) -> bool {
         match *self {
             Self::Certificates(ids) => info.path().iter().any(|certificate| ids.contains(&certificate.id)),
             Self::Key(key) => Key::OwnKey(key).is_of(info),
@@ -189,7 +190,7 @@ impl Registry {
             Selector::ClientIdentifier(text) => vec![Key::ClientIdentifier(text)],
             // Nothing that comes and goes often depends on these.
             Selector::Listener(_) | Selector::All => {
-                self.walk(|portion| found.extend(portion.iter().filter(|info| selector.is_of(info)).cloned()));
+                self.walk(|portion| found.extend(portion.iter().filter(|info| selector.matches(info)).cloned()));
                 return found;
             }
         };

@@ -1,8 +1,8 @@
-//! `signet device add|list|show|revoke`.
+//! `signet device add|list|show|revoke|suspend|resume|release`.
 
 use std::path::{Path, PathBuf};
 
-use signet_admin::api::{AddDevice, AddedDevice, Certificate, DeviceKey, Revoke, RevokeReport};
+use signet_admin::api::{AddDevice, AddedDevice, Certificate, CrlFile, DeviceKey, Revoke, RevokeReport, SessionsClosed};
 use signet_ca::{CSR_BYTES_MAX, Csr, KeyType};
 use signet_ledger::{FileError, Overwrite, PrivateKey, write_public};
 use signet_net::unix_seconds;
@@ -13,11 +13,14 @@ use crate::hint::Failure;
 use crate::office::{Office, Places};
 use crate::output;
 
+mod hold;
+
 /// Runs the command.
 pub(crate) fn run(flags: &Device) -> Result<Exit, Failure> {
     match flags {
         Device::Add(flags) => add(flags)?,
-        Device::List { json, config } => {
+        Device::List { suspended: true, json, config } => hold::list(&Office::open(&Places::find(config)?)?, *json)?,
+        Device::List { suspended: false, json, config } => {
             let certificates = Office::open(&Places::find(config)?)?.list()?;
             if *json { output::json(&certificates)? } else { list(&certificates) }
         }
@@ -25,6 +28,11 @@ pub(crate) fn run(flags: &Device) -> Result<Exit, Failure> {
             let certificates = Office::open(&Places::find(config)?)?.show(which)?;
             if *json { output::json(&certificates)? } else { certificates.iter().for_each(show) }
         }
+        Device::Suspend { name, reason, json, config } => {
+            hold::suspend(&Office::open(&Places::find(config)?)?, name, reason.as_deref(), *json)?;
+        }
+        Device::Resume { name, json, config } => hold::resume(&Office::open(&Places::find(config)?)?, name, *json)?,
+        Device::Release { which, json, config } => hold::release(&Office::open(&Places::find(config)?)?, which, *json)?,
         Device::Revoke { which, reason, json, config } => {
             let request = Revoke { which: which.clone(), reason: reason.name().to_owned() };
             let report = Office::open(&Places::find(config)?)?.revoke(&request)?;
@@ -166,19 +174,21 @@ fn list(certificates: &[Certificate]) {
 
 fn status(certificate: &Certificate) -> String {
     let kind = if certificate.profile == "device" { String::new() } else { format!(" ({})", certificate.profile) };
+    let suspended = if certificate.suspended { ", suspended" } else { "" };
     match &certificate.revoked {
-        Some(revoked) => format!("{} {}{kind}", certificate.status, revoked.reason),
-        None => format!("{}{kind}", certificate.status),
+        Some(revoked) => format!("{} {}{suspended}{kind}", certificate.status, revoked.reason),
+        None => format!("{}{suspended}{kind}", certificate.status),
     }
 }
 
-fn day(date: &str) -> String {
+pub(crate) fn day(date: &str) -> String {
     date.split('T').next().unwrap_or(date).to_owned()
 }
 
 fn show(certificate: &Certificate) {
     let line = |name: &str, value: &str| output::data(&format!("  {name:<12} {value}"));
-    output::data(&format!("{}  {}", certificate.name, certificate.status));
+    let suspended = if certificate.suspended { ", the device is suspended" } else { "" };
+    output::data(&format!("{}  {}{suspended}", certificate.name, certificate.status));
     line("serial", &certificate.serial);
     line("fingerprint", certificate.fingerprint.as_deref().unwrap_or("-"));
     line("profile", &certificate.profile);
@@ -204,17 +214,7 @@ fn revoked(report: &RevokeReport) -> Vec<String> {
         let reason = certificate.revoked.as_ref().map_or("unspecified", |revoked| revoked.reason.as_str());
         lines.push(format!("revoked {} {} ({reason})", certificate.name, certificate.serial));
     }
-    let mut facts = Vec::new();
-    match &report.sessions {
-        Some(sessions) => {
-            let noun = if sessions.closed == 1 { "session" } else { "sessions" };
-            facts.push(format!("{} {noun} closed in {}", sessions.closed, duration(sessions.microseconds)));
-        }
-        None => facts.push("no broker runs, no session to close".to_owned()),
-    }
-    if let Some(crl) = &report.crl {
-        facts.push(format!("CRL number {}", crl.number));
-    }
+    let facts: Vec<String> = std::iter::once(sessions(report.sessions.as_ref())).chain(crl_fact(report.crl.as_ref())).collect();
     if let Some(last) = lines.last_mut() {
         last.push_str("; ");
         last.push_str(&facts.join("; "));
@@ -222,13 +222,26 @@ fn revoked(report: &RevokeReport) -> Vec<String> {
     lines
 }
 
-fn duration(microseconds: u64) -> String {
+/// What became of live sessions.
+pub(crate) fn sessions(sessions: Option<&SessionsClosed>) -> String {
+    let Some(sessions) = sessions else { return "no broker runs, no session to close".to_owned() };
+    let noun = if sessions.closed == 1 { "session" } else { "sessions" };
+    let open = sessions.found.saturating_sub(sessions.closed);
+    let late = if open > 0 { format!(", {open} more told to close have not confirmed") } else { String::new() };
+    format!("{} {noun} closed in {}{late}", sessions.closed, duration(sessions.microseconds))
+}
+
+fn crl_fact(crl: Option<&CrlFile>) -> Option<String> {
+    crl.map(|crl| format!("CRL number {}", crl.number))
+}
+
+pub(crate) fn duration(microseconds: u64) -> String {
     if microseconds < 1000 { format!("{microseconds} µs") } else { format!("{} ms", microseconds.div_ceil(1000)) }
 }
 
 #[cfg(test)]
 mod tests {
-    use signet_admin::api::{CrlFile, RevokedCertificate, SessionsClosed};
+    use signet_admin::api::RevokedCertificate;
 
     use super::*;
 
@@ -251,6 +264,7 @@ mod tests {
                 by: "alice".to_owned(),
                 generation: 1,
             }),
+            suspended: false,
         }
     }
 
@@ -260,7 +274,7 @@ mod tests {
         let mut report = RevokeReport {
             certificates: vec![certificate("4F:01")],
             already_revoked: Vec::new(),
-            sessions: Some(SessionsClosed { closed: 2, microseconds: 2100 }),
+            sessions: Some(SessionsClosed { found: 2, closed: 2, microseconds: 2100, ..SessionsClosed::default() }),
             crl: Some(crl),
             crl_problem: None,
         };

@@ -5,7 +5,10 @@
 #[cfg(test)]
 mod crl_file;
 #[cfg(test)]
+mod live;
+#[cfg(test)]
 mod metrics;
+#[cfg(test)]
 mod partly;
 #[cfg(test)]
 mod socket;

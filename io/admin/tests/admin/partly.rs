@@ -4,7 +4,10 @@ use std::sync::Arc;
 
 use signet_admin::api::{AddDevice, DeviceKey, ProblemKind, Revoke};
 use signet_admin::{Administration, Caller, Live, Settings};
-use signet_ca::{CrlRecord, Intent, Issued, KeyType, Ledger, LedgerError, Record, RevocationEvent, RevocationRecord};
+use signet_ca::{
+    AuditQuery, AuditRecord, CrlRecord, Intent, Issued, KeyType, Ledger, LedgerError, OperatorEntry, OperatorSubject, Orders, Record,
+    RevocationEvent, RevocationRecord, Suspension,
+};
 use signet_identity::{CertificateId, NameDigest, SerialNumber};
 use signet_ledger::{AuthorityFiles, CeremonyPlan, MemoryLedger, Overwrite, PrivateKey};
 use signet_net::{Registry, unix_seconds};
@@ -79,6 +82,40 @@ impl Ledger for Filling {
     }
 }
 
+impl Orders for Filling {
+    fn record_suspended(&mut self, suspension: &Suspension) -> Result<Option<Suspension>, LedgerError> {
+        self.inner.record_suspended(suspension)
+    }
+
+    fn remove_suspended(&mut self, device: &str) -> Result<Option<Suspension>, LedgerError> {
+        self.inner.remove_suspended(device)
+    }
+
+    fn suspensions(&self) -> Result<Vec<Suspension>, LedgerError> {
+        self.inner.suspensions()
+    }
+
+    fn record_operator_entry(&mut self, entry: &OperatorEntry) -> Result<Option<OperatorEntry>, LedgerError> {
+        self.inner.record_operator_entry(entry)
+    }
+
+    fn remove_operator_entry(&mut self, subject: &OperatorSubject) -> Result<Option<OperatorEntry>, LedgerError> {
+        self.inner.remove_operator_entry(subject)
+    }
+
+    fn operator_entries(&self) -> Result<Vec<OperatorEntry>, LedgerError> {
+        self.inner.operator_entries()
+    }
+
+    fn record_audit(&mut self, record: &AuditRecord, keep: u64) -> Result<u64, LedgerError> {
+        self.inner.record_audit(record, keep)
+    }
+
+    fn audit(&self, query: &AuditQuery) -> Result<Vec<(u64, AuditRecord)>, LedgerError> {
+        self.inner.audit(query)
+    }
+}
+
 #[test]
 fn what_is_recorded_is_in_force_though_the_rest_failed() {
     let directory = tempfile::tempdir().unwrap();
@@ -100,5 +137,7 @@ fn what_is_recorded_is_in_force_though_the_rest_failed() {
     assert_eq!(problem.kind, ProblemKind::Failed);
     assert!(problem.message.contains("only 1 of the certificates") && problem.message.contains("no space left"), "{problem}");
     assert_eq!(revocations.load().len(), 1, "the one that was recorded");
+    let record = &administration.audit_records(&signet_admin::api::AuditQuery::default()).unwrap()[0];
+    assert_eq!((record.action.as_str(), record.details["serials"].as_array().unwrap().len()), ("device.revoke", 1));
     assert!(administration.sign_crl_if_due().unwrap().is_some(), "the list lacks it");
 }

@@ -4,7 +4,7 @@ use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use signet_admin::api::{AddDevice, Connection, DeviceKey, Numbers, Problem, ProblemKind, ReloadReport, Revoke, Status};
+use signet_admin::api::{AddDevice, DeviceKey, Numbers, Problem, ProblemKind, ReloadReport, Revoke, Status};
 use signet_admin::{AdminSocket, Administration, Caller, Client, ClientError, Control, Live, Settings, SocketError};
 use signet_ca::{Intent, KeyType, Ledger, ProfileKind};
 use signet_identity::{CertificateId, NameDigest, SerialNumber};
@@ -26,26 +26,23 @@ impl Control for Idle {
         Numbers { series: [("signet_connections".to_owned(), 2.0)].into() }
     }
 
-    fn connections(&self) -> Vec<Connection> {
-        Vec::new()
-    }
-
     fn reload(&self) -> Result<ReloadReport, Problem> {
         Err(Problem::new(ProblemKind::Invalid, "`signet.toml` has 2 problems"))
     }
 }
 
 /// A served administration in a directory of its own.
-struct Rig {
+pub(crate) struct Rig {
     directory: tempfile::TempDir,
-    client: Client,
-    revocations: CurrentRevocations,
+    pub(crate) client: Client,
+    pub(crate) revocations: CurrentRevocations,
+    pub(crate) registry: Arc<Registry>,
     stop: Option<oneshot::Sender<()>>,
     server: tokio::task::JoinHandle<std::io::Result<()>>,
 }
 
 impl Rig {
-    fn start() -> Self {
+    pub(crate) fn start() -> Self {
         let directory = tempfile::tempdir().unwrap();
         let ledger = DurableLedger::open(&directory.path().join("ledger.redb")).unwrap();
         Self::serve(directory, Box::new(ledger))
@@ -59,20 +56,21 @@ impl Rig {
             Settings { crl_path: directory.path().join("crl.pem"), crl_validity_seconds: 3600, device_validity_seconds: 30 * 86_400 };
         let administration = Arc::new(Administration::new(ledger, Some(authority), settings));
         let revocations = CurrentRevocations::new(RevocationIndex::new());
-        administration.attach(Live { revocations: revocations.clone(), registry: Arc::new(Registry::new()) });
+        let registry = Arc::new(Registry::new());
+        administration.attach(Live { revocations: revocations.clone(), registry: Arc::clone(&registry) });
         let path = directory.path().join("admin.sock");
         let socket = AdminSocket::bind(&path).unwrap();
         let (stop, stopped) = oneshot::channel::<()>();
         let wait = async move { drop(stopped.await) };
         let server = tokio::spawn(signet_admin::serve(socket, administration, Arc::new(Idle), wait));
-        Self { client: Client::new(&path), directory, revocations, stop: Some(stop), server }
+        Self { client: Client::new(&path), directory, revocations, registry, stop: Some(stop), server }
     }
 
     fn path(&self, name: &str) -> PathBuf {
         self.directory.path().join(name)
     }
 
-    async fn add(&self, name: &str) -> signet_admin::api::AddedDevice {
+    pub(crate) async fn add(&self, name: &str) -> signet_admin::api::AddedDevice {
         self.client.add_device(&request(name)).await.unwrap()
     }
 }
@@ -82,11 +80,11 @@ fn request(name: &str) -> AddDevice {
     AddDevice { name: name.to_owned(), key: DeviceKey::PublicKey(hex::encode(key.spki())), days: None }
 }
 
-fn revoke(which: &str, reason: &str) -> Revoke {
+pub(crate) fn revoke(which: &str, reason: &str) -> Revoke {
     Revoke { which: which.to_owned(), reason: reason.to_owned() }
 }
 
-fn refused(error: ClientError) -> Problem {
+pub(crate) fn refused(error: ClientError) -> Problem {
     match error {
         ClientError::Refused(problem) => problem,
         other => panic!("{other}"),

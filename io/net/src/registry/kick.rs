@@ -122,6 +122,19 @@ pub struct KickReport {
 }
 
 impl KickReport {
+    /// Both together, one after the other.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        Self {
+            found: self.found + other.found,
+            closed: self.closed + other.closed,
+            elapsed: self.elapsed + other.elapsed,
+            ordered_at: if self == Self::default() { other.ordered_at } else { self.ordered_at },
+            first_closed_at: self.first_closed_at.into_iter().chain(other.first_closed_at).min(),
+            last_closed_at: self.last_closed_at.max(other.last_closed_at),
+        }
+    }
+
     pub(super) fn new(found: usize, confirmed: Confirmed, elapsed: Duration, ordered_at: i64) -> Self {
         Self {
             found,

@@ -1,0 +1,43 @@
+//! Where what the ledger says becomes what every handshake reads. Each kind of order has its one function here, and one for the start.
+//!
+//! Order, always: durable in the ledger, then here, then the live connections.
+
+use signet_ca::{OperatorEntry, RevocationEvent, Suspension};
+use signet_identity::CertificateId;
+use signet_revocation::{RevocationIndex, RevocationSource, Revoked};
+
+use super::Live;
+
+/// Everything that a ledger says, as a broker starts with it.
+pub(super) fn index(events: Vec<RevocationEvent>, suspensions: &[Suspension], entries: &[OperatorEntry]) -> RevocationIndex {
+    let index = RevocationIndex::new().with_revocations(events.into_iter().map(|event| {
+        let revoked = Revoked { since: event.revoked_at, reason: event.reason, source: RevocationSource::Authority };
+        (event.certificate, revoked)
+    }));
+    with_operator_entries(&with_suspensions(&index, suspensions), entries)
+}
+
+/// Certificates of our own authority that were revoked or released.
+pub(super) fn put_revocations(live: &Live, entries: &[(CertificateId, Revoked)]) {
+    live.revocations.update(|index| index.with_revocations(entries.iter().copied()));
+}
+
+/// All suspended devices, in place of those before.
+pub(super) fn put_suspensions(live: &Live, suspensions: &[Suspension]) {
+    live.revocations.update(|index| with_suspensions(index, suspensions));
+}
+
+/// The operator's whole list, in place of the one before.
+pub(super) fn put_operator_entries(live: &Live, entries: &[OperatorEntry]) {
+    live.revocations.update(|index| with_operator_entries(index, entries));
+}
+
+// TODO(#4): join with `RevocationIndex::with_suspensions`; until then a suspension ends sessions and refuses nobody at the handshake.
+fn with_suspensions(index: &RevocationIndex, _suspensions: &[Suspension]) -> RevocationIndex {
+    index.clone()
+}
+
+// TODO(#4): join with `RevocationIndex::with_operator_entries`; until then an entry ends sessions and refuses nobody at the handshake.
+fn with_operator_entries(index: &RevocationIndex, _entries: &[OperatorEntry]) -> RevocationIndex {
+    index.clone()
+}
