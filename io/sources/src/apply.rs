@@ -20,6 +20,8 @@ pub(crate) struct Applied {
     pub(crate) overdue: bool,
     /// What was not taken over, one sentence for each list.
     pub(crate) refused: Vec<String>,
+    /// Another source had a newer one of a list, which is in force instead.
+    pub(crate) behind: bool,
     /// A delta CRL had no complete one to complete.
     pub(crate) lacks_base: bool,
 }
@@ -87,6 +89,7 @@ fn apply_one(shared: &Shared, source: &Source, crl: &Crl, now: i64, applied: &mu
         }
         // Another source has a newer one: nothing is wrong with this source, it is only behind.
         Err(CrlError::Older { .. }) if before.is_some_and(|list| !holds(&list, crl, source)) => {
+            applied.behind = true;
             tracing::debug!(address = %source.key.place, issuer = crl.issuer_text(), "another source has a newer revocation list");
         }
         Err(error) => {

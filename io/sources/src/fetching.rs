@@ -71,16 +71,16 @@ async fn fetched(
         }
         Fetched::Body { bytes, validators } => {
             let (shared, source, settings, profile) = (Arc::clone(shared), Arc::clone(source), Arc::clone(settings), Arc::clone(profile));
+            let url = url.clone();
             // A list of a million entries takes a second to read.
-            let taking = tokio::task::spawn_blocking(move || take_over(&shared, &source, &settings, &profile, &bytes, validators));
+            let taking = tokio::task::spawn_blocking(move || take_over((&shared, &source, &url), &settings, &profile, &bytes, validators));
             taking.await.map_err(|_| "reading the list failed; a bug worth reporting".to_owned())?
         }
     }
 }
 
 fn take_over(
-    shared: &Shared,
-    source: &Source,
+    (shared, source, url): (&Shared, &Source, &Url),
     settings: &Settings,
     profile: &Profile,
     bytes: &[u8],
@@ -88,24 +88,25 @@ fn take_over(
 ) -> Result<Applied, String> {
     let now = unix_seconds();
     let applied = apply::apply(shared, source, apply::read(bytes, profile)?, now);
-    source.progress().lacks_base = applied.lacks_base;
+    source.progress().note(&applied);
     if !applied.refused.is_empty() {
         return Err(applied.refused.join("; "));
     }
     source.progress().validators = validators.clone();
     let about = About {
         profile: profile.config.name.to_string(),
-        url: source.key.place.to_string(),
+        url: url.to_string(),
         from_certificate: source.kind == SourceKind::FromCertificate,
         fetched: now,
         validators,
     };
-    if source.is_gone() {
-        return Ok(applied);
-    }
     // Without a copy everything works until the next start.
     if let Err(error) = settings.copies.keep(&about, bytes) {
         tracing::warn!(address = %source.key.place, "no copy of this revocation list is kept: {error}");
+    }
+    // Removed meanwhile: whoever did it may have looked for the copy before it was there.
+    if source.is_gone() {
+        settings.copies.forget(&source.key.profile, url);
     }
     Ok(applied)
 }

@@ -143,7 +143,7 @@ impl Shared {
         self.state().sources.insert(source.key.clone(), Running { source, task: None });
     }
 
-    /// Takes sources out of the index, and forgets them and their copies. What they had in common with others is asked for once more.
+    /// Takes sources out of the index, and forgets them and their copies. Others whose older lists were left out because of them are read again.
     pub(crate) fn remove(&self, gone: &[Arc<Source>]) {
         let labels: BTreeSet<ListSource> = gone.iter().map(|source| source.label.clone()).collect();
         let settings = {
@@ -165,7 +165,7 @@ impl Shared {
             }
         }
         if changed {
-            self.sources().iter().for_each(|source| self.ask_once_more(source));
+            self.sources().iter().filter(|source| source.progress().behind).for_each(|source| self.ask_once_more(source));
             gone.iter().for_each(|source| self.tell(source));
         }
     }

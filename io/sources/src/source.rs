@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use signet_revocation::ListSource;
 use tokio::sync::{Notify, watch};
 
+use crate::apply::Applied;
 use crate::files::Seen;
 use crate::http::Validators;
 use crate::profile::Profile;
@@ -65,8 +66,18 @@ pub(crate) struct Progress {
     pub(crate) stale: u32,
     /// What the file looked like when it was read; `None`: not looked at yet, or to be read whatever it looks like.
     pub(crate) seen: Option<Seen>,
+    /// A list of it is older than another source's: should that one leave, this one is to be read again.
+    pub(crate) behind: bool,
     /// The last failure was a delta CRL whose complete list is not there yet.
     pub(crate) lacks_base: bool,
+}
+
+impl Progress {
+    /// What the lists of an attempt came to.
+    pub(crate) fn note(&mut self, applied: &Applied) {
+        self.lacks_base = applied.lacks_base;
+        self.behind = applied.behind;
+    }
 }
 
 impl Source {
@@ -130,7 +141,6 @@ impl Source {
             match outcome {
                 Ok(latency) => {
                     progress.attempts.succeeded(now, latency);
-                    progress.lacks_base = false;
                     failed_before
                 }
                 Err(error) => progress.attempts.failed(now, error),

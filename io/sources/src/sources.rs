@@ -214,7 +214,7 @@ impl Shared {
         let applied = apply::apply(self, source, crls, now);
         let refused = applied.refused.join("; ");
         source.ended(if refused.is_empty() { Ok(took) } else { Err(&refused) }, now);
-        source.progress().lacks_base = applied.lacks_base;
+        source.progress().note(&applied);
         if applied.changed {
             self.wake_deltas(source);
         }

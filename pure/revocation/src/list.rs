@@ -345,3 +345,6 @@ fn refuse_older(crl: &Crl, current: &CrlStatus) -> Result<(), CrlError> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

@@ -4,6 +4,7 @@ use std::fs;
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc;
 use std::time::Duration;
 
@@ -165,7 +166,7 @@ impl OpensslCa {
         };
         let mut child = Command::new("openssl")
             .current_dir(&self.directory)
-            .args(["ocsp", "-port", &port.to_string(), "-index", "index.txt", "-CA", "ca.pem", "-rsigner"])
+            .args(["ocsp", "-port", &port.to_string(), "-index", "index.txt", "-CA", "ca.pem", "-ignore_err", "-rsigner"])
             .arg(certificate)
             .arg("-rkey")
             .arg(key)
@@ -186,7 +187,7 @@ impl OpensslCa {
         let mut heard = Vec::new();
         while let Ok(line) = says.recv_timeout(PATIENCE) {
             if line.contains("waiting for OCSP client connections") || line.starts_with("ACCEPT") {
-                return Some(OcspResponder { child: Some(child), port });
+                return Some(OcspResponder { child: Some(child), port, index: self.file("index.txt") });
             }
             heard.push(line);
         }
@@ -239,6 +240,7 @@ impl OpensslCa {
 pub struct OcspResponder {
     child: Option<Child>,
     port: u16,
+    index: PathBuf,
 }
 
 impl OcspResponder {
@@ -252,6 +254,18 @@ impl OcspResponder {
     #[must_use]
     pub fn port(&self) -> u16 {
         self.port
+    }
+
+    /// Makes it read the database again: it looks whether that changed after each connection, before it waits for the next.
+    pub fn reread(&self) {
+        use std::io::{Read as _, Write as _};
+        // It compares whole seconds and inode numbers, which are soon used again.
+        static READ: AtomicU64 = AtomicU64::new(1);
+        let different = std::time::UNIX_EPOCH + Duration::from_secs(READ.fetch_add(1, Ordering::Relaxed));
+        fs::File::options().append(true).open(&self.index).unwrap().set_modified(different).unwrap();
+        let mut socket = std::net::TcpStream::connect(("127.0.0.1", self.port)).unwrap();
+        socket.write_all(b"GET / HTTP/1.0\r\n\r\n").unwrap();
+        let _ = socket.read_to_end(&mut Vec::new());
     }
 
     /// Ends the process; its port refuses connections.

@@ -23,11 +23,12 @@ fn good_and_revoked_are_known_after_asking_the_responder_that_the_certificate_na
     let served = rig.ca.responder(None, &["-nmin", "5"]);
     let (good, bad) = (rig.ca.device("good", &access(&served.url())), rig.ca.device("bad", &access(&served.url())));
     rig.ca.revoke(&bad, "keyCompromise");
+    served.reread();
     let sources = rig.start(from_certificates(&rig));
     assert!(rig.is_unknown(&good));
     rig.ask(&sources, &good);
     rig.ask(&sources, &bad);
-    assert!(rig.is_good(&good) && rig.is_revoked(&bad));
+    assert!(rig.is_good(&good) && rig.is_revoked(&bad), "{:?}", sources.report());
     assert_eq!(rig.told.answers(), 2);
     let report = report(&sources, &served.url());
     assert_eq!((report.kind, report.state, report.answers), (SourceKind::Responder, SourceState::Good, 2));
@@ -104,8 +105,8 @@ fn a_nonce_is_sent_and_demanded() {
 #[test]
 fn a_responder_that_is_down_leaves_the_last_answer_and_is_found_again() {
     let rig = Rig::new();
-    let mut served = rig.ca.responder(None, &["-nmin", "5"]);
     let (known, unknown) = (rig.ca.device("known", ""), rig.ca.device("unknown", ""));
+    let mut served = rig.ca.responder(None, &["-nmin", "5"]);
     let sources = rig.start(responder(&rig, &served.url()));
     rig.ask(&sources, &known);
     served.stop();
@@ -129,6 +130,7 @@ fn a_slow_responder_holds_up_whoever_asks_and_nobody_else() {
     let served = rig.ca.responder(None, &["-nmin", "5"]);
     let slow = Relay::start(served.port(), Conduct::Hold);
     let (held, quick) = (rig.ca.device("held", &access(&format!("http://127.0.0.1:{}", slow.port()))), rig.ca.device("quick", &access(&served.url())));
+    served.reread();
     let sources = rig.start(from_certificates(&rig));
     let (done, is_done) = std::sync::mpsc::channel();
     for _ in 0..3 {
@@ -163,13 +165,14 @@ fn a_responder_that_never_answers_is_given_up_by_its_time_out() {
 fn an_answer_is_renewed_before_it_ends_and_a_revocation_arrives_by_itself() {
     let rig = Rig::new();
     // Without nextUpdate the answer lives by the profile's rules; openssl counts in minutes.
-    let served = rig.ca.responder(None, &["-nmin", "1"]);
     let device = rig.ca.device("device", "");
+    let served = rig.ca.responder(None, &["-nmin", "1"]);
     let sources = rig.start(responder(&rig, &served.url()));
     rig.ask(&sources, &device);
     assert!(rig.is_good(&device));
     rig.told.set_live(true);
     rig.ca.revoke(&device, "keyCompromise");
+    served.reread();
     sources.refresh(None);
     rig.told.wait("the revocation", |events| events.answers == 2);
     assert!(rig.is_revoked(&device));
@@ -178,8 +181,8 @@ fn an_answer_is_renewed_before_it_ends_and_a_revocation_arrives_by_itself() {
 #[test]
 fn of_too_many_answers_the_one_not_used_for_longest_goes() {
     let rig = Rig::new();
-    let served = rig.ca.responder(None, &["-nmin", "5"]);
     let devices: Vec<_> = ["a", "b", "c"].iter().map(|name| rig.ca.device(name, "")).collect();
+    let served = rig.ca.responder(None, &["-nmin", "5"]);
     let limits = SourceLimits { ocsp_answers: 2, ..SourceLimits::default() };
     let sources = rig.start_all(&SourcesConfig { limits, ..rig.config(responder(&rig, &served.url())) });
     devices.iter().for_each(|device| rig.ask(&sources, device));

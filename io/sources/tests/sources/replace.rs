@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use signet_sources::{ProfileSources, SourcesConfig};
+use signet_sources::{ProfileSources, SourceState, SourcesConfig};
 use signet_testkit::{CrlWish, Nginx, OpensslCa};
 
 use crate::rig::{Rig, report, until};
@@ -31,6 +31,25 @@ fn what_is_named_no_more_leaves_the_index_and_what_stays_is_not_fetched_again() 
     assert!(sources.report().is_empty());
     assert_eq!(fs::read_dir(rig.directory.path().join("copies")).unwrap().count(), 0);
     assert!(nginx.answers().len() <= 2, "once at first, and perhaps once when the file left: {:?}", nginx.answers());
+}
+
+#[test]
+fn the_older_list_of_another_source_counts_again_when_the_newer_one_is_named_no_more() {
+    let rig = Rig::new();
+    let nginx = Nginx::start(None);
+    let (first, second) = (rig.ca.device("first", ""), rig.ca.device("second", ""));
+    rig.ca.revoke(&first, "keyCompromise");
+    nginx.publish("ca.crl", &rig.ca.crl(CrlWish::default()));
+    rig.ca.revoke(&second, "keyCompromise");
+    fs::write(rig.file("crl.pem"), rig.ca.crl(CrlWish::default())).unwrap();
+    let url = nginx.url("ca.crl");
+    let by_url = ProfileSources { urls: vec![url.parse().unwrap()], ..rig.profile() };
+    let sources = rig.start(ProfileSources { files: vec![rig.file("crl.pem")], ..by_url.clone() });
+    until("the fetch", || report(&sources, &url).attempts.requests == 1);
+    assert!(rig.is_revoked(&first) && rig.is_revoked(&second));
+    assert_eq!(report(&sources, &url).state, SourceState::Good, "behind is not wrong");
+    sources.replace(&rig.config(by_url)).unwrap();
+    until("the older list", || rig.is_revoked(&first) && rig.is_good(&second));
 }
 
 #[test]

@@ -12,6 +12,7 @@ fn a_verified_response_is_handed_over_and_its_failure_reported() {
     let rig = Rig::new();
     let mut served = rig.ca.responder(None, &["-nmin", "5"]);
     let server = rig.ca.issue("server", &format!("extendedKeyUsage=serverAuth\nauthorityInfoAccess=OCSP;URI:{}\n", served.url()));
+    served.reread();
     let sources = rig.start(rig.profile());
     let config = StapleConfig {
         name: "mqtts".into(),
@@ -44,9 +45,9 @@ fn a_verified_response_is_handed_over_and_its_failure_reported() {
 #[test]
 fn our_own_revoked_certificate_is_not_vouched_for() {
     let rig = Rig::new();
-    let served = rig.ca.responder(None, &["-nmin", "5"]);
     let server = rig.ca.issue("server", "extendedKeyUsage=serverAuth\n");
     rig.ca.revoke(&server, "keyCompromise");
+    let served = rig.ca.responder(None, &["-nmin", "5"]);
     let sources = rig.start(rig.profile());
     let config = StapleConfig {
         name: "mqtts".into(),

@@ -113,3 +113,6 @@ impl OcspAnswers {
         self.answers.values()
     }
 }
+
+#[cfg(test)]
+mod tests;
