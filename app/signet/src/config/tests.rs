@@ -86,7 +86,7 @@ fn every_problem_is_reported_in_one_run() {
             "signet.toml:6:1: [[listener]] with transport = \"tls\" has no `trust`",
             "signet.toml:6:1: [[listener]] with transport = \"tls\" has no `certificate`",
             "signet.toml:7:8: `localhost` is not an address and port",
-            "signet.toml:9:7: `key` must be a string, found a value of type integer",
+            "signet.toml:9:7: `key` must be a list of strings, found a value of type integer",
             "signet.toml:11:7: `devises` is nobody a rule can be for",
             "signet.toml:12:12: `#` in topic pattern `a/#/b`: `+` must stand alone in its level, `#` must be the whole last level",
             "signet.toml:14:19: `0` is out of range for `receive_maximum`",
@@ -169,7 +169,7 @@ fn paths_are_relative_to_the_file() {
     assert!(list.is_empty());
     assert_eq!(config.data_dir, Path::new("/etc/signet/data"));
     assert_eq!(config.admin_socket, Path::new("/etc/signet/data/admin.sock"));
-    assert_eq!(config.listeners[0].devices().unwrap().trust[0].value, Path::new("/etc/signet/ca.pem"));
+    assert_eq!(config.profiles[0].authorities[0].value, Path::new("/etc/signet/ca.pem"));
 }
 
 // === The files it names ===
