@@ -51,6 +51,27 @@ impl SerialNumber {
         let first = self.0.iter().position(|octet| *octet != 0).unwrap_or(Self::MAXIMUM_OCTETS - 1);
         self.0.get(first..).unwrap_or_default()
     }
+
+    /// The number in decimal digits, as `openssl x509` cannot print it but many data bases hold it.
+    #[must_use]
+    pub fn to_decimal(&self) -> String {
+        // Digits from the last to the first, by long division of the octets.
+        let mut number = self.0;
+        let mut digits = Vec::new();
+        loop {
+            let mut remainder = 0_u16;
+            for octet in &mut number {
+                let part = remainder << 8 | u16::from(*octet);
+                // A remainder is below 10, so the quotient is below 256.
+                *octet = u8::try_from(part / 10).unwrap_or(u8::MAX);
+                remainder = part % 10;
+            }
+            digits.push(char::from(b'0' + u8::try_from(remainder).unwrap_or(0)));
+            if number.iter().all(|octet| *octet == 0) {
+                return digits.into_iter().rev().collect();
+            }
+        }
+    }
 }
 
 /// Upper-case hex octets with colons: `4F:01:A0`.

@@ -2,8 +2,9 @@
 
 use rcgen::{CertificateParams, DistinguishedName, DnType, KeyPair, SanType};
 
+use super::field::EXAMPLES;
 use super::*;
-use crate::{ClientIdentifierBinding, NamingRule};
+use crate::{ClientIdentifierBinding, DeviceName, Leaf, NamingRule};
 
 fn leaf(change: impl FnOnce(&mut CertificateParams)) -> Leaf {
     let mut params = CertificateParams::default();
@@ -57,28 +58,28 @@ fn every_field_has_its_value() {
         assert_eq!(render(template, &leaf).unwrap(), expected, "{template}");
     }
     let device = DeviceName::new("d").unwrap();
-    let facts = Facts { leaf: Some(&leaf), device: Some(&device), username: Some("u"), client_identifier: Some("c") };
+    let facts = Facts { leaf: Some(&leaf), device: Some(&device), username: Some("u"), client_identifier: Some("c"), ..Facts::default() };
     assert_eq!(Template::parse("${device}${username}${client_identifier}").unwrap().render(&facts).unwrap(), "duc");
 }
 
 #[test]
 fn a_missing_field_is_an_error_that_names_it_and_never_a_claim() {
     let bare = leaf(|_| {});
-    for field in TemplateField::ALL {
-        let present = matches!(field, TemplateField::Serial | TemplateField::Fingerprint);
-        let claims = Facts { leaf: Some(&bare), device: None, username: None, client_identifier: None };
-        let result = Template::parse(field.placeholder()).unwrap().render(&claims);
-        assert_eq!(result.is_ok(), present, "{field:?}");
+    let always = ["serial", "fingerprint", "spki", "not_", "key", "pem", "der", "version"].map(|name| format!("${{cert.{name}"));
+    for placeholder in EXAMPLES {
+        let present = always.iter().any(|start| placeholder.starts_with(start.as_str()));
+        let result = Template::parse(placeholder).unwrap().render_lines(&Facts { leaf: Some(&bare), ..Facts::default() });
+        assert_eq!(result.is_ok(), present, "{placeholder}: {result:?}");
         if let Err(error) = result {
-            assert!(matches!(error, IdentityError::MissingField { field: named, .. } if named == field.placeholder()), "{error}");
+            assert!(matches!(&error, IdentityError::MissingField { field, .. } if field == placeholder), "{error}");
         }
     }
     // A certificate field with everything claimed but no certificate.
     let device = DeviceName::new("d").unwrap();
-    let claims = Facts { leaf: None, device: Some(&device), username: Some("u"), client_identifier: Some("c") };
-    for field in TemplateField::ALL.into_iter().filter(|field| field.is_certificate_field()) {
-        let error = Template::parse(field.placeholder()).unwrap().render(&claims).unwrap_err();
-        assert_eq!(error.to_string(), format!("`{}` has no value: the connection has no client certificate", field.placeholder()));
+    let claims = Facts { device: Some(&device), username: Some("u"), client_identifier: Some("c"), now: Some(0), ..Facts::default() };
+    for placeholder in EXAMPLES.into_iter().filter(|placeholder| placeholder.starts_with("${cert.")) {
+        let error = Template::parse(placeholder).unwrap().render(&claims).unwrap_err();
+        assert_eq!(error.to_string(), format!("`{placeholder}` has no value: the connection has no client certificate"));
     }
 }
 
@@ -126,6 +127,7 @@ fn mistakes_have_a_place_and_a_nearest_name() {
     assert_eq!(error("x${cert.cnn}y").to_string(), "unknown field `${cert.cnn}`; did you mean `${cert.cn}`?");
     assert_eq!(error("x${cert.cnn}y").span, 1..12);
     assert!(error("${nothing at all here}").to_string().ends_with("`${username}`, `${client_identifier}`"));
+    assert_eq!(error("${cert.cn:lower | cert.ouu}").to_string(), "unknown field `cert.ouu`; did you mean `${cert.ou}`?");
 }
 
 #[test]
