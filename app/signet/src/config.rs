@@ -14,6 +14,7 @@ mod resolved;
 mod section;
 mod store;
 mod telemetry;
+mod who;
 
 use std::io::ErrorKind;
 use std::path::Path;

@@ -18,6 +18,7 @@ mod device;
 mod error;
 mod index;
 mod leaf;
+mod name_constraints;
 mod naming;
 mod san;
 mod spiffe;
@@ -32,6 +33,7 @@ pub use certificate_id::{AuthorityId, CertificateId, KeyDigest, NameDigest, Path
 pub use device::{DeviceIdentity, DeviceName};
 pub use error::IdentityError;
 pub use leaf::{Fingerprint, KeyAlgorithm, Leaf, SignatureAlgorithm, Validity};
+pub use name_constraints::NameConstraints;
 pub use naming::NamingRule;
 pub use san::SubjectAltName;
 pub use subject::{Attribute, AttributeValue, Subject};

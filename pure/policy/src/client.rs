@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use bytestring::ByteString;
-use signet_identity::{DeviceIdentity, DeviceName};
+use signet_identity::{DeviceIdentity, DeviceName, Facts};
 use signet_mqtt::ClientIdentifier;
 
 /// Who the caller is, as far as it was proven.
@@ -85,6 +85,22 @@ impl Client {
     #[must_use]
     pub fn identity(&self) -> Option<&Arc<DeviceIdentity>> {
         self.identity.as_ref()
+    }
+
+    /// What a template may look at: everything that is kept of a client, so neither its address, its listener nor the time.
+    #[must_use]
+    pub fn facts(&self) -> Facts<'_> {
+        let identity = self.identity.as_deref();
+        Facts {
+            leaf: identity.map(DeviceIdentity::leaf),
+            device: self.device(),
+            username: self.username(),
+            client_identifier: Some(self.client_identifier.as_str()),
+            // Where there are no profiles, the name of the one is empty.
+            profile: identity.map(|identity| &**identity.profile()).filter(|profile| !profile.is_empty()),
+            tenant: identity.and_then(DeviceIdentity::tenant).map(|tenant| &**tenant),
+            ..Facts::default()
+        }
     }
 
     /// The device's name, absent for all but [`Principal::Device`].

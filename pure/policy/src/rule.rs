@@ -1,5 +1,7 @@
 //! One rule as written.
 
+use signet_identity::{DeviceIdentity, Expression};
+
 use crate::client::{Client, Principal};
 use crate::pattern::TopicPattern;
 
@@ -29,19 +31,43 @@ pub enum Who {
     Anonymous,
     /// Clients with this user name, after mapping.
     Username(String),
+    /// Devices of whose certificate a field matches. A field without a value matches nothing.
+    Certificate {
+        /// The field, with transforms and further fields if it has them.
+        field: Expression,
+        /// What its value has to be.
+        value: NamePattern,
+    },
+    /// Devices whose certificate was verified under this trust profile.
+    Profile(String),
+    /// Devices of this tenant.
+    Tenant(String),
+    /// Clients for whom each of these is true.
+    All(Vec<Self>),
 }
 
 impl Who {
     /// Whether the rule applies to this client.
     #[must_use]
     pub fn includes(&self, client: &Client) -> bool {
-        match (self, client.principal()) {
-            // What a bridge may do stands in its own list of topics.
-            (_, Principal::Bridge(_)) => false,
-            (Self::Everyone, _) | (Self::Devices, Principal::Device(_)) | (Self::Anonymous, Principal::Anonymous) => true,
-            (Self::Device(pattern), Principal::Device(name)) => pattern.matches(name.as_str()),
-            (Self::Username(wanted), _) => client.username() == Some(wanted.as_str()),
-            (Self::Devices | Self::Device(_) | Self::Anonymous, _) => false,
+        // What a bridge may do stands in its own list of topics.
+        if matches!(client.principal(), Principal::Bridge(_)) {
+            return false;
+        }
+        let identity = client.identity();
+        match self {
+            Self::Everyone => true,
+            Self::Devices => client.device().is_some(),
+            Self::Anonymous => matches!(client.principal(), Principal::Anonymous),
+            Self::Device(pattern) => client.device().is_some_and(|name| pattern.matches(name.as_str())),
+            Self::Username(wanted) => client.username() == Some(wanted.as_str()),
+            Self::Certificate { field, value } => {
+                identity.is_some() && field.lookup(&client.facts()).is_some_and(|found| value.matches(&found))
+            }
+            // A client without profiles has an empty one, which nobody can mean.
+            Self::Profile(wanted) => !wanted.is_empty() && identity.is_some_and(|identity| **identity.profile() == **wanted),
+            Self::Tenant(wanted) => identity.and_then(|identity| DeviceIdentity::tenant(identity)).is_some_and(|tenant| **tenant == **wanted),
+            Self::All(all) => !all.is_empty() && all.iter().all(|who| who.includes(client)),
         }
     }
 }
