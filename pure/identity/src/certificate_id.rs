@@ -310,6 +310,21 @@ mod tests {
     }
 
     #[test]
+    fn decimal_digits() {
+        let decimal = |octets: &[u8]| SerialNumber::from_der_integer(octets).unwrap().to_decimal();
+        assert_eq!([decimal(&[0]), decimal(&[9]), decimal(&[10]), decimal(&[1, 0])], ["0", "9", "10", "256"]);
+        assert_eq!(decimal(&[&[0][..], &[0xff; 20]].concat()), "1461501637330902918203684832716283019655932542975");
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn decimal_digits_are_those_of_the_number(number: u128) {
+            let serial = SerialNumber::from_der_integer(&[&[0][..], &number.to_be_bytes()].concat()).unwrap();
+            proptest::prop_assert_eq!(serial.to_decimal(), number.to_string());
+        }
+    }
+
+    #[test]
     fn wrong_text_is_refused_with_its_reason() {
         for text in ["", ":", "4F:", "4F:1G", "xyz", "4F:123", "é"] {
             let error = text.parse::<SerialNumber>().unwrap_err().to_string();

@@ -94,13 +94,13 @@ fn email(name: &str, base: &str) -> Verdict {
     }
 }
 
-/// By the host of the URI. One without a host, or with an address for it, cannot be judged and is refused.
+/// By the host of the URI. One without a host, with an address for it, or with a user before it, which others read as the host, cannot be judged and
+/// is refused.
 fn uri(name: &str, base: &str) -> Verdict {
     const UNCLEAR: Verdict = Verdict::Unclear("it has no host name to judge it by");
     let Some((_, rest)) = name.split_once("://") else { return UNCLEAR };
     let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
-    let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
-    let host = host.split_once(':').map_or(host, |(host, _)| host);
+    let host = authority.split_once(':').map_or(authority, |(host, port)| if port.contains('@') { "" } else { host });
     let is_name = host.bytes().all(|octet| octet.is_ascii_alphanumeric() || matches!(octet, b'.' | b'-' | b'_'));
     if host.is_empty() || !is_name || without_root(host).parse::<IpAddr>().is_ok() {
         return UNCLEAR;
