@@ -38,7 +38,10 @@ mod tests {
     #[test]
     fn places_count_from_either_end() {
         let pick = |text: &str| Index::pick(Some(Index::parse(text).unwrap()), ["a", "b", "c"].into_iter());
-        assert_eq!([pick("0"), pick("2"), pick("3"), pick("-1"), pick("-3"), pick("-4")], [Some("a"), Some("c"), None, Some("c"), Some("a"), None]);
+        assert_eq!(
+            [pick("0"), pick("2"), pick("3"), pick("-1"), pick("-3"), pick("-4")],
+            [Some("a"), Some("c"), None, Some("c"), Some("a"), None]
+        );
         assert_eq!(Index::pick(None, [1, 2].into_iter()), Some(1));
         for text in ["", "-", "-0", "+1", "1x", "10000", "99999999999999999999", "é"] {
             assert_eq!(Index::parse(text), None, "{text}");

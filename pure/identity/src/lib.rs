@@ -25,6 +25,8 @@ mod spiffe;
 mod string;
 mod subject;
 mod template;
+#[cfg(test)]
+mod testing;
 mod text;
 mod verified;
 
@@ -36,7 +38,7 @@ pub use leaf::{Fingerprint, KeyAlgorithm, Leaf, SignatureAlgorithm, Validity};
 pub use name_constraints::NameConstraints;
 pub use naming::NamingRule;
 pub use san::SubjectAltName;
-pub use subject::{Attribute, AttributeValue, Subject};
 pub use spiffe::SpiffeId;
+pub use subject::{Attribute, AttributeValue, Subject};
 pub use template::{Expression, Facts, PlaceholderStyle, Template, TemplateError, TemplateErrorKind, TemplateField, TemplatePiece};
 pub use verified::{NamedPeer, NoIdentity, Peer, VerifiedPeer};

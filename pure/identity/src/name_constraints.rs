@@ -46,7 +46,7 @@ enum Name<'a> {
     Email(&'a str),
     Uri(&'a str),
     Ip(IpAddr),
-    DirectoryName(&'a Subject),
+    Directory(&'a Subject),
     Other(u8),
 }
 
@@ -60,8 +60,8 @@ impl NameConstraints {
     /// [`IdentityError::Unreadable`] for an extension that cannot be read, or has a minimum other than 0 or a maximum, which have no meaning.
     pub fn of(authority: &Leaf) -> Result<Option<Self>, IdentityError> {
         let Some(extension) = authority.extension(OID_NAME_CONSTRAINTS) else { return Ok(None) };
-        let (permitted, excluded) = read(extension.value)
-            .map_err(|error| IdentityError::Unreadable { field: "nameConstraints", reason: error.to_string() })?;
+        let (permitted, excluded) =
+            read(extension.value).map_err(|error| IdentityError::Unreadable { field: "nameConstraints", reason: error.to_string() })?;
         Ok(Some(Self { authority: shown(&authority.subject().rfc4514()), permitted, excluded }))
     }
 
@@ -119,7 +119,7 @@ impl NameConstraints {
 fn names(leaf: &Leaf) -> impl Iterator<Item = Name<'_>> {
     let subject = leaf.subject();
     // An empty subject is no directory name (RFC 5280 §4.2.1.10).
-    let directory = (!subject.is_empty()).then_some(Name::DirectoryName(subject));
+    let directory = (!subject.is_empty()).then_some(Name::Directory(subject));
     let common_names = subject.attributes("CN").filter_map(|attribute| attribute.text()).filter(|text| matching::looks_like_dns(text));
     // Only without an address in subjectAltName by the RFC; a name is made of whichever the operator chooses.
     let emails = subject.attributes("emailAddress").filter_map(|attribute| attribute.text());
@@ -128,7 +128,7 @@ fn names(leaf: &Leaf) -> impl Iterator<Item = Name<'_>> {
         SubjectAltName::Uri(text) => Name::Uri(text),
         SubjectAltName::Email(text) => Name::Email(text),
         SubjectAltName::Ip(address) => Name::Ip(*address),
-        SubjectAltName::DirectoryName(name) => Name::DirectoryName(name),
+        SubjectAltName::DirectoryName(name) => Name::Directory(name),
         SubjectAltName::OtherName { .. } => Name::Other(san::OTHER_NAME),
         SubjectAltName::RegisteredId(_) => Name::Other(san::REGISTERED_ID),
         SubjectAltName::Other => Name::Other(san::X400_ADDRESS),
@@ -144,7 +144,7 @@ impl Name<'_> {
             Self::Email(text) => format!("the e-mail address `{}`", shown(text)),
             Self::Uri(text) => format!("the URI `{}`", shown(text)),
             Self::Ip(address) => format!("the IP address `{address}`"),
-            Self::DirectoryName(name) => format!("the directory name `{}`", shown(&name.rfc4514())),
+            Self::Directory(name) => format!("the directory name `{}`", shown(&name.rfc4514())),
             Self::Other(_) => "a name of a form that cannot be compared".to_owned(),
         }
     }

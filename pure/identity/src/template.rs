@@ -169,7 +169,8 @@ impl Template {
     /// Refuses a template that a device's name cannot come from; see [`crate::NamingRule::new`].
     pub(crate) fn require_certificate_fields_only(&self) -> Result<(), TemplateError> {
         let error = |place| TemplateError::new(TemplateErrorKind::NotFromCertificate, &self.source, place);
-        if let Some((_, place)) = self.placeholders().find(|(expression, _)| !expression.fields().all(TemplateField::is_certificate_field)) {
+        if let Some((_, place)) = self.placeholders().find(|(expression, _)| !expression.fields().all(TemplateField::is_certificate_field))
+        {
             return Err(error(place.clone()));
         }
         if self.placeholders().next().is_none() {

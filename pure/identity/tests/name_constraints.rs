@@ -25,7 +25,23 @@ fn verdicts(directory: &Path, constraints: &str, subject: &str, san: &str) -> (b
     let steps: [&[&str]; 4] = [
         &["req", "-x509", "-key", "key.pem", "-config", "root.cnf", "-out", "root.pem"],
         &["req", "-new", "-key", "key.pem", "-subj", subject, "-out", "leaf.csr"],
-        &["x509", "-req", "-in", "leaf.csr", "-CA", "root.pem", "-CAkey", "key.pem", "-CAcreateserial", "-extfile", "leaf.cnf", "-extensions", "ext", "-out", "leaf.pem"],
+        &[
+            "x509",
+            "-req",
+            "-in",
+            "leaf.csr",
+            "-CA",
+            "root.pem",
+            "-CAkey",
+            "key.pem",
+            "-CAcreateserial",
+            "-extfile",
+            "leaf.cnf",
+            "-extensions",
+            "ext",
+            "-out",
+            "leaf.pem",
+        ],
         &["x509", "-in", "leaf.pem", "-outform", "DER", "-out", "leaf.der"],
     ];
     for step in steps {
@@ -85,7 +101,11 @@ fn openssl_judges_the_same() {
         ("permitted;dirName:acme", "/C=DE/O=Acme/CN=pump", "dirName:hall", true),
         ("permitted;dirName:acme", "/C=DE/O=Acme/CN=pump", "dirName:other", false),
     ] {
-        assert_eq!(verdicts(directory, constraints, subject, san), (expected, expected), "(openssl, ours): {constraints} on {subject} {san}");
+        assert_eq!(
+            verdicts(directory, constraints, subject, san),
+            (expected, expected),
+            "(openssl, ours): {constraints} on {subject} {san}"
+        );
     }
 }
 

@@ -118,7 +118,8 @@ fn what_other_programs_call_a_certificate_is_what_openssl_prints() {
         (&["-newkey", "rsa:1024", "-sha1"], "RSA", "sha1WithRSAEncryption"),
         (&["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:secp256k1"], "EC", "ecdsa-with-SHA256"),
     ] {
-        let leaf = make(&[kind, &["-subj", "/CN=pump-7", "-days", "9", "-set_serial", "0x00f5000000000000000000000000000000000001"]].concat());
+        let leaf =
+            make(&[kind, &["-subj", "/CN=pump-7", "-days", "9", "-set_serial", "0x00f5000000000000000000000000000000000001"]].concat());
         for (template, what) in
             [("${cert.fingerprint.sha1}", "-sha1"), ("${cert.fingerprint.md5}", "-md5"), ("${cert.fingerprint.sha256}", "-sha256")]
         {
@@ -159,7 +160,7 @@ fn names_of_every_form_are_read() {
         [san]\ndirName.1 = hall\ndirName.2 = gate\notherName.1 = 1.3.6.1.4.1.311.20.2.3;UTF8:pump-7@example.com\n\
         otherName.2 = 1.3.6.1.4.1.311.20.2.3;INTEGER:7\nRID.1 = 1.2.3.4\nDNS.1 = a.example\nDNS.2 = b.example\nURI.1 = spiffe://acme.example/hall/pump-7\n\
         [hall]\nO = Acme, Inc.\nOU = Hall 3\n[gate]\nOU = Gate\n";
-    std::fs::File::create(directory.path().join("c.cnf")).unwrap().write_all(section.as_bytes()).unwrap();
+    std::fs::write(directory.path().join("c.cnf"), section).unwrap();
     let config = directory.path().join("c.cnf");
     let leaf = make(&[&EC[..], &["-config", config.to_str().unwrap()]].concat());
     for (template, expected) in [

@@ -87,8 +87,7 @@ impl TopicPattern {
         if text.starts_with("$share/") {
             return Err(PatternError::Shared { pattern: text.to_owned() });
         }
-        let template =
-            Template::parse_pattern(text).map_err(|error| PatternError::Placeholder { error, pattern: text.to_owned() })?;
+        let template = Template::parse_pattern(text).map_err(|error| PatternError::Placeholder { error, pattern: text.to_owned() })?;
         let found = split(&template, text)?;
         let count = found.len();
         let levels = found.into_iter().enumerate().map(|(at, level)| level.check(at + 1 == count, text)).collect::<Result<_, _>>()?;

@@ -67,16 +67,8 @@ fn one(part: &str) -> Result<Who, Complaint> {
         "devices" => Ok(Who::Devices),
         "anonymous" => Ok(Who::Anonymous),
         other => {
-            let known = [
-                "devices",
-                "anonymous",
-                "everyone",
-                "device:NAME",
-                "username:NAME",
-                "profile:NAME",
-                "tenant:NAME",
-                "cert.FIELD=VALUE",
-            ];
+            let known =
+                ["devices", "anonymous", "everyone", "device:NAME", "username:NAME", "profile:NAME", "tenant:NAME", "cert.FIELD=VALUE"];
             Err((format!("`{other}` is nobody a rule can be for"), Some(suggestion(other, &known))))
         }
     }

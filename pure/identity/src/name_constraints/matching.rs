@@ -28,16 +28,11 @@ impl Name<'_> {
             (Name::Email(name), Subtree::Email(base)) => email(name, base),
             (Name::Uri(name), Subtree::Uri(base)) => uri(name, base),
             (Name::Ip(address), Subtree::Ip(network, mask)) => inside(ip_within(address, *network, *mask)),
-            (Name::DirectoryName(name), Subtree::DirectoryName(base)) => inside(directory_within(name, base)),
+            (Name::Directory(name), Subtree::DirectoryName(base)) => inside(directory_within(name, base)),
             (Name::Other(tag), Subtree::Other(base)) if tag == *base => Verdict::Unclear("names of this form cannot be compared"),
             (
-                Name::Dns(_) | Name::Email(_) | Name::Uri(_) | Name::Ip(_) | Name::DirectoryName(_) | Name::Other(_),
-                Subtree::Dns(_)
-                | Subtree::Email(_)
-                | Subtree::Uri(_)
-                | Subtree::Ip(..)
-                | Subtree::DirectoryName(_)
-                | Subtree::Other(_),
+                Name::Dns(_) | Name::Email(_) | Name::Uri(_) | Name::Ip(_) | Name::Directory(_) | Name::Other(_),
+                Subtree::Dns(_) | Subtree::Email(_) | Subtree::Uri(_) | Subtree::Ip(..) | Subtree::DirectoryName(_) | Subtree::Other(_),
             ) => Verdict::OtherForm,
         }
     }

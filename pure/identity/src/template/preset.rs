@@ -73,10 +73,12 @@ impl Template {
         while let Some(character) = text.get(at..).and_then(|rest| rest.chars().next()) {
             let rest = text.get(at..).unwrap_or_default();
             match (style, character) {
-                (PlaceholderStyle::Emqx4, '%') => at += percent(rest, &mut source).ok_or_else(|| {
-                    error(TemplateErrorKind::UnknownPlaceholder, at..at + 2)
-                        .because("`%u`, `%c`, `%C`, `%d`, `%a`, or `%%` for a percent sign".to_owned())
-                })?,
+                (PlaceholderStyle::Emqx4, '%') => {
+                    at += percent(rest, &mut source).ok_or_else(|| {
+                        error(TemplateErrorKind::UnknownPlaceholder, at..at + 2)
+                            .because("`%u`, `%c`, `%C`, `%d`, `%a`, or `%%` for a percent sign".to_owned())
+                    })?
+                }
                 (PlaceholderStyle::Emqx5, '$') if rest.starts_with("${") => at += braces(text, at, &mut source)?,
                 (_, '$') => {
                     source.push_str("$$");

@@ -108,7 +108,8 @@ fn unescaped(argument: &str) -> String {
 /// The whole value has to match: an expression that matches somewhere inside is a way around it.
 fn regex(expression: &str) -> Result<Regex, String> {
     // Alone first: `a)|(b` is no expression, but becomes one in parentheses.
-    let build = |text: &str| RegexBuilder::new(text).size_limit(REGEX_SIZE_MAXIMUM).nest_limit(32).build().map_err(|error| error.to_string());
+    let build =
+        |text: &str| RegexBuilder::new(text).size_limit(REGEX_SIZE_MAXIMUM).nest_limit(32).build().map_err(|error| error.to_string());
     build(expression)?;
     build(&format!(r"\A(?:{expression})\z"))
 }

@@ -153,10 +153,10 @@ impl Source {
             Self::DerHex => owned(hex::encode(leaf.der())),
             Self::Version => owned(leaf.version().to_string()),
             Self::SubjectKeyIdentifier => leaf.subject_key_identifier().map(|key| Cow::Owned(hex::encode(key))).ok_or(Missing::NotThere),
-            Self::AuthorityKeyIdentifier => leaf.authority_key_identifier().map(|key| Cow::Owned(hex::encode(key))).ok_or(Missing::NotThere),
-            Self::Purpose(index) => {
-                Index::pick(*index, leaf.extended_key_usages().into_iter()).map(Cow::Owned).ok_or(Missing::NotThere)
+            Self::AuthorityKeyIdentifier => {
+                leaf.authority_key_identifier().map(|key| Cow::Owned(hex::encode(key))).ok_or(Missing::NotThere)
             }
+            Self::Purpose(index) => Index::pick(*index, leaf.extended_key_usages().into_iter()).map(Cow::Owned).ok_or(Missing::NotThere),
             Self::Extension(oid) => owned(extension(leaf.extension(oid).ok_or(Missing::NotThere)?.value)),
             Self::Connection(_) => Err(Missing::NotThere),
         }
