@@ -26,6 +26,7 @@ mod people;
 mod requests;
 mod swarm;
 mod timeline;
+mod trust;
 mod world;
 
 use std::panic::AssertUnwindSafe;
