@@ -64,10 +64,16 @@ async fn fetched(
 ) -> Result<Applied, String> {
     let known = source.progress().validators.clone();
     let conditional = (known != Validators::default()).then_some(&known);
-    match fetch(url, Ask::List(conditional), profile.https.as_ref(), profile.bounds(&settings.limits)).await.map_err(|failure| failure.text)? {
+    match fetch(url, Ask::List(conditional), profile.https.as_ref(), profile.bounds(&settings.limits))
+        .await
+        .map_err(|failure| failure.text)?
+    {
         Fetched::Unchanged => {
             let now = unix_seconds();
-            Ok(Applied { overdue: shared.facts_of(source).iter().any(|facts| facts.stale && facts.next_update < Some(now)), ..Applied::default() })
+            Ok(Applied {
+                overdue: shared.facts_of(source).iter().any(|facts| facts.stale && facts.next_update < Some(now)),
+                ..Applied::default()
+            })
         }
         Fetched::Body { bytes, validators } => {
             let (shared, source, settings, profile) = (Arc::clone(shared), Arc::clone(source), Arc::clone(settings), Arc::clone(profile));

@@ -80,9 +80,18 @@ impl ListenerTls {
     ///
     /// # Errors
     /// Names the file and the way out; see [`crate::Credentials::load`]. A trust profile that does not exist.
-    pub fn load(config: &TlsListenerConfig, profiles: &TrustProfiles, revocations: &CurrentRevocations, now: i64) -> Result<Arc<Self>, TlsError> {
+    pub fn load(
+        config: &TlsListenerConfig,
+        profiles: &TrustProfiles,
+        revocations: &CurrentRevocations,
+        now: i64,
+    ) -> Result<Arc<Self>, TlsError> {
         let load = |host: &TlsHostConfig| Host::load(host, config.minimum_version, profiles, revocations.clone(), now).map(Arc::new);
-        Ok(Arc::new(Self { config: config.clone(), default: load(&config.host)?, hosts: config.hosts.iter().map(load).collect::<Result<_, _>>()? }))
+        Ok(Arc::new(Self {
+            config: config.clone(),
+            default: load(&config.host)?,
+            hosts: config.hosts.iter().map(load).collect::<Result<_, _>>()?,
+        }))
     }
 
     /// Whether both were loaded from the same settings and the same content of files: then the tickets of one are as good as those of the other.

@@ -133,7 +133,10 @@ impl TrustProfile {
         if !identity.authorities().any(|authority| self.trust.is_anchor(authority)) {
             return Err(rejection::anchor_gone(leaf, &self.config.name));
         }
-        self.config.rules.check(leaf, identity.path().len().saturating_sub(1)).map_err(|error| rejection::rules(leaf, &self.config.name, &error))?;
+        self.config
+            .rules
+            .check(leaf, identity.path().len().saturating_sub(1))
+            .map_err(|error| rejection::rules(leaf, &self.config.name, &error))?;
         let name = self.config.naming.name(leaf).map_err(|error| rejection::name(leaf, &error).with(Unfit::IdentityChanged))?;
         if name != *identity.name() || self.config.tenant.as_ref() != identity.tenant() {
             return Err(rejection::renamed(leaf, identity, &name));
@@ -247,7 +250,9 @@ impl TrustProfiles {
     /// Names the one that does not exist.
     pub(crate) fn pick(&self, names: &[Arc<str>]) -> Result<Vec<Arc<TrustProfile>>, TlsError> {
         let find = |name: &Arc<str>| {
-            self.get(name).cloned().ok_or_else(|| TlsError::Setting(format!("there is no trust profile `{name}`; define it or use another name")))
+            self.get(name)
+                .cloned()
+                .ok_or_else(|| TlsError::Setting(format!("there is no trust profile `{name}`; define it or use another name")))
         };
         names.iter().map(find).collect()
     }

@@ -53,7 +53,21 @@ impl OpensslCa {
         ca.configure("", "");
         ca.key("ca.key");
         let subject = format!("/CN={name}");
-        ca.openssl(&["req", "-new", "-x509", "-key", "ca.key", "-days", "30", "-subj", &subject, "-extensions", "authority", "-out", "ca.pem"]);
+        ca.openssl(&[
+            "req",
+            "-new",
+            "-x509",
+            "-key",
+            "ca.key",
+            "-days",
+            "30",
+            "-subj",
+            &subject,
+            "-extensions",
+            "authority",
+            "-out",
+            "ca.pem",
+        ]);
         ca
     }
 
@@ -124,7 +138,21 @@ impl OpensslCa {
         let (certificate, out) = (issued.certificate.display().to_string(), out.display().to_string());
         self.openssl(&["ocsp", "-issuer", "ca.pem", "-cert", &certificate, "-no_nonce", "-reqout", "ocsp.req"]);
         self.openssl(&[
-            "ocsp", "-index", "index.txt", "-CA", "ca.pem", "-rsigner", "ca.pem", "-rkey", "ca.key", "-nmin", "5", "-reqin", "ocsp.req", "-respout", &out,
+            "ocsp",
+            "-index",
+            "index.txt",
+            "-CA",
+            "ca.pem",
+            "-rsigner",
+            "ca.pem",
+            "-rkey",
+            "ca.key",
+            "-nmin",
+            "5",
+            "-reqin",
+            "ocsp.req",
+            "-respout",
+            &out,
         ]);
     }
 

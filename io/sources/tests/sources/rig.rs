@@ -109,7 +109,8 @@ impl Told {
         let deadline = Instant::now() + PATIENCE;
         let mut events = self.events.lock().unwrap();
         while !enough(&events) {
-            let left = deadline.checked_duration_since(Instant::now()).unwrap_or_else(|| panic!("{what} in time; told: {:?}", events.lists));
+            let left =
+                deadline.checked_duration_since(Instant::now()).unwrap_or_else(|| panic!("{what} in time; told: {:?}", events.lists));
             events = self.more.wait_timeout(events, left).unwrap().0;
         }
     }

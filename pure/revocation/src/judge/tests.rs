@@ -13,7 +13,7 @@ use crate::testing::*;
 use crate::{Crl, CrlError};
 
 const DUE: i64 = NEW_YEAR + 7 * DAY;
-const REQUIRE: RevocationRules = RevocationRules { mode: RevocationMode::Require, depth: RevocationDepth::Chain, grace: 0 };
+const REQUIRE: RevocationRules = RevocationRules { mode: RevocationMode::Require, depth: RevocationDepth::Chain, grace: 0, stale: StalePolicy::Deny };
 const PREFER: RevocationRules = RevocationRules { mode: RevocationMode::Prefer, ..REQUIRE };
 const OFF: RevocationRules = RevocationRules { mode: RevocationMode::Off, ..REQUIRE };
 const IN_GRACE: Verdict = Verdict::Good(Assurance::InGrace { next_update: DUE });
