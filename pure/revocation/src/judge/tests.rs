@@ -80,7 +80,12 @@ fn a_last_good_answer_counts_through_its_grace() {
     }
     let preferred = RevocationRules { grace: 60, ..PREFER };
     assert_eq!(index.judge(&pump, &preferred, None, DUE + 60), IN_GRACE);
-    assert_eq!(index.judge(&pump, &preferred, None, DUE + 61), MISSING);
+    let stale = Verdict::Stale { id: pump.certificate(), issuer, next_update: DUE };
+    assert_eq!(index.judge(&pump, &preferred, None, DUE + 61), stale, "who publishes lists is expected to go on");
+    for rules in [rules, preferred] {
+        let lenient = RevocationRules { stale: StalePolicy::Allow, ..rules };
+        assert_eq!(index.judge(&pump, &lenient, None, DUE + 1000 * DAY), IN_GRACE);
+    }
     let listed = device(&leaf(&ca, 1, &[]), &[(&ca, 0)]);
     assert!(revoked_by(RevocationSource::Crl)(&index.judge(&listed, &preferred, None, DUE + 1000 * DAY)), "revoked however old the list");
     // A list from the future of this clock covers nothing, and revokes all the same.
@@ -433,8 +438,12 @@ impl Model {
         let listed = (0..3).filter_map(of_ca).any(|list| list.has(serial));
         let ocsp = self.ocsp.get(&(ca, serial));
         let revoked = listed || self.own.contains(&(ca, serial)) || ocsp == Some(&2);
-        let covered = of_ca(2).is_some() || of_ca(usize::from(serial % 2)).is_some() || ocsp == Some(&0);
-        (revoked, covered)
+        (revoked, self.is_listed(ca, serial) || ocsp == Some(&0))
+    }
+
+    /// Whether a list covers it.
+    fn is_listed(&self, ca: usize, serial: u8) -> bool {
+        [2, usize::from(serial % 2)].into_iter().any(|scope| self.lists.contains_key(&(ca, scope)))
     }
 }
 
@@ -505,7 +514,8 @@ proptest! {
                 _ => {
                     let said = matches!(verdict, Verdict::Stale { id: found, next_update: DUE, .. } if found == id);
                     prop_assert!(said, "{:?}", verdict);
-                    prop_assert_eq!(preferred, MISSING);
+                    // Beyond the grace a responder is one that could not be asked, and a list one that should have been replaced.
+                    prop_assert_eq!(preferred, if model.is_listed(*ca, *serial) { verdict } else { MISSING });
                 }
             }
         }
