@@ -160,6 +160,19 @@ impl TrustProfile {
         Ok(Path::new(authorities, anchor.cloned(), anchor_key))
     }
 
+    /// The subjects of the path that is found, the device's first, the anchor's last.
+    pub(crate) fn path_words(
+        &self,
+        leaf: &Leaf,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        now: i64,
+    ) -> Result<Vec<String>, Rejected> {
+        let path = self.path(leaf, end_entity, intermediates, now)?;
+        let all = std::iter::once(leaf).chain(&path.authorities).chain(&path.anchor);
+        Ok(all.map(|certificate| certificate.subject().rfc4514()).collect())
+    }
+
     fn check_rules(&self, leaf: &Leaf, path: &Path) -> Result<(), Rejected> {
         let broken = |error: &signet_identity::IdentityError| rejection::rules(leaf, &self.config.name, error);
         self.config.rules.check(leaf, path.authorities.len()).map_err(|error| broken(&error))?;

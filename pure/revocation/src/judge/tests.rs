@@ -13,7 +13,8 @@ use crate::testing::*;
 use crate::{Crl, CrlError};
 
 const DUE: i64 = NEW_YEAR + 7 * DAY;
-const REQUIRE: RevocationRules = RevocationRules { mode: RevocationMode::Require, depth: RevocationDepth::Chain, grace: 0, stale: StalePolicy::Deny };
+const REQUIRE: RevocationRules =
+    RevocationRules { mode: RevocationMode::Require, depth: RevocationDepth::Chain, grace: 0, stale: StalePolicy::Deny };
 const PREFER: RevocationRules = RevocationRules { mode: RevocationMode::Prefer, ..REQUIRE };
 const OFF: RevocationRules = RevocationRules { mode: RevocationMode::Off, ..REQUIRE };
 const IN_GRACE: Verdict = Verdict::Good(Assurance::InGrace { next_update: DUE });
@@ -523,4 +524,21 @@ proptest! {
         let own: BTreeSet<u8> = model.own.iter().map(|(_, serial)| *serial).collect();
         prop_assert_eq!(index.len(), lists + own.len());
     }
+}
+
+#[test]
+fn a_disabled_profile_lets_nobody_in_and_a_revocation_says_more() {
+    let ca = authority("CA");
+    let pump = device(&leaf(&ca, 7, &[]), &[(&ca, 0)]).under("factory".into(), None);
+    let index = RevocationIndex::new().with_disabled_profiles(["factory".into()].into());
+    for rules in [REQUIRE, PREFER, OFF] {
+        assert_eq!(index.judge(&pump, &rules, None, NEW_YEAR), Verdict::ProfileDisabled);
+    }
+    let revoked = index.with_revocations([(pump.certificate(), because(Reason::Superseded))]);
+    assert!(matches!(revoked.judge(&pump, &OFF, None, NEW_YEAR), Verdict::Revoked { .. }));
+    assert_eq!(index.with_disabled_profiles([].into()).judge(&pump, &OFF, None, NEW_YEAR), Verdict::Good(Assurance::NotAsked));
+    let entry = |serial: u64| (OperatorTarget::Certificate(id_of(&ca, serial)), because(Reason::KeyCompromise));
+    let listed = RevocationIndex::new().with_operator_entries([entry(7)]);
+    assert!(matches!(listed.judge(&pump, &OFF, None, NEW_YEAR), Verdict::Revoked { .. }));
+    assert_eq!(listed.with_operator_list([entry(8)]).judge(&pump, &OFF, None, NEW_YEAR), Verdict::Good(Assurance::NotAsked));
 }
