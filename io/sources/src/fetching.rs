@@ -63,12 +63,11 @@ async fn fetched(
     url: &Url,
 ) -> Result<Applied, String> {
     let known = source.progress().validators.clone();
-    let conditional = (known != Validators::default()).then_some(&known);
+    // What is overdue is asked for as if there were nothing: a server that is wrong about "unchanged" would keep us from the successor.
+    let overdue = shared.facts_of(source).iter().any(|facts| facts.stale);
+    let conditional = (known != Validators::default() && !overdue).then_some(&known);
     match fetch(url, Ask::List(conditional), profile.https.as_ref(), profile.bounds(&settings.limits)).await.map_err(|failure| failure.text)? {
-        Fetched::Unchanged => {
-            let now = unix_seconds();
-            Ok(Applied { overdue: shared.facts_of(source).iter().any(|facts| facts.stale && facts.next_update < Some(now)), ..Applied::default() })
-        }
+        Fetched::Unchanged => Ok(Applied { behind: source.progress().behind, ..Applied::default() }),
         Fetched::Body { bytes, validators } => {
             let (shared, source, settings, profile) = (Arc::clone(shared), Arc::clone(source), Arc::clone(settings), Arc::clone(profile));
             let url = url.clone();

@@ -28,7 +28,7 @@ fn a_devices_own_distribution_point_is_fetched_when_somebody_asks_and_known_from
     rig.ask(&sources, &good);
     assert!(rig.is_good(&good) && rig.is_revoked(&bad), "one fetch tells about both");
     rig.ask(&sources, &bad);
-    assert_eq!(nginx.answers().len(), 1, "{:?}", nginx.answers());
+    assert_eq!(nginx.wait_for_answers(1).len(), 1);
     assert_eq!(report(&sources, &url).kind, SourceKind::FromCertificate);
 }
 

@@ -15,6 +15,7 @@ fn a_list_is_fetched_refreshed_and_not_sent_twice() {
     let nginx = Nginx::start(None);
     let device = rig.ca.device("device", "");
     nginx.publish("ca.crl", &rig.ca.crl(CrlWish { der: true, ..CrlWish::default() }));
+    nginx.age("ca.crl", 60);
     let url = nginx.url("ca.crl");
     let sources = rig.start(with_urls(&rig, &[url.clone()]));
     rig.told.wait("the list", |events| events.lists.len() == 1);
