@@ -123,11 +123,7 @@ impl Shared {
     /// Tells whoever holds connections that the lists of a source changed.
     pub(crate) fn tell(&self, source: &Source) {
         let lists = self.facts_of(source).len();
-        self.changes.lists_changed(&ListChange {
-            profile: source.key.profile.clone(),
-            address: source.key.place.to_string(),
-            lists,
-        });
+        self.changes.lists_changed(&ListChange { profile: source.key.profile.clone(), address: source.key.place.to_string(), lists });
     }
 
     /// Says once when a list in force becomes overdue, and once when it is not any more.

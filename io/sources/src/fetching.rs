@@ -66,7 +66,10 @@ async fn fetched(
     // What is overdue is asked for as if there were nothing: a server that is wrong about "unchanged" would keep us from the successor.
     let overdue = shared.facts_of(source).iter().any(|facts| facts.stale);
     let conditional = (known != Validators::default() && !overdue).then_some(&known);
-    match fetch(url, Ask::List(conditional), profile.https.as_ref(), profile.bounds(&settings.limits)).await.map_err(|failure| failure.text)? {
+    match fetch(url, Ask::List(conditional), profile.https.as_ref(), profile.bounds(&settings.limits))
+        .await
+        .map_err(|failure| failure.text)?
+    {
         Fetched::Unchanged => Ok(Applied { behind: source.progress().behind, ..Applied::default() }),
         Fetched::Body { bytes, validators } => {
             let (shared, source, settings, profile) = (Arc::clone(shared), Arc::clone(source), Arc::clone(settings), Arc::clone(profile));

@@ -79,7 +79,8 @@ pub(crate) async fn fetch(url: &Url, ask: Ask<'_>, https: Option<&Connector>, bo
     let conditional = matches!(ask, Ask::List(Some(_)));
     let request = request(url, ask)?;
     let stream = timeout_at(step(), connect(url, https)).await.map_err(|_| late("cannot connect"))??;
-    let (mut sender, connection) = timeout_at(step(), handshake(TokioIo::new(stream))).await.map_err(|_| late("no HTTP"))?.map_err(words)?;
+    let (mut sender, connection) =
+        timeout_at(step(), handshake(TokioIo::new(stream))).await.map_err(|_| late("no HTTP"))?.map_err(words)?;
     // Dropping it with the fetch closes the socket.
     let _driving = Driving(tokio::spawn(async move {
         let _ = connection.await;

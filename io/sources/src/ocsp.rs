@@ -87,9 +87,8 @@ async fn read(fetched: Result<Fetched, Failure>, request: &Arc<OcspRequest>, rul
         Fetched::Unchanged => return Err(answered("the server answers 304 to a question without a condition".to_owned())),
     };
     let request = Arc::clone(request);
-    let verifying = tokio::task::spawn_blocking(move || {
-        OcspResponse::verify(&bytes, &request, &rules, &CrlSignatureVerifier, unix_seconds())
-    });
+    let verifying =
+        tokio::task::spawn_blocking(move || OcspResponse::verify(&bytes, &request, &rules, &CrlSignatureVerifier, unix_seconds()));
     let verified = verifying.await.map_err(|_| answered("reading the response failed; a bug worth reporting".to_owned()))?;
     verified.map_err(|error| answered(error.to_string()))
 }

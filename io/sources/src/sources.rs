@@ -67,8 +67,7 @@ impl Sources {
     /// lists stay.
     pub fn replace(&self, config: &SourcesConfig) -> Result<(), SourceError> {
         let settings = Arc::new(Settings::read(config)?);
-        let known: BTreeMap<Key, Arc<Source>> =
-            self.shared.sources().into_iter().map(|source| (source.key.clone(), source)).collect();
+        let known: BTreeMap<Key, Arc<Source>> = self.shared.sources().into_iter().map(|source| (source.key.clone(), source)).collect();
         let prepared = prepare(&settings, &known)?;
         self.shared.state().settings = Arc::clone(&settings);
         let gone: Vec<Arc<Source>> = known.values().filter(|source| !stays(source, &settings)).cloned().collect();
@@ -128,14 +127,9 @@ fn prepare(settings: &Settings, known: &BTreeMap<Key, Arc<Source>>) -> Result<Ve
                 continue;
             }
             let (seen, started) = (files::look(path), Instant::now());
-            let crls = files::read(path, settings.limits.maximum_size).and_then(|bytes| {
-                apply::read(&bytes, profile).map_err(|error| format!("cannot be used: {error}"))
-            });
-            let crls = crls.map_err(|found| SourceError::File {
-                profile: profile.config.name.to_string(),
-                path: path.clone(),
-                found,
-            })?;
+            let crls = files::read(path, settings.limits.maximum_size)
+                .and_then(|bytes| apply::read(&bytes, profile).map_err(|error| format!("cannot be used: {error}")));
+            let crls = crls.map_err(|found| SourceError::File { profile: profile.config.name.to_string(), path: path.clone(), found })?;
             let source = Arc::new(Source::new(key, SourceKind::File, Arc::clone(profile)));
             prepared.push(Prepared { source, seen, crls, took: started.elapsed() });
         }
@@ -175,10 +169,10 @@ impl Shared {
         let before = self.named_before();
         for about in before.iter().rev() {
             let profile = settings.profiles.get(about.profile.as_str()).filter(|profile| profile.config.from_certificates);
-            if let (Some(profile), Ok(url)) = (profile, about.url.parse()) {
-                if profile.allows(&url) {
-                    self.enter_named(profile, &url, about.fetched);
-                }
+            if let (Some(profile), Ok(url)) = (profile, about.url.parse())
+                && profile.allows(&url)
+            {
+                self.enter_named(profile, &url, about.fetched);
             }
         }
         for profile in settings.profiles.values().filter(|profile| profile.config.from_certificates) {
@@ -195,7 +189,8 @@ impl Shared {
         let Some(profile) = settings.profiles.get(&source.key.profile) else { return };
         let before = source.profile();
         source.set_profile(Arc::clone(profile));
-        let same_signers = before.config.issuers == profile.config.issuers && before.config.indirect_issuers == profile.config.indirect_issuers;
+        let same_signers =
+            before.config.issuers == profile.config.issuers && before.config.indirect_issuers == profile.config.indirect_issuers;
         if same_signers {
             return;
         }

@@ -63,7 +63,7 @@ impl TrustAnchors {
             .anchors
             .iter()
             .position(|own| own.subject == anchor.subject && own.subject_public_key_info == anchor.subject_public_key_info);
-        place.and_then(|place| self.anchor_keys.get(place)).copied().unwrap_or(KeyDigest::from_bytes([0; 32]))
+        place.and_then(|place| self.anchor_keys.get(place)).copied().unwrap_or_else(|| KeyDigest::from_bytes([0; 32]))
     }
 
     /// The certificates in DER, for checking who signed a revocation list.

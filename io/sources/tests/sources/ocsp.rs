@@ -129,7 +129,8 @@ fn a_slow_responder_holds_up_whoever_asks_and_nobody_else() {
     let rig = Rig::new();
     let served = rig.ca.responder(None, &["-nmin", "5"]);
     let slow = Relay::start(served.port(), Conduct::Hold);
-    let (held, quick) = (rig.ca.device("held", &access(&format!("http://127.0.0.1:{}", slow.port()))), rig.ca.device("quick", &access(&served.url())));
+    let (held, quick) =
+        (rig.ca.device("held", &access(&format!("http://127.0.0.1:{}", slow.port()))), rig.ca.device("quick", &access(&served.url())));
     served.reread();
     let sources = rig.start(from_certificates(&rig));
     let (done, is_done) = std::sync::mpsc::channel();
