@@ -82,10 +82,11 @@ impl Sources {
                 return;
             }
         }
-        let (shared, profile, identity) = (Arc::clone(shared), Arc::clone(profile), Arc::clone(identity));
-        self.shared.runtime.spawn(async move {
-            let answered = Answered { shared: Arc::clone(&shared), device };
-            ask_about(&shared, &profile, &identity).await;
+        let (profile, identity) = (Arc::clone(profile), Arc::clone(identity));
+        // Made here, so that they are told too when the runtime takes no more tasks.
+        let answered = Answered { shared: Arc::clone(shared), device };
+        shared.runtime.spawn(async move {
+            ask_about(&answered.shared, &profile, &identity).await;
             drop(answered);
         });
     }
@@ -173,10 +174,13 @@ async fn ask_about_one(shared: &Arc<Shared>, profile: &Arc<Profile>, certificate
     if !profile.config.from_certificates {
         return;
     }
-    let now = unix_seconds();
-    let addresses = shared.addresses(profile, leaf);
-    let sources: Vec<Arc<Source>> = addresses.iter().map(|url| shared.enter_named(profile, url, now)).collect();
-    for source in sources {
+    let (entering, profile, leaf) = (Arc::clone(shared), Arc::clone(profile), leaf.clone());
+    // A copy may have to be read, and others may have to be told that an address had to go.
+    let entered = tokio::task::spawn_blocking(move || {
+        let (now, addresses) = (unix_seconds(), entering.addresses(&profile, &leaf));
+        addresses.iter().map(|url| entering.enter_named(&profile, url, now)).collect::<Vec<Arc<Source>>>()
+    });
+    for source in entered.await.unwrap_or_default() {
         shared.wait_for(&source).await;
     }
 }

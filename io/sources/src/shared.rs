@@ -185,7 +185,7 @@ impl Shared {
         let Some((about, list)) = settings.copies.load(&source.key.profile, url, settings.limits.maximum_size) else { return };
         match apply::read(&list, profile) {
             Ok(crls) => {
-                let applied = apply::apply(self, source, crls, unix_seconds());
+                let applied = apply::apply(self, source, crls);
                 let mut progress = source.progress();
                 progress.note(&applied);
                 if applied.refused.is_empty() {
