@@ -134,6 +134,8 @@ fn prepare(settings: &Settings, known: &BTreeMap<Key, Arc<Source>>) -> Result<Ve
             prepared.push(Prepared { source, seen, crls, took: started.elapsed() });
         }
     }
+    // What a delta completes comes before it.
+    prepared.sort_by_key(|file| file.crls.iter().all(|crl| crl.status().base_number.is_some()));
     Ok(prepared)
 }
 
@@ -169,10 +171,10 @@ impl Shared {
         let before = self.named_before();
         for about in before.iter().rev() {
             let profile = settings.profiles.get(about.profile.as_str()).filter(|profile| profile.config.from_certificates);
-            if let (Some(profile), Ok(url)) = (profile, about.url.parse()) {
-                if profile.allows(&url) {
-                    self.enter_named(profile, &url, about.fetched);
-                }
+            if let (Some(profile), Ok(url)) = (profile, about.url.parse())
+                && profile.allows(&url)
+            {
+                self.enter_named(profile, &url, about.fetched);
             }
         }
         for profile in settings.profiles.values().filter(|profile| profile.config.from_certificates) {
@@ -192,6 +194,10 @@ impl Shared {
         let same_signers =
             before.config.issuers == profile.config.issuers && before.config.indirect_issuers == profile.config.indirect_issuers;
         if same_signers {
+            // A shorter pause counts from now, not after the longer one.
+            if before.config != profile.config {
+                source.wake.notify_one();
+            }
             return;
         }
         let generation = self.revocations.generation();
@@ -206,7 +212,7 @@ impl Shared {
 
     /// Puts what a file holds in force and notes what came of it.
     fn take(&self, source: &Source, crls: Vec<Crl>, took: Duration, now: i64) {
-        let applied = apply::apply(self, source, crls, now);
+        let applied = apply::apply(self, source, crls);
         let refused = applied.refused.join("; ");
         source.ended(if refused.is_empty() { Ok(took) } else { Err(&refused) }, now);
         source.progress().note(&applied);

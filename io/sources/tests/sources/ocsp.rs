@@ -202,6 +202,6 @@ fn a_web_server_that_is_no_responder_is_told_apart() {
     assert!(rig.is_unknown(&device));
     let error = report(&sources, &nginx.url("ocsp")).attempts.last_error.unwrap();
     assert!(error.contains("404") || error.contains("405"), "{error}");
-    let methods: Vec<String> = nginx.answers().iter().map(|line| line.split(' ').nth(1).unwrap().to_owned()).collect();
+    let methods: Vec<String> = nginx.wait_for_answers(2).iter().map(|line| line.split(' ').nth(1).unwrap().to_owned()).collect();
     assert_eq!(methods, ["GET", "POST"]);
 }

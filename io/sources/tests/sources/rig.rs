@@ -50,7 +50,7 @@ impl Rig {
     }
 
     pub(crate) fn try_start(&self, config: &SourcesConfig) -> Result<Sources, signet_sources::SourceError> {
-        let changes: Arc<dyn Changes> = Arc::clone(&self.told) as Arc<dyn Changes>;
+        let changes: Arc<dyn Changes> = self.told.clone();
         Sources::start(config, self.revocations.clone(), changes, self.runtime.handle().clone())
     }
 

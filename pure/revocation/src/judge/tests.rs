@@ -124,7 +124,7 @@ fn an_indirect_list_speaks_for_those_it_was_accepted_for_or_named_by() {
         "an issuer holds until the next"
     );
     let named_point = element(0x30, &[point_uri("http://crl/"), element(0xa2, &directory(&other))].concat());
-    let named = |number| device(&leaf(&ca, number, &[named_point.clone()]), &[(&ca, 0)]);
+    let named = |number| device(&leaf(&ca, number, std::slice::from_ref(&named_point)), &[(&ca, 0)]);
     let plain = |number| device(&leaf(&ca, number, &[]), &[(&ca, 0)]);
     let index = loaded(&RevocationIndex::new(), list.clone());
     let judge = |index: &RevocationIndex, device: &DeviceIdentity| index.judge(device, &REQUIRE, None, NEW_YEAR);
@@ -168,7 +168,7 @@ fn points_cover_by_name_signer_and_reasons() {
     let ca = authority("CA");
     let key_compromise = element(0x81, &[6, 0x40]);
     let uri = |uri| element(0x30, &point_uri(uri));
-    let two_points = [element(0x30, &[point_uri("http://crl/1"), key_compromise.clone()].concat()), uri("http://crl/2")];
+    let two_points = [element(0x30, &[point_uri("http://crl/1"), key_compromise].concat()), uri("http://crl/2")];
     let list = |fields: &[Vec<u8>]| sketch(vec![point(fields)], &[]).read(&ca).unwrap();
     let one = list(&[point_uri("http://crl/1")]);
     let judge = |leaf: &Leaf, crls: &[&Crl]| {
