@@ -71,7 +71,7 @@ pub(crate) enum Command {
     #[command(subcommand)]
     Revocation(Revocation),
     /// Show who is connected, or close connections
-    Connections(Connections),
+    Connections(Box<Connections>),
     /// Show what was done: revocations, suspensions, closed sessions, and when
     Audit(Audit),
     /// Look after what is kept on disk for sessions; the broker must not run

@@ -54,8 +54,8 @@ impl Selector<'_> {
     pub fn matches(&self, info: &ConnectionInfo) -> bool {
         match *self {
             Self::Certificates(ids) => info.path().iter().any(|certificate| ids.contains(&certificate.id)),
-            Self::Key(key) => Key::OwnKey(key).is_of(info),
-            Self::AnyKey(key) => Key::OwnKey(key).is_of(info) || info.path().iter().any(|certificate| certificate.issuer_key == key),
+            Self::Key(key) => Key::Leaf(key).is_of(info),
+            Self::AnyKey(key) => Key::Leaf(key).is_of(info) || info.path().iter().any(|certificate| certificate.issuer_key == key),
             Self::Authority(authority) => Key::Authority(authority).is_of(info),
             Self::Profile(name) => Key::Profile(name).is_of(info),
             Self::Device(name) => Key::Device(name).is_of(info),
@@ -186,7 +186,7 @@ impl Registry {
         let mut found = Vec::new();
         let keys: Vec<Key<'_>> = match *selector {
             Selector::Certificates(ids) => ids.iter().copied().map(Key::Certificate).collect(),
-            Selector::Key(key) => vec![Key::OwnKey(key)],
+            Selector::Key(key) => vec![Key::Leaf(key)],
             Selector::Authority(authority) => vec![Key::Authority(authority)],
             Selector::Profile(name) => vec![Key::Profile(name)],
             Selector::Device(name) => vec![Key::Device(name)],
