@@ -5,6 +5,7 @@
 mod bridge;
 mod carriage;
 mod file;
+mod host;
 mod identity;
 mod limits;
 mod listener;
@@ -14,17 +15,18 @@ mod resolved;
 mod section;
 mod store;
 mod telemetry;
+mod trust;
 
 use std::io::ErrorKind;
 use std::path::Path;
 
 pub(crate) use bridge::Bridge;
-pub(crate) use carriage::DeviceTrust;
 pub(crate) use listener::Listener;
 pub(crate) use problem::Problem;
 use problem::Problems;
 pub(crate) use resolved::{CaConfig, Config};
 pub(crate) use store::directory as store_directory;
+pub(crate) use trust::Profile;
 
 use crate::exit::Exit;
 use crate::hint::Failure;

@@ -5,7 +5,7 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use signet_identity::CertificateId;
-use signet_revocation::{Crl, CrlError, Freshness, IssuerCertificate};
+use signet_revocation::{Crl, CrlError, Freshness, IssuerCertificate, ListSource};
 use signet_tls::{CrlSignatureVerifier, CurrentRevocations, TrustAnchors};
 
 use crate::config::{Config, DeviceTrust, Listener};
@@ -169,10 +169,11 @@ pub(crate) fn read(path: &Path, issuers: &[IssuerCertificate]) -> Result<Vec<Crl
 
 fn put_in_force(path: &Path, crl: Crl, revocations: &CurrentRevocations) -> CrlEvent {
     let (issuer, status) = (crl.issuer_text().to_owned(), crl.status());
+    let source = ListSource::new(path.display().to_string());
     let mut outcome: Result<Vec<CertificateId>, CrlError> = Ok(Vec::new());
-    revocations.update(|index| match index.with_crl(crl.clone()) {
-        Ok((next, newly_revoked)) => {
-            outcome = Ok(newly_revoked);
+    revocations.update(|index| match index.with_crl(crl.clone(), source.clone()) {
+        Ok(next) => {
+            outcome = Ok(crl.ids().filter(|id| index.lookup(id).is_none() && next.lookup(id).is_some()).collect());
             next
         }
         Err(error) => {

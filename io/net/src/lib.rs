@@ -10,6 +10,7 @@ mod listener;
 mod network;
 mod proxy_protocol;
 mod registry;
+mod status_inquiry;
 mod unix_socket;
 pub mod websocket;
 
@@ -25,4 +26,5 @@ pub use registry::{
     CloneCounts, CloneEvidence, ClonePolicy, CloneRules, CloneVerdict, ConnectionInfo, Entry, Kick, KickCause, KickReport, KickTarget,
     LinkId, ReconcileReport, Registry, Selector, Transport,
 };
+pub use status_inquiry::StatusInquiry;
 pub use unix_socket::UnixListening;

@@ -7,12 +7,13 @@ use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use signet_identity::{CertificateId, NamingRule, Peer};
+use signet_identity::{CertificateId, Peer};
 use signet_net::{Entry, Kick, KickCause, KickTarget, PeerAddress, Registry, Transport, unix_seconds};
-use signet_revocation::{Reason, RevocationIndex, RevocationSource, Revoked, StalePolicy, Verdict};
+use signet_revocation::{Reason, RevocationIndex, RevocationSource, Revoked};
 use signet_testkit::{Identity, Pki};
 use signet_tls::{
-    ClientCertificate, Connector, ConnectorConfig, CurrentRevocations, ListenerTls, MinimumVersion, TlsConnection, TlsListenerConfig,
+    ClientCertificate, Connector, ConnectorConfig, CredentialFiles, CurrentRevocations, ListenerTls, TlsConnection, TlsHostConfig,
+    TlsListenerConfig, TrustProfileConfig, TrustProfiles, Unfit,
 };
 
 struct Shard(Mutex<Vec<Kick>>);
@@ -29,6 +30,7 @@ struct Rig {
     _directory: tempfile::TempDir,
     pki: Pki,
     revocations: CurrentRevocations,
+    tls: Arc<ListenerTls>,
     registry: Registry,
     shard: Arc<Shard>,
 }
@@ -41,20 +43,15 @@ impl Rig {
         let registry = Registry::new();
         let shard = Arc::new(Shard(Mutex::default()));
         registry.attach(vec![shard.clone()]);
-        Self { _directory: directory, pki, revocations, registry, shard }
+        let files = CredentialFiles { certificate: pki.server().certificate.clone(), key: pki.server().key.clone() };
+        let host = TlsHostConfig::new(files, ClientCertificate::Required, vec!["devices".into()]);
+        let profiles = TrustProfiles::load([TrustProfileConfig::new("devices", vec![pki.ca_file()])]).unwrap();
+        let tls = ListenerTls::load(&TlsListenerConfig::new(host), &profiles, &revocations, unix_seconds()).unwrap();
+        Self { _directory: directory, pki, revocations, tls, registry, shard }
     }
 
     /// A real handshake: what the acceptor says about the device.
     fn handshake(&self, device: &Identity) -> Peer {
-        let config = TlsListenerConfig {
-            certificate: self.pki.server().certificate.clone(),
-            key: self.pki.server().key.clone(),
-            trust: vec![self.pki.ca_file()],
-            client_certificate: ClientCertificate::Required,
-            stale: StalePolicy::Deny,
-            minimum_version: MinimumVersion::Tls12,
-        };
-        let tls = ListenerTls::load(&config, NamingRule::default(), self.revocations.clone(), unix_seconds()).unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let client = ConnectorConfig {
             ca_files: vec![self.pki.ca_file()],
@@ -66,7 +63,7 @@ impl Rig {
         let connecting =
             std::thread::spawn(move || Connector::new(&client).unwrap().connect("localhost", TcpStream::connect(address).unwrap()));
         let (mut socket, _) = listener.accept().unwrap();
-        let mut connection = TlsConnection::new(tls).unwrap();
+        let mut connection = TlsConnection::new(Arc::clone(&self.tls)).unwrap();
         let peer = loop {
             let mut buffer = [0; 4096];
             let count = socket.read(&mut buffer).unwrap();
@@ -81,8 +78,8 @@ impl Rig {
         peer
     }
 
-    fn register(&self, peer: &Peer) -> Result<(), CertificateId> {
-        register(&self.registry, &self.revocations, peer)
+    fn register(&self, peer: &Peer) -> Result<(), Unfit> {
+        register(&self.registry, &self.tls, peer)
     }
 
     /// A revocation in the order of the rule: index first, then the live connections.
@@ -93,7 +90,7 @@ impl Rig {
     }
 }
 
-fn register(registry: &Registry, revocations: &CurrentRevocations, peer: &Peer) -> Result<(), CertificateId> {
+fn register(registry: &Registry, tls: &ListenerTls, peer: &Peer) -> Result<(), Unfit> {
     let entry = Entry {
         link: registry.next_link(),
         shard: 0,
@@ -103,10 +100,7 @@ fn register(registry: &Registry, revocations: &CurrentRevocations, peer: &Peer) 
         peer: peer.clone(),
         since: unix_seconds(),
     };
-    registry.register(entry, |peer| match revocations.load().verdict(peer.identity().unwrap().path(), unix_seconds(), StalePolicy::Deny) {
-        Verdict::Revoked { id, .. } => Err(id),
-        _ => Ok(()),
-    })
+    registry.register(entry, |peer| tls.check_open(peer.identity().unwrap(), unix_seconds()).map_err(|ending| ending.unfit))
 }
 
 /// handshake → revocation → registration: the revocation finds nobody, so the registration has to.
@@ -118,7 +112,7 @@ fn revoked_between_verification_and_registration() {
     let certificate = peer.identity().unwrap().certificate();
     assert_eq!(rig.revoke(certificate), 0, "not registered yet");
     let error = rig.register(&peer).unwrap_err();
-    assert_eq!(error, certificate);
+    assert_eq!(error, Unfit::Revoked(Reason::KeyCompromise));
     assert!(rig.registry.is_empty(), "it is not left behind");
 }
 
@@ -154,10 +148,10 @@ fn no_connection_slips_between() {
         let certificate = peer.identity().unwrap().certificate();
         let barrier = std::sync::Barrier::new(2);
         let (registered, found) = std::thread::scope(|scope| {
-            let (registry, revocations, peer, barrier) = (&rig.registry, &rig.revocations, &peer, &barrier);
+            let (registry, tls, peer, barrier) = (&rig.registry, &rig.tls, &peer, &barrier);
             let registering = scope.spawn(move || {
                 barrier.wait();
-                register(registry, revocations, peer).is_ok()
+                register(registry, tls, peer).is_ok()
             });
             barrier.wait();
             let found = rig.revoke(certificate);

@@ -2,13 +2,14 @@
 //!
 //! A thread of its own, so that a storm of connections costs the shards nothing but the handshakes they choose to do.
 
+use std::collections::BTreeMap;
 use std::io;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use mio::{Events, Poll, Token, Waker};
-use signet_net::{ListenSocket, PeerAddress};
+use signet_net::{ListenAddress, ListenSocket, PeerAddress};
 
 use crate::counters::Cause;
 use crate::gate::{Displaced, Full, origin};
@@ -33,9 +34,11 @@ const FULL_LOG_INTERVAL: u64 = 5_000;
 /// The thread's state.
 pub(crate) struct Acceptor {
     poll: Poll,
-    sockets: Vec<Entrance>,
+    /// By the token of their socket.
+    sockets: BTreeMap<usize, Entrance>,
+    next_token: usize,
     shared: Arc<Shared>,
-    stop: Arc<AtomicBool>,
+    orders: Arc<Mutex<Orders>>,
     next_shard: usize,
     /// Connections for each shard, posted together.
     posts: Vec<Vec<Mail>>,
@@ -44,6 +47,7 @@ pub(crate) struct Acceptor {
 /// One listening socket.
 struct Entrance {
     socket: Listening,
+    address: ListenAddress,
     listener: Arc<Listener>,
     ready: bool,
     /// Not to be asked before, in milliseconds of the server's clock: its listener is at its `connect_rate`, or something is exhausted.
@@ -51,15 +55,37 @@ struct Entrance {
     full_logged: Option<u64>,
 }
 
-/// Ends the accept thread.
-pub(crate) struct Stop {
-    flag: Arc<AtomicBool>,
+/// What the accept thread is told to do.
+#[derive(Default)]
+struct Orders {
+    stop: bool,
+    open: Vec<(ListenSocket, Arc<Listener>)>,
+    /// Where nobody is to be let in any more: listener and address.
+    close: Vec<(Arc<str>, ListenAddress)>,
+}
+
+/// The accept thread's side for the control plane.
+pub(crate) struct AcceptControl {
+    orders: Arc<Mutex<Orders>>,
     waker: Waker,
 }
 
-impl Stop {
+impl AcceptControl {
+    /// Ends the thread.
     pub(crate) fn stop(&self) {
-        self.flag.store(true, Ordering::Release);
+        self.order(|orders| orders.stop = true);
+    }
+
+    /// Listens on more sockets, which are bound, and no more on others.
+    pub(crate) fn change(&self, open: Vec<(ListenSocket, Arc<Listener>)>, close: Vec<(Arc<str>, ListenAddress)>) {
+        self.order(|orders| {
+            orders.open.extend(open);
+            orders.close.extend(close);
+        });
+    }
+
+    fn order(&self, give: impl FnOnce(&mut Orders)) {
+        give(&mut self.orders.lock().unwrap_or_else(PoisonError::into_inner));
         if let Err(error) = self.waker.wake() {
             tracing::error!(%error, "the accept thread cannot be woken");
         }
@@ -68,27 +94,48 @@ impl Stop {
 
 impl Acceptor {
     /// Prepares to accept from `sockets`, which are bound and non-blocking.
-    pub(crate) fn new(sockets: Vec<(ListenSocket, Arc<Listener>)>, shared: Arc<Shared>) -> io::Result<(Self, Stop)> {
+    pub(crate) fn new(sockets: Vec<(ListenSocket, Arc<Listener>)>, shared: Arc<Shared>) -> io::Result<(Self, AcceptControl)> {
         let poll = Poll::new()?;
         let waker = Waker::new(poll.registry(), WAKE)?;
-        let mut registered = Vec::with_capacity(sockets.len());
-        for (index, (socket, listener)) in sockets.into_iter().enumerate() {
-            let mut socket = Listening::new(socket)?;
-            socket.watch(poll.registry(), Token(index))?;
-            registered.push(Entrance { socket, listener, ready: true, held_until: 0, full_logged: None });
-        }
-        let flag = Arc::new(AtomicBool::new(false));
+        let orders = Arc::new(Mutex::new(Orders::default()));
         let posts = shared.mailboxes.iter().map(|_| Vec::new()).collect();
-        let acceptor = Self { poll, sockets: registered, shared, stop: Arc::clone(&flag), next_shard: 0, posts };
-        Ok((acceptor, Stop { flag, waker }))
+        let mut acceptor =
+            Self { poll, sockets: BTreeMap::new(), next_token: 0, shared, orders: Arc::clone(&orders), next_shard: 0, posts };
+        for (socket, listener) in sockets {
+            acceptor.open(socket, listener)?;
+        }
+        Ok((acceptor, AcceptControl { orders, waker }))
+    }
+
+    fn open(&mut self, socket: ListenSocket, listener: Arc<Listener>) -> io::Result<()> {
+        let address = socket.local_address()?;
+        let mut socket = Listening::new(socket)?;
+        socket.watch(self.poll.registry(), Token(self.next_token))?;
+        let entrance = Entrance { socket, address, listener, ready: true, held_until: 0, full_logged: None };
+        self.sockets.insert(self.next_token, entrance);
+        self.next_token += 1;
+        Ok(())
+    }
+
+    /// Does what it was told. Says whether to go on.
+    fn obey(&mut self) -> bool {
+        let Orders { stop, open, close } = std::mem::take(&mut *self.orders.lock().unwrap_or_else(PoisonError::into_inner));
+        self.sockets.retain(|_, entrance| !close.iter().any(|(name, address)| *name == entrance.listener.name && *address == entrance.address));
+        for (socket, listener) in open {
+            let name = Arc::clone(&listener.name);
+            if let Err(error) = self.open(socket, listener) {
+                tracing::error!(listener = &*name, %error, "cannot watch a socket that was just bound: nobody is let in there");
+            }
+        }
+        !stop
     }
 
     /// Accepts until told to stop; the listening sockets close with the end of it.
     pub(crate) fn run(mut self) {
         let mut events = Events::with_capacity(64);
-        while !self.stop.load(Ordering::Acquire) {
+        while self.obey() {
             let now = self.shared.clock.milliseconds();
-            let ready = self.sockets.iter().filter(|socket| socket.ready);
+            let ready = self.sockets.values().filter(|socket| socket.ready);
             let timeout = ready.map(|socket| Duration::from_millis(socket.held_until.saturating_sub(now))).min();
             if let Err(error) = self.poll.poll(&mut events, timeout)
                 && error.kind() != io::ErrorKind::Interrupted
@@ -97,7 +144,7 @@ impl Acceptor {
                 return;
             }
             for event in &events {
-                if let Some(socket) = self.sockets.get_mut(event.token().0) {
+                if let Some(socket) = self.sockets.get_mut(&event.token().0) {
                     socket.ready = true;
                 }
             }
@@ -111,9 +158,9 @@ impl Acceptor {
     /// One batch from each socket that may have connections.
     fn accept_ready(&mut self) {
         let now = self.shared.clock.milliseconds();
-        for index in 0..self.sockets.len() {
+        for token in self.sockets.keys().copied().collect::<Vec<_>>() {
             for _ in 0..BATCH {
-                let Some(socket) = self.sockets.get_mut(index).filter(|socket| socket.ready && socket.held_until <= now) else { break };
+                let Some(socket) = self.sockets.get_mut(&token).filter(|socket| socket.ready && socket.held_until <= now) else { break };
                 if let Some(wait) = socket.listener.wait_for_turn(now) {
                     socket.held_until = now.saturating_add(wait);
                     break;
@@ -121,7 +168,7 @@ impl Acceptor {
                 match socket.socket.accept() {
                     Ok((stream, address)) => {
                         socket.listener.take_turn(now);
-                        self.deal(index, stream, address);
+                        self.deal(token, stream, address);
                     }
                     Err(error) if error.kind() == io::ErrorKind::WouldBlock => socket.ready = false,
                     // The client is gone again, or a signal came: the next one.
@@ -140,15 +187,16 @@ impl Acceptor {
         }
     }
 
-    fn deal(&mut self, index: usize, socket: Socket, address: PeerAddress) {
+    fn deal(&mut self, token: usize, socket: Socket, address: PeerAddress) {
         let at = self.shared.clock.milliseconds();
-        let Some(from) = self.sockets.get_mut(index) else { return };
-        if let Some(Err(refusal)) = from.listener.proxy().map(|proxy| proxy.check_source(&address)) {
+        let Some(from) = self.sockets.get_mut(&token) else { return };
+        let rules = from.listener.rules();
+        if let Some(Err(refusal)) = rules.proxy().map(|proxy| proxy.check_source(&address)) {
             self.shared.counters.refuse(Cause::Check(refusal.check));
             return from.listener.log_refusal(&refusal, address);
         }
         // Behind a proxy all have one address, which is nobody's in particular.
-        let origin = if from.listener.proxy().is_some() { None } else { origin(&address) };
+        let origin = if rules.proxy().is_some() { None } else { origin(&address) };
         let id = self.shared.registry.next_link();
         let shard = u16::try_from(self.next_shard).unwrap_or(u16::MAX);
         let (place, displaced) = match from.listener.admit(origin, id, shard) {

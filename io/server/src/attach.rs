@@ -12,7 +12,7 @@ use signet_policy::AdmissionRules;
 
 use crate::gate::Total;
 use crate::link::Accepted;
-use crate::listener::Listener;
+use crate::listener::{Listener, ListenerRules};
 use crate::mailbox::Mail;
 use crate::shared::Shared;
 use crate::socket::Socket;
@@ -41,7 +41,8 @@ impl ServerHandle {
         config.broker_limits = limits;
         // Its own total: a crowd of clients must not keep the bridge out.
         let total = Arc::new(Total::new(CONNECTIONS));
-        let listener = Arc::new(Listener::new(&config, &self.revocations, &total, unix_seconds())?);
+        let rules = ListenerRules::load(&config, &Arc::default(), &self.revocations, unix_seconds())?;
+        let listener = Arc::new(Listener::new(rules, &total, &self.shared.refusals));
         Ok(BridgeEntrance { shared: Arc::clone(&self.shared), listener })
     }
 }

@@ -1,15 +1,15 @@
 //! What a server is started with: checked values only, no file formats.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use signet_broker::{Limits, WillRule};
-use signet_identity::NamingRule;
+use signet_broker::{Limits, SessionRule, WillRule};
 use signet_net::websocket::UpgradeRules;
-use signet_net::{ListenAddress, ListenError, ProxyVersions, Source};
+use signet_net::{CloneRules, ListenAddress, ListenError, ProxyVersions, Source};
 use signet_policy::{AdmissionRules, Ruleset};
 use signet_store::{StoreConfig, StoreError};
-use signet_tls::{ForwardedIdentityConfig, TlsError, TlsListenerConfig};
+use signet_tls::{ForwardedIdentityConfig, TlsError, TlsListenerConfig, TrustProfileConfig, TrustProfiles};
 
 use crate::{ListenerLimits, ServerLimits};
 
@@ -18,6 +18,8 @@ use crate::{ListenerLimits, ServerLimits};
 pub struct ServerConfig {
     /// Number of shards (threads); `None`: one per core.
     pub shards: Option<u16>,
+    /// Whose certificates are believed, and what their devices may be.
+    pub profiles: Vec<ProfileConfig>,
     /// Where to listen.
     pub listeners: Vec<ListenerConfig>,
     /// Bounds of the broker.
@@ -26,8 +28,14 @@ pub struct ServerConfig {
     pub server_limits: ServerLimits,
     /// Who may publish and subscribe what.
     pub ruleset: Arc<Ruleset>,
-    /// What happens to the will of a connection closed by a revocation.
+    /// What happens to the will of a connection that is closed because its device is not believed any more.
     pub will_on_revoke: WillRule,
+    /// What happens to the session of a device that is not believed any more, connected or not.
+    pub session_on_revoke: SessionRule,
+    /// Told, on the thread of a shard, of a certificate that is in use twice under a profile that suspends its device then. Must not block.
+    pub on_clone: Arc<dyn Fn(CloneAlarm) + Send + Sync>,
+    /// Refused connections that are kept for whoever asks why, of all listeners together.
+    pub refusals_kept: usize,
     /// Where sessions, their messages and retained messages are kept; `None`: in memory, as long as the process lives.
     pub store: Option<StoreConfig>,
     /// Called on the thread of a shard, perhaps of each, when the store has failed for good; [`crate::ServerHandle::store_state`] says why. From
@@ -35,6 +43,80 @@ pub struct ServerConfig {
     pub on_store_failure: Arc<dyn Fn() + Send + Sync>,
     /// Start of every random choice of the broker (assigned Client Identifiers, shared subscriptions).
     pub seed: u64,
+}
+
+impl ServerConfig {
+    /// A server in memory without trust profiles, bounds by default, where everything is allowed to whoever is let in.
+    pub fn new(listeners: Vec<ListenerConfig>) -> Self {
+        Self {
+            shards: None,
+            profiles: Vec::new(),
+            listeners,
+            limits: Arc::new(Limits::default()),
+            server_limits: ServerLimits::default(),
+            ruleset: Arc::new(Ruleset::allow_all()),
+            will_on_revoke: WillRule::Publish,
+            session_on_revoke: SessionRule::Keep,
+            on_clone: Arc::new(|_| {}),
+            refusals_kept: Self::REFUSALS_KEPT,
+            store: None,
+            on_store_failure: Arc::new(|| {}),
+            seed: 0,
+        }
+    }
+
+    /// Refusals kept when nobody says otherwise: about two megabytes with certificates of a common size.
+    pub const REFUSALS_KEPT: usize = 1_000;
+}
+
+/// A trust profile, and what a server makes of its devices besides believing them.
+#[derive(Clone, Debug)]
+pub struct ProfileConfig {
+    /// Whose certificates are believed.
+    pub trust: TrustProfileConfig,
+    /// The rest.
+    pub settings: ProfileSettings,
+}
+
+impl From<TrustProfileConfig> for ProfileConfig {
+    fn from(trust: TrustProfileConfig) -> Self {
+        Self { trust, settings: ProfileSettings::default() }
+    }
+}
+
+/// What a trust profile says about its devices' sessions.
+#[derive(Clone, Debug, Default)]
+pub struct ProfileSettings {
+    /// Who is let in under which names; `None`: as the listener says.
+    pub admission: Option<AdmissionRules>,
+    /// What happens when one certificate is in use twice.
+    pub clones: CloneRules,
+}
+
+/// A certificate that is in use twice.
+#[derive(Clone, Debug)]
+pub struct CloneAlarm {
+    /// The device by its qualified name.
+    pub device: String,
+    /// The certificate's serial number.
+    pub serial: String,
+    /// What shows it.
+    pub evidence: String,
+}
+
+/// The profiles of a server, loaded.
+#[derive(Debug, Default)]
+pub(crate) struct Profiles {
+    pub(crate) trust: TrustProfiles,
+    pub(crate) settings: BTreeMap<Arc<str>, ProfileSettings>,
+}
+
+impl Profiles {
+    pub(crate) fn load(configs: &[ProfileConfig]) -> Result<Self, TlsError> {
+        let trust = TrustProfiles::load(configs.iter().map(|config| config.trust.clone()))?;
+        let settings = configs.iter().map(|config| (Arc::clone(&config.trust.name), config.settings.clone()));
+        Ok(Self { trust, settings: settings.collect() })
+    }
 }
 
 /// One listener.
@@ -54,8 +136,6 @@ pub struct ListenerConfig {
     pub proxy_protocol: Option<ProxyConfig>,
     /// Who is let in, and under which username and Client Identifier.
     pub admission: AdmissionRules,
-    /// Which field of a certificate is the device's name.
-    pub naming: NamingRule,
     /// Connections at the same time; what comes beyond is closed at once, or displaces one that has not sent its CONNECT.
     pub maximum_connections: usize,
     /// From accept until MQTT can be spoken: PROXY header, TLS handshake and WebSocket upgrade together.
@@ -79,7 +159,6 @@ impl ListenerConfig {
             websocket: None,
             proxy_protocol: None,
             admission,
-            naming: NamingRule::default(),
             maximum_connections: 10_000,
             handshake_timeout: Duration::from_secs(10),
             connect_timeout: Duration::from_secs(10),
@@ -123,6 +202,9 @@ pub enum StartError {
         /// What is wrong.
         source: TlsError,
     },
+    /// A trust profile cannot be used.
+    #[error("trust profile: {0}")]
+    Profile(#[source] TlsError),
     /// The store cannot be used.
     #[error(transparent)]
     Store(#[from] StoreError),

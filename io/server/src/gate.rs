@@ -67,9 +67,9 @@ impl Total {
 /// The places of one listener.
 #[derive(Debug)]
 pub(crate) struct Gate {
-    maximum: usize,
+    maximum: AtomicUsize,
     /// `usize::MAX`: no bound.
-    per_origin: usize,
+    per_origin: AtomicUsize,
     total: Arc<Total>,
     state: Mutex<State>,
 }
@@ -101,17 +101,28 @@ pub(crate) struct Pass {
 impl Gate {
     /// With so many places; `per_origin` zero: no bound.
     pub(crate) fn new(maximum: usize, per_origin: usize, total: Arc<Total>) -> Self {
-        let per_origin = if per_origin == 0 { usize::MAX } else { per_origin };
-        Self { maximum, per_origin, total, state: Mutex::default() }
+        let gate = Self { maximum: AtomicUsize::new(0), per_origin: AtomicUsize::new(0), total, state: Mutex::default() };
+        gate.resize(maximum, per_origin);
+        gate
+    }
+
+    /// Other numbers for who comes from now on; `per_origin` zero: no bound.
+    pub(crate) fn resize(&self, maximum: usize, per_origin: usize) {
+        self.maximum.store(maximum, Ordering::Relaxed);
+        self.per_origin.store(if per_origin == 0 { usize::MAX } else { per_origin }, Ordering::Relaxed);
+    }
+
+    fn has_all_places(&self, share: &Share) -> bool {
+        share.live >= self.per_origin.load(Ordering::Relaxed)
     }
 
     /// A place for one more connection, dealt to `shard`, and who has to go for it.
     pub(crate) fn admit(self: &Arc<Self>, origin: Origin, link: LinkId, shard: u16) -> Result<(Pass, Option<Displaced>), Full> {
         let mut state = self.state();
-        if origin.is_some() && state.origins.get(&origin).is_some_and(|share| share.live >= self.per_origin) {
+        if origin.is_some() && state.origins.get(&origin).is_some_and(|share| self.has_all_places(share)) {
             return Err(Full::Address);
         }
-        let full = if state.live >= self.maximum {
+        let full = if state.live >= self.maximum.load(Ordering::Relaxed) {
             Some(Full::Listener)
         } else if self.total.live() >= self.total.maximum {
             Some(Full::Server)
@@ -179,7 +190,7 @@ impl Pass {
     /// A trusted proxy said whose connection this is.
     pub(crate) fn readdress(&mut self, origin: Origin) -> Result<(), Full> {
         let mut state = self.gate.state();
-        if origin.is_some() && state.origins.get(&origin).is_some_and(|share| share.live >= self.gate.per_origin) {
+        if origin.is_some() && state.origins.get(&origin).is_some_and(|share| self.gate.has_all_places(share)) {
             return Err(Full::Address);
         }
         let mut shard = None;

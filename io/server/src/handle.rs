@@ -1,35 +1,48 @@
 //! The control plane's side of a running server: every method may be called from any thread.
 
 use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use mio::{Poll, Waker};
-use signet_broker::Totals;
-use signet_net::{Clock, KickTarget, ListenAddress, Registry, bind, unix_seconds};
+use signet_identity::DeviceIdentity;
+use signet_broker::{Judge, SessionRule, Totals, WillRule};
+use signet_net::{Clock, KickTarget, ListenAddress, Registry, StatusInquiry, bind, unix_seconds};
 use signet_policy::Ruleset;
 use signet_store::{Store, StoreError, StoreState, StoreStats};
-use signet_tls::{CurrentRevocations, ListenerTls, TlsListenerConfig};
+use signet_tls::{CurrentRevocations, ListenerTls, Unfit};
 
-use crate::accept::{Acceptor, Stop};
+use crate::accept::{AcceptControl, Acceptor};
+use crate::config::Profiles;
 use crate::counters::Counters;
 use crate::gate::Total;
-use crate::listener::Listener;
+use crate::listener::{Listener, ListenerRules};
 use crate::mailbox::{Mail, Mailbox};
 use crate::monitor::{Monitor, ServerStats};
 use crate::rate::{Rate, SharedBucket};
+use crate::refusals::RefusalBook;
 use crate::restore::{self, Durable};
 use crate::shard::{Shard, WAKE};
 use crate::shared::{Admissions, LockedDirectory, Shared};
-use crate::{ServerConfig, StartError};
+use crate::{ListenerConfig, ServerConfig, StartError};
+
+/// One place where a listener listens.
+pub(crate) struct Bound {
+    pub(crate) listener: Arc<str>,
+    /// As configured.
+    pub(crate) asked: ListenAddress,
+    /// With the port that the system chose.
+    pub(crate) address: ListenAddress,
+}
 
 /// A running server. Dropping it stops the server without saying good-bye to anybody; [`Self::shutdown`] is the polite way.
 pub struct ServerHandle {
     pub(crate) shared: Arc<Shared>,
     pub(crate) revocations: CurrentRevocations,
-    addresses: Vec<(String, ListenAddress)>,
-    stop: Stop,
+    pub(crate) places: Mutex<Vec<Bound>>,
+    pub(crate) accept: AcceptControl,
     threads: Vec<JoinHandle<()>>,
     /// Closed after the last shard has ended.
     store: Option<Store>,
@@ -40,15 +53,19 @@ pub struct ServerHandle {
 /// # Errors
 /// A port is taken, a certificate cannot be used, the system has no resources left. Nothing is left running then.
 pub fn start(config: ServerConfig, revocations: CurrentRevocations) -> Result<ServerHandle, StartError> {
-    check_names(&config)?;
+    check_names(&config.listeners)?;
     let mut listeners = Vec::new();
     let mut sockets = Vec::new();
-    let mut addresses = Vec::new();
+    let mut places = Vec::new();
     let total = Arc::new(Total::new(config.server_limits.connections_maximum));
+    let refusals = Arc::new(RefusalBook::new(config.refusals_kept));
+    let profiles = Arc::new(Profiles::load(&config.profiles).map_err(StartError::Profile)?);
     for listener in &config.listeners {
-        let runtime = Arc::new(Listener::new(listener, &revocations, &total, unix_seconds())?);
-        for socket in bind(&listener.name, &listener.bind, listener.unix_mode)? {
-            addresses.push((listener.name.clone(), socket.local_address()?));
+        let rules = ListenerRules::load(listener, &profiles, &revocations, unix_seconds())?;
+        let runtime = Arc::new(Listener::new(rules, &total, &refusals));
+        let bound = bind(&listener.name, &listener.bind, listener.unix_mode)?;
+        for (asked, socket) in listener.bind.iter().zip(bound) {
+            places.push(Bound { listener: Arc::clone(&runtime.name), asked: asked.clone(), address: socket.local_address()? });
             sockets.push((socket, Arc::clone(&runtime)));
         }
         listeners.push(runtime);
@@ -63,20 +80,23 @@ pub fn start(config: ServerConfig, revocations: CurrentRevocations) -> Result<Se
     let shared = Arc::new(Shared {
         clock: Clock::start(),
         registry: Arc::new(Registry::new()),
-        revocations: revocations.clone(),
         directory: LockedDirectory::new(config.seed),
         mailboxes,
-        listeners,
+        listeners: ArcSwap::from_pointee(listeners),
         limits: config.limits,
         totals: Arc::new(Totals::new()),
-        will_on_revoke: config.will_on_revoke,
+        on_distrust: (config.will_on_revoke, config.session_on_revoke),
+        on_clone: config.on_clone,
         admissions,
         counters: Counters::new(),
+        refusals,
+        inquiry: OnceLock::new(),
         on_store_failure: config.on_store_failure,
     });
     shared.registry.attach(shared.mailboxes.iter().map(kick_target).collect());
-    let (acceptor, stop) = Acceptor::new(sockets, Arc::clone(&shared))?;
-    let mut handle = ServerHandle { shared: Arc::clone(&shared), revocations, addresses, stop, threads: Vec::new(), store };
+    let (acceptor, accept) = Acceptor::new(sockets, Arc::clone(&shared))?;
+    let places = Mutex::new(places);
+    let mut handle = ServerHandle { shared: Arc::clone(&shared), revocations, places, accept, threads: Vec::new(), store };
     // From here on an error drops the handle, which ends the threads that run already.
     let shard = |((index, poll), store)| {
         let seed = config.seed.wrapping_add(u64::from(index));
@@ -91,16 +111,42 @@ pub fn start(config: ServerConfig, revocations: CurrentRevocations) -> Result<Se
     Ok(handle)
 }
 
+/// Who is believed by what was in force when it was made.
+struct Entitled {
+    revocations: CurrentRevocations,
+    tls: Vec<(Arc<str>, Arc<ListenerTls>)>,
+}
+
+impl Judge for Entitled {
+    fn is_entitled(&self, identity: &DeviceIdentity) -> bool {
+        let Some((_, tls)) = self.tls.iter().find(|(_, tls)| tls.profile(identity.profile()).is_some()) else {
+            // Nobody who knows its rules: what can be said without them is whether it is revoked.
+            return !identity.path().iter().any(|certificate| self.revocations.load().lookup(&certificate.id).is_some());
+        };
+        // A certificate that has expired while its device was away is replaced, and the session waits for the new one.
+        match tls.check_open(identity, unix_seconds()) {
+            Ok(()) => true,
+            Err(ending) => matches!(ending.unfit, Unfit::Expired | Unfit::Unchecked | Unfit::IdentityChanged),
+        }
+    }
+}
+
+impl std::fmt::Debug for Entitled {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Entitled")
+    }
+}
+
 fn kick_target(mailbox: &Arc<Mailbox>) -> Arc<dyn KickTarget> {
     // Not `Arc::clone(mailbox)`: the annotation would make it clone the trait object that is not there yet.
     mailbox.clone()
 }
 
-fn check_names(config: &ServerConfig) -> Result<(), StartError> {
-    if config.listeners.is_empty() {
+pub(crate) fn check_names(listeners: &[ListenerConfig]) -> Result<(), StartError> {
+    if listeners.is_empty() {
         return Err(StartError::Setting("no listener is configured; add a `[[listener]]`".to_owned()));
     }
-    let mut names: Vec<&str> = config.listeners.iter().map(|listener| listener.name.as_str()).collect();
+    let mut names: Vec<&str> = listeners.iter().map(|listener| listener.name.as_str()).collect();
     names.sort_unstable();
     match names.windows(2).find(|pair| pair.first() == pair.last()).and_then(<[_]>::first) {
         Some(twice) => Err(StartError::Setting(format!("two listeners have the name `{twice}`; give each its own"))),
@@ -132,28 +178,34 @@ impl ServerHandle {
 
     /// Every address listened on, with the listener's name and the port the system chose.
     pub fn local_addrs(&self) -> Vec<(String, ListenAddress)> {
-        self.addresses.clone()
+        self.places().iter().map(|place| (place.listener.to_string(), place.address.clone())).collect()
     }
 
-    /// Loads new TLS files for listeners, by name: all of them or, on an error, none. New connections use them at once, established ones stay.
-    ///
-    /// # Errors
-    /// No such TLS listener, or the files cannot be used. The old ones stay in use everywhere.
-    pub fn reload_tls(&self, configs: &[(&str, &TlsListenerConfig)]) -> Result<(), StartError> {
-        let now = unix_seconds();
-        let loaded = configs.iter().map(|(name, config)| self.load_tls(name, config, now));
-        for (listener, tls) in loaded.collect::<Result<Vec<_>, _>>()? {
-            listener.install(tls);
+    pub(crate) fn places(&self) -> MutexGuard<'_, Vec<Bound>> {
+        self.places.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Names whom to ask about certificates whose revocation status is not known. The first call counts; before it such certificates wait in vain.
+    pub fn ask_about_status(&self, inquiry: Arc<dyn StatusInquiry>) {
+        self.shared.inquiry.get_or_init(|| inquiry);
+    }
+
+    /// The last refused connections.
+    pub fn refusals(&self) -> Arc<RefusalBook> {
+        Arc::clone(&self.shared.refusals)
+    }
+
+    /// Looks at what the sessions of devices that are not connected have left, by what is in force now, and lets Wills and sessions of devices that
+    /// are not believed any more go where the configuration says so. In portions, beside everything else: this does not wait.
+    pub fn review_absent(&self) {
+        let (will, session) = self.shared.on_distrust;
+        if (will, session) == (WillRule::Publish, SessionRule::Keep) {
+            return;
         }
-        Ok(())
-    }
-
-    fn load_tls(&self, name: &str, config: &TlsListenerConfig, now: i64) -> Result<(&Arc<Listener>, Arc<ListenerTls>), StartError> {
-        let Some(listener) = self.shared.listeners.iter().find(|other| &*other.name == name) else {
-            return Err(StartError::Setting(format!("there is no listener `{name}`")));
-        };
-        let tls = listener.load(config, &self.revocations, now)?;
-        Ok((listener, tls))
+        let judge: Arc<dyn Judge> = Arc::new(Entitled { revocations: self.revocations.clone(), tls: self.tls() });
+        for mailbox in &self.shared.mailboxes {
+            mailbox.post_one(Mail::Review { judge: Arc::clone(&judge), will, session });
+        }
     }
 
     /// Puts new rules in force, for what connected clients do next too.
@@ -196,7 +248,7 @@ impl ServerHandle {
         if self.threads.is_empty() {
             return Ok(());
         }
-        self.stop.stop();
+        self.accept.stop();
         let grace = u64::try_from(grace.as_millis()).unwrap_or(u64::MAX);
         for mailbox in &self.shared.mailboxes {
             mailbox.post_one(Mail::Stop { grace });

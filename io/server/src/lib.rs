@@ -28,6 +28,8 @@ mod outbox;
 mod pipe;
 mod proxy;
 mod rate;
+mod refusals;
+mod reload;
 mod restore;
 mod shard;
 mod shared;
@@ -36,7 +38,9 @@ mod store;
 
 pub use attach::BridgeEntrance;
 pub use bounds::{ListenerLimits, ServerLimits};
-pub use config::{ListenerConfig, ProxyConfig, ServerConfig, StartError, TransportConfig};
+pub use config::{CloneAlarm, ListenerConfig, ProfileConfig, ProfileSettings, ProxyConfig, ServerConfig, StartError, TransportConfig};
+pub use refusals::{RefusalBook, RefusalRecord};
+pub use reload::Reloaded;
 pub use signet_store::{StoreConfig, StoreError, StoreState, StoreStats};
 
 pub use handle::{ServerHandle, start};

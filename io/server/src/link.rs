@@ -1,7 +1,9 @@
 //! One connection from accept to close.
 
+use std::sync::Arc;
+
 use signet_identity::Peer;
-use signet_mqtt::ProtocolVersion;
+use signet_mqtt::{Packet, ProtocolVersion};
 use signet_net::{Confirmation, LinkId, PeerAddress, Transport};
 
 use crate::inbound::Inbound;
@@ -67,12 +69,14 @@ pub(crate) struct Link {
     pub(crate) paused: bool,
     /// How many of its refusals are in the log.
     pub(crate) denials: DenialLog,
+    /// Its CONNECT, while nobody can say whether its certificate is revoked.
+    pub(crate) held: Option<Box<Packet>>,
     /// Who waits until this connection is closed.
     pub(crate) confirmations: Vec<Confirmation>,
 }
 
 impl Link {
-    pub(crate) fn listener(&self) -> &Listener {
+    pub(crate) fn listener(&self) -> &Arc<Listener> {
         self.place.listener()
     }
 
@@ -85,8 +89,10 @@ impl Link {
         self.outbox.is_full(self.pipe.unsent())
     }
 
-    /// When the client's certificate expires, unix seconds.
+    /// When the connection ends for its certificate's sake, unix seconds: the certificate's end and what its trust profile adds.
     pub(crate) fn not_after(&self) -> Option<i64> {
-        Some(self.peer.as_ref()?.identity()?.leaf().validity().not_after)
+        let identity = self.peer.as_ref()?.identity()?;
+        let grace = self.listener().rules().profile(identity).map_or(0, |profile| profile.config().expiry_grace);
+        Some(identity.leaf().validity().not_after.saturating_add(grace))
     }
 }

@@ -1,77 +1,75 @@
-//! One listener at run time: its rules, its current TLS, and how many connections it has.
+//! One listener at run time: its rules, which a reload may replace, and how many connections it has.
 
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use signet_broker::Limits;
-use signet_identity::NamingRule;
+use signet_identity::{DeviceIdentity, Peer, PendingPeer};
 use signet_net::websocket::{UpgradeRules, WebSocket};
-use signet_net::{LinkId, PeerAddress};
+use signet_net::{KickCause, LinkId, PeerAddress};
 use signet_policy::AdmissionRules;
-use signet_revocation::StalePolicy;
-use signet_tls::{CurrentRevocations, ListenerTls, Refusal, TlsConnection, TlsError, TlsListenerConfig};
+use signet_tls::{CurrentRevocations, ListenerTls, Refusal, TlsConnection, TlsError, TrustProfile, Unfit};
 
+use crate::config::{ProfileSettings, Profiles};
 use crate::gate::{Displaced, Full, Gate, Origin, Pass, Total};
 use crate::log::RefusalLog;
 use crate::pipe::Layers;
 use crate::proxy::ProxyRules;
 use crate::rate::{Bucket, Rate};
-use crate::{ListenerConfig, ListenerLimits, StartError, TransportConfig};
+use crate::refusals::RefusalBook;
+use crate::{ListenerConfig, StartError, TransportConfig};
 
-/// A listener's rules and state, shared by the accept thread, the shards and the control plane.
+/// A listener, shared by the accept thread, the shards and the control plane.
 pub(crate) struct Listener {
     pub(crate) name: Arc<str>,
-    pub(crate) admission: AdmissionRules,
-    pub(crate) handshake_timeout: Duration,
-    pub(crate) connect_timeout: Duration,
-    naming: NamingRule,
-    /// `None`: plain TCP.
-    tls: Option<ArcSwap<ListenerTls>>,
-    websocket: Option<Arc<UpgradeRules>>,
-    /// Somebody else's connections come through proxies.
-    proxy: Option<ProxyRules>,
-    pub(crate) limits: ListenerLimits,
-    /// `None`: those of the server.
-    pub(crate) broker_limits: Option<Arc<Limits>>,
+    rules: ArcSwap<ListenerRules>,
     gate: Arc<Gate>,
     /// For its `connect_rate`. Its sockets share it.
     turns: Mutex<Option<Bucket>>,
     refusals: RefusalLog,
 }
 
-impl Listener {
+/// What a listener does, loaded and checked. Immutable: a reload makes another.
+pub(crate) struct ListenerRules {
+    pub(crate) config: ListenerConfig,
+    /// `None`: plain TCP.
+    tls: Option<Arc<ListenerTls>>,
+    websocket: Option<Arc<UpgradeRules>>,
+    /// Somebody else's connections come through proxies.
+    proxy: Option<ProxyRules>,
+    profiles: Arc<Profiles>,
+}
+
+impl ListenerRules {
     /// Loads the TLS files, if any.
-    pub(crate) fn new(config: &ListenerConfig, revocations: &CurrentRevocations, total: &Arc<Total>, now: i64) -> Result<Self, StartError> {
+    pub(crate) fn load(
+        config: &ListenerConfig,
+        profiles: &Arc<Profiles>,
+        revocations: &CurrentRevocations,
+        now: i64,
+    ) -> Result<Self, StartError> {
+        let failed = |source| StartError::Tls { listener: config.name.clone(), source };
         let tls = match &config.transport {
             TransportConfig::Tcp => None,
-            TransportConfig::Tls(tls) => {
-                let loaded = ListenerTls::load(tls, config.naming.clone(), revocations.clone(), now)
-                    .map_err(|source| StartError::Tls { listener: config.name.clone(), source })?;
-                Some(ArcSwap::new(loaded))
-            }
+            TransportConfig::Tls(tls) => Some(ListenerTls::load(tls, &profiles.trust, revocations, now).map_err(failed)?),
         };
-        let proxy = ProxyRules::load(config, revocations).map_err(|source| StartError::Tls { listener: config.name.clone(), source })?;
-        Ok(Self {
-            name: config.name.as_str().into(),
-            admission: config.admission.clone(),
-            handshake_timeout: config.handshake_timeout,
-            connect_timeout: config.connect_timeout,
-            naming: config.naming.clone(),
-            tls,
-            websocket: config.websocket.clone().map(Arc::new),
-            proxy,
-            limits: config.limits.clone(),
-            broker_limits: config.broker_limits.clone(),
-            turns: Mutex::new(Rate::per_second(config.limits.connect_rate.into()).map(Bucket::new)),
-            refusals: RefusalLog::new(),
-            gate: Arc::new(Gate::new(config.maximum_connections, config.limits.connections_per_address_maximum, Arc::clone(total))),
-        })
+        let proxy = ProxyRules::load(config, &profiles.trust, revocations).map_err(failed)?;
+        let websocket = config.websocket.clone().map(Arc::new);
+        Ok(Self { config: config.clone(), tls, websocket, proxy, profiles: Arc::clone(profiles) })
+    }
+
+    /// The same rules; where TLS is what it was in `before`, with its ticket keys: a reload of something else makes nobody shake hands in full.
+    pub(crate) fn with_tickets_of(mut self, before: &Self) -> Self {
+        if let (Some(tls), Some(known)) = (&self.tls, &before.tls)
+            && tls.is_same_as(known)
+        {
+            self.tls = Some(Arc::clone(known));
+        }
+        self
     }
 
     /// What lies between socket and MQTT of a connection accepted now.
     pub(crate) fn layers(&self) -> Result<Layers, TlsError> {
-        let tls = self.tls.as_ref().map(|tls| TlsConnection::new(tls.load_full())).transpose()?;
+        let tls = self.tls.as_ref().map(|tls| TlsConnection::new(Arc::clone(tls))).transpose()?;
         Ok(Layers {
             proxy: self.proxy.as_ref().map(|rules| Box::new(rules.receiver())),
             tls: tls.map(Box::new),
@@ -89,40 +87,118 @@ impl Listener {
         self.proxy.as_ref()
     }
 
-    /// What to do about revocation lists past their `nextUpdate`.
-    pub(crate) fn stale_policy(&self) -> StalePolicy {
+    /// TLS, where there is any.
+    pub(crate) fn tls(&self) -> Option<&Arc<ListenerTls>> {
+        self.tls.as_ref()
+    }
+
+    /// Who is let in under which names: the trust profile's word, where it has one, else the listener's.
+    pub(crate) fn admission(&self, peer: &Peer) -> &AdmissionRules {
+        let own = peer.identity().and_then(|identity| self.settings(identity.profile())?.admission.as_ref());
+        own.unwrap_or(&self.config.admission)
+    }
+
+    /// What the trust profile of a name says besides trust.
+    pub(crate) fn settings(&self, profile: &str) -> Option<&ProfileSettings> {
+        self.profiles.settings.get(profile)
+    }
+
+    /// The trust profile of a device that came this way.
+    pub(crate) fn profile(&self, identity: &DeviceIdentity) -> Option<&Arc<TrustProfile>> {
         match (&self.tls, &self.proxy) {
-            (Some(tls), _) => tls.load().stale_policy(),
-            (None, Some(proxy)) => proxy.identity.stale_policy(),
-            (None, None) => StalePolicy::default(),
+            (Some(tls), _) => tls.profile(identity.profile()),
+            (None, Some(proxy)) => proxy.identity.profile(identity.profile()),
+            (None, None) => None,
         }
     }
 
-    /// Reads other TLS files for this listener and checks them; nothing changes before [`Self::install`].
-    pub(crate) fn load(
-        &self,
-        config: &TlsListenerConfig,
-        revocations: &CurrentRevocations,
-        now: i64,
-    ) -> Result<Arc<ListenerTls>, StartError> {
-        if self.tls.is_none() {
-            let words = format!("listener `{}` is plain TCP and has no TLS files; restart to change its transport", self.name);
-            return Err(StartError::Setting(words));
+    /// Whether a connection whose CONNECT was accepted may go on, by what is in force now; `now` in unix seconds.
+    pub(crate) fn check_open(&self, peer: &Peer, now: i64) -> Result<(), (Option<Box<Refusal>>, KickCause)> {
+        self.check_unidentified(peer)?;
+        self.check_identity(peer, now)
+    }
+
+    /// The same as far as it is about the certificate: who shows none hears from CONNECT on whether it may be here.
+    pub(crate) fn check_identity(&self, peer: &Peer, now: i64) -> Result<(), (Option<Box<Refusal>>, KickCause)> {
+        let Some(identity) = peer.identity() else { return Ok(()) };
+        let checked = match (&self.tls, &self.proxy) {
+            (Some(tls), _) => tls.check_open(identity, now),
+            (None, Some(proxy)) => proxy.identity.check_open(identity, now),
+            (None, None) => return Err((None, KickCause::Untrusted("the listener takes no certificates any more".to_owned()))),
+        };
+        checked.map_err(|ending| {
+            let cause = kick_cause(&ending.unfit, &ending.refusal);
+            (Some(ending.refusal), cause)
+        })
+    }
+
+    /// Who has no certificate of its own to look at.
+    fn check_unidentified(&self, peer: &Peer) -> Result<(), (Option<Box<Refusal>>, KickCause)> {
+        let untrusted = |words: &str| Err((None, KickCause::Untrusted(words.to_owned())));
+        match peer {
+            Peer::Anonymous(_) if self.config.admission.bridge.is_some() => Ok(()),
+            Peer::Anonymous(_) if !self.config.admission.anonymous => untrusted("the listener lets nobody in without a certificate any more"),
+            Peer::Named(_) if !self.proxy.as_ref().is_some_and(|proxy| proxy.identity.takes_names()) => {
+                untrusted("the listener takes no names from proxies any more")
+            }
+            _ => Ok(()),
         }
-        ListenerTls::load(config, self.naming.clone(), revocations.clone(), now)
-            .map_err(|source| StartError::Tls { listener: self.name.to_string(), source })
+    }
+
+    /// Looks again at a peer whose revocation status was not known: `None` while it still is not.
+    pub(crate) fn settle(&self, pending: &PendingPeer, now: i64) -> Result<Option<Peer>, Box<Refusal>> {
+        match (&self.tls, &self.proxy) {
+            (Some(tls), _) => tls.settle(pending, now),
+            (None, Some(proxy)) => proxy.identity.settle(pending, now),
+            (None, None) => Err(ListenerTls::unsettled(pending)),
+        }
+    }
+}
+
+/// What a session is told that may not go on.
+fn kick_cause(unfit: &Unfit, refusal: &Refusal) -> KickCause {
+    match unfit {
+        Unfit::Revoked(reason) => KickCause::Revoked(*reason),
+        Unfit::Suspended(why) => KickCause::Suspended(Arc::clone(why)),
+        Unfit::Expired => KickCause::Expired,
+        Unfit::Untrusted => KickCause::Untrusted(refusal.found.clone()),
+        Unfit::ProfileDisabled(profile) => KickCause::ProfileDisabled(Arc::clone(profile)),
+        Unfit::IdentityChanged => KickCause::IdentityChanged(refusal.found.clone()),
+        Unfit::Unchecked => KickCause::Unchecked(refusal.found.clone()),
+    }
+}
+
+impl Listener {
+    /// A listener with these rules.
+    pub(crate) fn new(rules: ListenerRules, total: &Arc<Total>, book: &Arc<RefusalBook>) -> Self {
+        let config = &rules.config;
+        Self {
+            name: config.name.as_str().into(),
+            turns: Mutex::new(turns(config)),
+            refusals: RefusalLog::new(Arc::clone(book)),
+            gate: Arc::new(Gate::new(config.maximum_connections, config.limits.connections_per_address_maximum, Arc::clone(total))),
+            rules: ArcSwap::from_pointee(rules),
+        }
+    }
+
+    /// The rules in force.
+    pub(crate) fn rules(&self) -> Arc<ListenerRules> {
+        self.rules.load_full()
+    }
+
+    /// Puts other rules in force: at once for who comes, and for what is asked of who is here.
+    pub(crate) fn install(&self, rules: ListenerRules) {
+        let config = &rules.config;
+        self.gate.resize(config.maximum_connections, config.limits.connections_per_address_maximum);
+        if self.rules.load().config.limits.connect_rate != config.limits.connect_rate {
+            *self.turns.lock().unwrap_or_else(PoisonError::into_inner) = turns(config);
+        }
+        self.rules.store(Arc::new(rules));
     }
 
     /// When the certificate that it shows ends, Unix seconds; nothing without TLS.
     pub(crate) fn not_after(&self) -> Option<i64> {
-        self.tls.as_ref().map(|tls| tls.load().not_after())
-    }
-
-    /// Puts other TLS files in force for new connections.
-    pub(crate) fn install(&self, loaded: Arc<ListenerTls>) {
-        if let Some(tls) = &self.tls {
-            tls.store(loaded);
-        }
+        self.rules.load().tls.as_ref().map(|tls| tls.not_after())
     }
 
     /// Tells the operator of a connection that was refused.
@@ -147,6 +223,10 @@ impl Listener {
         let (pass, displaced) = self.gate.admit(origin, link, shard)?;
         Ok((Place { listener: Arc::clone(self), pass }, displaced))
     }
+}
+
+fn turns(config: &ListenerConfig) -> Option<Bucket> {
+    Rate::per_second(config.limits.connect_rate.into()).map(Bucket::new)
 }
 
 /// One connection's place at its listener.

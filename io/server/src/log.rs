@@ -1,6 +1,6 @@
 //! The log lines of the data plane.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use signet_broker::{CloseCause, Event};
@@ -8,6 +8,7 @@ use signet_net::PeerAddress;
 use signet_tls::{Check, Refusal};
 
 use crate::link::Link;
+use crate::refusals::RefusalBook;
 
 /// Refused publishes and subscriptions of one connection that are logged in [`DENIALS_TIME`]. A client may be refused as fast as it can send;
 /// the disk that holds the log must not fill as fast.
@@ -51,17 +52,19 @@ impl DenialLog {
 /// What a listener has logged of the connections that it refused.
 #[derive(Debug)]
 pub(crate) struct RefusalLog {
+    book: Arc<RefusalBook>,
     started: Instant,
     log: Mutex<DenialLog>,
 }
 
 impl RefusalLog {
-    pub(crate) fn new() -> Self {
-        Self { started: Instant::now(), log: Mutex::default() }
+    pub(crate) fn new(book: Arc<RefusalBook>) -> Self {
+        Self { book, started: Instant::now(), log: Mutex::default() }
     }
 
-    /// One line, unless there were very many just now: then a count, later.
+    /// One line, unless there were very many just now: then a count, later. The book gets it anyway.
     pub(crate) fn write(&self, refusal: &Refusal, listener: &str, address: PeerAddress) {
+        self.book.note(refusal, listener, address);
         let Some(unlogged) = self.admit() else { return };
         if unlogged > 0 {
             tracing::warn!(target: "signet::refused", listener, "{unlogged} more refusals of this listener are not in the log; the metrics count them all");
@@ -111,6 +114,13 @@ pub(crate) fn event(event: &Event, link: Option<&Link>) {
             client_identifier = client_identifier.as_str(),
             "{denied}"
         ),
+        Event::SubscriptionEnded { connection, client_identifier, filter, denied } => tracing::warn!(
+            target: "signet::denied",
+            connection = connection.map(|connection| connection.0),
+            client_identifier = client_identifier.as_str(),
+            filter = signet_policy::shown(filter.as_str()),
+            "a subscription ended: {denied}"
+        ),
         Event::HeldBack { connection, client_identifier, why } => tracing::warn!(
             target: "signet::session",
             connection = connection.0,
@@ -159,7 +169,7 @@ mod tests {
 
     #[test]
     fn connections_are_refused_faster_than_the_log_grows() {
-        let log = RefusalLog::new();
+        let log = RefusalLog::new(Arc::new(RefusalBook::new(8)));
         assert_eq!((0..5_000).filter_map(|_| log.admit()).count(), 1_000);
     }
 

@@ -5,7 +5,7 @@ use std::sync::mpsc::SyncSender;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use mio::Waker;
-use signet_broker::{Admission, Delivery};
+use signet_broker::{Admission, Delivery, Judge, SessionRule, WillRule};
 use signet_identity::CertificateId;
 use signet_mqtt::Message;
 use signet_net::{Kick, KickTarget, LinkId};
@@ -28,6 +28,17 @@ pub(crate) enum Mail {
     Kick(Kick),
     /// Certificates were revoked: for the Wills that wait in sessions without a connection.
     Revoked(Arc<[CertificateId]>),
+    /// Somebody has found out what can be found out about the certificate of a connection.
+    StatusKnown(LinkId),
+    /// Look at what sessions without a connection have left.
+    Review {
+        /// Who is still entitled to it.
+        judge: Arc<dyn Judge>,
+        /// What becomes of the Wills of the others.
+        will: WillRule,
+        /// What becomes of their sessions.
+        session: SessionRule,
+    },
     /// The server itself publishes.
     Publish(Vec<Message>),
     /// Other rules.
@@ -113,6 +124,8 @@ fn weight(mail: &Mail) -> usize {
         | Mail::Moved(..)
         | Mail::Kick(_)
         | Mail::Revoked(_)
+        | Mail::StatusKnown(_)
+        | Mail::Review { .. }
         | Mail::Rules(_)
         | Mail::Stats(_)
         | Mail::Stop { .. } => ENTRY,

@@ -93,8 +93,8 @@ impl Monitor {
 
     /// When the certificate that a listener shows ends: name of the listener, Unix seconds. Without those that have none.
     pub fn server_certificates(&self) -> Vec<(String, i64)> {
-        let listeners = self.shared.listeners.iter();
-        listeners.filter_map(|listener| Some((listener.name.to_string(), listener.not_after()?))).collect()
+        let listeners = self.shared.listeners.load();
+        listeners.iter().filter_map(|listener| Some((listener.name.to_string(), listener.not_after()?))).collect()
     }
 
     /// What the shards share.

@@ -2,7 +2,7 @@
 
 use signet_identity::{NoIdentity, Peer};
 use signet_net::{MAXIMUM_HEADER, PeerAddress, ProxyError, ProxyHeader, ProxyVersions, Source, read_proxy_header};
-use signet_tls::{Check, CurrentRevocations, ForwardedFacts, ForwardedIdentity, Refusal, TlsError};
+use signet_tls::{Check, CurrentRevocations, ForwardedFacts, ForwardedIdentity, Refusal, TlsError, TrustProfiles};
 
 use crate::ListenerConfig;
 
@@ -15,13 +15,13 @@ pub(crate) struct ProxyRules {
 
 impl ProxyRules {
     /// `None`: the listener takes no PROXY headers.
-    pub(crate) fn load(config: &ListenerConfig, revocations: &CurrentRevocations) -> Result<Option<Self>, TlsError> {
+    pub(crate) fn load(config: &ListenerConfig, profiles: &TrustProfiles, revocations: &CurrentRevocations) -> Result<Option<Self>, TlsError> {
         let Some(proxy) = &config.proxy_protocol else { return Ok(None) };
         if proxy.trusted.is_empty() {
             let words = "PROXY headers are expected but no source is trusted to send them; name the proxies in `proxy_trusted`";
             return Err(TlsError::Setting(words.to_owned()));
         }
-        let identity = ForwardedIdentity::load(&proxy.identity, config.naming.clone(), revocations.clone())?;
+        let identity = ForwardedIdentity::load(&proxy.identity, profiles, revocations.clone())?;
         Ok(Some(Self { versions: proxy.versions, trusted: proxy.trusted.clone(), identity }))
     }
 

@@ -1,5 +1,6 @@
 //! One shard: a thread with its epoll, its connections and its part of the broker.
 
+mod clone;
 mod closing;
 mod connect;
 mod deadlines;
@@ -7,6 +8,7 @@ mod durability;
 mod input;
 mod opening;
 mod output;
+mod status;
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap, VecDeque};
@@ -17,7 +19,7 @@ use std::time::Duration;
 use bytes::BytesMut;
 use foldhash::fast::RandomState;
 use mio::{Events, Interest, Poll, Token};
-use signet_broker::{Broker, ConnectionId, Context, Input, KickCause, Moment, Output, ShardId, Ticket, WillRule};
+use signet_broker::{Broker, ConnectionId, Context, Input, KickCause, Moment, Output, SessionRule, ShardId, Ticket, WillRule};
 use signet_net::{Kick, LinkId};
 use signet_policy::Ruleset;
 use signet_store::StoreHandle;
@@ -229,8 +231,10 @@ impl Shard {
                 Mail::Moved(link, admission) => self.moved_in(link, admission),
                 Mail::Delivery(delivery) => self.apply(Input::Delivery(delivery)),
                 Mail::Kick(kick) => self.kick(kick),
+                Mail::StatusKnown(id) => self.status_known(id),
+                Mail::Review { judge, will, session } => self.apply(Input::Review { judge, will, session }),
                 Mail::Revoked(certificates) => {
-                    let will = self.shared.will_on_revoke;
+                    let (will, _) = self.shared.on_distrust;
                     self.apply(Input::Revoked { certificates, will });
                 }
                 Mail::Rules(ruleset) => {
@@ -307,38 +311,28 @@ impl Shard {
             return;
         };
         link.confirmations.push(done);
-        let (cause, will) = match cause {
-            signet_net::KickCause::Revoked(reason) => {
-                if link.phase == Phase::ExpectConnect {
-                    // The broker does not know it yet, so nobody else will say why it ended.
-                    let found = format!("the certificate was revoked ({}) before the client sent CONNECT", reason.name());
-                    log::refused(link, Check::Revocation, found, "issue a new certificate with `signet device add NAME`");
-                    self.count_refused(Cause::Check(Check::Revocation));
-                }
-                (KickCause::Revoked(reason.name()), self.shared.will_on_revoke)
-            }
-            signet_net::KickCause::Expired => (KickCause::Expired, WillRule::Publish),
-            signet_net::KickCause::Untrusted(why) => {
-                tracing::info!(connection = id.number(), "disconnected, not trusted any more: {why}");
-                (KickCause::Untrusted, WillRule::Publish)
-            }
-            signet_net::KickCause::Administrative(why) => {
-                tracing::info!(connection = id.number(), "disconnected by an operator: {why}");
-                (KickCause::Administrative, WillRule::Publish)
-            }
-            other => {
-                tracing::info!(connection = id.number(), "disconnected: {other}");
-                (KickCause::Administrative, WillRule::Publish)
-            }
-        };
-        self.end(id, cause, will);
+        if link.phase == Phase::ExpectConnect {
+            // The broker does not know it yet, so nobody else will say why it ended.
+            let check = check_of(&cause);
+            log::refused(link, check, format!("{cause} before the client sent CONNECT"), "see `signet explain` for who may connect now");
+            self.count_refused(Cause::Check(check));
+        } else {
+            tracing::info!(target: "signet::session", connection = id.number(), "disconnected: {cause}");
+        }
+        let is_distrust = cause.is_distrust();
+        let (will, session) = if is_distrust { self.shared.on_distrust } else { (WillRule::Publish, SessionRule::Keep) };
+        self.end_with(id, broker_cause(&cause), will, session);
+    }
+
+    fn end(&mut self, id: LinkId, cause: KickCause, will: WillRule) {
+        self.end_with(id, cause, will, SessionRule::Keep);
     }
 
     /// Ends a connection from outside, whatever its phase.
-    fn end(&mut self, id: LinkId, cause: KickCause, will: WillRule) {
+    fn end_with(&mut self, id: LinkId, cause: KickCause, will: WillRule, session: SessionRule) {
         let Some(phase) = self.links.get(&id).map(|link| link.phase) else { return };
         if phase == Phase::Connected {
-            self.apply(Input::Kick { connection: ConnectionId(id.number()), cause, will });
+            self.apply(Input::Kick { connection: ConnectionId(id.number()), cause, will, session });
         }
         self.drain(id, closing::KICK_FLUSH);
     }
@@ -364,4 +358,37 @@ fn token_of(id: LinkId) -> Token {
 
 fn link_of(token: Token) -> Option<LinkId> {
     u64::try_from(token.0).ok().map(LinkId::from_number)
+}
+
+/// What the client is told.
+fn broker_cause(cause: &signet_net::KickCause) -> KickCause {
+    use signet_net::KickCause as Net;
+    match cause {
+        Net::Revoked(reason) => KickCause::Revoked(reason.name()),
+        Net::Expired => KickCause::Expired,
+        Net::Untrusted(_) => KickCause::Untrusted,
+        Net::ProfileDisabled(_) => KickCause::ProfileDisabled,
+        Net::Suspended(_) => KickCause::Suspended,
+        Net::IdentityChanged(_) => KickCause::IdentityChanged,
+        Net::Cloned => KickCause::Cloned,
+        Net::Unchecked(_) => KickCause::Unchecked,
+        Net::ListenerRemoved => KickCause::ListenerRemoved,
+        Net::Administrative(_) => KickCause::Administrative,
+    }
+}
+
+/// Which check it failed, for who has not sent its CONNECT.
+fn check_of(cause: &signet_net::KickCause) -> Check {
+    use signet_net::KickCause as Net;
+    match cause {
+        Net::Revoked(_) => Check::Revocation,
+        Net::Expired => Check::Validity,
+        Net::Untrusted(_) => Check::Path,
+        Net::ProfileDisabled(_) => Check::Profile,
+        Net::Suspended(_) => Check::Suspension,
+        Net::IdentityChanged(_) => Check::Name,
+        Net::Cloned => Check::Clone,
+        Net::Unchecked(_) => Check::RevocationStatus,
+        Net::ListenerRemoved | Net::Administrative(_) => Check::Connect,
+    }
 }

@@ -1,30 +1,37 @@
 //! What all shards of a server look at.
 
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
-use signet_broker::{Directory, Limits, SharedDirectory, Totals, WillRule};
-use signet_net::{Clock, Registry};
-use signet_tls::CurrentRevocations;
+use arc_swap::ArcSwap;
+use signet_broker::{Directory, Limits, SessionRule, SharedDirectory, Totals, WillRule};
+use signet_net::{Clock, Registry, StatusInquiry};
 
+use crate::config::CloneAlarm;
 use crate::counters::Counters;
 use crate::gate::Total;
 use crate::listener::Listener;
 use crate::mailbox::Mailbox;
 use crate::rate::SharedBucket;
+use crate::refusals::RefusalBook;
 
 /// Immutable, or with locks of its own.
 pub(crate) struct Shared {
     pub(crate) clock: Clock,
     pub(crate) registry: Arc<Registry>,
-    pub(crate) revocations: CurrentRevocations,
     pub(crate) directory: LockedDirectory,
     pub(crate) mailboxes: Vec<Arc<Mailbox>>,
-    pub(crate) listeners: Vec<Arc<Listener>>,
+    pub(crate) listeners: ArcSwap<Vec<Arc<Listener>>>,
     pub(crate) limits: Arc<Limits>,
     pub(crate) totals: Arc<Totals>,
-    pub(crate) will_on_revoke: WillRule,
+    /// What becomes of Will and session of a device that is not believed any more.
+    pub(crate) on_distrust: (WillRule, SessionRule),
+    /// [`crate::ServerConfig::on_clone`]
+    pub(crate) on_clone: Arc<dyn Fn(CloneAlarm) + Send + Sync>,
     pub(crate) admissions: Admissions,
     pub(crate) counters: Counters,
+    pub(crate) refusals: Arc<RefusalBook>,
+    /// Whom to ask about certificates whose revocation status is not known; nobody at first.
+    pub(crate) inquiry: OnceLock<Arc<dyn StatusInquiry>>,
     /// [`crate::ServerConfig::on_store_failure`]
     pub(crate) on_store_failure: Arc<dyn Fn() + Send + Sync>,
 }

@@ -1,23 +1,17 @@
-//! One listener's TLS: credentials, trust, naming and revocation rules; and the one place where a [`VerifiedPeer`] is minted.
+//! One listener's TLS: its hosts and their trust profiles; and the one place where a [`VerifiedPeer`] is minted.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 
-use rustls::ServerConfig;
-use rustls::server::danger::ClientCertVerifier;
-use rustls::server::{NoClientAuth, NoServerSessionStorage};
-use rustls::sign::SingleCertAndKey;
+use rustls::server::ClientHello;
 use rustls_pki_types::CertificateDer;
-use signet_identity::{DeviceIdentity, NamingRule, NoIdentity, Peer, VerifiedPeer};
-use signet_revocation::StalePolicy;
+use signet_identity::{DeviceIdentity, NoIdentity, Peer, PendingPeer, VerifiedPeer};
+use signet_revocation::Assurance;
 
-use crate::client_verifier::DeviceVerifier;
-use crate::provider::{provider, versions};
-use crate::resumption::DeviceTickets;
-use crate::{Check, Credentials, CurrentRevocations, Refusal, TlsError, TrustAnchors};
-
-/// The only application protocol (RFC 7301 registers `mqtt`). A client that offers none is accepted: most MQTT clients do not.
-pub(crate) const ALPN: &[u8] = b"mqtt";
+use crate::client_verifier::{Judged, Standing};
+use crate::host::Host;
+use crate::profile::{TrustProfile, TrustProfiles};
+use crate::rejection::{self, Rejected, Unfit};
+use crate::{Check, CurrentRevocations, Refusal, TlsError, TlsHostConfig};
 
 /// Whether a listener asks for a client certificate.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -42,104 +36,113 @@ pub enum MinimumVersion {
 }
 
 /// The TLS settings of one listener, as file names.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TlsListenerConfig {
-    /// PEM file: server certificate, then its intermediates.
-    pub certificate: PathBuf,
-    /// PEM file: private key of the server certificate.
-    pub key: PathBuf,
-    /// PEM files: certification authorities whose devices are believed. May be empty only with [`ClientCertificate::None`].
-    pub trust: Vec<PathBuf>,
-    /// Whether clients must show a certificate.
-    pub client_certificate: ClientCertificate,
-    /// What to do when the revocation list of an issuer is past its `nextUpdate`.
-    pub stale: StalePolicy,
+    /// For whoever no host of `hosts` is for.
+    pub host: TlsHostConfig,
+    /// The first that is for a client is its.
+    pub hosts: Vec<TlsHostConfig>,
     /// The oldest version to speak.
     pub minimum_version: MinimumVersion,
 }
 
+impl TlsListenerConfig {
+    /// A listener with one host.
+    pub fn new(host: TlsHostConfig) -> Self {
+        Self { host, hosts: Vec::new(), minimum_version: MinimumVersion::default() }
+    }
+}
+
 /// Everything a handshake on one listener needs, loaded and checked. Immutable: a reload makes a new one, with new ticket keys.
 pub struct ListenerTls {
-    pub(crate) config: Arc<ServerConfig>,
-    verifier: Option<Arc<DeviceVerifier>>,
-    client_certificate: ClientCertificate,
-    stale: StalePolicy,
-    not_after: i64,
+    config: TlsListenerConfig,
+    default: Arc<Host>,
+    hosts: Vec<Arc<Host>>,
+}
+
+/// Why an open session may not go on.
+#[derive(Clone, Debug)]
+pub struct Ending {
+    /// In words for the operator.
+    pub refusal: Box<Refusal>,
+    /// For whoever ends it.
+    pub unfit: Unfit,
+}
+
+impl From<Rejected> for Ending {
+    fn from(rejected: Rejected) -> Self {
+        Self { refusal: rejected.refusal, unfit: rejected.unfit }
+    }
 }
 
 impl ListenerTls {
     /// Reads and checks the files of `config`; `now` is in unix seconds.
     ///
     /// # Errors
-    /// Names the file and the way out; see [`Credentials::load`] and [`TrustAnchors::load`].
-    pub fn load(config: &TlsListenerConfig, naming: NamingRule, revocations: CurrentRevocations, now: i64) -> Result<Arc<Self>, TlsError> {
-        let credentials = Credentials::load(&config.certificate, &config.key, now)?;
-        if !credentials.leaf().allows_server_auth() {
-            let found =
-                format!("the certificate of `{}` may not be used by a TLS server (no serverAuth)", credentials.leaf().subject().rfc4514());
-            return Err(TlsError::file(
-                &config.certificate,
-                found,
-                "issue one with `extendedKeyUsage=serverAuth`; a device's certificate cannot be a server's",
-            ));
-        }
-        let verifier = Self::verifier(config, naming, revocations)?;
-        let required = config.client_certificate == ClientCertificate::Required;
-        let tickets = DeviceTickets::new(verifier.clone(), required)?;
-        let library = |error: rustls::Error| TlsError::Library(error.to_string());
-        let client_verifier: Arc<dyn ClientCertVerifier> = match &verifier {
-            Some(verifier) => verifier.clone(),
-            None => Arc::new(NoClientAuth),
-        };
-        let not_after = credentials.leaf().validity().not_after;
-        let mut server = ServerConfig::builder_with_provider(provider())
-            .with_protocol_versions(versions(config.minimum_version))
-            .map_err(library)?
-            .with_client_cert_verifier(client_verifier)
-            .with_cert_resolver(Arc::new(SingleCertAndKey::from(Arc::unwrap_or_clone(Arc::clone(&credentials.certified)))));
-        server.alpn_protocols = vec![ALPN.to_vec()];
-        server.ticketer = Arc::new(tickets);
-        // One ticket is enough for a device that reconnects, and each costs an encryption (RFC 8446 §4.6.1 leaves the number open).
-        server.send_tls13_tickets = 1;
-        // Sessions live in tickets only: a server-side cache would be resumed without asking `DeviceTickets`.
-        server.session_storage = Arc::new(NoServerSessionStorage {});
-        // Early data can be replayed (RFC 8446 §8), and a replayed PUBLISH is a second PUBLISH.
-        server.max_early_data_size = 0;
-        Ok(Arc::new(Self {
-            config: Arc::new(server),
-            verifier,
-            client_certificate: config.client_certificate,
-            stale: config.stale,
-            not_after,
-        }))
+    /// Names the file and the way out; see [`crate::Credentials::load`]. A trust profile that does not exist.
+    pub fn load(config: &TlsListenerConfig, profiles: &TrustProfiles, revocations: &CurrentRevocations, now: i64) -> Result<Arc<Self>, TlsError> {
+        let load = |host: &TlsHostConfig| Host::load(host, config.minimum_version, profiles, revocations.clone(), now).map(Arc::new);
+        Ok(Arc::new(Self { config: config.clone(), default: load(&config.host)?, hosts: config.hosts.iter().map(load).collect::<Result<_, _>>()? }))
     }
 
-    /// When the server's own certificate ends, Unix seconds.
+    /// Whether both were loaded from the same settings and the same content of files: then the tickets of one are as good as those of the other.
+    pub fn is_same_as(&self, other: &Self) -> bool {
+        let same_profile = |(one, other): (&&Arc<TrustProfile>, &&Arc<TrustProfile>)| one.is_same_as(other);
+        let (own, others) = (self.profiles(), other.profiles());
+        self.config == other.config
+            && self.chains() == other.chains()
+            && own.len() == others.len()
+            && own.iter().zip(&others).all(same_profile)
+    }
+
+    /// When the first of the server's own certificates ends, Unix seconds.
     pub fn not_after(&self) -> i64 {
-        self.not_after
+        self.all().map(|host| host.not_after()).min().unwrap_or(i64::MAX)
     }
 
-    /// What the listener does when a revocation list is past its `nextUpdate`; the registry applies the same.
-    pub fn stale_policy(&self) -> StalePolicy {
-        self.stale
+    /// The certificate chains that it shows, in DER, leaf first.
+    pub fn chains(&self) -> Vec<Vec<CertificateDer<'static>>> {
+        self.all().flat_map(|host| host.chains().map(|key| key.cert.clone()).collect::<Vec<_>>()).collect()
     }
 
-    fn verifier(
-        config: &TlsListenerConfig,
-        naming: NamingRule,
-        revocations: CurrentRevocations,
-    ) -> Result<Option<Arc<DeviceVerifier>>, TlsError> {
-        if config.client_certificate == ClientCertificate::None {
-            return Ok(None);
+    /// Shows an OCSP response, which the caller has verified, with the certificate of this DER from now on; `None`: no response.
+    pub fn staple(&self, certificate: &[u8], response: Option<&[u8]>) {
+        self.all().for_each(|host| host.staple(certificate, response));
+    }
+
+    /// The trust profile of a name, if a host of this listener uses it.
+    pub fn profile(&self, name: &str) -> Option<&Arc<TrustProfile>> {
+        self.all().filter_map(|host| host.verifier.as_ref()).find_map(|verifier| verifier.profile(name))
+    }
+
+    /// Every trust profile that a host of this listener uses, each once.
+    pub fn profiles(&self) -> Vec<&Arc<TrustProfile>> {
+        let mut profiles: Vec<&Arc<TrustProfile>> = Vec::new();
+        for profile in self.all().filter_map(|host| host.verifier.as_ref()).flat_map(|verifier| verifier.profiles()) {
+            if !profiles.iter().any(|known| known.name() == profile.name()) {
+                profiles.push(profile);
+            }
         }
-        if config.trust.is_empty() {
-            return Err(TlsError::Setting(
-                "client certificates are asked for but `trust` names no file; name the CA that issues them, such as `trust = [\"ca/ca.pem\"]`".to_owned(),
-            ));
-        }
-        let trust = TrustAnchors::load(&config.trust)?;
-        let mandatory = config.client_certificate == ClientCertificate::Required;
-        Ok(Some(Arc::new(DeviceVerifier::new(trust, naming, revocations, config.stale, mandatory))))
+        profiles
+    }
+
+    fn all(&self) -> impl Iterator<Item = &Arc<Host>> {
+        std::iter::once(&self.default).chain(&self.hosts)
+    }
+
+    /// Whether the ClientHello decides which host a client gets.
+    pub(crate) fn has_hosts(&self) -> bool {
+        !self.hosts.is_empty()
+    }
+
+    pub(crate) fn default_host(&self) -> &Arc<Host> {
+        &self.default
+    }
+
+    /// The host for a client.
+    pub(crate) fn host_for(&self, hello: &ClientHello<'_>) -> &Arc<Host> {
+        let is_for = |host: &&Arc<Host>| host.config.is_for(hello.server_name(), hello.alpn().into_iter().flatten());
+        self.hosts.iter().find(is_for).unwrap_or(&self.default)
     }
 
     /// Ends a handshake: says who the peer is, or why it may not stay.
@@ -147,37 +150,88 @@ impl ListenerTls {
     /// `judged` is what the verifier or the ticket check found for this connection. The checks that depend on the time run again here, because
     /// minutes may lie between the judgement and the end of a slow handshake.
     pub(crate) fn establish(
-        &self,
+        host: &Host,
         certificates: Option<&[CertificateDer<'static>]>,
-        judged: Option<Arc<DeviceIdentity>>,
+        judged: Option<Arc<Judged>>,
         resumed: bool,
         now: i64,
     ) -> Result<Peer, Box<Refusal>> {
         let presented = certificates.and_then(<[_]>::split_first);
-        let (Some(verifier), Some((end_entity, intermediates))) = (&self.verifier, presented) else {
-            return self.anonymous();
+        let (Some(verifier), Some((end_entity, intermediates))) = (&host.verifier, presented) else {
+            return anonymous(host.config.client_certificate);
         };
-        let identity = match judged {
-            // Only the identity that was found for this very certificate.
-            Some(identity) if identity.leaf().der() == end_entity.as_ref() => identity,
+        let judged = match judged {
+            // Only what was found for this very certificate.
+            Some(judged) if judged.identity.leaf().der() == end_entity.as_ref() => judged,
             _ => Arc::new(verifier.judge(end_entity, intermediates, now).map_err(|rejected| rejected.refusal)?),
         };
-        verifier.check_current(&identity, now).map_err(|rejected| rejected.refusal)?;
-        Ok(Peer::Device(VerifiedPeer::assertion(identity, resumed)))
+        match verifier.check_current(&judged, now).map_err(|rejected| rejected.refusal)? {
+            Standing::Good(_) => Ok(verified(&judged.identity, resumed)),
+            Standing::Pending => Ok(Peer::Pending(PendingPeer::new(Arc::clone(&judged.identity), resumed))),
+        }
     }
 
-    fn anonymous(&self) -> Result<Peer, Box<Refusal>> {
-        match self.client_certificate {
-            ClientCertificate::None => Ok(Peer::Anonymous(NoIdentity::NotRequested)),
-            ClientCertificate::Optional => Ok(Peer::Anonymous(NoIdentity::NotPresented)),
-            ClientCertificate::Required => Err(Box::new(no_certificate())),
+    /// Whether an open session of this device may go on, by what is in force now; for a pending one that nobody has an answer for yet, it may.
+    ///
+    /// # Errors
+    /// Why not.
+    pub fn check_open(&self, identity: &DeviceIdentity, now: i64) -> Result<(), Ending> {
+        self.standing(identity, now).map(drop).map_err(Ending::from)
+    }
+
+    /// Looks again at a peer whose revocation status was not known: `None` while it still is not.
+    ///
+    /// # Errors
+    /// It is revoked, or may not be here for another reason.
+    pub fn settle(&self, pending: &PendingPeer, now: i64) -> Result<Option<Peer>, Box<Refusal>> {
+        match self.standing(pending.identity(), now).map_err(|rejected| rejected.refusal)? {
+            Standing::Good(_) => Ok(Some(verified(pending.identity(), pending.resumed()))),
+            Standing::Pending => Ok(None),
         }
+    }
+
+    /// The refusal of a peer whose status nobody could tell in time.
+    pub fn unsettled(pending: &PendingPeer) -> Box<Refusal> {
+        let leaf = pending.identity().leaf();
+        rejection::unknown_status(leaf, leaf.id()).refusal
+    }
+
+    /// How well the revocation status of an open session's certificate is known; `None`: nobody has said anything yet.
+    ///
+    /// # Errors
+    /// Why it may not be here.
+    pub fn assurance(&self, identity: &DeviceIdentity, now: i64) -> Result<Option<Assurance>, Ending> {
+        match self.standing(identity, now).map_err(Ending::from)? {
+            Standing::Good(assurance) => Ok(Some(assurance)),
+            Standing::Pending => Ok(None),
+        }
+    }
+
+    fn standing(&self, identity: &DeviceIdentity, now: i64) -> Result<Standing, Rejected> {
+        let mut verifiers = self.all().filter_map(|host| host.verifier.as_ref());
+        match verifiers.find(|verifier| verifier.profile(identity.profile()).is_some()) {
+            Some(verifier) => verifier.check_open(identity, now),
+            None => Err(rejection::profile_gone(identity.leaf(), identity.profile())),
+        }
+    }
+}
+
+/// The witness, for a peer whose every check was made.
+fn verified(identity: &Arc<DeviceIdentity>, resumed: bool) -> Peer {
+    Peer::Device(VerifiedPeer::assertion(Arc::clone(identity), resumed))
+}
+
+fn anonymous(client_certificate: ClientCertificate) -> Result<Peer, Box<Refusal>> {
+    match client_certificate {
+        ClientCertificate::None => Ok(Peer::Anonymous(NoIdentity::NotRequested)),
+        ClientCertificate::Optional => Ok(Peer::Anonymous(NoIdentity::NotPresented)),
+        ClientCertificate::Required => Err(Box::new(no_certificate())),
     }
 }
 
 impl std::fmt::Debug for ListenerTls {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("ListenerTls").field("client_certificate", &self.client_certificate).finish_non_exhaustive()
+        f.debug_struct("ListenerTls").field("hosts", &self.hosts.len().saturating_add(1)).finish_non_exhaustive()
     }
 }
 

@@ -1,39 +1,68 @@
-//! Judges a client's certificate: path, usage, validity, revocation, device name. In this order, and the first failure is the answer.
+//! Judges a client's certificate: form, validity, then each trust profile in turn (path, rules, name), then revocation. The first profile that takes
+//! it decides; when none does, the answer is that of the profile which came furthest.
 //!
 //! rustls calls the verifier inside of `process_tls_records` and hands back only an error that becomes an alert. What an operator needs
 //! (which certificate, which check, what to do), and the identity that was found, take the side door of [`last`]: a slot of the thread that is
 //! emptied before and read right after every call into rustls.
 
-use std::cell::RefCell;
 use std::sync::Arc;
 
 use rustls::client::danger::HandshakeSignatureValid;
 use rustls::crypto::{verify_tls12_signature, verify_tls13_signature};
 use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
-use rustls::{CertificateError, DigitallySignedStruct, DistinguishedName, Error, OtherError, SignatureScheme};
+use rustls::{DigitallySignedStruct, DistinguishedName, Error, SignatureScheme};
 use rustls_pki_types::{CertificateDer, UnixTime};
-use signet_identity::{CertificateId, DeviceIdentity, KeyDigest, Leaf, NamingRule, PathCertificate};
-use signet_revocation::{Revoked, StalePolicy, Verdict};
-use webpki::{EndEntityCert, KeyUsage};
+use signet_identity::{DeviceIdentity, Leaf};
+use signet_revocation::{Assurance, Verdict};
 
+use crate::profile::{TrustProfile, Verified};
 use crate::provider::algorithms;
-use crate::{Check, CurrentRevocations, Refusal, TrustAnchors, date};
+use crate::rejection::{self, Rejected};
+use crate::{Check, CurrentRevocations, Refusal};
 
 /// What a call of the verifier found.
 #[derive(Clone, Debug)]
 pub(crate) enum Judgement {
     /// Everything was checked.
-    Accepted(Arc<DeviceIdentity>),
+    Accepted(Arc<Judged>),
     /// One check failed.
     Refused(Box<Refusal>),
 }
 
+/// A certificate that a profile takes.
+#[derive(Debug)]
+pub(crate) struct Judged {
+    pub(crate) identity: Arc<DeviceIdentity>,
+    pub(crate) profile: Arc<TrustProfile>,
+    /// When the first of the path's authorities ends, unix seconds.
+    pub(crate) path_not_after: i64,
+}
+
+/// How a certificate stands that nothing speaks against.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Standing {
+    /// Checked as far as its profile demands.
+    Good(Assurance),
+    /// Nobody has said yet whether it is revoked; its profile waits for somebody who can.
+    Pending,
+}
+
 /// The side door out of rustls; see the module's description.
 pub(crate) mod last {
-    use super::{Judgement, RefCell};
+    use std::cell::RefCell;
+    use std::sync::Arc;
+
+    use super::{Judged, Judgement};
 
     thread_local! {
         static SLOT: RefCell<Option<Judgement>> = const { RefCell::new(None) };
+        static BEFORE: RefCell<Option<Arc<Judged>>> = const { RefCell::new(None) };
+    }
+
+    /// Before a call into rustls: nothing was found in it yet; `before` was in an earlier call for the same connection.
+    pub(crate) fn begin(before: Option<&Arc<Judged>>) {
+        SLOT.with(|slot| *slot.borrow_mut() = None);
+        BEFORE.with(|slot| *slot.borrow_mut() = before.cloned());
     }
 
     pub(crate) fn set(judgement: Judgement) {
@@ -41,38 +70,45 @@ pub(crate) mod last {
     }
 
     pub(crate) fn take() -> Option<Judgement> {
+        BEFORE.with(|slot| *slot.borrow_mut() = None);
         SLOT.with(|slot| slot.borrow_mut().take())
+    }
+
+    /// Who the connection that rustls works on is known to belong to.
+    pub(crate) fn judged() -> Option<Arc<Judged>> {
+        let now = SLOT.with(|slot| match &*slot.borrow() {
+            Some(Judgement::Accepted(judged)) => Some(Arc::clone(judged)),
+            Some(Judgement::Refused(_)) | None => None,
+        });
+        now.or_else(|| BEFORE.with(|slot| slot.borrow().clone()))
     }
 }
 
-/// A failed check, for the operator and for the wire.
-#[derive(Debug)]
-pub(crate) struct Rejected {
-    pub(crate) refusal: Box<Refusal>,
-    pub(crate) alert: CertificateError,
-}
-
-/// The rules of one listener about client certificates.
+/// The rules of one host of a listener about client certificates.
 #[derive(Debug)]
 pub(crate) struct DeviceVerifier {
-    trust: TrustAnchors,
+    profiles: Vec<Arc<TrustProfile>>,
     hints: Vec<DistinguishedName>,
-    naming: NamingRule,
     revocations: CurrentRevocations,
-    stale: StalePolicy,
     mandatory: bool,
 }
 
 impl DeviceVerifier {
-    pub(crate) fn new(
-        trust: TrustAnchors,
-        naming: NamingRule,
-        revocations: CurrentRevocations,
-        stale: StalePolicy,
-        mandatory: bool,
-    ) -> Self {
-        let hints = trust.hints();
-        Self { trust, hints, naming, revocations, stale, mandatory }
+    pub(crate) fn new(profiles: Vec<Arc<TrustProfile>>, revocations: CurrentRevocations, mandatory: bool) -> Self {
+        // What is disabled is not asked for, but known: who comes all the same is told why.
+        let mut hints: Vec<DistinguishedName> =
+            profiles.iter().filter(|profile| profile.config().enabled).flat_map(|profile| profile.trust().hints()).collect();
+        let mut seen = std::collections::HashSet::new();
+        hints.retain(|hint| seen.insert(hint.as_ref().to_vec()));
+        Self { profiles, hints, revocations, mandatory }
+    }
+
+    pub(crate) fn profiles(&self) -> &[Arc<TrustProfile>] {
+        &self.profiles
+    }
+
+    pub(crate) fn profile(&self, name: &str) -> Option<&Arc<TrustProfile>> {
+        self.profiles.iter().find(|profile| **profile.name() == *name)
     }
 
     /// Judges a certificate as presented. `now` in unix seconds.
@@ -81,205 +117,79 @@ impl DeviceVerifier {
         end_entity: &CertificateDer<'_>,
         intermediates: &[CertificateDer<'_>],
         now: i64,
-    ) -> Result<DeviceIdentity, Rejected> {
-        let leaf = Leaf::parse(end_entity).map_err(|error| {
-            let hint = "show it with `openssl x509 -in FILE -noout -text` and issue a new one";
-            Rejected {
-                refusal: Box::new(Refusal::without_certificate(Check::CertificateForm, error.to_string(), hint)),
-                alert: CertificateError::BadEncoding,
-            }
-        })?;
-        check_form(&leaf)?;
-        let path = self.path(&leaf, end_entity, intermediates, now)?;
-        let name = self.naming.name(&leaf).map_err(|error| {
-            let hint = "change the listener's `device` template, or issue a certificate with such a name";
-            reject(&leaf, Check::Name, CertificateError::ApplicationVerificationFailure, error.to_string(), hint)
-        })?;
-        let identity = DeviceIdentity::new(name, leaf, path.issuer_key, path.intermediates);
-        self.check_current(&identity, now)?;
-        Ok(identity)
+    ) -> Result<Judged, Rejected> {
+        let leaf = Leaf::parse(end_entity).map_err(|error| rejection::unreadable(&error))?;
+        rejection::check_form(&leaf)?;
+        rejection::check_validity(&leaf, now, 0)?;
+        let judged = self.find_profile(&leaf, end_entity, intermediates, now)?;
+        self.check_current(&judged, now)?;
+        Ok(judged)
     }
 
-    /// The checks whose answer changes with time: validity and revocation. They run at the end of every handshake, full or resumed.
-    pub(crate) fn check_current(&self, identity: &DeviceIdentity, now: i64) -> Result<(), Rejected> {
-        let leaf = identity.leaf();
-        check_validity(leaf, now)?;
-        match self.revocations.load().verdict(identity.path(), now, self.stale) {
-            Verdict::Good => Ok(()),
-            Verdict::Revoked { id, revoked } => Err(reject_revoked(leaf, id, revoked)),
-            Verdict::Stale { next_update, .. } => {
-                let found = format!("the revocation list of an issuer in its path was due to be replaced at {}", date::text(next_update));
-                let hint = "fetch the issuer's current CRL, or set `crl_stale = \"allow\"` for this listener";
-                let refusal = Refusal::of(leaf, Check::RevocationFreshness, found, hint);
-                let alert = CertificateError::Other(OtherError(Arc::new(StaleList)));
-                Err(Rejected { refusal: Box::new(refusal), alert })
-            }
-        }
-    }
-
-    /// Builds and verifies a path to a trust anchor and returns the ids of its intermediates, leaf end first.
-    fn path(
+    /// The first profile that takes the certificate.
+    fn find_profile(
         &self,
         leaf: &Leaf,
         end_entity: &CertificateDer<'_>,
         intermediates: &[CertificateDer<'_>],
         now: i64,
-    ) -> Result<VerifiedPath, Rejected> {
-        let reject_webpki = |error: webpki::Error| explain(leaf, &error);
-        let certificate = EndEntityCert::try_from(end_entity).map_err(reject_webpki)?;
-        let known: Vec<CertificateDer<'_>> = intermediates.iter().chain(self.trust.intermediates.iter()).cloned().collect();
-        let time = UnixTime::since_unix_epoch(std::time::Duration::from_secs(u64::try_from(now).unwrap_or(0)));
-        let path = certificate
-            .verify_for_usage(algorithms().all, &self.trust.anchors, &known, time, KeyUsage::client_auth(), None, None)
-            .map_err(reject_webpki)?;
-        let authorities: Vec<Leaf> =
-            path.intermediate_certificates().map(|certificate| authority(leaf, &certificate.der())).collect::<Result<_, _>>()?;
-        let anchor_key = self.trust.key_of(path.anchor());
-        // Each certificate was signed by the one above it, the last by the anchor.
-        let mut issuer_keys = authorities.iter().map(Leaf::spki_digest).chain(std::iter::once(anchor_key));
-        let issuer_key = issuer_keys.next().unwrap_or(anchor_key);
-        let intermediates =
-            authorities.iter().zip(issuer_keys).map(|(authority, issuer_key)| PathCertificate { id: authority.id(), issuer_key });
-        Ok(VerifiedPath { issuer_key, intermediates: intermediates.collect() })
+    ) -> Result<Judged, Rejected> {
+        let mut best: Option<Rejected> = None;
+        for profile in &self.profiles {
+            match profile.verify(leaf, end_entity, intermediates, now) {
+                Ok(Verified { identity, path_not_after }) => {
+                    return Ok(Judged { identity, profile: Arc::clone(profile), path_not_after });
+                }
+                Err(rejected) if best.as_ref().is_none_or(|best| progress(best) < progress(&rejected)) => best = Some(rejected),
+                Err(_) => {}
+            }
+        }
+        Err(best.unwrap_or_else(|| rejection::path(leaf, &webpki::Error::UnknownIssuer)))
+    }
+
+    /// The checks whose answer changes with time: validity and revocation. They run at the end of every handshake, full or resumed.
+    pub(crate) fn check_current(&self, judged: &Judged, now: i64) -> Result<Standing, Rejected> {
+        let leaf = judged.identity.leaf();
+        rejection::check_validity(leaf, now, 0)?;
+        if now > judged.path_not_after {
+            return Err(rejection::authority_expired(leaf, judged.path_not_after));
+        }
+        let waits = !judged.profile.config().status_wait.is_zero();
+        match self.standing(&judged.identity, &judged.profile, now)? {
+            Standing::Pending if !waits => Err(rejection::unknown_status(leaf, leaf.id())),
+            standing => Ok(standing),
+        }
+    }
+
+    /// Whether a device that was let in may stay: by the profiles, the dates and the revocations of now.
+    pub(crate) fn check_open(&self, identity: &DeviceIdentity, now: i64) -> Result<Standing, Rejected> {
+        let leaf = identity.leaf();
+        let profile = self.profile(identity.profile()).ok_or_else(|| rejection::profile_gone(leaf, identity.profile()))?;
+        profile.recheck(identity)?;
+        rejection::check_validity(leaf, now, profile.config().expiry_grace)?;
+        self.standing(identity, profile, now)
+    }
+
+    fn standing(&self, identity: &DeviceIdentity, profile: &TrustProfile, now: i64) -> Result<Standing, Rejected> {
+        let leaf = identity.leaf();
+        match self.revocations.judge(identity, &profile.config().revocation, now) {
+            Verdict::Good(assurance) => Ok(Standing::Good(assurance)),
+            Verdict::Unknown { .. } => Ok(Standing::Pending),
+            Verdict::Revoked { id, revoked } => Err(rejection::revoked(leaf, id, revoked)),
+            Verdict::Suspended { since, why } => Err(rejection::suspended(leaf, &identity.qualified_name(), since, &why)),
+            Verdict::Stale { next_update, .. } => Err(rejection::stale(leaf, next_update)),
+        }
     }
 }
 
-/// The listener's stale revocation list, as rustls wants to see it.
-#[derive(Debug, thiserror::Error)]
-#[error("the revocation list is past its next update")]
-struct StaleList;
-
-fn reject(leaf: &Leaf, check: Check, alert: CertificateError, found: impl Into<String>, hint: impl Into<String>) -> Rejected {
-    Rejected { refusal: Box::new(Refusal::of(leaf, check, found, hint)), alert }
-}
-
-fn reject_revoked(leaf: &Leaf, id: CertificateId, revoked: Revoked) -> Rejected {
-    let which = if id == leaf.id() { "the certificate".to_owned() } else { format!("the intermediate with serial number {}", id.serial()) };
-    let found = format!("{which} was revoked at {} ({})", date::text(revoked.since), revoked.reason.name());
-    reject(leaf, Check::Revocation, CertificateError::Revoked, found, "issue a new certificate with `signet device add NAME`")
-}
-
-/// RFC 5280 §4.1.2.1: only version 3 has the extensions that say what a certificate may be used for.
-fn check_form(leaf: &Leaf) -> Result<(), Rejected> {
-    if leaf.version() != 3 {
-        let found = format!("the certificate is X.509 version {}, which has no extensions to say that it is a device's", leaf.version());
-        let hint = "issue it again as version 3: plain `openssl x509 -req` makes version 1, so give it `-extfile FILE` where FILE holds \
-                    `extendedKeyUsage=clientAuth`, or use `signet device add NAME --csr FILE`";
-        return Err(reject(leaf, Check::CertificateForm, CertificateError::InvalidPurpose, found, hint));
-    }
-    if leaf.is_ca() {
-        let found = "the certificate is a certification authority's (basicConstraints CA:true)";
-        return Err(reject(leaf, Check::Usage, CertificateError::InvalidPurpose, found, "use a certificate issued for this device"));
-    }
-    // RFC 5280 §4.2.1.3: a TLS client proves itself by a signature.
-    if !leaf.allows_digital_signature() {
-        let found = "its keyUsage does not hold digitalSignature (RFC 5280 §4.2.1.3)";
-        let hint = "issue a certificate with `keyUsage=digitalSignature`, or without keyUsage";
-        return Err(reject(leaf, Check::Usage, CertificateError::InvalidPurpose, found, hint));
-    }
-    Ok(())
-}
-
-/// What path building found: the key that signed the leaf, and the intermediates, leaf end first.
-struct VerifiedPath {
-    issuer_key: KeyDigest,
-    intermediates: Vec<PathCertificate>,
-}
-
-/// A certification authority in the path of `leaf`, if it may be one: path building looks at basicConstraints, not at keyUsage.
-fn authority(leaf: &Leaf, der: &[u8]) -> Result<Leaf, Rejected> {
-    let authority = Leaf::parse(der).map_err(|error| {
-        let found = format!("an intermediate certificate cannot be read: {error}");
-        reject(leaf, Check::Path, CertificateError::BadEncoding, found, "issue the intermediate again")
-    })?;
-    if authority.allows_certificate_sign() {
-        return Ok(authority);
-    }
-    let subject = authority.subject().rfc4514();
-    let found = format!("the keyUsage of `{subject}` in its path does not hold keyCertSign (RFC 5280 §6.1.4)");
-    let hint = "issue the device a certificate from an authority that may sign certificates";
-    Err(reject(leaf, Check::Path, CertificateError::UnknownIssuer, found, hint))
-}
-
-/// RFC 5280 §4.1.2.5: both ends of the interval are valid.
-fn check_validity(leaf: &Leaf, now: i64) -> Result<(), Rejected> {
-    let validity = leaf.validity();
-    if now > validity.not_after {
-        let found = format!("the certificate expired at {}", date::text(validity.not_after));
-        let hint = "issue a new one; if it should still be valid, check this machine's clock";
-        return Err(reject(leaf, Check::Validity, CertificateError::Expired, found, hint));
-    }
-    if now < validity.not_before {
-        let found = format!("the certificate is not valid before {}", date::text(validity.not_before));
-        return Err(reject(
-            leaf,
-            Check::Validity,
-            CertificateError::NotValidYet,
-            found,
-            "check the clocks of this machine and of the issuer",
-        ));
-    }
-    Ok(())
-}
-
-/// What webpki found, in our words.
-fn explain(leaf: &Leaf, error: &webpki::Error) -> Rejected {
-    use webpki::Error as Found;
-    let issuer = leaf.issuer().rfc4514();
-    match error {
-        Found::UnknownIssuer => {
-            let found = format!("no path from its issuer `{issuer}` to a trust anchor of this listener");
-            let hint = "add the issuing CA to the listener's `trust`, or have the device send its intermediate certificates";
-            reject(leaf, Check::Path, CertificateError::UnknownIssuer, found, hint)
-        }
-        Found::InvalidSignatureForPublicKey => {
-            let found = format!("its signature was not made by the `{issuer}` that this listener trusts: another CA of the same name");
-            let hint = "issue the device a certificate from the CA in the listener's `trust`";
-            reject(leaf, Check::Path, CertificateError::UnknownIssuer, found, hint)
-        }
-        // The leaf's own dates give the exact words; when it is fine, it is an intermediate that is not valid now.
-        Found::CertExpired { time, .. } | Found::CertNotValidYet { time, .. } => {
-            let now = i64::try_from(time.as_secs()).unwrap_or(i64::MAX);
-            check_validity(leaf, now).err().unwrap_or_else(|| {
-                let found = format!("a certification authority in its path is not valid now: {error}");
-                reject(
-                    leaf,
-                    Check::Validity,
-                    CertificateError::Expired,
-                    found,
-                    "renew the issuing CA and issue the device a new certificate",
-                )
-            })
-        }
-        Found::RequiredEkuNotFoundContext(_) | Found::EmptyEkuExtension => {
-            let found = "its extended key usage does not hold clientAuth (RFC 5280 §4.2.1.12)";
-            let hint = "issue a certificate with `extendedKeyUsage=clientAuth`; a server's certificate cannot be a device's";
-            reject(leaf, Check::Usage, CertificateError::InvalidPurpose, found, hint)
-        }
-        Found::CaUsedAsEndEntity => {
-            let found = "the certificate is a certification authority's (basicConstraints CA:true)";
-            reject(leaf, Check::Usage, CertificateError::InvalidPurpose, found, "use a certificate issued for this device")
-        }
-        Found::UnsupportedSignatureAlgorithmContext(_) | Found::UnsupportedSignatureAlgorithmForPublicKeyContext(_) => {
-            let found = format!("a signature algorithm in its path is not supported: {error}");
-            let hint = "use ECDSA, Ed25519, or RSA from 2048 bits, with SHA-256 or better";
-            reject(leaf, Check::Path, CertificateError::UnknownIssuer, found, hint)
-        }
-        Found::UnsupportedCriticalExtension => {
-            let found = "it holds a critical extension that is not understood (RFC 5280 §4.2)";
-            reject(
-                leaf,
-                Check::CertificateForm,
-                CertificateError::UnhandledCriticalExtension,
-                found,
-                "issue it without that extension, or not critical",
-            )
-        }
-        other => {
-            let found = format!("its path cannot be verified: {other}");
-            let hint = "check it with `openssl verify -purpose sslclient -CAfile CA.pem DEVICE.pem`";
-            reject(leaf, Check::Path, CertificateError::BadEncoding, found, hint)
-        }
+/// How far a certificate came before it was refused: whoever passed the path of one profile and broke a rule there is told of that rule, not that
+/// another profile found no path.
+fn progress(rejected: &Rejected) -> u8 {
+    match rejected.refusal.check {
+        Check::Path => 0,
+        Check::Usage | Check::Validity | Check::CertificateForm => 1,
+        Check::NameConstraints => 2,
+        _ => 3,
     }
 }
 
@@ -300,8 +210,8 @@ impl ClientCertVerifier for DeviceVerifier {
     ) -> Result<ClientCertVerified, Error> {
         let now = i64::try_from(now.as_secs()).unwrap_or(i64::MAX);
         match self.judge(end_entity, intermediates, now) {
-            Ok(identity) => {
-                last::set(Judgement::Accepted(Arc::new(identity)));
+            Ok(judged) => {
+                last::set(Judgement::Accepted(Arc::new(judged)));
                 Ok(ClientCertVerified::assertion())
             }
             Err(rejected) => {

@@ -76,14 +76,26 @@ impl Connector {
     /// # Errors
     /// The server is not trusted, refused us ([`TlsError::Refused`]), or the socket failed.
     pub fn connect(&self, server: &str, socket: TcpStream) -> Result<TlsStream, TlsError> {
-        let name = ServerName::try_from(server.trim_start_matches('[').trim_end_matches(']').to_owned())
-            .map_err(|_| TlsError::Setting(format!("`{server}` is neither a host name nor an address")))?;
-        let connection = ClientConnection::new(Arc::clone(&self.config), name).map_err(|error| TlsError::Library(error.to_string()))?;
-        let mut stream = TlsStream { inner: StreamOwned::new(connection, socket) };
+        let mut stream = TlsStream { inner: StreamOwned::new(self.connection(server)?, socket) };
         while stream.inner.conn.is_handshaking() {
             stream.inner.conn.complete_io(&mut stream.inner.sock).map_err(|source| failed(server, source))?;
         }
         Ok(stream)
+    }
+
+    /// The client end for a socket that never blocks: nothing is sent yet, [`TlsSession::handshake`] comes first. `server` as in
+    /// [`Self::connect`].
+    ///
+    /// # Errors
+    /// `server` is no name that a certificate could carry.
+    pub fn session(&self, server: &str) -> Result<TlsSession, TlsError> {
+        Ok(TlsSession::new(self.connection(server)?))
+    }
+
+    fn connection(&self, server: &str) -> Result<ClientConnection, TlsError> {
+        let name = ServerName::try_from(server.trim_start_matches('[').trim_end_matches(']').to_owned())
+            .map_err(|_| TlsError::Setting(format!("`{server}` is neither a host name nor an address")))?;
+        ClientConnection::new(Arc::clone(&self.config), name).map_err(|error| TlsError::Library(error.to_string()))
     }
 }
 
@@ -181,7 +193,8 @@ pub(crate) fn worded(error: io::Error) -> io::Error {
     }
 }
 
-fn failed(server: &str, source: io::Error) -> TlsError {
+/// A handshake's failure in words.
+pub(crate) fn failed(server: &str, source: io::Error) -> TlsError {
     let server = server.to_owned();
     let peer = |found: &str, hint: &str| TlsError::Peer { server: server.clone(), found: found.to_owned(), hint: hint.to_owned() };
     let Some(error) = tls_error(&source) else { return TlsError::Socket { server, source } };

@@ -3,15 +3,16 @@
 //! The proxy has seen the handshake, so that the client holds the key is its word, and only a source that the listener trusts is asked for it.
 //! Everything else that can be checked is checked here as in a handshake of our own: path, usage, validity, revocation, name.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use rustls_pki_types::CertificateDer;
-use signet_identity::{DeviceName, NamedPeer, NamingRule, NoIdentity, Peer, VerifiedPeer};
-use signet_revocation::StalePolicy;
+use signet_identity::{DeviceIdentity, DeviceName, NamedPeer, NoIdentity, Peer, PendingPeer, VerifiedPeer};
 
-use crate::client_verifier::DeviceVerifier;
-use crate::{Check, CurrentRevocations, Refusal, TlsError, TrustAnchors};
+use crate::acceptor::Ending;
+use crate::client_verifier::{DeviceVerifier, Standing};
+use crate::profile::{TrustProfile, TrustProfiles};
+use crate::rejection::{self, Rejected};
+use crate::{Check, CurrentRevocations, Refusal, TlsError};
 
 /// What a listener makes of a certificate that a trusted proxy has verified.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -21,10 +22,8 @@ pub enum ForwardedIdentityConfig {
     None,
     /// The whole certificate is needed, and judged here once more.
     Certificate {
-        /// PEM files: certification authorities whose devices are believed. Not empty.
-        trust: Vec<PathBuf>,
-        /// What to do when the revocation list of an issuer is past its `nextUpdate`.
-        stale: StalePolicy,
+        /// The trust profiles of the certificates, in the order in which they are tried. Not empty.
+        profiles: Vec<Arc<str>>,
     },
     /// The common name is the device's name, on the proxy's word alone: no path and no revocation can be checked here.
     CommonName,
@@ -43,7 +42,6 @@ pub struct ForwardedFacts<'a> {
 #[derive(Debug)]
 pub struct ForwardedIdentity {
     rule: Rule,
-    stale: StalePolicy,
 }
 
 #[derive(Debug)]
@@ -54,29 +52,64 @@ enum Rule {
 }
 
 impl ForwardedIdentity {
-    /// Reads and checks the files of `config`.
+    /// Finds what `config` names.
     ///
     /// # Errors
-    /// Names the file and the way out; see [`TrustAnchors::load`].
-    pub fn load(config: &ForwardedIdentityConfig, naming: NamingRule, revocations: CurrentRevocations) -> Result<Self, TlsError> {
-        let (rule, stale) = match config {
-            ForwardedIdentityConfig::None => (Rule::None, StalePolicy::default()),
-            ForwardedIdentityConfig::CommonName => (Rule::CommonName, StalePolicy::default()),
-            ForwardedIdentityConfig::Certificate { trust, stale } => {
-                if trust.is_empty() {
+    /// A trust profile that does not exist, or none at all.
+    pub fn load(config: &ForwardedIdentityConfig, profiles: &TrustProfiles, revocations: CurrentRevocations) -> Result<Self, TlsError> {
+        let rule = match config {
+            ForwardedIdentityConfig::None => Rule::None,
+            ForwardedIdentityConfig::CommonName => Rule::CommonName,
+            ForwardedIdentityConfig::Certificate { profiles: names } => {
+                if names.is_empty() {
                     let words = "certificates are taken from a proxy but `trust` names no file; name the CA that issues them, such as `trust = [\"ca/ca.pem\"]`";
                     return Err(TlsError::Setting(words.to_owned()));
                 }
-                let trust = TrustAnchors::load(trust)?;
-                (Rule::Certificate(Box::new(DeviceVerifier::new(trust, naming, revocations, *stale, true))), *stale)
+                Rule::Certificate(Box::new(DeviceVerifier::new(profiles.pick(names)?, revocations, true)))
             }
         };
-        Ok(Self { rule, stale })
+        Ok(Self { rule })
     }
 
-    /// What the listener does when a revocation list is past its `nextUpdate`; the registry applies the same.
-    pub fn stale_policy(&self) -> StalePolicy {
-        self.stale
+    /// Whether a name alone counts, on the proxy's word.
+    pub fn takes_names(&self) -> bool {
+        matches!(self.rule, Rule::CommonName)
+    }
+
+    fn verifier(&self) -> Option<&DeviceVerifier> {
+        match &self.rule {
+            Rule::Certificate(verifier) => Some(verifier),
+            Rule::None | Rule::CommonName => None,
+        }
+    }
+
+    /// The trust profile of a name, if certificates that come this way are judged by it.
+    pub fn profile(&self, name: &str) -> Option<&Arc<TrustProfile>> {
+        self.verifier()?.profile(name)
+    }
+
+    /// As [`crate::ListenerTls::check_open`].
+    ///
+    /// # Errors
+    /// Why not.
+    pub fn check_open(&self, identity: &DeviceIdentity, now: i64) -> Result<(), Ending> {
+        self.standing(identity, now).map(drop).map_err(Ending::from)
+    }
+
+    /// As [`crate::ListenerTls::settle`].
+    ///
+    /// # Errors
+    /// It is revoked, or may not be here for another reason.
+    pub fn settle(&self, pending: &PendingPeer, now: i64) -> Result<Option<Peer>, Box<Refusal>> {
+        let standing = self.standing(pending.identity(), now).map_err(|rejected| rejected.refusal)?;
+        Ok(matches!(standing, Standing::Good(_)).then(|| verified(Arc::clone(pending.identity()))))
+    }
+
+    fn standing(&self, identity: &DeviceIdentity, now: i64) -> Result<Standing, Rejected> {
+        match self.verifier() {
+            Some(verifier) => verifier.check_open(identity, now),
+            None => Err(rejection::profile_gone(identity.leaf(), identity.profile())),
+        }
     }
 
     /// Says who the client is; `facts` are those of a certificate that the proxy has verified, and `None` when there was none. `now` in unix
@@ -90,8 +123,11 @@ impl ForwardedIdentity {
             Rule::None => Ok(Peer::Anonymous(NoIdentity::NotForwarded)),
             Rule::Certificate(verifier) => {
                 let der = facts.certificate.ok_or_else(|| Box::new(not_the_certificate()))?;
-                let identity = verifier.judge(&CertificateDer::from(der), &[], now).map_err(|rejected| rejected.refusal)?;
-                Ok(Peer::Device(VerifiedPeer::assertion(Arc::new(identity), false)))
+                let judged = verifier.judge(&CertificateDer::from(der), &[], now).map_err(|rejected| rejected.refusal)?;
+                match verifier.check_current(&judged, now).map_err(|rejected| rejected.refusal)? {
+                    Standing::Good(_) => Ok(verified(judged.identity)),
+                    Standing::Pending => Ok(Peer::Pending(PendingPeer::new(judged.identity, false))),
+                }
             }
             Rule::CommonName => {
                 let refuse = |found: String| {
@@ -103,6 +139,11 @@ impl ForwardedIdentity {
             }
         }
     }
+}
+
+/// The witness, for a peer whose every check was made, here or by the proxy.
+fn verified(identity: Arc<DeviceIdentity>) -> Peer {
+    Peer::Device(VerifiedPeer::assertion(identity, false))
 }
 
 fn not_the_certificate() -> Refusal {

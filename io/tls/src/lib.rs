@@ -11,6 +11,7 @@
 //! - [`CurrentRevocations`] is the revocation index everybody reads.
 
 mod acceptor;
+mod client_hello;
 mod client_verifier;
 mod connection;
 mod connector;
@@ -18,23 +19,31 @@ mod credentials;
 mod date;
 mod error;
 mod forwarded;
+mod host;
+mod host_connection;
 mod pem;
+mod profile;
 mod provider;
 mod refusal;
+mod rejection;
 mod resumption;
 mod revocations;
 mod session;
 mod signature;
+mod ticket;
 mod trust;
 
-pub use acceptor::{ClientCertificate, ListenerTls, MinimumVersion, TlsListenerConfig};
+pub use acceptor::{ClientCertificate, Ending, ListenerTls, MinimumVersion, TlsListenerConfig};
 pub use connection::{Received, TlsConnection, TlsFailure};
 pub use connector::{Connector, ConnectorConfig, TlsStream};
 pub use credentials::Credentials;
 pub use error::TlsError;
 pub use forwarded::{ForwardedFacts, ForwardedIdentity, ForwardedIdentityConfig};
+pub use host::{CredentialFiles, TlsHostConfig};
+pub use profile::{TrustProfile, TrustProfileConfig, TrustProfiles};
 pub use refusal::{Check, Refusal};
+pub use rejection::Unfit;
 pub use revocations::CurrentRevocations;
 pub use session::TlsSession;
 pub use signature::CrlSignatureVerifier;
-pub use trust::TrustAnchors;
+pub use trust::{AnchorRule, TrustAnchors};

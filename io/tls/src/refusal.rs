@@ -23,6 +23,16 @@ pub enum Check {
     Revocation,
     /// The revocation list of an issuer is past its `nextUpdate` and the listener is told to refuse then.
     RevocationFreshness,
+    /// Nobody can say whether the certificate is revoked, and its trust profile requires that somebody does.
+    RevocationStatus,
+    /// The device is suspended.
+    Suspension,
+    /// The trust profile is disabled, or has rules that the certificate breaks.
+    Profile,
+    /// The names in the certificate are none that an authority of its path may give.
+    NameConstraints,
+    /// The certificate is in use by somebody else at the same time.
+    Clone,
     /// The naming rule of the listener finds no acceptable device name in the certificate.
     Name,
     /// The client could not prove that it holds the private key.
@@ -39,7 +49,7 @@ pub enum Check {
 
 impl Check {
     /// Every check.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 18] = [
         Self::CertificatePresent,
         Self::CertificateForm,
         Self::Path,
@@ -47,6 +57,11 @@ impl Check {
         Self::Usage,
         Self::Revocation,
         Self::RevocationFreshness,
+        Self::RevocationStatus,
+        Self::Suspension,
+        Self::Profile,
+        Self::NameConstraints,
+        Self::Clone,
         Self::Name,
         Self::Possession,
         Self::Connect,
@@ -65,6 +80,11 @@ impl Check {
             Self::Usage => "key usage",
             Self::Revocation => "revocation",
             Self::RevocationFreshness => "revocation list freshness",
+            Self::RevocationStatus => "revocation status",
+            Self::Suspension => "suspension",
+            Self::Profile => "trust profile",
+            Self::NameConstraints => "name constraints",
+            Self::Clone => "cloned certificate",
             Self::Name => "device name",
             Self::Possession => "proof of possession",
             Self::Connect => "CONNECT",

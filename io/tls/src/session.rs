@@ -7,7 +7,8 @@ use std::io::{self, ErrorKind, Read, Write};
 
 use rustls::ClientConnection;
 
-use crate::connector::worded;
+use crate::TlsError;
+use crate::connector::{failed, worded};
 
 /// TLS of an established connection, without its socket.
 pub struct TlsSession {
@@ -17,6 +18,33 @@ pub struct TlsSession {
 impl TlsSession {
     pub(crate) fn new(connection: ClientConnection) -> Self {
         Self { connection }
+    }
+
+    /// Goes on with the handshake as far as the socket lets it.
+    ///
+    /// # Errors
+    /// `WouldBlock` when it waits for the socket; else the handshake failed, and [`Self::failure`] says why.
+    pub fn handshake(&mut self, socket: &mut (impl Read + Write)) -> io::Result<()> {
+        loop {
+            self.flush(socket)?;
+            if !self.connection.is_handshaking() {
+                return Ok(());
+            }
+            if self.connection.read_tls(socket)? == 0 {
+                return Err(ErrorKind::UnexpectedEof.into());
+            }
+            if let Err(error) = self.connection.process_new_packets() {
+                // The alert that says so to the server; the error counts more than whether it arrives.
+                let _ = self.flush(socket);
+                return Err(io::Error::new(ErrorKind::InvalidData, error));
+            }
+        }
+    }
+
+    /// What an error of [`Self::handshake`] with `server` means.
+    #[must_use]
+    pub fn failure(server: &str, error: io::Error) -> TlsError {
+        failed(server, error)
     }
 
     /// Reads plaintext; 0 after the server's `close_notify`.

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use rustls::DistinguishedName;
 use rustls_pki_types::{CertificateDer, TrustAnchor};
-use signet_identity::KeyDigest;
+use signet_identity::{AuthorityId, Leaf, NameConstraints};
 use webpki::anchor_from_trusted_cert;
 use x509_parser::prelude::{FromDer, X509Certificate, X509Version};
 
@@ -17,22 +17,43 @@ use crate::provider::algorithms;
 use crate::signature::verify_certificate_signature;
 use crate::{TlsError, pem};
 
+/// Which certificates of a bundle are trust anchors.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum AnchorRule {
+    /// Those that no other certificate of the bundle signed. The others are known intermediates, whose own expiry and revocation count.
+    #[default]
+    Roots,
+    /// Every one: an intermediate is believed by itself, whatever becomes of what is above it.
+    All,
+}
+
 /// The certificates a listener or client believes without further proof, and the issuers it knows.
 #[derive(Clone)]
 pub struct TrustAnchors {
     pub(crate) anchors: Arc<[TrustAnchor<'static>]>,
     pub(crate) intermediates: Arc<[CertificateDer<'static>]>,
-    /// In the order of `anchors`.
-    anchor_keys: Arc<[KeyDigest]>,
+    /// What the anchors say of themselves, in their order.
+    anchor_facts: Arc<[Leaf]>,
     certificates: Arc<[CertificateDer<'static>]>,
 }
 
 impl TrustAnchors {
+    /// Reads every certificate of `files`; the roots among them are the anchors.
+    ///
+    /// # Errors
+    /// As [`Self::load_as`].
+    pub fn load(files: &[PathBuf]) -> Result<Self, TlsError> {
+        Self::load_as(files, AnchorRule::Roots)
+    }
+
     /// Reads every certificate of `files`.
     ///
     /// # Errors
-    /// Names the file: unreadable, no certificate in it, a certificate that is no certification authority's.
-    pub fn load(files: &[PathBuf]) -> Result<Self, TlsError> {
+    /// Names the file: unreadable, no certificate in it, a certificate that is no certification authority's. No file at all.
+    pub fn load_as(files: &[PathBuf], rule: AnchorRule) -> Result<Self, TlsError> {
+        if files.is_empty() {
+            return Err(TlsError::Setting("no file with certification authorities is named".to_owned()));
+        }
         let mut certificates: Vec<CertificateDer<'static>> = Vec::new();
         for path in files {
             for (index, certificate) in pem::certificates(path, &pem::read(path)?)?.into_iter().enumerate() {
@@ -42,28 +63,41 @@ impl TrustAnchors {
                 }
             }
         }
-        let (intermediates, roots): (Vec<_>, Vec<_>) =
-            certificates.iter().cloned().partition(|certificate| is_signed_by_another(certificate, &certificates));
+        let is_known_only = |certificate: &CertificateDer<'_>| rule == AnchorRule::Roots && is_signed_by_another(certificate, &certificates);
+        let (intermediates, roots): (Vec<_>, Vec<_>) = certificates.iter().cloned().partition(is_known_only);
         let anchors: Result<Vec<_>, _> = roots.iter().map(|root| anchor_from_trusted_cert(root).map(|anchor| anchor.to_owned())).collect();
-        let anchors = anchors.map_err(|error| TlsError::Library(format!("a checked trust anchor was refused: {error}")))?;
-        let keys = roots.iter().map(|root| X509Certificate::from_der(root).map(|(_, parsed)| KeyDigest::of(parsed.public_key().raw)));
-        let anchor_keys: Result<Vec<_>, _> = keys.collect();
-        let anchor_keys = anchor_keys.map_err(|error| TlsError::Library(format!("a checked trust anchor was refused: {error}")))?;
+        let mut anchors = anchors.map_err(|error| TlsError::Library(format!("a checked trust anchor was refused: {error}")))?;
+        let facts: Result<Vec<_>, _> = roots.iter().map(|root| Leaf::parse(root)).collect();
+        let facts = facts.map_err(|error| TlsError::Library(format!("a checked trust anchor cannot be read: {error}")))?;
+        for (anchor, facts) in anchors.iter_mut().zip(&facts) {
+            // The library refuses everything below an anchor with constraints on directory names. Ours are checked for every form in
+            // `profile.rs`, so nothing is lost by not asking it.
+            if NameConstraints::of(facts).ok().flatten().is_some() {
+                anchor.name_constraints = None;
+            }
+        }
         Ok(Self {
-            anchor_keys: anchor_keys.into(),
+            anchor_facts: facts.into(),
             anchors: anchors.into(),
             intermediates: intermediates.into(),
             certificates: certificates.into(),
         })
     }
 
-    /// The key of an anchor that path building ended at.
-    pub(crate) fn key_of(&self, anchor: &TrustAnchor<'_>) -> KeyDigest {
-        let place = self
-            .anchors
-            .iter()
-            .position(|own| own.subject == anchor.subject && own.subject_public_key_info == anchor.subject_public_key_info);
-        place.and_then(|place| self.anchor_keys.get(place)).copied().unwrap_or(KeyDigest::from_bytes([0; 32]))
+    /// What an anchor that path building ended at says of itself.
+    pub(crate) fn authority_of(&self, anchor: &TrustAnchor<'_>) -> Option<&Leaf> {
+        let is_it = |own: &TrustAnchor<'_>| own.subject == anchor.subject && own.subject_public_key_info == anchor.subject_public_key_info;
+        self.anchor_facts.get(self.anchors.iter().position(is_it)?)
+    }
+
+    /// Whether an authority is an anchor here.
+    pub fn is_anchor(&self, authority: AuthorityId) -> bool {
+        self.anchor_facts.iter().any(|anchor| anchor.authority_id() == authority)
+    }
+
+    /// The anchors' own certificates.
+    pub fn anchors(&self) -> &[Leaf] {
+        &self.anchor_facts
     }
 
     /// The certificates in DER, for checking who signed a revocation list.

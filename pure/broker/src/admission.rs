@@ -3,8 +3,10 @@
 use std::sync::Arc;
 
 use signet_identity::Peer;
-use signet_mqtt::{ClientIdentifier, Connack, Connect, Packet, ProtocolVersion, ReasonCode, Will, encoded_len};
-use signet_policy::{AdmissionRules, Client, ConnectPermit, DenialReason, Denied, Ruleset, authorize_connect, authorize_publish};
+use signet_mqtt::{ClientIdentifier, Connack, Connect, Packet, ProtocolVersion, ReasonCode, TopicName, Will, encoded_len};
+use signet_policy::{
+    AdmissionRules, Client, ConnectPermit, DenialReason, Denied, PublishPermit, Ruleset, authorize_connect, authorize_publish,
+};
 
 use crate::ids::{ShardId, owner_shard};
 use crate::limits::Limits;
@@ -40,7 +42,7 @@ impl Admission {
     /// The shard to which the connection has to move.
     #[must_use]
     pub fn owner(&self, shards: u16) -> ShardId {
-        owner_shard(self.client_identifier(), shards)
+        owner_shard(&self.permit.client().session_key(), shards)
     }
 }
 
@@ -83,9 +85,14 @@ pub fn admit(
     let decided = check_authentication_method(&connect)
         .and_then(|()| check_identifier(&connect, limits))
         .and_then(|()| authorize_connect(rules, peer, &connect, assigned))
-        .and_then(|permit| check_will(connect.will.as_ref(), permit.client(), ruleset, limits).map(|()| permit));
+        .and_then(|permit| check_will(connect.will.as_ref(), permit.client(), ruleset, limits).map(|will| (permit, will)));
     match decided {
-        Ok(permit) => {
+        Ok((permit, will)) => {
+            if let (Some(will_permit), Some(will)) = (will, &mut connect.will) {
+                // From here on it is where it will be published.
+                will.topic = will_permit.into_topic();
+                will.properties.response_topic = place_response(permit.client(), will.properties.response_topic.take());
+            }
             // The password has served its purpose; nothing behind this point needs it.
             connect.password = None;
             Ok(Admission { permit, connect, limits: Arc::clone(limits) })
@@ -147,8 +154,8 @@ fn check_identifier(connect: &Connect, limits: &Limits) -> Result<(), Denied> {
 }
 
 /// A Will is a publish that happens later: it is judged now, so that the client hears of it, and again when it is published.
-fn check_will(will: Option<&Will>, client: &Client, ruleset: &Ruleset, limits: &Limits) -> Result<(), Denied> {
-    let Some(will) = will else { return Ok(()) };
+fn check_will(will: Option<&Will>, client: &Client, ruleset: &Ruleset, limits: &Limits) -> Result<Option<PublishPermit>, Denied> {
+    let Some(will) = will else { return Ok(None) };
     if will.qos > limits.maximum_qos {
         // [MQTT-3.2.2-12]
         return Err(Denied {
@@ -157,12 +164,22 @@ fn check_will(will: Option<&Will>, client: &Client, ruleset: &Ruleset, limits: &
             reason_code: ReasonCode::QosNotSupported,
         });
     }
-    if will.topic.levels().count() > usize::from(limits.topic_levels_maximum) {
+    // The tenant's name is a level too.
+    if will.topic.levels().count() + usize::from(client.tenant().is_some()) > usize::from(limits.topic_levels_maximum) {
         return Err(Denied {
             rule: "limits: topic_levels_maximum".to_owned(),
             reason: DenialReason::Will { detail: "its topic has too many levels".to_owned() },
             reason_code: ReasonCode::TopicNameInvalid,
         });
     }
-    authorize_publish(ruleset, client, &will.topic, will.qos, will.retain).map(drop)
+    authorize_publish(ruleset, client, &will.topic, will.qos, will.retain).map(Some)
+}
+
+/// A Response Topic is a topic too: whoever answers has to find it, another tenant's name space being none of his. One that becomes too long is
+/// left out.
+pub(crate) fn place_response(client: &Client, topic: Option<TopicName>) -> Option<TopicName> {
+    match (client.mount(), topic) {
+        (Some(mount), Some(topic)) if !topic.starts_with_dollar() => mount.place_topic(&topic).ok(),
+        (_, topic) => topic,
+    }
 }

@@ -1,6 +1,6 @@
 //! One shard of the broker: owns its connections and sessions, and applies one input at a time.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
 use foldhash::fast::FixedState;
@@ -11,10 +11,11 @@ use crate::connection::Connection;
 use crate::directory::SharedDirectory;
 use crate::ids::{ConnectionId, Ids, ShardId};
 use crate::image::{MessageImage, ShardImage};
-use crate::input::{Input, WillRule};
+use crate::input::{Input, NotAmong, SessionRule, WillRule};
 use crate::limits::Limits;
 use crate::moment::Moment;
 use crate::output::{CloseCause, Output};
+use crate::review::{Reviews, Stray};
 use crate::session::Sessions;
 use crate::stats::Stats;
 use crate::store::{Store, Ticket};
@@ -30,7 +31,7 @@ pub struct Broker {
     pub(crate) totals: Arc<Totals>,
     pub(crate) ids: Ids,
     pub(crate) ruleset: Arc<Ruleset>,
-    /// Counts rulesets, so that a remembered decision is known to be of the present one.
+    /// Counts rulesets from one, so that a remembered decision is known to be of the present one.
     pub(crate) ruleset_count: u64,
     pub(crate) connections: HashMap<ConnectionId, Connection, FixedState>,
     pub(crate) sessions: Sessions,
@@ -41,10 +42,20 @@ pub struct Broker {
     told: Load,
     /// The end of the persistent session that ended last: whoever is told that there is no session of its name waits for that.
     pub(crate) last_removal: Ticket,
+    pub(crate) backlog: Backlog,
+}
+
+/// What is to be done and is not done at once.
+#[derive(Debug, Default)]
+pub(crate) struct Backlog {
     /// Messages that nobody is left for and that wait until all shards have taken up their sessions.
     pub(crate) orphans: Vec<MessageImage>,
     /// When to look whether there is room again for what was not acknowledged, and what the largest of it wants in the queues.
     pub(crate) debts: Option<(Moment, Load)>,
+    /// Sessions that are to be judged again.
+    pub(crate) reviews: Reviews,
+    /// Messages that are to go to another member at the end of this input.
+    pub(crate) strays: VecDeque<Stray>,
 }
 
 /// What a call needs from outside.
@@ -71,7 +82,7 @@ impl Broker {
             totals,
             ids: Ids::new(shard),
             ruleset,
-            ruleset_count: 0,
+            ruleset_count: 1,
             connections: HashMap::with_hasher(FixedState::with_seed(seed)),
             sessions: Sessions::new(seed),
             timers: Timers::default(),
@@ -79,8 +90,7 @@ impl Broker {
             held: Load::default(),
             told: Load::default(),
             last_removal: Ticket::NONE,
-            orphans: Vec::new(),
-            debts: None,
+            backlog: Backlog::default(),
         }
     }
 
@@ -96,6 +106,7 @@ impl Broker {
     /// it.
     pub fn apply<D: SharedDirectory, S: Store>(&mut self, input: Input, context: &mut Context<'_, D, S>) {
         self.apply_one(input, context);
+        self.rehome(context);
         self.settle(context.store);
     }
 
@@ -126,18 +137,18 @@ impl Broker {
             }
             Input::Closed { connection } => self.disconnect(connection, CloseCause::ConnectionLost, WillRule::Publish, context),
             Input::Delivery(delivery) => self.deliver_all(delivery, context),
-            Input::Kick { connection, cause, will } => self.disconnect(connection, CloseCause::Kicked(cause), will, context),
-            Input::Revoked { certificates, will } => self.revoke_wills(&certificates, will, context),
+            Input::Kick { connection, cause, will, session } => self.kick(connection, cause, (will, session), context),
+            Input::Revoked { certificates, will } => {
+                self.review_trust(Arc::new(NotAmong::new(&certificates)), (will, SessionRule::Keep), context);
+            }
+            Input::Review { judge, will, session } => self.review_trust(judge, (will, session), context),
             Input::Writable { connection, writable } => self.set_writable(connection, writable, context),
             Input::HeldBack { connection } => {
                 if let Some(connection) = self.connections.get_mut(&connection) {
                     connection.keep_alive.heard(context.now);
                 }
             }
-            Input::PolicyChanged(ruleset) => {
-                self.ruleset = ruleset;
-                self.ruleset_count += 1;
-            }
+            Input::PolicyChanged(ruleset) => self.change_rules(ruleset, context),
             Input::Publish { message } => self.publish_own(message, context),
             Input::StoreHasRoom => self.settle_debts(context),
             Input::Tick => self.tick(context),
@@ -196,6 +207,7 @@ impl Broker {
                     self.end_session(session, context);
                 }
                 Timer::Orphans => self.give_orphans_away(context),
+                Timer::Review => self.go_on_reviewing(context),
                 Timer::Debts => self.settle_debts(context),
             }
         }

@@ -18,6 +18,7 @@ use crate::limits::Limits;
 use crate::memo::Memo;
 use crate::output::{CloseCause, Event, Output};
 use crate::packet_ids::PacketIds;
+use crate::review::Standing;
 use crate::session::{HeldWill, Session};
 use crate::store::{Change, Store, Ticket, Urgency};
 use crate::timers::Timer;
@@ -43,6 +44,9 @@ impl Broker {
         // [MQTT-3.1.4-4]
         self.end_what_is_not_resumed(&client, connect.clean_start, context);
         let (session, session_present) = self.resume_or_create(&client, &limits, expiry);
+        if session_present {
+            self.judge_resumed(session, &client, context);
+        }
         let connack = connack(&connect, &limits, expiry, permit.is_assigned().then_some(&*client), session_present);
         // [MQTT-3.2.2-22]
         let keep_alive = connack.properties.server_keep_alive.unwrap_or(connect.keep_alive);
@@ -82,7 +86,7 @@ impl Broker {
         expiry: u32,
         store: &S,
     ) -> Result<(), &'static str> {
-        let known = self.sessions.find(client.client_identifier());
+        let known = self.sessions.find(client);
         let is_resumed = !connect.clean_start && known.is_some_and(|session| session.client.principal() == client.principal());
         if known.is_none() && self.totals.sessions() >= self.limits.total.sessions_maximum {
             self.stats.refused.sessions_full += 1;
@@ -117,13 +121,13 @@ impl Broker {
     /// The device, another than the client's, to which the session of this Client Identifier belongs. Its connection and its messages are
     /// not given up to whoever claims the same identifier; a session that nobody proved to be theirs is.
     fn other_device(&self, client: &Client) -> Option<Principal> {
-        let owner = self.sessions.find(client.client_identifier())?.client.principal();
+        let owner = self.sessions.find(client)?.client.principal();
         (matches!(owner, Principal::Device(_)) && owner != client.principal()).then(|| owner.clone())
     }
 
     /// The older connection with this Client Identifier ends [MQTT-3.1.4-3].
     fn take_over<D: SharedDirectory, S: Store>(&mut self, client: &Client, context: &mut Context<'_, D, S>) {
-        let older = self.sessions.find(client.client_identifier()).and_then(|session| session.connection);
+        let older = self.sessions.find(client).and_then(|session| session.connection);
         if let Some(older) = older {
             self.stats.taken_over += 1;
             self.disconnect(older, CloseCause::TakenOver, WillRule::Publish, context);
@@ -138,7 +142,7 @@ impl Broker {
         clean_start: bool,
         context: &mut Context<'_, D, S>,
     ) {
-        let Some(session) = self.sessions.find(client.client_identifier()) else { return };
+        let Some(session) = self.sessions.find(client) else { return };
         let is_foreign = session.client.principal() != client.principal();
         if is_foreign {
             context.output.push(Output::Event(Event::SessionNotShared {
@@ -154,14 +158,15 @@ impl Broker {
 
     /// The session and whether it was there [MQTT-3.1.2-5], [MQTT-3.1.2-6].
     fn resume_or_create(&mut self, client: &Arc<Client>, limits: &Arc<Limits>, expiry: u32) -> (SessionId, bool) {
-        let known = self.sessions.find(client.client_identifier()).map(|session| session.id);
+        let known = self.sessions.find(client).map(|session| session.id);
         if let Some(session) = known.and_then(|id| self.sessions.get_mut(id)) {
             self.timers.disarm(session.ends_at.take(), Timer::SessionExpiry(session.id));
             // The client is back before its Will was due [MQTT-3.1.3-9].
             self.timers.disarm(session.will_due(), Timer::WillDelay(session.id));
             return (session.id, true);
         }
-        let session = Session::new(self.ids.session(), Arc::clone(client), Arc::clone(limits), expiry);
+        let mut session = Session::new(self.ids.session(), Arc::clone(client), Arc::clone(limits), expiry);
+        session.standing = Standing::new(self.ruleset_count);
         let id = session.id;
         self.sessions.insert(session);
         self.totals.session_begins();
@@ -308,5 +313,6 @@ fn connection(id: ConnectionId, session: SessionId, connect: &Connect, client: &
         outbound: OutboundAliases::new(asked.topic_alias_maximum.unwrap_or(0).min(limits.topic_alias_maximum)),
         is_writable: true,
         memo: Memo::default(),
+        mount: client.mount().map(Box::new),
     }
 }

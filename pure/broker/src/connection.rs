@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use signet_mqtt::{Message, Packet, PacketId, ProtocolVersion, QoS, UserProperties, encoded_len, publish_len};
-use signet_policy::Client;
+use signet_policy::{Client, Mount};
 
 use crate::ids::{ConnectionId, SessionId};
 use crate::keep_alive::KeepAlive;
@@ -36,6 +36,8 @@ pub(crate) struct Connection {
     pub(crate) outbound: OutboundAliases,
     pub(crate) is_writable: bool,
     pub(crate) memo: Memo,
+    /// Where the topics of its tenant are, if it has one.
+    pub(crate) mount: Option<Box<Mount>>,
 }
 
 /// What its version and its CONNECT settled.
@@ -88,13 +90,13 @@ impl Connection {
 
     /// Sends a PUBLISH with QoS 0 [MQTT-4.3.1-1], if it can be sent.
     pub(crate) fn transmit(&mut self, pending: &Pending, now: Moment, (output, stats): (&mut Vec<Output>, &mut Stats)) {
-        if let Some(header) = self.prepare(pending, None, false, now, stats) {
-            self.emit(&pending.message, header, Ticket::NONE, (output, stats));
+        if let Some((message, header)) = self.prepare(pending, None, false, now, stats) {
+            self.emit(message, header, Ticket::NONE, (output, stats));
         }
     }
 
-    /// Decides how a PUBLISH is sent; `dup` is about this sending, not about how the message came [MQTT-3.3.1-3]. Nothing if the message is
-    /// to be dropped instead: expired, or larger than the client takes.
+    /// Decides how a PUBLISH is sent; `dup` is about this sending, not about how the message came [MQTT-3.3.1-3]. Gives the message as this
+    /// client sees it. Nothing if it is to be dropped instead: expired, larger than the client takes, or not one its tenant can see.
     pub(crate) fn prepare(
         &mut self,
         pending: &Pending,
@@ -102,14 +104,23 @@ impl Connection {
         dup: bool,
         now: Moment,
         stats: &mut Stats,
-    ) -> Option<OwnedPublishHeader> {
+    ) -> Option<(Arc<Message>, OwnedPublishHeader)> {
         debug_assert_eq!(packet_id.is_some(), pending.qos > QoS::AtMostOnce, "[MQTT-2.2.1-2]");
         // What was sent once is not taken back [MQTT-4.3.3-7]: the client may already have it.
         if !dup && pending.is_expired(now) {
             stats.dropped_expired += 1;
             return None;
         }
-        let message = &pending.message;
+        let message = match &self.mount {
+            None => Arc::clone(&pending.message),
+            Some(mount) => match seen_from(mount, &pending.message) {
+                Some(message) => message,
+                None => {
+                    stats.dropped_unauthorized += 1;
+                    return None;
+                }
+            },
+        };
         let mut header = OwnedPublishHeader {
             dup,
             qos: pending.qos,
@@ -122,30 +133,30 @@ impl Connection {
         };
         let mut choice = self.outbound.choose(&message.topic);
         (header.topic_alias, header.send_topic) = choice.as_header();
-        if self.is_too_large(message, &header) && matches!(choice, AliasChoice::New(_)) {
+        if self.is_too_large(&message, &header) && matches!(choice, AliasChoice::New(_)) {
             // Setting an alias takes three bytes more than going without.
             choice = AliasChoice::None;
             (header.topic_alias, header.send_topic) = choice.as_header();
         }
-        if self.is_too_large(message, &header) {
+        if self.is_too_large(&message, &header) {
             // [MQTT-3.1.2-25]
             stats.dropped_too_large += 1;
             return None;
         }
         self.outbound.commit(&message.topic, choice);
-        Some(header)
+        Some((message, header))
     }
 
     /// Sends a prepared PUBLISH.
     pub(crate) fn emit(
         &self,
-        message: &Arc<Message>,
+        message: Arc<Message>,
         header: OwnedPublishHeader,
         after: Ticket,
         (output, stats): (&mut Vec<Output>, &mut Stats),
     ) {
         stats.messages_sent += 1;
-        output.push(Output::Publish { connection: self.id, message: Arc::clone(message), header, after });
+        output.push(Output::Publish { connection: self.id, message, header, after });
     }
 
     fn is_too_large(&self, message: &Message, header: &OwnedPublishHeader) -> bool {
@@ -155,6 +166,15 @@ impl Connection {
     fn fits(&self, packet: &Packet) -> bool {
         self.maximum_packet_size == usize::MAX || encoded_len(packet, self.manners.version) <= self.maximum_packet_size
     }
+}
+
+/// A message with the topics that clients of a tenant see. The rest of it is shared with the original. An answer that is wanted outside of the
+/// tenant's topics cannot be given.
+fn seen_from(mount: &Mount, message: &Arc<Message>) -> Option<Arc<Message>> {
+    let topic = mount.view_topic(&message.topic)?;
+    let mut seen = Message { topic, ..Message::clone(message) };
+    seen.properties.response_topic = seen.properties.response_topic.and_then(|topic| mount.view_topic(&topic));
+    Some(Arc::new(seen))
 }
 
 fn strip_words(packet: &mut Packet) {

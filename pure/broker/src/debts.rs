@@ -21,7 +21,7 @@ impl Broker {
     /// A connection is owed an acknowledgement.
     pub(crate) fn note_debt(&mut self, why: NoRoom, now: Moment) {
         let wanted = if let NoRoom::Queues(wanted) = why { wanted } else { Load::default() };
-        match &mut self.debts {
+        match &mut self.backlog.debts {
             Some((_, known)) => *known = Load { messages: known.messages.max(wanted.messages), bytes: known.bytes.max(wanted.bytes) },
             None => self.look_later(wanted, now),
         }
@@ -29,13 +29,13 @@ impl Broker {
 
     fn look_later(&mut self, wanted: Load, now: Moment) {
         let at = now.plus_millis(LOOK);
-        self.debts = Some((at, wanted));
+        self.backlog.debts = Some((at, wanted));
         self.timers.arm(at, Timer::Debts);
     }
 
     /// Ends the connections that are owed an acknowledgement, if there is room now; else looks again later.
     pub(crate) fn settle_debts<D: SharedDirectory, S: Store>(&mut self, context: &mut Context<'_, D, S>) {
-        let Some((at, wanted)) = self.debts.take() else { return };
+        let Some((at, wanted)) = self.backlog.debts.take() else { return };
         self.timers.disarm(Some(at), Timer::Debts);
         if context.store.is_full() || !self.has_room(wanted, context.directory) {
             return self.look_later(wanted, context.now);

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use signet_mqtt::{Ack, Message, Packet, PacketId, QoS};
+use signet_policy::may_receive;
 
 use crate::broker::{Broker, Context};
 use crate::connection::Connection;
@@ -52,6 +53,9 @@ impl Broker {
             }
             return done(recipient.session, id, context.store);
         };
+        if session.standing.is_doubtful(self.ruleset_count) && !may_receive(&self.ruleset, &session.client, &message.topic) {
+            return self.withhold(id, message, received_at, recipient, context);
+        }
         let before = session.load();
         let connection = session.connection.and_then(|id| self.connections.get_mut(&id)).filter(|connection| connection.is_writable);
         let pending = Pending::new(id, message, received_at, recipient);
@@ -110,6 +114,9 @@ impl Broker {
     /// Sends what may be sent: first again what an earlier connection left open, in its order, then what is queued. Never more than
     /// [`PUMP_BYTES`] at a time: the rest goes on with the next tick, so that others have their turn and the water marks are heard.
     pub(crate) fn pump<D: SharedDirectory, S: Store>(&mut self, id: SessionId, context: &mut Context<'_, D, S>) {
+        if self.sessions.get(id).is_some_and(|session| session.connection.is_some()) {
+            self.keep_up(id, context);
+        }
         let Some(session) = self.sessions.get_mut(id) else { return };
         let Some(connection) = session.connection.and_then(|id| self.connections.get_mut(&id)) else { return };
         let before = session.load();
@@ -184,12 +191,12 @@ impl<S: Store> Desk<'_, S> {
         let is_kept = pending.id.is_some() || start.is_some_and(|start| start.is_stored);
         let lifetime = if is_exact && session.is_persistent && !is_kept { Lifetime::Passing } else { Lifetime::Kept };
         let packet_id = session.inflight.allocate(lifetime);
-        let header = packet_id.and_then(|_| connection.prepare(&pending, packet_id, false, self.now, self.stats));
-        let (Some(packet_id), Some(header)) = (packet_id, header) else { return done(session.id, pending.id, self.store) };
+        let prepared = packet_id.and_then(|_| connection.prepare(&pending, packet_id, false, self.now, self.stats));
+        let (Some(packet_id), Some((seen, header))) = (packet_id, prepared) else { return done(session.id, pending.id, self.store) };
         if let Some(start) = start.filter(|start| start.is_stored && session.is_persistent) {
             pending.id = Some(self.store_start(session, &pending, start));
         }
-        let (id, message) = (pending.id, Arc::clone(&pending.message));
+        let id = pending.id;
         let order = session.inflight.begin(packet_id, id, if is_exact { Stage::Pubrec(pending) } else { Stage::Puback(pending) });
         let mut after = Ticket::NONE;
         if let Some(id) = id {
@@ -199,7 +206,7 @@ impl<S: Store> Desk<'_, S> {
             let ticket = self.store.append(&change, if is_exact { Urgency::Now } else { Urgency::Later });
             after = if is_exact { ticket } else { Ticket::NONE };
         }
-        connection.emit(&message, header, after, (self.output, self.stats));
+        connection.emit(seen, header, after, (self.output, self.stats));
     }
 
     /// A retained message goes out to a session that outlives the process: from here on it is stored like any other message, and the store
@@ -236,8 +243,8 @@ impl<S: Store> Desk<'_, S> {
             return true;
         };
         // [MQTT-3.3.1-1]
-        if let Some(header) = connection.prepare(pending, Some(packet_id), true, self.now, self.stats) {
-            connection.emit(&pending.message, header, after, (self.output, self.stats));
+        if let Some((seen, header)) = connection.prepare(pending, Some(packet_id), true, self.now, self.stats) {
+            connection.emit(seen, header, after, (self.output, self.stats));
             session.inflight.mark_sent();
         } else {
             self.drop_exchange(session, packet_id);

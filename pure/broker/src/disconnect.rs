@@ -8,7 +8,7 @@ use crate::directory::SharedDirectory;
 use crate::durability::Durability;
 use crate::ids::{ConnectionId, SessionId};
 use crate::inflight::Stage;
-use crate::input::WillRule;
+use crate::input::{KickCause, SessionRule, WillRule};
 use crate::output::{CloseCause, Event, Output};
 use crate::queue::Pending;
 use crate::session::NEVER;
@@ -73,12 +73,30 @@ impl Broker {
         self.leave_session(connection.session, will, context);
     }
 
+    /// Somebody outside ends a connection.
+    pub(crate) fn kick<D: SharedDirectory, S: Store>(
+        &mut self,
+        id: ConnectionId,
+        cause: KickCause,
+        (will, rule): (WillRule, SessionRule),
+        context: &mut Context<'_, D, S>,
+    ) {
+        if let Some(session) = self.session_of(id).filter(|_| rule == SessionRule::End) {
+            session.expiry = 0;
+        }
+        self.disconnect(id, CloseCause::Kicked(cause), will, context);
+    }
+
     /// The session has no connection any more: its Will and its end are settled. No session ends while it has one [MQTT-4.1.0-1],
     /// [MQTT-4.1.0-2].
     fn leave_session<D: SharedDirectory, S: Store>(&mut self, id: SessionId, will: WillRule, context: &mut Context<'_, D, S>) {
         let Some(session) = self.sessions.get_mut(id) else { return };
         let before = session.load();
         session.connection = None;
+        let (will, rule) = session.standing.sentenced(will);
+        if rule == SessionRule::End {
+            session.expiry = 0;
+        }
         let was_starting = session.queue.is_starting();
         session.queue.drop_qos0();
         if was_starting {

@@ -65,15 +65,14 @@ pub fn count_of(id: u64) -> u64 {
     id & COUNT
 }
 
-/// The shard that owns the session of a Client Identifier. It depends on the identifier and the number of shards only, so take-over and
+/// The shard that owns the session of this key ([`signet_policy::Client::session_key`]), which is the Client Identifier for all but clients of
+/// a tenant. It depends on the key and the number of shards only, so take-over and
 /// resumption never have to ask another shard.
 #[must_use]
-pub fn owner_shard(client_identifier: &ClientIdentifier, shards: u16) -> ShardId {
+pub fn owner_shard(session_key: &ClientIdentifier, shards: u16) -> ShardId {
     // FNV-1a with a final mix: stable over builds and machines, which a seeded hash is not.
-    let hash = client_identifier
-        .as_str()
-        .bytes()
-        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
+    let hash =
+        session_key.as_str().bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
     let mixed = (hash ^ (hash >> 32)).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 32;
     ShardId(u16::try_from(mixed % u64::from(shards.max(1))).unwrap_or(0))
 }

@@ -126,7 +126,7 @@ impl Image {
         let part = || ShardImage { first_free: self.first_free, ..ShardImage::default() };
         let mut parts: Vec<ShardImage> = (0..shards.max(1)).map(|_| part()).collect();
         for session in self.sessions {
-            let owner = owner_shard(session.client.client_identifier(), shards);
+            let owner = owner_shard(&session.client.session_key(), shards);
             if let Some(part) = parts.get_mut(usize::from(owner.0)) {
                 part.sessions.push(session);
             }

@@ -106,6 +106,32 @@ impl InFlight {
         self.exchanges.iter().find(|exchange| exchange.packet_id == packet_id)
     }
 
+    /// Takes back what was not sent on the present connection and is not kept, with the ids in the store. An exchange of QoS 1 is over. One of
+    /// QoS 2 is not, because the client may have the message and remember its Packet Identifier: PUBREL is what is left to be sent of it.
+    pub(crate) fn withdraw(&mut self, is_kept: impl Fn(&Pending) -> bool) -> Vec<(Stage, Option<MessageId>)> {
+        let mut taken = Vec::new();
+        let sent = self.exchanges.drain(..self.sent.min(self.exchanges.len())).collect::<Vec<_>>();
+        let rest = std::mem::replace(&mut self.exchanges, sent.into());
+        for mut exchange in rest {
+            match exchange.stage.pending() {
+                Some(pending) if !is_kept(pending) => self.bytes -= pending.message.size(),
+                _ => {
+                    self.exchanges.push_back(exchange);
+                    continue;
+                }
+            }
+            let id = exchange.id;
+            match std::mem::replace(&mut exchange.stage, Stage::Pubcomp) {
+                stage @ Stage::Puback(_) => taken.push((stage, id)),
+                stage => {
+                    taken.push((stage, id));
+                    self.exchanges.push_back(exchange);
+                }
+            }
+        }
+        taken
+    }
+
     /// PUBREC came: gives the message of a QoS 2 exchange out, which is no longer needed.
     pub(crate) fn release(&mut self, packet_id: PacketId) -> Option<Pending> {
         let exchange = self.exchanges.iter_mut().find(|exchange| exchange.packet_id == packet_id)?;

@@ -1,9 +1,10 @@
 //! Everything that can happen to a shard of the broker.
 
 use std::borrow::Cow;
+use std::fmt;
 use std::sync::Arc;
 
-use signet_identity::CertificateId;
+use signet_identity::{CertificateId, DeviceIdentity};
 use signet_mqtt::{DecodeError, Message, Packet, QoS, ReasonCode, SubscriptionIdentifier, TopicFilter};
 use signet_policy::Ruleset;
 use smallvec::SmallVec;
@@ -51,6 +52,19 @@ pub enum Input {
         cause: KickCause,
         /// What becomes of its Will.
         will: WillRule,
+        /// What becomes of its session.
+        session: SessionRule,
+    },
+    /// The trust in identities changed in whatever way: all sessions with an identity are judged again, some at a time. Live connections are
+    /// ended one by one with [`Input::Kick`]; this is for what sessions without a connection hold, and for those whose connection ends by
+    /// itself before its Kick comes.
+    Review {
+        /// Who says which identities are still entitled. It has to know already what the change is.
+        judge: Arc<dyn Judge>,
+        /// What becomes of the Wills of the others.
+        will: WillRule,
+        /// What becomes of their sessions.
+        session: SessionRule,
     },
     /// Certificates were revoked. Their live connections are ended one by one with [`Input::Kick`]; this is for the Wills that wait for
     /// their delay in sessions without a connection.
@@ -92,20 +106,41 @@ pub enum KickCause {
     Revoked(&'static str),
     /// Its certificate expired.
     Expired,
-    /// Its certificate is no longer trusted for another reason: the trust anchors changed.
+    /// Its certificate is no longer trusted for another reason: the trust anchors changed, or what its profile asks of a certificate.
     Untrusted,
+    /// The trust profile under which it was verified was disabled or removed.
+    ProfileDisabled,
+    /// The device was suspended: its certificate is still good, and it may not connect for the time being.
+    Suspended,
+    /// The certificate stands for another device or tenant now: the naming rules changed.
+    IdentityChanged,
+    /// The certificate is in use in two places at once.
+    Cloned,
+    /// Nobody could say in time whether the certificate is revoked, or what was known is too old.
+    Unchecked,
     /// An operator asked for it.
     Administrative,
+    /// The listener by which it came was removed.
+    ListenerRemoved,
     /// The server stops.
     ShuttingDown,
 }
 
 impl KickCause {
-    /// What the client is told in the DISCONNECT.
+    /// What the client is told in the DISCONNECT: 0x98 where somebody decided about this client, 0x87 where what it showed is not enough any
+    /// more and something better may be.
     #[must_use]
     pub fn reason_code(self) -> ReasonCode {
         match self {
-            Self::Revoked(_) | Self::Expired | Self::Untrusted | Self::Administrative => ReasonCode::AdministrativeAction,
+            Self::Revoked(_)
+            | Self::Expired
+            | Self::Untrusted
+            | Self::ProfileDisabled
+            | Self::Suspended
+            | Self::Cloned
+            | Self::Administrative
+            | Self::ListenerRemoved => ReasonCode::AdministrativeAction,
+            Self::IdentityChanged | Self::Unchecked => ReasonCode::NotAuthorized,
             Self::ShuttingDown => ReasonCode::ServerShuttingDown,
         }
     }
@@ -117,11 +152,54 @@ impl KickCause {
             Self::Revoked(reason) => return format!("certificate revoked: {reason}").into(),
             Self::Expired => "certificate expired",
             Self::Untrusted => "certificate no longer trusted",
+            Self::ProfileDisabled => "the trust profile of the certificate is disabled",
+            Self::Suspended => "the device is suspended",
+            Self::IdentityChanged => "the certificate stands for another device now",
+            Self::Cloned => "the certificate is in use in two places",
+            Self::Unchecked => "whether the certificate is revoked could not be found out",
             Self::Administrative => "disconnected by an operator",
+            Self::ListenerRemoved => "the listener was removed",
             Self::ShuttingDown => "the server is shutting down",
         };
         fixed.into()
     }
+}
+
+/// Says which identities are still entitled to what they left behind. Asked once for each session, in any order, while other things happen: it
+/// has to be quick, and an index rather than a list.
+pub trait Judge: fmt::Debug + Send + Sync {
+    /// Whether this identity may keep its session and its Will.
+    fn is_entitled(&self, identity: &DeviceIdentity) -> bool;
+}
+
+/// Entitled is whose path holds none of these certificates.
+#[derive(Debug)]
+pub struct NotAmong(Vec<CertificateId>);
+
+impl NotAmong {
+    /// Takes the certificates in any order.
+    #[must_use]
+    pub fn new(certificates: &[CertificateId]) -> Self {
+        // A CRL may revoke a million at once, and every session asks for each certificate of its path.
+        let mut sorted = certificates.to_vec();
+        sorted.sort_unstable();
+        Self(sorted)
+    }
+}
+
+impl Judge for NotAmong {
+    fn is_entitled(&self, identity: &DeviceIdentity) -> bool {
+        !identity.path().iter().any(|on_path| self.0.binary_search(&on_path.id).is_ok())
+    }
+}
+
+/// What becomes of the session of a connection that is ended from outside.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SessionRule {
+    /// It lasts as long as its Session Expiry Interval says, as after any other loss of the connection.
+    Keep,
+    /// It ends, with its subscriptions and everything that waits for it. A Will that is not dropped is published at once.
+    End,
 }
 
 /// What becomes of the Will of a connection that is ended from outside.

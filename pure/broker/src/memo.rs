@@ -23,6 +23,8 @@ pub(crate) struct Memo {
 
 #[derive(Debug)]
 struct Entry {
+    /// The topic as the client wrote it; the permit's is the whole one.
+    topic: TopicName,
     validity: Validity,
     permit: PublishPermit,
     routes: Arc<RouteSet>,
@@ -37,17 +39,17 @@ pub(crate) struct Validity {
 
 impl Memo {
     pub(crate) fn find(&self, topic: &TopicName, validity: Validity) -> Option<(PublishPermit, Arc<RouteSet>)> {
-        let entry = self.entries.iter().find(|entry| entry.permit.topic() == topic)?;
+        let entry = self.entries.iter().find(|entry| entry.topic == *topic)?;
         (entry.validity == validity).then(|| (entry.permit.clone(), Arc::clone(&entry.routes)))
     }
 
-    /// The permit's topic must have memory of its own: a packet's buffer must not live as long as this.
-    pub(crate) fn keep(&mut self, permit: PublishPermit, routes: &Arc<RouteSet>, validity: Validity) {
+    /// Both topics must have memory of their own: a packet's buffer must not live as long as this.
+    pub(crate) fn keep(&mut self, topic: TopicName, permit: PublishPermit, routes: &Arc<RouteSet>, validity: Validity) {
         if routes.len() > ROUTES_MAXIMUM {
             return;
         }
-        let entry = Entry { validity, permit, routes: Arc::clone(routes) };
-        let same = self.entries.iter().position(|known| known.permit.topic() == entry.permit.topic());
+        let entry = Entry { topic, validity, permit, routes: Arc::clone(routes) };
+        let same = self.entries.iter().position(|known| known.topic == entry.topic);
         let at = same.unwrap_or(self.next);
         match self.entries.get_mut(at) {
             Some(place) => *place = entry,

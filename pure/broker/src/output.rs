@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use signet_mqtt::{ClientIdentifier, Message, Packet, PacketId, PublishHeader, QoS, ReasonCode, SubscriptionIdentifier};
+use signet_mqtt::{ClientIdentifier, Message, Packet, PacketId, PublishHeader, QoS, ReasonCode, SubscriptionIdentifier, TopicFilter};
 use signet_policy::{Denied, Principal};
 use smallvec::SmallVec;
 
@@ -135,6 +135,9 @@ pub enum CloseCause {
     /// A subscription was refused to a client of MQTT 3.1, whose SUBACK cannot say so.
     #[error("a subscription was refused, which MQTT 3.1 has no answer for")]
     SubscriptionRefused,
+    /// Rules changed, and one of its subscriptions ended.
+    #[error("the rules no longer allow the subscription to `{0}`")]
+    SubscriptionEnded(String),
     /// An answer that must be sent is larger than the client's Maximum Packet Size.
     #[error("the answer is larger than the client's maximum packet size")]
     PacketTooLarge,
@@ -160,6 +163,7 @@ impl CloseCause {
             Self::QosNotSupported => Some(ReasonCode::QosNotSupported),
             Self::QuotaExceeded(_) => Some(ReasonCode::QuotaExceeded),
             Self::SubscriptionRefused => Some(ReasonCode::ImplementationSpecificError),
+            Self::SubscriptionEnded(_) => Some(ReasonCode::NotAuthorized),
             Self::PacketTooLarge => Some(ReasonCode::PacketTooLarge),
             Self::Kicked(cause) => Some(cause.reason_code()),
         }
@@ -198,6 +202,17 @@ pub enum Event {
         /// Its name.
         client_identifier: ClientIdentifier,
         /// What and why.
+        denied: Denied,
+    },
+    /// A subscription ended because rules changed, or because its client came back with other facts.
+    SubscriptionEnded {
+        /// The connection, which ends too; none for a session without one.
+        connection: Option<ConnectionId>,
+        /// Its name.
+        client_identifier: ClientIdentifier,
+        /// The whole filter.
+        filter: TopicFilter,
+        /// What no longer allows it.
         denied: Denied,
     },
     /// A message was not taken for want of room, and its publisher's version has no way to say so: nothing that needs an acknowledgement is
@@ -256,7 +271,7 @@ impl Event {
             | Self::HeldBack { connection, .. }
             | Self::IdentifierRefused { connection, .. }
             | Self::SessionRefused { connection, .. } => Some(*connection),
-            Self::Denied { connection, .. } => *connection,
+            Self::Denied { connection, .. } | Self::SubscriptionEnded { connection, .. } => *connection,
             Self::SessionNotShared { .. } | Self::SessionEnded { .. } => None,
         }
     }

@@ -3,6 +3,7 @@
 use signet_mqtt::{Ack, Message, Packet, PacketId, Publish, QoS, ReasonCode, TopicName};
 use signet_policy::{Denied, authorize_publish, authorize_server_publish};
 
+use crate::admission::place_response;
 use crate::broker::{Broker, Context};
 use crate::directory::SharedDirectory;
 use crate::durability::Durability;
@@ -55,7 +56,8 @@ impl Broker {
         let Some(connection) = self.connections.get_mut(&id) else { return };
         let resolved = connection.inbound.resolve(publish.topic.take(), publish.properties.topic_alias);
         let session = connection.session;
-        let topic = match check(resolved, &publish, &connection.limits) {
+        let prefix = usize::from(connection.mount.is_some());
+        let topic = match check(resolved, &publish, prefix, &connection.limits) {
             Ok(topic) => topic,
             Err(cause) => return self.disconnect(id, cause, WillRule::Publish, context),
         };
@@ -114,8 +116,8 @@ impl Broker {
         &mut self,
         id: ConnectionId,
         session: SessionId,
-        topic: TopicName,
-        publish: Publish,
+        mut topic: TopicName,
+        mut publish: Publish,
         context: &mut Context<'_, D, S>,
     ) -> Verdict {
         let Some(connection) = self.connections.get_mut(&id) else { return Verdict::refused(ReasonCode::UnspecifiedError, None) };
@@ -123,27 +125,33 @@ impl Broker {
         let validity = Validity { rulesets: self.ruleset_count, generation };
         let (permit, known) = match connection.memo.find(&topic, validity) {
             Some((permit, routes)) => (permit, Some(routes)),
-            // The topic gets memory of its own here, because the permit may be remembered longer than the packet lives.
-            None => match authorize_publish(&self.ruleset, &connection.client, &topic.detached(), publish.qos, publish.retain) {
-                Ok(permit) => (permit, None),
-                Err(denied) => return self.denied_publish(id, denied, context),
-            },
+            None => {
+                // The topic gets memory of its own here, because the permit may be remembered longer than the packet lives.
+                topic = topic.detached();
+                match authorize_publish(&self.ruleset, &connection.client, &topic, publish.qos, publish.retain) {
+                    Ok(permit) => (permit, None),
+                    Err(denied) => return self.denied_publish(id, denied, context),
+                }
+            }
         };
-        let durability = connection.limits.durability.of(topic.as_str());
+        if connection.mount.is_some() {
+            publish.properties.response_topic = place_response(&connection.client, publish.properties.response_topic.take());
+        }
+        let durability = connection.limits.durability.of(permit.topic().as_str());
         if publish.qos == QoS::ExactlyOnce && self.would_store_identifier(session, durability) && context.store.is_full() {
             return self.no_room(NoRoom::Store);
         }
-        let Some(message) = Message::from_publish(publish, Some(topic)) else {
+        let Some(message) = Message::from_publish(publish, Some(permit.topic().clone())) else {
             return Verdict::refused(ReasonCode::TopicNameInvalid, None);
         };
-        let to_remember = (known.is_none() && !message.retain).then(|| permit.clone());
+        let to_remember = (known.is_none() && !message.retain).then(|| (topic, permit.clone()));
         let origin = Origin { publisher: Some(session), known, durability, is_refusable: true };
         let routed = match self.route(permit, message, origin, context) {
             Ok(routed) => routed,
             Err(why) => return self.no_room(why),
         };
-        if let (Some(permit), Some(connection)) = (to_remember, self.connections.get_mut(&id)) {
-            connection.memo.keep(permit, &routed.routes, validity);
+        if let (Some((topic, permit)), Some(connection)) = (to_remember, self.connections.get_mut(&id)) {
+            connection.memo.keep(topic, permit, &routed.routes, validity);
         }
         let reason_code = if routed.is_matched { ReasonCode::Success } else { ReasonCode::NoMatchingSubscribers };
         Verdict { reason_code, reason_string: None, ticket: routed.ticket, durability, no_room: None }
@@ -220,7 +228,8 @@ impl Broker {
     }
 }
 
-fn check(resolved: Result<TopicName, AliasError>, publish: &Publish, limits: &Limits) -> Result<TopicName, CloseCause> {
+/// `prefix`: how many levels the tenant's name takes.
+fn check(resolved: Result<TopicName, AliasError>, publish: &Publish, prefix: usize, limits: &Limits) -> Result<TopicName, CloseCause> {
     let topic = resolved.map_err(|error| match error {
         AliasError::Invalid => CloseCause::TopicAliasInvalid,
         AliasError::Unknown => CloseCause::ProtocolError("a PUBLISH without a topic and without an alias that was set before"),
@@ -232,7 +241,7 @@ fn check(resolved: Result<TopicName, AliasError>, publish: &Publish, limits: &Li
     if !publish.properties.subscription_identifiers.is_empty() {
         return Err(CloseCause::ProtocolError("a Subscription Identifier in a PUBLISH to the Server [MQTT-3.3.4-6]"));
     }
-    if topic.levels().count() > usize::from(limits.topic_levels_maximum) {
+    if topic.levels().count() + prefix > usize::from(limits.topic_levels_maximum) {
         return Err(CloseCause::TopicNameInvalid("it has too many levels"));
     }
     Ok(topic)

@@ -149,13 +149,13 @@ impl Queue {
         if self.first_expiry.is_none_or(|at| at > now) {
             return Vec::new();
         }
-        self.take(|pending| pending.is_expired(now))
+        self.withdraw(|pending, _| !pending.is_expired(now))
     }
 
     /// Drops what has QoS 0: the client is gone, and QoS 0 is for those who are there.
     pub(crate) fn drop_qos0(&mut self) {
         if self.holds_qos0() {
-            self.take(|pending| pending.qos == QoS::AtMostOnce);
+            self.withdraw(|pending, _| pending.qos != QoS::AtMostOnce);
         }
     }
 
@@ -173,13 +173,14 @@ impl Queue {
         Load { messages: self.entries.len() - self.starts, bytes: self.bytes }
     }
 
-    fn take(&mut self, is_taken: impl Fn(&Pending) -> bool) -> Vec<Pending> {
+    /// Takes out what is not kept. Walks the whole queue.
+    pub(crate) fn withdraw(&mut self, is_kept: impl Fn(&Pending, Option<&Start>) -> bool) -> Vec<Pending> {
         let mut taken = Vec::new();
         for entry in std::mem::take(self).entries {
-            if is_taken(&entry.pending) {
-                taken.push(entry.pending);
-            } else {
+            if is_kept(&entry.pending, entry.start.as_deref()) {
                 self.add(entry);
+            } else {
+                taken.push(entry.pending);
             }
         }
         taken

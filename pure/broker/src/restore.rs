@@ -29,8 +29,11 @@ impl Broker {
         for session in image.sessions {
             self.take_up_session(session, context);
         }
+        if self.sessions.len() > 0 {
+            self.review_restored(context.now);
+        }
         if !image.orphans.is_empty() {
-            self.orphans = image.orphans;
+            self.backlog.orphans = image.orphans;
             self.timers.arm(context.now, Timer::Orphans);
         }
     }
@@ -117,7 +120,7 @@ impl Broker {
 
     /// Messages of Shared Subscriptions whose chosen session is gone.
     pub(crate) fn give_orphans_away<D: SharedDirectory, S: Store>(&mut self, context: &mut Context<'_, D, S>) {
-        for image in std::mem::take(&mut self.orphans) {
+        for image in std::mem::take(&mut self.backlog.orphans) {
             let MessageImage { id, message, received_at, recipient, stage } = image;
             let session = recipient.session;
             let is_started_qos2 = stage != StageImage::Queued && recipient.qos == QoS::ExactlyOnce;

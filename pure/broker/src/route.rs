@@ -230,7 +230,7 @@ impl Broker {
         context: &mut Context<'_, D, S>,
     ) -> Result<(Arc<RouteSet>, Batches, Ticket), NoRoom> {
         let publisher = origin.publisher.and_then(|publisher| self.sessions.get(publisher));
-        let publisher = publisher.map_or_else(|| ClientIdentifier::new(""), |session| session.client.client_identifier().clone());
+        let publisher = publisher.map_or_else(|| ClientIdentifier::new(""), |session| session.client.session_key());
         let (now, total, store) = (context.now, &self.limits.total, &mut *context.store);
         context.directory.write(|directory| {
             let routes = directory.subscriptions.routes(&message.topic, origin.publisher);

@@ -13,6 +13,7 @@ use crate::inflight::InFlight;
 use crate::limits::Limits;
 use crate::moment::Moment;
 use crate::queue::Queue;
+use crate::review::Standing;
 use crate::store::{Change, Starting, Store, Urgency};
 use crate::totals::Load;
 
@@ -46,6 +47,7 @@ pub(crate) struct Session {
     /// QoS 2 messages received and not yet released by PUBREL: an identifier that is not here is a new message's [MQTT-4.3.3-12]. Messages
     /// of QoS 1 leave nothing behind [MQTT-4.3.2-5].
     pub(crate) received: BTreeMap<PacketId, Received>,
+    pub(crate) standing: Standing,
 }
 
 /// A Will and what became of it.
@@ -95,6 +97,7 @@ impl Session {
             inflight: InFlight::default(),
             queue: Queue::default(),
             received: BTreeMap::new(),
+            standing: Standing::default(),
         }
     }
 
@@ -138,32 +141,33 @@ impl Subscription {
 #[derive(Debug)]
 pub(crate) struct Sessions {
     by_id: HashMap<SessionId, Session, FixedState>,
-    by_identifier: HashMap<ClientIdentifier, SessionId, FixedState>,
+    /// By [`Client::session_key`].
+    by_key: HashMap<ClientIdentifier, SessionId, FixedState>,
 }
 
 impl Sessions {
     pub(crate) fn new(seed: u64) -> Self {
         let hasher = FixedState::with_seed(seed);
-        Self { by_id: HashMap::with_hasher(hasher.clone()), by_identifier: HashMap::with_hasher(hasher) }
+        Self { by_id: HashMap::with_hasher(hasher.clone()), by_key: HashMap::with_hasher(hasher) }
     }
 
     pub(crate) fn insert(&mut self, session: Session) {
-        self.by_identifier.insert(session.client.client_identifier().clone(), session.id);
+        self.by_key.insert(session.client.session_key(), session.id);
         self.by_id.insert(session.id, session);
     }
 
     pub(crate) fn remove(&mut self, id: SessionId) -> Option<Session> {
         let session = self.by_id.remove(&id)?;
-        let identifier = session.client.client_identifier();
-        if self.by_identifier.get(identifier) == Some(&id) {
-            self.by_identifier.remove(identifier);
+        let key = session.client.session_key();
+        if self.by_key.get(&key) == Some(&id) {
+            self.by_key.remove(&key);
         }
         Some(session)
     }
 
-    /// [MQTT-3.1.3-2]
-    pub(crate) fn find(&self, client_identifier: &ClientIdentifier) -> Option<&Session> {
-        self.by_id.get(self.by_identifier.get(client_identifier)?)
+    /// The session of this client's Client Identifier, whoever left it [MQTT-3.1.3-2].
+    pub(crate) fn find(&self, client: &Client) -> Option<&Session> {
+        self.by_id.get(self.by_key.get(&client.session_key())?)
     }
 
     pub(crate) fn get(&self, id: SessionId) -> Option<&Session> {
@@ -174,12 +178,9 @@ impl Sessions {
         self.by_id.get_mut(&id)
     }
 
-    /// Sessions without a connection whose Will waits for its delay, in the order of their numbers.
-    pub(crate) fn waiting_wills(&self) -> Vec<SessionId> {
-        let mut waiting: Vec<SessionId> =
-            self.by_id.values().filter(|session| session.will_due().is_some()).map(|session| session.id).collect();
-        waiting.sort_unstable();
-        waiting
+    /// All of them, in no order but always the same one.
+    pub(crate) fn ids(&self) -> Vec<SessionId> {
+        self.by_key.values().copied().collect()
     }
 
     pub(crate) fn len(&self) -> usize {

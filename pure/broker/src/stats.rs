@@ -25,6 +25,10 @@ pub struct Stats {
     pub dropped_too_large: u64,
     /// Messages whose Message Expiry Interval passed while they waited.
     pub dropped_expired: u64,
+    /// Messages that were queued for a client, or routed to it, which it may no longer have.
+    pub dropped_unauthorized: u64,
+    /// Subscriptions that ended because rules changed.
+    pub subscriptions_ended: u64,
     /// What was refused to clients.
     pub refused: Refused,
     /// Sessions taken over by another connection.
@@ -67,6 +71,8 @@ impl AddAssign for Stats {
             dropped_queue_full,
             dropped_too_large,
             dropped_expired,
+            dropped_unauthorized,
+            subscriptions_ended,
             refused,
             taken_over,
             keep_alive_timeouts,
@@ -83,6 +89,8 @@ impl AddAssign for Stats {
         self.dropped_queue_full += dropped_queue_full;
         self.dropped_too_large += dropped_too_large;
         self.dropped_expired += dropped_expired;
+        self.dropped_unauthorized += dropped_unauthorized;
+        self.subscriptions_ended += subscriptions_ended;
         self.refused += refused;
         self.taken_over += taken_over;
         self.keep_alive_timeouts += keep_alive_timeouts;

@@ -1,5 +1,7 @@
 //! SUBSCRIBE and UNSUBSCRIBE (§3.8, §3.10): a permit for each filter, then the tree, then retained messages.
 
+use std::borrow::Cow;
+
 use signet_mqtt::{
     Packet, QoS, ReasonCode, RetainHandling, Suback, Subscribe, SubscribeFilter, SubscriptionIdentifier, SubscriptionOptions, TopicFilter,
     Unsuback, Unsubscribe, UserProperties,
@@ -44,6 +46,10 @@ impl Broker {
         let is_shared_no_local = |entry: &SubscribeFilter| entry.options.no_local && entry.filter.shared().is_some();
         if subscribe.subscriptions.iter().any(is_shared_no_local) {
             return self.violated(id, "No Local on a Shared Subscription [MQTT-3.8.3-4]", context);
+        }
+        // One list of subscriptions under one set of rules.
+        if let Some(session) = self.connections.get(&id).map(|connection| connection.session) {
+            self.keep_up(session, context);
         }
         let Subscribe { packet_id, subscription_identifier: identifier, subscriptions, .. } = subscribe;
         let Some(connection) = self.connections.get(&id) else { return };
@@ -91,7 +97,8 @@ impl Broker {
     ) -> Result<Granted, (ReasonCode, String)> {
         let SubscribeFilter { filter, mut options } = entry;
         let Some(session) = self.sessions.get_mut(session) else { return Err((ReasonCode::UnspecifiedError, String::new())) };
-        if filter.without_share_name().split('/').count() > usize::from(session.limits.topic_levels_maximum) {
+        let prefix = usize::from(session.client.tenant().is_some());
+        if filter.without_share_name().split('/').count() + prefix > usize::from(session.limits.topic_levels_maximum) {
             return Err((ReasonCode::TopicFilterInvalid, "the topic filter has too many levels".to_owned()));
         }
         // With memory of its own: one that stays must not keep the whole packet alive.
@@ -108,7 +115,7 @@ impl Broker {
         };
         // [MQTT-3.8.4-7], [MQTT-3.9.3-2]: what is granted may be lower than what was asked for, and is no reason to refuse [MQTT-3.2.2-10].
         options.maximum_qos = options.maximum_qos.min(session.limits.maximum_qos);
-        let known = session.subscriptions.get(&filter);
+        let known = session.subscriptions.get(permit.filter());
         if known.is_none() && session.subscriptions.len() >= session.limits.subscriptions_maximum {
             let words = format!("the session already has {} subscriptions, as many as it may", session.limits.subscriptions_maximum);
             return Err((ReasonCode::QuotaExceeded, words));
@@ -121,7 +128,7 @@ impl Broker {
         if known.is_none() {
             // Takes its place among the session's subscriptions at once: the next filter of the packet counts it.
             let key = session.take_key();
-            session.subscriptions.insert(filter, Subscription { key, options, identifier, starting: None });
+            session.subscriptions.insert(permit.filter().clone(), Subscription { key, options, identifier, starting: None });
         }
         Ok(Granted { permit, options })
     }
@@ -179,6 +186,7 @@ impl Broker {
     ) -> Vec<(Pending, Start)> {
         let mut starts = Vec::new();
         let Some(session) = self.sessions.get(session) else { return starts };
+        let key = session.client.session_key();
         for Beginning { filter, subscription, ids } in beginnings {
             // All filters of the packet together: the same one a thousand times must not collect a thousand times as much.
             let room = self.limits.total.retained_messages_maximum.saturating_sub(starts.len());
@@ -190,7 +198,7 @@ impl Broker {
             drop(search);
             // In the order in which they were set, so that the last one sent says which ones were.
             found.sort_unstable_by_key(|retained| retained.id);
-            found.retain(|retained| !(subscription.options.no_local && retained.publisher == *session.client.client_identifier()));
+            found.retain(|retained| !(subscription.options.no_local && retained.publisher == key));
             starts.extend(found.into_iter().map(|retained| {
                 let recipient = Recipient {
                     session: session.id,
@@ -217,11 +225,14 @@ impl Broker {
         context: &mut Context<'_, D, S>,
     ) {
         let Some(session) = self.session_of(id) else { return };
+        let mount = session.client.mount();
         let mut reason_codes = Vec::with_capacity(unsubscribe.filters.len());
-        let mut known: Vec<&TopicFilter> = Vec::new();
+        let mut known: Vec<Cow<'_, TopicFilter>> = Vec::new();
         for filter in &unsubscribe.filters {
+            // One that is too long with the tenant before it was never subscribed to.
+            let filter = mount.as_ref().and_then(|mount| mount.place_filter(filter).ok()).map_or(Cow::Borrowed(filter), Cow::Owned);
             // [MQTT-3.11.3-1], [MQTT-3.11.3-2]: one code for each filter, in order.
-            let Some(removed) = session.subscriptions.remove(filter) else {
+            let Some(removed) = session.subscriptions.remove(&*filter) else {
                 reason_codes.push(ReasonCode::NoSubscriptionExisted);
                 continue;
             };
@@ -237,7 +248,7 @@ impl Broker {
             // [MQTT-3.10.4-2]
             context.directory.write(|directory| {
                 for filter in known {
-                    directory.subscriptions.remove(filter, session_id);
+                    directory.subscriptions.remove(&filter, session_id);
                 }
             });
         }

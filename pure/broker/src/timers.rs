@@ -18,6 +18,8 @@ pub(crate) enum Timer {
     Pump(SessionId),
     /// All shards have taken up what was stored.
     Orphans,
+    /// More sessions are to be judged by new rules, or their identities again.
+    Review,
     /// Look whether there is room for what was not acknowledged.
     Debts,
 }

@@ -1,6 +1,5 @@
 //! The Will Message (§3.1.2.5) and its delay.
 
-use signet_identity::CertificateId;
 use signet_mqtt::Message;
 use signet_policy::authorize_publish;
 
@@ -46,8 +45,11 @@ impl Broker {
         let Some(held) = session.will.take() else { return };
         let HeldWill { will, due, is_stored } = *held;
         self.timers.disarm(due, Timer::WillDelay(id));
+        // Rules are asked about the topic as the client wrote it. What is held is the whole one, by the client's own mount: it can be seen.
+        let mount = session.client.mount();
+        let topic = mount.and_then(|mount| mount.view_topic(&will.topic)).unwrap_or_else(|| will.topic.clone());
         // [MQTT-3.1.2-14], [MQTT-3.1.2-15]
-        match authorize_publish(&self.ruleset, &session.client, &will.topic, will.qos, will.retain) {
+        match authorize_publish(&self.ruleset, &session.client, &topic, will.qos, will.retain) {
             Ok(permit) => {
                 self.stats.wills_published += 1;
                 let durability = session.limits.durability.of(will.topic.as_str());
@@ -64,31 +66,6 @@ impl Broker {
         // In one transaction with the message: either the Will is still there after a crash, or what it became.
         if is_stored {
             context.store.append(&Change::WillCleared { session: id }, Urgency::Now);
-        }
-    }
-
-    /// A Will that waits must not outlast the trust in the device that left it, if the operator says so.
-    pub(crate) fn revoke_wills<D: SharedDirectory, S: Store>(
-        &mut self,
-        certificates: &[CertificateId],
-        rule: WillRule,
-        context: &mut Context<'_, D, S>,
-    ) {
-        if rule == WillRule::Publish {
-            return;
-        }
-        let waiting = self.sessions.waiting_wills();
-        if waiting.is_empty() {
-            return;
-        }
-        // A CRL may revoke a million at once, and every will asks for each certificate of its path.
-        let mut revoked = certificates.to_vec();
-        revoked.sort_unstable();
-        for id in waiting {
-            let identity = self.sessions.get(id).and_then(|session| session.client.identity());
-            if identity.is_some_and(|identity| identity.path().iter().any(|on_path| revoked.binary_search(&on_path.id).is_ok())) {
-                self.discard_will(id, context);
-            }
         }
     }
 

@@ -106,6 +106,12 @@ impl<'a> Reader<'a> {
         self.rest.is_empty()
     }
 
+    /// How many bytes are left.
+    #[must_use]
+    pub fn remaining(&self) -> usize {
+        self.rest.len()
+    }
+
     /// The tag octet of the next element.
     #[must_use]
     pub fn peek(&self) -> Option<u8> {

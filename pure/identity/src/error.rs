@@ -65,6 +65,16 @@ pub enum IdentityError {
         /// What its certificate entitles it to.
         expected: String,
     },
+    /// A certificate breaks a rule of its trust profile.
+    #[error("the rule `{rule}` of the trust profile: found {found}, expected {expected}")]
+    Rule {
+        /// The key of the configuration.
+        rule: &'static str,
+        /// What the certificate or its path has.
+        found: String,
+        /// What the rule wants.
+        expected: String,
+    },
     /// Text is not a serial number or a fingerprint.
     #[error("`{value}` is not a {what}: {reason}")]
     InvalidText {

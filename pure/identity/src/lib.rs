@@ -10,13 +10,19 @@
 //!
 //! Deliberately missing: path building, signatures and time (`io/tls`), revocation (`signet-revocation`), MQTT packets.
 
+mod attribute_type;
 mod binding;
 mod certificate_id;
+mod certificate_rules;
 pub mod der;
 mod device;
+pub mod distribution;
 mod error;
 mod leaf;
+mod name_constraints;
 mod naming;
+mod san;
+mod string;
 mod subject;
 mod template;
 mod text;
@@ -24,10 +30,14 @@ mod verified;
 
 pub use binding::ClientIdentifierBinding;
 pub use certificate_id::{AuthorityId, CertificateId, KeyDigest, NameDigest, PathCertificate, SerialNumber};
+pub use certificate_rules::{CertificateRules, KeyRule};
 pub use device::{DeviceIdentity, DeviceName};
+pub use distribution::{DistributionPoint, PointName, ReasonFlags};
 pub use error::IdentityError;
-pub use leaf::{Fingerprint, Leaf, Validity};
+pub use leaf::{Fingerprint, KeyAlgorithm, Leaf, SignatureAlgorithm, Validity};
+pub use name_constraints::NameConstraints;
 pub use naming::NamingRule;
-pub use subject::{Attribute, AttributeValue, Subject, SubjectAltName};
+pub use san::SubjectAltName;
+pub use subject::{Attribute, AttributeValue, Subject};
 pub use template::{Facts, Template, TemplateError, TemplateErrorKind, TemplateField};
-pub use verified::{NamedPeer, NoIdentity, Peer, VerifiedPeer};
+pub use verified::{NamedPeer, NoIdentity, Peer, PendingPeer, VerifiedPeer};

@@ -7,7 +7,7 @@ use std::str::FromStr;
 use crate::device::DeviceName;
 use crate::error::IdentityError;
 use crate::leaf::Leaf;
-use crate::subject::SubjectAltName;
+use crate::san::SubjectAltName;
 use crate::text::{is_hidden, named, shown};
 
 /// A placeholder of a template.

@@ -37,6 +37,33 @@ impl VerifiedPeer {
     }
 }
 
+/// A peer whose certificate was verified but for its revocation status, which nobody knows yet. It may do nothing before somebody does.
+#[derive(Debug, Clone)]
+pub struct PendingPeer {
+    identity: Arc<DeviceIdentity>,
+    resumed: bool,
+}
+
+impl PendingPeer {
+    /// Says who it would be.
+    #[must_use]
+    pub fn new(identity: Arc<DeviceIdentity>, resumed: bool) -> Self {
+        Self { identity, resumed }
+    }
+
+    /// Who it would be.
+    #[must_use]
+    pub fn identity(&self) -> &Arc<DeviceIdentity> {
+        &self.identity
+    }
+
+    /// Whether the TLS session was resumed rather than newly negotiated.
+    #[must_use]
+    pub fn resumed(&self) -> bool {
+        self.resumed
+    }
+}
+
 /// A peer that a trusted proxy names, after it has verified a certificate that was never seen here: neither its path nor its revocation could be
 /// checked. Only a listener that says so explicitly takes such a name.
 #[derive(Debug, Clone)]
@@ -64,6 +91,8 @@ impl NamedPeer {
 pub enum Peer {
     /// A device with a verified certificate.
     Device(VerifiedPeer),
+    /// A device whose certificate may be revoked or not: no rule lets it do anything.
+    Pending(PendingPeer),
     /// A device by the word of a trusted proxy.
     Named(NamedPeer),
     /// Nobody known by a certificate, and why.
@@ -71,11 +100,12 @@ pub enum Peer {
 }
 
 impl Peer {
-    /// The identity, if there is one: not for a name alone.
+    /// The identity that the certificate gives, if there was one: not for a name alone. Of a pending peer too, so by itself it permits nothing.
     #[must_use]
     pub fn identity(&self) -> Option<&Arc<DeviceIdentity>> {
         match self {
             Self::Device(peer) => Some(peer.identity()),
+            Self::Pending(peer) => Some(peer.identity()),
             Self::Named(_) | Self::Anonymous(_) => None,
         }
     }
@@ -85,6 +115,7 @@ impl Peer {
     pub fn device(&self) -> Option<&DeviceName> {
         match self {
             Self::Device(peer) => Some(peer.identity().name()),
+            Self::Pending(peer) => Some(peer.identity().name()),
             Self::Named(peer) => Some(peer.name()),
             Self::Anonymous(_) => None,
         }

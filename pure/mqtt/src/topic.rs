@@ -124,6 +124,13 @@ impl TopicName {
         self.0.starts_with('$')
     }
 
+    /// What is left behind a prefix, sharing the memory of this one; nothing if it does not start so, or if nothing is left.
+    #[must_use]
+    pub fn without_prefix(&self, prefix: &str) -> Option<Self> {
+        let rest = self.0.strip_prefix(prefix).filter(|rest| !rest.is_empty())?;
+        Some(Self(self.0.slice_ref(rest)))
+    }
+
     /// A copy with memory of its own. One that was decoded shares the memory of its whole PUBLISH; what outlives the message (a Topic
     /// Alias) should not keep that alive.
     #[must_use]

@@ -35,4 +35,9 @@ impl BridgeRights {
     pub(crate) fn may_subscribe(&self, filter: &TopicFilter) -> bool {
         self.subscribe.contains(filter)
     }
+
+    /// Whether a message with this topic can come by one of its subscriptions.
+    pub(crate) fn may_receive(&self, topic: &TopicName) -> bool {
+        self.subscribe.iter().any(|filter| filter.matches(topic))
+    }
 }

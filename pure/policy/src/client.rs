@@ -1,22 +1,71 @@
 //! What rules can look at: who is calling, and under which names.
 
 use std::fmt;
+use std::ops::Deref;
 use std::sync::Arc;
 
 use bytestring::ByteString;
 use signet_identity::{DeviceIdentity, DeviceName};
 use signet_mqtt::ClientIdentifier;
 
+use crate::mount::Mount;
+
 /// Who the caller is, as far as it was proven.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Principal {
     /// A device whose certificate was verified, here or, where the listener says so, by a trusted proxy; the name comes from the certificate, never
     /// from what the client claims.
-    Device(DeviceName),
+    Device(QualifiedName),
     /// A bridge of this Server to another broker, by its name in the configuration.
     Bridge(ByteString),
     /// Nobody in particular: no certificate was presented, or the transport cannot carry one.
     Anonymous,
+}
+
+/// A device's name, and the tenant in whose name space it lives: two tenants may each have a `pump-7`, and those are two devices.
+///
+/// It reads as the bare name, which is what rules and templates see; what is printed, and what makes two of them equal, is both.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct QualifiedName {
+    tenant: Option<Arc<str>>,
+    name: DeviceName,
+}
+
+impl QualifiedName {
+    /// A device of this tenant, or of none.
+    #[must_use]
+    pub fn new(tenant: Option<Arc<str>>, name: DeviceName) -> Self {
+        Self { tenant, name }
+    }
+
+    /// The tenant.
+    #[must_use]
+    pub fn tenant(&self) -> Option<&Arc<str>> {
+        self.tenant.as_ref()
+    }
+}
+
+impl From<DeviceName> for QualifiedName {
+    fn from(name: DeviceName) -> Self {
+        Self::new(None, name)
+    }
+}
+
+impl Deref for QualifiedName {
+    type Target = DeviceName;
+
+    fn deref(&self) -> &DeviceName {
+        &self.name
+    }
+}
+
+impl fmt::Display for QualifiedName {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(tenant) = &self.tenant {
+            write!(formatter, "{tenant}/")?;
+        }
+        self.name.fmt(formatter)
+    }
 }
 
 impl fmt::Display for Principal {
@@ -39,7 +88,8 @@ pub struct Client {
 }
 
 impl Client {
-    /// A client whose session was stored. It proves nothing and permits nothing: to connect it has to be asked for a permit again.
+    /// A client whose session was stored. It proves nothing and permits nothing: to connect it has to be asked for a permit again. A device
+    /// is of the tenant that its identity names.
     #[must_use]
     pub fn restored(
         principal: Principal,
@@ -47,6 +97,10 @@ impl Client {
         client_identifier: ClientIdentifier,
         identity: Option<Arc<DeviceIdentity>>,
     ) -> Self {
+        let principal = match (principal, identity.as_ref().and_then(|identity| identity.tenant())) {
+            (Principal::Device(name), Some(tenant)) => Principal::Device(QualifiedName::new(Some(Arc::clone(tenant)), name.name)),
+            (principal, _) => principal,
+        };
         Self { principal, username, client_identifier, identity }
     }
 
@@ -85,6 +139,29 @@ impl Client {
     #[must_use]
     pub fn identity(&self) -> Option<&Arc<DeviceIdentity>> {
         self.identity.as_ref()
+    }
+
+    /// The tenant in whose name space the client lives; nothing for one that sees all of them.
+    #[must_use]
+    pub fn tenant(&self) -> Option<&Arc<str>> {
+        self.identity.as_ref()?.tenant()
+    }
+
+    /// Under which name the Server keeps the client's session. Without a tenant that is the Client Identifier. The Client Identifiers of a
+    /// tenant are its own: its name stands before them, with U+0000 in between, which no client can send in an identifier of its own
+    /// [MQTT-1.5.4-2]. So nobody reaches, or blocks, a session of another tenant by what he calls himself.
+    #[must_use]
+    pub fn session_key(&self) -> ClientIdentifier {
+        match self.tenant() {
+            None => self.client_identifier.clone(),
+            Some(tenant) => ClientIdentifier::new(format!("{tenant}\0{}", self.client_identifier.as_str())),
+        }
+    }
+
+    /// Where the client's topics are among those of all tenants; nothing for a client that sees them all.
+    #[must_use]
+    pub fn mount(&self) -> Option<Mount> {
+        self.tenant().map(|tenant| Mount::new(tenant))
     }
 
     /// The device's name, absent for all but [`Principal::Device`].

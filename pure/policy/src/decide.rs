@@ -3,16 +3,16 @@
 use std::sync::Arc;
 
 use bytestring::ByteString;
-use signet_identity::{ClientIdentifierBinding, DeviceIdentity, Facts, Peer, Template};
+use signet_identity::{ClientIdentifierBinding, DeviceIdentity, DeviceName, Facts, Peer, Template};
 use signet_mqtt::{ClientIdentifier, Connect, QoS, ReasonCode, TopicFilter, TopicName};
 
 use crate::admission::AdmissionRules;
 use crate::bridge::{BRIDGE_IDENTIFIERS, bridge_identifier};
-use crate::client::{Client, Principal};
+use crate::client::{Client, Principal, QualifiedName};
 use crate::denied::{DenialReason, Denied};
 use crate::permit::{ConnectPermit, PublishPermit, SubscribePermit};
 use crate::rule::Rule;
-use crate::ruleset::Ruleset;
+use crate::ruleset::{Decider, Ruleset};
 
 /// May this peer connect, and under which names? `assigned` makes a Client Identifier for a client that sent an empty one [MQTT-3.1.3-6].
 ///
@@ -70,29 +70,41 @@ fn client(
     Ok((Client { principal, username, client_identifier, identity }, is_assigned))
 }
 
-/// May this client publish to this topic? QoS and RETAIN are part of the question; no rule looks at them yet, and a permit covers all of them.
+/// May this client publish to this topic, as the client wrote it? The permit is for the whole topic, with the client's tenant. QoS and RETAIN
+/// are part of the question; no rule looks at them yet, and a permit covers all of them.
 ///
 /// # Errors
-/// Says that no rule allows it.
+/// Says that no rule allows it, or why a tenant's client cannot have it.
 pub fn authorize_publish(rules: &Ruleset, client: &Client, topic: &TopicName, _qos: QoS, _retain: bool) -> Result<PublishPermit, Denied> {
-    if let Principal::Bridge(name) = client.principal()
-        && !rules.bridge(name).is_some_and(|bridge| bridge.may_publish(topic))
-    {
-        return Err(outside_bridge(name, topic.as_str()));
+    let (decider, topic) = publish_decision(rules, client, topic)?;
+    Ok(PublishPermit::assertion(topic, decider))
+}
+
+/// What allows it, and the whole topic.
+pub(crate) fn publish_decision(rules: &Ruleset, client: &Client, topic: &TopicName) -> Result<(Decider, TopicName), Denied> {
+    if let Principal::Bridge(name) = client.principal() {
+        let is_listed = rules.bridge(name).is_some_and(|bridge| bridge.may_publish(topic));
+        return if is_listed { Ok((Decider::Bridge, topic.clone())) } else { Err(outside_bridge(name, topic.as_str())) };
     }
-    // Topics that start with `$` are the Server's own: without a rule that names them nobody publishes there (§4.7.2).
-    let is_reserved = rules.rules().is_none() && topic.starts_with_dollar();
-    let is_allowed = is_bridge(client)
-        || (!is_reserved
-            && is_allowed(rules, client, |rule| rule.publish.iter().any(|pattern| pattern.covers_topic(topic.as_str(), client))));
-    if is_allowed {
-        return Ok(PublishPermit::assertion(topic.clone()));
+    let mount = client.mount();
+    if mount.is_some() && topic.starts_with_dollar() {
+        let detail = "topics that start with `$` belong to the server, and no tenant publishes there";
+        return Err(outside_tenant(client, topic.as_str(), detail, ReasonCode::NotAuthorized));
     }
-    Err(Denied {
-        rule: "access rules".to_owned(),
-        reason: DenialReason::Publish { principal: client.principal().to_string(), topic: topic.as_str().to_owned() },
-        reason_code: ReasonCode::NotAuthorized,
-    })
+    let decider = decider(rules, client, |rule| rule.publish.iter().any(|pattern| pattern.covers_topic(topic.as_str(), client)))
+        // Topics that start with `$` are the Server's own: without a rule that names them nobody publishes there (§4.7.2).
+        .filter(|decider| !(*decider == Decider::NoRules && topic.starts_with_dollar()));
+    let Some(decider) = decider else {
+        return Err(Denied {
+            rule: "access rules".to_owned(),
+            reason: DenialReason::Publish { principal: client.principal().to_string(), topic: topic.as_str().to_owned() },
+            reason_code: ReasonCode::NotAuthorized,
+        });
+    };
+    let Some(mount) = mount else { return Ok((decider, topic.clone())) };
+    // [MQTT-4.7.3-3]
+    let too_long = |_| outside_tenant(client, topic.as_str(), TOO_LONG, ReasonCode::TopicNameInvalid);
+    Ok((decider, mount.place_topic(topic).map_err(too_long)?))
 }
 
 /// May the Server itself publish to this topic? Under `$SYS/` only: what it has to say about itself.
@@ -101,7 +113,7 @@ pub fn authorize_publish(rules: &Ruleset, client: &Client, topic: &TopicName, _q
 /// Says that the topic is not the Server's own.
 pub fn authorize_server_publish(topic: &TopicName) -> Result<PublishPermit, Denied> {
     if topic.as_str().starts_with("$SYS/") {
-        return Ok(PublishPermit::assertion(topic.clone()));
+        return Ok(PublishPermit::assertion(topic.clone(), Decider::Server));
     }
     Err(Denied {
         rule: "the server's own topics".to_owned(),
@@ -110,32 +122,68 @@ pub fn authorize_server_publish(topic: &TopicName) -> Result<PublishPermit, Deni
     })
 }
 
-/// May this client subscribe to this filter? Of a Shared Subscription the filter behind the ShareName is judged.
+/// May this client subscribe to this filter, as the client wrote it? Of a Shared Subscription the filter behind the ShareName is judged. The
+/// permit is for the whole filter, with the client's tenant.
 ///
 /// # Errors
-/// Says that no rule allows it.
+/// Says that no rule allows it, or why a tenant's client cannot have it.
 pub fn authorize_subscribe(rules: &Ruleset, client: &Client, filter: &TopicFilter, _qos: QoS) -> Result<SubscribePermit, Denied> {
-    if let Principal::Bridge(name) = client.principal()
-        && !rules.bridge(name).is_some_and(|bridge| bridge.may_subscribe(filter))
-    {
-        return Err(outside_bridge(name, filter.as_str()));
-    }
-    let asked = filter.without_share_name();
-    let is_allowed =
-        is_bridge(client) || is_allowed(rules, client, |rule| rule.subscribe.iter().any(|pattern| pattern.covers_filter(asked, client)));
-    if is_allowed {
-        return Ok(SubscribePermit::assertion(filter.clone()));
-    }
-    Err(Denied {
-        rule: "access rules".to_owned(),
-        reason: DenialReason::Subscribe { principal: client.principal().to_string(), filter: filter.as_str().to_owned() },
-        reason_code: ReasonCode::NotAuthorized,
-    })
+    let (decider, filter) = subscribe_decision(rules, client, filter)?;
+    Ok(SubscribePermit::assertion(filter, decider))
 }
 
-/// A bridge's own list was asked; the rules are for everybody else.
-fn is_bridge(client: &Client) -> bool {
-    matches!(client.principal(), Principal::Bridge(_))
+/// What allows it, and the whole filter.
+pub(crate) fn subscribe_decision(rules: &Ruleset, client: &Client, filter: &TopicFilter) -> Result<(Decider, TopicFilter), Denied> {
+    if let Principal::Bridge(name) = client.principal() {
+        let is_listed = rules.bridge(name).is_some_and(|bridge| bridge.may_subscribe(filter));
+        return if is_listed { Ok((Decider::Bridge, filter.clone())) } else { Err(outside_bridge(name, filter.as_str())) };
+    }
+    let Some(decider) = reader(rules, client, filter.without_share_name()) else {
+        return Err(Denied {
+            rule: "access rules".to_owned(),
+            reason: DenialReason::Subscribe { principal: client.principal().to_string(), filter: filter.as_str().to_owned() },
+            reason_code: ReasonCode::NotAuthorized,
+        });
+    };
+    let Some(mount) = client.mount() else { return Ok((decider, filter.clone())) };
+    let too_long = |_| outside_tenant(client, filter.as_str(), TOO_LONG, ReasonCode::TopicFilterInvalid);
+    Ok((decider, mount.place_filter(filter).map_err(too_long)?))
+}
+
+/// May a message with this whole topic still go to this client, whatever it once subscribed to?
+#[must_use]
+pub fn may_receive(rules: &Ruleset, client: &Client, topic: &TopicName) -> bool {
+    if let Principal::Bridge(name) = client.principal() {
+        return rules.bridge(name).is_some_and(|bridge| bridge.may_receive(topic));
+    }
+    match client.mount() {
+        None => reader(rules, client, topic.as_str()).is_some(),
+        Some(mount) => mount.view_topic(topic).is_some_and(|topic| reader(rules, client, topic.as_str()).is_some()),
+    }
+}
+
+/// What lets a client read what a filter without ShareName matches. What the Server says about itself is about all tenants: one of them reads
+/// it only if a rule names it.
+fn reader(rules: &Ruleset, client: &Client, filter: &str) -> Option<Decider> {
+    decider(rules, client, |rule| rule.subscribe.iter().any(|pattern| pattern.covers_filter(filter, client)))
+        .filter(|decider| !(*decider == Decider::NoRules && client.tenant().is_some() && filter.starts_with('$')))
+}
+
+/// What allows something to a client that is no bridge.
+fn decider(rules: &Ruleset, client: &Client, allows: impl Fn(&Rule) -> bool) -> Option<Decider> {
+    let Some(mut asked) = rules.asked(client) else { return Some(Decider::NoRules) };
+    let allowing = asked.find(|named| named.rule.who.includes(client) && allows(&named.rule))?;
+    Some(Decider::Rule(Arc::clone(&allowing.name)))
+}
+
+const TOO_LONG: &str = "it is too long with the tenant's name before it";
+
+fn outside_tenant(client: &Client, topic: &str, detail: &'static str, reason_code: ReasonCode) -> Denied {
+    Denied {
+        rule: client.tenant().map_or_else(String::new, |tenant| format!("tenant `{tenant}`")),
+        reason: DenialReason::Mount { principal: client.principal().to_string(), topic: topic.to_owned(), detail },
+        reason_code,
+    }
 }
 
 fn outside_bridge(name: &str, topic: &str) -> Denied {
@@ -161,23 +209,39 @@ fn refuse_reserved(client_identifier: &ClientIdentifier) -> Result<(), Denied> {
     })
 }
 
-fn is_allowed(rules: &Ruleset, client: &Client, allows: impl Fn(&Rule) -> bool) -> bool {
-    rules.rules().is_none_or(|rules| rules.iter().any(|rule| rule.who.includes(client) && allows(rule)))
-}
-
 fn principal(rules: &AdmissionRules, peer: &Peer) -> Result<(Principal, Option<Arc<DeviceIdentity>>), Denied> {
     match peer {
         Peer::Device(verified) => {
             let identity = Arc::clone(verified.identity());
-            Ok((Principal::Device(identity.name().clone()), Some(identity)))
+            check_tenant(&identity)?;
+            let name = QualifiedName::new(identity.tenant().cloned(), identity.name().clone());
+            Ok((Principal::Device(name), Some(identity)))
         }
-        Peer::Named(named) => Ok((Principal::Device(named.name().clone()), None)),
+        // The server holds such a CONNECT until the status is known: to decide on one is a fault, and the answer is no.
+        Peer::Pending(_) => Err(Denied {
+            rule: "revocation status".to_owned(),
+            reason: DenialReason::Anonymous { found: "nobody has said yet whether the certificate is revoked".to_owned() },
+            reason_code: ReasonCode::NotAuthorized,
+        }),
+        Peer::Named(named) => Ok((Principal::Device(named.name().clone().into()), None)),
         Peer::Anonymous(_) if rules.anonymous => Ok((Principal::Anonymous, None)),
         Peer::Anonymous(why) => Err(Denied {
             rule: "listener: anonymous = false".to_owned(),
             reason: DenialReason::Anonymous { found: why.to_string() },
             reason_code: ReasonCode::NotAuthorized,
         }),
+    }
+}
+
+/// What stands before every topic of the tenant's clients has to be one level, and not the Server's. The rules for names of devices say that.
+fn check_tenant(identity: &DeviceIdentity) -> Result<(), Denied> {
+    match identity.tenant() {
+        Some(tenant) if DeviceName::new(tenant).is_err() => Err(Denied {
+            rule: format!("trust profile `{}`", identity.profile()),
+            reason: DenialReason::Tenant { tenant: tenant.to_string() },
+            reason_code: ReasonCode::NotAuthorized,
+        }),
+        _ => Ok(()),
     }
 }
 

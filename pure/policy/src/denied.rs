@@ -75,6 +75,22 @@ pub enum DenialReason {
         /// The Topic Name or Topic Filter.
         topic: String,
     },
+    /// The tenant under which the certificate was verified cannot be one.
+    #[error("the tenant `{}` of the trust profile cannot stand in a topic: use a name without `/`, `+`, `#` and leading `$`", shown(.tenant))]
+    Tenant {
+        /// As it was written.
+        tenant: String,
+    },
+    /// A topic of a tenant's client that cannot be had.
+    #[error("{principal} cannot have `{}`: {detail}", shown(.topic))]
+    Mount {
+        /// Who asked.
+        principal: String,
+        /// The Topic Name or Topic Filter.
+        topic: String,
+        /// Why not.
+        detail: &'static str,
+    },
     /// No rule lets this client subscribe to that.
     #[error("no rule lets {principal} subscribe to `{}`; add the filter to `subscribe` of an [[access]] rule", shown(.filter))]
     Subscribe {

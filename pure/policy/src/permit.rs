@@ -5,6 +5,7 @@ use std::sync::Arc;
 use signet_mqtt::{TopicFilter, TopicName};
 
 use crate::client::Client;
+use crate::ruleset::Decider;
 
 /// Proof that a peer may connect, with the names under which it does.
 #[derive(Debug)]
@@ -35,14 +36,21 @@ impl ConnectPermit {
 #[derive(Debug, Clone)]
 pub struct PublishPermit {
     topic: TopicName,
+    decider: Decider,
 }
 
 impl PublishPermit {
-    pub(crate) fn assertion(topic: TopicName) -> Self {
-        Self { topic }
+    pub(crate) fn assertion(topic: TopicName, decider: Decider) -> Self {
+        Self { topic, decider }
     }
 
-    /// The Topic Name that was allowed.
+    /// Which rule allowed it, by its name.
+    #[must_use]
+    pub fn rule(&self) -> &str {
+        self.decider.as_str()
+    }
+
+    /// The Topic Name that was allowed: the whole one, with its tenant ([`crate::Mount`]).
     #[must_use]
     pub fn topic(&self) -> &TopicName {
         &self.topic
@@ -59,14 +67,21 @@ impl PublishPermit {
 #[derive(Debug)]
 pub struct SubscribePermit {
     filter: TopicFilter,
+    decider: Decider,
 }
 
 impl SubscribePermit {
-    pub(crate) fn assertion(filter: TopicFilter) -> Self {
-        Self { filter }
+    pub(crate) fn assertion(filter: TopicFilter, decider: Decider) -> Self {
+        Self { filter, decider }
     }
 
-    /// The Topic Filter that was allowed.
+    /// Which rule allowed it, by its name.
+    #[must_use]
+    pub fn rule(&self) -> &str {
+        self.decider.as_str()
+    }
+
+    /// The Topic Filter that was allowed: the whole one, with its tenant ([`crate::Mount`]).
     #[must_use]
     pub fn filter(&self) -> &TopicFilter {
         &self.filter

@@ -1,57 +1,50 @@
 //! A signed CRL becomes entries (RFC 5280 §5): issuer, signature, number, extensions, all checked once, when it is loaded.
 
+use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
 
 use rustls_pki_types::CertificateRevocationListDer;
 use rustls_pki_types::pem::{Error as PemError, PemObject as _};
 use signet_identity::der::{self, DerError, Element, Extension, Reader};
-use signet_identity::{CertificateId, NameDigest, SerialNumber, Subject};
+use signet_identity::{AuthorityId, CertificateId, NameDigest, Subject};
 
-use crate::entry::{Entry, SortedEntries};
+use crate::entry::SortedEntries;
 use crate::error::CrlError;
-use crate::index::CrlStatus;
 use crate::issuer::{IssuerCertificate, SignatureVerifier, SignedData};
-use crate::reason::Reason;
+use crate::number::CrlNumber;
+use crate::scope::Scope;
 
-/// A CRL's number: at most 20 octets (RFC 5280 §5.2.3).
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct CrlNumber(SerialNumber);
+mod entries;
 
-impl From<u64> for CrlNumber {
-    fn from(number: u64) -> Self {
-        let mut octets = [0; SerialNumber::MAXIMUM_OCTETS];
-        let (_, low) = octets.split_at_mut(SerialNumber::MAXIMUM_OCTETS - 8);
-        low.copy_from_slice(&number.to_be_bytes());
-        Self(SerialNumber::from_padded(octets))
-    }
+/// Number, dates and size of a CRL.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CrlStatus {
+    /// crlNumber; `None` in a version 1 CRL.
+    pub number: Option<CrlNumber>,
+    /// BaseCRLNumber of a delta CRL: it completes lists from this number on.
+    pub base_number: Option<CrlNumber>,
+    /// When it was made, seconds since 1970-01-01 UTC.
+    pub this_update: i64,
+    /// When the next is due, seconds since 1970-01-01 UTC; `None` when it does not say.
+    pub next_update: Option<i64>,
+    /// How many certificates are on it.
+    pub entries: usize,
 }
 
-/// Decimal when it fits into 64 bits, else hex octets.
-impl fmt::Display for CrlNumber {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let octets = self.0.as_octets();
-        if octets.len() <= 8 {
-            write!(f, "{}", octets.iter().fold(0_u64, |number, octet| (number << 8) | u64::from(*octet)))
-        } else {
-            write!(f, "{}", self.0)
-        }
-    }
-}
-
-impl fmt::Debug for CrlNumber {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "CrlNumber({self})")
-    }
-}
-
-/// A complete CRL whose signature was verified.
+/// A CRL whose signature was verified: complete for its [`Scope`], or a delta to such a one.
 #[derive(Clone)]
 pub struct Crl {
-    issuer: NameDigest,
-    issuer_text: String,
+    signer: AuthorityId,
+    issuer_text: Arc<str>,
+    scope: Scope,
     status: CrlStatus,
-    entries: SortedEntries,
+    entries: Groups,
+    for_any_issuer: bool,
 }
+
+/// The entries by the Name of the certificates' issuer: one group, and in an indirect CRL one for each certificateIssuer.
+pub(crate) type Groups = BTreeMap<NameDigest, SortedEntries>;
 
 impl Crl {
     /// The largest file that is read, in bytes: about six million entries.
@@ -59,7 +52,9 @@ impl Crl {
 
     /// Reads every CRL of a PEM file, or one CRL in DER, and verifies each signature.
     ///
-    /// Takes complete CRLs of version 1 and 2. Entries that say `removeFromCRL` are left out.
+    /// Takes version 1 and 2: complete CRLs, those of a part of the certificates or reasons (issuingDistributionPoint), indirect and delta
+    /// CRLs. The signer is one of `issuers`, never a certificate that came with the CRL. Entries of a complete CRL that say `removeFromCRL` are
+    /// left out; in a delta CRL they count.
     ///
     /// # Errors
     /// [`CrlError`]; one bad CRL refuses the whole file. Never panics; allocates no more than a small multiple of the input.
@@ -83,21 +78,40 @@ impl Crl {
     fn parse_der(bytes: &[u8], issuers: &[IssuerCertificate], verifier: &dyn SignatureVerifier) -> Result<Self, CrlError> {
         let signed = Signed::read(bytes)?;
         let header = Header::read(&signed)?;
-        signed.verify(&header, issuers, verifier)?;
-        let number = read_extensions(&header)?;
-        let entries = read_entries(&header)?;
-        Ok(Self {
-            issuer: NameDigest::of(header.issuer),
-            status: CrlStatus { number, this_update: header.this_update, next_update: header.next_update, entries: entries.len() },
-            entries,
-            issuer_text: header.issuer_text,
-        })
+        let signer = signed.verify(&header, issuers, verifier)?;
+        let found = read_extensions(&header)?;
+        let entries = entries::read(&header, &found)?;
+        let status = CrlStatus {
+            number: found.number,
+            base_number: found.base_number,
+            this_update: header.this_update,
+            next_update: header.next_update,
+            entries: entries.values().map(SortedEntries::len).sum(),
+        };
+        let Header { issuer_text, .. } = header;
+        Ok(Self { signer, issuer_text: issuer_text.into(), scope: found.scope, status, entries, for_any_issuer: false })
+    }
+
+    /// The same CRL, explicitly accepted for the certificates of every issuer that it names, and for those that its own issuer signed with
+    /// another key.
+    ///
+    /// Without it a CRL speaks for the certificates of its signer (Name and key), and for those whose cRLDistributionPoints name the signer as
+    /// cRLIssuer. Whoever calls this says that the signer may revoke certificates of other authorities.
+    #[must_use]
+    pub fn accepted_for_any_issuer(self) -> Self {
+        Self { for_any_issuer: true, ..self }
     }
 
     /// The digest of the issuer's Name.
     #[must_use]
     pub fn issuer(&self) -> NameDigest {
-        self.issuer
+        self.signer.name
+    }
+
+    /// Who signed it.
+    #[must_use]
+    pub fn signer(&self) -> AuthorityId {
+        self.signer
     }
 
     /// The issuer's Name as RFC 4514 writes it.
@@ -106,19 +120,33 @@ impl Crl {
         &self.issuer_text
     }
 
+    /// For which certificates and reasons it is complete.
+    #[must_use]
+    pub fn scope(&self) -> &Scope {
+        &self.scope
+    }
+
     /// Number, dates and size.
     #[must_use]
     pub fn status(&self) -> CrlStatus {
         self.status
     }
 
-    /// The ids on it, in order.
+    /// The ids on it, in order; in a delta also those that are released.
     pub fn ids(&self) -> impl Iterator<Item = CertificateId> + '_ {
-        self.entries.iter().map(|entry| CertificateId::new(self.issuer, entry.serial()))
+        self.entries.iter().flat_map(|(issuer, entries)| entries.iter().map(|entry| CertificateId::new(*issuer, entry.serial())))
     }
 
-    pub(crate) fn into_entries(self) -> SortedEntries {
-        self.entries
+    pub(crate) fn is_for_any_issuer(&self) -> bool {
+        self.for_any_issuer
+    }
+
+    pub(crate) fn shared_issuer_text(&self) -> Arc<str> {
+        Arc::clone(&self.issuer_text)
+    }
+
+    pub(crate) fn into_parts(self) -> (Scope, Groups) {
+        (self.scope, self.entries)
     }
 }
 
@@ -172,7 +200,12 @@ impl<'a> Signed<'a> {
     }
 
     /// Finds the issuer's key and verifies. Several certificates may share the name, as after a change of the issuer's key.
-    fn verify(&self, header: &Header<'_>, issuers: &[IssuerCertificate], verifier: &dyn SignatureVerifier) -> Result<(), CrlError> {
+    fn verify(
+        &self,
+        header: &Header<'_>,
+        issuers: &[IssuerCertificate],
+        verifier: &dyn SignatureVerifier,
+    ) -> Result<AuthorityId, CrlError> {
         let issuer = || header.issuer_text.clone();
         let name = NameDigest::of(header.issuer);
         let mut named = issuers.iter().filter(|certificate| certificate.name() == name).peekable();
@@ -180,7 +213,7 @@ impl<'a> Signed<'a> {
             return Err(CrlError::UnknownIssuer { found: issuer(), known: known_names(issuers) });
         }
         let mut failure = CrlError::IssuerMayNotSign { issuer: issuer() };
-        for certificate in named.filter(|certificate| certificate.leaf().allows_crl_sign()) {
+        for certificate in named.filter(|certificate| certificate.may_sign_crls()) {
             let signed = SignedData {
                 to_be_signed: self.to_be_signed.encoded,
                 algorithm: self.algorithm,
@@ -188,7 +221,7 @@ impl<'a> Signed<'a> {
                 issuer_spki: certificate.leaf().spki(),
             };
             match verifier.verify(signed) {
-                Ok(()) => return Ok(()),
+                Ok(()) => return Ok(certificate.leaf().authority_id()),
                 Err(reason) => failure = CrlError::BadSignature { issuer: issuer(), reason },
             }
         }
@@ -255,123 +288,56 @@ impl<'a> Header<'a> {
     }
 }
 
-/// crlExtensions: yields the number, refuses everything that makes the CRL less than complete.
-fn read_extensions(header: &Header<'_>) -> Result<Option<CrlNumber>, CrlError> {
-    let Some(content) = header.extensions else { return Ok(None) };
+/// What crlExtensions say.
+#[derive(Default)]
+struct Found {
+    number: Option<CrlNumber>,
+    /// BaseCRLNumber: it is a delta CRL (RFC 5280 §5.2.4).
+    base_number: Option<CrlNumber>,
+    scope: Scope,
+}
+
+/// crlExtensions (RFC 5280 §5.2).
+fn read_extensions(header: &Header<'_>) -> Result<Found, CrlError> {
+    let Some(content) = header.extensions else { return Ok(Found::default()) };
     if header.version < 2 {
         return Err(in_field("crlExtensions")(DerError::Content("a version 1 CRL has none")));
     }
-    let mut number = None;
+    let (mut number, mut base_number, mut scope) = (None, None, None);
     let mut extensions = Reader::document(content).map_err(in_field("crlExtensions"))?;
     while !extensions.is_empty() {
         let extension = Extension::read(&mut extensions).map_err(in_field("crlExtensions"))?;
+        let value = extension.value;
         match extension.oid {
-            OID_CRL_NUMBER => {
-                if number.replace(read_number(extension.value).map_err(in_field("crlNumber"))?).is_some() {
-                    return Err(in_field("crlNumber")(DerError::Content("the extension is there twice")));
-                }
-            }
-            OID_DELTA_CRL_INDICATOR => return Err(header.unsupported("is a delta CRL (deltaCRLIndicator)")),
-            OID_ISSUING_DISTRIBUTION_POINT => {
-                if let Some(what) = narrowed_scope(extension.value).map_err(in_field("issuingDistributionPoint"))? {
-                    return Err(header.unsupported(what));
-                }
-            }
-            // Which key signed is settled by verifying; where delta CRLs are does not matter to a complete one.
+            OID_CRL_NUMBER => once(&mut number, "crlNumber", CrlNumber::read(value))?,
+            OID_DELTA_CRL_INDICATOR => once(&mut base_number, "deltaCRLIndicator", CrlNumber::read(value))?,
+            OID_ISSUING_DISTRIBUTION_POINT => once(&mut scope, "issuingDistributionPoint", Scope::read(value, header.issuer))?,
+            // Which key signed is settled by verifying; where delta CRLs are is the loader's to know.
             OID_AUTHORITY_KEY_IDENTIFIER | OID_ISSUER_ALT_NAME | OID_FRESHEST_CRL => {}
             _ => header.refuse_if_critical(&extension)?,
         }
     }
-    Ok(number)
+    let scope: Scope = scope.unwrap_or_default();
+    if base_number.is_some() && number.is_none() {
+        return Err(in_field("crlNumber")(DerError::Content("a delta CRL has one (RFC 5280 §5.2.3), found none")));
+    }
+    Ok(Found { number, base_number, scope })
 }
 
-fn read_number(value: &[u8]) -> Result<CrlNumber, DerError> {
-    let mut reader = Reader::new(value);
-    let content = reader.expect(der::INTEGER)?.content;
-    reader.finish()?;
-    if content.first().is_some_and(|first| *first >= 0x80) {
-        return Err(DerError::Content("found a negative number"));
+/// An extension appears once (RFC 5280 §4.2): of two, each reader could believe another.
+fn once<T>(slot: &mut Option<T>, field: &'static str, value: Result<T, DerError>) -> Result<(), CrlError> {
+    if slot.replace(value.map_err(in_field(field))?).is_some() {
+        return Err(in_field(field)(DerError::Content("the extension is there twice")));
     }
-    SerialNumber::from_der_integer(content).map(CrlNumber).ok_or(DerError::Content("expected 1 to 20 octets"))
-}
-
-/// In which way issuingDistributionPoint leaves certificates out (RFC 5280 §5.2.5); `None` when it leaves out nothing.
-fn narrowed_scope(value: &[u8]) -> Result<Option<&'static str>, DerError> {
-    let mut fields = Reader::document(value)?;
-    while !fields.is_empty() {
-        let Element { tag, content, .. } = fields.element()?;
-        let what = match (tag, content) {
-            (0x81 | 0x82 | 0x84 | 0x85, [0]) => continue,
-            (0xa0, _) => "covers the certificates of one distribution point only (issuingDistributionPoint)",
-            (0x81, _) => "covers end-entity certificates only (onlyContainsUserCerts)",
-            (0x82, _) => "covers CA certificates only (onlyContainsCACerts)",
-            (0x83, _) => "covers some reasons only (onlySomeReasons)",
-            (0x84, _) => "is an indirect CRL (indirectCRL)",
-            (0x85, _) => "covers attribute certificates only (onlyContainsAttributeCerts)",
-            _ => return Err(DerError::Content("found an unknown field")),
-        };
-        return Ok(Some(what));
-    }
-    Ok(None)
-}
-
-/// revokedCertificates, each entry in turn; the only allocation is the array itself.
-fn read_entries(header: &Header<'_>) -> Result<SortedEntries, CrlError> {
-    let mut list = Reader::new(header.revoked);
-    let mut entries = Vec::new();
-    while !list.is_empty() {
-        let mut entry = list.sequence().map_err(in_field("revokedCertificates"))?;
-        let serial = entry.expect(der::INTEGER).map_err(in_field("userCertificate"))?.content;
-        let serial = SerialNumber::from_der_integer(serial)
-            .ok_or_else(|| in_field("userCertificate")(DerError::Content("expected 1 to 20 octets")))?;
-        let since = entry.element().and_then(der::time).map_err(in_field("revocationDate"))?;
-        let reason = match entry.optional(der::SEQUENCE).map_err(in_field("crlEntryExtensions"))? {
-            Some(extensions) => read_reason(header, extensions.content)?,
-            None => Reason::Unspecified,
-        };
-        entry.finish().map_err(in_field("revokedCertificates"))?;
-        // Only a delta CRL has a use for it, but it never means "revoked" (RFC 5280 §5.3.1).
-        if reason != Reason::RemoveFromCrl {
-            entries.push(Entry::new(serial, since, reason));
-        }
-    }
-    Ok(SortedEntries::new(entries))
-}
-
-/// crlEntryExtensions (RFC 5280 §5.3).
-fn read_reason(header: &Header<'_>, content: &[u8]) -> Result<Reason, CrlError> {
-    if header.version < 2 {
-        return Err(in_field("crlEntryExtensions")(DerError::Content("a version 1 CRL has none")));
-    }
-    let mut reason = Reason::Unspecified;
-    let mut extensions = Reader::new(content);
-    while !extensions.is_empty() {
-        let extension = Extension::read(&mut extensions).map_err(in_field("crlEntryExtensions"))?;
-        match extension.oid {
-            OID_REASON_CODE => {
-                let mut value = Reader::new(extension.value);
-                let code = value.expect(der::ENUMERATED).map_err(in_field("reasonCode"))?.content;
-                value.finish().map_err(in_field("reasonCode"))?;
-                let known = if let [code] = code { Reason::from_code(*code) } else { None };
-                reason = known.ok_or_else(|| in_field("reasonCode")(DerError::Content("expected 0 to 6 or 8 to 10")))?;
-            }
-            OID_CERTIFICATE_ISSUER => return Err(header.unsupported("is an indirect CRL (certificateIssuer)")),
-            OID_INVALIDITY_DATE => {}
-            _ => header.refuse_if_critical(&extension)?,
-        }
-    }
-    Ok(reason)
+    Ok(())
 }
 
 const PEM_BEGIN: &[u8] = b"-----BEGIN ";
 
 const OID_ISSUER_ALT_NAME: &[u8] = &[0x55, 0x1d, 18];
 const OID_CRL_NUMBER: &[u8] = &[0x55, 0x1d, 20];
-const OID_REASON_CODE: &[u8] = &[0x55, 0x1d, 21];
-const OID_INVALIDITY_DATE: &[u8] = &[0x55, 0x1d, 24];
 const OID_DELTA_CRL_INDICATOR: &[u8] = &[0x55, 0x1d, 27];
 const OID_ISSUING_DISTRIBUTION_POINT: &[u8] = &[0x55, 0x1d, 28];
-const OID_CERTIFICATE_ISSUER: &[u8] = &[0x55, 0x1d, 29];
 const OID_AUTHORITY_KEY_IDENTIFIER: &[u8] = &[0x55, 0x1d, 35];
 const OID_FRESHEST_CRL: &[u8] = &[0x55, 0x1d, 46];
 

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use signet_identity::SerialNumber;
 
-use crate::index::{RevocationSource, Revoked};
 use crate::reason::Reason;
+use crate::revoked::{RevocationSource, Revoked};
 
 /// A revoked serial number. All fields are byte arrays, so that an array of entries has no padding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,6 +36,11 @@ impl Entry {
         i64::from_be_bytes([0, 0, 0, a, b, c, d, e]) + ORIGIN
     }
 
+    /// Released, in a delta CRL (RFC 5280 §5.3.1).
+    pub(crate) fn is_release(&self) -> bool {
+        self.reason == Reason::RemoveFromCrl
+    }
+
     pub(crate) fn revoked(&self, source: RevocationSource) -> Revoked {
         Revoked { since: self.since(), reason: self.reason, source }
     }
@@ -46,9 +51,9 @@ impl Entry {
 pub(crate) struct SortedEntries(Arc<[Entry]>);
 
 impl SortedEntries {
-    /// Sorts. Of two entries with one serial number, the one that was revoked first stays.
+    /// Sorts. Of two entries with one serial number, the one that was revoked first stays, and one that is revoked before one that is released.
     pub(crate) fn new(mut entries: Vec<Entry>) -> Self {
-        entries.sort_unstable_by_key(|entry| (entry.serial, entry.since));
+        entries.sort_unstable_by_key(|entry| (entry.serial, entry.is_release(), entry.since));
         entries.dedup_by_key(|entry| entry.serial);
         Self(entries.into())
     }

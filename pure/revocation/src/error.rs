@@ -1,5 +1,6 @@
 //! What a CRL or a reason can fail at.
 
+use crate::number::CrlNumber;
 use crate::reason::Reason;
 
 /// Why a CRL was not taken over. The previous state stays in force.
@@ -37,8 +38,10 @@ pub enum CrlError {
         /// The names of the CA certificates, quoted.
         known: String,
     },
-    /// The issuer's keyUsage does not allow it to sign CRLs (RFC 5280 §6.3.3 (f)).
-    #[error("the CRL is issued by `{issuer}`, whose keyUsage lacks cRLSign")]
+    /// The issuer's certificate does not allow it to sign CRLs (RFC 5280 §6.3.3 (f)).
+    #[error(
+        "the CRL is issued by `{issuer}`, whose certificate does not allow that: its keyUsage lacks cRLSign, or is absent and it is no CA"
+    )]
     IssuerMayNotSign {
         /// The issuer's name.
         issuer: String,
@@ -61,8 +64,8 @@ pub enum CrlError {
         /// Its OID, with a name when there is one.
         oid: String,
     },
-    /// The CRL covers only some certificates or reasons, or another form of CRL was given.
-    #[error("the CRL of `{issuer}` {what}, which is not supported; load a complete CRL of this issuer")]
+    /// A CRL that is of no use here, or contradicts itself.
+    #[error("the CRL of `{issuer}` {what}; it was left out, load a CRL of this issuer for its certificates")]
     Unsupported {
         /// The issuer's name.
         issuer: String,
@@ -78,6 +81,28 @@ pub enum CrlError {
         found: String,
         /// Number or date of the CRL in force.
         current: String,
+    },
+    /// A delta CRL without the complete CRL that it changes (RFC 5280 §5.2.4).
+    #[error(
+        "the delta CRL of `{issuer}` needs its complete CRL of {scope} with number {base_number} or higher, but {found}; load that first"
+    )]
+    NoBase {
+        /// The issuer's name.
+        issuer: String,
+        /// What the delta covers.
+        scope: String,
+        /// BaseCRLNumber.
+        base_number: CrlNumber,
+        /// What is loaded instead.
+        found: String,
+    },
+    /// More lists than are kept.
+    #[error("the CRL of `{issuer}` was left out: {limit} CRLs are loaded, which is the limit; remove some from the configuration")]
+    TooMany {
+        /// The issuer's name.
+        issuer: String,
+        /// Lists allowed.
+        limit: usize,
     },
     /// A certificate given as the issuer cannot be read.
     #[error("the CRL issuer's certificate is not usable: {0}")]

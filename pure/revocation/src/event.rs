@@ -2,8 +2,8 @@
 
 use signet_identity::CertificateId;
 
-use crate::index::Generation;
 use crate::reason::Reason;
+use crate::revoked::Generation;
 
 /// One certificate was revoked. Whoever checked a connection against an index of an older generation must check it again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

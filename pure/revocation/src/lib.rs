@@ -11,17 +11,37 @@ mod crl;
 mod entry;
 mod error;
 mod event;
+mod explain;
 mod freshness;
 mod index;
 mod issuer;
+mod judge;
+mod list;
+mod number;
+mod ocsp;
+mod operator;
+mod own;
 mod reason;
+mod revoked;
+mod scope;
 #[cfg(test)]
 mod testing;
+mod write;
 
-pub use crl::{Crl, CrlNumber};
+pub use crl::{Crl, CrlStatus};
 pub use error::{CrlError, UnknownReason};
 pub use event::Revocation;
+pub use explain::{AnswerSource, CertificateStatus, Finding, StatusAnswer};
 pub use freshness::{Freshness, StalePolicy};
-pub use index::{CrlStatus, Generation, RevocationIndex, RevocationSource, Revoked, Verdict};
+pub use index::RevocationIndex;
 pub use issuer::{IssuerCertificate, SignatureVerifier, SignedData};
+pub use judge::{Assurance, RevocationDepth, RevocationMode, RevocationRules, Verdict};
+pub use list::{ListSource, ListStatus, MAXIMUM_LISTS, MAXIMUM_SOURCES};
+pub use number::CrlNumber;
+pub use ocsp::{
+    CertIdHash, OcspAnswer, OcspAnswers, OcspDelegate, OcspError, OcspRefusal, OcspRequest, OcspResponse, OcspRules, OcspStatus, Recorded,
+};
+pub use operator::{OperatorTarget, Suspended};
 pub use reason::Reason;
+pub use revoked::{Generation, RevocationSource, Revoked};
+pub use scope::Scope;

@@ -2,11 +2,11 @@
 
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_ASN1, UnparsedPublicKey};
 use rcgen::{
-    BasicConstraints, CertificateParams, CertificateRevocationListParams, CertifiedIssuer, DistinguishedName, DnType, IsCa, KeyIdMethod,
-    KeyPair, KeyUsagePurpose, RevocationReason, RevokedCertParams,
+    BasicConstraints, CertificateParams, CertificateRevocationListParams, CertifiedIssuer, CustomExtension, DistinguishedName, DnType,
+    IsCa, KeyIdMethod, KeyPair, KeyUsagePurpose, RevocationReason, RevokedCertParams,
 };
 use signet_identity::der::{self, Reader};
-use signet_identity::{CertificateId, SerialNumber};
+use signet_identity::{CertificateId, DeviceIdentity, DeviceName, Leaf, PathCertificate, SerialNumber};
 
 use crate::{Crl, CrlError, IssuerCertificate, SignatureVerifier, SignedData};
 
@@ -105,4 +105,120 @@ pub(crate) fn crl(authority: &Authority, number: u64, serials: impl IntoIterator
 
 pub(crate) fn crl_of(authority: &Authority, params: &CertificateRevocationListParams) -> Crl {
     parse(authority, &der_of(authority, params)).unwrap().remove(0)
+}
+
+// --- CRLs put together octet by octet; the signature is not looked at
+
+pub(crate) fn element(tag: u8, content: &[u8]) -> Vec<u8> {
+    crate::write::element(tag, &[content])
+}
+
+pub(crate) fn extension(oid: &[u8], critical: bool, value: &[u8]) -> Vec<u8> {
+    let critical: &[u8] = if critical { &[1, 1, 0xff] } else { &[] };
+    element(0x30, &[&element(6, oid), critical, &element(4, value)].concat())
+}
+
+/// What of a CRL varies in these tests.
+#[derive(Clone, Default)]
+pub(crate) struct Sketch {
+    pub(crate) version_1: bool,
+    pub(crate) extensions: Vec<Vec<u8>>,
+    pub(crate) entries: Vec<Vec<u8>>,
+    pub(crate) without_next_update: bool,
+    /// thisUpdate and nextUpdate in place of a week from 2026-01-01 on.
+    pub(crate) dates: Option<[&'static str; 2]>,
+}
+
+pub(crate) const ALGORITHM: &[u8] = &[0x30, 0x0a, 0x06, 0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x04, 0x03, 0x02];
+
+impl Sketch {
+    pub(crate) fn der(&self, ca: &Authority) -> Vec<u8> {
+        let certificate = certificate_of(ca);
+        let (name, _) = certificate.name_and_key().unwrap();
+        let mut content = if self.version_1 { Vec::new() } else { vec![2, 1, 1] };
+        content.extend(ALGORITHM);
+        content.extend(name);
+        let [this_update, next_update] = self.dates.unwrap_or(["20260101000000Z", "20260108000000Z"]);
+        content.extend(element(der::GENERALIZED_TIME, this_update.as_bytes()));
+        if !self.without_next_update {
+            content.extend(element(der::GENERALIZED_TIME, next_update.as_bytes()));
+        }
+        if !self.entries.is_empty() {
+            content.extend(element(0x30, &self.entries.concat()));
+        }
+        if !self.extensions.is_empty() {
+            content.extend(element(0xa0, &element(0x30, &self.extensions.concat())));
+        }
+        element(0x30, &[&element(0x30, &content), ALGORITHM, &element(3, &[0, 1, 2])].concat())
+    }
+
+    pub(crate) fn read(&self, ca: &Authority) -> Result<Crl, String> {
+        let mut crls = Crl::parse_pem_or_der(&self.der(ca), &[certificate_of(ca)], &AcceptAll).map_err(|error| error.to_string())?;
+        Ok(crls.remove(0))
+    }
+}
+
+pub(crate) fn revoked(serial: &[u8], extensions: &[Vec<u8>]) -> Vec<u8> {
+    let extensions = if extensions.is_empty() { Vec::new() } else { element(0x30, &extensions.concat()) };
+    element(0x30, &[element(2, serial), element(der::UTC_TIME, b"251231000000Z"), extensions].concat())
+}
+
+pub(crate) fn reason(code: u8) -> Vec<u8> {
+    extension(&[0x55, 0x1d, 21], false, &[0x0a, 1, code])
+}
+
+pub(crate) fn number(number: u8) -> Vec<u8> {
+    extension(&[0x55, 0x1d, 20], false, &[2, 1, number])
+}
+
+pub(crate) fn delta_to(base_number: u8) -> Vec<u8> {
+    extension(&[0x55, 0x1d, 27], true, &[2, 1, base_number])
+}
+
+/// issuingDistributionPoint with these fields.
+pub(crate) fn point(fields: &[Vec<u8>]) -> Vec<u8> {
+    extension(&[0x55, 0x1d, 28], true, &element(0x30, &fields.concat()))
+}
+
+/// The field distributionPoint with one URI.
+pub(crate) fn point_uri(uri: &str) -> Vec<u8> {
+    element(0xa0, &element(0xa0, &element(0x86, uri.as_bytes())))
+}
+
+pub(crate) fn flag(tag: u8) -> Vec<u8> {
+    vec![tag, 1, 0xff]
+}
+
+/// certificateIssuer of an entry.
+pub(crate) fn entry_of(authority: &Authority) -> Vec<u8> {
+    extension(&[0x55, 0x1d, 29], true, &element(0x30, &directory(authority)))
+}
+
+/// A GeneralName with an authority's Name.
+pub(crate) fn directory(authority: &Authority) -> Vec<u8> {
+    element(0xa4, certificate_of(authority).name_and_key().unwrap().0)
+}
+
+// --- devices
+
+/// A certificate with the extension cRLDistributionPoints holding these points, or without it.
+pub(crate) fn leaf(authority: &Authority, number: u64, points: &[Vec<u8>]) -> Leaf {
+    let mut params = CertificateParams::default();
+    params.serial_number = Some(number.into());
+    params.distinguished_name = DistinguishedName::new();
+    params.distinguished_name.push(DnType::CommonName, "pump");
+    if !points.is_empty() {
+        params.custom_extensions.push(CustomExtension::from_oid_content(&[2, 5, 29, 31], element(0x30, &points.concat())));
+    }
+    Leaf::parse(params.signed_by(&KeyPair::generate().unwrap(), authority).unwrap().der()).unwrap()
+}
+
+/// The device of a leaf below authorities: first the one that signed it, last the trust anchor. Each has the serial number of its certificate.
+pub(crate) fn device(leaf: &Leaf, authorities: &[(&Authority, u64)]) -> DeviceIdentity {
+    let key = |authority: &Authority| certificate_of(authority).leaf().spki_digest();
+    let above = authorities.windows(2).map(|pair| {
+        let [(_, number), (issuer, _)] = pair else { unreachable!("windows of two") };
+        PathCertificate { id: id_of(issuer, *number), issuer_key: key(issuer) }
+    });
+    DeviceIdentity::new(DeviceName::new("pump").unwrap(), leaf.clone(), key(authorities[0].0), above)
 }

@@ -177,7 +177,7 @@ fn clients() -> Result<Vec<Client>, CorpusError> {
         [PathCertificate { id: leaf.id(), issuer_key: leaf.spki_digest() }],
     ));
     Ok(vec![
-        Client::restored(Principal::Device(name), Some("user".into()), ClientIdentifier::new("pump-7"), Some(identity)),
+        Client::restored(Principal::Device(name.into()), Some("user".into()), ClientIdentifier::new("pump-7"), Some(identity)),
         Client::restored(Principal::Bridge("north".into()), None, ClientIdentifier::new("bridge"), None),
     ])
 }

@@ -26,7 +26,7 @@ use std::str;
 use bytes::BytesMut;
 use signet_identity::{ClientIdentifierBinding, Facts, Leaf, NamingRule, Template};
 use signet_mqtt::{DecodeLimits, Decoder, ProtocolVersion, Role, TopicFilter, TopicName, encode, encoded_len};
-use signet_revocation::{Crl, RevocationIndex, SignatureVerifier, SignedData};
+use signet_revocation::{Crl, ListSource, RevocationIndex, SignatureVerifier, SignedData};
 
 /// A stream of packets, read as every kind of peer and version.
 ///
@@ -135,7 +135,7 @@ pub fn crl(data: &[u8]) {
     let Ok(crls) = Crl::parse_pem_or_der(data, corpus::issuers(), &AcceptsAll) else { return };
     for crl in crls {
         let listed: Vec<_> = crl.ids().take(100).collect();
-        let Ok((index, _)) = RevocationIndex::default().with_crl(crl) else { continue };
+        let Ok(index) = RevocationIndex::default().with_crl(crl, ListSource::new("fuzz")) else { continue };
         for id in listed {
             assert!(index.lookup(&id).is_some(), "{id} is listed and not found");
         }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use signet_broker::{CloseCause, ConnectionId, Event, Input, KickCause, Moment, Output, WillRule};
+use signet_broker::{CloseCause, ConnectionId, Event, Input, KickCause, Moment, Output, SessionRule, WillRule};
 use signet_mqtt::{Packet, ProtocolVersion};
 
 use crate::actor::{Actor, frees};
@@ -205,7 +205,7 @@ impl World {
         let (Some(shard), true, client) = (link.shard, link.is_served, link.client) else { return };
         let will = if self.dice.percent(50) { WillRule::Publish } else { WillRule::Drop };
         let cause = KickCause::Administrative;
-        self.apply(shard, Input::Kick { connection: ConnectionId(id), cause, will });
+        self.apply(shard, Input::Kick { connection: ConnectionId(id), cause, will, session: SessionRule::Keep });
         let is_closed = self.links.get(&id).is_none_or(|link| !link.is_served);
         self.note(What::Kicked { client, connection: id, is_closed });
     }

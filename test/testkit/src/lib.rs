@@ -8,11 +8,17 @@ mod broker;
 mod certs;
 mod device;
 mod mosquitto;
+mod nginx;
+mod openssl_ca;
+mod relay;
 mod session;
 
 pub use broker::{Broker, BrokerConfig, free_port};
 pub use certs::{CrlWindow, Identity, Pki};
 pub use device::{Device, Target, connect_packet, packet_id, publish_packet, subscribe_packet, topic, topic_filter};
 pub use mosquitto::Mosquitto;
+pub use nginx::Nginx;
+pub use openssl_ca::{CrlWish, Issued, OcspResponder, OpensslCa};
+pub use relay::{Conduct, Relay};
 pub use session::{Happened, Session};
 pub use signet_client::{ClientError, Received};

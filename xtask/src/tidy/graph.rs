@@ -5,7 +5,7 @@ use super::Finding;
 use crate::tree::Tree;
 
 /// Crate folder → the crates of ours it depends on, exactly.
-const GRAPH: [(&str, &[&str]); 17] = [
+const GRAPH: [(&str, &[&str]); 18] = [
     ("pure/mqtt", &[]),
     ("pure/identity", &[]),
     ("pure/revocation", &["identity"]),
@@ -22,6 +22,7 @@ const GRAPH: [(&str, &[&str]); 17] = [
     ("io/admin", &["ca", "revocation", "identity", "ledger", "net", "tls"]),
     ("io/client", &["mqtt", "tls", "net"]),
     ("io/bridge", &["mqtt", "policy", "tls"]),
+    ("io/sources", &["identity", "revocation", "tls"]),
     (
         "app/signet",
         &[
@@ -48,12 +49,12 @@ const GRAPH: [(&str, &[&str]); 17] = [
 const NAMED_ONLY_IN: [(&str, &[&str], &str); 9] = [
     ("rustls", &["io/tls"], "only the wrapper may notice a change of the TLS engine"),
     ("rustls-webpki", &["io/tls"], "certification paths are verified in one place"),
-    ("axum", &["io/admin"], "HTTP has one home"),
-    ("hyper", &["io/admin"], "HTTP has one home"),
-    ("hyper-util", &["io/admin"], "HTTP has one home"),
-    ("http-body-util", &["io/admin"], "HTTP has one home"),
+    ("axum", &["io/admin"], "serving HTTP has one home"),
+    ("hyper", &["io/admin", "io/sources"], "HTTP is for the operator's API and for fetching what is revoked"),
+    ("hyper-util", &["io/admin", "io/sources"], "HTTP is for the operator's API and for fetching what is revoked"),
+    ("http-body-util", &["io/admin", "io/sources"], "HTTP is for the operator's API and for fetching what is revoked"),
     ("redb", &["io/ledger"], "the storage engine has one home"),
-    ("tokio", &["io/admin", "app/signet"], "the data plane runs on its own shards, tokio is the control plane"),
+    ("tokio", &["io/admin", "io/sources", "app/signet"], "the data plane runs on its own shards, tokio is the control plane"),
     ("mio", &["io/net", "io/server", "io/bridge"], "sockets of the data plane are polled by the shards and the bridges"),
 ];
 

@@ -1,16 +1,15 @@
 //! What carries MQTT between a listener's socket and its clients: WebSocket, proxies in front, and the permissions of unix sockets.
 
 use std::ops::Range;
-use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use signet_net::websocket::{Origins, UpgradeRules};
 use signet_net::{ListenAddress, ProxyVersions, Source};
-use signet_revocation::StalePolicy;
 use signet_server::{ListenerConfig, ProxyConfig};
 use signet_tls::ForwardedIdentityConfig;
 
-use super::file::{ListenerTls, Transport};
+use super::file::Transport;
 use super::identity::Proof;
 use super::problem::Problems;
 use super::section::{At, Section};
@@ -59,33 +58,6 @@ impl Written {
     }
 }
 
-/// Whose certificates a listener believes, every file with the place that names it.
-#[derive(Debug, Clone)]
-pub(crate) struct DeviceTrust {
-    pub(crate) trust: Vec<At<PathBuf>>,
-    pub(crate) crl: Vec<At<PathBuf>>,
-    pub(crate) stale: StalePolicy,
-}
-
-impl DeviceTrust {
-    /// Takes these keys out of the TLS keys: with a proxy they have a meaning without TLS too.
-    pub(super) fn take(written: &mut ListenerTls, base: &Path) -> Self {
-        let paths = |at: Option<At<Vec<At<String>>>>| -> Vec<At<PathBuf>> {
-            at.map_or_else(Vec::new, |list| list.value.into_iter().map(|at| at.map(|text| base.join(text))).collect())
-        };
-        Self {
-            trust: paths(written.trust.take()),
-            crl: paths(written.crl.take()),
-            stale: if written.crl_stale_allowed.take().is_some_and(|at| at.value) { StalePolicy::Allow } else { StalePolicy::Deny },
-        }
-    }
-
-    /// The files of `trust`.
-    pub(super) fn files(&self) -> Vec<PathBuf> {
-        self.trust.iter().map(|at| at.value.clone()).collect()
-    }
-}
-
 /// The same keys as they are meant.
 #[derive(Debug, Clone)]
 pub(crate) struct Carriage {
@@ -109,20 +81,13 @@ struct Proxy {
     versions: ProxyVersions,
     trusted: Vec<Source>,
     identity: ProxyIdentity,
-    /// With [`ProxyIdentity::Certificate`].
-    devices: Option<DeviceTrust>,
+    /// Where `proxy_identity` is written.
+    identity_place: Range<usize>,
 }
 
 impl Carriage {
-    /// Gives the keys their meaning; takes from `tls` what belongs to certificates that a proxy forwards.
-    pub(super) fn resolve(
-        written: Written,
-        tls: &mut ListenerTls,
-        transport: Transport,
-        bind: &[ListenAddress],
-        base: &Path,
-        problems: &Problems,
-    ) -> Self {
+    /// Gives the keys their meaning.
+    pub(super) fn resolve(written: Written, transport: Transport, bind: &[ListenAddress], problems: &Problems) -> Self {
         let useless = |span: Option<&Range<usize>>, key: &str, hint: &str| {
             if let Some(span) = span {
                 problems.at(span, format!("`{key}` has no meaning on this listener"), Some(hint.to_owned()));
@@ -152,7 +117,7 @@ impl Carriage {
         let proxy = versions.map(|versions| {
             let place = written.proxy_protocol.as_ref().map_or(0..0, |at| at.span.clone());
             let identity = written.proxy_identity.as_ref();
-            Proxy::resolve(versions, &place, written.proxy_trusted.as_ref(), identity, (tls, transport, base), problems)
+            Proxy::resolve(versions, &place, written.proxy_trusted.as_ref(), identity, transport.has_tls(), problems)
         });
         Self {
             unix_mode: written.unix_mode.map_or(0o660, |at| unix_mode(&at, problems)),
@@ -183,9 +148,14 @@ impl Carriage {
         }
     }
 
-    /// Whose certificates are believed when a proxy forwards them.
-    pub(super) fn devices(&self) -> Option<&DeviceTrust> {
-        self.proxy.as_ref()?.devices.as_ref()
+    /// Whether a proxy forwards certificates, which are judged here.
+    pub(super) fn takes_certificates(&self) -> bool {
+        self.proxy.as_ref().is_some_and(|proxy| proxy.identity == ProxyIdentity::Certificate)
+    }
+
+    /// Where `proxy_identity` is written.
+    pub(super) fn identity_place(&self) -> Range<usize> {
+        self.proxy.as_ref().map_or(0..0, |proxy| proxy.identity_place.clone())
     }
 
     /// Whether MQTT goes in WebSocket.
@@ -193,30 +163,22 @@ impl Carriage {
         self.websocket.is_some()
     }
 
-    /// What a running listener cannot change.
-    pub(super) fn fixed_part(&self) -> String {
-        let rules = self.websocket.as_ref().map(WebSocket::rules);
-        format!("{:o} {rules:?} {:?} {:?}", self.unix_mode, self.proxy_config(), self.handshake_timeout)
-    }
-
     /// The same for `signet-server`.
-    pub(super) fn apply(&self, config: &mut ListenerConfig) {
+    pub(super) fn apply(&self, config: &mut ListenerConfig, profiles: &[Arc<str>]) {
         config.unix_mode = self.unix_mode;
         config.websocket = self.websocket.as_ref().map(WebSocket::rules);
         config.handshake_timeout = self.handshake_timeout;
-        config.proxy_protocol = self.proxy_config();
+        config.proxy_protocol = self.proxy_config(profiles);
     }
 
-    fn proxy_config(&self) -> Option<ProxyConfig> {
+    fn proxy_config(&self, profiles: &[Arc<str>]) -> Option<ProxyConfig> {
         self.proxy.as_ref().map(|proxy| ProxyConfig {
             versions: proxy.versions,
             trusted: proxy.trusted.clone(),
-            identity: match (proxy.identity, &proxy.devices) {
-                (ProxyIdentity::CommonName, _) => ForwardedIdentityConfig::CommonName,
-                (ProxyIdentity::Certificate, Some(devices)) => {
-                    ForwardedIdentityConfig::Certificate { trust: devices.files(), stale: devices.stale }
-                }
-                (ProxyIdentity::None | ProxyIdentity::Certificate, _) => ForwardedIdentityConfig::None,
+            identity: match proxy.identity {
+                ProxyIdentity::None => ForwardedIdentityConfig::None,
+                ProxyIdentity::CommonName => ForwardedIdentityConfig::CommonName,
+                ProxyIdentity::Certificate => ForwardedIdentityConfig::Certificate { profiles: profiles.to_vec() },
             },
         })
     }
@@ -235,7 +197,7 @@ impl Proxy {
         place: &Range<usize>,
         trusted: Option<&At<Vec<At<String>>>>,
         identity: Option<&At<ProxyIdentity>>,
-        (tls, transport, base): (&mut ListenerTls, Transport, &Path),
+        has_tls: bool,
         problems: &Problems,
     ) -> Self {
         let sources: Vec<Source> = trusted
@@ -255,14 +217,10 @@ impl Proxy {
             problems.at(place, "`proxy_protocol` without `proxy_trusted`", Some(hint.to_owned()));
         }
         let kind = identity.map_or(ProxyIdentity::None, |at| at.value);
-        let takes_certificates = kind == ProxyIdentity::Certificate && !transport.has_tls();
-        let devices = takes_certificates.then(|| DeviceTrust::take(tls, base));
-        if let (Some(at), Some(devices)) = (identity, &devices)
-            && devices.trust.is_empty()
-        {
-            problems.at(&at.span, "proxy_identity = \"certificate\" without `trust`", Some(format!("add trust = {TRUST_EXAMPLE}")));
-        }
-        Self { versions, trusted: sources, identity: kind, devices }
+        // Where TLS comes through the proxy, nobody's word is needed.
+        let kind = if has_tls { ProxyIdentity::None } else { kind };
+        let identity_place = identity.map_or(0..0, |at| at.span.clone());
+        Self { versions, trusted: sources, identity: kind, identity_place }
     }
 }
 

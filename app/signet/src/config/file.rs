@@ -21,12 +21,22 @@ pub(crate) struct File {
     pub(crate) admin_socket: Option<At<String>>,
     pub(crate) ca: Ca,
     pub(crate) limits: Limits,
+    pub(crate) trust: Vec<super::trust::Written>,
     pub(crate) listeners: Vec<Listener>,
     pub(crate) access: Vec<Access>,
     pub(crate) bridges: Vec<super::bridge::Written>,
-    pub(crate) publish_will: Option<At<bool>>,
+    pub(crate) revocation: Revocation,
     pub(crate) store: super::store::Store,
     pub(crate) telemetry: Telemetry,
+}
+
+/// `[revocation]`
+#[derive(Debug, Default)]
+pub(crate) struct Revocation {
+    pub(crate) publish_will: Option<At<bool>>,
+    pub(crate) keep_session: Option<At<bool>>,
+    pub(crate) refusals_kept: Option<At<u64>>,
+    pub(crate) audit_kept: Option<At<u64>>,
 }
 
 /// `[log]`
@@ -79,6 +89,7 @@ pub(crate) struct Listener {
     pub(crate) transport: Option<At<Transport>>,
     pub(crate) carriage: super::carriage::Written,
     pub(crate) tls: ListenerTls,
+    pub(crate) hosts: Vec<super::host::Written>,
     pub(crate) identity: ListenerIdentity,
     pub(crate) maximum_connections: Option<At<u64>>,
     pub(crate) connect_timeout: Option<At<Duration>>,
@@ -89,8 +100,10 @@ pub(crate) struct Listener {
 /// The TLS keys of a listener.
 #[derive(Debug)]
 pub(crate) struct ListenerTls {
-    pub(crate) certificate: Option<At<String>>,
-    pub(crate) key: Option<At<String>>,
+    pub(crate) certificate: Option<At<Vec<At<String>>>>,
+    pub(crate) key: Option<At<Vec<At<String>>>>,
+    pub(crate) profiles: Option<At<Vec<At<String>>>>,
+    pub(crate) ocsp_stapling: Option<At<bool>>,
     pub(crate) trust: Option<At<Vec<At<String>>>>,
     pub(crate) client_certificate: Option<At<ClientCertificate>>,
     pub(crate) crl: Option<At<Vec<At<String>>>>,
@@ -146,6 +159,11 @@ pub(crate) enum ClientCertificate {
     None,
 }
 
+impl ClientCertificate {
+    /// Every value with its word.
+    pub(crate) const WORDS: [(&'static str, Self); 3] = [("required", Self::Required), ("optional", Self::Optional), ("none", Self::None)];
+}
+
 /// `[[access]]`
 #[derive(Debug)]
 pub(crate) struct Access {
@@ -181,20 +199,30 @@ impl File {
                 socket
             }),
             ca: top.section("ca").map(Ca::read).unwrap_or_default(),
+            trust: top.sections("trust").into_iter().map(super::trust::Written::read).collect(),
             listeners: top.sections("listener").into_iter().map(|section| Listener::read(section, &limits)).collect(),
             limits,
             telemetry: Telemetry::read(&top, problems),
             access: top.sections("access").into_iter().map(Access::read).collect(),
             bridges: top.sections("bridge").into_iter().map(super::bridge::Written::read).collect(),
-            publish_will: top.section("revocation").and_then(|section| {
-                let will = section.choice("will", &[("publish", true), ("drop", false)]);
-                section.finish();
-                will
-            }),
+            revocation: top.section("revocation").map(Revocation::read).unwrap_or_default(),
             store: top.section("store").map(|section| super::store::Store::read(section, problems)).unwrap_or_default(),
         };
         top.finish();
         file
+    }
+}
+
+impl Revocation {
+    fn read(section: Section<'_>) -> Self {
+        let revocation = Self {
+            publish_will: section.choice("will", &[("publish", true), ("drop", false)]),
+            keep_session: section.choice("session", &[("keep", true), ("end", false)]),
+            refusals_kept: section.number("refusals_kept", 0, 1_000_000),
+            audit_kept: section.number("audit_kept", 100, 100_000_000),
+        };
+        section.finish();
+        revocation
     }
 }
 
@@ -242,6 +270,7 @@ impl Listener {
             transport: section.choice("transport", &Transport::WORDS),
             carriage: super::carriage::Written::read(&section),
             tls: ListenerTls::read(&section),
+            hosts: section.sections("host").into_iter().map(super::host::Written::read).collect(),
             identity: ListenerIdentity {
                 device: section.string("device"),
                 username: section.string("username"),
@@ -261,13 +290,12 @@ impl Listener {
 impl ListenerTls {
     fn read(section: &Section<'_>) -> Self {
         Self {
-            certificate: section.string("certificate"),
-            key: section.string("key"),
+            certificate: section.strings("certificate"),
+            key: section.strings("key"),
+            profiles: section.strings("profiles"),
+            ocsp_stapling: section.boolean("ocsp_stapling"),
             trust: section.strings("trust"),
-            client_certificate: section.choice(
-                "client_certificate",
-                &[("required", ClientCertificate::Required), ("optional", ClientCertificate::Optional), ("none", ClientCertificate::None)],
-            ),
+            client_certificate: section.choice("client_certificate", &ClientCertificate::WORDS),
             crl: section.strings("crl"),
             crl_stale_allowed: section.choice("crl_stale", &[("deny", false), ("allow", true)]),
             tls13_only: section.choice("tls_min", &[("1.2", false), ("1.3", true)]),
@@ -279,6 +307,8 @@ impl ListenerTls {
         let spans = [
             ("certificate", self.certificate.as_ref().map(|at| at.span.clone())),
             ("key", self.key.as_ref().map(|at| at.span.clone())),
+            ("profiles", self.profiles.as_ref().map(|at| at.span.clone())),
+            ("ocsp_stapling", self.ocsp_stapling.as_ref().map(|at| at.span.clone())),
             ("trust", self.trust.as_ref().map(|at| at.span.clone())),
             ("client_certificate", self.client_certificate.as_ref().map(|at| at.span.clone())),
             ("crl", self.crl.as_ref().map(|at| at.span.clone())),

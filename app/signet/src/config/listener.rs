@@ -1,21 +1,22 @@
 //! One `[[listener]]` as it is meant: addresses, files with the place they were named, and who its clients are.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use signet_broker::Durability;
-use signet_identity::NamingRule;
 use signet_net::{ListenAddress, ParseListenAddressError};
 use signet_policy::AdmissionRules;
 use signet_server::{ListenerConfig, TransportConfig};
-use signet_tls::{MinimumVersion, TlsListenerConfig};
 
-use super::carriage::{self, Carriage, DeviceTrust};
+use super::carriage::{self, Carriage};
 use super::file::{self, ClientCertificate, Header, ListenerTls, Transport};
+use super::host::{self, Tls};
 use super::identity::{self, Proof};
 use super::limits::Limits;
 use super::problem::Problems;
 use super::section::At;
+use super::trust::Profile;
 
 /// Where clients connect.
 #[derive(Debug, Clone)]
@@ -24,9 +25,10 @@ pub(crate) struct Listener {
     pub(crate) bind: Vec<ListenAddress>,
     /// `None`: no TLS.
     pub(crate) tls: Option<Tls>,
+    /// Whose certificates are believed, here or, where a proxy forwards them, by its hosts too.
+    profiles: Vec<At<Arc<str>>>,
     carriage: Carriage,
     pub(crate) admission: AdmissionRules,
-    pub(crate) naming: NamingRule,
     maximum_connections: usize,
     connect_timeout: Duration,
     /// For messages that come this way; `None`: what `[store]` says.
@@ -34,37 +36,10 @@ pub(crate) struct Listener {
     limits: Limits,
 }
 
-/// The TLS side of a listener, every file with the place in the configuration that names it.
-#[derive(Debug, Clone)]
-pub(crate) struct Tls {
-    pub(crate) certificate: At<PathBuf>,
-    pub(crate) key: At<PathBuf>,
-    pub(crate) devices: DeviceTrust,
-    pub(crate) client_certificate: ClientCertificate,
-    minimum_version: MinimumVersion,
-}
-
-impl Tls {
-    /// The same for `signet-tls`.
-    pub(crate) fn config(&self) -> TlsListenerConfig {
-        TlsListenerConfig {
-            certificate: self.certificate.value.clone(),
-            key: self.key.value.clone(),
-            trust: self.devices.files(),
-            client_certificate: match self.client_certificate {
-                ClientCertificate::Required => signet_tls::ClientCertificate::Required,
-                ClientCertificate::Optional => signet_tls::ClientCertificate::Optional,
-                ClientCertificate::None => signet_tls::ClientCertificate::None,
-            },
-            stale: self.devices.stale,
-            minimum_version: self.minimum_version,
-        }
-    }
-}
-
 impl Listener {
-    /// Gives one table its meaning; `index` counts listeners from 0, `base` is the directory of the configuration file.
-    pub(crate) fn resolve(mut written: file::Listener, index: usize, base: &Path, problems: &Problems) -> Option<Self> {
+    /// Gives one table its meaning; `index` counts listeners from 0, `base` is the directory of the configuration file. With it comes the trust
+    /// profile that its own keys make, if they make one.
+    pub(crate) fn resolve(mut written: file::Listener, index: usize, base: &Path, problems: &Problems) -> Option<(Self, Option<Profile>)> {
         let header = written.header.clone();
         let bind = addresses(written.bind.as_ref(), &header, base, problems);
         // A slip in this word must not hide what is wrong with the files: the keys show what was meant.
@@ -74,8 +49,9 @@ impl Listener {
             header.lacks("transport", "[[listener]] has no `transport`", hint, problems);
             return None;
         };
-        let (name, transport) = (written.name.map(|at| at.value), transport.value);
-        let carriage = Carriage::resolve(written.carriage, &mut written.tls, transport, &bind, base, problems);
+        let name = written.name.map_or_else(|| format!("listener {}", index + 1), |at| at.value);
+        let transport = transport.value;
+        let carriage = Carriage::resolve(written.carriage, transport, &bind, problems);
         let proof = match (transport.has_tls(), written.tls.client_certificate.as_ref().map(|at| at.value)) {
             (false, _) => carriage.proof(),
             (true, None | Some(ClientCertificate::Required)) => Proof::Required,
@@ -83,27 +59,38 @@ impl Listener {
             (true, Some(ClientCertificate::None)) => Proof::None,
         };
         let (admission, naming) = identity::resolve(&written.identity, &header, proof, problems);
-        let tls = if transport.has_tls() {
-            Some(resolve_tls(written.tls, transport, &header, base, problems)?)
+        let asks_for_certificates = transport.has_tls() || carriage.takes_certificates();
+        let profile = if asks_for_certificates {
+            Profile::of_listener(&name, &mut written.tls, naming, &header, base, problems)
         } else {
-            if let Some((key, span)) = written.tls.first_written() {
-                let hint = "set transport = \"tls\" or \"wss\", or remove the TLS keys of this listener";
-                problems.at(&span, format!("`{key}` has no meaning with transport = \"{}\"", transport.name()), Some(hint.to_owned()));
-            }
             None
         };
-        Some(Self {
-            name: name.unwrap_or_else(|| format!("listener {}", index + 1)),
+        let believed = profiles(profile.as_ref(), written.tls.profiles.take());
+        check_trust(&written.tls, &believed, (transport, &carriage, proof), &header, problems);
+        let tls = if transport.has_tls() {
+            Some(Tls::resolve(written.tls, written.hosts, believed.clone(), (transport, &header, base), problems)?)
+        } else {
+            refuse_tls_keys(&written.tls, &written.hosts, transport, problems);
+            None
+        };
+        let listener = Self {
+            name,
             bind,
             tls,
+            profiles: believed,
             carriage: carriage.with_ambient_certificates(proof),
             admission,
-            naming,
             maximum_connections: written.maximum_connections.map_or(10_000, |at| usize::try_from(at.value).unwrap_or(usize::MAX)),
             connect_timeout: written.connect_timeout.map_or(Duration::from_secs(10), |at| at.value),
             durability: written.durability.map(|at| at.value),
             limits: written.limits,
-        })
+        };
+        Some((listener, profile))
+    }
+
+    /// The trust profiles that it and its hosts name, each with its place.
+    pub(crate) fn profiles(&self) -> impl Iterator<Item = &At<Arc<str>>> {
+        self.profiles.iter().chain(self.tls.iter().flat_map(Tls::host_profiles))
     }
 
     /// What carries MQTT, as `transport` is written.
@@ -122,14 +109,6 @@ impl Listener {
         u64::try_from(self.maximum_connections).unwrap_or(u64::MAX)
     }
 
-    /// Whose certificates are believed here, if any are looked at.
-    pub(crate) fn devices(&self) -> Option<&DeviceTrust> {
-        match &self.tls {
-            Some(tls) => Some(&tls.devices),
-            None => self.carriage.devices(),
-        }
-    }
-
     /// Bounds for its clients.
     pub(crate) fn limits(&self) -> &Limits {
         &self.limits
@@ -139,20 +118,57 @@ impl Listener {
     pub(crate) fn config(&self) -> ListenerConfig {
         let transport = self.tls.as_ref().map_or(TransportConfig::Tcp, |tls| TransportConfig::Tls(tls.config()));
         let mut config = ListenerConfig::new(self.name.clone(), self.bind.clone(), transport, self.admission.clone());
-        config.naming = self.naming.clone();
         config.maximum_connections = self.maximum_connections;
-        self.carriage.apply(&mut config);
+        let profiles: Vec<Arc<str>> = self.profiles.iter().map(|at| Arc::clone(&at.value)).collect();
+        self.carriage.apply(&mut config, &profiles);
         config.connect_timeout = self.connect_timeout;
         config.limits = self.limits.listener.clone();
         config
     }
+}
 
-    /// What a running listener cannot change: everything but what [`Tls::config`] holds.
-    pub(crate) fn fixed_part(&self) -> String {
-        let tls = self.tls.is_some();
-        let times = self.connect_timeout;
-        let limits = (self.maximum_connections, &self.limits, self.durability);
-        format!("{:?} {tls} {:?} {:?} {:?} {times:?} {limits:?}", self.bind, self.carriage.fixed_part(), self.admission, self.naming)
+/// The profiles of a listener: that of its own keys, then those that it names.
+fn profiles(own: Option<&Profile>, written: Option<At<Vec<At<String>>>>) -> Vec<At<Arc<str>>> {
+    let own = own.map(|profile| At { value: Arc::clone(&profile.name), span: profile.place.clone() });
+    let named = written.into_iter().flat_map(|list| list.value).map(|at| at.map(Arc::from));
+    own.into_iter().chain(named).collect()
+}
+
+/// Whether certificates that are asked for could be believed, and none of the keys about them is without effect.
+fn check_trust(
+    written: &ListenerTls,
+    believed: &[At<Arc<str>>],
+    (transport, carriage, proof): (Transport, &Carriage, Proof),
+    header: &Header,
+    problems: &Problems,
+) {
+    if believed.is_empty() && transport.has_tls() && proof != Proof::None {
+        let message = format!("[[listener]] with transport = \"{}\" has no `trust`", transport.name());
+        header.lacks("trust", &message, &format!("add trust = {}; or name trust profiles in `profiles`", carriage::TRUST_EXAMPLE), problems);
+    }
+    if believed.is_empty() && carriage.takes_certificates() {
+        let hint = format!("add trust = {}; or name trust profiles in `profiles`", carriage::TRUST_EXAMPLE);
+        problems.at(&carriage.identity_place(), "proxy_identity = \"certificate\" without `trust`", Some(hint));
+    }
+    if let Some(list) = &written.crl
+        && transport.has_tls()
+    {
+        let hint = match proof {
+            Proof::None => "client_certificate = \"none\" asks for no certificate that could be revoked",
+            _ => "the lists of a trust profile belong into its [[trust]]",
+        };
+        problems.at(&list.span, "`crl` has no meaning on this listener", Some(hint.to_owned()));
+    }
+}
+
+fn refuse_tls_keys(written: &ListenerTls, hosts: &[host::Written], transport: Transport, problems: &Problems) {
+    let hint = "set transport = \"tls\" or \"wss\", or remove the TLS keys of this listener";
+    let without = |key: &str| format!("`{key}` has no meaning with transport = \"{}\"", transport.name());
+    if let Some((key, span)) = written.first_written() {
+        problems.at(&span, without(key), Some(hint.to_owned()));
+    }
+    if let Some(host) = hosts.first() {
+        problems.at(&host.header.span, without("host"), Some(hint.to_owned()));
     }
 }
 
@@ -186,37 +202,4 @@ fn addresses(written: Option<&At<Vec<At<String>>>>, header: &Header, base: &Path
         }
     };
     list.value.iter().filter_map(read).collect()
-}
-
-fn resolve_tls(mut written: ListenerTls, transport: Transport, header: &Header, base: &Path, problems: &Problems) -> Option<Tls> {
-    let path = |at: At<String>| at.map(|text| base.join(text));
-    let missing = |key: &str, example: &str| {
-        let message = format!("[[listener]] with transport = \"{}\" has no `{key}`", transport.name());
-        header.lacks(key, &message, &format!("add {key} = {example}"), problems);
-    };
-    let client_certificate = written.client_certificate.as_ref().map_or(ClientCertificate::Required, |at| at.value);
-    let crl = written.crl.clone();
-    let devices = DeviceTrust::take(&mut written, base);
-    if devices.trust.is_empty() && client_certificate != ClientCertificate::None {
-        missing("trust", carriage::TRUST_EXAMPLE);
-    }
-    if written.certificate.is_none() {
-        missing("certificate", "\"server/server.pem\"");
-    }
-    if written.key.is_none() {
-        missing("key", "\"server/server.key\"");
-    }
-    if let Some(list) = &crl
-        && client_certificate == ClientCertificate::None
-    {
-        let hint = "client_certificate = \"none\" asks for no certificate that could be revoked";
-        problems.at(&list.span, "`crl` has no meaning on this listener", Some(hint.to_owned()));
-    }
-    Some(Tls {
-        certificate: path(written.certificate?),
-        key: path(written.key?),
-        devices,
-        client_certificate,
-        minimum_version: if written.tls13_only.is_some_and(|at| at.value) { MinimumVersion::Tls13 } else { MinimumVersion::Tls12 },
-    })
 }

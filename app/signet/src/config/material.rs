@@ -3,68 +3,63 @@
 use std::path::{Path, PathBuf};
 
 use signet_identity::Leaf;
-use signet_revocation::{Crl, Freshness, StalePolicy};
+use signet_revocation::{Crl, Freshness};
 use signet_tls::{Connector, Credentials, TlsError, TrustAnchors};
 
-use super::carriage::DeviceTrust;
-use super::file::ClientCertificate;
-use super::listener::{Listener, Tls};
+use super::host::{Credential, Tls};
 use super::problem::Problems;
 use super::resolved::Config;
 use super::section::At;
+use super::trust::Profile;
 use crate::ca_files;
-use crate::crl_files;
 use crate::hint::plain;
 
 /// Opens everything; `now` in Unix seconds.
 pub(super) fn check(config: &Config, problems: &Problems, now: i64) {
-    for listener in &config.listeners {
-        if let Some(tls) = &listener.tls {
-            check_credentials(tls, problems, now);
+    for credential in config.listeners.iter().filter_map(|listener| listener.tls.as_ref()).flat_map(Tls::credentials) {
+        check_credentials(credential, problems, now);
+    }
+    for profile in &config.profiles {
+        let trusted = [&profile.authorities, &profile.sources.crl_issuers].map(|files| check_trust(files, problems));
+        if let Some(file) = &profile.sources.https_trust {
+            check_trust(std::slice::from_ref(file), problems);
         }
-        if let Some(devices) = listener.devices()
-            && check_trust(devices, problems)
-            && asks_for_certificates(listener)
-        {
-            check_crls(devices, problems);
+        if trusted.iter().all(|good| *good) {
+            check_crls(profile, problems);
         }
     }
     check_bridges(config, problems);
     check_ca(config, problems);
 }
 
-fn check_credentials(tls: &Tls, problems: &Problems, now: i64) {
-    let (certificate, key) = (&tls.certificate.value, &tls.key.value);
+fn check_credentials(written: &Credential, problems: &Problems, now: i64) {
+    let (certificate, key) = (&written.certificate.value, &written.key.value);
     let error = match Credentials::load(certificate, key, now) {
-        Ok(credentials) => return check_use(tls, credentials.leaf(), problems),
+        Ok(credentials) => return check_use(&written.certificate, credentials.leaf(), problems),
         Err(error) => error,
     };
     let place = match &error {
-        TlsError::Read { path, .. } | TlsError::File { path, .. } if path == key && key != certificate => &tls.key,
-        _ => &tls.certificate,
+        TlsError::Read { path, .. } | TlsError::File { path, .. } if path == key && key != certificate => &written.key,
+        _ => &written.certificate,
     };
     complain(place, error, problems);
 }
 
 /// Clients refuse such a server, each in words of its own (RFC 5280 §4.2.1.12).
-fn check_use(tls: &Tls, leaf: &Leaf, problems: &Problems) {
+fn check_use(certificate: &At<PathBuf>, leaf: &Leaf, problems: &Problems) {
     if !leaf.allows_server_auth() {
-        let path = tls.certificate.value.display();
+        let path = certificate.value.display();
         let message = format!(
             "`{path}`: the certificate of `{}` is not for servers: its extended key usage does not hold serverAuth",
             leaf.subject().rfc4514()
         );
-        problems.at(&tls.certificate.span, message, Some("name a certificate issued for this server, not that of a device".to_owned()));
+        problems.at(&certificate.span, message, Some("name a certificate issued for this server, not that of a device".to_owned()));
     }
 }
 
-fn asks_for_certificates(listener: &Listener) -> bool {
-    listener.tls.as_ref().is_none_or(|tls| tls.client_certificate != ClientCertificate::None)
-}
-
-fn check_trust(devices: &DeviceTrust, problems: &Problems) -> bool {
+fn check_trust(files: &[At<PathBuf>], problems: &Problems) -> bool {
     let mut good = true;
-    for file in &devices.trust {
+    for file in files {
         if let Err(error) = TrustAnchors::load(std::slice::from_ref(&file.value)) {
             complain(file, error, problems);
             good = false;
@@ -73,19 +68,18 @@ fn check_trust(devices: &DeviceTrust, problems: &Problems) -> bool {
     good
 }
 
-fn check_crls(devices: &DeviceTrust, problems: &Problems) {
-    for_each_crl(devices, |file, crls| {
+fn check_crls(profile: &Profile, problems: &Problems) {
+    for_each_crl(profile, |file, crls| {
         if let Err(message) = crls {
             problems.at(&file.span, format!("`{}`: {message}", file.value.display()), None);
         }
     });
 }
 
-/// Reports CRLs past their nextUpdate on listeners that refuse devices then. What cannot be read was reported by [`check`].
+/// Reports CRLs past their nextUpdate of profiles that refuse devices then. What cannot be read was reported by [`check`].
 pub(super) fn check_freshness(config: &Config, problems: &Problems, now: i64) {
-    let strict = |devices: &&DeviceTrust| devices.stale == StalePolicy::Deny;
-    for devices in config.listeners.iter().filter_map(Listener::devices).filter(strict) {
-        for_each_crl(devices, |file, crls| {
+    for profile in config.profiles.iter().filter(|profile| profile.is_strict()) {
+        for_each_crl(profile, |file, crls| {
             for crl in crls.unwrap_or_default() {
                 let Freshness::Stale { next_update } = Freshness::at(crl.status().next_update, now) else { continue };
                 let path = file.value.display();
@@ -100,14 +94,14 @@ pub(super) fn check_freshness(config: &Config, problems: &Problems, now: i64) {
     }
 }
 
-fn for_each_crl(devices: &DeviceTrust, mut with: impl FnMut(&At<PathBuf>, Result<Vec<Crl>, String>)) {
-    if devices.crl.is_empty() {
+fn for_each_crl(profile: &Profile, mut with: impl FnMut(&At<PathBuf>, Result<Vec<Crl>, String>)) {
+    if profile.sources.files.is_empty() {
         return;
     }
     // Trust that cannot be read was reported where it is named.
-    let Ok(issuers) = crl_files::issuers(devices) else { return };
-    for file in &devices.crl {
-        with(file, crl_files::read(&file.value, &issuers));
+    let Ok(sources) = profile.sources_config() else { return };
+    for file in &profile.sources.files {
+        with(file, signet_sources::read_file(&file.value, &sources));
     }
 }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use signet_net::ListenAddress;
 use signet_policy::{NamePattern, Rule, TopicPattern, Who};
+use signet_server::ServerConfig;
 use tracing::Level;
 
 use super::bridge::{self, Bridge};
@@ -16,6 +17,7 @@ use super::problem::{Problems, suggestion};
 use super::section::At;
 use super::store::Store;
 use super::telemetry::Telemetry;
+use super::trust::Profile;
 
 /// A whole configuration.
 #[derive(Debug, Clone)]
@@ -31,12 +33,13 @@ pub(crate) struct Config {
     pub(crate) ca: CaConfig,
     pub(crate) limits: Limits,
     pub(crate) telemetry: Telemetry,
+    /// Trust profiles, those that listeners make by their own keys among them.
+    pub(crate) profiles: Vec<Profile>,
     pub(crate) listeners: Vec<Listener>,
     /// Empty when no rule was written: then everything is allowed to whoever may connect.
     pub(crate) rules: Vec<Rule>,
     pub(crate) bridges: Vec<Bridge>,
-    /// Whether a revocation publishes the will of the sessions it ends.
-    pub(crate) publish_will_on_revoke: bool,
+    pub(crate) revocation: RevocationConfig,
     pub(crate) store: Store,
 }
 
@@ -67,7 +70,9 @@ impl Config {
         let base = path.parent().map(Path::to_path_buf).unwrap_or_default();
         let data_dir = at_base(&base, file.data_dir.as_ref(), "data");
         let ca_dir = at_base(&base, file.ca.dir.as_ref(), "ca");
-        let listeners = resolve_listeners(file.listeners, &base, problems);
+        let mut profiles: Vec<Profile> = file.trust.into_iter().filter_map(|written| Profile::resolve(written, &base, problems)).collect();
+        let listeners = resolve_listeners(file.listeners, &mut profiles, &base, problems);
+        check_profiles(&profiles, &listeners, problems);
         Self {
             path: path.to_owned(),
             shards: file.shards.and_then(|at| u16::try_from(at.value).ok()),
@@ -85,9 +90,10 @@ impl Config {
             bridges: bridge::resolve(file.bridges, &base, &file.limits.broker, problems),
             limits: file.limits,
             telemetry: file.telemetry,
+            profiles,
             listeners,
             rules: file.access.into_iter().enumerate().filter_map(|(index, access)| rule(index, access, problems)).collect(),
-            publish_will_on_revoke: file.publish_will.is_none_or(|at| at.value),
+            revocation: RevocationConfig::resolve(&file.revocation),
             store: file.store,
         }
     }
@@ -97,7 +103,53 @@ fn at_base(base: &Path, written: Option<&At<String>>, default: &str) -> PathBuf 
     base.join(written.map_or(default, |at| at.value.as_str()))
 }
 
-fn resolve_listeners(files: Vec<super::file::Listener>, base: &Path, problems: &Problems) -> Vec<Listener> {
+/// What holds for every revocation.
+#[derive(Debug, Clone)]
+pub(crate) struct RevocationConfig {
+    /// Whether the Will of a device that is not believed any more is published.
+    pub(crate) publish_will: bool,
+    /// Whether its session stays for its next certificate.
+    pub(crate) keep_session: bool,
+    /// Refused connections that are kept for whoever asks.
+    pub(crate) refusals_kept: usize,
+    /// Audit records that are kept.
+    pub(crate) audit_kept: u64,
+}
+
+impl RevocationConfig {
+    fn resolve(written: &super::file::Revocation) -> Self {
+        Self {
+            publish_will: written.publish_will.as_ref().is_none_or(|at| at.value),
+            keep_session: written.keep_session.as_ref().is_none_or(|at| at.value),
+            refusals_kept: written.refusals_kept.as_ref().map_or(ServerConfig::REFUSALS_KEPT, |at| usize::try_from(at.value).unwrap_or(usize::MAX)),
+            audit_kept: written.audit_kept.as_ref().map_or(100_000, |at| at.value),
+        }
+    }
+}
+
+/// Names must lead somewhere, and to one profile only.
+fn check_profiles(profiles: &[Profile], listeners: &[Listener], problems: &Problems) {
+    for (index, profile) in profiles.iter().enumerate() {
+        if profiles.iter().take(index).any(|other| other.name == profile.name) {
+            let hint = "give each its own `name`; a listener with `trust` of its own has a profile of the listener's name";
+            problems.at(&profile.place, format!("two trust profiles are called `{}`", profile.name), Some(hint.to_owned()));
+        }
+    }
+    let names: Vec<&str> = profiles.iter().map(|profile| &*profile.name).collect();
+    for at in listeners.iter().flat_map(Listener::profiles) {
+        if !names.contains(&&*at.value) {
+            let hint = suggestion(&at.value, &names);
+            problems.at(&at.span, format!("there is no trust profile `{}`", at.value), Some(hint));
+        }
+    }
+}
+
+fn resolve_listeners(
+    files: Vec<super::file::Listener>,
+    profiles: &mut Vec<Profile>,
+    base: &Path,
+    problems: &Problems,
+) -> Vec<Listener> {
     if files.is_empty() && problems.is_empty() {
         problems.whole(
             "no [[listener]]: nobody could connect",
@@ -111,7 +163,8 @@ fn resolve_listeners(files: Vec<super::file::Listener>, base: &Path, problems: &
         let header = file.header.span.clone();
         let place = file.name.as_ref().map_or_else(|| header.clone(), |name| name.span.clone());
         let binds = file.bind.clone();
-        let Some(listener) = Listener::resolve(file, index, base, problems) else { continue };
+        let Some((listener, profile)) = Listener::resolve(file, index, base, problems) else { continue };
+        profiles.extend(profile);
         if names.insert(listener.name.clone(), ()).is_some() {
             problems.at(&place, format!("two listeners are called `{}`", listener.name), Some("give each its own `name`".to_owned()));
         }
@@ -162,7 +215,7 @@ fn rule(index: usize, access: Access, problems: &Problems) -> Option<Rule> {
     Some(Rule { name: format!("access rule {}", index + 1), who: who?, publish, subscribe })
 }
 
-fn patterns(written: &[At<String>], problems: &Problems) -> Vec<TopicPattern> {
+pub(super) fn patterns(written: &[At<String>], problems: &Problems) -> Vec<TopicPattern> {
     let read = |text: &At<String>| match TopicPattern::parse(&text.value) {
         Ok(pattern) => Some(pattern),
         Err(error) => {

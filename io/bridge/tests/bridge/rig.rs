@@ -13,11 +13,11 @@ use std::time::{Duration, Instant};
 use signet_bridge::{
     BridgeConfig, BridgeStatus, Bridges, Direction, LocalBroker, Reconnect, Remote, RemoteAddress, SessionSettings, TopicRule,
 };
-use signet_broker::{Limits, WillRule};
+use signet_broker::Limits;
 use signet_mqtt::{Ack, ClientIdentifier, Packet, ProtocolVersion, Publish, QoS};
 use signet_policy::{AdmissionRules, Ruleset};
 use signet_revocation::RevocationIndex;
-use signet_server::{ListenerConfig, ServerConfig, ServerHandle, ServerLimits, TransportConfig, start};
+use signet_server::{ListenerConfig, ServerConfig, ServerHandle, TransportConfig, start};
 use signet_testkit::{Device, Received, Target, free_port};
 use signet_tls::CurrentRevocations;
 use tempfile::TempDir;
@@ -137,14 +137,9 @@ pub(crate) fn server(bridges: Vec<&BridgeConfig>) -> ServerHandle {
     let rights = bridges.iter().map(|config| config.rights().unwrap()).collect();
     let config = ServerConfig {
         shards: Some(2),
-        listeners: vec![ListenerConfig::new("mqtt", vec!["127.0.0.1:0".parse().unwrap()], TransportConfig::Tcp, anonymous)],
-        limits: Arc::new(Limits::default()),
-        store: None,
-        on_store_failure: Arc::new(|| {}),
-        server_limits: ServerLimits::default(),
         ruleset: Arc::new(Ruleset::allow_all().with_bridges(rights)),
-        will_on_revoke: WillRule::Publish,
         seed: 7,
+        ..ServerConfig::new(vec![ListenerConfig::new("mqtt", vec!["127.0.0.1:0".parse().unwrap()], TransportConfig::Tcp, anonymous)])
     };
     start(config, CurrentRevocations::new(RevocationIndex::new())).unwrap()
 }

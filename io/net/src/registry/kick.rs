@@ -36,6 +36,11 @@ pub enum KickCause {
 }
 
 impl KickCause {
+    /// Whether the device is not believed any more, by its certificate or by decision: then its Will and its session are not its own to leave.
+    pub fn is_distrust(&self) -> bool {
+        matches!(self, Self::Revoked(_) | Self::Untrusted(_) | Self::ProfileDisabled(_) | Self::Suspended(_) | Self::Cloned)
+    }
+
     /// The kind of cause, as reports and metrics name it.
     pub fn name(&self) -> &'static str {
         match self {

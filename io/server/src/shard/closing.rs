@@ -85,13 +85,14 @@ impl Shard {
         match link.phase {
             Phase::Handshake => {
                 let (check, what, hint) = Self::late_opening(link.pipe.awaited());
-                log::refused(link, check, format!("no complete {what} within {} s", link.listener().handshake_timeout.as_secs()), hint);
+                log::refused(link, check, format!("no complete {what} within {} s", link.listener().rules().config.handshake_timeout.as_secs()), hint);
                 self.counts.handshakes.failed += u64::from(check == Check::Handshake);
                 self.count_refused(Cause::Check(check));
                 self.remove(id);
             }
+            Phase::ExpectConnect if link.held.is_some() => self.status_overdue(id),
             Phase::ExpectConnect => {
-                let found = format!("no complete CONNECT packet within {} s", link.listener().connect_timeout.as_secs());
+                let found = format!("no complete CONNECT packet within {} s", link.listener().rules().config.connect_timeout.as_secs());
                 log::refused(link, Check::Connect, found, "is it an MQTT client? `connect_timeout` sets the limit");
                 self.count_refused(Cause::Check(Check::Connect));
                 self.drain(id, KICK_FLUSH);

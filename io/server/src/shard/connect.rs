@@ -5,9 +5,8 @@ use std::sync::Arc;
 use signet_broker::{Admission, ConnectionId, Input, KickCause, Ticket, WillRule, admit, expect_connect};
 use signet_identity::{NoIdentity, Peer};
 use signet_mqtt::{ClientIdentifier, Connack, DecodeError, Packet, ProtocolVersion, ReasonCode};
-use signet_net::{ClonePolicy, Entry, LinkId, is_proxy_header, unix_seconds};
-use signet_revocation::{StalePolicy, Verdict};
-use signet_tls::{Check, CurrentRevocations};
+use signet_net::{Entry, LinkId, is_proxy_header, unix_seconds};
+use signet_tls::Check;
 
 use super::{Shard, closing};
 use crate::counters::Cause;
@@ -27,7 +26,7 @@ impl Shard {
         if self.stopping.is_some() {
             return;
         }
-        if self.queues.in_handshake < self.shared.admissions.handshakes_per_shard || !accepted.place.listener().opens_in_steps() {
+        if self.queues.in_handshake < self.shared.admissions.handshakes_per_shard || !accepted.place.listener().rules().opens_in_steps() {
             return self.open(*accepted);
         }
         // A few addresses whose handshakes never end must not make everybody else wait behind them.
@@ -72,14 +71,14 @@ impl Shard {
 
     fn open(&mut self, accepted: Accepted) {
         let Accepted { id, socket, address, place, at } = accepted;
-        let listener = Arc::clone(place.listener());
-        let layers = match listener.layers() {
+        let rules = place.listener().rules();
+        let layers = match rules.layers() {
             Ok(layers) => layers,
             Err(error) => return tracing::error!(%address, %error, "cannot start a TLS handshake"),
         };
         let (phase, time) = match layers.awaited() {
-            Some(_) => (Phase::Handshake, listener.handshake_timeout),
-            None => (Phase::ExpectConnect, listener.connect_timeout),
+            Some(_) => (Phase::Handshake, rules.config.handshake_timeout),
+            None => (Phase::ExpectConnect, rules.config.connect_timeout),
         };
         let mut link = Box::new(Link {
             id,
@@ -89,13 +88,14 @@ impl Shard {
             phase,
             peer: None,
             version: ProtocolVersion::V5,
-            inbound: Inbound::new(&listener.limits),
+            inbound: Inbound::new(&rules.config.limits),
             outbox: Outbox::default(),
             deadline: None,
             queued: false,
             dirty: false,
             paused: false,
             denials: DenialLog::default(),
+            held: None,
             confirmations: Vec::new(),
         });
         if let Err(error) = self.watch(&mut link) {
@@ -115,7 +115,8 @@ impl Shard {
     pub(super) fn established(&mut self, id: LinkId, peer: Peer) {
         let Some(link) = self.links.get_mut(&id) else { return };
         link.phase = Phase::ExpectConnect;
-        let deadline = self.now.saturating_add(u64::try_from(link.listener().connect_timeout.as_millis()).unwrap_or(u64::MAX));
+        let time = link.listener().rules().config.connect_timeout;
+        let deadline = self.now.saturating_add(u64::try_from(time.as_millis()).unwrap_or(u64::MAX));
         self.deadlines.set(id, &mut link.deadline, Some(deadline));
         self.handshake_over();
         self.register(id, peer);
@@ -134,13 +135,23 @@ impl Shard {
             peer: peer.clone(),
             since: now,
         };
+        let listener = Arc::clone(link.listener());
+        // What is in force now, after the entry: nobody slips between a change and a look at who is connected.
+        let registered = self.shared.registry.register(entry, |peer| listener.rules().check_identity(peer, now));
+        let is_pending = matches!(peer, Peer::Pending(_));
         link.peer = Some(peer);
-        if let Err(error) =
-            self.shared.registry.register(entry, |peer| still_good(peer, &self.shared.revocations, link.listener().stale_policy(), now))
-        {
-            log::refused(link, Check::Revocation, error, "issue a new certificate with `signet device add NAME`");
-            self.count_refused(Cause::Check(Check::Revocation));
-            self.drain(id, closing::FLUSH);
+        match registered {
+            Ok(()) if is_pending => self.ask_about(id),
+            Ok(()) => {}
+            Err((refusal, cause)) => {
+                let check = refusal.as_ref().map_or(Check::Profile, |refusal| refusal.check);
+                match refusal {
+                    Some(refusal) => link.listener().log_refusal(&refusal, link.address),
+                    None => log::refused(link, check, format!("{cause:?}"), "the listener's rules have just changed: connect again"),
+                }
+                self.count_refused(Cause::Check(check));
+                self.drain(id, closing::FLUSH);
+            }
         }
     }
 
@@ -148,6 +159,9 @@ impl Shard {
     pub(super) fn connect(&mut self, id: LinkId, packet: Packet) {
         let Some(link) = self.links.get_mut(&id) else { return };
         let Some(peer) = &link.peer else { return };
+        if let Peer::Pending(_) = peer {
+            return self.hold_connect(id, packet);
+        }
         let connect = match expect_connect(packet) {
             Ok(connect) => connect,
             Err(other) => {
@@ -157,9 +171,9 @@ impl Shard {
             }
         };
         self.counts.connects += 1;
-        let listener = link.place.listener();
-        let limits = listener.broker_limits.as_ref().unwrap_or(&self.shared.limits);
-        match admit(connect, peer, &listener.admission, &self.ruleset, limits, assigned_identifier) {
+        let rules = link.listener().rules();
+        let limits = rules.config.broker_limits.as_ref().unwrap_or(&self.shared.limits);
+        match admit(connect, peer, rules.admission(peer), &self.ruleset, limits, assigned_identifier) {
             Ok(admission) => {
                 link.version = admission.version();
                 if !self.shared.admissions.connects.admit(self.now) {
@@ -222,7 +236,7 @@ impl Shard {
         self.refuse(id, Cause::Check(Check::Connect));
     }
 
-    fn refuse(&mut self, id: LinkId, cause: Cause) {
+    pub(super) fn refuse(&mut self, id: LinkId, cause: Cause) {
         self.count_refused(cause);
         self.drain(id, closing::FLUSH);
     }
@@ -233,10 +247,11 @@ impl Shard {
 
     /// This shard owns the session.
     fn welcome(&mut self, id: LinkId, admission: Box<Admission>) {
+        if let Some(refusal) = self.note_identifier(id, admission.client_identifier().as_str()) {
+            return self.refuse_connect(id, &refusal);
+        }
         let Some(link) = self.links.get_mut(&id) else { return };
         link.phase = Phase::Connected;
-        let identifier = admission.client_identifier().as_str().to_owned();
-        self.shared.registry.identify(id, &identifier, ClonePolicy::Allow, unix_seconds());
         self.watch_validity(id);
         self.apply(Input::Admitted { connection: ConnectionId(id.number()), admission });
     }
@@ -291,17 +306,4 @@ fn assigned_identifier() -> ClientIdentifier {
         tracing::error!("the system gives no random numbers; the assigned Client Identifier can be guessed");
     }
     ClientIdentifier::new(format!("auto-{}", hex::encode(random)))
-}
-
-/// Compares a path with the revocation index in force once more, after the connection was entered: who was revoked between handshake and entry
-/// is found by nobody else.
-fn still_good(peer: &Peer, revocations: &CurrentRevocations, stale: StalePolicy, now: i64) -> Result<(), String> {
-    let Some(identity) = peer.identity() else { return Ok(()) };
-    match revocations.load().verdict(identity.path(), now, stale) {
-        Verdict::Good => Ok(()),
-        Verdict::Revoked { id, revoked } => {
-            Err(format!("certificate `{id}` was revoked while the connection was being made: {}", revoked.reason.name()))
-        }
-        Verdict::Stale { .. } => Err("the revocation list of the issuer is past its next update".to_owned()),
-    }
 }

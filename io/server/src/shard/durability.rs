@@ -26,7 +26,7 @@ impl Shard {
         };
         self.broker.restore(image, &mut context);
         if !revoked.is_empty() {
-            let will = self.shared.will_on_revoke;
+            let will = self.shared.on_distrust.0;
             self.tell_broker(Input::Revoked { certificates: Arc::clone(revoked), will });
         }
     }

@@ -147,6 +147,11 @@ impl Shard {
                 }
                 Phase::ExpectConnect | Phase::Connected => {}
             }
+            if link.held.is_some() {
+                // Nothing behind a CONNECT is looked at before it is answered.
+                link.inbound.settle(&mut self.buffers.spare);
+                return Step::Done;
+            }
             if link.is_full() {
                 // It does not read what it is sent, so it is not read either: TCP passes that on.
                 link.paused = true;

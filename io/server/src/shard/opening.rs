@@ -39,9 +39,9 @@ impl Shard {
         tracing::debug!(target: "signet::connection", connection = id.number(), address = %link.address, %proxy, version = header.version, local = header.is_local, "PROXY header");
         // Where TLS comes through the proxy, the certificate is seen here, and nobody's word is needed.
         if !link.pipe.transport().is_encrypted()
-            && let Some(rules) = link.place.listener().proxy()
+            && let Some(proxy) = link.listener().rules().proxy()
         {
-            link.peer = Some(rules.peer(header, unix_seconds())?);
+            link.peer = Some(proxy.peer(header, unix_seconds())?);
         }
         Ok(())
     }

@@ -6,12 +6,11 @@ use std::time::Duration;
 
 use signet_net::{ListenAddress, ProxyVersions, Source};
 use signet_policy::AdmissionRules;
-use signet_revocation::StalePolicy;
 use signet_server::{ListenerConfig, ProxyConfig, ServerConfig, TransportConfig};
 use signet_testkit::{Identity, Pki};
 use signet_tls::{Connector, ConnectorConfig, ForwardedIdentityConfig};
 
-use super::rig::{Rig, await_log, await_that, capture_log, tls_config};
+use super::rig::{Rig, await_log, await_that, capture_log};
 
 const CONNECT: &[u8] = b"\x10\x0e\0\x04MQTT\x05\x02\0\0\0\0\x01a";
 
@@ -32,13 +31,9 @@ fn rig_with(rule: Rule, source: &str, change: impl FnOnce(&mut ListenerConfig)) 
     let trusted: Vec<Source> = vec![source.parse().unwrap()];
     // The rig makes its PKI before the configuration, so that the file names are known here.
     Rig::with(1, move |config: &mut ServerConfig| {
-        let tls = config.listeners.iter().find_map(|listener| match &listener.transport {
-            TransportConfig::Tls(tls) => Some(tls),
-            TransportConfig::Tcp => None,
-        });
         let identity = match rule {
             Rule::Nothing => ForwardedIdentityConfig::None,
-            Rule::Certificate => ForwardedIdentityConfig::Certificate { trust: tls.unwrap().trust.clone(), stale: StalePolicy::Deny },
+            Rule::Certificate => ForwardedIdentityConfig::Certificate { profiles: vec!["devices".into()] },
             Rule::CommonName => ForwardedIdentityConfig::CommonName,
         };
         let admission = AdmissionRules { anonymous: matches!(rule, Rule::Nothing), ..AdmissionRules::default() };
@@ -254,8 +249,6 @@ fn tls_may_come_through_the_proxy() {
     let entry = rig.connections().remove(0).entry;
     assert_eq!(entry.address.to_string(), "192.0.2.7:40001");
     assert_eq!(entry.peer.device().unwrap().as_str(), "pump-7");
-    // A reload reaches this listener too.
-    rig.server.reload_tls(&[("proxied", &tls_config(&rig.pki))]).unwrap();
 }
 
 fn client_config(pki: &Pki, device: &Identity) -> ConnectorConfig {

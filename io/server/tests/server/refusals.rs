@@ -7,11 +7,12 @@ use std::time::Duration;
 use signet_identity::{ClientIdentifierBinding, Template};
 use signet_mqtt::{ProtocolVersion, ReasonCode};
 use signet_revocation::RevocationIndex;
-use signet_server::{StartError, start};
+use signet_policy::{Rule, Who};
+use signet_server::{StartError, TransportConfig, start};
 use signet_testkit::{Device, Pki, connect_packet};
-use signet_tls::{Connector, ConnectorConfig, CurrentRevocations};
+use signet_tls::{Connector, ConnectorConfig, CurrentRevocations, TrustProfileConfig};
 
-use super::rig::{Rig, await_log, capture_log, config, tls_config};
+use super::rig::{PATIENCE, Rig, await_log, capture_log, config, tls_config};
 
 fn answer(socket: &mut TcpStream, bytes: &[u8]) -> Vec<u8> {
     socket.write_all(bytes).unwrap();
@@ -149,20 +150,24 @@ fn a_bad_reload_keeps_the_good_files() {
     let pump = rig.pki.device("pump-7");
     let stranger = rig.pki.foreign_device("stranger");
     let mut live = Device::connect(&rig.tls(&pump), ProtocolVersion::V5, "live");
-    let mut bad = tls_config(&rig.pki);
-    bad.key = pump.key.clone();
-    let mut good = tls_config(&rig.pki);
-    good.trust = vec![rig.pki.foreign_ca_file()];
-    assert!(rig.server.reload_tls(&[("mqtts", &good), ("mqtts", &bad)]).unwrap_err().to_string().contains("not the private key"));
-    assert!(rig.server.reload_tls(&[("mqtt", &tls_config(&rig.pki))]).is_err(), "a plain listener has no TLS");
-    assert!(rig.server.reload_tls(&[("none", &tls_config(&rig.pki))]).is_err());
+    let mut bad = config(&rig.pki, 1);
+    let mut wrong_key = tls_config(&rig.pki);
+    wrong_key.host.credentials[0].key = pump.key.clone();
+    bad.listeners[1].transport = TransportConfig::Tls(wrong_key);
+    let foreign = || vec![TrustProfileConfig::new("devices", vec![rig.pki.foreign_ca_file()]).into()];
+    assert!(rig.server.reload(&bad.listeners, &foreign()).unwrap_err().to_string().contains("not the private key"));
+    let good = config(&rig.pki, 1);
+    assert!(rig.server.reload(&good.listeners, &[]).unwrap_err().to_string().contains("no trust profile `devices`"));
     Device::connect(&rig.tls(&pump), ProtocolVersion::V5, "p").leave(ReasonCode::Success);
+    live.expect_silence();
 
-    rig.server.reload_tls(&[("mqtts", &good)]).unwrap();
+    rig.server.reload(&good.listeners, &foreign()).unwrap();
     Device::connect(&rig.tls(&stranger), ProtocolVersion::V5, "s").leave(ReasonCode::Success);
     let refused = Device::try_open(&rig.tls(&pump), ProtocolVersion::V5).and_then(|mut device| device.await_next());
     assert!(refused.is_err(), "{refused:?}");
-    live.expect_silence();
+    let report = rig.server.review(PATIENCE);
+    assert_eq!((report.kicks.found, report.kicks.closed), (1, 1), "{report:?}");
+    live.expect_ended(ReasonCode::AdministrativeAction);
 }
 
 #[test]
@@ -191,8 +196,12 @@ fn new_rules_count_for_who_is_connected() {
     let rig = Rig::new(2);
     let mut device = Device::connect(&rig.tcp(), ProtocolVersion::V5, "pump-7");
     assert_eq!(device.subscribe("a", QoS::AtMostOnce), ReasonCode::Success);
-    rig.server.replace_rules(std::sync::Arc::new(signet_policy::Ruleset::compile(Vec::new())));
+    let subscribe = |pattern: &str| vec![signet_policy::TopicPattern::parse(pattern).unwrap()];
+    let rule = Rule { name: "rule 1".to_owned(), who: Who::Everyone, publish: Vec::new(), subscribe: subscribe("a") };
+    rig.server.replace_rules(std::sync::Arc::new(signet_policy::Ruleset::compile(vec![rule]).with_version(1)));
     // The mail is read before what is sent after this call's answer.
     rig.server.stats();
     assert_eq!(device.subscribe("b", QoS::AtMostOnce), ReasonCode::NotAuthorized);
+    rig.server.replace_rules(std::sync::Arc::new(signet_policy::Ruleset::compile(Vec::new()).with_version(2)));
+    device.expect_ended(ReasonCode::NotAuthorized);
 }

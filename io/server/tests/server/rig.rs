@@ -5,16 +5,16 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
-use signet_broker::{Limits, ShardId, WillRule, owner_shard};
+use signet_broker::{ShardId, owner_shard};
 use signet_identity::{CertificateId, Leaf};
 use signet_mqtt::ClientIdentifier;
 use signet_net::websocket::{Origins, UpgradeRules};
 use signet_net::{ConnectionInfo, KickCause, KickReport, ListenAddress, unix_seconds};
-use signet_policy::{AdmissionRules, Ruleset};
-use signet_revocation::{Reason, RevocationIndex, RevocationSource, Revoked, StalePolicy};
-use signet_server::{ListenerConfig, ServerConfig, ServerHandle, ServerLimits, StoreConfig, TransportConfig, start};
+use signet_policy::AdmissionRules;
+use signet_revocation::{Reason, RevocationIndex, RevocationSource, Revoked};
+use signet_server::{ListenerConfig, ProfileConfig, ServerConfig, ServerHandle, StoreConfig, TransportConfig, start};
 use signet_testkit::{Identity, Pki, Target};
-use signet_tls::{ClientCertificate, CurrentRevocations, MinimumVersion, TlsListenerConfig};
+use signet_tls::{ClientCertificate, CredentialFiles, CurrentRevocations, TlsHostConfig, TlsListenerConfig, TrustProfileConfig};
 use tempfile::TempDir;
 
 /// How long closing connections may take.
@@ -36,21 +36,21 @@ pub(crate) fn config(pki: &Pki, shards: u16) -> ServerConfig {
     let tls = TransportConfig::Tls(tls_config(pki));
     ServerConfig {
         shards: Some(shards),
-        listeners: vec![
+        profiles: vec![profile(pki)],
+        seed: 7,
+        ..ServerConfig::new(vec![
             ListenerConfig::new("mqtt", bind.clone(), TransportConfig::Tcp, anonymous.clone()),
             ListenerConfig::new("mqtts", bind.clone(), tls.clone(), AdmissionRules::default()),
             websocket(ListenerConfig::new("ws", bind.clone(), TransportConfig::Tcp, anonymous.clone())),
             websocket(ListenerConfig::new("wss", bind, tls, AdmissionRules::default())),
             ListenerConfig::new("unix", vec![ListenAddress::Unix(unix_path(pki))], TransportConfig::Tcp, anonymous),
-        ],
-        limits: Arc::new(Limits::default()),
-        store: None,
-        on_store_failure: Arc::new(|| {}),
-        server_limits: ServerLimits::default(),
-        ruleset: Arc::new(Ruleset::allow_all()),
-        will_on_revoke: WillRule::Publish,
-        seed: 7,
+        ])
     }
+}
+
+/// The only trust profile: the devices of the PKI.
+pub(crate) fn profile(pki: &Pki) -> ProfileConfig {
+    TrustProfileConfig::new("devices", vec![pki.ca_file()]).into()
 }
 
 fn websocket(mut listener: ListenerConfig) -> ListenerConfig {
@@ -63,14 +63,8 @@ fn unix_path(pki: &Pki) -> PathBuf {
 }
 
 pub(crate) fn tls_config(pki: &Pki) -> TlsListenerConfig {
-    TlsListenerConfig {
-        certificate: pki.server().certificate.clone(),
-        key: pki.server().key.clone(),
-        trust: vec![pki.ca_file()],
-        client_certificate: ClientCertificate::Required,
-        stale: StalePolicy::Deny,
-        minimum_version: MinimumVersion::Tls12,
-    }
+    let files = CredentialFiles { certificate: pki.server().certificate.clone(), key: pki.server().key.clone() };
+    TlsListenerConfig::new(TlsHostConfig::new(files, ClientCertificate::Required, vec!["devices".into()]))
 }
 
 impl Rig {

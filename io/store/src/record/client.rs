@@ -57,7 +57,7 @@ pub(crate) fn read_client(bytes: &[u8]) -> Result<Client, RecordError> {
     let mut cursor = Cursor(bytes);
     let principal = match cursor.u8()? {
         ANONYMOUS => Principal::Anonymous,
-        DEVICE => Principal::Device(device_name(cursor.text()?)?),
+        DEVICE => Principal::Device(device_name(cursor.text()?)?.into()),
         BRIDGE => Principal::Bridge(cursor.byte_string()?),
         _ => return Err(RecordError::Malformed("principal")),
     };

@@ -116,8 +116,8 @@ fn clients() -> Vec<Client> {
     vec![
         Client::restored(Principal::Anonymous, None, identifier(), None),
         Client::restored(Principal::Bridge("north".into()), Some("user".into()), identifier(), None),
-        Client::restored(Principal::Device(name.clone()), Some(ByteString::new()), identifier(), None),
-        Client::restored(Principal::Device(name), None, identifier(), Some(Arc::new(identity))),
+        Client::restored(Principal::Device(name.clone().into()), Some(ByteString::new()), identifier(), None),
+        Client::restored(Principal::Device(name.into()), None, identifier(), Some(Arc::new(identity))),
     ]
 }
 

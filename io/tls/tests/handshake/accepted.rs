@@ -128,7 +128,7 @@ fn a_certificate_is_not_looked_at_where_none_is_asked_for() {
     let rig = Rig::new();
     let mut config = rig.config();
     config.client_certificate = ClientCertificate::None;
-    config.trust = Vec::new();
+    config.profiles = Vec::new();
     let listener = rig.listener_with(&config);
     for version in VERSIONS {
         let pair = rig.meet(&listener, version, Some(&rig.pki.foreign_device("stranger")));

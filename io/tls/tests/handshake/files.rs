@@ -2,21 +2,20 @@
 
 use std::fs;
 
-use signet_identity::NamingRule;
-use signet_tls::{ClientCertificate, Connector, ConnectorConfig, ListenerTls, TlsListenerConfig};
+use signet_tls::{ClientCertificate, Connector, ConnectorConfig};
 
-use super::rig::{Rig, now};
+use super::rig::{Rig, Settings, now};
 
-fn error(rig: &Rig, change: impl FnOnce(&mut TlsListenerConfig)) -> String {
+fn error(rig: &Rig, change: impl FnOnce(&mut Settings)) -> String {
     let mut config = rig.config();
     change(&mut config);
-    match ListenerTls::load(&config, NamingRule::default(), rig.revocations.clone(), now()) {
+    match rig.load(&config) {
         Ok(_) => panic!("loaded"),
         Err(error) => error.to_string(),
     }
 }
 
-fn check(rig: &Rig, words: &[&str], change: impl FnOnce(&mut TlsListenerConfig)) {
+fn check(rig: &Rig, words: &[&str], change: impl FnOnce(&mut Settings)) {
     let text = error(rig, change);
     for word in words {
         assert!(text.contains(word), "`{word}` is not in: {text}");
@@ -36,10 +35,10 @@ fn missing_and_wrong_files() {
         config.certificate = other.certificate.clone();
         config.key = other.key.clone();
     });
-    check(&rig, &["trust"], |config| config.trust = Vec::new());
-    check(&rig, &["other.pem", "`CN=other`", "not a certification authority"], |config| config.trust = vec![other.certificate.clone()]);
+    check(&rig, &["trust"], |config| config.profiles = Vec::new());
+    check(&rig, &["other.pem", "`CN=other`", "not a certification authority"], |config| config.profile().authorities = vec![other.certificate.clone()]);
     fs::write(rig.path("empty.pem"), "").unwrap();
-    check(&rig, &["empty.pem", "holds no certificate"], |config| config.trust = vec![rig.path("empty.pem")]);
+    check(&rig, &["empty.pem", "holds no certificate"], |config| config.profile().authorities = vec![rig.path("empty.pem")]);
     check(&rig, &["/dev/zero", "larger than a PEM file"], |config| config.certificate = "/dev/zero".into());
     fs::write(rig.path("server.der"), &pki.server().der).unwrap();
     check(&rig, &["is DER", "openssl x509 -inform der"], |config| config.certificate = rig.path("server.der"));
@@ -76,7 +75,7 @@ fn an_expired_server_certificate() {
 fn trust_is_not_needed_where_no_certificate_is_asked_for() {
     let rig = Rig::new();
     let mut config = rig.config();
-    config.trust = Vec::new();
+    config.profiles = Vec::new();
     config.client_certificate = ClientCertificate::None;
     rig.listener_with(&config);
 }

@@ -41,7 +41,7 @@ fn refusal(name: &str, issuing: &[KeyUsagePurpose], device: &[KeyUsagePurpose]) 
     let identity =
         Identity { certificate: rig.path("usage.pem"), key: rig.path("usage.key"), serial: Vec::new(), der: leaf.der().to_vec() };
     let mut config = rig.config();
-    config.trust = vec![rig.path("usage-root.pem")];
+    config.profile().authorities = vec![rig.path("usage-root.pem")];
     let listener = rig.listener_with(&config);
     let mut refusals = VERSIONS.map(|version| {
         let pair = rig.meet(&listener, version, Some(&identity));

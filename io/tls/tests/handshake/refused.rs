@@ -2,11 +2,11 @@
 
 use rustls::AlertDescription;
 use signet_identity::{Leaf, NamingRule, Template};
-use signet_revocation::{Crl, IssuerCertificate};
+use signet_revocation::{Crl, IssuerCertificate, ListSource};
 use signet_testkit::{CrlWindow, Identity};
 use signet_tls::{Check, CrlSignatureVerifier, ListenerTls};
 
-use super::rig::{Pair, Rig, VERSIONS, certificates, now};
+use super::rig::{Pair, Rig, VERSIONS, certificates};
 
 /// Both versions give this alert, this check, these words, and a complete line.
 fn check_refused(
@@ -120,7 +120,9 @@ fn a_certificate_below_a_revoked_intermediate() {
 fn a_certificate_without_an_acceptable_name() {
     let rig = Rig::new();
     let naming = NamingRule::new(Template::parse("${cert.san.uri}").unwrap()).unwrap();
-    let listener = ListenerTls::load(&rig.config(), naming, rig.revocations.clone(), now()).unwrap();
+    let mut config = rig.config();
+    config.profile().naming = naming;
+    let listener = rig.listener_with(&config);
     check_refused(&rig, &listener, &rig.pki.device("pump-7"), AlertDescription::AccessDenied, Check::Name, "cert.san.uri");
 }
 
@@ -133,7 +135,7 @@ fn a_certificate_whose_issuers_crl_is_stale() {
     load_crl(&rig, &path);
     check_refused(&rig, &rig.listener(), &device, AlertDescription::CertificateUnknown, Check::RevocationFreshness, "20");
     let mut config = rig.config();
-    config.stale = signet_revocation::StalePolicy::Allow;
+    config.profile().revocation.stale = signet_revocation::StalePolicy::Allow;
     assert_eq!(rig.meet(&rig.listener_with(&config), &rustls::version::TLS13, Some(&device)).device(), "pump-7");
 }
 
@@ -213,7 +215,7 @@ fn issuers(rig: &Rig) -> Vec<IssuerCertificate> {
 fn load_crl(rig: &Rig, path: &std::path::Path) {
     let crls = Crl::parse_pem_or_der(&std::fs::read(path).unwrap(), &issuers(rig), &CrlSignatureVerifier).unwrap();
     for crl in crls {
-        rig.revocations.update(|index| index.with_crl(crl.clone()).unwrap().0);
+        rig.revocations.update(|index| index.with_crl(crl.clone(), ListSource::new("test")).unwrap());
     }
 }
 

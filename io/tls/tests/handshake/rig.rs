@@ -1,6 +1,6 @@
 //! Both ends of a connection, the PKI behind them, and the bytes between.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -8,16 +8,37 @@ use rustls::client::Resumption;
 use rustls::{AlertDescription, ClientConfig, ClientConnection, Error, RootCertStore, SupportedProtocolVersion};
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
-use signet_identity::{Leaf, NamingRule, Peer};
-use signet_revocation::{Reason, RevocationIndex, RevocationSource, Revoked, StalePolicy};
+use signet_identity::{Leaf, Peer};
+use signet_revocation::{Reason, RevocationIndex, RevocationSource, Revoked};
 use signet_testkit::{Identity, Pki};
-use signet_tls::{ClientCertificate, CurrentRevocations, ListenerTls, MinimumVersion, Refusal, TlsConnection, TlsListenerConfig};
+use signet_tls::{
+    ClientCertificate, CredentialFiles, CurrentRevocations, ListenerTls, MinimumVersion, Refusal, TlsConnection, TlsError, TlsHostConfig,
+    TlsListenerConfig, TrustProfileConfig, TrustProfiles,
+};
 use tempfile::TempDir;
 
 pub(crate) static VERSIONS: [&SupportedProtocolVersion; 2] = [&rustls::version::TLS12, &rustls::version::TLS13];
 
 pub(crate) fn now() -> i64 {
     i64::try_from(SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs()).unwrap()
+}
+
+/// A listener as the tests change it.
+#[derive(Clone)]
+pub(crate) struct Settings {
+    pub(crate) certificate: PathBuf,
+    pub(crate) key: PathBuf,
+    pub(crate) client_certificate: ClientCertificate,
+    pub(crate) minimum_version: MinimumVersion,
+    pub(crate) profiles: Vec<TrustProfileConfig>,
+    pub(crate) hosts: Vec<TlsHostConfig>,
+}
+
+impl Settings {
+    /// The only trust profile.
+    pub(crate) fn profile(&mut self) -> &mut TrustProfileConfig {
+        &mut self.profiles[0]
+    }
 }
 
 /// A PKI, a revocation index and the files of a listener.
@@ -34,14 +55,14 @@ impl Rig {
         Self { pki, revocations: CurrentRevocations::new(RevocationIndex::new()), directory }
     }
 
-    pub(crate) fn config(&self) -> TlsListenerConfig {
-        TlsListenerConfig {
+    pub(crate) fn config(&self) -> Settings {
+        Settings {
             certificate: self.pki.server().certificate.clone(),
             key: self.pki.server().key.clone(),
-            trust: vec![self.pki.ca_file()],
             client_certificate: ClientCertificate::Required,
-            stale: StalePolicy::Deny,
             minimum_version: MinimumVersion::Tls12,
+            profiles: vec![TrustProfileConfig::new("devices", vec![self.pki.ca_file()])],
+            hosts: Vec::new(),
         }
     }
 
@@ -49,8 +70,20 @@ impl Rig {
         self.listener_with(&self.config())
     }
 
-    pub(crate) fn listener_with(&self, config: &TlsListenerConfig) -> Arc<ListenerTls> {
-        ListenerTls::load(config, NamingRule::default(), self.revocations.clone(), now()).unwrap()
+    pub(crate) fn listener_with(&self, config: &Settings) -> Arc<ListenerTls> {
+        self.load(config).unwrap()
+    }
+
+    pub(crate) fn load(&self, config: &Settings) -> Result<Arc<ListenerTls>, TlsError> {
+        let profiles = TrustProfiles::load(config.profiles.clone())?;
+        let names = config.profiles.iter().map(|profile| Arc::clone(&profile.name)).collect();
+        let files = CredentialFiles { certificate: config.certificate.clone(), key: config.key.clone() };
+        let listener = TlsListenerConfig {
+            host: TlsHostConfig::new(files, config.client_certificate, names),
+            hosts: config.hosts.clone(),
+            minimum_version: config.minimum_version,
+        };
+        ListenerTls::load(&listener, &profiles, &self.revocations, now())
     }
 
     pub(crate) fn revoke(&self, der: &[u8]) {
@@ -59,7 +92,7 @@ impl Rig {
         self.revocations.update(|index| index.with_revocations([(id, revoked)]));
     }
 
-    pub(crate) fn path(&self, name: &str) -> std::path::PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.directory.path().join(name)
     }
 

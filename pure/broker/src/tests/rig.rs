@@ -16,8 +16,8 @@ use signet_policy::{AdmissionRules, Ruleset};
 
 use super::paper::Paper;
 use crate::{
-    Broker, CloseCause, ConnectionId, Context, Directory, Event, Input, KickCause, Limits, Moment, Output, Refusal, SharedDirectory, Stats,
-    Store, Ticket, Totals, WillRule, admit,
+    Broker, CloseCause, ConnectionId, Context, Directory, Event, Input, KickCause, Limits, Moment, Output, Refusal, SessionRule,
+    SharedDirectory, Stats, Store, Ticket, Totals, WillRule, admit,
 };
 
 pub(super) const QOS0: QoS = QoS::AtMostOnce;
@@ -144,7 +144,7 @@ impl Rig {
     }
 
     pub(super) fn kick(&mut self, id: ConnectionId, cause: KickCause, will: WillRule) {
-        self.input(id, Input::Kick { connection: id, cause, will });
+        self.input(id, Input::Kick { connection: id, cause, will, session: SessionRule::Keep });
     }
 
     /// Revokes the certificate that all devices of these tests share.

@@ -4,7 +4,9 @@ use rcgen::{
     BasicConstraints, CertificateParams, CustomExtension, DnType, DnValue, ExtendedKeyUsagePurpose, IsCa, KeyPair, KeyUsagePurpose, SanType,
 };
 
+use super::read::{KEY_USAGE_DIGITAL_SIGNATURE, OID_KEY_USAGE, key_usage};
 use super::*;
+use crate::certificate_id::SerialNumber;
 
 fn der_of(change: impl FnOnce(&mut CertificateParams)) -> Vec<u8> {
     let mut params = CertificateParams::default();
@@ -57,7 +59,11 @@ fn the_facts_of_a_device_certificate() {
             SubjectAltName::Email("pump@example.com".to_owned()),
             SubjectAltName::Ip("10.0.0.7".parse().unwrap()),
             SubjectAltName::Ip("2001:db8::7".parse().unwrap()),
-            SubjectAltName::Other,
+            SubjectAltName::OtherName {
+                type_id: "1.3.6.1.4.1.311.20.2.3".to_owned(),
+                text: Some("x".to_owned()),
+                der: vec![0x0c, 1, b'x'],
+            },
         ]
     );
     assert_eq!(leaf.validity(), Validity { not_before: 1_767_225_600, not_after: 2_840_140_800 });
@@ -228,7 +234,7 @@ fn an_extension_is_found_by_its_oid() {
     let leaf = Leaf::parse(&rich()).unwrap();
     let usage = leaf.extension(OID_KEY_USAGE).unwrap();
     assert!(usage.critical);
-    assert_eq!(read_key_usage(usage.value), Ok(KEY_USAGE_DIGITAL_SIGNATURE));
+    assert_eq!(key_usage(usage.value), Ok(KEY_USAGE_DIGITAL_SIGNATURE));
     assert_eq!(leaf.extension(&[0x55, 0x1d, 0x7f]), None);
     assert_eq!(leaf_of(|_| {}).extension(OID_KEY_USAGE), None);
 }

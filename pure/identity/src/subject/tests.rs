@@ -1,6 +1,7 @@
 //! Names by hand-made DER; comparison with OpenSSL is in `tests/openssl.rs`.
 
 use super::*;
+use crate::string::*;
 
 fn element(tag: u8, content: &[u8]) -> Vec<u8> {
     let mut der = vec![tag];

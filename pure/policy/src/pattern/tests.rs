@@ -15,7 +15,7 @@ fn client(identifier: &str, username: Option<&str>) -> Client {
 }
 
 fn device(name: &str) -> Client {
-    Client { principal: Principal::Device(signet_identity::DeviceName::new(name).unwrap()), ..client("c", None) }
+    Client { principal: Principal::Device(signet_identity::DeviceName::new(name).unwrap().into()), ..client("c", None) }
 }
 
 #[test]

@@ -1,0 +1,151 @@
+//! Other listeners and trust profiles for a running server: everything is loaded, checked and bound before anything changes, and whoever is
+//! entitled by the new ones stays connected.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use signet_identity::Peer;
+use signet_net::{ConnectionInfo, KickCause, ListenAddress, ListenSocket, ReconcileReport, bind, unix_seconds};
+use signet_tls::ListenerTls;
+
+use crate::config::Profiles;
+use crate::handle::{Bound, check_names};
+use crate::listener::{Listener, ListenerRules};
+use crate::{ListenerConfig, ProfileConfig, ServerHandle, StartError};
+
+/// What a reload did.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Reloaded {
+    /// Listeners that are new.
+    pub added: Vec<String>,
+    /// Listeners that are gone, and their connections with them.
+    pub removed: Vec<String>,
+    /// Listeners that go on, perhaps by other rules.
+    pub kept: Vec<String>,
+}
+
+/// A reload that is ready: nothing of it can fail any more.
+struct Plan {
+    rules: Vec<(Arc<Listener>, ListenerRules)>,
+    open: Vec<(ListenSocket, Arc<Listener>)>,
+    opened: Vec<Bound>,
+    close: Vec<(Arc<str>, ListenAddress)>,
+    reloaded: Reloaded,
+}
+
+impl ServerHandle {
+    /// Puts other listeners and trust profiles in force: all of them or, on an error, none. New connections are taken by them at once; those that
+    /// are open are looked at by [`Self::review`], which the caller calls next.
+    ///
+    /// A listener is the same as before if it has the same name. Addresses that it keeps are not bound anew, so nobody who is connecting is turned
+    /// away.
+    ///
+    /// # Errors
+    /// What cannot be used: files, profiles, addresses. Everything stays as it was.
+    pub fn reload(&self, listeners: &[ListenerConfig], profiles: &[ProfileConfig]) -> Result<Reloaded, StartError> {
+        check_names(listeners)?;
+        let plan = self.plan(listeners, profiles)?;
+        for (listener, rules) in plan.rules {
+            listener.install(rules);
+        }
+        let mut all: Vec<Arc<Listener>> = self.listeners_named(listeners);
+        for (_, listener) in &plan.open {
+            if !all.iter().any(|known| known.name == listener.name) {
+                all.push(Arc::clone(listener));
+            }
+        }
+        self.shared.listeners.store(Arc::new(all));
+        let mut places = self.places();
+        places.retain(|place| !plan.close.iter().any(|(name, address)| *name == place.listener && *address == place.address));
+        places.extend(plan.opened);
+        drop(places);
+        self.accept.change(plan.open, plan.close);
+        Ok(plan.reloaded)
+    }
+
+    /// Of the listeners that there are, those that these configurations name.
+    fn listeners_named(&self, configs: &[ListenerConfig]) -> Vec<Arc<Listener>> {
+        let now = self.shared.listeners.load();
+        now.iter().filter(|listener| configs.iter().any(|config| *config.name == *listener.name)).cloned().collect()
+    }
+
+    fn plan(&self, configs: &[ListenerConfig], profiles: &[ProfileConfig]) -> Result<Plan, StartError> {
+        let now = unix_seconds();
+        let profiles = Arc::new(Profiles::load(profiles).map_err(StartError::Profile)?);
+        let current = self.shared.listeners.load_full();
+        let mut plan = Plan { rules: Vec::new(), open: Vec::new(), opened: Vec::new(), close: Vec::new(), reloaded: Reloaded::default() };
+        for config in configs {
+            let rules = ListenerRules::load(config, &profiles, &self.revocations, now)?;
+            let listener = match current.iter().find(|listener| *listener.name == *config.name) {
+                Some(listener) => {
+                    plan.rules.push((Arc::clone(listener), rules.with_tickets_of(&listener.rules())));
+                    plan.reloaded.kept.push(config.name.clone());
+                    Arc::clone(listener)
+                }
+                None => {
+                    plan.reloaded.added.push(config.name.clone());
+                    Arc::new(Listener::new(rules, &self.shared.admissions.total, &self.shared.refusals))
+                }
+            };
+            self.plan_addresses(config, &listener, &mut plan)?;
+        }
+        for place in self.places().iter() {
+            if !configs.iter().any(|config| *config.name == *place.listener) {
+                plan.close.push((Arc::clone(&place.listener), place.address.clone()));
+                if !plan.reloaded.removed.iter().any(|name| **name == *place.listener) {
+                    plan.reloaded.removed.push(place.listener.to_string());
+                }
+            }
+        }
+        Ok(plan)
+    }
+
+    /// Binds the addresses that are new and lists those that are not wanted any more.
+    fn plan_addresses(&self, config: &ListenerConfig, listener: &Arc<Listener>, plan: &mut Plan) -> Result<(), StartError> {
+        let places = self.places();
+        let own = || places.iter().filter(|place| place.listener == listener.name);
+        let new: Vec<ListenAddress> = config.bind.iter().filter(|address| !own().any(|place| place.asked == **address)).cloned().collect();
+        for place in own().filter(|place| !config.bind.contains(&place.asked)) {
+            plan.close.push((Arc::clone(&place.listener), place.address.clone()));
+        }
+        for (asked, socket) in new.iter().zip(bind(&config.name, &new, config.unix_mode)?) {
+            plan.opened.push(Bound { listener: Arc::clone(&listener.name), asked: asked.clone(), address: socket.local_address()? });
+            plan.open.push((socket, Arc::clone(listener)));
+        }
+        Ok(())
+    }
+
+    /// Looks at every open connection by what is in force now (listeners, trust profiles, revocations, suspensions, dates) and ends those that may
+    /// not go on. Waits up to `patience` until they are closed. To be called after every change of any of these, never before: who connects
+    /// meanwhile is looked at when it is registered.
+    pub fn review(&self, patience: Duration) -> ReconcileReport {
+        let listeners = self.shared.listeners.load_full();
+        let now = unix_seconds();
+        self.shared.registry.reconcile(
+            |info| {
+                // Bridges come in by a way of their own, which no configuration of listeners can close.
+                let rules = match listeners.iter().find(|listener| listener.name == info.entry.listener) {
+                    Some(listener) => listener.rules(),
+                    None if is_internal(info) => return None,
+                    None => return Some(KickCause::ListenerRemoved),
+                };
+                let (refusal, cause) = rules.check_open(&info.entry.peer, now).err()?;
+                let why = refusal.as_ref().map_or_else(|| format!("{cause:?}"), ToString::to_string);
+                tracing::info!(target: "signet::session", connection = info.entry.link.number(), address = %info.entry.address, "may not go on: {why}");
+                Some(cause)
+            },
+            patience,
+        )
+    }
+
+    /// The TLS of each listener that has any, by name: what it shows and whom it believes.
+    pub fn tls(&self) -> Vec<(Arc<str>, Arc<ListenerTls>)> {
+        let listeners = self.shared.listeners.load();
+        listeners.iter().filter_map(|listener| Some((Arc::clone(&listener.name), Arc::clone(listener.rules().tls()?)))).collect()
+    }
+}
+
+/// Whether the connection is one of this process to itself.
+fn is_internal(info: &ConnectionInfo) -> bool {
+    info.entry.listener.starts_with("bridge ") && matches!(info.entry.peer, Peer::Anonymous(_))
+}

@@ -1,0 +1,155 @@
+//! From bytes to the index: read and verified on a thread that may take its time, then swapped in.
+
+use std::collections::BTreeSet;
+use std::sync::PoisonError;
+
+use signet_revocation::{Crl, CrlError, Freshness, ListStatus, RevocationIndex};
+use signet_tls::CrlSignatureVerifier;
+
+use crate::changes::ListChange;
+use crate::profile::Profile;
+use crate::shared::Shared;
+use crate::source::Source;
+
+/// What became of a source's lists.
+#[derive(Debug, Default)]
+pub(crate) struct Applied {
+    /// The index says something else than before.
+    pub(crate) changed: bool,
+    /// Of those lists that stayed what they were, or came, one is overdue already.
+    pub(crate) overdue: bool,
+    /// What was not taken over, one sentence for each list.
+    pub(crate) refused: Vec<String>,
+    /// Another source had a newer one of a list, which is in force instead.
+    pub(crate) behind: bool,
+    /// A delta CRL had no complete one to complete.
+    pub(crate) lacks_base: bool,
+}
+
+/// Reads every list and verifies it.
+pub(crate) fn read(bytes: &[u8], profile: &Profile) -> Result<Vec<Crl>, String> {
+    let crls = Crl::parse_pem_or_der(bytes, &profile.signers, &CrlSignatureVerifier).map_err(|error| error.to_string())?;
+    let accepted = |crl: Crl| if profile.indirect.contains(&crl.signer()) { crl.accepted_for_any_issuer() } else { crl };
+    let mut crls: Vec<Crl> = crls.into_iter().map(accepted).collect();
+    // What a delta completes comes before it, whatever the order in the file.
+    crls.sort_by_key(|crl| crl.status().base_number.is_some());
+    Ok(crls)
+}
+
+/// Puts lists in force. Of several, each on its own: a bad one does not keep the others out.
+pub(crate) fn apply(shared: &Shared, source: &Source, crls: Vec<Crl>, now: i64) -> Applied {
+    let mut applied = Applied::default();
+    {
+        let _order = shared.order.lock().unwrap_or_else(PoisonError::into_inner);
+        // A source that is named no more is removed under the same lock.
+        if source.is_gone() {
+            return applied;
+        }
+        for crl in crls {
+            apply_one(shared, source, &crl, now, &mut applied);
+        }
+    }
+    if applied.changed {
+        shared.tell(source);
+    }
+    applied
+}
+
+fn apply_one(shared: &Shared, source: &Source, crl: &Crl, now: i64, applied: &mut Applied) {
+    let before = in_force(&shared.revocations.load(), crl);
+    let known = before.as_ref().is_some_and(|list| is_known(list, crl, source));
+    if known {
+        applied.overdue |= is_overdue(crl, now);
+        return;
+    }
+    let mut outcome = Ok(());
+    let after = shared.revocations.update(|index| match index.with_crl(crl.clone(), source.label.clone()) {
+        Ok(next) => {
+            outcome = Ok(());
+            next
+        }
+        Err(error) => {
+            outcome = Err(error);
+            index.clone()
+        }
+    });
+    match outcome {
+        Ok(()) => {
+            applied.overdue |= is_overdue(crl, now);
+            let status = crl.status();
+            // The same list from one more place changes nothing for anybody.
+            let same = |list: &ListStatus| (list.status, list.delta, list.for_any_issuer);
+            if before.as_ref().map(same) != in_force(&after, crl).as_ref().map(same) {
+                applied.changed = true;
+                let (profile, address, issuer) = (&*source.key.profile, &source.key.place, crl.issuer_text());
+                let number = status.number.map(|number| number.to_string());
+                let (entries, delta) = (status.entries, status.base_number.is_some());
+                tracing::info!(profile, %address, issuer, number, delta, entries, "revocation list in force");
+            }
+        }
+        // Another source has a newer one: nothing is wrong with this source, it is only behind.
+        Err(CrlError::Older { .. }) if before.is_some_and(|list| !holds(&list, crl, source)) => {
+            applied.behind = true;
+            tracing::debug!(address = %source.key.place, issuer = crl.issuer_text(), "another source has a newer revocation list");
+        }
+        Err(error) => {
+            applied.lacks_base |= matches!(error, CrlError::NoBase { .. });
+            applied.refused.push(error.to_string());
+        }
+    }
+}
+
+/// The list of the same signer and scope.
+fn in_force(index: &RevocationIndex, crl: &Crl) -> Option<ListStatus> {
+    index.lists().find(|list| list.authority == crl.signer() && list.scope == *crl.scope())
+}
+
+fn holds(list: &ListStatus, crl: &Crl, source: &Source) -> bool {
+    let sources = if crl.status().base_number.is_some() { &list.delta_sources } else { &list.sources };
+    sources.contains(&source.label)
+}
+
+/// Whether the list is in force already, from this source too.
+fn is_known(list: &ListStatus, crl: &Crl, source: &Source) -> bool {
+    let current = if crl.status().base_number.is_some() { list.delta } else { Some(list.status) };
+    current == Some(crl.status()) && holds(list, crl, source)
+}
+
+fn is_overdue(crl: &Crl, now: i64) -> bool {
+    Freshness::at(crl.status().next_update, now) != Freshness::Fresh
+}
+
+impl Shared {
+    /// Tells whoever holds connections that the lists of a source changed.
+    pub(crate) fn tell(&self, source: &Source) {
+        let lists = self.facts_of(source).len();
+        self.changes.lists_changed(&ListChange {
+            profile: source.key.profile.clone(),
+            address: source.key.place.to_string(),
+            lists,
+        });
+    }
+
+    /// Says once when a list in force becomes overdue, and once when it is not any more.
+    pub(crate) fn report_stale(&self, now: i64) {
+        let mut overdue = BTreeSet::new();
+        let mut reported = self.overdue.lock().unwrap_or_else(PoisonError::into_inner);
+        for list in self.revocations.load().lists() {
+            let key = (list.authority, list.scope.clone());
+            let sources: Vec<&str> = list.sources.iter().chain(&list.delta_sources).map(|source| source.as_str()).collect();
+            let (issuer, sources) = (&*list.issuer_text, sources.join(", "));
+            match Freshness::at(list.next_update(), now) {
+                Freshness::Stale { next_update } => {
+                    if !reported.contains(&key) {
+                        let next_update = signet_identity::der::time_text(next_update);
+                        tracing::warn!(issuer, sources, next_update, "this revocation list is overdue: no newer one came");
+                    }
+                    overdue.insert(key);
+                }
+                Freshness::Fresh if reported.contains(&key) => tracing::info!(issuer, sources, "this revocation list is current again"),
+                Freshness::Fresh => {}
+            }
+        }
+        *reported = overdue;
+    }
+}

@@ -1,0 +1,254 @@
+//! A trust profile: which authorities are believed, for which certificates, and under which rules their devices live.
+//!
+//! A listener trusts any number of profiles. A certificate belongs to the first one that finds a path and whose rules it keeps; what the device
+//! is called, how its revocation is looked up and whether it may be here at all is that profile's word alone.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rustls_pki_types::{CertificateDer, UnixTime};
+use signet_identity::{CertificateRules, DeviceIdentity, KeyDigest, Leaf, NameConstraints, NamingRule, PathCertificate};
+use signet_revocation::RevocationRules;
+use webpki::{EndEntityCert, KeyUsage};
+
+use crate::provider::algorithms;
+use crate::rejection::{self, Rejected, Unfit};
+use crate::trust::AnchorRule;
+use crate::{TlsError, TrustAnchors};
+
+/// A profile as configured.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TrustProfileConfig {
+    /// Its name in configuration, log and administration; unique.
+    pub name: Arc<str>,
+    /// PEM files: certification authorities. Not empty.
+    pub authorities: Vec<PathBuf>,
+    /// Which of them are trust anchors.
+    pub anchors: AnchorRule,
+    /// What a device's certificate must be like.
+    pub rules: CertificateRules,
+    /// Which field is the device's name.
+    pub naming: NamingRule,
+    /// In whose name space its devices live; `None`: in the common one.
+    pub tenant: Option<Arc<str>>,
+    /// Whether, how deep and how strictly revocation is looked up.
+    pub revocation: RevocationRules,
+    /// How long a client whose revocation status nobody knows yet may wait between handshake and CONNACK; zero: it is refused in the handshake.
+    pub status_wait: Duration,
+    /// Seconds that an open session may outlive its certificate's `notAfter`. A new handshake is refused from `notAfter` on.
+    pub expiry_grace: i64,
+    /// Whether its devices are let in.
+    pub enabled: bool,
+}
+
+impl TrustProfileConfig {
+    /// A profile that believes the roots of `authorities` by the default rules: any key and usage that TLS allows, the common name as the device's
+    /// name, revocation preferred.
+    pub fn new(name: impl Into<Arc<str>>, authorities: Vec<PathBuf>) -> Self {
+        Self {
+            name: name.into(),
+            authorities,
+            anchors: AnchorRule::Roots,
+            rules: CertificateRules::default(),
+            naming: NamingRule::default(),
+            tenant: None,
+            revocation: RevocationRules::default(),
+            status_wait: Duration::ZERO,
+            expiry_grace: 0,
+            enabled: true,
+        }
+    }
+}
+
+/// A profile, loaded and checked.
+#[derive(Debug)]
+pub struct TrustProfile {
+    config: TrustProfileConfig,
+    trust: TrustAnchors,
+}
+
+impl TrustProfile {
+    /// Reads and checks the files of `config`.
+    ///
+    /// # Errors
+    /// Names the file and the way out; see [`TrustAnchors::load_as`].
+    pub fn load(config: TrustProfileConfig) -> Result<Self, TlsError> {
+        let trust = TrustAnchors::load_as(&config.authorities, config.anchors)?;
+        Ok(Self { config, trust })
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &Arc<str> {
+        &self.config.name
+    }
+
+    /// What it was made of.
+    pub fn config(&self) -> &TrustProfileConfig {
+        &self.config
+    }
+
+    /// Whether both were loaded from the same settings and the same content of files.
+    pub fn is_same_as(&self, other: &Self) -> bool {
+        self.config == other.config && self.trust.certificates().eq(other.trust.certificates())
+    }
+
+    /// Its authorities.
+    pub fn trust(&self) -> &TrustAnchors {
+        &self.trust
+    }
+
+    /// Finds a path for a certificate, holds it against the rules, and names the device. Nothing here depends on revocation, and only dates on
+    /// time: `now` in unix seconds.
+    pub(crate) fn verify(
+        &self,
+        leaf: &Leaf,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        now: i64,
+    ) -> Result<Verified, Rejected> {
+        let path = self.path(leaf, end_entity, intermediates, now)?;
+        if !self.config.enabled {
+            return Err(self.disabled(leaf));
+        }
+        self.check_rules(leaf, &path)?;
+        let name = self.config.naming.name(leaf).map_err(|error| rejection::name(leaf, &error))?;
+        let identity = DeviceIdentity::new(name, leaf.clone(), path.issuer_key, path.path())
+            .under(Arc::clone(&self.config.name), self.config.tenant.clone());
+        Ok(Verified { identity: Arc::new(identity), path_not_after: path.not_after })
+    }
+
+    fn disabled(&self, leaf: &Leaf) -> Rejected {
+        rejection::disabled(leaf, &self.config.name)
+    }
+
+    /// Whether a device that was let in before would be let in by the rules of now, as far as they do not depend on time or revocation: for
+    /// sessions that are open while the profile changes. Signatures are not checked again, they do not change.
+    pub(crate) fn recheck(&self, identity: &DeviceIdentity) -> Result<(), Rejected> {
+        let leaf = identity.leaf();
+        if !self.config.enabled {
+            return Err(self.disabled(leaf));
+        }
+        if !identity.authorities().any(|authority| self.trust.is_anchor(authority)) {
+            return Err(rejection::anchor_gone(leaf, &self.config.name));
+        }
+        self.config.rules.check(leaf, identity.path().len().saturating_sub(1)).map_err(|error| rejection::rules(leaf, &self.config.name, &error))?;
+        let name = self.config.naming.name(leaf).map_err(|error| rejection::name(leaf, &error).with(Unfit::IdentityChanged))?;
+        if name != *identity.name() || self.config.tenant.as_ref() != identity.tenant() {
+            return Err(rejection::renamed(leaf, identity, &name));
+        }
+        Ok(())
+    }
+
+    /// Builds and verifies a path to a trust anchor.
+    fn path(&self, leaf: &Leaf, end_entity: &CertificateDer<'_>, intermediates: &[CertificateDer<'_>], now: i64) -> Result<Path, Rejected> {
+        let reject = |error: webpki::Error| rejection::path(leaf, &error);
+        let certificate = EndEntityCert::try_from(end_entity).map_err(reject)?;
+        let known: Vec<CertificateDer<'_>> = intermediates.iter().chain(self.trust.intermediates.iter()).cloned().collect();
+        let time = UnixTime::since_unix_epoch(Duration::from_secs(u64::try_from(now).unwrap_or(0)));
+        let found = certificate
+            .verify_for_usage(algorithms().all, &self.trust.anchors, &known, time, KeyUsage::client_auth(), None, None)
+            .map_err(reject)?;
+        let authorities: Vec<Leaf> =
+            found.intermediate_certificates().map(|certificate| authority(leaf, &certificate.der())).collect::<Result<_, _>>()?;
+        let anchor = self.trust.authority_of(found.anchor());
+        let anchor_key = anchor.map_or(KeyDigest::from_bytes([0; 32]), Leaf::spki_digest);
+        Ok(Path::new(authorities, anchor.cloned(), anchor_key))
+    }
+
+    fn check_rules(&self, leaf: &Leaf, path: &Path) -> Result<(), Rejected> {
+        let broken = |error: &signet_identity::IdentityError| rejection::rules(leaf, &self.config.name, error);
+        self.config.rules.check(leaf, path.authorities.len()).map_err(|error| broken(&error))?;
+        for authority in &path.authorities {
+            self.config.rules.check_authority(authority).map_err(|error| broken(&error))?;
+        }
+        // From the anchor down: what an authority may not name, nobody below it may (RFC 5280 §6.1.3 (b), (c)).
+        for authority in path.anchor.iter().chain(&path.authorities) {
+            let constraints = NameConstraints::of(authority).map_err(|error| rejection::constraints(leaf, authority, &error))?;
+            let Some(constraints) = constraints else { continue };
+            constraints.check(leaf).map_err(|error| rejection::constraints(leaf, authority, &error))?;
+        }
+        Ok(())
+    }
+}
+
+/// What a profile found out about a certificate.
+#[derive(Clone, Debug)]
+pub(crate) struct Verified {
+    pub(crate) identity: Arc<DeviceIdentity>,
+    /// When the first of the path's authorities ends, unix seconds.
+    pub(crate) path_not_after: i64,
+}
+
+/// A path as path building found it, trust anchor apart.
+struct Path {
+    /// Leaf end first.
+    authorities: Vec<Leaf>,
+    anchor: Option<Leaf>,
+    issuer_key: KeyDigest,
+    anchor_key: KeyDigest,
+    not_after: i64,
+}
+
+impl Path {
+    fn new(authorities: Vec<Leaf>, anchor: Option<Leaf>, anchor_key: KeyDigest) -> Self {
+        let issuer_key = authorities.first().map_or(anchor_key, Leaf::spki_digest);
+        let not_after = authorities.iter().map(|authority| authority.validity().not_after).min().unwrap_or(i64::MAX);
+        Self { authorities, anchor, issuer_key, anchor_key, not_after }
+    }
+
+    /// The intermediates and who signed each: the one above it, the last the anchor.
+    fn path(&self) -> impl Iterator<Item = PathCertificate> + '_ {
+        let issuers = self.authorities.iter().skip(1).map(Leaf::spki_digest).chain(std::iter::once(self.anchor_key));
+        self.authorities.iter().zip(issuers).map(|(authority, issuer_key)| PathCertificate { id: authority.id(), issuer_key })
+    }
+}
+
+/// A certification authority in the path of `leaf`, if it may be one: path building looks at basicConstraints, not at keyUsage.
+fn authority(leaf: &Leaf, der: &[u8]) -> Result<Leaf, Rejected> {
+    let authority = Leaf::parse(der).map_err(|error| rejection::unreadable_authority(leaf, &error))?;
+    if authority.allows_certificate_sign() { Ok(authority) } else { Err(rejection::no_authority(leaf, &authority)) }
+}
+
+/// Every profile of a server, by name.
+#[derive(Clone, Debug, Default)]
+pub struct TrustProfiles(BTreeMap<Arc<str>, Arc<TrustProfile>>);
+
+impl TrustProfiles {
+    /// Loads all of them or none.
+    ///
+    /// # Errors
+    /// Names the profile, the file and the way out.
+    pub fn load(configs: impl IntoIterator<Item = TrustProfileConfig>) -> Result<Self, TlsError> {
+        let mut profiles = BTreeMap::new();
+        for config in configs {
+            let name = Arc::clone(&config.name);
+            if profiles.insert(Arc::clone(&name), Arc::new(TrustProfile::load(config)?)).is_some() {
+                return Err(TlsError::Setting(format!("two trust profiles are called `{name}`; give each its own name")));
+            }
+        }
+        Ok(Self(profiles))
+    }
+
+    /// The profile of a name.
+    pub fn get(&self, name: &str) -> Option<&Arc<TrustProfile>> {
+        self.0.get(name)
+    }
+
+    /// All of them, by name.
+    pub fn iter(&self) -> impl Iterator<Item = &Arc<TrustProfile>> {
+        self.0.values()
+    }
+
+    /// The profiles of these names, in this order.
+    ///
+    /// # Errors
+    /// Names the one that does not exist.
+    pub(crate) fn pick(&self, names: &[Arc<str>]) -> Result<Vec<Arc<TrustProfile>>, TlsError> {
+        let find = |name: &Arc<str>| {
+            self.get(name).cloned().ok_or_else(|| TlsError::Setting(format!("there is no trust profile `{name}`; define it or use another name")))
+        };
+        names.iter().map(find).collect()
+    }
+}

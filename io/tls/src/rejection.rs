@@ -1,0 +1,246 @@
+//! Words and alerts for every check that a client's certificate can fail.
+
+use std::sync::Arc;
+
+use rustls::{CertificateError, OtherError};
+use signet_identity::{CertificateId, DeviceIdentity, DeviceName, IdentityError, Leaf};
+use signet_revocation::{Reason, Revoked};
+
+use crate::{Check, Refusal, date};
+
+/// Why somebody may not be here, for whoever has to end a session because of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Unfit {
+    /// A certificate of the path is revoked.
+    Revoked(Reason),
+    /// The device is suspended, in the operator's words.
+    Suspended(Arc<str>),
+    /// The certificate's time is over, or has not begun.
+    Expired,
+    /// No trusted path, or a certificate that the rules of the trust profile do not allow.
+    Untrusted,
+    /// The trust profile is disabled.
+    ProfileDisabled(Arc<str>),
+    /// The certificate gives no name, or another one than before.
+    IdentityChanged,
+    /// Nobody could say in time whether it is revoked, or what was known is too old.
+    Unchecked,
+}
+
+/// A failed check, for the operator, for the wire, and for the end of a session.
+#[derive(Debug)]
+pub(crate) struct Rejected {
+    pub(crate) refusal: Box<Refusal>,
+    pub(crate) alert: CertificateError,
+    pub(crate) unfit: Unfit,
+}
+
+impl Rejected {
+    pub(crate) fn with(mut self, unfit: Unfit) -> Self {
+        self.unfit = unfit;
+        self
+    }
+}
+
+fn reject(leaf: &Leaf, check: Check, alert: CertificateError, found: impl Into<String>, hint: impl Into<String>) -> Rejected {
+    Rejected { refusal: Box::new(Refusal::of(leaf, check, found, hint)), alert, unfit: Unfit::Untrusted }
+}
+
+/// What TLS has no alert for, as rustls wants to see it.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+struct Words(&'static str);
+
+fn other(words: &'static str) -> CertificateError {
+    CertificateError::Other(OtherError(Arc::new(Words(words))))
+}
+
+pub(crate) fn unreadable(error: &IdentityError) -> Rejected {
+    let hint = "show it with `openssl x509 -in FILE -noout -text` and issue a new one";
+    Rejected {
+        refusal: Box::new(Refusal::without_certificate(Check::CertificateForm, error.to_string(), hint)),
+        alert: CertificateError::BadEncoding,
+        unfit: Unfit::Untrusted,
+    }
+}
+
+/// RFC 5280 §4.1.2.1: only version 3 has the extensions that say what a certificate may be used for.
+pub(crate) fn check_form(leaf: &Leaf) -> Result<(), Rejected> {
+    if leaf.version() != 3 {
+        let found = format!("the certificate is X.509 version {}, which has no extensions to say that it is a device's", leaf.version());
+        let hint = "issue it again as version 3: plain `openssl x509 -req` makes version 1, so give it `-extfile FILE` where FILE holds \
+                    `extendedKeyUsage=clientAuth`, or use `signet device add NAME --csr FILE`";
+        return Err(reject(leaf, Check::CertificateForm, CertificateError::InvalidPurpose, found, hint));
+    }
+    if leaf.is_ca() {
+        let found = "the certificate is a certification authority's (basicConstraints CA:true)";
+        return Err(reject(leaf, Check::Usage, CertificateError::InvalidPurpose, found, "use a certificate issued for this device"));
+    }
+    // RFC 5280 §4.2.1.3: a TLS client proves itself by a signature.
+    if !leaf.allows_digital_signature() {
+        let found = "its keyUsage does not hold digitalSignature (RFC 5280 §4.2.1.3)";
+        let hint = "issue a certificate with `keyUsage=digitalSignature`, or without keyUsage";
+        return Err(reject(leaf, Check::Usage, CertificateError::InvalidPurpose, found, hint));
+    }
+    Ok(())
+}
+
+/// RFC 5280 §4.1.2.5: both ends of the interval are valid. `grace` in seconds is added to the end.
+pub(crate) fn check_validity(leaf: &Leaf, now: i64, grace: i64) -> Result<(), Rejected> {
+    let validity = leaf.validity();
+    if now > validity.not_after.saturating_add(grace) {
+        let found = format!("the certificate expired at {}", date::text(validity.not_after));
+        let hint = "issue a new one; if it should still be valid, check this machine's clock";
+        return Err(reject(leaf, Check::Validity, CertificateError::Expired, found, hint).with(Unfit::Expired));
+    }
+    if now < validity.not_before {
+        let found = format!("the certificate is not valid before {}", date::text(validity.not_before));
+        let hint = "check the clocks of this machine and of the issuer";
+        return Err(reject(leaf, Check::Validity, CertificateError::NotValidYet, found, hint).with(Unfit::Expired));
+    }
+    Ok(())
+}
+
+pub(crate) fn authority_expired(leaf: &Leaf, not_after: i64) -> Rejected {
+    let found = format!("a certification authority in its path expired at {}", date::text(not_after));
+    let hint = "renew the issuing CA and issue the device a new certificate";
+    reject(leaf, Check::Validity, CertificateError::Expired, found, hint).with(Unfit::Expired)
+}
+
+pub(crate) fn revoked(leaf: &Leaf, id: CertificateId, revoked: Revoked) -> Rejected {
+    let which = if id == leaf.id() { "the certificate".to_owned() } else { format!("the intermediate with serial number {}", id.serial()) };
+    let found = format!("{which} was revoked at {} ({})", date::text(revoked.since), revoked.reason.name());
+    let hint = match revoked.reason {
+        Reason::CertificateHold => "it is on hold: `signet device release NAME` lets it in again, if its authority is ours",
+        _ => "issue a new certificate with `signet device add NAME`",
+    };
+    reject(leaf, Check::Revocation, CertificateError::Revoked, found, hint).with(Unfit::Revoked(revoked.reason))
+}
+
+pub(crate) fn suspended(leaf: &Leaf, device: &str, since: i64, why: &Arc<str>) -> Rejected {
+    let found = format!("the device `{device}` is suspended since {}: {why}", date::text(since));
+    let hint = format!("`signet device resume {device}` lets it in again");
+    reject(leaf, Check::Suspension, other("the device is suspended"), found, hint).with(Unfit::Suspended(Arc::clone(why)))
+}
+
+pub(crate) fn stale(leaf: &Leaf, next_update: i64) -> Rejected {
+    let found = format!(
+        "what is known about revocations of an issuer in its path was due to be replaced at {}, longer ago than the grace allows",
+        date::text(next_update)
+    );
+    let hint = "see `signet revocation sources` for what could not be fetched; `revocation_grace` of the trust profile bridges a longer time";
+    reject(leaf, Check::RevocationFreshness, other("the revocation list is past its next update"), found, hint).with(Unfit::Unchecked)
+}
+
+pub(crate) fn unknown_status(leaf: &Leaf, id: CertificateId) -> Rejected {
+    let which = if id == leaf.id() { "the certificate".to_owned() } else { format!("the intermediate with serial number {}", id.serial()) };
+    let found = format!("no source can say whether {which} is revoked, and its trust profile requires that one does");
+    let hint = "see `signet revocation sources`; `revocation = \"prefer\"` of the trust profile lets it in without an answer";
+    reject(leaf, Check::RevocationStatus, other("the revocation status is not known"), found, hint).with(Unfit::Unchecked)
+}
+
+pub(crate) fn disabled(leaf: &Leaf, profile: &Arc<str>) -> Rejected {
+    let found = format!("its trust profile `{profile}` is disabled");
+    let hint = format!("`signet trust enable {profile}` and `enabled = true` let its devices in again");
+    reject(leaf, Check::Profile, other("the trust profile is disabled"), found, hint).with(Unfit::ProfileDisabled(Arc::clone(profile)))
+}
+
+pub(crate) fn profile_gone(leaf: &Leaf, profile: &str) -> Rejected {
+    let found = format!("its trust profile `{profile}` does not exist at this listener any more");
+    reject(leaf, Check::Profile, CertificateError::UnknownIssuer, found, "name the profile in the listener's `profiles`")
+}
+
+pub(crate) fn anchor_gone(leaf: &Leaf, profile: &str) -> Rejected {
+    let found = format!("the trust profile `{profile}` does not hold a certification authority of its path any more");
+    reject(leaf, Check::Path, CertificateError::UnknownIssuer, found, "add the issuing CA to the profile's `ca`, or issue a new certificate")
+}
+
+pub(crate) fn renamed(leaf: &Leaf, identity: &DeviceIdentity, name: &DeviceName) -> Rejected {
+    let found = format!("by the rules of now its device is called `{name}`, it connected as `{}`", identity.qualified_name());
+    reject(leaf, Check::Name, CertificateError::ApplicationVerificationFailure, found, "nothing: it may connect again under the new name")
+        .with(Unfit::IdentityChanged)
+}
+
+pub(crate) fn name(leaf: &Leaf, error: &IdentityError) -> Rejected {
+    let hint = "change the `device` template of the listener or trust profile, or issue a certificate with such a name";
+    reject(leaf, Check::Name, CertificateError::ApplicationVerificationFailure, error.to_string(), hint)
+}
+
+pub(crate) fn rules(leaf: &Leaf, profile: &str, error: &IdentityError) -> Rejected {
+    let hint = format!("issue a certificate that keeps the rules of the trust profile `{profile}`, or change them");
+    reject(leaf, Check::Profile, CertificateError::ApplicationVerificationFailure, error.to_string(), hint)
+}
+
+pub(crate) fn constraints(leaf: &Leaf, authority: &Leaf, error: &IdentityError) -> Rejected {
+    let found = format!("the name constraints of `{}` do not allow it: {error}", authority.subject().rfc4514());
+    let hint = "issue a certificate whose names the authority may give (RFC 5280 §4.2.1.10)";
+    reject(leaf, Check::NameConstraints, CertificateError::BadEncoding, found, hint)
+}
+
+pub(crate) fn unreadable_authority(leaf: &Leaf, error: &IdentityError) -> Rejected {
+    let found = format!("an intermediate certificate cannot be read: {error}");
+    reject(leaf, Check::Path, CertificateError::BadEncoding, found, "issue the intermediate again")
+}
+
+pub(crate) fn no_authority(leaf: &Leaf, authority: &Leaf) -> Rejected {
+    let subject = authority.subject().rfc4514();
+    let found = format!("the keyUsage of `{subject}` in its path does not hold keyCertSign (RFC 5280 §6.1.4)");
+    let hint = "issue the device a certificate from an authority that may sign certificates";
+    reject(leaf, Check::Path, CertificateError::UnknownIssuer, found, hint)
+}
+
+/// What webpki found, in our words.
+pub(crate) fn path(leaf: &Leaf, error: &webpki::Error) -> Rejected {
+    use webpki::Error as Found;
+    let issuer = leaf.issuer().rfc4514();
+    match error {
+        Found::UnknownIssuer => {
+            let found = format!("no path from its issuer `{issuer}` to a trust anchor of this listener");
+            let hint = "add the issuing CA to the listener's `trust`, or have the device send its intermediate certificates";
+            reject(leaf, Check::Path, CertificateError::UnknownIssuer, found, hint)
+        }
+        Found::InvalidSignatureForPublicKey => {
+            let found = format!("its signature was not made by the `{issuer}` that this listener trusts: another CA of the same name");
+            let hint = "issue the device a certificate from the CA in the listener's `trust`";
+            reject(leaf, Check::Path, CertificateError::UnknownIssuer, found, hint)
+        }
+        // The leaf's own dates give the exact words; when it is fine, it is an intermediate that is not valid now.
+        Found::CertExpired { time, .. } | Found::CertNotValidYet { time, .. } => {
+            let now = i64::try_from(time.as_secs()).unwrap_or(i64::MAX);
+            check_validity(leaf, now, 0).err().unwrap_or_else(|| {
+                let found = format!("a certification authority in its path is not valid now: {error}");
+                let hint = "renew the issuing CA and issue the device a new certificate";
+                reject(leaf, Check::Validity, CertificateError::Expired, found, hint).with(Unfit::Expired)
+            })
+        }
+        Found::RequiredEkuNotFoundContext(_) | Found::EmptyEkuExtension => {
+            let found = "its extended key usage does not hold clientAuth (RFC 5280 §4.2.1.12)";
+            let hint = "issue a certificate with `extendedKeyUsage=clientAuth`; a server's certificate cannot be a device's";
+            reject(leaf, Check::Usage, CertificateError::InvalidPurpose, found, hint)
+        }
+        Found::CaUsedAsEndEntity => {
+            let found = "the certificate is a certification authority's (basicConstraints CA:true)";
+            reject(leaf, Check::Usage, CertificateError::InvalidPurpose, found, "use a certificate issued for this device")
+        }
+        Found::NameConstraintViolation => {
+            let found = "the name constraints of an authority in its path do not allow its names (RFC 5280 §4.2.1.10)";
+            let hint = "issue a certificate whose names the authority may give; an intermediate with directoryName constraints has to be an anchor";
+            reject(leaf, Check::NameConstraints, CertificateError::BadEncoding, found, hint)
+        }
+        Found::UnsupportedSignatureAlgorithmContext(_) | Found::UnsupportedSignatureAlgorithmForPublicKeyContext(_) => {
+            let found = format!("a signature algorithm in its path is not supported: {error}");
+            let hint = "use ECDSA, Ed25519, or RSA from 2048 bits, with SHA-256 or better";
+            reject(leaf, Check::Path, CertificateError::UnknownIssuer, found, hint)
+        }
+        Found::UnsupportedCriticalExtension => {
+            let found = "it holds a critical extension that is not understood (RFC 5280 §4.2)";
+            let hint = "issue it without that extension, or not critical";
+            reject(leaf, Check::CertificateForm, CertificateError::UnhandledCriticalExtension, found, hint)
+        }
+        other => {
+            let found = format!("its path cannot be verified: {other}");
+            let hint = "check it with `openssl verify -purpose sslclient -CAfile CA.pem DEVICE.pem`";
+            reject(leaf, Check::Path, CertificateError::BadEncoding, found, hint)
+        }
+    }
+}
