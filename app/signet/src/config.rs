@@ -16,6 +16,7 @@ mod section;
 mod store;
 mod telemetry;
 mod trust;
+mod who;
 
 use std::io::ErrorKind;
 use std::path::Path;

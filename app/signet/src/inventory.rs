@@ -3,8 +3,8 @@
 use signet_admin::Administration;
 use signet_ledger::AuthorityFiles;
 use signet_revocation::{Crl, IssuerCertificate};
+use signet_tls::CrlSignatureVerifier;
 
-use crate::crl_files;
 use crate::hint::Failure;
 use crate::office::{self, Places};
 
@@ -18,7 +18,8 @@ pub(crate) fn check(places: &Places, administration: &Administration) -> Result<
         return Ok(());
     };
     // A list that is not there, cut short, or of another authority says nothing about this inventory.
-    let Ok(lists) = crl_files::read(path, &[issuer]) else { return Ok(()) };
+    let Ok(bytes) = std::fs::read(path) else { return Ok(()) };
+    let Ok(lists) = Crl::parse_pem_or_der(&bytes, &[issuer], &CrlSignatureVerifier) else { return Ok(()) };
     let signed = administration.crl_number().map_err(office::problem)?;
     let ahead = |list: &Crl| list.status().number.filter(|number| *number > signed.into()).map(|number| (number, list.status().entries));
     let Some((number, entries)) = lists.iter().find_map(ahead) else { return Ok(()) };

@@ -3,10 +3,10 @@
 mod ca_files;
 mod command;
 mod config;
-mod crl_files;
 mod data_lock;
 mod exit;
 mod flags;
+mod follow_up;
 mod hint;
 mod inventory;
 mod log;
@@ -15,7 +15,10 @@ mod open_files;
 mod output;
 mod process_facts;
 mod running;
+mod sources;
+mod staples;
 mod telemetry;
+mod watched;
 
 use std::process::ExitCode;
 

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use signet_admin::{Administration, MetricsSource};
 use signet_mqtt::{Message, MessageProperties, QoS, TopicName};
 use signet_net::unix_seconds;
+use signet_sources::Sources;
 use signet_server::{Monitor, ServerStats, StoreState, StoreStats};
 use signet_telemetry::{
     Bridge, Certificates, Clients, CrlFreshness, Dropped, Full, Messages, Snapshot, Store, SysTree, exposition, numbers,
@@ -20,6 +21,7 @@ pub(crate) struct Telemetry {
     monitor: Monitor,
     administration: Arc<Administration>,
     revocations: CurrentRevocations,
+    sources: Arc<Sources>,
     started: Instant,
     started_at: i64,
     tree: Mutex<Tree>,
@@ -41,7 +43,7 @@ impl Telemetry {
     pub(crate) fn new(
         monitor: Monitor,
         administration: Arc<Administration>,
-        revocations: CurrentRevocations,
+        (revocations, sources): (CurrentRevocations, Arc<Sources>),
         interval: Option<Duration>,
     ) -> Self {
         let started = Instant::now();
@@ -50,6 +52,7 @@ impl Telemetry {
             monitor,
             administration,
             revocations,
+            sources,
             started,
             started_at: unix_seconds(),
             tree: Mutex::new(tree),

@@ -10,7 +10,7 @@ use signet_ca::{
     Authority, CrlRecord, Csr, IssuanceRequest, Ledger, Record, RevocationOutcome, ServerName, SubjectKey, Target, crl_is_complete,
     encode_pem, issue_certificate, publish_crl, resolve,
 };
-use signet_identity::{DeviceName, SerialNumber};
+use signet_identity::{AuthorityId, DeviceName, SerialNumber};
 use signet_ledger::{serial_entropy, write_public};
 use signet_net::{Registry, unix_seconds};
 use signet_revocation::{Generation, RevocationIndex};
@@ -115,6 +115,11 @@ impl Administration {
     pub fn add_server(&self, names: Vec<ServerName>, key: SubjectKey, caller: &Caller) -> Result<AddedDevice, Problem> {
         let wish = IssuanceRequest::server(names, key, caller.as_str()).map_err(invalid)?;
         self.desk().issue(wish, unix_seconds(), caller)
+    }
+
+    /// The authorities that certificates are issued under here: the ledger knows all that is revoked of theirs.
+    pub fn own_authorities(&self) -> Vec<AuthorityId> {
+        self.desk().authority.iter().map(|authority| authority.certificate().leaf().authority_id()).collect()
     }
 
     /// The index of everything this ledger says is revoked or suspended, as a broker starts with it.

@@ -26,7 +26,7 @@ use crate::store::{Change, Store, Urgency};
 use crate::timers::Timer;
 
 /// Sessions and subscriptions that are judged before others have their turn.
-const STEPS: usize = 1_000;
+const STEPS: usize = if cfg!(test) { 20 } else { 1_000 };
 
 /// Reviews of trust that wait for one another. They come from the operator's side, one for each change of a source.
 const WAITING_MAXIMUM: usize = 8;
@@ -238,6 +238,10 @@ impl Broker {
         let Some(session) = self.sessions.get_mut(id) else { return };
         let before = session.load();
         let was_starting = session.queue.is_starting();
+        if session.connection.is_none() {
+            // Nothing was sent over a connection that is to come.
+            session.inflight.reconnect();
+        }
         let Session { subscriptions, queue, inflight, .. } = session;
         let came_by = |filter: &TopicFilter, pending: &Pending| match &pending.shared {
             Some(shared) => **shared == *filter,

@@ -1,6 +1,12 @@
 //! Measures `Leaf::parse`, which runs for every resumed handshake: nanoseconds for each certificate.
 
-#![expect(clippy::print_stdout, clippy::disallowed_methods, clippy::unwrap_used, reason = "a measurement reads a file and a clock, and says what it found")]
+#![expect(
+    clippy::print_stdout,
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    clippy::unwrap_used,
+    reason = "a measurement reads a file and a clock, and says what it found"
+)]
 
 use std::hint::black_box;
 use std::time::Instant;

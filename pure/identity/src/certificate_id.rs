@@ -51,6 +51,27 @@ impl SerialNumber {
         let first = self.0.iter().position(|octet| *octet != 0).unwrap_or(Self::MAXIMUM_OCTETS - 1);
         self.0.get(first..).unwrap_or_default()
     }
+
+    /// The number in decimal digits, as `openssl x509` cannot print it but many data bases hold it.
+    #[must_use]
+    pub fn to_decimal(&self) -> String {
+        // Digits from the last to the first, by long division of the octets.
+        let mut number = self.0;
+        let mut digits = Vec::new();
+        loop {
+            let mut remainder = 0_u16;
+            for octet in &mut number {
+                let part = remainder << 8 | u16::from(*octet);
+                // A remainder is below 10, so the quotient is below 256.
+                *octet = u8::try_from(part / 10).unwrap_or(u8::MAX);
+                remainder = part % 10;
+            }
+            digits.push(char::from(b'0' + u8::try_from(remainder).unwrap_or(0)));
+            if number.iter().all(|octet| *octet == 0) {
+                return digits.into_iter().rev().collect();
+            }
+        }
+    }
 }
 
 /// Upper-case hex octets with colons: `4F:01:A0`.
@@ -286,6 +307,21 @@ mod tests {
         let mut numbers = [vec![1, 0], vec![0xff], vec![2], vec![1, 0, 0]].map(|octets| SerialNumber::from_der_integer(&octets).unwrap());
         numbers.sort();
         assert_eq!(numbers.map(|number| number.to_string()), ["02", "FF", "01:00", "01:00:00"]);
+    }
+
+    #[test]
+    fn decimal_digits() {
+        let decimal = |octets: &[u8]| SerialNumber::from_der_integer(octets).unwrap().to_decimal();
+        assert_eq!([decimal(&[0]), decimal(&[9]), decimal(&[10]), decimal(&[1, 0])], ["0", "9", "10", "256"]);
+        assert_eq!(decimal(&[&[0][..], &[0xff; 20]].concat()), "1461501637330902918203684832716283019655932542975");
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn decimal_digits_are_those_of_the_number(number: u128) {
+            let serial = SerialNumber::from_der_integer(&[&[0][..], &number.to_be_bytes()].concat()).unwrap();
+            proptest::prop_assert_eq!(serial.to_decimal(), number.to_string());
+        }
     }
 
     #[test]

@@ -256,6 +256,32 @@ pub fn oid_text(content: &[u8]) -> Result<String, DerError> {
     if inside || text.is_empty() { Err(BROKEN) } else { Ok(text) }
 }
 
+/// The content octets of an OBJECT IDENTIFIER from its dotted text: the inverse of [`oid_text`]. `None` for what is no OID, is not written in
+/// the one way there is, or has an arc above 56 bits.
+#[must_use]
+pub fn oid_octets(text: &str) -> Option<Vec<u8>> {
+    let mut arcs = text.split('.').map(|arc| {
+        let is_number = !arc.is_empty() && arc.bytes().all(|octet| octet.is_ascii_digit()) && (arc == "0" || !arc.starts_with('0'));
+        is_number.then(|| arc.parse::<u64>().ok()).flatten().filter(|arc| arc >> 56 == 0)
+    });
+    let (first, second) = (arcs.next()??, arcs.next()??);
+    if first > 2 || (first < 2 && second >= 40) {
+        return None;
+    }
+    let mut octets = Vec::new();
+    for arc in std::iter::once(Some(first * 40 + second)).chain(arcs) {
+        let arc = arc?;
+        let groups = (1..10).rev().filter(|group| arc >> (7 * group) != 0);
+        octets.extend(groups.map(|group| 0x80 | low_octet(arc >> (7 * group)) & 0x7f));
+        octets.push(low_octet(arc) & 0x7f);
+    }
+    Some(octets)
+}
+
+fn low_octet(number: u64) -> u8 {
+    number.to_le_bytes()[0]
+}
+
 /// Seconds since 1970-01-01 UTC of a UTCTime or GeneralizedTime in the only forms that RFC 5280 §4.1.2.5 allows: `YYMMDDHHMMSSZ`,
 /// `YYYYMMDDHHMMSSZ`.
 ///
@@ -289,6 +315,20 @@ pub fn time(element: Element<'_>) -> Result<i64, DerError> {
 /// A time as people read it, `2026-11-22T02:30:00Z`, from seconds since 1970-01-01 UTC.
 #[must_use]
 pub fn time_text(seconds: i64) -> String {
+    let (year, month, day, second) = calendar(seconds);
+    format!("{year:04}-{month:02}-{day:02}T{:02}:{:02}:{:02}Z", second / 3600, second / 60 % 60, second % 60)
+}
+
+/// A time as OpenSSL prints it, `Jun  6 10:00:00 2027 GMT`.
+pub(crate) fn openssl_time_text(seconds: i64) -> String {
+    let (year, month, day, second) = calendar(seconds);
+    let names = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+    let name = usize::try_from(month - 1).ok().and_then(|month| names.get(month)).copied().unwrap_or_default();
+    format!("{name} {day:2} {:02}:{:02}:{:02} {year} GMT", second / 3600, second / 60 % 60, second % 60)
+}
+
+/// Year, month, day, and the second of the day.
+fn calendar(seconds: i64) -> (i64, i64, i64, i64) {
     let (days, second) = (seconds.div_euclid(86_400), seconds.rem_euclid(86_400));
     // The inverse of `days_since_1970`: eras of 400 years begin on 1 March.
     let shifted = days + 719_468;
@@ -299,7 +339,7 @@ pub fn time_text(seconds: i64) -> String {
     let day = day_of_year - (153 * month + 2) / 5 + 1;
     let (year, month) = (era * 400 + year_of_era, month + 3);
     let (year, month) = if month > 12 { (year + 1, month - 12) } else { (year, month) };
-    format!("{year:04}-{month:02}-{day:02}T{:02}:{:02}:{:02}Z", second / 3600, second / 60 % 60, second % 60)
+    (year, month, day, second)
 }
 
 fn two_digits(pair: &[u8]) -> Option<i64> {

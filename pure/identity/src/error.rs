@@ -23,7 +23,7 @@ pub enum IdentityError {
     #[error("`{field}` has no value: {reason}")]
     MissingField {
         /// The placeholder as written, such as `${cert.cn}`.
-        field: &'static str,
+        field: String,
         /// Where it was looked for, and in which certificate.
         reason: String,
     },
@@ -31,7 +31,7 @@ pub enum IdentityError {
     #[error("`{field}` is `{value}`, which holds {found}; such a value is never used as a name")]
     UnsafeValue {
         /// The placeholder as written, such as `${cert.cn}`.
-        field: &'static str,
+        field: String,
         /// The value, with control characters escaped.
         value: String,
         /// The offending character.
@@ -74,6 +74,16 @@ pub enum IdentityError {
         found: String,
         /// What the rule wants.
         expected: String,
+    },
+    /// A name of a certificate lies outside of what an authority above it may vouch for (RFC 5280 §4.2.1.10).
+    #[error("the certificate names {name}, which its authority `{authority}` may not vouch for: {reason}")]
+    NameConstraint {
+        /// The kind of name and the name, escaped and cut.
+        name: String,
+        /// The subject of the authority whose certificate sets the constraint.
+        authority: String,
+        /// What is allowed or forbidden.
+        reason: String,
     },
     /// Text is not a serial number or a fingerprint.
     #[error("`{value}` is not a {what}: {reason}")]

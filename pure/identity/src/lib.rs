@@ -18,13 +18,17 @@ pub mod der;
 mod device;
 pub mod distribution;
 mod error;
+mod index;
 mod leaf;
 mod name_constraints;
 mod naming;
 mod san;
+mod spiffe;
 mod string;
 mod subject;
 mod template;
+#[cfg(test)]
+mod testing;
 mod text;
 mod verified;
 
@@ -38,6 +42,7 @@ pub use leaf::{Fingerprint, KeyAlgorithm, Leaf, SignatureAlgorithm, Validity};
 pub use name_constraints::NameConstraints;
 pub use naming::NamingRule;
 pub use san::SubjectAltName;
+pub use spiffe::SpiffeId;
 pub use subject::{Attribute, AttributeValue, Subject};
-pub use template::{Facts, Template, TemplateError, TemplateErrorKind, TemplateField};
+pub use template::{Expression, Facts, PlaceholderStyle, Template, TemplateError, TemplateErrorKind, TemplateField, TemplatePiece};
 pub use verified::{NamedPeer, NoIdentity, Peer, PendingPeer, VerifiedPeer};

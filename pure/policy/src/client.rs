@@ -5,7 +5,7 @@ use std::ops::Deref;
 use std::sync::Arc;
 
 use bytestring::ByteString;
-use signet_identity::{DeviceIdentity, DeviceName};
+use signet_identity::{DeviceIdentity, DeviceName, Facts};
 use signet_mqtt::ClientIdentifier;
 
 use crate::mount::Mount;
@@ -162,6 +162,22 @@ impl Client {
     #[must_use]
     pub fn mount(&self) -> Option<Mount> {
         self.tenant().map(|tenant| Mount::new(tenant))
+    }
+
+    /// What a template may look at: everything that is kept of a client, so neither its address, its listener nor the time.
+    #[must_use]
+    pub fn facts(&self) -> Facts<'_> {
+        let identity = self.identity.as_deref();
+        Facts {
+            leaf: identity.map(DeviceIdentity::leaf),
+            device: self.device(),
+            username: self.username(),
+            client_identifier: Some(self.client_identifier.as_str()),
+            // Where there are no profiles, the name of the one is empty.
+            profile: identity.map(|identity| &**identity.profile()).filter(|profile| !profile.is_empty()),
+            tenant: identity.and_then(DeviceIdentity::tenant).map(|tenant| &**tenant),
+            ..Facts::default()
+        }
     }
 
     /// The device's name, absent for all but [`Principal::Device`].

@@ -52,6 +52,9 @@ fn client(
         device,
         username: connect.username.as_deref(),
         client_identifier: Some(claimed.as_str()).filter(|text| !text.is_empty()),
+        profile: identity.as_deref().map(|identity| &**identity.profile()).filter(|profile| !profile.is_empty()),
+        tenant: identity.as_deref().and_then(DeviceIdentity::tenant).map(|tenant| &**tenant),
+        ..Facts::default()
     };
     let username = match &rules.username {
         Some(template) => Some(render(template, &facts, "user name", "listener: username", ReasonCode::NotAuthorized)?.into()),

@@ -1,10 +1,14 @@
-//! Topic patterns with holes for the caller's own names, matched without allocation.
+//! Topic patterns with holes for the caller's own names, matched without allocation where a name is text that somebody holds already.
 //!
-//! A pattern is a Topic Filter in which `${device}`, `${client_identifier}` and `${username}` stand for the caller's names: `${device}/#`,
-//! `sites/+/${device}/state`. A hole fills a level or a part of one and never more: a name that holds `/`, `+` or `#`, an empty name, and a name
-//! that starts with `$` where a topic would start with it, match nothing, so that no client can widen its rights by the name it chooses.
+//! A pattern is a Topic Filter in which `${device}`, `${cert.subject.ou}` and whatever else a template can name stand for the caller's names:
+//! `${device}/#`, `sites/${cert.subject.ou}/${device}/state`. A hole fills a level or a part of one and never more: a name that holds `/`, `+` or `#`,
+//! a control or invisible character, an empty name, and a name that starts with `$` where a topic would start with it, match nothing, so that no
+//! client can widen its rights by the name it chooses or was given.
 
+use std::borrow::Cow;
 use std::fmt;
+
+use signet_identity::{Expression, Facts, Template, TemplateError, TemplatePiece};
 
 use crate::client::Client;
 
@@ -28,9 +32,7 @@ enum Level {
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Piece {
     Literal(String),
-    Device,
-    ClientIdentifier,
-    Username,
+    Hole(Expression),
 }
 
 /// Why a text is not a topic pattern.
@@ -48,11 +50,17 @@ pub enum PatternError {
         pattern: String,
     },
     /// A placeholder that does not exist or is not closed.
-    #[error(
-        "`{found}` in topic pattern `{pattern}` is not a placeholder; known are `${{device}}`, `${{client_identifier}}`, `${{username}}`, and `$$` for a dollar sign before `{{`"
-    )]
+    #[error("topic pattern `{pattern}`: {error}; `$$` stands for a dollar sign before `{{`")]
     Placeholder {
-        /// What was found.
+        /// What is wrong with it, and where.
+        error: TemplateError,
+        /// The pattern as written.
+        pattern: String,
+    },
+    /// A placeholder whose value is no topic level, or is not known any more when a client publishes.
+    #[error("`{found}` in topic pattern `{pattern}` cannot be a topic level: it has several lines, or changes while a client is connected")]
+    NoLevel {
+        /// The placeholder.
         found: String,
         /// The pattern as written.
         pattern: String,
@@ -79,8 +87,10 @@ impl TopicPattern {
         if text.starts_with("$share/") {
             return Err(PatternError::Shared { pattern: text.to_owned() });
         }
-        let count = text.split('/').count();
-        let levels = text.split('/').enumerate().map(|(at, level)| parse_level(level, at + 1 == count, text)).collect::<Result<_, _>>()?;
+        let template = Template::parse_pattern(text).map_err(|error| PatternError::Placeholder { error, pattern: text.to_owned() })?;
+        let found = split(&template, text)?;
+        let count = found.len();
+        let levels = found.into_iter().enumerate().map(|(at, level)| level.check(at + 1 == count, text)).collect::<Result<_, _>>()?;
         Ok(Self { written: text.to_owned(), levels })
     }
 
@@ -101,6 +111,7 @@ impl TopicPattern {
     }
 
     fn covers(&self, asked: &str, client: &Client, is_filter: bool) -> bool {
+        let facts = client.facts();
         // A wildcard at the start never reaches topics that start with `$` [MQTT-4.7.2-1]; the same holds for what it permits.
         if asked.starts_with('$') && !matches!(self.levels.first(), Some(Level::Text(_))) {
             return false;
@@ -117,7 +128,7 @@ impl TopicPattern {
             let fits = match level {
                 Level::One | Level::Rest => true,
                 Level::Text(_) if is_filter && found == "+" => false,
-                Level::Text(pieces) => level_fits(pieces, found, client, at == 0),
+                Level::Text(pieces) => level_fits(pieces, found, &facts, at == 0),
             };
             if !fits {
                 return false;
@@ -137,72 +148,78 @@ impl fmt::Display for TopicPattern {
     }
 }
 
-fn parse_level(level: &str, is_last: bool, pattern: &str) -> Result<Level, PatternError> {
-    match level {
-        "+" => return Ok(Level::One),
-        "#" if is_last => return Ok(Level::Rest),
-        _ => {}
-    }
-    if level.contains(['+', '#']) {
-        return Err(PatternError::Wildcard { found: level.to_owned(), pattern: pattern.to_owned() });
-    }
-    let mut pieces = Vec::new();
-    let mut literal = String::new();
-    let mut rest = level;
-    while let Some((before, after)) = rest.split_once('$') {
-        literal.push_str(before);
-        if let Some(escaped) = after.strip_prefix('$') {
-            literal.push('$');
-            rest = escaped;
-        } else if let Some(named) = after.strip_prefix('{') {
-            let unknown = || PatternError::Placeholder { found: format!("${after}"), pattern: pattern.to_owned() };
-            let (name, behind) = named.split_once('}').ok_or_else(unknown)?;
-            let piece = match name {
-                "device" => Piece::Device,
-                "client_identifier" => Piece::ClientIdentifier,
-                "username" => Piece::Username,
-                _ => return Err(PatternError::Placeholder { found: format!("${{{name}}}"), pattern: pattern.to_owned() }),
-            };
-            if !literal.is_empty() {
-                pieces.push(Piece::Literal(std::mem::take(&mut literal)));
+/// A level before its wildcards were looked at.
+#[derive(Default)]
+struct Written {
+    pieces: Vec<Piece>,
+}
+
+/// Cuts the text between placeholders at each `/`: one inside of a placeholder is none of the topic's.
+fn split(template: &Template, pattern: &str) -> Result<Vec<Written>, PatternError> {
+    let mut levels = Vec::new();
+    let mut level = Written::default();
+    for piece in template.pieces() {
+        match piece {
+            TemplatePiece::Literal(text) => {
+                for (at, part) in text.split('/').enumerate() {
+                    if at > 0 {
+                        levels.push(std::mem::take(&mut level));
+                    }
+                    if !part.is_empty() {
+                        level.pieces.push(Piece::Literal(part.to_owned()));
+                    }
+                }
             }
-            pieces.push(piece);
-            rest = behind;
-        } else {
-            // A plain `$`, as in `$SYS`.
-            literal.push('$');
-            rest = after;
+            TemplatePiece::Placeholder(expression) => {
+                if expression.fields().any(|field| field.holds_lines() || !field.is_lasting()) {
+                    return Err(PatternError::NoLevel { found: expression.placeholder().to_owned(), pattern: pattern.to_owned() });
+                }
+                level.pieces.push(Piece::Hole(expression.clone()));
+            }
         }
     }
-    literal.push_str(rest);
-    if !literal.is_empty() {
-        pieces.push(Piece::Literal(literal));
+    levels.push(level);
+    Ok(levels)
+}
+
+impl Written {
+    fn check(self, is_last: bool, pattern: &str) -> Result<Level, PatternError> {
+        match self.pieces.as_slice() {
+            [Piece::Literal(text)] if text == "+" => return Ok(Level::One),
+            [Piece::Literal(text)] if text == "#" && is_last => return Ok(Level::Rest),
+            _ => {}
+        }
+        if self.pieces.iter().any(|piece| matches!(piece, Piece::Literal(text) if text.contains(['+', '#']))) {
+            let found = self.pieces.iter().map(|piece| match piece {
+                Piece::Literal(text) => text,
+                Piece::Hole(expression) => expression.placeholder(),
+            });
+            return Err(PatternError::Wildcard { found: found.collect(), pattern: pattern.to_owned() });
+        }
+        Ok(Level::Text(self.pieces))
     }
-    Ok(Level::Text(pieces))
 }
 
 /// Whether one level of a topic is exactly the pieces in a row.
-fn level_fits(pieces: &[Piece], level: &str, client: &Client, is_first: bool) -> bool {
+fn level_fits(pieces: &[Piece], level: &str, facts: &Facts<'_>, is_first: bool) -> bool {
     let mut rest = level;
     for (at, piece) in pieces.iter().enumerate() {
-        let value = match piece {
-            Piece::Literal(text) => text.as_str(),
-            Piece::Device => client.device().map_or("", |name| name.as_str()),
-            Piece::ClientIdentifier => client.client_identifier().as_str(),
-            Piece::Username => client.username().unwrap_or_default(),
+        let behind = match piece {
+            Piece::Literal(text) => rest.strip_prefix(text.as_str()),
+            // `$SYS` and `$share` are reached by a rule that names them, never by a client that is called so.
+            Piece::Hole(expression) => filling(expression, facts)
+                .filter(|value| !(is_first && at == 0 && value.starts_with('$')))
+                .and_then(|value| rest.strip_prefix(value.as_ref())),
         };
-        let is_hole = !matches!(piece, Piece::Literal(_));
-        if is_hole && (value.is_empty() || value.contains(['/', '+', '#'])) {
-            return false;
-        }
-        // `$SYS` and `$share` are reached by a rule that names them, never by a client that is called so.
-        if is_hole && is_first && at == 0 && value.starts_with('$') {
-            return false;
-        }
-        let Some(behind) = rest.strip_prefix(value) else { return false };
+        let Some(behind) = behind else { return false };
         rest = behind;
     }
     rest.is_empty()
+}
+
+/// What fills a hole: never empty, never with a hidden character, never more than a level.
+fn filling<'a>(expression: &Expression, facts: &Facts<'a>) -> Option<Cow<'a, str>> {
+    expression.lookup(facts).filter(|value| !value.contains(['/', '+', '#']))
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ mod authorization;
 mod delivery;
 mod ordering;
 mod retained;
+mod revocation;
 mod session;
 mod wills;
 
@@ -11,7 +12,16 @@ use crate::history::{History, Violation, What};
 
 /// Everything that is wrong with a history.
 pub(crate) fn all(history: &History) -> Vec<Violation> {
-    let checkers = [delivery::check, ordering::check, session::check, retained::check, wills::check, authorization::check, protocol];
+    let checkers = [
+        delivery::check,
+        ordering::check,
+        session::check,
+        retained::check,
+        wills::check,
+        authorization::check,
+        revocation::check,
+        protocol,
+    ];
     checkers.into_iter().flat_map(|check| check(history)).collect()
 }
 

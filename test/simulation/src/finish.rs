@@ -14,6 +14,7 @@ impl World {
     /// Lets the world come to rest, and has somebody look at the retained messages.
     pub(crate) fn finish(&mut self) {
         self.set_full(false);
+        self.finish_trust();
         self.swarm.clean = 0;
         self.swarm.persistent = 100;
         self.swarm.short = 0;

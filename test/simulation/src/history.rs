@@ -106,6 +106,7 @@ pub(crate) enum What {
     },
     /// The broker took it from the network.
     Taken {
+        connection: u64,
         label: Label,
     },
     /// PUBACK or PUBREC reached the publisher.
@@ -139,6 +140,38 @@ pub(crate) enum What {
         client: usize,
         connection: u64,
         is_closed: bool,
+    },
+    /// The TLS handshake of a connection was made, with the client's certificate of this number if it has any.
+    Handshaken {
+        client: usize,
+        connection: u64,
+        generation: usize,
+    },
+    /// The broker gave a message to a connection.
+    Handed {
+        client: usize,
+        connection: u64,
+        label: Option<Label>,
+    },
+    /// The client's present certificate is revoked from here on; not everybody may know yet.
+    Revoked {
+        client: usize,
+    },
+    /// The operator was told that the revocation is in force.
+    RevocationAcknowledged {
+        client: usize,
+        generation: usize,
+    },
+    /// Other rules are on their way to the shards.
+    RulesChanging,
+    /// All of them have them.
+    RulesInForce {
+        is_strict: bool,
+    },
+    /// Rules ended a subscription.
+    Ended {
+        client: usize,
+        filter: TopicFilter,
     },
     /// The process died.
     Crashed,
@@ -191,6 +224,8 @@ pub(crate) struct History {
     pub(crate) is_group_disturbed: bool,
     /// Bytes that compaction moved.
     pub(crate) bytes_moved: u64,
+    /// The last client is of another tenant than everybody else.
+    pub(crate) is_tenanted: bool,
     /// The disk was full at times.
     pub(crate) had_no_room: bool,
 }
@@ -210,13 +245,21 @@ impl History {
         self.entries.push(Entry { at, what });
     }
 
+    /// In whose name space a client lives.
+    pub(crate) fn tenant(&self, client: usize) -> usize {
+        usize::from(self.is_tenanted && client + 1 == self.clients)
+    }
+
     /// Each entry with its place.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (usize, &Entry)> {
         self.entries.iter().enumerate()
     }
 
-    /// Whether the publisher's own filters aside, `filter` wants this message.
-    pub(crate) fn matches(&self, filter: &TopicFilter, label: Label) -> bool {
+    /// Whether the publisher's own filters aside, `filter` of this client wants this message.
+    pub(crate) fn matches(&self, client: usize, filter: &TopicFilter, label: Label) -> bool {
+        if self.tenant(client) != self.tenant(self.messages[label].publisher) {
+            return false;
+        }
         let topic = &self.messages[label].topic;
         match filter.shared() {
             Some((_, inner)) => TopicFilter::new(inner.to_owned()).unwrap().matches(topic),
@@ -245,18 +288,29 @@ impl What {
             | Self::Arrived { client, .. }
             | Self::Freed { client, .. }
             | Self::Kicked { client, .. }
+            | Self::Handshaken { client, .. }
+            | Self::Handed { client, .. }
+            | Self::Revoked { client }
+            | Self::RevocationAcknowledged { client, .. }
+            | Self::Ended { client, .. }
             | Self::Broken { client, .. } => Some(*client),
-            Self::Taken { .. } | Self::Crashed | Self::Restarted { .. } | Self::Retained { .. } => None,
+            Self::RulesChanging
+            | Self::RulesInForce { .. }
+            | Self::Taken { .. }
+            | Self::Crashed
+            | Self::Restarted { .. }
+            | Self::Retained { .. } => None,
         }
     }
 
     /// Which message it is about.
     pub(crate) fn label(&self) -> Option<Label> {
         match self {
-            Self::Publishing { label, .. } | Self::Taken { label } | Self::Answered { label, .. } | Self::Forgotten { label, .. } => {
+            Self::Publishing { label, .. } | Self::Taken { label, .. } | Self::Answered { label, .. } | Self::Forgotten { label, .. } => {
                 Some(*label)
             }
             Self::Arrived { arrival, .. } => Some(arrival.label),
+            Self::Handed { label, .. } => *label,
             Self::Connecting { will: Some(will), .. } => Some(will.label),
             _ => None,
         }

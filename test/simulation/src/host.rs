@@ -23,6 +23,9 @@ impl SharedDirectory for Shared {
     }
 }
 
+/// Where orders come from, among the shards.
+const OUTSIDE: usize = usize::MAX;
+
 /// The process.
 pub(crate) struct Host {
     pub(crate) brokers: Vec<Broker>,
@@ -100,6 +103,11 @@ impl Host {
         self.mail.retain(|_, waiting| !waiting.is_empty());
         let pair = *self.mail.keys().nth(pick % self.mail.len().max(1))?;
         Some((pair.1, self.mail.get_mut(&pair)?.pop_front()?))
+    }
+
+    /// Somebody outside of the shards has an order for one, which comes behind what it was told before.
+    pub(crate) fn order(&mut self, shard: usize, order: Input) {
+        self.mail.entry((OUTSIDE, shard)).or_default().push_back(order);
     }
 
     /// Up to where a shard's changes are durable.

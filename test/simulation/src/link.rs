@@ -20,6 +20,8 @@ struct Waiting {
 pub(crate) struct Link {
     pub(crate) client: usize,
     pub(crate) version: ProtocolVersion,
+    /// Which of the client's certificates was shown, if it has any.
+    pub(crate) generation: usize,
     /// The shard that has it, once CONNECT was admitted.
     pub(crate) shard: Option<usize>,
     /// From the client, on its way.
@@ -41,10 +43,11 @@ pub(crate) struct Link {
 }
 
 impl Link {
-    pub(crate) fn new(client: usize, version: ProtocolVersion) -> Self {
+    pub(crate) fn new(client: usize, version: ProtocolVersion, generation: usize) -> Self {
         Self {
             client,
             version,
+            generation,
             shard: None,
             up: VecDeque::new(),
             down: VecDeque::new(),

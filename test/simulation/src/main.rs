@@ -26,6 +26,7 @@ mod people;
 mod requests;
 mod swarm;
 mod timeline;
+mod trust;
 mod world;
 
 use std::panic::AssertUnwindSafe;
@@ -72,6 +73,10 @@ struct Counts {
     accepted: usize,
     arrived: usize,
     crashes: usize,
+    /// Revocations that were acknowledged.
+    revocations: usize,
+    /// Subscriptions that rules ended.
+    ended: usize,
     /// Bytes that compaction moved.
     moved: u64,
 }
@@ -105,15 +110,19 @@ fn main() -> ExitCode {
         }
     }
     println!(
-        "simulation: {} seeds, {failed} failed; {} things happened, {} messages accepted, {} deliveries, {} crashes, {} bytes compacted",
+        "simulation: {} seeds, {failed} failed; {} things happened, {} messages accepted, {} deliveries, {} crashes, {} revocations, {} subscriptions ended by rules, {} bytes compacted",
         options.seeds.len(),
         total.entries,
         total.accepted,
         total.arrived,
         total.crashes,
+        total.revocations,
+        total.ended,
         total.moved
     );
-    let is_idle = options.seeds.len() >= 10 && failed == 0 && (total.crashes == 0 || total.arrived == 0 || total.moved == 0);
+    let is_idle = options.seeds.len() >= 10
+        && failed == 0
+        && (total.revocations == 0 || total.crashes == 0 || total.arrived == 0 || total.moved == 0);
     if failed == 0 && !is_idle { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
@@ -165,6 +174,8 @@ impl Counts {
             accepted: count(|what| matches!(what, What::Answered { code, .. } if !code.is_error())),
             arrived: count(|what| matches!(what, What::Arrived { .. })),
             crashes: count(|what| matches!(what, What::Crashed)),
+            revocations: count(|what| matches!(what, What::RevocationAcknowledged { .. })),
+            ended: count(|what| matches!(what, What::Ended { .. })),
             moved: history.bytes_moved,
         }
     }
@@ -175,6 +186,8 @@ impl Counts {
             accepted: self.accepted + other.accepted,
             arrived: self.arrived + other.arrived,
             crashes: self.crashes + other.crashes,
+            revocations: self.revocations + other.revocations,
+            ended: self.ended + other.ended,
             moved: self.moved + other.moved,
         }
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use base64::Engine as _;
 use signet_broker::{Durability, Limits};
-use signet_identity::{DeviceIdentity, DeviceName, Leaf, NoIdentity, Peer, VerifiedPeer};
+use signet_identity::{CertificateId, DeviceIdentity, DeviceName, Leaf, NoIdentity, Peer, VerifiedPeer};
 use signet_mqtt::Publish;
 use signet_policy::{AdmissionRules, NamePattern, Rule, Ruleset, TopicPattern, Who};
 
@@ -38,7 +38,9 @@ pub(crate) struct People {
     pub(crate) limits: Arc<Limits>,
     pub(crate) ruleset: Arc<Ruleset>,
     pub(crate) admission: AdmissionRules,
-    leaf: Leaf,
+    certificate: Vec<u8>,
+    /// Everybody is a device, the last one that of another tenant.
+    tenanted: Option<usize>,
     /// Messages that clear, by client, topic and Packet Identifier: their payload is empty.
     clearing: BTreeMap<(usize, String, Option<u16>), Label>,
     /// Session Expiry Intervals in DISCONNECTs that the broker took, by connection.
@@ -50,22 +52,44 @@ impl People {
         let certificate = base64::engine::general_purpose::STANDARD.decode(CERTIFICATE).unwrap();
         Self {
             limits: Arc::new(swarm.limits.clone()),
-            ruleset: Arc::new(rules()),
+            ruleset: Arc::new(rules(false)),
             admission: AdmissionRules { anonymous: true, ..AdmissionRules::default() },
-            leaf: Leaf::parse(&certificate).unwrap(),
+            certificate,
+            tenanted: swarm.is_tenanted.then_some(swarm.clients),
             clearing: BTreeMap::new(),
             goodbyes: BTreeMap::new(),
         }
     }
 
-    /// Whom the broker sees: every second client has a certificate.
-    pub(crate) fn peer(&self, client: usize) -> Peer {
-        if client.is_multiple_of(2) {
-            return Peer::Anonymous(NoIdentity::PlainTransport);
+    /// Whom the broker sees: every second client has a certificate, and where there are tenants everybody has.
+    pub(crate) fn peer(&self, client: usize, generation: usize) -> Peer {
+        let Some(leaf) = self.leaf(client, generation) else { return Peer::Anonymous(NoIdentity::PlainTransport) };
+        let issuer_key = leaf.spki_digest();
+        let identity = DeviceIdentity::new(DeviceName::new(&format!("device-{client}")).unwrap(), leaf, issuer_key, []);
+        let tenant = self.tenant(client).map(Arc::from);
+        Peer::Device(VerifiedPeer::assertion(Arc::new(identity.under("profile".into(), tenant)), false))
+    }
+
+    /// The tenant of a client.
+    pub(crate) fn tenant(&self, client: usize) -> Option<&'static str> {
+        self.tenanted.map(|clients| if client + 1 == clients { "t1" } else { "t0" })
+    }
+
+    /// What names the client's certificate of this number, if it has any.
+    pub(crate) fn certificate(&self, client: usize, generation: usize) -> Option<CertificateId> {
+        self.leaf(client, generation).map(|leaf| leaf.id())
+    }
+
+    /// The certificate, told from all others by the last bytes of its serial number. Nobody looks at its signature.
+    fn leaf(&self, client: usize, generation: usize) -> Option<Leaf> {
+        if client.is_multiple_of(2) && self.tenanted.is_none() {
+            return None;
         }
-        let identity =
-            DeviceIdentity::new(DeviceName::new(&format!("device-{client}")).unwrap(), self.leaf.clone(), self.leaf.spki_digest(), []);
-        Peer::Device(VerifiedPeer::assertion(Arc::new(identity), false))
+        let mut certificate = self.certificate.clone();
+        let serial = certificate.windows(2).position(|window| window == [0x02, 0x14]).unwrap() + 2;
+        let number = u32::try_from(client).unwrap() << 16 | u32::try_from(generation).unwrap();
+        certificate[serial + 16..serial + 20].copy_from_slice(&number.to_be_bytes());
+        Some(Leaf::parse(&certificate).unwrap())
     }
 
     pub(crate) fn note_clearing(&mut self, client: usize, publish: &Publish, label: Label) {
@@ -106,7 +130,8 @@ pub(crate) fn durability(topic: &str) -> Durability {
     }
 }
 
-fn rules() -> Ruleset {
+/// Strict ones take from the confidant what is secret.
+pub(crate) fn rules(is_strict: bool) -> Ruleset {
     let patterns = |texts: &[&str]| texts.iter().map(|text| TopicPattern::parse(text).unwrap()).collect::<Vec<_>>();
     let rule = |who, publish: &[&str], subscribe: &[&str]| Rule {
         name: "rule".to_owned(),
@@ -119,6 +144,6 @@ fn rules() -> Ruleset {
     Ruleset::compile(vec![
         rule(Who::Everyone, &writable, &open),
         rule(Who::Username(name(WATCHER)), &[], &["#"]),
-        rule(Who::Device(NamePattern::new(format!("device-{CONFIDANT}"))), &[], &["#"]),
+        rule(Who::Device(NamePattern::new(format!("device-{CONFIDANT}"))), &[], if is_strict { &[] } else { &["#"] }),
     ])
 }

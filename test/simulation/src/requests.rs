@@ -26,6 +26,7 @@ impl World {
         if self.actors[client].link.is_some() {
             return;
         }
+        let Some(generation) = self.handshake(client) else { return };
         let version = if client == WATCHER {
             ProtocolVersion::V5
         } else {
@@ -50,7 +51,9 @@ impl World {
             return;
         }
         let window = Swarm::receive_maximum(&mut self.dice).filter(|_| version.has_properties());
-        let will = self.dice.percent(self.swarm.will).then(|| self.will(client, version));
+        // Who watches sees the Wills of one tenant.
+        let is_seen = self.history.tenant(client) == 0;
+        let will = (self.dice.percent(self.swarm.will) && is_seen).then(|| self.will(client, version));
         let properties = ConnectProperties {
             session_expiry_interval: (version.has_properties() && expiry > 0).then_some(expiry),
             receive_maximum: window,
@@ -77,11 +80,12 @@ impl World {
         actor.is_persistent = granted > 0;
         actor.must_start_clean |= clean;
         actor.is_there_to_stay = granted >= self.people.limits.session_expiry_maximum;
-        let mut link = Link::new(client, version);
+        let mut link = Link::new(client, version, generation);
         link.send(&Packet::Connect(Box::new(connect)));
         self.links.insert(id, link);
         let expiry = granted.min(self.people.limits.session_expiry_maximum);
         let window = window.map_or(u16::MAX, std::num::NonZeroU16::get);
+        self.note(What::Handshaken { client, connection: id, generation });
         self.note(What::Connecting { client, connection: id, version, clean, expiry, window, will: will_spec });
         if clean {
             // [MQTT-3.1.2-4]: both sides begin anew, whether the answer arrives or not.
@@ -127,8 +131,15 @@ impl World {
     /// The broker takes a CONNECT from the network.
     pub(crate) fn admit(&mut self, id: u64, connect: Connect) {
         let Some(link) = self.links.get(&id) else { return };
-        let client = link.client;
-        let peer = self.people.peer(client);
+        let (client, generation) = (link.client, link.generation);
+        if !self.is_still_trusted(client, generation) {
+            // Registered, compared once more, and refused.
+            if let Some(link) = self.links.get_mut(&id) {
+                link.close();
+            }
+            return;
+        }
+        let peer = self.people.peer(client, generation);
         let people = &self.people;
         let assigned = || ClientIdentifier::new(format!("assigned-{id}"));
         let admitted = admit(connect, &peer, &people.admission, &people.ruleset, &people.limits, assigned);

@@ -84,6 +84,8 @@ pub(crate) struct Swarm {
     pub(crate) is_group_disturbed: bool,
     /// Whether queues are so short that messages are dropped.
     pub(crate) has_small_queues: bool,
+    /// Whether all clients are devices of one tenant, but for the last, which is of another.
+    pub(crate) is_tenanted: bool,
     pub(crate) limits: Limits,
     /// Milliseconds that pass at once, at most.
     pub(crate) stride: usize,
@@ -118,6 +120,7 @@ impl Swarm {
             shared: dice.pick(&[0, 0, 20, 50]),
             is_group_disturbed: dice.percent(50),
             has_small_queues,
+            is_tenanted: false,
             limits: limits(dice, has_small_queues),
             stride: dice.pick(&[20, 500, 5_000]),
         }
@@ -130,7 +133,9 @@ impl Swarm {
 }
 
 fn limits(dice: &mut Dice, has_small_queues: bool) -> Limits {
-    let rules = [("i".to_owned(), Durability::Interval), ("o".to_owned(), Durability::Off)];
+    let rules = ["", "t0/", "t1/"]
+        .into_iter()
+        .flat_map(|tenant| [(format!("{tenant}i"), Durability::Interval), (format!("{tenant}o"), Durability::Off)]);
     Limits {
         receive_maximum: dice.pick(&[1, 3, 20]),
         maximum_inflight: dice.pick(&[1, 2, 5, 64]),

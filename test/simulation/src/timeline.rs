@@ -106,6 +106,13 @@ impl Timeline {
                     let journey = &mut timeline.journeys[*label];
                     journey.accepted = journey.accepted.or(Some(place));
                 }
+                What::Ended { client, filter } => {
+                    // What waited because of it may have been taken back, and a crash may bring it back under rules that allow it again.
+                    for interval in timeline.living(*client).filter(|interval| interval.subscription.filter == *filter) {
+                        interval.doubted = interval.doubted.or(Some(place));
+                        interval.granted = None;
+                    }
+                }
                 What::Crashed => timeline.crashes.push(place),
                 _ => {}
             }
@@ -155,7 +162,7 @@ impl Timeline {
                 && interval.granted.is_some_and(|(granted, _)| granted < sent)
                 && interval.doubted.is_none_or(|doubted| doubted > accepted)
                 && !(interval.subscription.no_local && spec.publisher == client)
-                && history.matches(&interval.subscription.filter, label)
+                && history.matches(client, &interval.subscription.filter, label)
         })
     }
 
@@ -168,7 +175,7 @@ impl Timeline {
             interval.generation == generation
                 && interval.asked < place
                 && interval.ended.is_none_or(|ended| ended > sent)
-                && history.matches(&interval.subscription.filter, label)
+                && history.matches(client, &interval.subscription.filter, label)
         })
     }
 

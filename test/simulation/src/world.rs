@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use signet_broker::{CloseCause, ConnectionId, Event, Input, KickCause, Moment, Output, SessionRule, WillRule};
-use signet_mqtt::{Packet, ProtocolVersion};
+use signet_mqtt::{Packet, ProtocolVersion, TopicFilter};
+use signet_policy::Mount;
 
 use crate::actor::{Actor, frees};
 use crate::dice::Dice;
@@ -14,6 +15,7 @@ use crate::host::Host;
 use crate::link::Link;
 use crate::people::People;
 use crate::swarm::{ACTIONS, Action, Swarm};
+use crate::trust::Trust;
 
 /// The world.
 pub(crate) struct World {
@@ -27,12 +29,15 @@ pub(crate) struct World {
     pub(crate) actors: Vec<Actor>,
     pub(crate) history: History,
     pub(crate) next_link: u64,
+    pub(crate) trust: Trust,
 }
 
 impl World {
     pub(crate) fn new(seed: u64) -> Self {
         let mut dice = Dice::new(seed);
-        let swarm = Swarm::new(&mut dice);
+        let mut swarm = Swarm::new(&mut dice);
+        let mut trust = Trust::new(seed, swarm.clients);
+        swarm.is_tenanted = trust.dice.percent(25);
         let people = People::new(&swarm);
         let mut disk = Disk::default();
         // An hour and a date that nothing depends on.
@@ -42,10 +47,11 @@ impl World {
             clients: swarm.clients,
             has_small_queues: swarm.has_small_queues,
             is_group_disturbed: swarm.is_group_disturbed,
+            is_tenanted: swarm.is_tenanted,
             ..History::default()
         };
         let actors = (0..swarm.clients).map(|client| Actor::new(client, swarm.limits.receive_maximum)).collect();
-        Self { dice, swarm, people, now, disk, host, links: BTreeMap::new(), actors, history, next_link: 1 }
+        Self { dice, swarm, people, now, disk, host, links: BTreeMap::new(), actors, history, next_link: 1, trust }
     }
 
     pub(crate) fn note(&mut self, what: What) {
@@ -54,6 +60,9 @@ impl World {
 
     /// One thing happens.
     pub(crate) fn step(&mut self) {
+        if self.trust.dice.percent(self.trust.rate) {
+            return self.trust_step();
+        }
         let action = ACTIONS[self.dice.weighted(&self.swarm.weights)];
         let client = self.dice.below(self.actors.len());
         match action {
@@ -222,7 +231,7 @@ impl World {
         if let Packet::Publish(publish) = packet
             && let Some(label) = self.label_of(id, publish)
         {
-            self.note(What::Taken { label });
+            self.note(What::Taken { connection: id, label });
         }
     }
 
@@ -266,9 +275,12 @@ impl World {
                 Output::Publish { connection, message, header, after } => {
                     let Some(link) = self.links.get_mut(&connection.0) else { continue };
                     assert!(link.is_served, "nothing is published after closing");
+                    let label = std::str::from_utf8(&message.payload).ok().and_then(|text| text.parse().ok());
+                    let what = What::Handed { client: link.client, connection: connection.0, label };
                     let mut bytes = bytes::BytesMut::new();
                     signet_mqtt::encode_publish(&message, &header.as_header(), link.version, &mut bytes);
                     link.queue(bytes, after, true, false);
+                    self.note(what);
                 }
                 Output::Close { connection, cause } => self.closed(shard, connection.0, &cause, discards_will),
                 Output::Event(Event::Connected { connection, session_present, .. }) => {
@@ -276,9 +288,19 @@ impl World {
                         link.session_present = session_present;
                     }
                 }
+                Output::Event(Event::SubscriptionEnded { client_identifier, filter, .. }) => {
+                    self.note_ended(client_identifier.as_str(), &filter)
+                }
                 Output::Event(_) | Output::Handover { .. } => {}
             }
         }
+    }
+
+    fn note_ended(&mut self, name: &str, filter: &TopicFilter) {
+        let client = name.rsplit('-').next().and_then(|number| number.parse().ok()).expect("everybody has a number");
+        let mount = self.people.tenant(client).map(Mount::new);
+        let filter = mount.map_or_else(|| filter.clone(), |mount| mount.view_filter(filter).expect("it is the tenant's own"));
+        self.note(What::Ended { client, filter });
     }
 
     fn closed(&mut self, shard: usize, id: u64, cause: &CloseCause, discards_will: bool) {
@@ -301,7 +323,11 @@ impl World {
     /// The oldest delivery between one pair of shards arrives.
     pub(crate) fn mail(&mut self, pick: usize) -> bool {
         let Some((shard, input)) = self.host.take_mail(pick) else { return false };
+        let is_about_rules = matches!(input, Input::PolicyChanged(_));
         self.apply(shard, input);
+        if is_about_rules {
+            self.heard_of_rules(shard);
+        }
         true
     }
 
@@ -359,6 +385,7 @@ impl World {
         let (host, outputs) =
             Host::start(shards, &Arc::clone(&self.people.limits), &Arc::clone(&self.people.ruleset), &mut self.disk, self.now);
         self.host = host;
+        self.trust_after_restart();
         for (shard, output) in outputs {
             self.carry_out(shard, output, false);
             self.host.post(shard);

@@ -15,7 +15,6 @@ use tokio::time::MissedTickBehavior;
 
 use crate::command::store;
 use crate::config::{self, Config};
-use crate::crl_files::CrlFiles;
 use crate::data_lock::DataLock;
 use crate::exit::Exit;
 use crate::flags::Serve;
@@ -44,7 +43,8 @@ pub(crate) fn serve(config: Config, ready: impl FnOnce()) -> Result<Exit, Failur
     let places = Places::of(config.clone());
     let _lock = DataLock::take(&places.data_dir)?;
     let administration = Arc::new(office::open_administration(&places)?);
-    let revocations = CurrentRevocations::new(administration.revocation_index().map_err(office::problem)?);
+    let index = administration.revocation_index().map_err(office::problem)?;
+    let revocations = CurrentRevocations::new(index.with_own_authorities(administration.own_authorities()));
     administration.sign_crl_if_due().map_err(office::problem)?;
     warn_of_exposed_keys(&config);
     let connections: u64 = config.listeners.iter().map(config::Listener::connections).sum();
@@ -71,7 +71,6 @@ async fn run_until_signal(
     let mut interrupt = signal(SignalKind::interrupt()).map_err(no_signals)?;
     let socket = AdminSocket::bind(&config.admin_socket).map_err(|error| Failure::new(error.to_string()))?;
     let metrics = metrics_socket(&config).await?;
-    let crl_files = CrlFiles::of(&config).map_err(Failure::new)?;
     let greeting = greeting(&config, &administration);
     let path = config.path.clone();
     let failed = Arc::new(Notify::new());
@@ -80,8 +79,14 @@ async fn run_until_signal(
         // Remembered when nobody waits at the moment.
         Arc::new(move || failed.notify_one())
     };
-    let running = Running::start(config, Arc::clone(&administration), revocations, crl_files, on_store_failure);
+    let started = {
+        let administration = Arc::clone(&administration);
+        // Reads files, large ones perhaps.
+        tokio::task::spawn_blocking(move || Running::start(config, administration, revocations, on_store_failure)).await
+    };
+    let running = started.map_err(|error| Failure::new(format!("the start ended early: {error}")))?;
     let running = Arc::new(running.map_err(|error| start_failed(error, &path))?);
+    let news = running.news();
     for place in running.listening() {
         tracing::info!(listener = place.name, transport = place.transport, address = %place.address, "listening");
     }
@@ -106,6 +111,7 @@ async fn run_until_signal(
                 log.report_lost();
                 in_background(move || running.tick()).await;
             }
+            () = news.notified() => in_background(move || running.follow_up()).await,
             () = failed.notified() => return Err(store_failed(running).await),
             _ = terminate.recv() => break,
             _ = interrupt.recv() => break,
@@ -156,7 +162,8 @@ fn store_lost(why: &str) -> Failure {
 
 /// Others who can read a key can be the server, or issue certificates.
 fn warn_of_exposed_keys(config: &Config) {
-    let servers = config.listeners.iter().filter_map(|listener| listener.tls.as_ref()).map(|tls| tls.key.value.clone());
+    let tls = config.listeners.iter().filter_map(|listener| listener.tls.as_ref());
+    let servers = tls.flat_map(|tls| tls.credentials()).map(|credential| credential.key.value.clone());
     let files = AuthorityFiles::new(&config.ca.dir);
     for path in servers.chain([files.issuing_key(), files.root_key()]) {
         // A key that is not there cannot be exposed; one that is needed was checked before.

@@ -1,6 +1,6 @@
 //! Who the clients of a listener are: names made of what they prove, and of what they claim.
 
-use signet_identity::{ClientIdentifierBinding, NamingRule, Template, TemplateError, TemplateField};
+use signet_identity::{ClientIdentifierBinding, NamingRule, Template, TemplateError};
 use signet_policy::AdmissionRules;
 
 use super::file::{Header, ListenerIdentity};
@@ -24,7 +24,7 @@ impl Proof {
     fn suffices_for(self, template: &Template) -> bool {
         match self {
             Self::None => !template.needs_certificate(),
-            Self::Name => !template.fields().any(TemplateField::is_certificate_field),
+            Self::Name => !template.needs_whole_certificate(),
             Self::Optional | Self::Required => true,
         }
     }
@@ -49,6 +49,11 @@ pub(super) fn resolve(written: &ListenerIdentity, header: &Header, proof: Proof,
     }
     let mapped = |at: &At<String>| {
         let template = template(at, problems)?;
+        template.require_one_line().map_err(|error| complain(at, &error, problems)).ok()?;
+        if let Some(field) = template.fields().find(|field| !field.is_lasting()) {
+            let hint = "a name that changes from one connection to the next is no name; write a certificate field";
+            problems.at(&at.span, format!("`{}` cannot make a name", field.placeholder()), Some(hint.to_owned()));
+        }
         if !proof.suffices_for(&template) {
             let hint = "use transport = \"tls\" with client_certificate = \"required\" or \"optional\"";
             problems.at(&at.span, format!("`{}` needs a certificate, and this listener asks for none", at.value), Some(hint.to_owned()));
@@ -57,18 +62,11 @@ pub(super) fn resolve(written: &ListenerIdentity, header: &Header, proof: Proof,
     };
     let binding = match written.bind_client_identifier.as_ref() {
         Some(at) if at.value != "any" => {
-            let (text, prefix) = at.value.strip_suffix('*').map_or((at.value.as_str(), false), |text| (text, true));
-            let template = mapped(&At { value: text.to_owned(), span: at.span.clone() });
-            refuse_claims(at, template.as_ref(), problems);
             if written.client_identifier.is_some() {
                 let hint = "with `client_identifier` the certificate makes the identifier itself: remove one of the two";
                 problems.at(&at.span, "`bind_client_identifier` has no meaning beside `client_identifier`", Some(hint.to_owned()));
             }
-            match (template, prefix) {
-                (Some(template), true) => ClientIdentifierBinding::Prefix(template),
-                (Some(template), false) => ClientIdentifierBinding::Equals(template),
-                (None, _) => ClientIdentifierBinding::Any,
-            }
+            binding(at, proof, mapped, problems)
         }
         _ => ClientIdentifierBinding::Any,
     };
@@ -80,6 +78,34 @@ pub(super) fn resolve(written: &ListenerIdentity, header: &Header, proof: Proof,
         bridge: None,
     };
     (admission, naming.unwrap_or_default())
+}
+
+/// What ties a Client Identifier to a certificate.
+fn binding(
+    at: &At<String>,
+    proof: Proof,
+    mapped: impl Fn(&At<String>) -> Option<Template>,
+    problems: &Problems,
+) -> ClientIdentifierBinding {
+    if let Some(domain) = at.value.strip_prefix("uri_domain:") {
+        if domain.is_empty() || !domain.bytes().all(|octet| octet.is_ascii_alphanumeric() || matches!(octet, b'.' | b'-' | b'_')) {
+            let hint = "write \"uri_domain:my.domain.name\", the part between `spiffe://` and `/device/`";
+            problems.at(&at.span, format!("`{domain}` is no domain of a URI"), Some(hint.to_owned()));
+        }
+        if !matches!(proof, Proof::Optional | Proof::Required) {
+            let hint = "use transport = \"tls\" with client_certificate = \"required\" or \"optional\"";
+            problems.at(&at.span, "`uri_domain` needs a certificate, and this listener sees none", Some(hint.to_owned()));
+        }
+        return ClientIdentifierBinding::UriSan { domain: domain.to_owned() };
+    }
+    let (text, prefix) = at.value.strip_suffix('*').map_or((at.value.as_str(), false), |text| (text, true));
+    let template = mapped(&At { value: text.to_owned(), span: at.span.clone() });
+    refuse_claims(at, template.as_ref(), problems);
+    match (template, prefix) {
+        (Some(template), true) => ClientIdentifierBinding::Prefix(template),
+        (Some(template), false) => ClientIdentifierBinding::Equals(template),
+        (None, _) => ClientIdentifierBinding::Any,
+    }
 }
 
 /// How devices get their names.
@@ -95,8 +121,7 @@ fn naming(written: &At<String>, proof: Proof, problems: &Problems) -> Option<Nam
 
 /// A claim cannot prove a claim: a binding is made of what the certificate says, and of fixed text.
 fn refuse_claims(written: &At<String>, template: Option<&Template>, problems: &Problems) {
-    let claims = [TemplateField::Username, TemplateField::ClientIdentifier];
-    if let Some(claim) = template.and_then(|template| template.fields().find(|field| claims.contains(field))) {
+    if let Some(claim) = template.and_then(|template| template.fields().find(|field| field.is_claim())) {
         problems.at(
             &written.span,
             format!("`{}` is what the client claims, so it binds the Client Identifier to nothing", claim.placeholder()),

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use signet_net::ListenAddress;
-use signet_policy::{NamePattern, Rule, TopicPattern, Who};
+use signet_policy::{Rule, TopicPattern};
 use signet_server::ServerConfig;
 use tracing::Level;
 
@@ -13,11 +13,12 @@ use super::bridge::{self, Bridge};
 use super::file::{Access, File};
 use super::limits::Limits;
 use super::listener::Listener;
-use super::problem::{Problems, suggestion};
+use super::problem::Problems;
 use super::section::At;
 use super::store::Store;
 use super::telemetry::Telemetry;
 use super::trust::Profile;
+use super::who;
 
 /// A whole configuration.
 #[derive(Debug, Clone)]
@@ -130,7 +131,9 @@ impl RevocationConfig {
 /// Names must lead somewhere, and to one profile only.
 fn check_profiles(profiles: &[Profile], listeners: &[Listener], problems: &Problems) {
     for (index, profile) in profiles.iter().enumerate() {
-        if profiles.iter().take(index).any(|other| other.name == profile.name) {
+        // Two listeners of one name were reported as such.
+        let listeners_of_name = listeners.iter().filter(|listener| *listener.name == *profile.name).count();
+        if listeners_of_name < 2 && profiles.iter().take(index).any(|other| other.name == profile.name) {
             let hint = "give each its own `name`; a listener with `trust` of its own has a profile of the listener's name";
             problems.at(&profile.place, format!("two trust profiles are called `{}`", profile.name), Some(hint.to_owned()));
         }
@@ -197,7 +200,7 @@ fn collide(one: &ListenAddress, other: &ListenAddress) -> bool {
 
 fn rule(index: usize, access: Access, problems: &Problems) -> Option<Rule> {
     let who = match &access.who {
-        Some(written) => who(written, problems),
+        Some(written) => who::who(written, problems),
         None => {
             access.header.lacks("who", "[[access]] has no `who`", "add who = \"devices\", the clients with a certificate", problems);
             None
@@ -224,24 +227,4 @@ pub(super) fn patterns(written: &[At<String>], problems: &Problems) -> Vec<Topic
         }
     };
     written.iter().filter_map(read).collect()
-}
-
-fn who(written: &At<String>, problems: &Problems) -> Option<Who> {
-    if let Some((kind, name)) = written.value.split_once(':') {
-        match kind {
-            "device" if !name.is_empty() => return Some(Who::Device(NamePattern::new(name))),
-            "username" if !name.is_empty() => return Some(Who::Username(name.to_owned())),
-            _ => {}
-        }
-    }
-    match written.value.as_str() {
-        "everyone" => Some(Who::Everyone),
-        "devices" => Some(Who::Devices),
-        "anonymous" => Some(Who::Anonymous),
-        other => {
-            let known = ["devices", "anonymous", "everyone", "device:NAME", "username:NAME"];
-            problems.at(&written.span, format!("`{other}` is nobody a rule can be for"), Some(suggestion(other, &known)));
-            None
-        }
-    }
 }

@@ -86,7 +86,7 @@ fn every_problem_is_reported_in_one_run() {
             "signet.toml:6:1: [[listener]] with transport = \"tls\" has no `trust`",
             "signet.toml:6:1: [[listener]] with transport = \"tls\" has no `certificate`",
             "signet.toml:7:8: `localhost` is not an address and port",
-            "signet.toml:9:7: `key` must be a string, found a value of type integer",
+            "signet.toml:9:7: `key` must be a list of strings, found a value of type integer",
             "signet.toml:11:7: `devises` is nobody a rule can be for",
             "signet.toml:12:12: `#` in topic pattern `a/#/b`: `+` must stand alone in its level, `#` must be the whole last level",
             "signet.toml:14:19: `0` is out of range for `receive_maximum`",
@@ -162,6 +162,54 @@ fn a_binding_to_what_the_client_claims_is_refused() {
 }
 
 #[test]
+fn every_field_of_a_certificate_can_make_a_name() {
+    for key in ["device", "username", "client_identifier", "bind_client_identifier"] {
+        for template in
+            ["${cert.subject.ou[-1]:lower}-${cert.serial.hex}", "${cert.san.uri:regex(urn:dev:(.{1,9})) | cert.cn}", "${cert.dn.legacy}"]
+        {
+            assert_eq!(problems(&listener(&format!("{key} = '{template}'"))), Vec::<String>::new());
+        }
+        for template in ["${cert.pem}", "${cert.days_left}", "${listener}", "${cert.cn | address}"] {
+            let found = one(&listener(&format!("{key} = '{template}'")));
+            assert!(
+                ["several lines", "cannot make a name", "does not come from the certificate"].iter().any(|part| found.contains(part)),
+                "{found}"
+            );
+        }
+    }
+    let found = one(&listener("username = \"${cert.cn:lowr}\""));
+    assert!(found.contains("unknown transform `:lowr`"), "{found}");
+}
+
+#[test]
+fn a_uri_domain_is_a_domain_and_needs_a_certificate() {
+    assert_eq!(problems(&listener("bind_client_identifier = \"uri_domain:my.domain.name\"")), Vec::<String>::new());
+    for domain in ["", "a/b", "spiffe://a"] {
+        let found = one(&listener(&format!("bind_client_identifier = \"uri_domain:{domain}\"")));
+        assert!(found.contains("is no domain of a URI"), "{found}");
+    }
+    let plain =
+        "[[listener]]\nbind = \"127.0.0.1:1883\"\ntransport = \"tcp\"\nanonymous = true\nbind_client_identifier = \"uri_domain:a\"\n";
+    assert!(one(plain).contains("this listener sees none"));
+    // A way out that needs no certificate is enough.
+    let plain = "[[listener]]\nbind = \"127.0.0.1:1883\"\ntransport = \"tcp\"\nanonymous = true\n";
+    assert_eq!(problems(&format!("{plain}username = \"${{cert.cn | username}}\"\n")), Vec::<String>::new());
+    assert!(one(&format!("{plain}username = \"${{cert.cn | device}}\"\n")).contains("needs a certificate"));
+}
+
+#[test]
+fn a_rule_for_nobody_is_marked() {
+    let rule = |who: &str| format!("{}[[access]]\nwho = '{who}'\npublish = [\"sites/${{cert.ou}}/#\"]\n", listener(""));
+    for who in ["cert.subject.ou=Hall 3", "device:pump-* and profile:factory and tenant:acme", "cert.cn=\"a and b\""] {
+        assert_eq!(problems(&rule(who)), Vec::<String>::new());
+    }
+    for (who, expected) in [("devices and nobody", "`nobody` is nobody"), ("cert.cnn=x", "unknown field"), ("cert.cn=", "has no value")] {
+        let found = one(&rule(who));
+        assert!(found.contains(expected), "{found}");
+    }
+}
+
+#[test]
 fn paths_are_relative_to_the_file() {
     let text = listener("");
     let list = Problems::new(Path::new("/etc/signet/signet.toml"), &text);
@@ -169,7 +217,7 @@ fn paths_are_relative_to_the_file() {
     assert!(list.is_empty());
     assert_eq!(config.data_dir, Path::new("/etc/signet/data"));
     assert_eq!(config.admin_socket, Path::new("/etc/signet/data/admin.sock"));
-    assert_eq!(config.listeners[0].devices().unwrap().trust[0].value, Path::new("/etc/signet/ca.pem"));
+    assert_eq!(config.profiles[0].authorities[0].value, Path::new("/etc/signet/ca.pem"));
 }
 
 // === The files it names ===

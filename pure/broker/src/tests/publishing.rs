@@ -213,6 +213,7 @@ fn a_denied_publish_reaches_nobody_and_is_told() {
         publish: vec![TopicPattern::parse("open/#").unwrap()],
         subscribe: vec![TopicPattern::parse("#").unwrap()],
     };
+    let read_only = Rule { publish: Vec::new(), ..rule.clone() };
     let mut rig = Rig::with(3, Limits::default(), Ruleset::compile(vec![rule]));
     let publisher = rig.connect(v5("publisher"));
     let subscriber = rig.connect(v5("subscriber"));
@@ -225,7 +226,7 @@ fn a_denied_publish_reaches_nobody_and_is_told() {
     assert_eq!(rig.publish1(publisher, "open/x", "5"), ReasonCode::Success, "by memory");
     assert_eq!(rig.payloads(subscriber), ["4", "5"]);
     assert_eq!(rig.stats().refused.publish_denied, 3);
-    rig.change_rules(Ruleset::compile(Vec::new()));
+    rig.change_rules(Ruleset::compile(vec![read_only]));
     assert_eq!(rig.publish1(publisher, "open/x", "6"), ReasonCode::NotAuthorized, "what is remembered belongs to the old rules");
     assert_eq!(rig.payloads(subscriber), Vec::<String>::new());
 }

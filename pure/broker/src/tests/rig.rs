@@ -16,7 +16,7 @@ use signet_policy::{AdmissionRules, Ruleset};
 
 use super::paper::Paper;
 use crate::{
-    Broker, CloseCause, ConnectionId, Context, Directory, Event, Input, KickCause, Limits, Moment, Output, Refusal, SessionRule,
+    Broker, CloseCause, ConnectionId, Context, Directory, Event, Input, Judge, KickCause, Limits, Moment, Output, Refusal, SessionRule,
     SharedDirectory, Stats, Store, Ticket, Totals, WillRule, admit,
 };
 
@@ -174,7 +174,18 @@ impl Rig {
         }
     }
 
-    fn apply(&mut self, shard: usize, input: Input) {
+    /// Has all sessions without a connection judged.
+    pub(super) fn review(&mut self, judge: Arc<dyn Judge>, will: WillRule, session: SessionRule) {
+        for shard in 0..self.brokers.len() {
+            self.apply(shard, Input::Review { judge: Arc::clone(&judge), will, session });
+        }
+    }
+
+    pub(super) fn directory_subscriptions(&self) -> usize {
+        self.directory.read(Directory::subscriptions)
+    }
+
+    pub(super) fn apply(&mut self, shard: usize, input: Input) {
         let mut work = VecDeque::from([(shard, input)]);
         while let Some((shard, input)) = work.pop_front() {
             let mut output = Vec::new();
@@ -493,6 +504,18 @@ impl Dial {
     /// Comes with a verified certificate of this name.
     pub(super) fn device(mut self, name: &str) -> Self {
         self.peer = device(name);
+        self
+    }
+
+    /// Comes with a certificate that was verified under a profile of this name, which belongs to a tenant of the same name.
+    pub(super) fn tenant(mut self, tenant: &str, name: &str) -> Self {
+        let identity = device(name).identity().map(|identity| DeviceIdentity::clone(identity)).unwrap();
+        self.peer = Peer::Device(VerifiedPeer::assertion(Arc::new(identity.under(tenant.into(), Some(tenant.into()))), false));
+        self
+    }
+
+    pub(super) fn username(mut self, username: &str) -> Self {
+        self.connect.username = Some(username.to_owned().into());
         self
     }
 }

@@ -81,3 +81,14 @@ fn booleans_are_strict() {
     assert!(Reader::new(&[1, 1, 1]).boolean_default_false().is_err());
     assert!(Reader::new(&[1, 0]).boolean_default_false().is_err());
 }
+
+#[test]
+fn dotted_text_and_octets_are_the_same_oid() {
+    for text in ["0.0", "0.39", "1.2.840.113549.1.9.1", "2.5.4.3", "2.999.1", "1.3.6.1.4.1.99999.72057594037927935", "2.100.128.16384"] {
+        assert_eq!(oid_text(&oid_octets(text).unwrap()).unwrap(), text);
+    }
+    for text in ["", "1", "3.1", "1.40", "1..2", "01.2", "1.02", "1.2.", "1.+2", "1.2.72057594037927936", "1.2.99999999999999999999", "a.b"]
+    {
+        assert_eq!(oid_octets(text), None, "{text}");
+    }
+}

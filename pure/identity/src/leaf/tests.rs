@@ -116,7 +116,7 @@ fn refusal(der: &[u8]) -> String {
 
 #[test]
 fn a_malformed_extension_is_refused_by_its_name() {
-    let cases: [(&[u64], &[u8], &str); 9] = [
+    let cases: [(&[u64], &[u8], &str); 15] = [
         (&[2, 5, 29, 17], &[0x30, 0], "subjectAltName cannot be read: found no name"),
         (&[2, 5, 29, 17], &[0x30, 3, 0x87, 1, 9], "subjectAltName cannot be read: found an IP address of neither 4 nor 16"),
         (&[2, 5, 29, 17], &[0x30, 3, 0x82, 1, 0xff], "subjectAltName cannot be read: found characters outside ASCII"),
@@ -126,6 +126,12 @@ fn a_malformed_extension_is_refused_by_its_name() {
         (&[2, 5, 29, 37], &[0x30, 2, 5, 0], "extKeyUsage cannot be read: expected tag 0x06, found 0x05"),
         (&[2, 5, 29, 19], &[0x30, 3, 1, 1, 7], "basicConstraints cannot be read: expected a BOOLEAN"),
         (&[2, 5, 29, 19], &[0x30, 0, 0], "basicConstraints cannot be read: 1 bytes follow"),
+        (&[2, 5, 29, 19], &[0x30, 6, 1, 1, 0xff, 2, 1, 0xff], "basicConstraints cannot be read: found a pathLenConstraint below"),
+        (&[2, 5, 29, 37], &[0x30, 0], "extKeyUsage cannot be read: found no purpose"),
+        (&[2, 5, 29, 37], &[0x30, 4, 6, 2, 0x2a, 0x80], "extKeyUsage cannot be read: found a malformed OBJECT"),
+        (&[2, 5, 29, 17], &[0x30, 4, 0xa4, 2, 0x31, 0], "subjectAltName cannot be read: expected tag 0x30"),
+        (&[2, 5, 29, 17], &[0x30, 4, 0xa0, 2, 6, 0], "subjectAltName cannot be read: found a malformed OBJECT"),
+        (&[2, 5, 29, 17], &[0x30, 9, 0xa0, 7, 6, 1, 0x2a, 0xa0, 2, 5, 0, 0], "subjectAltName cannot be read: "),
     ];
     for (oid, content, expected) in cases {
         let der = der_of(|params| params.custom_extensions = vec![CustomExtension::from_oid_content(oid, content.to_vec())]);
@@ -237,4 +243,32 @@ fn an_extension_is_found_by_its_oid() {
     assert_eq!(key_usage(usage.value), Ok(KEY_USAGE_DIGITAL_SIGNATURE));
     assert_eq!(leaf.extension(&[0x55, 0x1d, 0x7f]), None);
     assert_eq!(leaf_of(|_| {}).extension(OID_KEY_USAGE), None);
+}
+
+#[test]
+fn the_signature_algorithm_that_nobody_signs_has_to_be_the_signed_one() {
+    let der = rich();
+    // ecdsa-with-SHA256 stands twice; the second is outside of what is signed.
+    let oid = [0x2a, 0x86, 0x48, 0xce, 0x3d, 4, 3, 2];
+    let places: Vec<usize> = (0..der.len()).filter(|at| der[*at..].starts_with(&oid)).collect();
+    assert_eq!(places.len(), 2);
+    for place in places {
+        let mut changed = der.clone();
+        changed[place + 7] = 4;
+        let error = refusal(&changed);
+        assert!(error.contains("signatureAlgorithm cannot be read: it is another one than `signature`"), "{error}");
+    }
+    assert_eq!(Leaf::parse(&der).unwrap().signature_algorithm().to_string(), "ecdsa-with-SHA256");
+}
+
+#[test]
+fn what_a_trust_profile_asks_for() {
+    let leaf = Leaf::parse(&rich()).unwrap();
+    assert_eq!((leaf.key_algorithm(), leaf.key_bits()), (&KeyAlgorithm::Ec, Some(256)));
+    assert_eq!(leaf.validity().seconds(), 2_840_140_800 - 1_767_225_600);
+    assert_eq!((leaf.path_length(), leaf.extended_key_usages()), (None, vec!["1.3.6.1.5.5.7.3.2".to_owned()]));
+    let authority = leaf_of(|params| params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0)));
+    assert_eq!((authority.path_length(), authority.extended_key_usages()), (Some(0), vec![]));
+    assert_eq!(leaf_of(|params| params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained)).path_length(), None);
+    assert_eq!(leaf.authority_id(), AuthorityId { name: leaf.subject_name_digest(), key: leaf.spki_digest() });
 }

@@ -1,5 +1,9 @@
 //! What patterns cover, and what they never do.
 
+use std::sync::Arc;
+
+use rcgen::{CertificateParams, DistinguishedName, DnType, KeyPair, SanType};
+use signet_identity::{DeviceIdentity, DeviceName, KeyDigest, Leaf};
 use signet_mqtt::ClientIdentifier;
 
 use super::*;
@@ -15,7 +19,84 @@ fn client(identifier: &str, username: Option<&str>) -> Client {
 }
 
 fn device(name: &str) -> Client {
-    Client { principal: Principal::Device(signet_identity::DeviceName::new(name).unwrap().into()), ..client("c", None) }
+    Client { principal: Principal::Device(DeviceName::new(name).unwrap().into()), ..client("c", None) }
+}
+
+/// A device with a certificate of this organizational unit and URI.
+fn certified(unit: &str, uri: &str) -> Client {
+    let mut params = CertificateParams::default();
+    params.distinguished_name = DistinguishedName::new();
+    params.distinguished_name.push(DnType::OrganizationalUnitName, unit);
+    params.subject_alt_names = vec![SanType::URI(uri.try_into().unwrap())];
+    let leaf = Leaf::parse(params.self_signed(&KeyPair::generate().unwrap()).unwrap().der()).unwrap();
+    let identity = DeviceIdentity::new(DeviceName::new("pump-7").unwrap(), leaf, KeyDigest::of(b"key"), [])
+        .under("factory".into(), Some("acme".into()));
+    Client { identity: Some(Arc::new(identity)), ..device("pump-7") }
+}
+
+#[test]
+fn every_expression_of_a_template_fills_a_level() {
+    let pump = certified("Hall 3", "urn:dev/a:7");
+    for (pattern, topic, expected) in [
+        ("sites/${cert.subject.ou}/${device}/#", "sites/Hall 3/pump-7/state", true),
+        ("sites/${cert.subject.ou}/${device}/#", "sites/Hall 4/pump-7/state", false),
+        ("${tenant}/${profile}/x", "acme/factory/x", true),
+        ("x-${cert.ou:lower}-y/#", "x-hall 3-y/z", true),
+        // What stands in braces is none of the topic's, whatever it holds.
+        ("a/${cert.san.uri:regex(urn:dev/(?:a|[+#]):(.+))}/b", "a/7/b", true),
+        ("a/${cert.san.uri:strip(urn:dev/)}", "a/a:7", true),
+        ("a/${cert.cn | device}", "a/pump-7", true),
+        // A value of two levels is none.
+        ("a/${cert.san.uri}", "a/urn:dev/a:7", false),
+        ("a/${cert.san.uri}/#", "a/urn:dev/a:7/x", false),
+        // No such field.
+        ("a/${cert.cn}", "a/", false),
+        ("a/${cert.cn}/#", "a/x", false),
+    ] {
+        assert_eq!(TopicPattern::parse(pattern).unwrap().covers_topic(topic, &pump), expected, "`{pattern}` on `{topic}`");
+    }
+    let without = device("pump-7");
+    assert!(!TopicPattern::parse("${tenant}/x").unwrap().covers_topic("/x", &without));
+    assert!(!TopicPattern::parse("sites/${cert.subject.ou}/#").unwrap().covers_topic("sites/Hall 3/x", &without));
+}
+
+#[test]
+fn a_value_that_is_no_level_matches_nothing() {
+    for unit in ["+", "#", "a/b", "a+", "$SYS", "a\nb", "a\0", "a\u{202e}b", ""] {
+        let client = certified(unit, "urn:x");
+        for pattern in ["${cert.ou}/#", "${cert.ou}/x"] {
+            let pattern = TopicPattern::parse(pattern).unwrap();
+            for asked in [format!("{unit}/x"), "#".to_owned(), "+/x".to_owned(), "a/x".to_owned(), "/x".to_owned()] {
+                assert!(
+                    !pattern.covers_topic(&asked, &client) && !pattern.covers_filter(&asked, &client),
+                    "`{unit}` with `{pattern}` on `{asked}`"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn what_changes_or_has_lines_is_no_level() {
+    for hole in ["cert.pem", "cert.days_left", "address", "listener", "cert.cn | address"] {
+        let error = TopicPattern::parse(&format!("a/${{{hole}}}/#")).unwrap_err().to_string();
+        assert!(error.contains("cannot be a topic level") && error.contains(hole), "{error}");
+    }
+}
+
+proptest::proptest! {
+    #[test]
+    fn a_certificate_with_any_name_covers_its_own_level_alone(unit in "[a-c/+#$\u{0}-\u{1f}é\u{200b}]{1,6}", other in "[a-c/+#$]{0,6}") {
+        let client = certified(&unit, "urn:x");
+        let is_level = !unit.contains(|c: char| matches!(c, '/' | '+' | '#' | '\u{200b}') || c.is_control());
+        let (first, second) = (TopicPattern::parse("${cert.ou}/x").unwrap(), TopicPattern::parse("x/${cert.ou}").unwrap());
+        proptest::prop_assert_eq!(second.covers_filter(&format!("x/{unit}"), &client), is_level);
+        proptest::prop_assert_eq!(first.covers_filter(&format!("{unit}/x"), &client), is_level && !unit.starts_with('$'));
+        if other != unit {
+            let covered = second.covers_filter(&format!("x/{other}"), &client);
+            proptest::prop_assert!(!covered);
+        }
+    }
 }
 
 #[test]

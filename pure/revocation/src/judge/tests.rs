@@ -144,6 +144,20 @@ fn an_intermediate_is_covered_by_a_partition_when_its_certificate_is_known() {
 }
 
 #[test]
+fn lists_of_one_kind_of_certificate_cover_no_other() {
+    let (root, issuing) = (authority("Root"), authority("Issuing"));
+    let pump = device(&leaf(&issuing, 7, &[]), &[(&issuing, 2), (&root, 0)]);
+    let kind = |ca, tag| sketch(vec![point(&[flag(tag)])], &[]).read(ca).unwrap();
+    let judge = |of_issuing: u8, of_root: u8| {
+        let index = loaded(&loaded(&RevocationIndex::new(), kind(&issuing, of_issuing)), kind(&root, of_root));
+        index.judge(&pump, &REQUIRE, None, NEW_YEAR)
+    };
+    assert_eq!(judge(0x81, 0x82), FRESH);
+    assert_eq!(judge(0x81, 0x81), Verdict::Unknown { id: id_of(&root, 2) });
+    assert_eq!(judge(0x82, 0x82), Verdict::Unknown { id: pump.certificate() });
+}
+
+#[test]
 fn points_cover_by_name_signer_and_reasons() {
     let ca = authority("CA");
     let key_compromise = element(0x81, &[6, 0x40]);

@@ -10,10 +10,20 @@ pub(super) fn check(history: &History) -> Vec<Violation> {
     let mut report = |text: String, client: usize, label| {
         found.push(Violation { checker: "authorization", text, client: Some(client), label });
     };
+    let mut is_shut = false;
+    // A SUBACK may be older than the rules of the moment.
+    let changes_rules = history.iter().any(|(_, entry)| matches!(entry.what, What::RulesChanging));
     for (place, entry) in history.iter() {
         match &entry.what {
             What::Arrived { client, arrival, .. } if !may_arrive(history, *client, &arrival.topic) => {
                 report(format!("client {client} at {place} got a message on `{}`", arrival.topic), *client, Some(arrival.label));
+            }
+            What::RulesChanging => is_shut = false,
+            What::RulesInForce { is_strict } => is_shut = *is_strict,
+            What::Handed { client: CONFIDANT, label: Some(label), .. }
+                if is_shut && history.messages.get(*label).is_some_and(|spec| spec.topic.as_str().starts_with("secret")) =>
+            {
+                report(format!("client {CONFIDANT} was given what the rules have taken from it at {place}"), CONFIDANT, Some(*label));
             }
             What::Answered { client, label, code } => {
                 let spec = &history.messages[*label];
@@ -26,7 +36,9 @@ pub(super) fn check(history: &History) -> Vec<Violation> {
             }
             What::Subscribed { client, filter, code } if *client < history.clients => {
                 // MQTT 3 has one answer for every failure: that the disk is full is one.
-                let is_wrong = if may_subscribe(*client, filter) {
+                let is_wrong = if changes_rules && *client == CONFIDANT {
+                    false
+                } else if may_subscribe(*client, filter) {
                     code.is_error() && *code != ReasonCode::QuotaExceeded && !speaks_mqtt3(history, *client, place)
                 } else {
                     // MQTT 3.1 has no answer for what is denied.

@@ -95,7 +95,7 @@ fn too_many(
     let mine = timeline.intervals[client].iter().filter(|interval| interval.generation == generation);
     let mut ways: Vec<&str> = Vec::new();
     let mut starts = 0;
-    for interval in mine.filter(|interval| history.matches(&interval.subscription.filter, label)) {
+    for interval in mine.filter(|interval| history.matches(client, &interval.subscription.filter, label)) {
         let filter = &interval.subscription.filter;
         let way = if filter.shared().is_some() { filter.as_str() } else { "direct" };
         if !ways.contains(&way) {

@@ -113,6 +113,12 @@ impl Estate {
                     }
                 }
             }
+            // The operator may have wanted it dropped, in whatever state it is when the order comes.
+            What::Revoked { .. } => {
+                if let Some((will, _)) = self.present.take() {
+                    fates.insert(will.label, Fate::Open);
+                }
+            }
             What::Left { connection, discards_will, expiry, .. } if self.connected.is_some_and(|(present, _)| present == *connection) => {
                 self.connected = None;
                 let Some((will, kept)) = self.present else { return };

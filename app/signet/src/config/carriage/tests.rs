@@ -5,6 +5,8 @@ use signet_server::ListenerConfig;
 use crate::config::problem::Problems;
 use crate::config::{Config, file};
 
+use std::path::Path;
+
 use super::*;
 
 fn resolve(text: &str) -> (Config, Vec<String>) {
@@ -97,7 +99,7 @@ fn what_a_proxy_says_of_certificates_is_the_listeners_choice() {
     assert_eq!(identity("anonymous = true"), ForwardedIdentityConfig::None);
     assert_eq!(identity("proxy_identity = \"common_name\"\nusername = \"${device}\""), ForwardedIdentityConfig::CommonName);
     let with_trust = identity("proxy_identity = \"certificate\"\ntrust = \"ca.pem\"\ncrl_stale = \"allow\"\nusername = \"${cert.cn}\"");
-    assert_eq!(with_trust, ForwardedIdentityConfig::Certificate { trust: vec!["/etc/ca.pem".into()], stale: StalePolicy::Allow });
+    assert_eq!(with_trust, ForwardedIdentityConfig::Certificate { profiles: vec!["listener 1".into()] });
     let found = problem(&format!("{proxied}proxy_identity = \"certificate\""));
     assert!(found.contains("without `trust`") && found.contains("add trust = "), "{found}");
     // A name is no certificate.

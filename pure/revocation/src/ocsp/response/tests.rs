@@ -158,11 +158,12 @@ fn other_forms_are_refused() {
 #[test]
 fn a_request_for_get_is_escaped() {
     let issuer = issuer();
-    let paths: Vec<String> = (0..64).map(|number| request_of(&issuer, number).get_path()).collect();
-    for path in &paths {
-        assert!(path.bytes().all(|octet| octet.is_ascii_alphanumeric() || octet == b'%'), "{path}");
+    let path = |octet| OcspRequest::new(&issuer, serial(1), CertIdHash::Sha1, Some([octet; 32])).unwrap().get_path();
+    // Whatever the alignment, one of these octets gives a `/` in base64, the other a `+`.
+    assert!(path(0xff).contains("%2F") && path(0xfb).contains("%2B"));
+    for octet in 0..=0xff {
+        assert!(path(octet).bytes().all(|octet| octet.is_ascii_alphanumeric() || octet == b'%'));
     }
-    assert!(paths.iter().any(|path| path.contains("%2F")) && paths.iter().any(|path| path.contains("%2B")));
     let short = OcspRequest::new(&issuer, serial(1), CertIdHash::Sha1, None).unwrap();
     assert!(short.fits_get() && short.get_path().len() <= 255);
 }

@@ -1,0 +1,182 @@
+//! What has to follow from news that come on threads which must not wait: changed lists and answers, certificates in use twice. Noted here, acted on
+//! by whoever runs the broker.
+
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+
+use signet_admin::{Administration, Caller, Done};
+use signet_identity::PathCertificate;
+use signet_net::{ReconcileReport, Registry, Selector};
+use signet_server::CloneAlarm;
+use signet_sources::{Changes, ListChange};
+use tokio::sync::Notify;
+
+/// Open sessions are looked at at least this often, in seconds, because time alone may end them: a list that becomes too old.
+const REVIEW_INTERVAL: i64 = 30;
+
+/// Causes named in one audit record.
+const CAUSES_NAMED: usize = 8;
+
+/// Clone alarms that wait; of more the device is suspended already or will be noticed again.
+const CLONES_WAITING: usize = 1024;
+
+/// What is noted.
+pub(crate) struct FollowUp {
+    state: Mutex<State>,
+    news: Arc<Notify>,
+    registry: OnceLock<Arc<Registry>>,
+}
+
+#[derive(Default)]
+struct State {
+    causes: Vec<String>,
+    more_causes: usize,
+    clones: Vec<CloneAlarm>,
+    reviewed_at: i64,
+}
+
+impl FollowUp {
+    /// Nothing yet.
+    pub(crate) fn new() -> Arc<Self> {
+        Arc::new(Self { state: Mutex::default(), news: Arc::default(), registry: OnceLock::new() })
+    }
+
+    /// From now on it is known who is connected.
+    pub(crate) fn watch(&self, registry: Arc<Registry>) {
+        self.registry.get_or_init(|| registry);
+    }
+
+    /// Woken when something was noted.
+    pub(crate) fn news(&self) -> Arc<Notify> {
+        Arc::clone(&self.news)
+    }
+
+    /// For the server to call.
+    pub(crate) fn on_clone(self: &Arc<Self>) -> Arc<dyn Fn(CloneAlarm) + Send + Sync> {
+        let own = Arc::clone(self);
+        Arc::new(move |alarm| {
+            let mut state = own.state();
+            if state.clones.len() < CLONES_WAITING {
+                state.clones.push(alarm);
+            }
+            drop(state);
+            own.news.notify_one();
+        })
+    }
+
+    /// Certificates that were found in use twice since the last call.
+    pub(crate) fn take_clones(&self) -> Vec<CloneAlarm> {
+        std::mem::take(&mut self.state().clones)
+    }
+
+    /// Why open sessions have to be looked at now, if they have to; `now` in unix seconds.
+    pub(crate) fn take_cause(&self, now: i64) -> Option<String> {
+        let mut state = self.state();
+        let is_due = now.saturating_sub(state.reviewed_at) >= REVIEW_INTERVAL;
+        if state.causes.is_empty() && !is_due {
+            return None;
+        }
+        state.reviewed_at = now;
+        let mut words = std::mem::take(&mut state.causes).join(", ");
+        let more = std::mem::take(&mut state.more_causes);
+        if more > 0 {
+            words.push_str(&format!(" and {more} more"));
+        }
+        Some(if words.is_empty() { "time".to_owned() } else { words })
+    }
+
+    fn note(&self, cause: String) {
+        let mut state = self.state();
+        if state.causes.len() >= CAUSES_NAMED {
+            state.more_causes += 1;
+        } else if !state.causes.contains(&cause) {
+            state.causes.push(cause);
+        }
+        drop(state);
+        self.news.notify_one();
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        // Each change is one assignment.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Changes for FollowUp {
+    fn lists_changed(&self, change: &ListChange) {
+        self.note(format!("list `{}`", change.address));
+    }
+
+    fn answer_changed(&self, certificate: &PathCertificate) {
+        // Nobody of this certificate is connected: nothing can follow.
+        if self.is_live(certificate) {
+            self.note(format!("OCSP answer about {}", certificate.id.serial()));
+        }
+    }
+
+    fn is_live(&self, certificate: &PathCertificate) -> bool {
+        let Some(registry) = self.registry.get() else { return false };
+        !registry.select(&Selector::Certificates(&[certificate.id])).is_empty()
+    }
+}
+
+/// Writes down that sessions were ended because of what others said, or of time.
+pub(crate) fn record_ended(administration: &Administration, cause: &str, report: &ReconcileReport) {
+    let ended: serde_json::Map<String, serde_json::Value> =
+        report.ended.iter().map(|(cause, count)| ((*cause).to_owned(), (*count).into())).collect();
+    let examples: Vec<String> = report
+        .examples
+        .iter()
+        .map(|(_, device, cause)| format!("{}: {cause}", device.as_deref().unwrap_or("no device")))
+        .collect();
+    tracing::info!(
+        target: "signet::audit",
+        cause,
+        examined = report.examined,
+        found = report.kicks.found,
+        closed = report.kicks.closed,
+        milliseconds = report.kicks.elapsed.as_millis(),
+        "sessions ended that may not go on"
+    );
+    let done = Done {
+        action: "sessions.end",
+        subject: "",
+        by: cause,
+        details: serde_json::json!({ "ended": ended, "examples": examples, "examined": report.examined }),
+        revoked_at: Some(report.kicks.ordered_at),
+        sessions: Some(report.kicks),
+    };
+    if let Err(problem) = administration.audit(&done) {
+        tracing::error!("cannot write the audit record: {problem}");
+    }
+}
+
+/// Suspends the device of a certificate that two use.
+pub(crate) fn suspend_clone(administration: &Administration, alarm: &CloneAlarm) {
+    let request = signet_admin::api::Suspend {
+        device: alarm.device.clone(),
+        reason: Some(format!("certificate {} in use twice", alarm.serial)),
+    };
+    if let Err(problem) = administration.suspend(&request, &Caller::broker("cloned certificate")) {
+        tracing::error!(device = alarm.device, "the device of a cloned certificate cannot be suspended: {problem}");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn causes_are_named_once_and_counted_beyond_a_few() {
+        let follow_up = FollowUp::new();
+        assert_eq!(follow_up.take_cause(1_000).as_deref(), Some("time"));
+        assert_eq!(follow_up.take_cause(1_001), None);
+        for number in 0..10 {
+            follow_up.note(format!("list {}", number % 9));
+            follow_up.note(format!("list {}", number % 9));
+        }
+        let cause = follow_up.take_cause(1_002).unwrap();
+        assert!(cause.starts_with("list 0, list 1") && cause.contains("list 7 and "), "{cause}");
+        assert_eq!(follow_up.take_cause(1_031), None);
+        assert_eq!(follow_up.take_cause(1_032).as_deref(), Some("time"));
+    }
+}
