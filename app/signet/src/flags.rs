@@ -25,7 +25,7 @@ Examples:
 
 const SUSPEND_EXAMPLES: &str = "\
 Examples:
-  signet device suspend pump-7 --reason 'sent in for repair'    ends its sessions, refuses its next handshake
+  signet device suspend pump-7 --reason 'sent in for repair'    ends its sessions, keeps it out
   signet device suspend plant-a/pump-7                          the device of one tenant
   signet device list --suspended                                who is suspended, since when, why
   signet device resume pump-7                                   it may connect again
@@ -71,7 +71,7 @@ pub(crate) enum Command {
     #[command(subcommand)]
     Revocation(Revocation),
     /// Show who is connected, or close connections
-    Connections(Connections),
+    Connections(Box<Connections>),
     /// Show what was done: revocations, suspensions, closed sessions, and when
     Audit(Audit),
     /// Look after what is kept on disk for sessions; the broker must not run

@@ -33,6 +33,8 @@ pub enum Selector<'a> {
     Certificates(&'a [CertificateId]),
     /// Those whose own certificate has this key.
     Key(KeyDigest),
+    /// Those whose own certificate has this key, or whose path has a certificate that was signed with it. Looks at all.
+    AnyKey(KeyDigest),
     /// Those with this authority in their path, as issuer or trust anchor.
     Authority(AuthorityId),
     /// Those verified under this trust profile.
@@ -52,7 +54,8 @@ impl Selector<'_> {
     pub fn matches(&self, info: &ConnectionInfo) -> bool {
         match *self {
             Self::Certificates(ids) => info.path().iter().any(|certificate| ids.contains(&certificate.id)),
-            Self::Key(key) => Key::OwnKey(key).is_of(info),
+            Self::Key(key) => Key::Leaf(key).is_of(info),
+            Self::AnyKey(key) => Key::Leaf(key).is_of(info) || info.path().iter().any(|certificate| certificate.issuer_key == key),
             Self::Authority(authority) => Key::Authority(authority).is_of(info),
             Self::Profile(name) => Key::Profile(name).is_of(info),
             Self::Device(name) => Key::Device(name).is_of(info),
@@ -183,13 +186,13 @@ impl Registry {
         let mut found = Vec::new();
         let keys: Vec<Key<'_>> = match *selector {
             Selector::Certificates(ids) => ids.iter().copied().map(Key::Certificate).collect(),
-            Selector::Key(key) => vec![Key::OwnKey(key)],
+            Selector::Key(key) => vec![Key::Leaf(key)],
             Selector::Authority(authority) => vec![Key::Authority(authority)],
             Selector::Profile(name) => vec![Key::Profile(name)],
             Selector::Device(name) => vec![Key::Device(name)],
             Selector::ClientIdentifier(text) => vec![Key::ClientIdentifier(text)],
-            // Nothing that comes and goes often depends on these.
-            Selector::Listener(_) | Selector::All => {
+            // Asked for rarely, so no connection pays for it.
+            Selector::AnyKey(_) | Selector::Listener(_) | Selector::All => {
                 self.walk(|portion| found.extend(portion.iter().filter(|info| selector.matches(info)).cloned()));
                 return found;
             }

@@ -84,7 +84,7 @@ pub struct Suspension {
 pub enum OperatorSubject {
     /// One certificate.
     Certificate(CertificateId),
-    /// Every certificate with this key.
+    /// Every certificate with this key, and every one signed with it.
     Key(KeyDigest),
     /// Every certificate below this authority.
     Authority(AuthorityId),

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Subcommand};
+use clap::{ArgGroup, Args, Subcommand};
 use signet_identity::SerialNumber;
 use signet_revocation::Reason;
 
@@ -12,7 +12,7 @@ const REVOCATION_EXAMPLES: &str = "\
 Examples:
   signet revocation add --cert stolen.pem -r keyCompromise       one certificate, by its file
   signet revocation add --issuer plant-ca.pem --serial 4F:01     one certificate, by what a log line says
-  signet revocation add --key device.pub.pem                     every certificate of one key
+  signet revocation add --key device.pub.pem                     every certificate of one key, or signed with it
   signet revocation add --ca old-plant-ca.pem -r cACompromise    every certificate below one authority
   signet revocation remove --cert stolen.pem                     trusted again, as far as this list goes
 
@@ -24,8 +24,10 @@ Examples:
   signet connections                                  everybody
   signet connections --profile plant --json           for scripts
   signet connections --ca plant-ca.pem                whoever has that authority in the path
-  signet connections close --device pump-7            it may come back at once: signet device suspend keeps it out
-  signet connections close --listener legacy --reason 'moving to 8883'";
+  signet connections close --device pump-7            it may come back at once
+  signet connections close --listener legacy --reason 'moving to 8883'
+
+To keep a device out: signet device suspend, or signet device revoke.";
 
 const AUDIT_EXAMPLES: &str = "\
 Examples:
@@ -39,7 +41,7 @@ Examples:
 #[command(after_help = REVOCATION_EXAMPLES)]
 pub(crate) enum Revocation {
     /// Trust a certificate, a key or a whole authority no longer; live sessions end at once
-    #[command(after_help = REVOCATION_EXAMPLES)]
+    #[command(after_help = REVOCATION_EXAMPLES, group = ArgGroup::new("what").args(["cert", "issuer", "key", "ca"]).required(true))]
     Add {
         #[command(flatten)]
         which: Named,

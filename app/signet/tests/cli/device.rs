@@ -55,7 +55,7 @@ fn what_is_not_there_ends_with_4_and_nonsense_with_1_or_2() {
     let rig = Rig::quickstarted();
     for command in [["device", "show", "pump-9"], ["device", "revoke", "4F:01"]] {
         let ended = rig.run(&command).expect(4);
-        assert!(ended.err.contains("hint: `signet device list` shows all of them"), "{}", ended.err);
+        assert!(ended.err.contains("\nhint: ") && ended.err.ends_with("`signet device list` shows all of them\n"), "{}", ended.err);
     }
     let ended = rig.run(&["device", "add", "../pump"]).expect(2);
     assert!(ended.err.contains("`../pump` cannot be a device name"), "{}", ended.err);

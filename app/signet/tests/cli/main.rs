@@ -5,6 +5,8 @@
 #[cfg(test)]
 mod device;
 #[cfg(test)]
+mod live;
+#[cfg(test)]
 mod quickstart;
 #[cfg(test)]
 mod rig;

@@ -31,7 +31,7 @@ fn publish(rig: &Rig, broker: &Broker) -> Ended {
 }
 
 /// Subscribes as pump-7 until the broker ends it.
-fn subscribe(rig: &Rig, port: &str) -> Ended {
+pub(crate) fn subscribe(rig: &Rig, port: &str) -> Ended {
     rig.run(&[
         "sub",
         "-h",

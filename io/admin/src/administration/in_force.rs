@@ -2,7 +2,7 @@
 //!
 //! Order, always: durable in the ledger, then here, then the live connections.
 
-use signet_ca::{OperatorEntry, RevocationEvent, Suspension};
+use signet_ca::{OperatorEntry, OperatorSubject, RevocationEvent, Suspension};
 use signet_identity::CertificateId;
 use signet_revocation::{RevocationIndex, RevocationSource, Revoked};
 
@@ -27,9 +27,14 @@ pub(super) fn put_suspensions(live: &Live, suspensions: &[Suspension]) {
     live.revocations.update(|index| with_suspensions(index, suspensions));
 }
 
-/// The operator's whole list, in place of the one before.
-pub(super) fn put_operator_entries(live: &Live, entries: &[OperatorEntry]) {
-    live.revocations.update(|index| with_operator_entries(index, entries));
+/// One more entry of the operator's list.
+pub(super) fn put_operator_entry(live: &Live, entry: &OperatorEntry) {
+    live.revocations.update(|index| with_operator_entries(index, std::slice::from_ref(entry)));
+}
+
+/// One entry of the operator's list less.
+pub(super) fn remove_operator_entry(live: &Live, subject: &OperatorSubject) {
+    live.revocations.update(|index| without_operator_entry(index, subject));
 }
 
 // TODO(#4): join with `RevocationIndex::with_suspensions`; until then a suspension ends sessions and refuses nobody at the handshake.
@@ -39,5 +44,10 @@ fn with_suspensions(index: &RevocationIndex, _suspensions: &[Suspension]) -> Rev
 
 // TODO(#4): join with `RevocationIndex::with_operator_entries`; until then an entry ends sessions and refuses nobody at the handshake.
 fn with_operator_entries(index: &RevocationIndex, _entries: &[OperatorEntry]) -> RevocationIndex {
+    index.clone()
+}
+
+// TODO(#4): join with `RevocationIndex::without_operator_entry`.
+fn without_operator_entry(index: &RevocationIndex, _subject: &OperatorSubject) -> RevocationIndex {
     index.clone()
 }

@@ -37,7 +37,7 @@ impl Administration {
         let entry = before.unwrap_or(wish);
         let (mut kicked, mut revoked_at) = (None, unix_milliseconds());
         if let Some(live) = self.live.get() {
-            in_force::put_operator_entries(live, &desk.ledger.operator_entries().map_err(failed)?);
+            in_force::put_operator_entry(live, &entry);
             revoked_at = unix_milliseconds();
             kicked = Some(end_sessions(live, &entry));
         }
@@ -69,7 +69,7 @@ impl Administration {
             return Err(Problem::new(ProblemKind::NotFound, message).with_hint("`signet revocation list` shows what is"));
         };
         if let Some(live) = self.live.get() {
-            in_force::put_operator_entries(live, &desk.ledger.operator_entries().map_err(failed)?);
+            in_force::remove_operator_entry(live, &subject);
         }
         desk.record(&Done {
             action: "revocation.remove",
@@ -96,7 +96,8 @@ fn end_sessions(live: &Live, entry: &OperatorEntry) -> KickReport {
     let end = |selector: &Selector<'_>| live.registry.kick_selected(selector, &cause, PATIENCE);
     match entry.subject {
         OperatorSubject::Certificate(id) => end(&Selector::Certificates(&[id])),
-        OperatorSubject::Key(key) => end(&Selector::Key(key)),
+        // Whoever has the key can have signed other certificates with it.
+        OperatorSubject::Key(key) => end(&Selector::AnyKey(key)),
         OperatorSubject::Authority(authority) => end(&Selector::Authority(authority)),
     }
 }

@@ -17,10 +17,11 @@ use crate::view;
 pub(super) const REASON_BYTES_MAX: usize = 256;
 
 impl Administration {
-    /// Suspends a device: durable, then in force at every handshake, then its sessions closed. Asking twice does no harm.
+    /// Suspends a device: durable, then in force at every handshake, then its sessions closed. Asking twice does no harm. Waits for the shards, so
+    /// a shard itself must not call it.
     ///
     /// # Errors
-    /// A name that no device can have; too many suspended devices; the ledger fails. Nothing was changed then.
+    /// A name that no device can have, too many suspended devices: nothing was changed. The ledger fails: asking again completes the work.
     pub fn suspend(&self, request: &Suspend, caller: &Caller) -> Result<SuspendReport, Problem> {
         let device = qualified_name(&request.device)?;
         let why = reason_text(request.reason.as_deref())?;

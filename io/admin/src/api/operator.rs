@@ -8,7 +8,7 @@ use super::SessionsClosed;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AddRevocation {
     /// What is no longer trusted: `certificate:`, `key:` or `authority:` and its octets in hexadecimal. For a certificate, the digest of its
-    /// issuer's Name and 20 octets of serial number; for a key, the digest of its SubjectPublicKeyInfo; for an authority, the digest of
+    /// issuer's Name and 20 octets of serial number; for a key, the digest of its SubjectPublicKeyInfo, which means certificates signed with it too; for an authority, the digest of
     /// its Name and that of its key. Digests are SHA-256.
     pub id: String,
     /// The same in words that people know, at most 256 bytes.

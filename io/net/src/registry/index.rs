@@ -19,7 +19,7 @@ pub(super) enum Key<'a> {
     /// A certificate of the path.
     Certificate(CertificateId),
     /// The leaf's key.
-    OwnKey(KeyDigest),
+    Leaf(KeyDigest),
     /// An issuer of the path, trust anchor included.
     Authority(AuthorityId),
     /// The trust profile.
@@ -35,7 +35,7 @@ impl Key<'_> {
         let identity = info.entry.peer.identity();
         match self {
             Self::Certificate(id) => info.path().iter().any(|certificate| certificate.id == *id),
-            Self::OwnKey(key) => identity.is_some_and(|identity| identity.leaf().spki_digest() == *key),
+            Self::Leaf(key) => identity.is_some_and(|identity| identity.leaf().spki_digest() == *key),
             Self::Authority(authority) => info.path().iter().any(|certificate| certificate.issuer() == *authority),
             Self::Profile(name) => identity.is_some_and(|identity| **identity.profile() == **name),
             Self::Device(name) => info.device().is_some_and(|device| device == *name),
@@ -169,7 +169,7 @@ fn each_key(info: &ConnectionInfo, mut act: impl FnMut(Key<'_>)) {
         act(Key::Authority(certificate.issuer()));
     }
     if let Some(identity) = info.entry.peer.identity() {
-        act(Key::OwnKey(identity.leaf().spki_digest()));
+        act(Key::Leaf(identity.leaf().spki_digest()));
         act(Key::Profile(identity.profile()));
     }
     if let Some(device) = info.device() {

@@ -22,6 +22,7 @@ enum Which {
     Certificate(u32),
     Issuer(u8),
     Key(u32),
+    AnyKey(u8),
     Authority(u8),
     Root,
     Profile(u8),
@@ -47,6 +48,7 @@ fn which() -> impl Strategy<Value = Which> {
         (0_u8..3).prop_map(Which::Issuer),
         (0_u32..4).prop_map(Which::Key),
         (0_u8..3).prop_map(Which::Authority),
+        (0_u8..3).prop_map(Which::AnyKey),
         Just(Which::Root),
         (0_u8..3).prop_map(Which::Profile),
         (0_u32..5).prop_map(Which::Device),
@@ -78,7 +80,7 @@ impl Known {
     fn is(&self, which: Which) -> bool {
         match which {
             Which::Certificate(number) => self.person.certificate == number,
-            Which::Issuer(number) | Which::Authority(number) => self.person.issuer == number,
+            Which::Issuer(number) | Which::Authority(number) | Which::AnyKey(number) => self.person.issuer == number,
             Which::Key(number) => self.person.key == number,
             Which::Root | Which::All => true,
             Which::Profile(number) => self.person.profile == number,
@@ -98,6 +100,7 @@ fn selecting<R>(which: Which, act: impl FnOnce(&Selector<'_>) -> R) -> R {
         Which::Certificate(number) => act(&Selector::Certificates(&[leaf(&of(number)).certificate()])),
         Which::Issuer(number) => act(&Selector::Certificates(&[intermediate(number)])),
         Which::Key(number) => act(&Selector::Key(leaf(&of(number)).leaf().spki_digest())),
+        Which::AnyKey(number) => act(&Selector::AnyKey(path(number)[0].issuer_key)),
         Which::Authority(number) => act(&Selector::Authority(path(number)[0].issuer())),
         Which::Root => act(&Selector::Authority(path(0)[1].issuer())),
         Which::Profile(number) => act(&Selector::Profile(&profile(number))),
