@@ -106,10 +106,32 @@ fn a_delivery_before_the_turn_of_its_session_is_judged_and_so_is_one_that_was_on
     rig.publish1(publisher, "secret/x", "on its way");
     rig.change_rules(readable(&["open"]));
     rig.pass(10);
-    while rig.release(0) {}
     let subscriber = rig.connect(v5("subscriber").expiry(100).resume());
-    assert_eq!(rig.payloads(subscriber), Vec::<String>::new());
+    while rig.release(0) {}
+    assert_eq!(rig.payloads(subscriber), Vec::<String>::new(), "it was routed to a subscription that is gone");
     assert_eq!(rig.stats().dropped_unauthorized, 1);
+}
+
+#[test]
+fn who_is_connected_and_was_not_judged_yet_gets_nothing_that_the_rules_have_taken() {
+    for qos in [QOS0, QOS1] {
+        let mut rig = Rig::with(1, Limits::default(), readable(&["#"]));
+        let publisher = rig.connect(v5("publisher"));
+        let ids: Vec<ConnectionId> = (0..60).map(|number| rig.connect(v5(&format!("c{number}")))).collect();
+        for id in &ids {
+            rig.subscribe(*id, "#", qos);
+        }
+        rig.change_rules(readable(&["open"]));
+        let waiting = ids.iter().filter(|id| rig.closed(**id).is_none()).count();
+        assert!(waiting > 0 && waiting < 60, "{waiting}");
+        rig.publish0(publisher, "secret", "0");
+        rig.publish1(publisher, "secret", "1");
+        for id in &ids {
+            assert!(!rig.drain(*id).iter().any(|packet| matches!(packet, Packet::Publish(_))));
+        }
+        rig.pass(10);
+        assert!(ids.iter().all(|id| rig.closed(*id).is_some()));
+    }
 }
 
 #[test]
