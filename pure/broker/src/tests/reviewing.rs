@@ -48,7 +48,7 @@ fn a_subscription_that_the_rules_no_longer_allow_ends_and_its_client_is_told_by_
     let concerned = rig.connect(v5("concerned").expiry(100).resume());
     assert_eq!(rig.payloads(concerned), ["open"], "the rest of the session is as it was");
     assert_eq!(rig.payloads(other), ["open"]);
-    assert_eq!(rig.stats().subscriptions_ended, 1);
+    assert_eq!(rig.stats().refused.subscriptions_ended, 1);
 }
 
 #[test]
@@ -109,7 +109,7 @@ fn a_delivery_before_the_turn_of_its_session_is_judged_and_so_is_one_that_was_on
     let subscriber = rig.connect(v5("subscriber").expiry(100).resume());
     while rig.release(0) {}
     assert_eq!(rig.payloads(subscriber), Vec::<String>::new(), "it was routed to a subscription that is gone");
-    assert_eq!(rig.stats().dropped_unauthorized, 1);
+    assert_eq!(rig.stats().refused.messages_withheld, 1);
 }
 
 #[test]
@@ -145,12 +145,12 @@ fn very_many_sessions_are_judged_some_at_a_time_and_none_gets_what_it_may_not_ha
         rig.lose(id);
     }
     rig.change_rules(readable(&["open"]));
-    let judged = rig.stats().subscriptions_ended;
+    let judged = rig.stats().refused.subscriptions_ended;
     assert!(judged > 0 && judged < 30, "{judged} at once");
     rig.publish1(publisher, "secret/x", "secret");
     rig.pass(20);
-    assert_eq!(rig.stats().subscriptions_ended, u64::try_from(SESSIONS).unwrap());
-    assert!(rig.stats().dropped_unauthorized > 30, "the others were still in the directory");
+    assert_eq!(rig.stats().refused.subscriptions_ended, u64::try_from(SESSIONS).unwrap());
+    assert!(rig.stats().refused.messages_withheld > 30, "the others were still in the directory");
     let last = rig.connect(v5(&format!("c{}", SESSIONS - 1)).expiry(1_000).resume());
     assert_eq!(rig.payloads(last), Vec::<String>::new());
 }
