@@ -179,11 +179,15 @@ impl TrustProfile {
         for authority in &path.authorities {
             self.config.rules.check_authority(authority).map_err(|error| broken(&error))?;
         }
-        // From the anchor down: what an authority may not name, nobody below it may (RFC 5280 §6.1.3 (b), (c)).
-        for authority in path.anchor.iter().chain(&path.authorities) {
-            let constraints = NameConstraints::of(authority).map_err(|error| rejection::constraints(leaf, authority, &error))?;
-            let Some(constraints) = constraints else { continue };
-            constraints.check(leaf).map_err(|error| rejection::constraints(leaf, authority, &error))?;
+        // What an authority may not name, nobody below it may, authorities that issued themselves anew apart (RFC 5280 §6.1.3 (b), (c)).
+        for (position, authority) in path.authorities.iter().chain(&path.anchor).enumerate() {
+            let wrong = |error: &signet_identity::IdentityError| rejection::constraints(leaf, authority, error);
+            let Some(constraints) = NameConstraints::of(authority).map_err(|error| wrong(&error))? else { continue };
+            let is_self_issued = |below: &&Leaf| below.issuer_name_digest() == below.subject_name_digest();
+            let below = path.authorities.iter().take(position).filter(|below| !is_self_issued(below));
+            for below in std::iter::once(leaf).chain(below) {
+                constraints.check(below).map_err(|error| wrong(&error))?;
+            }
         }
         Ok(())
     }
