@@ -190,9 +190,11 @@ fn new_rules_count_for_who_is_connected() {
     use signet_mqtt::QoS;
     let rig = Rig::new(2);
     let mut device = Device::connect(&rig.tcp(), ProtocolVersion::V5, "pump-7");
-    assert_eq!(device.subscribe("a", QoS::AtMostOnce), ReasonCode::Success);
+    let mut subscribed = Device::connect(&rig.tcp(), ProtocolVersion::V5, "pump-8");
+    assert_eq!(subscribed.subscribe("a", QoS::AtMostOnce), ReasonCode::Success);
     rig.server.replace_rules(std::sync::Arc::new(signet_policy::Ruleset::compile(Vec::new())));
     // The mail is read before what is sent after this call's answer.
     rig.server.stats();
     assert_eq!(device.subscribe("b", QoS::AtMostOnce), ReasonCode::NotAuthorized);
+    subscribed.expect_ended(ReasonCode::NotAuthorized);
 }
