@@ -1,5 +1,7 @@
 //! The revocations in force: answers of `openssl ocsp`, verified by the algorithms of the TLS library, change what everybody judges by.
 
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "helpers of a test fail by panicking, as the test itself does")]
+
 use std::path::Path;
 use std::process::Command;
 use std::sync::{Arc, Barrier};
