@@ -55,9 +55,9 @@ impl RevocationIndex {
     }
 
     /// Whether a certificate is revoked, by its id alone: our own authority, then the operator, then every list signed under the issuer's
-    /// Name, whatever its key, or accepted for other issuers.
+    /// Name, whatever its key, and every list that was accepted for any issuer.
     ///
-    /// For one whose issuer's key is known, and with every rule: [`Self::judge`].
+    /// What an indirect CRL says about certificates that name its signer is not found: that takes the certificate, and [`Self::judge`].
     #[must_use]
     pub fn lookup(&self, id: &CertificateId) -> Option<Revoked> {
         let listed = || self.lists.of_name(id.issuer()).find_map(|list| list.find(id));
