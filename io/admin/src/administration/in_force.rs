@@ -4,7 +4,7 @@
 
 use signet_ca::{OperatorEntry, OperatorSubject, RevocationEvent, Suspension};
 use signet_identity::CertificateId;
-use signet_revocation::{RevocationIndex, RevocationSource, Revoked};
+use signet_revocation::{OperatorTarget, RevocationIndex, RevocationSource, Revoked, Suspended};
 
 use super::Live;
 
@@ -34,20 +34,25 @@ pub(super) fn put_operator_entry(live: &Live, entry: &OperatorEntry) {
 
 /// One entry of the operator's list less.
 pub(super) fn remove_operator_entry(live: &Live, subject: &OperatorSubject) {
-    live.revocations.update(|index| without_operator_entry(index, subject));
+    live.revocations.update(|index| index.without_operator_entry(&target(subject)));
 }
 
-// TODO(#4): join with `RevocationIndex::with_suspensions`; until then a suspension ends sessions and refuses nobody at the handshake.
-fn with_suspensions(index: &RevocationIndex, _suspensions: &[Suspension]) -> RevocationIndex {
-    index.clone()
+fn with_suspensions(index: &RevocationIndex, suspensions: &[Suspension]) -> RevocationIndex {
+    let suspended = |suspension: &Suspension| Suspended { since: suspension.since, why: suspension.why.as_str().into() };
+    index.with_suspensions(suspensions.iter().map(|suspension| (suspension.device.as_str().into(), suspended(suspension))).collect())
 }
 
-// TODO(#4): join with `RevocationIndex::with_operator_entries`; until then an entry ends sessions and refuses nobody at the handshake.
-fn with_operator_entries(index: &RevocationIndex, _entries: &[OperatorEntry]) -> RevocationIndex {
-    index.clone()
+fn with_operator_entries(index: &RevocationIndex, entries: &[OperatorEntry]) -> RevocationIndex {
+    index.with_operator_entries(entries.iter().map(|entry| {
+        let revoked = Revoked { since: entry.since, reason: entry.reason, source: RevocationSource::Operator };
+        (target(&entry.subject), revoked)
+    }))
 }
 
-// TODO(#4): join with `RevocationIndex::without_operator_entry`.
-fn without_operator_entry(index: &RevocationIndex, _subject: &OperatorSubject) -> RevocationIndex {
-    index.clone()
+fn target(subject: &OperatorSubject) -> OperatorTarget {
+    match *subject {
+        OperatorSubject::Certificate(id) => OperatorTarget::Certificate(id),
+        OperatorSubject::Key(key) => OperatorTarget::Key(key),
+        OperatorSubject::Authority(authority) => OperatorTarget::Authority(authority),
+    }
 }
