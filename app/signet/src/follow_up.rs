@@ -123,11 +123,8 @@ impl Changes for FollowUp {
 pub(crate) fn record_ended(administration: &Administration, cause: &str, report: &ReconcileReport) {
     let ended: serde_json::Map<String, serde_json::Value> =
         report.ended.iter().map(|(cause, count)| ((*cause).to_owned(), (*count).into())).collect();
-    let examples: Vec<String> = report
-        .examples
-        .iter()
-        .map(|(_, device, cause)| format!("{}: {cause}", device.as_deref().unwrap_or("no device")))
-        .collect();
+    let examples: Vec<String> =
+        report.examples.iter().map(|(_, device, cause)| format!("{}: {cause}", device.as_deref().unwrap_or("no device"))).collect();
     tracing::info!(
         target: "signet::audit",
         cause,
@@ -152,10 +149,8 @@ pub(crate) fn record_ended(administration: &Administration, cause: &str, report:
 
 /// Suspends the device of a certificate that two use.
 pub(crate) fn suspend_clone(administration: &Administration, alarm: &CloneAlarm) {
-    let request = signet_admin::api::Suspend {
-        device: alarm.device.clone(),
-        reason: Some(format!("certificate {} in use twice", alarm.serial)),
-    };
+    let request =
+        signet_admin::api::Suspend { device: alarm.device.clone(), reason: Some(format!("certificate {} in use twice", alarm.serial)) };
     if let Err(problem) = administration.suspend(&request, &Caller::broker("cloned certificate")) {
         tracing::error!(device = alarm.device, "the device of a cloned certificate cannot be suspended: {problem}");
     }

@@ -26,7 +26,8 @@ impl Staples {
         // Two of one name must not be there at once.
         staples.clear();
         for (name, tls) in server.tls() {
-            let wants = |listener: &crate::config::Listener| *listener.name == *name && listener.tls.as_ref().is_some_and(|tls| tls.staples);
+            let wants =
+                |listener: &crate::config::Listener| *listener.name == *name && listener.tls.as_ref().is_some_and(|tls| tls.staples);
             if config.listeners.iter().any(wants) {
                 staples.extend(of_listener(sources, config, &name, &tls));
             }

@@ -7,8 +7,8 @@ use bytes::Bytes;
 use signet_admin::{Administration, MetricsSource};
 use signet_mqtt::{Message, MessageProperties, QoS, TopicName};
 use signet_net::unix_seconds;
-use signet_sources::Sources;
 use signet_server::{Monitor, ServerStats, StoreState, StoreStats};
+use signet_sources::Sources;
 use signet_telemetry::{
     Bridge, Certificates, Clients, CrlFreshness, Dropped, Full, Messages, Snapshot, Store, SysTree, exposition, numbers,
 };

@@ -120,7 +120,8 @@ impl Acceptor {
     /// Does what it was told. Says whether to go on.
     fn obey(&mut self) -> bool {
         let Orders { stop, open, close } = std::mem::take(&mut *self.orders.lock().unwrap_or_else(PoisonError::into_inner));
-        self.sockets.retain(|_, entrance| !close.iter().any(|(name, address)| *name == entrance.listener.name && *address == entrance.address));
+        self.sockets
+            .retain(|_, entrance| !close.iter().any(|(name, address)| *name == entrance.listener.name && *address == entrance.address));
         for (socket, listener) in open {
             let name = Arc::clone(&listener.name);
             if let Err(error) = self.open(socket, listener) {

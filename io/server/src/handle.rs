@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use mio::{Poll, Waker};
-use signet_identity::DeviceIdentity;
 use signet_broker::{Judge, SessionRule, Totals, WillRule};
+use signet_identity::DeviceIdentity;
 use signet_net::{Clock, KickTarget, ListenAddress, Registry, StatusInquiry, bind, unix_seconds};
 use signet_policy::Ruleset;
 use signet_store::{Store, StoreError, StoreState, StoreStats};

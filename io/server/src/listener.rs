@@ -137,7 +137,9 @@ impl ListenerRules {
         let untrusted = |words: &str| Err((None, KickCause::Untrusted(words.to_owned())));
         match peer {
             Peer::Anonymous(_) if self.config.admission.bridge.is_some() => Ok(()),
-            Peer::Anonymous(_) if !self.config.admission.anonymous => untrusted("the listener lets nobody in without a certificate any more"),
+            Peer::Anonymous(_) if !self.config.admission.anonymous => {
+                untrusted("the listener lets nobody in without a certificate any more")
+            }
             Peer::Named(_) if !self.proxy.as_ref().is_some_and(|proxy| proxy.identity.takes_names()) => {
                 untrusted("the listener takes no names from proxies any more")
             }

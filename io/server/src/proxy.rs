@@ -15,7 +15,11 @@ pub(crate) struct ProxyRules {
 
 impl ProxyRules {
     /// `None`: the listener takes no PROXY headers.
-    pub(crate) fn load(config: &ListenerConfig, profiles: &TrustProfiles, revocations: &CurrentRevocations) -> Result<Option<Self>, TlsError> {
+    pub(crate) fn load(
+        config: &ListenerConfig,
+        profiles: &TrustProfiles,
+        revocations: &CurrentRevocations,
+    ) -> Result<Option<Self>, TlsError> {
         let Some(proxy) = &config.proxy_protocol else { return Ok(None) };
         if proxy.trusted.is_empty() {
             let words = "PROXY headers are expected but no source is trusted to send them; name the proxies in `proxy_trusted`";

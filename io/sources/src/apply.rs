@@ -16,8 +16,6 @@ use crate::source::Source;
 pub(crate) struct Applied {
     /// The index says something else than before.
     pub(crate) changed: bool,
-    /// Of those lists that stayed what they were, or came, one is overdue already.
-    pub(crate) overdue: bool,
     /// What was not taken over, one sentence for each list.
     pub(crate) refused: Vec<String>,
     /// Another source had a newer one of a list, which is in force instead.
@@ -37,7 +35,7 @@ pub(crate) fn read(bytes: &[u8], profile: &Profile) -> Result<Vec<Crl>, String> 
 }
 
 /// Puts lists in force. Of several, each on its own: a bad one does not keep the others out.
-pub(crate) fn apply(shared: &Shared, source: &Source, crls: Vec<Crl>, now: i64) -> Applied {
+pub(crate) fn apply(shared: &Shared, source: &Source, crls: Vec<Crl>) -> Applied {
     let mut applied = Applied::default();
     {
         let _order = shared.order.lock().unwrap_or_else(PoisonError::into_inner);
@@ -46,7 +44,7 @@ pub(crate) fn apply(shared: &Shared, source: &Source, crls: Vec<Crl>, now: i64) 
             return applied;
         }
         for crl in crls {
-            apply_one(shared, source, &crl, now, &mut applied);
+            apply_one(shared, source, &crl, &mut applied);
         }
     }
     if applied.changed {
@@ -55,11 +53,10 @@ pub(crate) fn apply(shared: &Shared, source: &Source, crls: Vec<Crl>, now: i64) 
     applied
 }
 
-fn apply_one(shared: &Shared, source: &Source, crl: &Crl, now: i64, applied: &mut Applied) {
+fn apply_one(shared: &Shared, source: &Source, crl: &Crl, applied: &mut Applied) {
     let before = in_force(&shared.revocations.load(), crl);
     let known = before.as_ref().is_some_and(|list| is_known(list, crl, source));
     if known {
-        applied.overdue |= is_overdue(crl, now);
         return;
     }
     let mut outcome = Ok(());
@@ -75,7 +72,6 @@ fn apply_one(shared: &Shared, source: &Source, crl: &Crl, now: i64, applied: &mu
     });
     match outcome {
         Ok(()) => {
-            applied.overdue |= is_overdue(crl, now);
             let status = crl.status();
             // The same list from one more place changes nothing for anybody.
             let same = |list: &ListStatus| (list.status, list.delta, list.for_any_issuer);
@@ -115,19 +111,11 @@ fn is_known(list: &ListStatus, crl: &Crl, source: &Source) -> bool {
     current == Some(crl.status()) && holds(list, crl, source)
 }
 
-fn is_overdue(crl: &Crl, now: i64) -> bool {
-    Freshness::at(crl.status().next_update, now) != Freshness::Fresh
-}
-
 impl Shared {
     /// Tells whoever holds connections that the lists of a source changed.
     pub(crate) fn tell(&self, source: &Source) {
         let lists = self.facts_of(source).len();
-        self.changes.lists_changed(&ListChange {
-            profile: source.key.profile.clone(),
-            address: source.key.place.to_string(),
-            lists,
-        });
+        self.changes.lists_changed(&ListChange { profile: source.key.profile.clone(), address: source.key.place.to_string(), lists });
     }
 
     /// Says once when a list in force becomes overdue, and once when it is not any more.

@@ -15,7 +15,7 @@ use crate::schedule::backoff;
 use crate::shared::Shared;
 use crate::source::Source;
 use crate::sources::Sources;
-use crate::url::{Url, UrlError};
+use crate::url::Url;
 
 /// Called when a verdict may be had, or there is nothing more to try.
 pub type Done = Box<dyn FnOnce() + Send>;
@@ -27,7 +27,7 @@ pub(crate) const RESPONDERS: usize = 3;
 /// How many may wait for each certificate that may be asked about at once, on average.
 const WAITING: usize = 4;
 
-/// Addresses that cannot be fetched and were named in the log; of more, none is.
+/// Addresses that cannot be fetched, and issuers that nobody knows, that were named in the log; of more, none is.
 const SAID: usize = 1000;
 /// How often whoever waits for a source looks whether it still exists.
 const LOOK: Duration = Duration::from_secs(1);
@@ -82,10 +82,11 @@ impl Sources {
                 return;
             }
         }
-        let (shared, profile, identity) = (Arc::clone(shared), Arc::clone(profile), Arc::clone(identity));
-        self.shared.runtime.spawn(async move {
-            let answered = Answered { shared: Arc::clone(&shared), device };
-            ask_about(&shared, &profile, &identity).await;
+        let (profile, identity) = (Arc::clone(profile), Arc::clone(identity));
+        // Made here, so that they are told too when the runtime takes no more tasks.
+        let answered = Answered { shared: Arc::clone(shared), device };
+        shared.runtime.spawn(async move {
+            ask_about(&answered.shared, &profile, &identity).await;
             drop(answered);
         });
     }
@@ -154,12 +155,14 @@ async fn ask_about(shared: &Arc<Shared>, profile: &Arc<Profile>, identity: &Devi
 
 async fn ask_about_one(shared: &Arc<Shared>, profile: &Arc<Profile>, certificate: PathCertificate, leaf: &Leaf) {
     let Some(issuer) = profile.issuer(&certificate) else {
-        let (name, subject) = (&*profile.config.name, leaf.subject().rfc4514());
-        tracing::warn!(
-            profile = name,
-            subject,
-            "nobody can be asked about this certificate: its issuer is not among those that the profile knows; add it to `trust`"
-        );
+        shared.say_once(&certificate.issuer().name.to_string(), || {
+            let (profile, issuer) = (&*profile.config.name, leaf.issuer().rfc4514());
+            tracing::warn!(
+                profile,
+                issuer,
+                "nobody can be asked about the certificates of this issuer: the profile does not know its certificate; add it to `trust`"
+            );
+        });
         return;
     };
     for responder in profile.responders(leaf) {
@@ -171,10 +174,13 @@ async fn ask_about_one(shared: &Arc<Shared>, profile: &Arc<Profile>, certificate
     if !profile.config.from_certificates {
         return;
     }
-    let now = unix_seconds();
-    let addresses = shared.addresses(profile, leaf);
-    let sources: Vec<Arc<Source>> = addresses.iter().map(|url| shared.enter_named(profile, url, now)).collect();
-    for source in sources {
+    let (entering, profile, leaf) = (Arc::clone(shared), Arc::clone(profile), leaf.clone());
+    // A copy may have to be read, and others may have to be told that an address had to go.
+    let entered = tokio::task::spawn_blocking(move || {
+        let (now, addresses) = (unix_seconds(), entering.addresses(&profile, &leaf));
+        addresses.iter().map(|url| entering.enter_named(&profile, url, now)).collect::<Vec<Arc<Source>>>()
+    });
+    for source in entered.await.unwrap_or_default() {
         shared.wait_for(&source).await;
     }
 }
@@ -213,20 +219,23 @@ impl Shared {
         let mut urls: Vec<Url> = Vec::new();
         for name in names {
             let PointName::Uri(text) = name else { continue };
+            let not_fetched = |why: &str| tracing::warn!("a certificate names a revocation list that is not fetched: {why}");
             match text.parse::<Url>() {
-                Ok(url) if !profile.allows(&url) => self.say_once(&text, "its host is not among `allow_hosts`"),
+                Ok(url) if !profile.allows(&url) => {
+                    self.say_once(&text, || not_fetched(&format!("the host of `{url}` is not among `allow_hosts`")));
+                }
                 Ok(url) if !urls.contains(&url) => urls.push(url),
                 Ok(_) => {}
-                Err(error @ (UrlError::Scheme { .. } | UrlError::Form { .. })) => self.say_once(&text, &error.to_string()),
+                Err(error) => self.say_once(&text, || not_fetched(&error.to_string())),
             }
         }
         urls
     }
 
-    fn say_once(&self, address: &str, why: &str) {
+    fn say_once(&self, about: &str, say: impl FnOnce()) {
         let mut said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
-        if said.len() < SAID && said.insert(address.to_owned()) {
-            tracing::warn!("a certificate names a revocation list that is not fetched: {why}");
+        if said.len() < SAID && said.insert(about.to_owned()) {
+            say();
         }
     }
 

@@ -18,7 +18,7 @@ pub struct SourcesConfig {
 }
 
 /// The sources of one trust profile.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ProfileSources {
     /// The profile's name, as in [`DeviceIdentity::profile`](signet_identity::DeviceIdentity::profile).
     pub name: Arc<str>,

@@ -68,7 +68,7 @@ impl Copies {
     }
 
     /// The addresses that certificates named and of which there is a copy, those fetched last first.
-    pub(crate) fn from_certificates(&self) -> Vec<About> {
+    pub(crate) fn named_by_certificates(&self) -> Vec<About> {
         let Some(entries) = self.0.as_ref().and_then(|directory| fs::read_dir(directory).ok()) else { return Vec::new() };
         let files = entries.filter_map(Result::ok).map(|entry| entry.path());
         let found = files.filter(|path| path.extension().is_some_and(|extension| extension == "json"));
@@ -115,7 +115,7 @@ mod tests {
         let url: Url = "http://a/1.crl".parse().unwrap();
         let kept = about("p", "http://a/1.crl", false, 5);
         copies.keep(&kept, b"list").unwrap();
-        assert_eq!(copies.load("p", &url, 100), Some((kept.clone(), b"list".to_vec())));
+        assert_eq!(copies.load("p", &url, 100), Some((kept, b"list".to_vec())));
         assert_eq!(copies.load("q", &url, 100), None, "another profile");
         assert_eq!(copies.load("p", &url, 3), None, "too large");
         let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
@@ -136,8 +136,8 @@ mod tests {
             copies.keep(&about("p", name, from_certificate, fetched), b"x").unwrap();
         }
         fs::write(directory.path().join("damaged.json"), "{").unwrap();
-        let urls: Vec<String> = copies.from_certificates().into_iter().map(|about| about.url).collect();
+        let urls: Vec<String> = copies.named_by_certificates().into_iter().map(|about| about.url).collect();
         assert_eq!(urls, ["http://a/3", "http://a/1"]);
-        assert!(Copies::default().from_certificates().is_empty());
+        assert!(Copies::default().named_by_certificates().is_empty());
     }
 }

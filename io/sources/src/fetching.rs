@@ -42,12 +42,13 @@ async fn attempt(shared: &Arc<Shared>, source: &Arc<Source>) -> Duration {
             if applied.changed {
                 shared.wake_deltas(source);
             }
+            let next_update = shared.facts_of(source).into_iter().filter_map(|facts| facts.next_update).min();
             let stale = {
                 let mut progress = source.progress();
-                progress.stale = if applied.overdue { progress.stale.saturating_add(1) } else { 0 };
+                let overdue = next_update.is_some_and(|next_update| next_update <= now);
+                progress.stale = if overdue { progress.stale.saturating_add(1) } else { 0 };
                 progress.stale
             };
-            let next_update = shared.facts_of(source).into_iter().filter_map(|facts| facts.next_update).min();
             after_list(now, next_update, stale, profile.config.refresh)
         }
         Err(_) => backoff(source.progress().attempts.consecutive_failures),
@@ -63,12 +64,14 @@ async fn fetched(
     url: &Url,
 ) -> Result<Applied, String> {
     let known = source.progress().validators.clone();
-    let conditional = (known != Validators::default()).then_some(&known);
-    match fetch(url, Ask::List(conditional), profile.https.as_ref(), profile.bounds(&settings.limits)).await.map_err(|failure| failure.text)? {
-        Fetched::Unchanged => {
-            let now = unix_seconds();
-            Ok(Applied { overdue: shared.facts_of(source).iter().any(|facts| facts.stale && facts.next_update < Some(now)), ..Applied::default() })
-        }
+    // What is overdue is asked for as if there were nothing: a server that is wrong about "unchanged" would keep us from the successor.
+    let overdue = shared.facts_of(source).iter().any(|facts| facts.stale);
+    let conditional = (known != Validators::default() && !overdue).then_some(&known);
+    match fetch(url, Ask::List(conditional), profile.https.as_ref(), profile.bounds(&settings.limits))
+        .await
+        .map_err(|failure| failure.text)?
+    {
+        Fetched::Unchanged => Ok(Applied { behind: source.progress().behind, ..Applied::default() }),
         Fetched::Body { bytes, validators } => {
             let (shared, source, settings, profile) = (Arc::clone(shared), Arc::clone(source), Arc::clone(settings), Arc::clone(profile));
             let url = url.clone();
@@ -87,7 +90,7 @@ fn take_over(
     validators: Validators,
 ) -> Result<Applied, String> {
     let now = unix_seconds();
-    let applied = apply::apply(shared, source, apply::read(bytes, profile)?, now);
+    let applied = apply::apply(shared, source, apply::read(bytes, profile)?);
     source.progress().note(&applied);
     if !applied.refused.is_empty() {
         return Err(applied.refused.join("; "));

@@ -79,7 +79,8 @@ pub(crate) async fn fetch(url: &Url, ask: Ask<'_>, https: Option<&Connector>, bo
     let conditional = matches!(ask, Ask::List(Some(_)));
     let request = request(url, ask)?;
     let stream = timeout_at(step(), connect(url, https)).await.map_err(|_| late("cannot connect"))??;
-    let (mut sender, connection) = timeout_at(step(), handshake(TokioIo::new(stream))).await.map_err(|_| late("no HTTP"))?.map_err(words)?;
+    let (mut sender, connection) =
+        timeout_at(step(), handshake(TokioIo::new(stream))).await.map_err(|_| late("no HTTP"))?.map_err(words)?;
     // Dropping it with the fetch closes the socket.
     let _driving = Driving(tokio::spawn(async move {
         let _ = connection.await;
@@ -171,6 +172,11 @@ async fn body(mut body: Incoming, bounds: Bounds, whole: Instant) -> Result<Vec<
 
 fn validators(headers: &HeaderMap) -> Validators {
     // Longer ones come from nobody who means well, and would be kept.
+    // Changed in the second in which it was sent: another change in that second would have the same date, and at some servers the same tag
+    // (RFC 9110 §8.8.2.2).
+    if headers.get(header::DATE).is_some() && headers.get(header::DATE) == headers.get(header::LAST_MODIFIED) {
+        return Validators::default();
+    }
     let field = |name: HeaderName| headers.get(name)?.to_str().ok().filter(|value| value.len() <= 256).map(str::to_owned);
     Validators { etag: field(header::ETAG), last_modified: field(header::LAST_MODIFIED) }
 }

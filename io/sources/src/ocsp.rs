@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use signet_identity::{PathCertificate, SerialNumber};
 use signet_revocation::{CertIdHash, IssuerCertificate, OcspRequest, OcspResponse, OcspRules, OcspStatus};
 use signet_tls::CrlSignatureVerifier;
+use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 use crate::clock::{random, unix_seconds};
@@ -35,9 +36,10 @@ pub(crate) struct Ocsp {
 
 type Responders = BTreeMap<(Arc<str>, Url), Responder>;
 
-#[derive(Default)]
 struct Responder {
     attempts: Attempts,
+    /// Questions to it at once: half of all, so that one that hangs does not stand in the way of the others.
+    places: Arc<Semaphore>,
     /// Attempts in a row that reached nobody. One that refuses a question is well: others may be answered.
     unreached: u32,
 }
@@ -87,9 +89,8 @@ async fn read(fetched: Result<Fetched, Failure>, request: &Arc<OcspRequest>, rul
         Fetched::Unchanged => return Err(answered("the server answers 304 to a question without a condition".to_owned())),
     };
     let request = Arc::clone(request);
-    let verifying = tokio::task::spawn_blocking(move || {
-        OcspResponse::verify(&bytes, &request, &rules, &CrlSignatureVerifier, unix_seconds())
-    });
+    let verifying =
+        tokio::task::spawn_blocking(move || OcspResponse::verify(&bytes, &request, &rules, &CrlSignatureVerifier, unix_seconds()));
     let verified = verifying.await.map_err(|_| answered("reading the response failed; a bug worth reporting".to_owned()))?;
     verified.map_err(|error| answered(error.to_string()))
 }
@@ -105,7 +106,10 @@ impl Shared {
         wanted: bool,
     ) -> Result<OcspStatus, String> {
         let settings = self.settings();
-        let Ok(_place) = Arc::clone(&settings.ocsp_places).acquire_owned().await else { return Err("ended".to_owned()) };
+        let places = self.places_at(profile, responder, &settings);
+        let (Ok(_at_this_one), Ok(_at_all)) = (places.acquire().await, settings.ocsp_places.acquire().await) else {
+            return Err("ended".to_owned());
+        };
         self.may_ask(profile, responder, wanted)?;
         let started = Instant::now();
         let outcome = ask(responder, profile, issuer, certificate.id.serial()).await;
@@ -122,10 +126,23 @@ impl Shared {
         Ok(answer.status())
     }
 
+    /// Where questions to a responder queue. Enters it; of too many responders, the one not asked for longest goes.
+    fn places_at(&self, profile: &Profile, responder: &Url, settings: &Settings) -> Arc<Semaphore> {
+        let mut responders = self.ocsp.responders();
+        let key = key(profile, responder);
+        if responders.len() >= RESPONDERS && !responders.contains_key(&key) {
+            let oldest = responders.iter().min_by_key(|(_, known)| known.attempts.last).map(|(key, _)| key.clone());
+            oldest.map(|key| responders.remove(&key));
+        }
+        let places = || Arc::new(Semaphore::new((settings.limits.concurrent_fetches / 2).clamp(1, Semaphore::MAX_PERMITS)));
+        let known = responders.entry(key).or_insert_with(|| Responder { attempts: Attempts::default(), places: places(), unreached: 0 });
+        Arc::clone(&known.places)
+    }
+
     /// A responder that nobody reaches is left alone for a while, a shorter one when a device waits.
     fn may_ask(&self, profile: &Profile, responder: &Url, wanted: bool) -> Result<(), String> {
         let responders = self.ocsp.responders();
-        let Some(Responder { attempts, unreached: unreached @ 1.. }) = responders.get(&key(profile, responder)) else { return Ok(()) };
+        let Some(Responder { attempts, unreached: unreached @ 1.., .. }) = responders.get(&key(profile, responder)) else { return Ok(()) };
         let pause = backoff(*unreached).min(if wanted { HURRY } else { Duration::MAX });
         let until = attempts.last.unwrap_or(0).saturating_add(i64::try_from(pause.as_secs()).unwrap_or(i64::MAX));
         match &attempts.last_error {
@@ -137,12 +154,8 @@ impl Shared {
     fn note_attempt(&self, profile: &Profile, responder: &Url, outcome: Result<Duration, &Failure>, now: i64) {
         let name = &*profile.config.name;
         let mut responders = self.ocsp.responders();
-        let key = key(profile, responder);
-        if responders.len() >= RESPONDERS && !responders.contains_key(&key) {
-            let oldest = responders.iter().min_by_key(|(_, known)| known.attempts.last).map(|(key, _)| key.clone());
-            oldest.map(|key| responders.remove(&key));
-        }
-        let Responder { attempts, unreached } = responders.entry(key).or_default();
+        // Gone when the settings changed meanwhile, or there were too many.
+        let Some(Responder { attempts, unreached, .. }) = responders.get_mut(&key(profile, responder)) else { return };
         match outcome {
             Ok(latency) => {
                 if attempts.consecutive_failures > 0 {

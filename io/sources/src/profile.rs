@@ -8,7 +8,7 @@ use signet_revocation::IssuerCertificate;
 use signet_tls::Connector;
 use tokio::sync::Semaphore;
 
-use crate::config::{ProfileSources, SourceLimits, SourcesConfig};
+use crate::config::{Ocsp, ProfileSources, SourceLimits, SourcesConfig};
 use crate::copies::Copies;
 use crate::error::SourceError;
 use crate::http::Bounds;
@@ -47,10 +47,8 @@ impl Settings {
                 return Err(SourceError::Twice { profile: profile.name.to_string() });
             }
         }
-        let copies = Copies::open(config.directory.as_deref()).map_err(|source| SourceError::Directory {
-            path: config.directory.clone().unwrap_or_default(),
-            source,
-        })?;
+        let copies = Copies::open(config.directory.as_deref())
+            .map_err(|source| SourceError::Directory { path: config.directory.clone().unwrap_or_default(), source })?;
         let places = || Arc::new(Semaphore::new(config.limits.concurrent_fetches.clamp(1, Semaphore::MAX_PERMITS)));
         Ok(Self { profiles, copies, limits: config.limits, list_places: places(), ocsp_places: places() })
     }
@@ -76,8 +74,10 @@ impl Profile {
         let signers: Vec<IssuerCertificate> = all.map(certificate).collect::<Result<_, _>>()?;
         let (issuers, indirect) = signers.split_at_checked(config.issuers.len()).unwrap_or_default();
         let indirect = indirect.iter().map(|issuer| issuer.leaf().authority_id()).collect();
-        let https = roots::connector(config.https_trust.as_deref())
-            .map_err(|found| SourceError::HttpsTrust { profile: profile(), found })?;
+        let fetches = !config.urls.is_empty() || config.from_certificates || config.ocsp != Ocsp::Off;
+        // The system's bundle takes a while to read; who fetches nothing needs none.
+        let https = if fetches || config.https_trust.is_some() { roots::connector(config.https_trust.as_deref()) } else { Ok(None) };
+        let https = https.map_err(|found| SourceError::HttpsTrust { profile: profile(), found })?;
         Ok(Self { config: config.clone(), issuers: issuers.to_vec(), indirect, signers, https })
     }
 

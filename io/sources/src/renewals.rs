@@ -44,7 +44,7 @@ impl Renewals {
         capacity: usize,
     ) -> Option<PathCertificate> {
         let before = self.remove(&certificate);
-        let used = used.or(before.map(|kept| kept.used)).unwrap_or(due);
+        let used = used.or_else(|| before.map(|kept| kept.used)).unwrap_or(due);
         self.by_due.insert((due, certificate));
         self.by_use.insert((used, certificate));
         self.kept.insert(certificate, Kept { subject, due, used });

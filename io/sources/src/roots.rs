@@ -5,12 +5,8 @@ use std::path::{Path, PathBuf};
 use signet_tls::{Connector, ConnectorConfig};
 
 /// Where distributions keep their bundle: Debian and Alpine, Fedora, openSUSE, OpenBSD and macOS.
-const BUNDLES: [&str; 4] = [
-    "/etc/ssl/certs/ca-certificates.crt",
-    "/etc/pki/tls/certs/ca-bundle.crt",
-    "/etc/ssl/ca-bundle.pem",
-    "/etc/ssl/cert.pem",
-];
+const BUNDLES: [&str; 4] =
+    ["/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/ca-bundle.pem", "/etc/ssl/cert.pem"];
 
 /// A client for https. With a file of its own a problem is an error; without, a system that has no usable bundle gives `None`, and only the
 /// fetch of an https address fails.

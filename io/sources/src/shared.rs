@@ -36,7 +36,7 @@ pub(crate) struct Shared {
     pub(crate) ocsp: Ocsp,
     /// Responses about our own certificates.
     staples: Mutex<BTreeMap<Arc<str>, StapleState>>,
-    /// Addresses in certificates that cannot be fetched, already named in the log.
+    /// Addresses and issuers in certificates that are of no use here, already named in the log.
     pub(crate) said: Mutex<BTreeSet<String>>,
     state: Mutex<State>,
 }
@@ -185,9 +185,11 @@ impl Shared {
         let Some((about, list)) = settings.copies.load(&source.key.profile, url, settings.limits.maximum_size) else { return };
         match apply::read(&list, profile) {
             Ok(crls) => {
-                let applied = apply::apply(self, source, crls, unix_seconds());
+                let applied = apply::apply(self, source, crls);
+                let mut progress = source.progress();
+                progress.note(&applied);
                 if applied.refused.is_empty() {
-                    source.progress().validators = about.validators;
+                    progress.validators = about.validators;
                 }
             }
             Err(error) => {
@@ -199,7 +201,7 @@ impl Shared {
 
     /// The addresses that certificates named before a restart.
     pub(crate) fn named_before(&self) -> Vec<About> {
-        self.settings().copies.from_certificates()
+        self.settings().copies.named_by_certificates()
     }
 
     /// The lists in force from a source.

@@ -67,8 +67,7 @@ impl Sources {
     /// lists stay.
     pub fn replace(&self, config: &SourcesConfig) -> Result<(), SourceError> {
         let settings = Arc::new(Settings::read(config)?);
-        let known: BTreeMap<Key, Arc<Source>> =
-            self.shared.sources().into_iter().map(|source| (source.key.clone(), source)).collect();
+        let known: BTreeMap<Key, Arc<Source>> = self.shared.sources().into_iter().map(|source| (source.key.clone(), source)).collect();
         let prepared = prepare(&settings, &known)?;
         self.shared.state().settings = Arc::clone(&settings);
         let gone: Vec<Arc<Source>> = known.values().filter(|source| !stays(source, &settings)).cloned().collect();
@@ -128,18 +127,15 @@ fn prepare(settings: &Settings, known: &BTreeMap<Key, Arc<Source>>) -> Result<Ve
                 continue;
             }
             let (seen, started) = (files::look(path), Instant::now());
-            let crls = files::read(path, settings.limits.maximum_size).and_then(|bytes| {
-                apply::read(&bytes, profile).map_err(|error| format!("cannot be used: {error}"))
-            });
-            let crls = crls.map_err(|found| SourceError::File {
-                profile: profile.config.name.to_string(),
-                path: path.clone(),
-                found,
-            })?;
+            let crls = files::read(path, settings.limits.maximum_size)
+                .and_then(|bytes| apply::read(&bytes, profile).map_err(|error| format!("cannot be used: {error}")));
+            let crls = crls.map_err(|found| SourceError::File { profile: profile.config.name.to_string(), path: path.clone(), found })?;
             let source = Arc::new(Source::new(key, SourceKind::File, Arc::clone(profile)));
             prepared.push(Prepared { source, seen, crls, took: started.elapsed() });
         }
     }
+    // What a delta completes comes before it.
+    prepared.sort_by_key(|file| file.crls.iter().all(|crl| crl.status().base_number.is_some()));
     Ok(prepared)
 }
 
@@ -175,10 +171,10 @@ impl Shared {
         let before = self.named_before();
         for about in before.iter().rev() {
             let profile = settings.profiles.get(about.profile.as_str()).filter(|profile| profile.config.from_certificates);
-            if let (Some(profile), Ok(url)) = (profile, about.url.parse()) {
-                if profile.allows(&url) {
-                    self.enter_named(profile, &url, about.fetched);
-                }
+            if let (Some(profile), Ok(url)) = (profile, about.url.parse())
+                && profile.allows(&url)
+            {
+                self.enter_named(profile, &url, about.fetched);
             }
         }
         for profile in settings.profiles.values().filter(|profile| profile.config.from_certificates) {
@@ -195,8 +191,13 @@ impl Shared {
         let Some(profile) = settings.profiles.get(&source.key.profile) else { return };
         let before = source.profile();
         source.set_profile(Arc::clone(profile));
-        let same_signers = before.config.issuers == profile.config.issuers && before.config.indirect_issuers == profile.config.indirect_issuers;
+        let same_signers =
+            before.config.issuers == profile.config.issuers && before.config.indirect_issuers == profile.config.indirect_issuers;
         if same_signers {
+            // A shorter pause counts from now, not after the longer one.
+            if before.config != profile.config {
+                source.wake.notify_one();
+            }
             return;
         }
         let generation = self.revocations.generation();
@@ -211,7 +212,7 @@ impl Shared {
 
     /// Puts what a file holds in force and notes what came of it.
     fn take(&self, source: &Source, crls: Vec<Crl>, took: Duration, now: i64) {
-        let applied = apply::apply(self, source, crls, now);
+        let applied = apply::apply(self, source, crls);
         let refused = applied.refused.join("; ");
         source.ended(if refused.is_empty() { Ok(took) } else { Err(&refused) }, now);
         source.progress().note(&applied);

@@ -8,6 +8,7 @@ use signet_identity::{DeviceIdentity, NoIdentity, Peer, PendingPeer, VerifiedPee
 use signet_revocation::Assurance;
 
 use crate::client_verifier::{Judged, Standing};
+use crate::explain::{self, Explanation};
 use crate::host::Host;
 use crate::profile::{TrustProfile, TrustProfiles};
 use crate::rejection::{self, Rejected, Unfit};
@@ -80,9 +81,18 @@ impl ListenerTls {
     ///
     /// # Errors
     /// Names the file and the way out; see [`crate::Credentials::load`]. A trust profile that does not exist.
-    pub fn load(config: &TlsListenerConfig, profiles: &TrustProfiles, revocations: &CurrentRevocations, now: i64) -> Result<Arc<Self>, TlsError> {
+    pub fn load(
+        config: &TlsListenerConfig,
+        profiles: &TrustProfiles,
+        revocations: &CurrentRevocations,
+        now: i64,
+    ) -> Result<Arc<Self>, TlsError> {
         let load = |host: &TlsHostConfig| Host::load(host, config.minimum_version, profiles, revocations.clone(), now).map(Arc::new);
-        Ok(Arc::new(Self { config: config.clone(), default: load(&config.host)?, hosts: config.hosts.iter().map(load).collect::<Result<_, _>>()? }))
+        Ok(Arc::new(Self {
+            config: config.clone(),
+            default: load(&config.host)?,
+            hosts: config.hosts.iter().map(load).collect::<Result<_, _>>()?,
+        }))
     }
 
     /// Whether both were loaded from the same settings and the same content of files: then the tickets of one are as good as those of the other.
@@ -194,6 +204,20 @@ impl ListenerTls {
     pub fn unsettled(pending: &PendingPeer) -> Box<Refusal> {
         let leaf = pending.identity().leaf();
         rejection::unknown_status(leaf, leaf.id()).refusal
+    }
+
+    /// Explains what would become of a client that shows these certificates (DER, its own first), by the host for this server name; `now` in unix
+    /// seconds.
+    pub fn explain(&self, server_name: Option<&str>, chain: &[Vec<u8>], now: i64) -> Explanation {
+        let none: [&[u8]; 0] = [];
+        let host = self.hosts.iter().find(|host| host.config.is_for(server_name, none)).unwrap_or(&self.default);
+        match &host.verifier {
+            Some(verifier) => {
+                let chain: Vec<CertificateDer<'_>> = chain.iter().map(|der| CertificateDer::from(der.as_slice())).collect();
+                explain::explain(verifier, &chain, now)
+            }
+            None => Explanation::default(),
+        }
     }
 
     /// How well the revocation status of an open session's certificate is known; `None`: nobody has said anything yet.

@@ -170,6 +170,15 @@ impl DeviceVerifier {
         self.standing(identity, profile, now)
     }
 
+    pub(crate) fn revocations(&self) -> &CurrentRevocations {
+        &self.revocations
+    }
+
+    /// What is known about revocation, and nothing else.
+    pub(crate) fn check_revocation(&self, identity: &DeviceIdentity, profile: &TrustProfile, now: i64) -> Result<Standing, Rejected> {
+        self.standing(identity, profile, now)
+    }
+
     fn standing(&self, identity: &DeviceIdentity, profile: &TrustProfile, now: i64) -> Result<Standing, Rejected> {
         let leaf = identity.leaf();
         match self.revocations.judge(identity, &profile.config().revocation, now) {
@@ -177,6 +186,7 @@ impl DeviceVerifier {
             Verdict::Unknown { .. } => Ok(Standing::Pending),
             Verdict::Revoked { id, revoked } => Err(rejection::revoked(leaf, id, revoked)),
             Verdict::Suspended { since, why } => Err(rejection::suspended(leaf, &identity.qualified_name(), since, &why)),
+            Verdict::ProfileDisabled => Err(rejection::disabled(leaf, profile.name())),
             Verdict::Stale { next_update, .. } => Err(rejection::stale(leaf, next_update)),
         }
     }

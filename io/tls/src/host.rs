@@ -53,8 +53,8 @@ impl TlsHostConfig {
 
     /// Whether it is for a client that says this. Server names are compared without case (RFC 6066 §3).
     pub(crate) fn is_for<'a>(&self, server_name: Option<&str>, protocols: impl IntoIterator<Item = &'a [u8]>) -> bool {
-        let named = self.server_names.is_empty()
-            || server_name.is_some_and(|name| self.server_names.iter().any(|pattern| covers(pattern, name)));
+        let named =
+            self.server_names.is_empty() || server_name.is_some_and(|name| self.server_names.iter().any(|pattern| covers(pattern, name)));
         named && (self.alpn.is_empty() || protocols.into_iter().any(|offered| self.alpn.iter().any(|own| own.as_bytes() == offered)))
     }
 }
@@ -166,8 +166,10 @@ impl Shown {
         for CredentialFiles { certificate, key } in files {
             let credentials = Credentials::load(certificate, key, now)?;
             if !credentials.leaf().allows_server_auth() {
-                let found =
-                    format!("the certificate of `{}` may not be used by a TLS server (no serverAuth)", credentials.leaf().subject().rfc4514());
+                let found = format!(
+                    "the certificate of `{}` may not be used by a TLS server (no serverAuth)",
+                    credentials.leaf().subject().rfc4514()
+                );
                 let hint = "issue one with `extendedKeyUsage=serverAuth`; a device's certificate cannot be a server's";
                 return Err(TlsError::file(certificate, found, hint));
             }

@@ -133,7 +133,10 @@ impl TrustProfile {
         if !identity.authorities().any(|authority| self.trust.is_anchor(authority)) {
             return Err(rejection::anchor_gone(leaf, &self.config.name));
         }
-        self.config.rules.check(leaf, identity.path().len().saturating_sub(1)).map_err(|error| rejection::rules(leaf, &self.config.name, &error))?;
+        self.config
+            .rules
+            .check(leaf, identity.path().len().saturating_sub(1))
+            .map_err(|error| rejection::rules(leaf, &self.config.name, &error))?;
         let name = self.config.naming.name(leaf).map_err(|error| rejection::name(leaf, &error).with(Unfit::IdentityChanged))?;
         if name != *identity.name() || self.config.tenant.as_ref() != identity.tenant() {
             return Err(rejection::renamed(leaf, identity, &name));
@@ -155,6 +158,19 @@ impl TrustProfile {
         let anchor = self.trust.authority_of(found.anchor());
         let anchor_key = anchor.map_or(KeyDigest::from_bytes([0; 32]), Leaf::spki_digest);
         Ok(Path::new(authorities, anchor.cloned(), anchor_key))
+    }
+
+    /// The subjects of the path that is found, the device's first, the anchor's last.
+    pub(crate) fn path_words(
+        &self,
+        leaf: &Leaf,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        now: i64,
+    ) -> Result<Vec<String>, Rejected> {
+        let path = self.path(leaf, end_entity, intermediates, now)?;
+        let all = std::iter::once(leaf).chain(&path.authorities).chain(&path.anchor);
+        Ok(all.map(|certificate| certificate.subject().rfc4514()).collect())
     }
 
     fn check_rules(&self, leaf: &Leaf, path: &Path) -> Result<(), Rejected> {
@@ -247,7 +263,9 @@ impl TrustProfiles {
     /// Names the one that does not exist.
     pub(crate) fn pick(&self, names: &[Arc<str>]) -> Result<Vec<Arc<TrustProfile>>, TlsError> {
         let find = |name: &Arc<str>| {
-            self.get(name).cloned().ok_or_else(|| TlsError::Setting(format!("there is no trust profile `{name}`; define it or use another name")))
+            self.get(name)
+                .cloned()
+                .ok_or_else(|| TlsError::Setting(format!("there is no trust profile `{name}`; define it or use another name")))
         };
         names.iter().map(find).collect()
     }

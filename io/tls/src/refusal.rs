@@ -3,6 +3,7 @@
 //! One refusal is one log line: who it was, which check failed and what to do about it.
 
 use std::fmt;
+use std::sync::Arc;
 
 use signet_identity::Leaf;
 
@@ -116,12 +117,25 @@ pub struct Refusal {
     pub found: String,
     /// What to do about it.
     pub hint: String,
+    /// The certificate in DER, unless it is longer than [`Self::CERTIFICATE_KEPT`]: for whoever asks why.
+    pub certificate: Option<Arc<[u8]>>,
 }
 
 impl Refusal {
+    /// The largest certificate that a refusal keeps, in octets.
+    pub const CERTIFICATE_KEPT: usize = 4096;
+
     /// A refusal of a client whose certificate is not known.
     pub fn without_certificate(check: Check, found: impl Into<String>, hint: impl Into<String>) -> Self {
-        Self { subject: None, serial: None, issuer: None, check, found: shortened(found.into(), FOUND), hint: hint.into() }
+        Self {
+            subject: None,
+            serial: None,
+            issuer: None,
+            check,
+            found: shortened(found.into(), FOUND),
+            hint: hint.into(),
+            certificate: None,
+        }
     }
 
     /// A refusal of the client that presented `leaf`.
@@ -133,6 +147,7 @@ impl Refusal {
             check,
             found: shortened(found.into(), FOUND),
             hint: hint.into(),
+            certificate: (leaf.der().len() <= Self::CERTIFICATE_KEPT).then(|| leaf.der().into()),
         }
     }
 

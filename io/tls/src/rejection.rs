@@ -128,7 +128,8 @@ pub(crate) fn stale(leaf: &Leaf, next_update: i64) -> Rejected {
         "what is known about revocations of an issuer in its path was due to be replaced at {}, longer ago than the grace allows",
         date::text(next_update)
     );
-    let hint = "see `signet revocation sources` for what could not be fetched; `revocation_grace` of the trust profile bridges a longer time";
+    let hint =
+        "see `signet revocation sources` for what could not be fetched; `revocation_grace` of the trust profile bridges a longer time";
     reject(leaf, Check::RevocationFreshness, other("the revocation list is past its next update"), found, hint).with(Unfit::Unchecked)
 }
 
@@ -152,7 +153,13 @@ pub(crate) fn profile_gone(leaf: &Leaf, profile: &str) -> Rejected {
 
 pub(crate) fn anchor_gone(leaf: &Leaf, profile: &str) -> Rejected {
     let found = format!("the trust profile `{profile}` does not hold a certification authority of its path any more");
-    reject(leaf, Check::Path, CertificateError::UnknownIssuer, found, "add the issuing CA to the profile's `ca`, or issue a new certificate")
+    reject(
+        leaf,
+        Check::Path,
+        CertificateError::UnknownIssuer,
+        found,
+        "add the issuing CA to the profile's `ca`, or issue a new certificate",
+    )
 }
 
 pub(crate) fn renamed(leaf: &Leaf, identity: &DeviceIdentity, name: &DeviceName) -> Rejected {

@@ -70,8 +70,8 @@ pub(crate) fn noted(verifier: &DeviceVerifier, note: &[u8], leaf: &Leaf) -> Opti
     let config = profile.config();
     let named = config.naming.name(leaf).map_err(|error| crate::rejection::name(leaf, &error));
     Some(named.and_then(|name| {
-        let identity = DeviceIdentity::new(name, leaf.clone(), issuer_key, intermediates)
-            .under(Arc::clone(profile.name()), config.tenant.clone());
+        let identity =
+            DeviceIdentity::new(name, leaf.clone(), issuer_key, intermediates).under(Arc::clone(profile.name()), config.tenant.clone());
         profile.recheck(&identity)?;
         Ok(Judged { identity: Arc::new(identity), profile: Arc::clone(profile), path_not_after })
     }))

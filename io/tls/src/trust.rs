@@ -63,7 +63,8 @@ impl TrustAnchors {
                 }
             }
         }
-        let is_known_only = |certificate: &CertificateDer<'_>| rule == AnchorRule::Roots && is_signed_by_another(certificate, &certificates);
+        let is_known_only =
+            |certificate: &CertificateDer<'_>| rule == AnchorRule::Roots && is_signed_by_another(certificate, &certificates);
         let (intermediates, roots): (Vec<_>, Vec<_>) = certificates.iter().cloned().partition(is_known_only);
         let anchors: Result<Vec<_>, _> = roots.iter().map(|root| anchor_from_trusted_cert(root).map(|anchor| anchor.to_owned())).collect();
         let mut anchors = anchors.map_err(|error| TlsError::Library(format!("a checked trust anchor was refused: {error}")))?;

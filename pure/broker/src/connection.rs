@@ -116,7 +116,7 @@ impl Connection {
             Some(mount) => match seen_from(mount, &pending.message) {
                 Some(message) => message,
                 None => {
-                    stats.dropped_unauthorized += 1;
+                    stats.refused.messages_withheld += 1;
                     return None;
                 }
             },

@@ -207,7 +207,7 @@ impl Broker {
         session.standing.has_lost = true;
         for (filter, denied) in filters.iter().zip(why) {
             let Some(removed) = session.subscriptions.remove(filter) else { continue };
-            self.stats.subscriptions_ended += 1;
+            self.stats.refused.subscriptions_ended += 1;
             if session.is_persistent {
                 // Nobody waits for that: after a crash it is judged again.
                 context.store.append(&Change::SubscriptionRemoved { session: id, key: removed.key }, Urgency::Later);
@@ -261,7 +261,7 @@ impl Broker {
         }
         let after = session.load();
         self.held = self.held.minus(before).plus(after);
-        self.stats.dropped_unauthorized += u64::try_from(waiting.len() + under_way.len()).unwrap_or(u64::MAX);
+        self.stats.refused.messages_withheld += u64::try_from(waiting.len() + under_way.len()).unwrap_or(u64::MAX);
         for (stage, message) in under_way {
             match (stage, message) {
                 (Stage::Puback(pending), message) => self.give_up(id, Pending { id: message, ..pending }, context.store),
@@ -303,7 +303,7 @@ impl Broker {
         recipient: Recipient,
         context: &mut Context<'_, D, S>,
     ) {
-        self.stats.dropped_unauthorized += 1;
+        self.stats.refused.messages_withheld += 1;
         let session = recipient.session;
         if let Some(filter) = recipient.shared.as_deref()
             && let Some(client) = self.sessions.get(session).map(|session| Arc::clone(&session.client))

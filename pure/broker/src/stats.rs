@@ -25,10 +25,6 @@ pub struct Stats {
     pub dropped_too_large: u64,
     /// Messages whose Message Expiry Interval passed while they waited.
     pub dropped_expired: u64,
-    /// Messages that were queued for a client, or routed to it, which it may no longer have.
-    pub dropped_unauthorized: u64,
-    /// Subscriptions that ended because rules changed.
-    pub subscriptions_ended: u64,
     /// What was refused to clients.
     pub refused: Refused,
     /// Sessions taken over by another connection.
@@ -56,6 +52,10 @@ pub struct Refused {
     pub retained_full: u64,
     /// Sessions, because there were as many as there may be.
     pub sessions_full: u64,
+    /// Subscriptions that were made and ended, because rules changed.
+    pub subscriptions_ended: u64,
+    /// Messages that were queued for a client, or routed to it, and that it may not have: rules changed, or its tenant does not see the topic.
+    pub messages_withheld: u64,
 }
 
 impl AddAssign for Stats {
@@ -71,8 +71,6 @@ impl AddAssign for Stats {
             dropped_queue_full,
             dropped_too_large,
             dropped_expired,
-            dropped_unauthorized,
-            subscriptions_ended,
             refused,
             taken_over,
             keep_alive_timeouts,
@@ -89,8 +87,6 @@ impl AddAssign for Stats {
         self.dropped_queue_full += dropped_queue_full;
         self.dropped_too_large += dropped_too_large;
         self.dropped_expired += dropped_expired;
-        self.dropped_unauthorized += dropped_unauthorized;
-        self.subscriptions_ended += subscriptions_ended;
         self.refused += refused;
         self.taken_over += taken_over;
         self.keep_alive_timeouts += keep_alive_timeouts;
@@ -101,12 +97,23 @@ impl AddAssign for Stats {
 
 impl AddAssign for Refused {
     fn add_assign(&mut self, other: Self) {
-        let Self { publish_denied, subscribe_denied, store_full, queues_full, retained_full, sessions_full } = other;
+        let Self {
+            publish_denied,
+            subscribe_denied,
+            store_full,
+            queues_full,
+            retained_full,
+            sessions_full,
+            subscriptions_ended,
+            messages_withheld,
+        } = other;
         self.publish_denied += publish_denied;
         self.subscribe_denied += subscribe_denied;
         self.store_full += store_full;
         self.queues_full += queues_full;
         self.retained_full += retained_full;
         self.sessions_full += sessions_full;
+        self.subscriptions_ended += subscriptions_ended;
+        self.messages_withheld += messages_withheld;
     }
 }

@@ -126,7 +126,7 @@ mod tests {
 
     fn device(identity: Option<DeviceIdentity>) -> Client {
         let name = DeviceName::new("pump-7").unwrap();
-        Client::restored(Principal::Device(name), Some("ann".into()), ClientIdentifier::new("c"), identity.map(Arc::new))
+        Client::restored(Principal::Device(name.into()), Some("ann".into()), ClientIdentifier::new("c"), identity.map(Arc::new))
     }
 
     fn identity() -> DeviceIdentity {

@@ -1,6 +1,6 @@
 //! CertificateId → revoked or not: an immutable value, so that a handshake reads it without a lock and a change is one pointer swap.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use signet_identity::{AuthorityId, CertificateId, DistributionPoint, IdentityError, Leaf, NameDigest, PathCertificate};
@@ -148,6 +148,28 @@ impl RevocationIndex {
         let mut next = self.next();
         next.operator.extend(entries);
         next
+    }
+
+    /// The next generation, with these entries by the operator in place of all there were.
+    #[must_use]
+    pub fn with_operator_list(&self, entries: impl IntoIterator<Item = (OperatorTarget, Revoked)>) -> Self {
+        let mut next = self.next();
+        next.operator.replace(entries);
+        next
+    }
+
+    /// The next generation, in which the trust profiles of these names, and no others, are disabled by the operator.
+    #[must_use]
+    pub fn with_disabled_profiles(&self, profiles: BTreeSet<Arc<str>>) -> Self {
+        let mut next = self.next();
+        next.operator.set_disabled(profiles);
+        next
+    }
+
+    /// The trust profiles that the operator has disabled.
+    #[must_use]
+    pub fn disabled_profiles(&self) -> &BTreeSet<Arc<str>> {
+        self.operator.disabled()
     }
 
     /// The next generation, without the operator's entry about this target.

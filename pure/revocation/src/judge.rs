@@ -66,6 +66,8 @@ pub enum Verdict {
         /// Why, for people.
         why: Arc<str>,
     },
+    /// The trust profile under which it was verified was disabled by the operator.
+    ProfileDisabled,
     /// The last answer about a certificate is overdue beyond the grace: any, where [`RevocationMode::Require`] asks for current ones, else that of
     /// CRLs.
     Stale {
@@ -105,7 +107,7 @@ pub(crate) const CLOCK_SKEW: i64 = 300;
 impl RevocationIndex {
     /// Judges a verified path, the trust anchor left out: it is trusted by configuration. `now` in seconds since 1970-01-01 UTC.
     ///
-    /// In this order: revoked by the operator (certificate, key or authority), by our own authority, by a CRL, by OCSP; suspended; whether
+    /// In this order: revoked by the operator (certificate, key or authority), by our own authority, by a CRL, by OCSP; its profile disabled; suspended; whether
     /// the certificates have the answers that `rules` ask for. A CRL revokes when its signer issued the certificate, when the certificate names
     /// the signer as cRLIssuer, or when the list was accepted for any issuer; it is an answer when its scope covers the certificate, several
     /// lists together for all reasons. What our own authority issued is always freshly answered.
@@ -126,6 +128,9 @@ impl RevocationIndex {
                     return Verdict::Revoked { id: asked.certificate.id, revoked };
                 }
             }
+        }
+        if self.operator.disabled().contains(identity.profile()) {
+            return Verdict::ProfileDisabled;
         }
         if let Some(suspended) = self.operator.suspended(identity) {
             return Verdict::Suspended { since: suspended.since, why: Arc::clone(&suspended.why) };

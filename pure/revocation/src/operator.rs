@@ -1,6 +1,6 @@
 //! What an operator says over the admin API: certificates, keys and authorities that are not trusted any more, and devices that are suspended.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 
@@ -44,6 +44,7 @@ pub struct Suspended {
 pub(crate) struct OperatorWord {
     entries: Arc<BTreeMap<OperatorTarget, Revoked>>,
     suspensions: Arc<BTreeMap<Arc<str>, Suspended>>,
+    disabled: Arc<BTreeSet<Arc<str>>>,
 }
 
 impl OperatorWord {
@@ -64,6 +65,19 @@ impl OperatorWord {
         if self.entries.contains_key(target) {
             Arc::make_mut(&mut self.entries).remove(target);
         }
+    }
+
+    pub(crate) fn replace(&mut self, entries: impl IntoIterator<Item = (OperatorTarget, Revoked)>) {
+        self.entries = Arc::default();
+        self.extend(entries);
+    }
+
+    pub(crate) fn set_disabled(&mut self, profiles: BTreeSet<Arc<str>>) {
+        self.disabled = Arc::new(profiles);
+    }
+
+    pub(crate) fn disabled(&self) -> &BTreeSet<Arc<str>> {
+        &self.disabled
     }
 
     pub(crate) fn set_suspensions(&mut self, suspensions: BTreeMap<Arc<str>, Suspended>) {

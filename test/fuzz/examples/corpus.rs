@@ -12,6 +12,8 @@ fn main() -> Result<(), CorpusError> {
         ("template", corpus::templates()),
         ("leaf", corpus::certificates()?),
         ("crl", corpus::crls()?),
+        ("ocsp", signet_fuzz::revocation::responses()?),
+        ("points", signet_fuzz::revocation::point_lists()?),
         ("proxy", signet_fuzz::transport::proxies()),
         ("websocket", signet_fuzz::transport::websockets()),
         ("journal", signet_fuzz::durable::journals()),

@@ -6,8 +6,9 @@ use std::sync::OnceLock;
 
 use bytes::BytesMut;
 use rcgen::{
-    BasicConstraints, CertificateParams, CertificateRevocationListParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer,
-    KeyIdMethod, KeyPair, KeyUsagePurpose, RevocationReason, RevokedCertParams, SanType, SerialNumber, date_time_ymd,
+    BasicConstraints, CertificateParams, CertificateRevocationListParams, CrlDistributionPoint, CrlIssuingDistributionPoint, CrlScope,
+    DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyIdMethod, KeyPair, KeyUsagePurpose, RevocationReason,
+    RevokedCertParams, SanType, SerialNumber, date_time_ymd,
 };
 use signet_mqtt::{
     Ack, Auth, ClientIdentifier, Connack, Connect, ConnectProperties, Disconnect, Packet, PacketId, Password, ProtocolVersion, Publish,
@@ -93,7 +94,7 @@ pub fn certificates() -> Result<Vec<Vec<u8>>, CorpusError> {
     Ok(list)
 }
 
-/// A CRL in DER and in PEM.
+/// A CRL in DER and in PEM, and one of a part of the certificates.
 ///
 /// # Errors
 /// When it cannot be built.
@@ -113,7 +114,19 @@ pub fn crls() -> Result<Vec<Vec<u8>>, CorpusError> {
         key_identifier_method: KeyIdMethod::Sha256,
     }
     .signed_by(&Issuer::from_params(&root_params(), key(1)?))?;
-    Ok(vec![crl.der().to_vec(), crl.pem()?.into_bytes()])
+    let partition = CertificateRevocationListParams {
+        this_update: date_time_ymd(2024, 3, 2),
+        next_update: date_time_ymd(2034, 3, 2),
+        crl_number: SerialNumber::from(8),
+        issuing_distribution_point: Some(CrlIssuingDistributionPoint {
+            distribution_point: CrlDistributionPoint { uris: vec!["http://crl.example/1".to_owned()] },
+            scope: Some(CrlScope::UserCertsOnly),
+        }),
+        revoked_certs: vec![revoked(0x82, Some(RevocationReason::CertificateHold))],
+        key_identifier_method: KeyIdMethod::Sha256,
+    }
+    .signed_by(&Issuer::from_params(&root_params(), key(1)?))?;
+    Ok(vec![crl.der().to_vec(), crl.pem()?.into_bytes(), partition.der().to_vec()])
 }
 
 /// Whose CRLs [`crate::crl`] reads.

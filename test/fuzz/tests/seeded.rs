@@ -35,6 +35,16 @@ mod seeded {
     }
 
     #[test]
+    fn ocsp_responses() {
+        fuzz("ocsp", signet_fuzz::ocsp, &signet_fuzz::revocation::responses().unwrap(), 100_000);
+    }
+
+    #[test]
+    fn distribution_points() {
+        fuzz("points", signet_fuzz::points, &signet_fuzz::revocation::point_lists().unwrap(), 40_000);
+    }
+
+    #[test]
     fn proxy_headers() {
         fuzz("proxy", signet_fuzz::proxy, &signet_fuzz::transport::proxies(), 200_000);
     }
@@ -67,6 +77,10 @@ mod seeded {
         for input in corpus::crls().unwrap() {
             assert!(accepted_crl(&input), "{}", hex(&input));
         }
+        let accepted = |response: &Vec<u8>| signet_fuzz::revocation::is_answer(response);
+        assert_eq!(signet_fuzz::revocation::responses().unwrap().iter().filter(|response| accepted(response)).count(), 3);
+        let lists = signet_fuzz::revocation::point_lists().unwrap();
+        assert_eq!(lists.iter().map(|list| signet_fuzz::revocation::addresses(list)).collect::<Vec<_>>(), [(2, 0), (0, 2)]);
         for input in signet_fuzz::durable::record_lists().unwrap() {
             assert!(!signet_store::image_of(&input).unwrap().sessions.is_empty());
         }

@@ -106,13 +106,7 @@ impl Timeline {
                     let journey = &mut timeline.journeys[*label];
                     journey.accepted = journey.accepted.or(Some(place));
                 }
-                What::Ended { client, filter } => {
-                    // What waited because of it may have been taken back, and a crash may bring it back under rules that allow it again.
-                    for interval in timeline.living(*client).filter(|interval| interval.subscription.filter == *filter) {
-                        interval.doubted = interval.doubted.or(Some(place));
-                        interval.granted = None;
-                    }
-                }
+                What::Ended { client, filter } => timeline.ended_by_rules(*client, filter, place),
                 What::Crashed => timeline.crashes.push(place),
                 _ => {}
             }
@@ -126,6 +120,14 @@ impl Timeline {
             interval.ended = Some(place);
         }
         self.generations[client].push(place);
+    }
+
+    /// What waited because of it may have been taken back, and a crash may bring it back under rules that allow it again.
+    fn ended_by_rules(&mut self, client: usize, filter: &TopicFilter, place: usize) {
+        for interval in self.living(client).filter(|interval| interval.subscription.filter == *filter) {
+            interval.doubted = interval.doubted.or(Some(place));
+            interval.granted = None;
+        }
     }
 
     fn doubt(&mut self, client: usize, by: &Interval) {

@@ -81,6 +81,12 @@ impl Nginx {
         fs::rename(&new, &place).unwrap();
     }
 
+    /// Makes a file look as if it had been published so many seconds ago.
+    pub fn age(&self, name: &str, seconds: u64) {
+        let file = fs::File::options().append(true).open(self.root().join(name)).unwrap();
+        file.set_modified(std::time::SystemTime::now() - Duration::from_secs(seconds)).unwrap();
+    }
+
     /// The address of a file over http.
     #[must_use]
     pub fn url(&self, path: &str) -> String {
@@ -110,6 +116,17 @@ impl Nginx {
     pub fn answers(&self) -> Vec<String> {
         let text = fs::read_to_string(self.directory.path().join("access.log")).unwrap_or_default();
         text.lines().map(str::to_owned).collect()
+    }
+
+    /// Waits until it has noted so many answers, which it does after they were sent, and returns them.
+    #[must_use]
+    pub fn wait_for_answers(&self, count: usize) -> Vec<String> {
+        let deadline = Instant::now() + PATIENCE;
+        while self.answers().len() < count {
+            assert!(Instant::now() < deadline, "{count} answers of nginx in time; there are {:?}", self.answers());
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        self.answers()
     }
 
     /// Ends the process; its port refuses connections.

@@ -53,7 +53,21 @@ impl OpensslCa {
         ca.configure("", "");
         ca.key("ca.key");
         let subject = format!("/CN={name}");
-        ca.openssl(&["req", "-new", "-x509", "-key", "ca.key", "-days", "30", "-subj", &subject, "-extensions", "authority", "-out", "ca.pem"]);
+        ca.openssl(&[
+            "req",
+            "-new",
+            "-x509",
+            "-key",
+            "ca.key",
+            "-days",
+            "30",
+            "-subj",
+            &subject,
+            "-extensions",
+            "authority",
+            "-out",
+            "ca.pem",
+        ]);
         ca
     }
 
@@ -92,21 +106,37 @@ impl OpensslCa {
         self.issue(name, "keyUsage=critical,digitalSignature\nextendedKeyUsage=critical,OCSPSigning\nnoCheck=ignored\n")
     }
 
+    /// A CA below this one, in a directory of its own; `points` are more lines of extensions of its certificate.
+    #[must_use]
+    pub fn below(&self, directory: &Path, name: &str, points: &str) -> Self {
+        let issued = self.issue(name, &format!("basicConstraints=critical,CA:TRUE\nkeyUsage=critical,keyCertSign,cRLSign\n{points}"));
+        let ca = Self::create(directory, name);
+        fs::copy(&issued.certificate, ca.file("ca.pem")).unwrap();
+        fs::copy(&issued.key, ca.file("ca.key")).unwrap();
+        ca
+    }
+
     /// Revokes in the database, for a reason such as `keyCompromise`.
     pub fn revoke(&self, issued: &Issued, reason: &str) {
         let certificate = issued.certificate.display().to_string();
         self.openssl(&["ca", "-revoke", &certificate, "-crl_reason", reason]);
     }
 
+    /// Revokes a CA below this one.
+    pub fn revoke_authority(&self, below: &Self) {
+        self.openssl(&["ca", "-revoke", &below.certificate().display().to_string(), "-crl_reason", "CACompromise"]);
+    }
+
     /// Releases all that was revoked, as after a hold.
     pub fn release_all(&self) {
         let index = fs::read_to_string(self.file("index.txt")).unwrap();
-        let released = index.lines().map(|line| {
-            let mut fields: Vec<&str> = line.split('\t').collect();
-            fields[0] = "V";
-            fields[2] = "";
-            fields.join("\t") + "\n"
-        });
+        // Status, end, and when and why it was revoked come first.
+        let field = |(place, field): (usize, &str)| match place {
+            0 => "V".to_owned(),
+            2 => String::new(),
+            _ => field.to_owned(),
+        };
+        let released = index.lines().map(|line| line.split('\t').enumerate().map(field).collect::<Vec<_>>().join("\t") + "\n");
         let text: String = released.collect();
         fs::write(self.file("index.txt"), text).unwrap();
     }
@@ -124,7 +154,21 @@ impl OpensslCa {
         let (certificate, out) = (issued.certificate.display().to_string(), out.display().to_string());
         self.openssl(&["ocsp", "-issuer", "ca.pem", "-cert", &certificate, "-no_nonce", "-reqout", "ocsp.req"]);
         self.openssl(&[
-            "ocsp", "-index", "index.txt", "-CA", "ca.pem", "-rsigner", "ca.pem", "-rkey", "ca.key", "-nmin", "5", "-reqin", "ocsp.req", "-respout", &out,
+            "ocsp",
+            "-index",
+            "index.txt",
+            "-CA",
+            "ca.pem",
+            "-rsigner",
+            "ca.pem",
+            "-rkey",
+            "ca.key",
+            "-nmin",
+            "5",
+            "-reqin",
+            "ocsp.req",
+            "-respout",
+            &out,
         ]);
     }
 
@@ -205,7 +249,7 @@ impl OpensslCa {
              new_certs_dir={directory}/new\ncertificate={directory}/ca.pem\nprivate_key={directory}/ca.key\ndefault_md=sha256\n\
              crlnumber={directory}/crlnumber\npolicy=any\ncopy_extensions=none\nrand_serial=yes\n[any]\ncommonName=supplied\n\
              [authority]\nbasicConstraints=critical,CA:TRUE\nkeyUsage=critical,keyCertSign,cRLSign,digitalSignature\nsubjectKeyIdentifier=hash\n\
-             [leaf]\nbasicConstraints=CA:FALSE\nauthorityKeyIdentifier=keyid\n{leaf}\n\
+             [leaf]\nauthorityKeyIdentifier=keyid\n{leaf}\n\
              [crl]\nauthorityKeyIdentifier=keyid\n{crl}\n"
         );
         fs::write(self.file("ca.cnf"), text).unwrap();

@@ -108,7 +108,7 @@ impl Shared {
         while left > 0 {
             let Ok(count @ 1..) = server.read(&mut buffer) else { break };
             let passed = count.min(left);
-            if client.write_all(&buffer[..passed]).is_err() {
+            if client.write_all(buffer.get(..passed).unwrap_or_default()).is_err() {
                 break;
             }
             left -= passed;

@@ -124,7 +124,8 @@ impl Host {
         };
         let (server_names, alpn) = (texts(&written.server_names), texts(&written.alpn));
         if server_names.is_empty() && alpn.is_empty() {
-            let hint = "add server_names = [\"eu.example.com\"] or alpn = [\"x-amzn-mqtt-ca\"]; what is for everybody stands in [[listener]]";
+            let hint =
+                "add server_names = [\"eu.example.com\"] or alpn = [\"x-amzn-mqtt-ca\"]; what is for everybody stands in [[listener]]";
             problems.at(&written.header.span, "[[listener.host]] does not say for whom it is", Some(hint.to_owned()));
         }
         check_names(written.server_names.as_ref(), problems);

@@ -60,11 +60,8 @@ impl Listener {
         };
         let (admission, naming) = identity::resolve(&written.identity, &header, proof, problems);
         let asks_for_certificates = transport.has_tls() || carriage.takes_certificates();
-        let profile = if asks_for_certificates {
-            Profile::of_listener(&name, &mut written.tls, naming, &header, base, problems)
-        } else {
-            None
-        };
+        let profile =
+            if asks_for_certificates { Profile::of_listener(&name, &mut written.tls, naming, &header, base, problems) } else { None };
         let believed = profiles(profile.as_ref(), written.tls.profiles.take());
         check_trust(&written.tls, &believed, (transport, &carriage, proof), &header, problems);
         let tls = if transport.has_tls() {
@@ -144,7 +141,12 @@ fn check_trust(
 ) {
     if believed.is_empty() && transport.has_tls() && proof != Proof::None {
         let message = format!("[[listener]] with transport = \"{}\" has no `trust`", transport.name());
-        header.lacks("trust", &message, &format!("add trust = {}; or name trust profiles in `profiles`", carriage::TRUST_EXAMPLE), problems);
+        header.lacks(
+            "trust",
+            &message,
+            &format!("add trust = {}; or name trust profiles in `profiles`", carriage::TRUST_EXAMPLE),
+            problems,
+        );
     }
     if believed.is_empty() && carriage.takes_certificates() {
         let hint = format!("add trust = {}; or name trust profiles in `profiles`", carriage::TRUST_EXAMPLE);

@@ -13,7 +13,7 @@ use super::bridge::{self, Bridge};
 use super::file::{Access, File};
 use super::limits::Limits;
 use super::listener::Listener;
-use super::problem::Problems;
+use super::problem::{Problems, suggestion};
 use super::section::At;
 use super::store::Store;
 use super::telemetry::Telemetry;
@@ -122,7 +122,10 @@ impl RevocationConfig {
         Self {
             publish_will: written.publish_will.as_ref().is_none_or(|at| at.value),
             keep_session: written.keep_session.as_ref().is_none_or(|at| at.value),
-            refusals_kept: written.refusals_kept.as_ref().map_or(ServerConfig::REFUSALS_KEPT, |at| usize::try_from(at.value).unwrap_or(usize::MAX)),
+            refusals_kept: written
+                .refusals_kept
+                .as_ref()
+                .map_or(ServerConfig::REFUSALS_KEPT, |at| usize::try_from(at.value).unwrap_or(usize::MAX)),
             audit_kept: written.audit_kept.as_ref().map_or(100_000, |at| at.value),
         }
     }
@@ -147,12 +150,7 @@ fn check_profiles(profiles: &[Profile], listeners: &[Listener], problems: &Probl
     }
 }
 
-fn resolve_listeners(
-    files: Vec<super::file::Listener>,
-    profiles: &mut Vec<Profile>,
-    base: &Path,
-    problems: &Problems,
-) -> Vec<Listener> {
+fn resolve_listeners(files: Vec<super::file::Listener>, profiles: &mut Vec<Profile>, base: &Path, problems: &Problems) -> Vec<Listener> {
     if files.is_empty() && problems.is_empty() {
         problems.whole(
             "no [[listener]]: nobody could connect",

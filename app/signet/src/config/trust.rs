@@ -195,7 +195,12 @@ impl Profile {
         let paths = |at: Option<At<Vec<At<String>>>>| paths(at, base);
         let authorities = paths(written.ca);
         if authorities.is_empty() {
-            header.lacks("ca", "[[trust]] has no `ca`", "add ca = [\"ca/ca.pem\"], the certification authorities of these devices", problems);
+            header.lacks(
+                "ca",
+                "[[trust]] has no `ca`",
+                "add ca = [\"ca/ca.pem\"], the certification authorities of these devices",
+                problems,
+            );
         }
         let Some(name) = written.name.as_ref().and_then(|at| profile_name(at, problems)) else {
             header.lacks("name", "[[trust]] has no `name`", "add name = \"factory\"; listeners name it in `profiles`", problems);
@@ -224,7 +229,8 @@ impl Profile {
             admission: has_names.into_iter().any(Option::is_some).then_some(admission),
             clones: CloneRules {
                 policy: written.clones.map_or(ClonePolicy::Alarm, |at| at.value),
-                alternation: u32::try_from(seconds(written.clone_alternation.as_ref(), i64::from(CloneRules::ALTERNATION))).unwrap_or(u32::MAX),
+                alternation: u32::try_from(seconds(written.clone_alternation.as_ref(), i64::from(CloneRules::ALTERNATION)))
+                    .unwrap_or(u32::MAX),
             },
         };
         let rules = access(&name, &written.publish, &written.subscribe, problems);
@@ -352,8 +358,10 @@ fn purpose(at: &At<String>, problems: &Problems) -> Option<String> {
     let is_oid = at.value.contains('.') && at.value.split('.').all(|arc| !arc.is_empty() && arc.bytes().all(|byte| byte.is_ascii_digit()));
     if !is_oid {
         let names: Vec<&str> = PURPOSES.iter().map(|(name, _)| *name).collect();
-        let hint = super::problem::nearest(&at.value, names.iter().copied())
-            .map_or_else(|| "write `clientAuth` or an OID such as `1.3.6.1.4.1.99999.1`".to_owned(), |name| format!("did you mean `{name}`?"));
+        let hint = super::problem::nearest(&at.value, names.iter().copied()).map_or_else(
+            || "write `clientAuth` or an OID such as `1.3.6.1.4.1.99999.1`".to_owned(),
+            |name| format!("did you mean `{name}`?"),
+        );
         problems.at(&at.span, format!("`{}` is no purpose of a certificate", at.value), Some(hint));
         return None;
     }
@@ -446,9 +454,11 @@ fn profile_name(at: &At<String>, problems: &Problems) -> Option<Arc<str>> {
 /// A tenant is the first level of its devices' topics.
 fn tenant(at: &At<String>, problems: &Problems) -> Option<Arc<str>> {
     let unsafe_character = |c: char| c.is_control() || matches!(c, '/' | '+' | '#');
-    let good = !at.value.is_empty() && at.value.len() <= NAME_BYTES && !at.value.starts_with('$') && !at.value.chars().any(unsafe_character);
+    let good =
+        !at.value.is_empty() && at.value.len() <= NAME_BYTES && !at.value.starts_with('$') && !at.value.chars().any(unsafe_character);
     if !good {
-        let hint = format!("write 1 to {NAME_BYTES} bytes that can be a level of a topic: no `/ + #`, no `$` at the start, such as \"acme\"");
+        let hint =
+            format!("write 1 to {NAME_BYTES} bytes that can be a level of a topic: no `/ + #`, no `$` at the start, such as \"acme\"");
         problems.at(&at.span, format!("`{}` cannot be a tenant", at.value.escape_debug()), Some(hint));
     }
     good.then(|| at.value.as_str().into())

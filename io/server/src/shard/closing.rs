@@ -85,7 +85,12 @@ impl Shard {
         match link.phase {
             Phase::Handshake => {
                 let (check, what, hint) = Self::late_opening(link.pipe.awaited());
-                log::refused(link, check, format!("no complete {what} within {} s", link.listener().rules().config.handshake_timeout.as_secs()), hint);
+                log::refused(
+                    link,
+                    check,
+                    format!("no complete {what} within {} s", link.listener().rules().config.handshake_timeout.as_secs()),
+                    hint,
+                );
                 self.counts.handshakes.failed += u64::from(check == Check::Handshake);
                 self.count_refused(Cause::Check(check));
                 self.remove(id);

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use signet_identity::{ClientIdentifierBinding, Template};
 use signet_mqtt::{ProtocolVersion, ReasonCode};
-use signet_revocation::RevocationIndex;
 use signet_policy::{Rule, Who};
+use signet_revocation::RevocationIndex;
 use signet_server::{StartError, TransportConfig, start};
 use signet_testkit::{Device, Pki, connect_packet};
 use signet_tls::{Connector, ConnectorConfig, CurrentRevocations, TrustProfileConfig};

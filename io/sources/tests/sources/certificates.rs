@@ -28,8 +28,29 @@ fn a_devices_own_distribution_point_is_fetched_when_somebody_asks_and_known_from
     rig.ask(&sources, &good);
     assert!(rig.is_good(&good) && rig.is_revoked(&bad), "one fetch tells about both");
     rig.ask(&sources, &bad);
-    assert_eq!(nginx.answers().len(), 1, "{:?}", nginx.answers());
+    assert_eq!(nginx.wait_for_answers(1).len(), 1);
     assert_eq!(report(&sources, &url).kind, SourceKind::FromCertificate);
+}
+
+#[test]
+fn the_points_of_known_intermediates_are_fetched_from_the_start() {
+    let rig = Rig::new();
+    let nginx = Nginx::start(None);
+    let url = nginx.url("root.crl");
+    let below = rig.ca.below(&rig.file("below"), "Issuing CA", &points(&url));
+    let id = signet_identity::Leaf::parse(&below.der()).unwrap().id();
+    nginx.publish("root.crl", &rig.ca.crl(CrlWish::default()));
+    let mut profile = from_certificates(&rig);
+    profile.issuers.push(below.der());
+    let sources = rig.start(profile);
+    rig.told.wait("the list of the root", |events| events.lists.len() == 1);
+    assert_eq!(report(&sources, &url).lists[0].issuer, "CN=Test CA");
+    assert!(rig.revocations.load().lookup(&id).is_none());
+    rig.ca.revoke_authority(&below);
+    nginx.publish("root.crl", &rig.ca.crl(CrlWish::default()));
+    sources.refresh(None);
+    rig.told.wait("the next list", |events| events.lists.len() == 2);
+    assert!(rig.revocations.load().lookup(&id).is_some());
 }
 
 #[test]
@@ -123,7 +144,7 @@ fn other_hosts_and_other_schemes_are_not_fetched() {
     let nginx = Nginx::start(None);
     let url = nginx.url("ca.crl");
     let text = format!("crlDistributionPoints=URI:ldap://127.0.0.1/cn=CA?certificateRevocationList,URI:{url}\n");
-    let device = rig.ca.device("device", &text.replace(",URI", "\ncrlDistributionPoints=URI").lines().last().unwrap().to_owned());
+    let device = rig.ca.device("device", &points(&url));
     let both = rig.ca.device("both", &text);
     nginx.publish("ca.crl", &rig.ca.crl(CrlWish::default()));
     let narrowed = ProfileSources { allow_hosts: Some(vec!["crl.example.com".to_owned()]), ..from_certificates(&rig) };

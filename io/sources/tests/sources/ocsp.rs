@@ -129,7 +129,8 @@ fn a_slow_responder_holds_up_whoever_asks_and_nobody_else() {
     let rig = Rig::new();
     let served = rig.ca.responder(None, &["-nmin", "5"]);
     let slow = Relay::start(served.port(), Conduct::Hold);
-    let (held, quick) = (rig.ca.device("held", &access(&format!("http://127.0.0.1:{}", slow.port()))), rig.ca.device("quick", &access(&served.url())));
+    let (held, quick) =
+        (rig.ca.device("held", &access(&format!("http://127.0.0.1:{}", slow.port()))), rig.ca.device("quick", &access(&served.url())));
     served.reread();
     let sources = rig.start(from_certificates(&rig));
     let (done, is_done) = std::sync::mpsc::channel();
@@ -201,6 +202,6 @@ fn a_web_server_that_is_no_responder_is_told_apart() {
     assert!(rig.is_unknown(&device));
     let error = report(&sources, &nginx.url("ocsp")).attempts.last_error.unwrap();
     assert!(error.contains("404") || error.contains("405"), "{error}");
-    let methods: Vec<String> = nginx.answers().iter().map(|line| line.split(' ').nth(1).unwrap().to_owned()).collect();
+    let methods: Vec<String> = nginx.wait_for_answers(2).iter().map(|line| line.split(' ').nth(1).unwrap().to_owned()).collect();
     assert_eq!(methods, ["GET", "POST"]);
 }

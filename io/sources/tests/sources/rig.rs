@@ -50,7 +50,7 @@ impl Rig {
     }
 
     pub(crate) fn try_start(&self, config: &SourcesConfig) -> Result<Sources, signet_sources::SourceError> {
-        let changes: Arc<dyn Changes> = Arc::clone(&self.told) as Arc<dyn Changes>;
+        let changes: Arc<dyn Changes> = self.told.clone();
         Sources::start(config, self.revocations.clone(), changes, self.runtime.handle().clone())
     }
 
@@ -109,7 +109,8 @@ impl Told {
         let deadline = Instant::now() + PATIENCE;
         let mut events = self.events.lock().unwrap();
         while !enough(&events) {
-            let left = deadline.checked_duration_since(Instant::now()).unwrap_or_else(|| panic!("{what} in time; told: {:?}", events.lists));
+            let left =
+                deadline.checked_duration_since(Instant::now()).unwrap_or_else(|| panic!("{what} in time; told: {:?}", events.lists));
             events = self.more.wait_timeout(events, left).unwrap().0;
         }
     }

@@ -14,13 +14,7 @@ fn a_verified_response_is_handed_over_and_its_failure_reported() {
     let server = rig.ca.issue("server", &format!("extendedKeyUsage=serverAuth\nauthorityInfoAccess=OCSP;URI:{}\n", served.url()));
     served.reread();
     let sources = rig.start(rig.profile());
-    let config = StapleConfig {
-        name: "mqtts".into(),
-        certificate: server.der.clone(),
-        issuer: rig.ca.der(),
-        responder: None,
-        timeout: PATIENCE,
-    };
+    let config = StapleConfig { name: "mqtts".into(), certificate: server.der, issuer: rig.ca.der(), responder: None, timeout: PATIENCE };
     let (say, said) = channel();
     let staple = sources.staple(&config, Arc::new(move |response| say.send(response).unwrap())).unwrap();
     let response = said.recv_timeout(PATIENCE).unwrap().expect("a response");
@@ -49,13 +43,7 @@ fn our_own_revoked_certificate_is_not_vouched_for() {
     rig.ca.revoke(&server, "keyCompromise");
     let served = rig.ca.responder(None, &["-nmin", "5"]);
     let sources = rig.start(rig.profile());
-    let config = StapleConfig {
-        name: "mqtts".into(),
-        certificate: server.der.clone(),
-        issuer: rig.ca.der(),
-        responder: None,
-        timeout: PATIENCE,
-    };
+    let config = StapleConfig { name: "mqtts".into(), certificate: server.der, issuer: rig.ca.der(), responder: None, timeout: PATIENCE };
     let error = sources.staple(&config, Arc::new(|_| {})).unwrap_err().to_string();
     assert!(error.contains("names no OCSP responder"), "{error}");
     let (say, said) = channel();

@@ -5,7 +5,7 @@ use signet_testkit::{Conduct, CrlWish, Nginx, Pki, Relay};
 
 use crate::rig::{Rig, report, until};
 
-fn with_urls(rig: &Rig, urls: &[String]) -> ProfileSources {
+fn with_urls(rig: &Rig, urls: &[&str]) -> ProfileSources {
     ProfileSources { urls: urls.iter().map(|url| url.parse().unwrap()).collect(), ..rig.profile() }
 }
 
@@ -15,8 +15,9 @@ fn a_list_is_fetched_refreshed_and_not_sent_twice() {
     let nginx = Nginx::start(None);
     let device = rig.ca.device("device", "");
     nginx.publish("ca.crl", &rig.ca.crl(CrlWish { der: true, ..CrlWish::default() }));
+    nginx.age("ca.crl", 60);
     let url = nginx.url("ca.crl");
-    let sources = rig.start(with_urls(&rig, &[url.clone()]));
+    let sources = rig.start(with_urls(&rig, &[&url]));
     rig.told.wait("the list", |events| events.lists.len() == 1);
     assert!(rig.is_good(&device));
     sources.refresh(Some(&url));
@@ -34,6 +35,68 @@ fn a_list_is_fetched_refreshed_and_not_sent_twice() {
 }
 
 #[test]
+fn a_list_that_did_not_change_is_not_sent_again() {
+    let rig = Rig::new();
+    let nginx = Nginx::start(None);
+    let device = rig.ca.device("device", "");
+    nginx.publish("ca.crl", &rig.ca.crl(CrlWish::default()));
+    nginx.age("ca.crl", 60);
+    let profile = ProfileSources { refresh: std::time::Duration::from_secs(1), ..with_urls(&rig, &[&nginx.url("ca.crl")]) };
+    let sources = rig.start(profile.clone());
+    assert_eq!(nginx.wait_for_answers(2)[..2], ["200 GET /ca.crl", "304 GET /ca.crl"]);
+    until("the report", || report(&sources, &nginx.url("ca.crl")).attempts.requests >= 2);
+    assert!(rig.is_good(&device));
+    assert_eq!(report(&sources, &nginx.url("ca.crl")).state, SourceState::Good);
+    drop(sources);
+    // The copy remembers by what it is known.
+    let before = nginx.answers().len();
+    let next = Rig::new();
+    let config = signet_sources::SourcesConfig { profiles: vec![profile.clone()], ..rig.config(profile) };
+    let _sources = next.start_all(&config);
+    assert_eq!(nginx.wait_for_answers(before + 1)[before], "304 GET /ca.crl");
+}
+
+#[test]
+fn a_certificate_on_hold_is_released_by_the_next_list() {
+    let rig = Rig::new();
+    let nginx = Nginx::start(None);
+    let device = rig.ca.device("device", "");
+    rig.ca.revoke(&device, "certificateHold");
+    nginx.publish("ca.crl", &rig.ca.crl(CrlWish::default()));
+    let url = nginx.url("ca.crl");
+    let sources = rig.start(with_urls(&rig, &[&url]));
+    rig.told.wait("the list", |events| events.lists.len() == 1);
+    assert!(rig.is_revoked(&device));
+    rig.ca.release_all();
+    nginx.publish("ca.crl", &rig.ca.crl(CrlWish::default()));
+    sources.refresh(Some(crate::rig::PROFILE));
+    rig.told.wait("the next list", |events| events.lists.len() == 2);
+    assert!(rig.is_good(&device));
+}
+
+#[test]
+fn an_indirect_list_counts_only_when_the_profile_says_who_may_sign_it() {
+    let rig = Rig::new();
+    let nginx = Nginx::start(None);
+    let other = signet_testkit::OpensslCa::create(&rig.file("other"), "Revocation Authority");
+    let device = rig.ca.device("device", "");
+    nginx.publish(
+        "ca.crl",
+        &other.crl(CrlWish { extensions: "issuingDistributionPoint=critical,@idp\n[idp]\nindirectCRL=TRUE\n", ..CrlWish::default() }),
+    );
+    let url = nginx.url("ca.crl");
+    let sources = rig.start(with_urls(&rig, &[&url]));
+    until("a refusal", || report(&sources, &url).attempts.last_error.is_some_and(|error| error.contains("Revocation Authority")));
+    drop(sources);
+    let sources = rig.start(ProfileSources { indirect_issuers: vec![other.der()], ..with_urls(&rig, &[&url]) });
+    rig.told.wait("the list", |events| events.lists.len() == 1);
+    let list = rig.revocations.load().lists().next().unwrap();
+    assert!(list.for_any_issuer && list.scope.is_indirect());
+    assert!(rig.is_good(&device), "who is accepted for every issuer answers for ours");
+    drop(sources);
+}
+
+#[test]
 fn what_goes_wrong_is_reported_and_the_last_good_list_stays() {
     let rig = Rig::new();
     let nginx = Nginx::start(None);
@@ -42,7 +105,7 @@ fn what_goes_wrong_is_reported_and_the_last_good_list_stays() {
     rig.ca.revoke(&device, "keyCompromise");
     nginx.publish("ca.crl", &rig.ca.crl(CrlWish::default()));
     let url = format!("http://127.0.0.1:{}/ca.crl", relay.port());
-    let sources = rig.start(with_urls(&rig, &[url.clone()]));
+    let sources = rig.start(with_urls(&rig, &[&url]));
     rig.told.wait("the list", |events| events.lists.len() == 1);
     let fails_with = |error: &str| {
         sources.refresh(Some(&url));
@@ -72,7 +135,7 @@ fn a_server_that_comes_back_is_found_by_itself() {
     nginx.publish("ca.crl", &rig.ca.crl(CrlWish::default()));
     nginx.stop();
     let url = nginx.url("ca.crl");
-    let sources = rig.start(with_urls(&rig, &[url.clone()]));
+    let sources = rig.start(with_urls(&rig, &[&url]));
     until("a failure", || report(&sources, &url).attempts.last_error.is_some_and(|error| error.contains("connection refused")));
     assert!(rig.is_unknown(&device));
     nginx.restart();
@@ -88,14 +151,14 @@ fn after_a_restart_the_last_good_copy_is_in_force_at_once() {
     rig.ca.revoke(&device, "keyCompromise");
     nginx.publish("ca.crl", &rig.ca.crl(CrlWish::default()));
     let url = nginx.url("ca.crl");
-    let sources = rig.start(with_urls(&rig, &[url.clone()]));
+    let sources = rig.start(with_urls(&rig, &[&url]));
     rig.told.wait("the list", |events| events.lists.len() == 1);
     // The copy follows the list.
     until("the attempt to end", || report(&sources, &url).attempts.requests == 1);
     drop(sources);
     nginx.stop();
     let next = Rig::new();
-    let config = signet_sources::SourcesConfig { profiles: vec![with_urls(&rig, &[url.clone()])], ..rig.config(rig.profile()) };
+    let config = signet_sources::SourcesConfig { profiles: vec![with_urls(&rig, &[&url])], ..rig.config(rig.profile()) };
     let sources = next.start_all(&config);
     let issuer_and_serial = signet_identity::Leaf::parse(&device.der).unwrap().id();
     assert!(next.revocations.load().lookup(&issuer_and_serial).is_some());
@@ -122,7 +185,7 @@ fn a_list_that_ends_soon_is_fetched_again_before_it_does() {
     let nginx = Nginx::start(None);
     nginx.publish("ca.crl", &rig.ca.crl(CrlWish { seconds: Some(3), ..CrlWish::default() }));
     let url = nginx.url("ca.crl");
-    let sources = rig.start(with_urls(&rig, &[url.clone()]));
+    let sources = rig.start(with_urls(&rig, &[&url]));
     rig.told.wait("the list", |events| events.lists.len() == 1);
     nginx.publish("ca.crl", &rig.ca.crl(CrlWish::default()));
     rig.told.wait("its successor", |events| events.lists.len() == 2);
@@ -140,7 +203,7 @@ fn a_delta_by_address_completes_a_list_that_comes_later() {
     let extensions = format!("2.5.29.27=critical,ASN1:INTEGER:{base_number}");
     nginx.publish("delta.crl", &rig.ca.crl(CrlWish { extensions: &extensions, ..CrlWish::default() }));
     let (complete, delta) = (nginx.url("ca.crl"), nginx.url("delta.crl"));
-    let sources = rig.start(with_urls(&rig, &[complete.clone(), delta.clone()]));
+    let sources = rig.start(with_urls(&rig, &[&complete, &delta]));
     until("both to fail", || [&complete, &delta].iter().all(|url| report(&sources, url).state == SourceState::Failing));
     nginx.publish("ca.crl", &base);
     sources.refresh(Some(&complete));
@@ -156,7 +219,7 @@ fn https_is_verified_by_the_file_of_the_profile() {
     let device = rig.ca.device("device", "");
     nginx.publish("ca.crl", &rig.ca.crl(CrlWish::default()));
     let url = nginx.https_url("ca.crl");
-    let profile = with_urls(&rig, &[url.clone()]);
+    let profile = with_urls(&rig, &[&url]);
     let wrong = rig.start(ProfileSources { https_trust: Some(pki.foreign_ca_file()), ..profile.clone() });
     until("a failure", || report(&wrong, &url).attempts.last_error.is_some_and(|error| error.contains("not issued by a CA that we trust")));
     drop(wrong);
@@ -172,7 +235,7 @@ fn a_huge_list_is_refused_before_it_is_read() {
     let nginx = Nginx::start(None);
     std::fs::File::create(nginx.root().join("huge.crl")).unwrap().set_len(1 << 33).unwrap();
     let url = nginx.url("huge.crl");
-    let sources = rig.start(with_urls(&rig, &[url.clone()]));
+    let sources = rig.start(with_urls(&rig, &[&url]));
     until("a failure", || {
         report(&sources, &url).attempts.last_error.is_some_and(|error| error.contains("more than the limit of 67108864"))
     });

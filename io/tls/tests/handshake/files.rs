@@ -36,7 +36,9 @@ fn missing_and_wrong_files() {
         config.key = other.key.clone();
     });
     check(&rig, &["trust"], |config| config.profiles = Vec::new());
-    check(&rig, &["other.pem", "`CN=other`", "not a certification authority"], |config| config.profile().authorities = vec![other.certificate.clone()]);
+    check(&rig, &["other.pem", "`CN=other`", "not a certification authority"], |config| {
+        config.profile().authorities = vec![other.certificate.clone()]
+    });
     fs::write(rig.path("empty.pem"), "").unwrap();
     check(&rig, &["empty.pem", "holds no certificate"], |config| config.profile().authorities = vec![rig.path("empty.pem")]);
     check(&rig, &["/dev/zero", "larger than a PEM file"], |config| config.certificate = "/dev/zero".into());

@@ -48,7 +48,7 @@ fn a_subscription_that_the_rules_no_longer_allow_ends_and_its_client_is_told_by_
     let concerned = rig.connect(v5("concerned").expiry(100).resume());
     assert_eq!(rig.payloads(concerned), ["open"], "the rest of the session is as it was");
     assert_eq!(rig.payloads(other), ["open"]);
-    assert_eq!(rig.stats().subscriptions_ended, 1);
+    assert_eq!(rig.stats().refused.subscriptions_ended, 1);
 }
 
 #[test]
@@ -106,10 +106,32 @@ fn a_delivery_before_the_turn_of_its_session_is_judged_and_so_is_one_that_was_on
     rig.publish1(publisher, "secret/x", "on its way");
     rig.change_rules(readable(&["open"]));
     rig.pass(10);
-    while rig.release(0) {}
     let subscriber = rig.connect(v5("subscriber").expiry(100).resume());
-    assert_eq!(rig.payloads(subscriber), Vec::<String>::new());
-    assert_eq!(rig.stats().dropped_unauthorized, 1);
+    while rig.release(0) {}
+    assert_eq!(rig.payloads(subscriber), Vec::<String>::new(), "it was routed to a subscription that is gone");
+    assert_eq!(rig.stats().refused.messages_withheld, 1);
+}
+
+#[test]
+fn who_is_connected_and_was_not_judged_yet_gets_nothing_that_the_rules_have_taken() {
+    for qos in [QOS0, QOS1] {
+        let mut rig = Rig::with(1, Limits::default(), readable(&["#"]));
+        let publisher = rig.connect(v5("publisher"));
+        let ids: Vec<ConnectionId> = (0..60).map(|number| rig.connect(v5(&format!("c{number}")))).collect();
+        for id in &ids {
+            rig.subscribe(*id, "#", qos);
+        }
+        rig.change_rules(readable(&["open"]));
+        let waiting = ids.iter().filter(|id| rig.closed(**id).is_none()).count();
+        assert!(waiting > 0 && waiting < 60, "{waiting}");
+        rig.publish0(publisher, "secret", "0");
+        rig.publish1(publisher, "secret", "1");
+        for id in &ids {
+            assert!(!rig.drain(*id).iter().any(|packet| matches!(packet, Packet::Publish(_))));
+        }
+        rig.pass(10);
+        assert!(ids.iter().all(|id| rig.closed(*id).is_some()));
+    }
 }
 
 #[test]
@@ -123,12 +145,12 @@ fn very_many_sessions_are_judged_some_at_a_time_and_none_gets_what_it_may_not_ha
         rig.lose(id);
     }
     rig.change_rules(readable(&["open"]));
-    let judged = rig.stats().subscriptions_ended;
+    let judged = rig.stats().refused.subscriptions_ended;
     assert!(judged > 0 && judged < 30, "{judged} at once");
     rig.publish1(publisher, "secret/x", "secret");
     rig.pass(20);
-    assert_eq!(rig.stats().subscriptions_ended, u64::try_from(SESSIONS).unwrap());
-    assert!(rig.stats().dropped_unauthorized > 30, "the others were still in the directory");
+    assert_eq!(rig.stats().refused.subscriptions_ended, u64::try_from(SESSIONS).unwrap());
+    assert!(rig.stats().refused.messages_withheld > 30, "the others were still in the directory");
     let last = rig.connect(v5(&format!("c{}", SESSIONS - 1)).expiry(1_000).resume());
     assert_eq!(rig.payloads(last), Vec::<String>::new());
 }

@@ -47,7 +47,7 @@ fn a_relative_name_is_completed_by_the_issuer() {
     let read = points(&[element(0x30, &relative)]).unwrap();
     assert_eq!(read[0].names[0].to_string(), "CN=CRL1,CN=CA");
     let other = element(0xa2, &element(0xa4, &name("Indirect")));
-    let read = points(&[element(0x30, &[relative.clone(), other.clone()].concat())]).unwrap();
+    let read = points(&[element(0x30, &[relative.clone(), other].concat())]).unwrap();
     assert_eq!(read[0].names[0].to_string(), "CN=CRL1,CN=Indirect");
     let two = element(0xa2, &[element(0xa4, &name("A")), element(0xa4, &name("B"))].concat());
     assert!(points(&[element(0x30, &[relative, two].concat())]).is_err(), "relative to whom?");

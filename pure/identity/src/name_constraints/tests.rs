@@ -65,6 +65,15 @@ fn a_common_name_that_looks_like_a_dns_name_is_judged_as_one() {
 }
 
 #[test]
+fn a_leading_dot_means_below_and_not_the_domain_itself() {
+    let below = constraints(PERMITTED, san::DNS, &[b".acme.example"]).unwrap().unwrap();
+    for (dns, expected) in [("pump.acme.example", true), ("acme.example", false), (".acme.example", false), ("xacme.example", false)] {
+        let leaf = leaf(|params| params.subject_alt_names = vec![SanType::DnsName(dns.try_into().unwrap())]);
+        assert_eq!(below.check(&leaf).is_ok(), expected, "{dns}");
+    }
+}
+
+#[test]
 fn without_the_extension_there_are_none() {
     assert_eq!(NameConstraints::of(&named("CA")), Ok(None));
 }

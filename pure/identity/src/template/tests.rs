@@ -270,6 +270,23 @@ fn transforms_follow_a_field() {
 }
 
 #[test]
+fn a_spiffe_id_is_the_only_uri() {
+    let with =
+        |uris: &[&str]| leaf(|params| params.subject_alt_names = uris.iter().map(|uri| SanType::URI((*uri).try_into().unwrap())).collect());
+    assert_eq!(render("${cert.spiffe.path[0]}", &with(&["spiffe://a.example/hall/pump"])).unwrap(), "hall");
+    assert!(render("${cert.spiffe.path}", &with(&["spiffe://a.example"])).is_err());
+    for (uris, rule) in [
+        (&["spiffe://a.example/x", "spiffe://b.example/y"][..], "has more than one URI"),
+        (&["spiffe://a.example/x", "urn:x"], "has more than one URI"),
+        (&["urn:x"], "does not start with `spiffe://`"),
+        (&[], "has no URI"),
+    ] {
+        let error = render("${cert.spiffe}", &with(uris)).unwrap_err().to_string();
+        assert!(error.contains("has no SPIFFE ID, it") && error.contains(rule), "{error}");
+    }
+}
+
+#[test]
 fn a_claim_is_a_way_out_only_where_it_is_written() {
     let facts = Facts { username: Some("ann"), ..Facts::default() };
     let render = |source: &str| Template::parse(source).unwrap().render(&facts);

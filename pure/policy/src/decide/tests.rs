@@ -223,3 +223,115 @@ fn a_stored_client_is_the_same_as_one_that_connects_with_the_same_facts() {
         assert!(!stored.is_same(permit(peer, username).client()));
     }
 }
+
+fn tenants_device(name: &str, tenant: &str) -> Peer {
+    let identity = device(name).identity().map(|identity| DeviceIdentity::clone(identity)).unwrap();
+    Peer::Device(VerifiedPeer::assertion(Arc::new(identity.under("profile".into(), Some(tenant.into()))), false))
+}
+
+#[test]
+fn rules_see_a_tenants_topics_as_its_clients_do_and_permits_are_for_the_whole_topic() {
+    let rules = Ruleset::compile(vec![rule(Who::Device(NamePattern::new("pump-*")), "${device}/#", "${device}/#")]);
+    let pump = client(&tenants_device("pump-7", "acme"));
+    let permit = authorize_publish(&rules, &pump, &topic("pump-7/x"), QoS::AtMostOnce, false).unwrap();
+    assert_eq!((permit.topic().as_str(), permit.rule()), ("acme/pump-7/x", "rule"));
+    let permit = authorize_subscribe(&rules, &pump, &filter("$share/g/pump-7/#"), QoS::AtMostOnce).unwrap();
+    assert_eq!((permit.filter().as_str(), permit.rule()), ("$share/g/acme/pump-7/#", "rule"));
+    assert!(authorize_publish(&rules, &pump, &topic("acme/pump-7/x"), QoS::AtMostOnce, false).is_err());
+    assert!(may_receive(&rules, &pump, &topic("acme/pump-7/x")));
+    for elsewhere in ["pump-7/x", "other/pump-7/x", "acme/pump-8/x", "acme"] {
+        assert!(!may_receive(&rules, &pump, &topic(elsewhere)), "`{elsewhere}`");
+    }
+}
+
+#[test]
+fn no_tenant_publishes_to_the_servers_own_topics_and_a_rule_has_to_name_them_to_be_read() {
+    let pump = client(&tenants_device("pump-7", "acme"));
+    let named = Ruleset::compile(vec![rule(Who::Everyone, "$SYS/#", "$SYS/#")]);
+    for rules in [&named, &Ruleset::allow_all()] {
+        let denied = authorize_publish(rules, &pump, &topic("$SYS/x"), QoS::AtMostOnce, false).unwrap_err();
+        assert!(matches!(denied.reason, DenialReason::Mount { .. }), "{denied}");
+        assert!(denied.to_string().starts_with("refused by tenant `acme`"), "{denied}");
+    }
+    assert!(authorize_subscribe(&Ruleset::allow_all(), &pump, &filter("$SYS/#"), QoS::AtMostOnce).is_err());
+    assert!(
+        authorize_subscribe(&Ruleset::compile(vec![rule(Who::Everyone, "#", "#")]), &pump, &filter("$SYS/#"), QoS::AtMostOnce).is_err()
+    );
+    let permit = authorize_subscribe(&named, &pump, &filter("$SYS/#"), QoS::AtMostOnce).unwrap();
+    assert_eq!(permit.filter().as_str(), "$SYS/#");
+}
+
+#[test]
+fn devices_of_two_tenants_are_two_devices_and_their_sessions_are_apart() {
+    let [acme, other] = ["acme", "other"].map(|tenant| client(&tenants_device("pump-7", tenant)));
+    assert_ne!(acme.principal(), other.principal());
+    assert_ne!(acme.principal(), client(&device("pump-7")).principal());
+    assert_eq!(acme.principal().to_string(), "device `acme/pump-7`");
+    assert_eq!(acme.device().unwrap().as_str(), "pump-7");
+    assert_ne!(acme.session_key(), other.session_key());
+    let restored = Client::restored(
+        Principal::Device(DeviceName::new("pump-7").unwrap().into()),
+        acme.username().map(|username| username.to_owned().into()),
+        acme.client_identifier().clone(),
+        acme.identity().cloned(),
+    );
+    assert!(acme.is_same(&restored), "the store keeps the bare name and the identity");
+    assert_eq!(acme.session_key(), restored.session_key());
+    for tenant in ["", "a/b", "+", "#", "$SYS", "a\0b"] {
+        let denied = decide(&AdmissionRules::default(), &tenants_device("pump-7", tenant), &connect("c", None)).unwrap_err();
+        assert!(matches!(denied.reason, DenialReason::Tenant { .. }), "`{tenant}`: {denied}");
+    }
+}
+
+#[test]
+fn a_profile_adds_its_rules_to_the_general_ones_and_either_list_denies_what_none_allows() {
+    let profile = |rules| [("profile".to_owned(), rules)];
+    let own = vec![Rule { name: "profile rule".to_owned(), ..rule(Who::Everyone, "own/#", "own/#") }];
+    let pump = client(&tenants_device("pump-7", "acme"));
+    let nobody = client(&Peer::Anonymous(NoIdentity::NotPresented));
+    let publishes = |rules: &Ruleset, client: &Client, name: &str| {
+        authorize_publish(rules, client, &topic(name), QoS::AtMostOnce, false).map(|permit| permit.rule().to_owned()).ok()
+    };
+    let both = Ruleset::compile(vec![rule(Who::Everyone, "all/#", "all/#")]).with_profile_rules(profile(own.clone()));
+    assert_eq!(publishes(&both, &pump, "all/x").as_deref(), Some("rule"));
+    assert_eq!(publishes(&both, &pump, "own/x").as_deref(), Some("profile rule"));
+    assert_eq!(publishes(&both, &pump, "x"), None);
+    assert_eq!(publishes(&both, &nobody, "own/x"), None);
+    let alone = Ruleset::allow_all().with_profile_rules(profile(own));
+    assert_eq!(publishes(&alone, &pump, "own/x").as_deref(), Some("profile rule"));
+    assert_eq!(publishes(&alone, &pump, "x"), None, "one list is enough to deny by default");
+    assert_eq!(publishes(&alone, &nobody, "x").as_deref(), Some("no access rules: everything is allowed"));
+    let shut = Ruleset::allow_all().with_profile_rules(profile(Vec::new()));
+    assert_eq!(publishes(&shut, &pump, "x"), None, "an empty list denies everything");
+}
+
+#[test]
+fn an_explanation_names_every_rule_that_was_there_to_be_asked() {
+    let named = |name: &str, rule: Rule| Rule { name: name.to_owned(), ..rule };
+    let rules = Ruleset::compile(vec![
+        named("access rule 1", rule(Who::Anonymous, "#", "#")),
+        named("access rule 2", rule(Who::Everyone, "b", "b")),
+        named("access rule 3", rule(Who::Everyone, "a", "a")),
+    ])
+    .with_profile_rules([("profile".to_owned(), vec![named("profile: access rule 1", rule(Who::Devices, "c", "c"))])]);
+    let pump = client(&tenants_device("pump-7", "acme"));
+    let explained = crate::explain_publish(&rules, &pump, &topic("a"));
+    assert_eq!((explained.allowed, explained.rule.as_str()), (true, "access rule 3"));
+    let facts = |explained: &crate::Explanation| -> Vec<(String, bool, bool, bool)> {
+        let facts = explained.considered.iter();
+        facts.map(|rule| (rule.rule.clone(), rule.is_of_profile, rule.includes_client, rule.covers)).collect()
+    };
+    assert_eq!(
+        facts(&explained),
+        [
+            ("access rule 1".to_owned(), false, false, true),
+            ("access rule 2".to_owned(), false, true, false),
+            ("access rule 3".to_owned(), false, true, true),
+            ("profile: access rule 1".to_owned(), true, true, false),
+        ]
+    );
+    let refused = crate::explain_subscribe(&rules, &pump, &filter("#"));
+    assert!(!refused.allowed && refused.denied.is_some_and(|denied| denied.reason_code == ReasonCode::NotAuthorized));
+    let open = crate::explain_subscribe(&Ruleset::allow_all(), &pump, &filter("#"));
+    assert!(open.allowed && open.considered.is_empty());
+}

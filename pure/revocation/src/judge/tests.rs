@@ -13,7 +13,8 @@ use crate::testing::*;
 use crate::{Crl, CrlError};
 
 const DUE: i64 = NEW_YEAR + 7 * DAY;
-const REQUIRE: RevocationRules = RevocationRules { mode: RevocationMode::Require, depth: RevocationDepth::Chain, grace: 0 };
+const REQUIRE: RevocationRules =
+    RevocationRules { mode: RevocationMode::Require, depth: RevocationDepth::Chain, grace: 0, stale: StalePolicy::Deny };
 const PREFER: RevocationRules = RevocationRules { mode: RevocationMode::Prefer, ..REQUIRE };
 const OFF: RevocationRules = RevocationRules { mode: RevocationMode::Off, ..REQUIRE };
 const IN_GRACE: Verdict = Verdict::Good(Assurance::InGrace { next_update: DUE });
@@ -80,7 +81,12 @@ fn a_last_good_answer_counts_through_its_grace() {
     }
     let preferred = RevocationRules { grace: 60, ..PREFER };
     assert_eq!(index.judge(&pump, &preferred, None, DUE + 60), IN_GRACE);
-    assert_eq!(index.judge(&pump, &preferred, None, DUE + 61), MISSING);
+    let stale = Verdict::Stale { id: pump.certificate(), issuer, next_update: DUE };
+    assert_eq!(index.judge(&pump, &preferred, None, DUE + 61), stale, "who publishes lists is expected to go on");
+    for rules in [rules, preferred] {
+        let lenient = RevocationRules { stale: StalePolicy::Allow, ..rules };
+        assert_eq!(index.judge(&pump, &lenient, None, DUE + 1000 * DAY), IN_GRACE);
+    }
     let listed = device(&leaf(&ca, 1, &[]), &[(&ca, 0)]);
     assert!(revoked_by(RevocationSource::Crl)(&index.judge(&listed, &preferred, None, DUE + 1000 * DAY)), "revoked however old the list");
     // A list from the future of this clock covers nothing, and revokes all the same.
@@ -118,7 +124,7 @@ fn an_indirect_list_speaks_for_those_it_was_accepted_for_or_named_by() {
         "an issuer holds until the next"
     );
     let named_point = element(0x30, &[point_uri("http://crl/"), element(0xa2, &directory(&other))].concat());
-    let named = |number| device(&leaf(&ca, number, &[named_point.clone()]), &[(&ca, 0)]);
+    let named = |number| device(&leaf(&ca, number, std::slice::from_ref(&named_point)), &[(&ca, 0)]);
     let plain = |number| device(&leaf(&ca, number, &[]), &[(&ca, 0)]);
     let index = loaded(&RevocationIndex::new(), list.clone());
     let judge = |index: &RevocationIndex, device: &DeviceIdentity| index.judge(device, &REQUIRE, None, NEW_YEAR);
@@ -162,7 +168,7 @@ fn points_cover_by_name_signer_and_reasons() {
     let ca = authority("CA");
     let key_compromise = element(0x81, &[6, 0x40]);
     let uri = |uri| element(0x30, &point_uri(uri));
-    let two_points = [element(0x30, &[point_uri("http://crl/1"), key_compromise.clone()].concat()), uri("http://crl/2")];
+    let two_points = [element(0x30, &[point_uri("http://crl/1"), key_compromise].concat()), uri("http://crl/2")];
     let list = |fields: &[Vec<u8>]| sketch(vec![point(fields)], &[]).read(&ca).unwrap();
     let one = list(&[point_uri("http://crl/1")]);
     let judge = |leaf: &Leaf, crls: &[&Crl]| {
@@ -433,8 +439,12 @@ impl Model {
         let listed = (0..3).filter_map(of_ca).any(|list| list.has(serial));
         let ocsp = self.ocsp.get(&(ca, serial));
         let revoked = listed || self.own.contains(&(ca, serial)) || ocsp == Some(&2);
-        let covered = of_ca(2).is_some() || of_ca(usize::from(serial % 2)).is_some() || ocsp == Some(&0);
-        (revoked, covered)
+        (revoked, self.is_listed(ca, serial) || ocsp == Some(&0))
+    }
+
+    /// Whether a list covers it.
+    fn is_listed(&self, ca: usize, serial: u8) -> bool {
+        [2, usize::from(serial % 2)].into_iter().any(|scope| self.lists.contains_key(&(ca, scope)))
     }
 }
 
@@ -505,7 +515,8 @@ proptest! {
                 _ => {
                     let said = matches!(verdict, Verdict::Stale { id: found, next_update: DUE, .. } if found == id);
                     prop_assert!(said, "{:?}", verdict);
-                    prop_assert_eq!(preferred, MISSING);
+                    // Beyond the grace a responder is one that could not be asked, and a list one that should have been replaced.
+                    prop_assert_eq!(preferred, if model.is_listed(*ca, *serial) { verdict } else { MISSING });
                 }
             }
         }
@@ -513,4 +524,21 @@ proptest! {
         let own: BTreeSet<u8> = model.own.iter().map(|(_, serial)| *serial).collect();
         prop_assert_eq!(index.len(), lists + own.len());
     }
+}
+
+#[test]
+fn a_disabled_profile_lets_nobody_in_and_a_revocation_says_more() {
+    let ca = authority("CA");
+    let pump = device(&leaf(&ca, 7, &[]), &[(&ca, 0)]).under("factory".into(), None);
+    let index = RevocationIndex::new().with_disabled_profiles(["factory".into()].into());
+    for rules in [REQUIRE, PREFER, OFF] {
+        assert_eq!(index.judge(&pump, &rules, None, NEW_YEAR), Verdict::ProfileDisabled);
+    }
+    let revoked = index.with_revocations([(pump.certificate(), because(Reason::Superseded))]);
+    assert!(matches!(revoked.judge(&pump, &OFF, None, NEW_YEAR), Verdict::Revoked { .. }));
+    assert_eq!(index.with_disabled_profiles([].into()).judge(&pump, &OFF, None, NEW_YEAR), Verdict::Good(Assurance::NotAsked));
+    let entry = |serial: u64| (OperatorTarget::Certificate(id_of(&ca, serial)), because(Reason::KeyCompromise));
+    let listed = RevocationIndex::new().with_operator_entries([entry(7)]);
+    assert!(matches!(listed.judge(&pump, &OFF, None, NEW_YEAR), Verdict::Revoked { .. }));
+    assert_eq!(listed.with_operator_list([entry(8)]).judge(&pump, &OFF, None, NEW_YEAR), Verdict::Good(Assurance::NotAsked));
 }

@@ -3,7 +3,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use sha1::Digest as _;
-use sha2::{Digest as _, Sha256};
+use sha2::Sha256;
 use signet_identity::der::{self, DerError, Reader};
 use signet_identity::{CertificateId, PathCertificate, SerialNumber};
 

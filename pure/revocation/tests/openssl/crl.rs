@@ -2,12 +2,13 @@
 
 use signet_identity::{DistributionPoint, PointName};
 use signet_revocation::{
-    Assurance, Crl, CrlError, ListSource, Reason, RevocationDepth, RevocationIndex, RevocationMode, RevocationRules, Verdict,
+    Assurance, Crl, CrlError, ListSource, Reason, RevocationDepth, RevocationIndex, RevocationMode, RevocationRules, StalePolicy, Verdict,
 };
 
 use crate::rig::{P256, Rig, now};
 
-const REQUIRE: RevocationRules = RevocationRules { mode: RevocationMode::Require, depth: RevocationDepth::Chain, grace: 0 };
+const REQUIRE: RevocationRules =
+    RevocationRules { mode: RevocationMode::Require, depth: RevocationDepth::Chain, grace: 0, stale: StalePolicy::Deny };
 const DAY: i64 = 86_400;
 
 fn source() -> ListSource {

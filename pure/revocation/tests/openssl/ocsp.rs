@@ -3,13 +3,14 @@
 use signet_identity::Leaf;
 use signet_revocation::{
     Assurance, CertIdHash, ListSource, OcspAnswers, OcspError, OcspRefusal, OcspRequest, OcspResponse, OcspRules, OcspStatus, Reason,
-    Recorded, RevocationDepth, RevocationIndex, RevocationMode, RevocationRules, Verdict,
+    Recorded, RevocationDepth, RevocationIndex, RevocationMode, RevocationRules, StalePolicy, Verdict,
 };
 
 use crate::rig::{P256, Rig, now};
 
 const NONCE: Option<[u8; 32]> = Some([7; 32]);
-const REQUIRE: RevocationRules = RevocationRules { mode: RevocationMode::Require, depth: RevocationDepth::Chain, grace: 0 };
+const REQUIRE: RevocationRules =
+    RevocationRules { mode: RevocationMode::Require, depth: RevocationDepth::Chain, grace: 0, stale: StalePolicy::Deny };
 
 fn request(rig: &Rig, leaf: &Leaf, nonce: Option<[u8; 32]>) -> OcspRequest {
     OcspRequest::new(&rig.issuer(), leaf.id().serial(), CertIdHash::Sha1, nonce).unwrap()

@@ -6,7 +6,8 @@ use super::*;
 use crate::config::problem::Problems;
 use crate::config::{Config, file};
 
-const LISTENER: &str = "[[listener]]\nname = \"mqtts\"\nbind = \"127.0.0.1:8883\"\ntransport = \"tls\"\ncertificate = \"s.pem\"\nkey = \"s.key\"\n";
+const LISTENER: &str =
+    "[[listener]]\nname = \"mqtts\"\nbind = \"127.0.0.1:8883\"\ntransport = \"tls\"\ncertificate = \"s.pem\"\nkey = \"s.key\"\n";
 
 fn read(text: &str) -> (Config, Vec<String>) {
     let list = Problems::new(Path::new("/etc/signet.toml"), text);
@@ -23,8 +24,7 @@ fn profile(more: &str) -> Profile {
 }
 
 fn problem(more: &str) -> String {
-    let (_, problems) =
-        read(&format!("{LISTENER}profiles = \"factory\"\n[[trust]]\nname = \"factory\"\nca = \"factory.pem\"\n{more}\n"));
+    let (_, problems) = read(&format!("{LISTENER}profiles = \"factory\"\n[[trust]]\nname = \"factory\"\nca = \"factory.pem\"\n{more}\n"));
     assert_eq!(problems.len(), 1, "{problems:#?}");
     problems.into_iter().next().unwrap()
 }

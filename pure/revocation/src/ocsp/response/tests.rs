@@ -98,6 +98,15 @@ fn the_certificate_asked_for_is_found_among_others_and_only_once() {
 }
 
 #[test]
+fn another_key_under_the_issuers_name_is_another_certificate() {
+    let (issuer, twin) = (issuer(), issuer());
+    let request = request_of(&issuer, 9);
+    let of_twin = single(&request_of(&twin, 9), &[0x80, 0], &[]);
+    let verified = Sketch { singles: vec![of_twin], ..Sketch::new(&request) }.verify(&request);
+    assert!(verified.unwrap_err().contains("says nothing about the certificate"));
+}
+
+#[test]
 fn what_is_critical_and_not_understood_refuses_the_response() {
     let issuer = issuer();
     let request = request_of(&issuer, 9);
