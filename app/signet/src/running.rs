@@ -151,7 +151,7 @@ impl Running {
         for alarm in self.follow_up.take_clones() {
             suspend_clone(&self.administration, &alarm);
         }
-        let Some(cause) = self.follow_up.take_cause(unix_seconds()) else { return };
+        let Some(cause) = self.follow_up.take_cause(self.live.revocations.generation(), unix_seconds()) else { return };
         self.review(&cause);
     }
 

@@ -156,7 +156,7 @@ impl TrustProfile {
         let authorities: Vec<Leaf> =
             found.intermediate_certificates().map(|certificate| authority(leaf, &certificate.der())).collect::<Result<_, _>>()?;
         let anchor = self.trust.authority_of(found.anchor());
-        let anchor_key = anchor.map_or(KeyDigest::from_bytes([0; 32]), Leaf::spki_digest);
+        let anchor_key = anchor.map_or_else(|| KeyDigest::from_bytes([0; 32]), Leaf::spki_digest);
         Ok(Path::new(authorities, anchor.cloned(), anchor_key))
     }
 

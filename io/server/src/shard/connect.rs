@@ -95,7 +95,6 @@ impl Shard {
             dirty: false,
             paused: false,
             denials: DenialLog::default(),
-            held: None,
             confirmations: Vec::new(),
         });
         if let Err(error) = self.watch(&mut link) {
