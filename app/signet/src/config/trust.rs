@@ -400,9 +400,9 @@ fn check_use(written: &WrittenRevocation, sources: &Sources, problems: &Problems
     }
     if let Some(at) = &written.wait
         && !at.value.is_zero()
-        && !(mode == Some(RevocationMode::Require) && sources.can_ask())
+        && !(mode != Some(RevocationMode::Off) && sources.can_ask())
     {
-        let hint = "it needs revocation = \"require\", and `ocsp` or crl = \"certificates\" to ask";
+        let hint = "it needs somebody to ask: `ocsp`, or crl = \"certificates\"";
         problems.at(&at.span, "`status_wait` has no meaning here: nobody is waited for", Some(hint.to_owned()));
     }
     if let Some(at) = written.nonce.as_ref().filter(|_| sources.ocsp == Ocsp::Off) {

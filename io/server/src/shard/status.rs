@@ -20,6 +20,18 @@ impl Shard {
         inquiry.ask(&identity, Box::new(move || mailbox.post_one(Mail::StatusKnown(id))));
     }
 
+    /// A device that was let in. Where nobody has said anything about it, somebody finds out while it is here; where somebody has, that is kept
+    /// current.
+    pub(super) fn note_device(&self, id: LinkId) {
+        let (Some(inquiry), Some(link)) = (self.shared.inquiry.get(), self.links.get(&id)) else { return };
+        let Some(identity) = link.peer.as_ref().and_then(Peer::identity) else { return };
+        if link.listener().rules().is_answered(identity, unix_seconds()) {
+            inquiry.seen(identity);
+        } else {
+            inquiry.ask(identity, Box::new(|| {}));
+        }
+    }
+
     /// A CONNECT that cannot be decided yet, unless it can by now.
     pub(super) fn hold_connect(&mut self, id: LinkId, packet: Packet) {
         let Some(link) = self.links.get_mut(&id) else { return };
@@ -34,6 +46,10 @@ impl Shard {
         let wait = u64::try_from(wait.unwrap_or_default().as_millis()).unwrap_or(u64::MAX);
         self.deadlines.set(id, &mut link.deadline, Some(self.now.saturating_add(wait)));
         self.settle(id, false);
+        // Whoever was asked after the handshake may have given up before the CONNECT came.
+        if self.links.get(&id).is_some_and(|link| link.inbound.holds()) {
+            self.ask_about(id);
+        }
     }
 
     /// Whoever was asked has found out, or has given up.
@@ -53,7 +69,7 @@ impl Shard {
         if link.phase.is_closing() {
             return;
         }
-        match link.listener().rules().settle(pending, unix_seconds()) {
+        match link.listener().rules().settle(pending, is_final && link.inbound.holds(), unix_seconds()) {
             Ok(Some(peer)) => {
                 link.peer = Some(peer);
                 // Not here yet: the CONNECT will find a peer that is known.
