@@ -28,6 +28,7 @@ pub(crate) struct Places {
     pub(crate) data_dir: PathBuf,
     pub(crate) admin_socket: PathBuf,
     pub(crate) ca: CaConfig,
+    audit_kept: u64,
 }
 
 impl Places {
@@ -42,7 +43,7 @@ impl Places {
 
     /// From a configuration.
     pub(crate) fn of(config: Config) -> Self {
-        Self { data_dir: config.data_dir, admin_socket: config.admin_socket, ca: config.ca }
+        Self { data_dir: config.data_dir, admin_socket: config.admin_socket, ca: config.ca, audit_kept: config.revocation.audit_kept }
     }
 
     /// The inventory's file.
@@ -52,12 +53,13 @@ impl Places {
 }
 
 /// The settings of an administration.
-pub(crate) fn settings(ca: &CaConfig) -> Settings {
+pub(crate) fn settings(ca: &CaConfig, audit_kept: u64) -> Settings {
     let seconds = |duration: Duration| i64::try_from(duration.as_secs()).unwrap_or(i64::MAX);
     Settings {
         crl_path: ca.crl.clone(),
         crl_validity_seconds: seconds(ca.crl_validity),
         device_validity_seconds: seconds(ca.device_validity),
+        audit_kept,
     }
 }
 
@@ -65,7 +67,7 @@ pub(crate) fn settings(ca: &CaConfig) -> Settings {
 pub(crate) fn open_administration(places: &Places) -> Result<Administration, Failure> {
     let authority = ca_files::load_authority(&places.ca.dir)?;
     let ledger = open_ledger(places)?;
-    let administration = Administration::new(Box::new(ledger), authority, settings(&places.ca));
+    let administration = Administration::new(Box::new(ledger), authority, settings(&places.ca, places.audit_kept));
     inventory::check(places, &administration)?;
     Ok(administration)
 }
@@ -91,6 +93,9 @@ fn patiently(path: &Path) -> Result<DurableLedger, OpenError> {
 }
 
 mod live;
+mod trust;
+
+pub(crate) use trust::BrokerOffice;
 
 /// The office that is open: one of two, with the same answers.
 pub(crate) enum Office {

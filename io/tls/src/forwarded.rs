@@ -10,6 +10,7 @@ use signet_identity::{DeviceIdentity, DeviceName, NamedPeer, NoIdentity, Peer, P
 
 use crate::acceptor::Ending;
 use crate::client_verifier::{DeviceVerifier, Standing};
+use crate::explain::{self, Explanation};
 use crate::profile::{TrustProfile, TrustProfiles};
 use crate::rejection::{self, Rejected};
 use crate::{Check, CurrentRevocations, Refusal, TlsError};
@@ -103,6 +104,11 @@ impl ForwardedIdentity {
     pub fn settle(&self, pending: &PendingPeer, now: i64) -> Result<Option<Peer>, Box<Refusal>> {
         let standing = self.standing(pending.identity(), now).map_err(|rejected| rejected.refusal)?;
         Ok(matches!(standing, Standing::Good(_)).then(|| verified(Arc::clone(pending.identity()))))
+    }
+
+    /// As [`crate::ListenerTls::explain`], for a certificate (DER) that a proxy forwards; `None` where none is judged here.
+    pub fn explain(&self, certificate: &[u8], now: i64) -> Option<Explanation> {
+        Some(explain::explain(self.verifier()?, &[CertificateDer::from(certificate)], now))
     }
 
     fn standing(&self, identity: &DeviceIdentity, now: i64) -> Result<Standing, Rejected> {

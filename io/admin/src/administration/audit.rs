@@ -4,7 +4,7 @@
 //! the order itself in the ledger, with who and when, and no audit record.
 
 use serde_json::Value;
-use signet_ca::{AUDIT_RECORDS_KEPT, AuditQuery, AuditRecord};
+use signet_ca::{AuditQuery, AuditRecord};
 use signet_net::{KickReport, unix_milliseconds};
 
 use super::{Administration, Desk, failed};
@@ -83,7 +83,7 @@ impl Desk {
             sessions_closed: done.sessions.map(|report| wide(report.closed)),
             last_session_closed_at: done.sessions.and_then(|report| report.last_closed_at),
         };
-        self.ledger.record_audit(&record, AUDIT_RECORDS_KEPT).map_err(failed)
+        self.ledger.record_audit(&record, self.settings.audit_kept).map_err(failed)
     }
 }
 

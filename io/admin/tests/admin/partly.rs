@@ -5,8 +5,8 @@ use std::sync::Arc;
 use signet_admin::api::{AddDevice, DeviceKey, ProblemKind, Revoke};
 use signet_admin::{Administration, Caller, Live, Settings};
 use signet_ca::{
-    AuditQuery, AuditRecord, CrlRecord, Intent, Issued, KeyType, Ledger, LedgerError, OperatorEntry, OperatorSubject, Orders, Record,
-    RevocationEvent, RevocationRecord, Suspension,
+    AuditQuery, AuditRecord, CrlRecord, DisabledProfile, Intent, Issued, KeyType, Ledger, LedgerError, OperatorEntry, OperatorSubject,
+    Orders, Record, RevocationEvent, RevocationRecord, Suspension,
 };
 use signet_identity::{CertificateId, NameDigest, SerialNumber};
 use signet_ledger::{AuthorityFiles, CeremonyPlan, MemoryLedger, Overwrite, PrivateKey};
@@ -95,6 +95,18 @@ impl Orders for Filling {
         self.inner.suspensions()
     }
 
+    fn record_disabled_profile(&mut self, profile: &DisabledProfile) -> Result<Option<DisabledProfile>, LedgerError> {
+        self.inner.record_disabled_profile(profile)
+    }
+
+    fn remove_disabled_profile(&mut self, name: &str) -> Result<Option<DisabledProfile>, LedgerError> {
+        self.inner.remove_disabled_profile(name)
+    }
+
+    fn disabled_profiles(&self) -> Result<Vec<DisabledProfile>, LedgerError> {
+        self.inner.disabled_profiles()
+    }
+
     fn record_operator_entry(&mut self, entry: &OperatorEntry) -> Result<Option<OperatorEntry>, LedgerError> {
         self.inner.record_operator_entry(entry)
     }
@@ -121,7 +133,12 @@ fn what_is_recorded_is_in_force_though_the_rest_failed() {
     let directory = tempfile::tempdir().unwrap();
     let authority =
         AuthorityFiles::new(directory.path().join("ca")).create(&CeremonyPlan::named("Test"), Overwrite::Never, unix_seconds()).unwrap();
-    let settings = Settings { crl_path: directory.path().join("crl.pem"), crl_validity_seconds: 3600, device_validity_seconds: 86_400 };
+    let settings = Settings {
+        crl_path: directory.path().join("crl.pem"),
+        crl_validity_seconds: 3600,
+        device_validity_seconds: 86_400,
+        audit_kept: 1000,
+    };
     let ledger = Filling { inner: MemoryLedger::default(), room: 1 };
     let administration = Administration::new(Box::new(ledger), Some(authority), settings);
     let revocations = CurrentRevocations::new(RevocationIndex::new());
