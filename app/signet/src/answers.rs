@@ -6,6 +6,6 @@ pub(crate) mod sources;
 pub(crate) mod trust;
 
 /// Sizes as counts.
-fn wide(size: usize) -> u64 {
+pub(crate) fn wide(size: usize) -> u64 {
     u64::try_from(size).unwrap_or(u64::MAX)
 }
