@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use signet_identity::{CertificateRules, KeyRule, NamingRule};
 use signet_net::{ClonePolicy, CloneRules};
-use signet_policy::{AdmissionRules, Rule, Who};
+use signet_policy::{Rule, Who};
 use signet_revocation::{RevocationDepth, RevocationMode, RevocationRules, StalePolicy};
 use signet_server::{ProfileConfig, ProfileSettings};
 use signet_sources::{Nonce, Ocsp, ProfileSources, Url};
@@ -304,7 +304,8 @@ impl Profile {
     }
 
     /// Who is let in under which names, where the profile says so itself.
-    pub(crate) fn admission(&self) -> Option<&AdmissionRules> {
+    #[cfg(test)]
+    pub(crate) fn admission(&self) -> Option<&signet_policy::AdmissionRules> {
         self.settings.admission.as_ref()
     }
 }
