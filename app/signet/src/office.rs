@@ -53,13 +53,12 @@ impl Places {
 }
 
 /// The settings of an administration.
-pub(crate) fn settings(ca: &CaConfig, audit_kept: u64) -> Settings {
+pub(crate) fn settings(ca: &CaConfig) -> Settings {
     let seconds = |duration: Duration| i64::try_from(duration.as_secs()).unwrap_or(i64::MAX);
     Settings {
         crl_path: ca.crl.clone(),
         crl_validity_seconds: seconds(ca.crl_validity),
         device_validity_seconds: seconds(ca.device_validity),
-        audit_kept,
     }
 }
 
@@ -67,7 +66,8 @@ pub(crate) fn settings(ca: &CaConfig, audit_kept: u64) -> Settings {
 pub(crate) fn open_administration(places: &Places) -> Result<Administration, Failure> {
     let authority = ca_files::load_authority(&places.ca.dir)?;
     let ledger = open_ledger(places)?;
-    let administration = Administration::new(Box::new(ledger), authority, settings(&places.ca, places.audit_kept));
+    let administration = Administration::new(Box::new(ledger), authority, settings(&places.ca));
+    administration.keep_audit_records(places.audit_kept);
     inventory::check(places, &administration)?;
     Ok(administration)
 }

@@ -154,7 +154,7 @@ impl Running {
         for alarm in self.follow_up.take_clones() {
             suspend_clone(&self.administration, &alarm);
         }
-        let Some(cause) = self.follow_up.take_cause(unix_seconds()) else { return };
+        let Some(cause) = self.follow_up.take_cause(self.live.revocations.generation(), unix_seconds()) else { return };
         self.review(&cause);
     }
 
@@ -266,7 +266,8 @@ impl Running {
         let rules = ruleset(&config, &self.started_with.bridges).with_version(version);
         server.replace_rules(Arc::new(rules));
         self.live.revocations.update(|index| index.with_own_authorities(own.iter().copied()));
-        self.administration.replace(authority, office::settings(&config.ca, config.revocation.audit_kept));
+        self.administration.replace(authority, office::settings(&config.ca));
+        self.administration.keep_audit_records(config.revocation.audit_kept);
         self.staples.replace(&self.sources, &config, server);
         let report = reload_report(&config, &reloaded, &self.started_with);
         state.rules_version = version;

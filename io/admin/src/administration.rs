@@ -7,8 +7,8 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use signet_ca::{
-    Authority, CrlRecord, Csr, IssuanceRequest, Ledger, Record, RevocationOutcome, ServerName, SubjectKey, Target, crl_is_complete,
-    encode_pem, issue_certificate, publish_crl, resolve,
+    AUDIT_RECORDS_KEPT, Authority, CrlRecord, Csr, IssuanceRequest, Ledger, Record, RevocationOutcome, ServerName, SubjectKey, Target,
+    crl_is_complete, encode_pem, issue_certificate, publish_crl, resolve,
 };
 use signet_identity::{AuthorityId, DeviceName, SerialNumber};
 use signet_ledger::{serial_entropy, write_public};
@@ -46,8 +46,6 @@ pub struct Settings {
     pub crl_validity_seconds: i64,
     /// Validity of a device certificate when nothing else is asked for, seconds.
     pub device_validity_seconds: i64,
-    /// Audit records kept: the newest.
-    pub audit_kept: u64,
 }
 
 /// What a running broker adds: the index every handshake reads, and the connections that are open.
@@ -73,12 +71,17 @@ struct Desk {
     /// Until when the file is known to hold the newest CRL, with everything revoked on it, and no other is due. Not known at first: the
     /// process before may have ended between a revocation and its CRL, or between the CRL and its file.
     published_until: Option<i64>,
+    /// How many audit records stay.
+    audit_kept: u64,
 }
 
 impl Administration {
     /// Administration of `ledger`. Without an `authority` nothing can be issued and no CRL signed; revoking works.
     pub fn new(ledger: Box<dyn Ledger + Send>, authority: Option<Authority>, settings: Settings) -> Self {
-        Self { desk: Mutex::new(Desk { ledger, authority, settings, published_until: None }), live: OnceLock::new() }
+        Self {
+            desk: Mutex::new(Desk { ledger, authority, settings, published_until: None, audit_kept: AUDIT_RECORDS_KEPT }),
+            live: OnceLock::new(),
+        }
     }
 
     /// From now on revocations reach `live` too. The first call counts.

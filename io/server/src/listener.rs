@@ -7,6 +7,7 @@ use signet_identity::{DeviceIdentity, Peer, PendingPeer};
 use signet_net::websocket::{UpgradeRules, WebSocket};
 use signet_net::{KickCause, LinkId, PeerAddress};
 use signet_policy::AdmissionRules;
+use signet_revocation::Assurance;
 use signet_tls::{CurrentRevocations, Explanation, ListenerTls, Refusal, TlsConnection, TlsError, TrustProfile, Unfit};
 
 use crate::config::{ProfileSettings, Profiles};
@@ -175,11 +176,21 @@ impl ListenerRules {
         }
     }
 
+    /// Whether anybody has said something current about the revocation of a device that may be here.
+    pub(crate) fn is_answered(&self, identity: &DeviceIdentity, now: i64) -> bool {
+        let assurance = match (&self.tls, &self.proxy) {
+            (Some(tls), _) => tls.assurance(identity, now),
+            (None, Some(proxy)) => proxy.identity.assurance(identity, now),
+            (None, None) => return true,
+        };
+        !matches!(assurance, Ok(None | Some(Assurance::Missing)))
+    }
+
     /// Looks again at a peer whose revocation status was not known: `None` while it still is not.
-    pub(crate) fn settle(&self, pending: &PendingPeer, now: i64) -> Result<Option<Peer>, Box<Refusal>> {
+    pub(crate) fn settle(&self, pending: &PendingPeer, is_final: bool, now: i64) -> Result<Option<Peer>, Box<Refusal>> {
         match (&self.tls, &self.proxy) {
-            (Some(tls), _) => tls.settle(pending, now),
-            (None, Some(proxy)) => proxy.identity.settle(pending, now),
+            (Some(tls), _) => tls.settle(pending, is_final, now),
+            (None, Some(proxy)) => proxy.identity.settle(pending, is_final, now),
             (None, None) => Err(ListenerTls::unsettled(pending)),
         }
     }

@@ -37,6 +37,9 @@ use deadlines::Deadlines;
 /// The token of the mailbox's wake-up.
 pub(crate) const WAKE: Token = Token(usize::MAX);
 
+/// Connections closed by order in one turn.
+const KICKS_PER_TURN: usize = 128;
+
 /// Longest wait for a disk that has too much to write, in milliseconds.
 const HELD_BACK_BY_DISK: u64 = 100;
 
@@ -77,6 +80,8 @@ struct Queues {
     excused: u64,
     /// Connections that could not be written to: the broker hears of it when it is not in the middle of something.
     broken: Vec<LinkId>,
+    /// Orders to close connections, in their order: many come at once when an authority goes, and others have their messages meanwhile.
+    kicks: VecDeque<Kick>,
     /// Connections whose handshake has not begun.
     waiting: VecDeque<Box<Accepted>>,
     /// Number of connections in [`Phase::Handshake`].
@@ -146,6 +151,7 @@ impl Shard {
                 self.note(event);
             }
             self.take_mail();
+            self.kick_some();
             self.read_ready();
             self.excuse_held_back();
             self.tick();
@@ -163,7 +169,11 @@ impl Shard {
 
     /// How long to wait for events.
     fn timeout(&self) -> Option<Duration> {
-        if !self.queues.dirty.is_empty() || !self.queues.broken.is_empty() || !self.queues.handshakes.is_empty() {
+        if !self.queues.dirty.is_empty()
+            || !self.queues.broken.is_empty()
+            || !self.queues.handshakes.is_empty()
+            || !self.queues.kicks.is_empty()
+        {
             return Some(Duration::ZERO);
         }
         let broker = self.broker.next_deadline().map(Moment::as_millis);
@@ -230,7 +240,7 @@ impl Shard {
                 Mail::Displace(id) => self.displace(id),
                 Mail::Moved(link, admission) => self.moved_in(link, admission),
                 Mail::Delivery(delivery) => self.apply(Input::Delivery(delivery)),
-                Mail::Kick(kick) => self.kick(kick),
+                Mail::Kick(kick) => self.queues.kicks.push_back(kick),
                 Mail::StatusKnown(id) => self.status_known(id),
                 Mail::Review { judge, will, session } => self.apply(Input::Review { judge, will, session }),
                 Mail::Revoked(certificates) => {
@@ -298,6 +308,14 @@ impl Shard {
         }
         while let Some(id) = self.deadlines.pop_due(self.now) {
             self.deadline_passed(id);
+        }
+    }
+
+    /// Closes a portion of those that are to go.
+    fn kick_some(&mut self) {
+        for _ in 0..KICKS_PER_TURN {
+            let Some(kick) = self.queues.kicks.pop_front() else { return };
+            self.kick(kick);
         }
     }
 

@@ -154,9 +154,10 @@ impl DeviceVerifier {
         if now > judged.path_not_after {
             return Err(rejection::authority_expired(leaf, judged.path_not_after));
         }
-        let waits = !judged.profile.config().status_wait.is_zero();
+        let waits = judged.profile.waits();
         match self.standing(&judged.identity, &judged.profile, now)? {
             Standing::Pending if !waits => Err(rejection::unknown_status(leaf, leaf.id())),
+            Standing::Good(Assurance::Missing) if waits => Ok(Standing::Pending),
             standing => Ok(standing),
         }
     }

@@ -35,7 +35,8 @@ pub struct TrustProfileConfig {
     pub tenant: Option<Arc<str>>,
     /// Whether, how deep and how strictly revocation is looked up.
     pub revocation: RevocationRules,
-    /// How long a client whose revocation status nobody knows yet may wait between handshake and CONNACK; zero: it is refused in the handshake.
+    /// How long a client whose revocation status nobody knows yet may wait between handshake and CONNACK for somebody to find out. When nobody has
+    /// by then, it is refused where an answer is required, and let in where one is preferred. Zero: the same, in the handshake already.
     pub status_wait: Duration,
     /// Seconds that an open session may outlive its certificate's `notAfter`. A new handshake is refused from `notAfter` on.
     pub expiry_grace: i64,
@@ -87,6 +88,11 @@ impl TrustProfile {
     /// What it was made of.
     pub fn config(&self) -> &TrustProfileConfig {
         &self.config
+    }
+
+    /// Whether clients wait for an answer about them.
+    pub(crate) fn waits(&self) -> bool {
+        !self.config.status_wait.is_zero()
     }
 
     /// Whether both were loaded from the same settings and the same content of files.
@@ -156,7 +162,7 @@ impl TrustProfile {
         let authorities: Vec<Leaf> =
             found.intermediate_certificates().map(|certificate| authority(leaf, &certificate.der())).collect::<Result<_, _>>()?;
         let anchor = self.trust.authority_of(found.anchor());
-        let anchor_key = anchor.map_or(KeyDigest::from_bytes([0; 32]), Leaf::spki_digest);
+        let anchor_key = anchor.map_or_else(|| KeyDigest::from_bytes([0; 32]), Leaf::spki_digest);
         Ok(Path::new(authorities, anchor.cloned(), anchor_key))
     }
 

@@ -10,11 +10,12 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use signet_identity::{DeviceIdentity, DeviceName, Leaf};
 use signet_revocation::{
     Assurance, CertIdHash, IssuerCertificate, OcspAnswer, OcspError, OcspRequest, OcspResponse, OcspRules, Reason, RevocationDepth,
-    RevocationIndex, RevocationMode, RevocationRules, RevocationSource, Revoked, Verdict,
+    RevocationIndex, RevocationMode, RevocationRules, RevocationSource, Revoked, StalePolicy, Verdict,
 };
 use signet_tls::{CrlSignatureVerifier, CurrentRevocations};
 
-const REQUIRE: RevocationRules = RevocationRules { mode: RevocationMode::Require, depth: RevocationDepth::Chain, grace: 0 };
+const REQUIRE: RevocationRules =
+    RevocationRules { mode: RevocationMode::Require, depth: RevocationDepth::Chain, grace: 0, stale: StalePolicy::Deny };
 const PREFER: RevocationRules = RevocationRules { mode: RevocationMode::Prefer, ..REQUIRE };
 
 fn now() -> i64 {

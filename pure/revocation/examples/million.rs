@@ -15,11 +15,13 @@ use rcgen::{
 use signet_identity::{DeviceIdentity, DeviceName, Leaf};
 use signet_revocation::{
     Crl, IssuerCertificate, ListSource, RevocationDepth, RevocationIndex, RevocationMode, RevocationRules, SignatureVerifier, SignedData,
+    StalePolicy,
 };
 
 type Ca = CertifiedIssuer<'static, KeyPair>;
 const NOW: i64 = 1_767_225_600;
-const RULES: RevocationRules = RevocationRules { mode: RevocationMode::Require, depth: RevocationDepth::Chain, grace: 0 };
+const RULES: RevocationRules =
+    RevocationRules { mode: RevocationMode::Require, depth: RevocationDepth::Chain, grace: 0, stale: StalePolicy::Deny };
 const ROUNDS: u32 = 200_000;
 
 /// The cost of the signature is not what is measured.

@@ -41,6 +41,11 @@ impl Administration {
         self.desk().append(done)
     }
 
+    /// From the next record on so many are kept, at least one; [`signet_ca::AUDIT_RECORDS_KEPT`] unless this is called.
+    pub fn keep_audit_records(&self, count: u64) {
+        self.desk().audit_kept = count;
+    }
+
     /// The records, newest first.
     ///
     /// # Errors
@@ -83,7 +88,7 @@ impl Desk {
             sessions_closed: done.sessions.map(|report| wide(report.closed)),
             last_session_closed_at: done.sessions.and_then(|report| report.last_closed_at),
         };
-        self.ledger.record_audit(&record, self.settings.audit_kept).map_err(failed)
+        self.ledger.record_audit(&record, self.audit_kept).map_err(failed)
     }
 }
 

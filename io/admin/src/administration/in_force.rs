@@ -47,18 +47,15 @@ pub(super) fn with_disabled_profiles(index: &RevocationIndex, profiles: &[Disabl
 }
 
 fn with_suspensions(index: &RevocationIndex, suspensions: &[Suspension]) -> RevocationIndex {
-    let suspended = |suspension: &Suspension| {
-        let why = if suspension.why.is_empty() { "by the operator" } else { &suspension.why };
-        (suspension.device.as_str().into(), Suspended { since: suspension.since, why: why.into() })
-    };
-    index.with_suspensions(suspensions.iter().map(suspended).collect())
+    let suspended = |suspension: &Suspension| Suspended { since: suspension.since, why: suspension.why.as_str().into() };
+    index.with_suspensions(suspensions.iter().map(|suspension| (suspension.device.as_str().into(), suspended(suspension))).collect())
 }
 
 fn with_operator_entries(index: &RevocationIndex, entries: &[OperatorEntry]) -> RevocationIndex {
-    let revoked = |entry: &OperatorEntry| {
-        (target(&entry.subject), Revoked { since: entry.since, reason: entry.reason, source: RevocationSource::Operator })
-    };
-    index.with_operator_entries(entries.iter().map(revoked))
+    index.with_operator_entries(entries.iter().map(|entry| {
+        let revoked = Revoked { since: entry.since, reason: entry.reason, source: RevocationSource::Operator };
+        (target(&entry.subject), revoked)
+    }))
 }
 
 fn target(subject: &OperatorSubject) -> OperatorTarget {

@@ -16,12 +16,7 @@ fn start(directory: &Path) -> Administration {
     let authority =
         if files.exists() { files.load(now) } else { files.create(&CeremonyPlan::named("Test"), Overwrite::Never, now) }.unwrap();
     let ledger = DurableLedger::open(&directory.join("ledger.redb")).unwrap();
-    let settings = Settings {
-        crl_path: directory.join("public/crl.pem"),
-        crl_validity_seconds: 86_400,
-        device_validity_seconds: 86_400,
-        audit_kept: 1000,
-    };
+    let settings = Settings { crl_path: directory.join("public/crl.pem"), crl_validity_seconds: 86_400, device_validity_seconds: 86_400 };
     Administration::new(Box::new(ledger), Some(authority), settings)
 }
 

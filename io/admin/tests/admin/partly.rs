@@ -133,12 +133,7 @@ fn what_is_recorded_is_in_force_though_the_rest_failed() {
     let directory = tempfile::tempdir().unwrap();
     let authority =
         AuthorityFiles::new(directory.path().join("ca")).create(&CeremonyPlan::named("Test"), Overwrite::Never, unix_seconds()).unwrap();
-    let settings = Settings {
-        crl_path: directory.path().join("crl.pem"),
-        crl_validity_seconds: 3600,
-        device_validity_seconds: 86_400,
-        audit_kept: 1000,
-    };
+    let settings = Settings { crl_path: directory.path().join("crl.pem"), crl_validity_seconds: 3600, device_validity_seconds: 86_400 };
     let ledger = Filling { inner: MemoryLedger::default(), room: 1 };
     let administration = Administration::new(Box::new(ledger), Some(authority), settings);
     let revocations = CurrentRevocations::new(RevocationIndex::new());

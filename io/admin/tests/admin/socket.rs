@@ -75,12 +75,8 @@ impl Rig {
         let authority = AuthorityFiles::new(directory.path().join("ca"))
             .create(&CeremonyPlan::named("Test"), Overwrite::Never, unix_seconds())
             .unwrap();
-        let settings = Settings {
-            crl_path: directory.path().join("crl.pem"),
-            crl_validity_seconds: 3600,
-            device_validity_seconds: 30 * 86_400,
-            audit_kept: 1000,
-        };
+        let settings =
+            Settings { crl_path: directory.path().join("crl.pem"), crl_validity_seconds: 3600, device_validity_seconds: 30 * 86_400 };
         let administration = Arc::new(Administration::new(ledger, Some(authority), settings));
         let revocations = CurrentRevocations::new(RevocationIndex::new());
         let registry = Arc::new(Registry::new());
