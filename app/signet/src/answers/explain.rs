@@ -256,7 +256,7 @@ fn verdict(answer: &Answer, access: &[ExplainedAccess]) -> (bool, String, Option
     let device = answer.certificate.identity.as_ref().map_or_else(String::new, |identity| identity.qualified_name());
     let mut words = format!("would be let in as device `{device}`");
     if answer.certificate.waits {
-        words.push_str(", once somebody says that it is not revoked");
+        words.push_str(", after waiting for an answer about its revocation (status_wait)");
     }
     let denied: Vec<String> = access
         .iter()

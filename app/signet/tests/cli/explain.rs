@@ -226,7 +226,7 @@ fn a_disabled_profile_ends_its_sessions_over_restarts_until_it_is_enabled() {
     plant.be_refused(&mut broker, &pump);
     assert!(
         last_lines(&plant.explain(&pump, &["--client-identifier", "pump-7"]).expect(9))
-            .contains("its trust profile `plant` is disabled\nhint: `signet trust enable plant`")
+            .contains("its trust profile `plant` is disabled by an operator\nhint: `signet trust enable plant`")
     );
     let record = plant.json(&["audit", "--json"])[0].clone();
     assert_eq!((&record["action"], &record["sessions_closed"]), (&"trust.disable".into(), &1.into()));
