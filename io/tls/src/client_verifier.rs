@@ -187,7 +187,7 @@ impl DeviceVerifier {
             Verdict::Unknown { .. } => Ok(Standing::Pending),
             Verdict::Revoked { id, revoked } => Err(rejection::revoked(leaf, id, revoked)),
             Verdict::Suspended { since, why } => Err(rejection::suspended(leaf, &identity.qualified_name(), since, &why)),
-            Verdict::ProfileDisabled => Err(rejection::disabled(leaf, profile.name())),
+            Verdict::ProfileDisabled => Err(rejection::disabled(leaf, profile.name(), true)),
             Verdict::Stale { next_update, .. } => Err(rejection::stale(leaf, next_update)),
         }
     }
