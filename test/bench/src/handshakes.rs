@@ -33,6 +33,8 @@ pub struct Plan {
     pub lists: Vec<u64>,
     /// Numbers of trust profiles of one listener; the first is what the others are compared with. The device's is the last one.
     pub profiles: Vec<usize>,
+    /// Trust profiles whose authorities all have the name of the device's: then a signature is checked for each.
+    pub namesakes: usize,
 }
 
 static TLS12: &SupportedProtocolVersion = &rustls::version::TLS12;
@@ -73,7 +75,8 @@ pub fn measure(plan: &Plan) -> Vec<Figure> {
     let devices: Vec<DeviceKey> =
         (0..plan.devices).map(|number| issuing.device(&format!("device-{number}"), spread(number, false))).collect();
     let trust = root.trust();
-    let clients = |devices: &[DeviceKey], version, sessions| devices.iter().map(|device| device.client(&trust, version, sessions)).collect();
+    let clients =
+        |devices: &[DeviceKey], version, sessions| devices.iter().map(|device| device.client(&trust, version, sessions)).collect();
     let files = issuing.write_server(directory.path());
     let ca = issuing.write(directory.path().join("ca.pem"));
     let mut figures = Vec::new();
@@ -105,34 +108,28 @@ pub fn measure(plan: &Plan) -> Vec<Figure> {
 }
 
 /// The same with many profiles, whose authorities have issued the devices' certificates directly.
-fn by_profiles(
-    plan: &Plan,
-    directory: &Path,
-    files: &CredentialFiles,
-    root: &Authority,
-    trust: &Arc<WebPkiServerVerifier>,
-) -> Vec<Figure> {
+fn by_profiles(plan: &Plan, directory: &Path, files: &CredentialFiles, root: &Authority, trust: &Arc<WebPkiServerVerifier>) -> Vec<Figure> {
     let devices: Vec<DeviceKey> =
         (0..plan.devices).map(|number| root.device(&format!("machine-{number}"), spread(number, false))).collect();
     let own = root.write(directory.join("root.pem"));
-    let most = plan.profiles.iter().max().copied().unwrap_or(1);
-    let others: Vec<TrustProfileConfig> = (1..most)
-        .map(|number| {
-            let ca = Authority::root(&format!("Root {number}")).write(directory.join(format!("root-{number}.pem")));
-            TrustProfileConfig::new(format!("profile-{number}"), vec![ca])
-        })
-        .collect();
+    let other = |number: usize, name: &str| {
+        let ca = Authority::root(name).write(directory.join(format!("root-{number}.pem")));
+        TrustProfileConfig::new(format!("profile-{number}"), vec![ca])
+    };
     let mut kinds = Vec::new();
-    for count in &plan.profiles {
-        let mut profiles: Vec<TrustProfileConfig> = others.iter().take(count.saturating_sub(1)).cloned().collect();
+    let mut add = |mut profiles: Vec<TrustProfileConfig>, what: &str| {
         profiles.push(TrustProfileConfig::new("devices", vec![own.clone()]));
         let listener = listener(files, profiles, RevocationIndex::new());
         for (resumed, name) in [(false, "full"), (true, "resumed")] {
             let clients = devices.iter().map(|device| device.client(trust, TLS13, if resumed { 8 } else { 0 })).collect();
-            let what = format!("TLS 1.3, {name}, no intermediate, last of {count} profiles");
-            kinds.push(Kind::new(what, &listener, clients, resumed));
+            kinds.push(Kind::new(format!("TLS 1.3, {name}, no intermediate, last of {what}"), &listener, clients, resumed));
         }
+    };
+    for count in &plan.profiles {
+        add((1..*count).map(|number| other(number, &format!("Root {number}"))).collect(), &format!("{count} profiles"));
     }
+    let namesakes = plan.namesakes;
+    add((1..namesakes).map(|number| other(number, "Bench Root")).collect(), &format!("{namesakes} profiles with one name"));
     run(&mut kinds, plan.rounds);
     let (mut full, mut resumed): (Vec<Kind>, Vec<Kind>) = kinds.into_iter().partition(|kind| !kind.resumed);
     let mut figures = told(&mut full);

@@ -7,7 +7,9 @@ use std::process::Command;
 use std::time::Duration;
 
 use signet_identity::{DeviceIdentity, DeviceName, Leaf};
-use signet_revocation::{Crl, IssuerCertificate, ListSource, RevocationDepth, RevocationIndex, RevocationMode, RevocationRules, StalePolicy};
+use signet_revocation::{
+    Crl, IssuerCertificate, ListSource, RevocationDepth, RevocationIndex, RevocationMode, RevocationRules, StalePolicy,
+};
 use signet_tls::CrlSignatureVerifier;
 
 use crate::Figure;

@@ -10,8 +10,8 @@ use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
 use signet_broker::{
-    Admission, Broker, Change, ConnectionId, Context, Directory, Input, Limits, Moment, Output, SessionRule, ShardId, SharedDirectory, Store,
-    Ticket, TotalLimits, Totals, Urgency, WillRule, admit,
+    Admission, Broker, Change, ConnectionId, Context, Directory, Input, Limits, Moment, Output, SessionRule, ShardId, SharedDirectory,
+    Store, Ticket, TotalLimits, Totals, Urgency, WillRule, admit,
 };
 use signet_identity::{CertificateId, Peer};
 use signet_mqtt::{ClientIdentifier, ProtocolVersion, encode};

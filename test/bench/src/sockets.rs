@@ -68,6 +68,13 @@ pub fn measure(plan: &Plan) -> Vec<Figure> {
     ];
     let talk = Talk::begin(&rig);
     thread::sleep(plan.quiet);
+    talk.heard();
+    let (begun, used) = (Instant::now(), process_time());
+    let report = rig.server.review(PATIENCE);
+    let (took, used) = (begun.elapsed(), process_time() - used);
+    assert_eq!(report.kicks.found, 0, "{report:?}");
+    figures.push(Figure::millis(format!("sockets: all {} judged anew, nobody is to go", report.examined), took));
+    figures.push(Figure::millis("sockets: processor time of that and of the two that talk", used));
     for count in &plan.revoked {
         figures.extend(rig.revoke(&talk, plan.quiet, devices.drain(..*count).collect()));
     }
@@ -109,8 +116,10 @@ impl Rig {
             let threads: Vec<_> = identities
                 .chunks(portion)
                 .map(|identities| {
-                    let targets: Vec<(Target, CertificateId, String)> =
-                        identities.iter().map(|identity| (self.target(identity), id_of(identity), name_of(&identity.certificate))).collect();
+                    let targets: Vec<(Target, CertificateId, String)> = identities
+                        .iter()
+                        .map(|identity| (self.target(identity), id_of(identity), name_of(&identity.certificate)))
+                        .collect();
                     scope.spawn(move || {
                         let connect = |(target, id, name): (Target, CertificateId, String)| {
                             (id, Device::connect(&target, ProtocolVersion::V5, &name))
@@ -231,4 +240,3 @@ impl Talk {
         }
     }
 }
-
