@@ -20,7 +20,7 @@ use signet_tls::{
 
 use crate::Figure;
 use crate::meter::{percentile, thread_time};
-use crate::pki::{Authority, DeviceKey, spread};
+use crate::pki::{Authority, DeviceKey, spread, tangle};
 
 /// How much to measure.
 #[derive(Debug, Clone)]
@@ -35,6 +35,8 @@ pub struct Plan {
     pub profiles: Vec<usize>,
     /// Trust profiles whose authorities all have the name of the device's: then a signature is checked for each.
     pub namesakes: usize,
+    /// Numbers of intermediates that a stranger sends, all of one name.
+    pub tangles: Vec<usize>,
 }
 
 static TLS12: &SupportedProtocolVersion = &rustls::version::TLS12;
@@ -104,6 +106,12 @@ pub fn measure(plan: &Plan) -> Vec<Figure> {
         figures.extend(told(&mut kinds));
     }
     figures.extend(by_profiles(plan, directory.path(), &files, &root, &trust));
+    let listener = listener(&files, vec![TrustProfileConfig::new("devices", vec![ca])], RevocationIndex::new());
+    for count in &plan.tangles {
+        let client = tangle(*count).client(&trust, TLS13, 0);
+        let spent = (0..3).map(|_| refused(&listener, &client)).min().unwrap_or_default();
+        figures.push(Figure::micros(format!("TLS 1.3, a stranger refused who sends {count} intermediates of one name, least"), spent));
+    }
     figures
 }
 
@@ -207,6 +215,27 @@ fn meet(listener: &Arc<ListenerTls>, client: &Arc<ClientConfig>) -> (Duration, b
     let begun = thread_time();
     drop(server);
     (spent + (thread_time() - begun), resumed)
+}
+
+/// The server's time for a client that is refused.
+fn refused(listener: &Arc<ListenerTls>, client: &Arc<ClientConfig>) -> Duration {
+    let name = ServerName::try_from("localhost").expect("a good name");
+    let mut client = Client(ClientConnection::new(Arc::clone(client), name).expect("a client"));
+    let begun = thread_time();
+    let mut server = TlsConnection::new(Arc::clone(listener)).expect("a server");
+    let mut spent = thread_time() - begun;
+    loop {
+        let mut wire = client.says();
+        assert!(!wire.is_empty(), "a stranger is let in");
+        let (mut plaintext, mut answer) = (Vec::new(), Vec::new());
+        let begun = thread_time();
+        let received = server.receive(&mut wire, &mut plaintext, &mut answer);
+        spent += thread_time() - begun;
+        if received.is_err() {
+            return spent;
+        }
+        client.hear(&answer);
+    }
 }
 
 /// The client's end.

@@ -82,9 +82,16 @@ fn print(figures: &[Figure]) {
 
 fn handshakes(quick: bool) -> handshakes::Plan {
     if quick {
-        return handshakes::Plan { rounds: 3, devices: 2, lists: vec![0, 100], profiles: vec![1, 3], namesakes: 2 };
+        return handshakes::Plan { rounds: 3, devices: 2, lists: vec![0, 100], profiles: vec![1, 3], namesakes: 2, tangles: vec![2] };
     }
-    handshakes::Plan { rounds: 2_000, devices: 64, lists: vec![0, 1_000, 1_000_000], profiles: vec![1, 10, 50], namesakes: 10 }
+    handshakes::Plan {
+        rounds: 2_000,
+        devices: 64,
+        lists: vec![0, 1_000, 1_000_000],
+        profiles: vec![1, 10, 50],
+        namesakes: 10,
+        tangles: vec![0, 4, 6, 8, 10],
+    }
 }
 
 fn lists(quick: bool) -> lists::Plan {

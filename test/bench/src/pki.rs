@@ -26,6 +26,14 @@ pub(crate) struct Authority {
     root: CertificateDer<'static>,
 }
 
+/// A certificate with `count` intermediates in which everybody has the same name, so that by name everybody could have issued everybody: what a
+/// stranger shows who wants the search for a path to take long.
+pub(crate) fn tangle(count: usize) -> DeviceKey {
+    let mut device = Authority::root("Tangle").device("stranger", 1);
+    device.chain.extend((0..count).map(|_| Authority::root("Tangle").root));
+    device
+}
+
 /// A device's certificate with the chain that it shows, and its key.
 pub(crate) struct DeviceKey {
     pub(crate) chain: Vec<CertificateDer<'static>>,
