@@ -123,6 +123,12 @@ pub(crate) fn suspended(leaf: &Leaf, device: &str, since: i64, why: &Arc<str>) -
     reject(leaf, Check::Suspension, other("the device is suspended"), found, hint).with(Unfit::Suspended(Arc::clone(why)))
 }
 
+/// The same for a device of which only the name is known.
+pub(crate) fn suspended_name(device: &DeviceName, since: i64, why: &str) -> Refusal {
+    let found = format!("the device `{device}` is suspended since {}: {why}", date::text(since));
+    Refusal::without_certificate(Check::Suspension, found, format!("`signet device resume {device}` lets it in again"))
+}
+
 pub(crate) fn stale(leaf: &Leaf, next_update: i64) -> Rejected {
     let found = format!(
         "what is known about revocations of an issuer in its path was due to be replaced at {}, longer ago than the grace allows",
