@@ -202,6 +202,14 @@ pub(crate) fn no_authority(leaf: &Leaf, authority: &Leaf) -> Rejected {
     reject(leaf, Check::Path, CertificateError::UnknownIssuer, found, hint)
 }
 
+/// The anchor allows fewer authorities below it.
+pub(crate) fn too_deep(leaf: &Leaf, anchor: &Leaf, below: usize, limit: u32) -> Rejected {
+    let subject = anchor.subject().rfc4514();
+    let found = format!("{below} authorities stand below `{subject}`, whose pathLenConstraint allows {limit} (RFC 5280 §4.2.1.9)");
+    let hint = "issue the device a certificate from an authority that may; an authority without that constraint may have others below it";
+    reject(leaf, Check::Path, CertificateError::UnknownIssuer, found, hint)
+}
+
 /// What webpki found, in our words.
 pub(crate) fn path(leaf: &Leaf, error: &webpki::Error) -> Rejected {
     use webpki::Error as Found;
