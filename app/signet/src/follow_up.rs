@@ -75,7 +75,8 @@ impl FollowUp {
     pub(crate) fn take_cause(&self, generation: Generation, now: i64) -> Option<String> {
         let mut state = self.state();
         let has_changed = std::mem::replace(&mut state.generation, generation) != generation;
-        let is_due = has_changed || now.saturating_sub(state.reviewed_at) >= REVIEW_INTERVAL;
+        // A clock that was set back must not let everybody be for as long as it was ahead.
+        let is_due = has_changed || !(0..REVIEW_INTERVAL).contains(&now.saturating_sub(state.reviewed_at));
         if state.causes.is_empty() && !is_due {
             return None;
         }
@@ -183,5 +184,14 @@ mod tests {
         assert_eq!(follow_up.take_cause(Generation::new(0), 1_032).as_deref(), Some("time"));
         assert_eq!(follow_up.take_cause(Generation::new(1), 1_033).as_deref(), Some("revocations"));
         assert_eq!(follow_up.take_cause(Generation::new(1), 1_034), None);
+    }
+
+    #[test]
+    fn a_clock_that_is_set_back_does_not_put_reviews_off() {
+        let follow_up = FollowUp::new();
+        assert_eq!(follow_up.take_cause(Generation::new(0), 1_000_000).as_deref(), Some("time"));
+        assert_eq!(follow_up.take_cause(Generation::new(0), 1_000).as_deref(), Some("time"));
+        assert_eq!(follow_up.take_cause(Generation::new(0), 1_029), None);
+        assert_eq!(follow_up.take_cause(Generation::new(0), 1_030).as_deref(), Some("time"));
     }
 }

@@ -251,12 +251,14 @@ impl Running {
         let version = state.rules_version + 1;
         let before = state.config.clone();
         let Some(server) = &state.server else { return Err(failed("the broker is stopping".to_owned())) };
-        self.sources.replace(&sources).map_err(|error| failed(error.to_string()))?;
         let (listeners, profiles) = listening_config(&config);
+        // Sources that are named no more are forgotten with their lists and copies, some of which could not be had again.
+        server.check_reload(&listeners, &profiles).map_err(|error| failed(error.to_string()))?;
+        self.sources.replace(&sources).map_err(|error| failed(error.to_string()))?;
         let reloaded = match server.reload(&listeners, &profiles) {
             Ok(reloaded) => reloaded,
             Err(error) => {
-                // The sources of before were good a moment ago; should one of their files be bad by now, its last good lists stay.
+                // Only if something has changed since the check a moment ago. The sources of before were good then, or are read again when they are.
                 if let Ok(sources) = sources_config(&before) {
                     drop(self.sources.replace(&sources));
                 }

@@ -9,10 +9,10 @@ use arc_swap::ArcSwap;
 use mio::{Poll, Waker};
 use signet_broker::{Judge, SessionRule, Totals, WillRule};
 use signet_identity::DeviceIdentity;
-use signet_net::{Clock, KickTarget, ListenAddress, Registry, StatusInquiry, bind, unix_seconds};
+use signet_net::{Clock, KickCause, KickTarget, ListenAddress, Registry, StatusInquiry, bind, unix_seconds};
 use signet_policy::Ruleset;
 use signet_store::{Store, StoreError, StoreState, StoreStats};
-use signet_tls::{CurrentRevocations, ListenerTls, Unfit};
+use signet_tls::CurrentRevocations;
 
 use crate::accept::{AcceptControl, Acceptor};
 use crate::config::Profiles;
@@ -112,22 +112,22 @@ pub fn start(config: ServerConfig, revocations: CurrentRevocations) -> Result<Se
     Ok(handle)
 }
 
-/// Who is believed by what was in force when it was made.
+/// Who is believed by the listeners that there were when it was made, whether devices come to them by themselves or through proxies.
 struct Entitled {
     revocations: CurrentRevocations,
-    tls: Vec<(Arc<str>, Arc<ListenerTls>)>,
+    rules: Vec<Arc<ListenerRules>>,
 }
 
 impl Judge for Entitled {
     fn is_entitled(&self, identity: &DeviceIdentity) -> bool {
-        let Some((_, tls)) = self.tls.iter().find(|(_, tls)| tls.profile(identity.profile()).is_some()) else {
-            // Nobody who knows its rules: what can be said without them is whether it is revoked.
-            return !identity.path().iter().any(|certificate| self.revocations.load().lookup(&certificate.id).is_some());
+        let now = unix_seconds();
+        let Some(rules) = self.rules.iter().find(|rules| rules.profile(identity).is_some()) else {
+            return !restore::is_spoken_against(&self.revocations, identity, now);
         };
         // A certificate that has expired while its device was away is replaced, and the session waits for the new one.
-        match tls.check_open(identity, unix_seconds()) {
+        match rules.check_device(identity, now) {
             Ok(()) => true,
-            Err(ending) => matches!(ending.unfit, Unfit::Expired | Unfit::Unchecked | Unfit::IdentityChanged),
+            Err((_, cause)) => matches!(cause, KickCause::Expired | KickCause::Unchecked(_) | KickCause::IdentityChanged(_)),
         }
     }
 }
@@ -203,7 +203,10 @@ impl ServerHandle {
         if (will, session) == (WillRule::Publish, SessionRule::Keep) {
             return;
         }
-        let judge: Arc<dyn Judge> = Arc::new(Entitled { revocations: self.revocations.clone(), tls: self.tls() });
+        let judge: Arc<dyn Judge> = Arc::new(Entitled {
+            revocations: self.revocations.clone(),
+            rules: self.shared.listeners.load().iter().map(|listener| listener.rules()).collect(),
+        });
         for mailbox in &self.shared.mailboxes {
             mailbox.post_one(Mail::Review { judge: Arc::clone(&judge), will, session });
         }

@@ -1,6 +1,7 @@
 //! One listener at run time: its rules, which a reload may replace, and how many connections it has.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::ArcSwap;
@@ -28,6 +29,8 @@ pub(crate) struct Listener {
     /// For its `connect_rate`. Its sockets share it.
     turns: Mutex<Option<Bucket>>,
     refusals: RefusalLog,
+    /// A reload has taken it away: its last rules are nobody's.
+    retired: AtomicBool,
 }
 
 /// What a listener does, loaded and checked. Immutable: a reload makes another.
@@ -153,14 +156,19 @@ impl ListenerRules {
 
     /// The same as far as it is about the certificate: who shows none hears from CONNECT on whether it may be here.
     pub(crate) fn check_identity(&self, peer: &Peer, now: i64) -> Result<(), (Option<Box<Refusal>>, KickCause)> {
-        let Some(identity) = peer.identity() else { return Ok(()) };
+        let Some(identity) = peer.identity() else { return self.check_named(peer) };
+        self.check_device(identity, now)
+    }
+
+    /// The same for a device that shows a certificate.
+    pub(crate) fn check_device(&self, identity: &DeviceIdentity, now: i64) -> Result<(), (Option<Box<Refusal>>, KickCause)> {
         let checked = match (&self.tls, &self.proxy) {
             (Some(tls), _) => tls.check_open(identity, now),
             (None, Some(proxy)) => proxy.identity.check_open(identity, now),
             (None, None) => return Err((None, KickCause::Untrusted("the listener takes no certificates any more".to_owned()))),
         };
         checked.map_err(|ending| {
-            let cause = kick_cause(&ending.unfit, &ending.refusal);
+            let cause = kick_cause(&ending.unfit, &ending.refusal, identity);
             (Some(ending.refusal), cause)
         })
     }
@@ -173,11 +181,17 @@ impl ListenerRules {
             Peer::Anonymous(_) if !self.config.admission.anonymous => {
                 untrusted("the listener lets nobody in without a certificate any more")
             }
-            Peer::Named(_) if !self.proxy.as_ref().is_some_and(|proxy| proxy.identity.takes_names()) => {
-                untrusted("the listener takes no names from proxies any more")
-            }
             _ => Ok(()),
         }
+    }
+
+    /// Who has a name by a proxy's word: whether that is still taken, and whether the device of that name is suspended, which needs no certificate.
+    fn check_named(&self, peer: &Peer) -> Result<(), (Option<Box<Refusal>>, KickCause)> {
+        let Peer::Named(named) = peer else { return Ok(()) };
+        let Some(proxy) = self.proxy.as_ref().filter(|proxy| proxy.identity.takes_names()) else {
+            return Err((None, KickCause::Untrusted("the listener takes no names from proxies any more".to_owned())));
+        };
+        proxy.identity.check_name(named.name()).map_err(|refusal| (Some(refusal), KickCause::Suspended(named.name().as_str().into())))
     }
 
     /// Whether anybody has said something current about the revocation of a device that may be here.
@@ -201,10 +215,10 @@ impl ListenerRules {
 }
 
 /// What a session is told that may not go on.
-fn kick_cause(unfit: &Unfit, refusal: &Refusal) -> KickCause {
+fn kick_cause(unfit: &Unfit, refusal: &Refusal, identity: &DeviceIdentity) -> KickCause {
     match unfit {
         Unfit::Revoked(reason) => KickCause::Revoked(*reason),
-        Unfit::Suspended(why) => KickCause::Suspended(Arc::clone(why)),
+        Unfit::Suspended(_) => KickCause::Suspended(identity.qualified_name().into()),
         Unfit::Expired => KickCause::Expired,
         Unfit::Untrusted => KickCause::Untrusted(refusal.found.clone()),
         Unfit::ProfileDisabled(profile) => KickCause::ProfileDisabled(Arc::clone(profile)),
@@ -223,7 +237,22 @@ impl Listener {
             refusals: RefusalLog::new(Arc::clone(book)),
             gate: Arc::new(Gate::new(config.maximum_connections, config.limits.connections_per_address_maximum, Arc::clone(total))),
             rules: ArcSwap::from_pointee(rules),
+            retired: AtomicBool::new(false),
         }
+    }
+
+    /// There is no such listener any more. To be called before the open connections are looked at: those that were accepted, but not yet
+    /// registered, find it out by [`Self::check_entry`].
+    pub(crate) fn retire(&self) {
+        self.retired.store(true, Ordering::Release);
+    }
+
+    /// Whether a connection that was just registered may be here, by what is in force now; `now` in unix seconds.
+    pub(crate) fn check_entry(&self, peer: &Peer, now: i64) -> Result<(), (Option<Box<Refusal>>, KickCause)> {
+        if self.retired.load(Ordering::Acquire) {
+            return Err((None, KickCause::ListenerRemoved));
+        }
+        self.rules().check_identity(peer, now)
     }
 
     /// The rules in force.

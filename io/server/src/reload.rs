@@ -54,6 +54,9 @@ impl ServerHandle {
                 all.push(Arc::clone(listener));
             }
         }
+        for listener in self.shared.listeners.load().iter().filter(|known| !all.iter().any(|kept| kept.name == known.name)) {
+            listener.retire();
+        }
         self.shared.listeners.store(Arc::new(all));
         let mut places = self.places();
         places.retain(|place| !plan.close.iter().any(|(name, address)| *name == place.listener && *address == place.address));
@@ -61,6 +64,16 @@ impl ServerHandle {
         drop(places);
         self.accept.change(plan.open, plan.close);
         Ok(plan.reloaded)
+    }
+
+    /// Whether [`Self::reload`] would take these over, by doing all of it that can fail: for a caller that has to change something else first, and
+    /// could not take it back.
+    ///
+    /// # Errors
+    /// As [`Self::reload`].
+    pub fn check_reload(&self, listeners: &[ListenerConfig], profiles: &[ProfileConfig]) -> Result<(), StartError> {
+        check_names(listeners)?;
+        self.plan(listeners, profiles).map(drop)
     }
 
     /// Of the listeners that there are, those that these configurations name.

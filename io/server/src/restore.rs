@@ -4,8 +4,10 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use signet_broker::{Image, Moment, SharedDirectory as _};
-use signet_identity::CertificateId;
+use signet_identity::{CertificateId, DeviceIdentity};
+use signet_net::unix_seconds;
 use signet_policy::{Principal, Ruleset};
+use signet_revocation::{RevocationMode, RevocationRules, Verdict};
 use signet_store::{Opened, Store, StoreConfig, StoreError, StoreHandle};
 use signet_tls::CurrentRevocations;
 
@@ -80,10 +82,19 @@ fn end_forgotten_bridges(image: &mut Image, ruleset: &Ruleset) {
     }
 }
 
-/// The certificates that sessions with a Will were opened with and that have been revoked since, or while nobody ran.
+/// The certificates of sessions with a Will whose devices are not believed any more: revoked, suspended, or named by the operator, perhaps while
+/// nobody ran.
 fn revoked(image: &Image, revocations: &CurrentRevocations) -> Arc<[CertificateId]> {
-    let index = revocations.load();
     let identities = image.sessions.iter().filter(|session| session.will.is_some()).filter_map(|session| session.client.identity());
-    let paths = identities.flat_map(|identity| identity.path().iter().map(|on_path| on_path.id));
-    paths.filter(|certificate| index.lookup(certificate).is_some()).collect()
+    let distrusted = identities.filter(|identity| is_spoken_against(revocations, identity, unix_seconds()));
+    distrusted.map(|identity| identity.certificate()).collect()
+}
+
+/// Whether our own authority, the operator or a list speaks against a device, whatever its trust profile is: what can be said where nobody knows
+/// that. `now` in unix seconds.
+pub(crate) fn is_spoken_against(revocations: &CurrentRevocations, identity: &DeviceIdentity, now: i64) -> bool {
+    let rules = RevocationRules { mode: RevocationMode::Off, ..RevocationRules::default() };
+    let index = revocations.load();
+    !matches!(revocations.judge(identity, &rules, now), Verdict::Good(_))
+        || identity.path().iter().any(|certificate| index.lookup(&certificate.id).is_some())
 }

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use signet_identity::{PathCertificate, SerialNumber};
-use signet_revocation::{CertIdHash, IssuerCertificate, OcspRequest, OcspResponse, OcspRules, OcspStatus};
+use signet_revocation::{CertIdHash, IssuerCertificate, OcspRequest, OcspResponse, OcspRules, OcspStatus, Reason};
 use signet_tls::CrlSignatureVerifier;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
@@ -177,9 +177,14 @@ impl Shared {
     fn note_due(&self, settings: &Settings, certificate: PathCertificate, subject: Subject, pause: Duration, used: Option<i64>) {
         let due = unix_seconds().saturating_add(i64::try_from(pause.as_secs().max(1)).unwrap_or(i64::MAX));
         let leaving = self.ocsp.renewals().note(certificate, subject, due, used, settings.limits.ocsp_answers);
-        if let Some(leaving) = leaving {
+        // A revocation that was heard of stays known whoever else comes: the index has a bound of its own, and gives those up last.
+        if let Some(leaving) = leaving.filter(|leaving| !matches!(self.status_of(leaving), Some(OcspStatus::Revoked { .. }))) {
             self.revocations.forget_answer(&leaving);
         }
+    }
+
+    fn status_of(&self, certificate: &PathCertificate) -> Option<OcspStatus> {
+        self.revocations.answer(certificate).map(|answer| answer.status())
     }
 
     /// Somebody uses the answers about a path.
@@ -248,7 +253,7 @@ async fn renew_due(shared: &Arc<Shared>) -> bool {
     for (certificate, subject, used) in due {
         let used_lately = now.saturating_sub(used) <= KEPT_AFTER_USE;
         let Some(profile) = settings.profiles.get(&subject.profile).cloned() else { continue };
-        if !used_lately && !shared.changes.is_live(&certificate) {
+        if !used_lately && !may_be_lifted(shared.status_of(&certificate)) && !shared.changes.is_live(&certificate) {
             continue;
         }
         let (shared, settings) = (Arc::clone(shared), Arc::clone(&settings));
@@ -266,6 +271,26 @@ async fn renew_due(shared: &Arc<Shared>) -> bool {
     busy
 }
 
+/// Whether a certificate is perhaps on hold only. Its device is refused, so nobody asks about it, and only asking finds out when that is over. A
+/// responder need not say why (RFC 6960 §4.2.1).
+fn may_be_lifted(status: Option<OcspStatus>) -> bool {
+    matches!(status, Some(OcspStatus::Revoked { reason: Reason::CertificateHold | Reason::Unspecified, .. }))
+}
+
 fn key(profile: &Profile, responder: &Url) -> (Arc<str>, Url) {
     (Arc::clone(&profile.config.name), responder.clone())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_perhaps_on_hold_is_asked_about_for_as_long_as_it_is() {
+        let revoked = |reason| Some(OcspStatus::Revoked { since: 0, reason });
+        assert!(may_be_lifted(revoked(Reason::CertificateHold)) && may_be_lifted(revoked(Reason::Unspecified)));
+        for other in [revoked(Reason::KeyCompromise), Some(OcspStatus::Good), Some(OcspStatus::Unknown), None] {
+            assert!(!may_be_lifted(other), "{other:?}");
+        }
+    }
 }

@@ -50,7 +50,8 @@ pub struct ForwardedIdentity {
 enum Rule {
     None,
     Certificate(Box<DeviceVerifier>),
-    CommonName,
+    /// Of what is in force, only suspensions are about names.
+    CommonName(CurrentRevocations),
 }
 
 impl ForwardedIdentity {
@@ -61,7 +62,7 @@ impl ForwardedIdentity {
     pub fn load(config: &ForwardedIdentityConfig, profiles: &TrustProfiles, revocations: CurrentRevocations) -> Result<Self, TlsError> {
         let rule = match config {
             ForwardedIdentityConfig::None => Rule::None,
-            ForwardedIdentityConfig::CommonName => Rule::CommonName,
+            ForwardedIdentityConfig::CommonName => Rule::CommonName(revocations),
             ForwardedIdentityConfig::Certificate { profiles: names } => {
                 if names.is_empty() {
                     let words = "certificates are taken from a proxy but `trust` names no file; name the CA that issues them, such as `trust = [\"ca/ca.pem\"]`";
@@ -75,13 +76,25 @@ impl ForwardedIdentity {
 
     /// Whether a name alone counts, on the proxy's word.
     pub fn takes_names(&self) -> bool {
-        matches!(self.rule, Rule::CommonName)
+        matches!(self.rule, Rule::CommonName(_))
+    }
+
+    /// Whether a device that is known by a name alone may be here: a suspension is about the device, whatever proves its name.
+    ///
+    /// # Errors
+    /// It is suspended.
+    pub fn check_name(&self, name: &DeviceName) -> Result<(), Box<Refusal>> {
+        let Rule::CommonName(revocations) = &self.rule else { return Ok(()) };
+        match revocations.load().suspension(name.as_str()) {
+            Some(suspended) => Err(Box::new(rejection::suspended_name(name, suspended.since, &suspended.why))),
+            None => Ok(()),
+        }
     }
 
     fn verifier(&self) -> Option<&DeviceVerifier> {
         match &self.rule {
             Rule::Certificate(verifier) => Some(verifier),
-            Rule::None | Rule::CommonName => None,
+            Rule::None | Rule::CommonName(_) => None,
         }
     }
 
@@ -150,12 +163,13 @@ impl ForwardedIdentity {
                     Standing::Pending => Ok(Peer::Pending(PendingPeer::new(judged.identity, false))),
                 }
             }
-            Rule::CommonName => {
+            Rule::CommonName(_) => {
                 let refuse = |found: String| {
                     Box::new(Refusal::without_certificate(Check::Name, found, "give devices certificates with a usable common name"))
                 };
                 let name = facts.common_name.ok_or_else(|| refuse("the proxy forwarded no common name of the certificate".to_owned()))?;
                 let name = DeviceName::new(name).map_err(|error| refuse(error.to_string()))?;
+                self.check_name(&name)?;
                 Ok(Peer::Named(NamedPeer::assertion(name)))
             }
         }

@@ -185,11 +185,19 @@ impl TrustProfile {
         for authority in &path.authorities {
             self.config.rules.check_authority(authority).map_err(|error| broken(&error))?;
         }
+        let is_self_issued = |below: &&Leaf| below.issuer_name_digest() == below.subject_name_digest();
+        // Path building looks at the pathLenConstraint of intermediates only. An anchor that may not have authorities below it has none here either
+        // (RFC 5280 §4.2.1.9).
+        if let Some((anchor, limit)) = path.anchor.as_ref().and_then(|anchor| Some((anchor, anchor.path_length()?))) {
+            let below = path.authorities.iter().filter(|below| !is_self_issued(below)).count();
+            if below > usize::try_from(limit).unwrap_or(usize::MAX) {
+                return Err(rejection::too_deep(leaf, anchor, below, limit));
+            }
+        }
         // What an authority may not name, nobody below it may, authorities that issued themselves anew apart (RFC 5280 §6.1.3 (b), (c)).
         for (position, authority) in path.authorities.iter().chain(&path.anchor).enumerate() {
             let wrong = |error: &signet_identity::IdentityError| rejection::constraints(leaf, authority, error);
             let Some(constraints) = NameConstraints::of(authority).map_err(|error| wrong(&error))? else { continue };
-            let is_self_issued = |below: &&Leaf| below.issuer_name_digest() == below.subject_name_digest();
             let below = path.authorities.iter().take(position).filter(|below| !is_self_issued(below));
             for below in std::iter::once(leaf).chain(below) {
                 constraints.check(below).map_err(|error| wrong(&error))?;

@@ -123,6 +123,12 @@ pub(crate) fn suspended(leaf: &Leaf, device: &str, since: i64, why: &Arc<str>) -
     reject(leaf, Check::Suspension, other("the device is suspended"), found, hint).with(Unfit::Suspended(Arc::clone(why)))
 }
 
+/// The same for a device of which only the name is known.
+pub(crate) fn suspended_name(device: &DeviceName, since: i64, why: &str) -> Refusal {
+    let found = format!("the device `{device}` is suspended since {}: {why}", date::text(since));
+    Refusal::without_certificate(Check::Suspension, found, format!("`signet device resume {device}` lets it in again"))
+}
+
 pub(crate) fn stale(leaf: &Leaf, next_update: i64) -> Rejected {
     let found = format!(
         "what is known about revocations of an issuer in its path was due to be replaced at {}, longer ago than the grace allows",
@@ -206,6 +212,14 @@ pub(crate) fn no_authority(leaf: &Leaf, authority: &Leaf) -> Rejected {
 pub(crate) fn long_chain(leaf: &Leaf, count: usize, maximum: usize) -> Rejected {
     let found = format!("the client sent {count} intermediate certificates, at most {maximum} are looked at");
     let hint = "the device has to send its own certificate and those between it and the trust anchor, and no others";
+    reject(leaf, Check::Path, CertificateError::UnknownIssuer, found, hint)
+}
+
+/// The anchor allows fewer authorities below it.
+pub(crate) fn too_deep(leaf: &Leaf, anchor: &Leaf, below: usize, limit: u32) -> Rejected {
+    let subject = anchor.subject().rfc4514();
+    let found = format!("{below} authorities stand below `{subject}`, whose pathLenConstraint allows {limit} (RFC 5280 §4.2.1.9)");
+    let hint = "issue the device a certificate from an authority that may; an authority without that constraint may have others below it";
     reject(leaf, Check::Path, CertificateError::UnknownIssuer, found, hint)
 }
 

@@ -89,6 +89,12 @@ impl RevocationIndex {
         self.operator.suspensions().iter()
     }
 
+    /// The suspension of the device with this qualified name, if there is one.
+    #[must_use]
+    pub fn suspension(&self, device: &str) -> Option<&Suspended> {
+        self.operator.suspensions().get(device)
+    }
+
     fn next(&self) -> Self {
         Self { generation: self.generation.next(), ..self.clone() }
     }

@@ -175,6 +175,41 @@ fn a_changed_crl_file_ends_sessions_and_a_bad_one_changes_nothing() {
     assert_ne!(publish(&rig, &broker).code, Some(0), "a certificate on the CRL was let in");
 }
 
+/// A list whose file has become bad is in force from memory alone: a reload that is refused must not have forgotten it.
+#[test]
+fn a_refused_reload_keeps_the_lists_that_it_would_have_dropped() {
+    let rig = Rig::quickstarted();
+    let partner = Rig::new();
+    partner.run(&["ca", "init", "--name", "Partner"]).expect(0);
+    partner.run(&["device", "add", "pump-9"]).expect(0);
+    partner.run(&["device", "revoke", "pump-9", "-r", "superseded"]).expect(0);
+    for (from, to) in [
+        ("ca/ca.pem", "ca/partner.pem"),
+        ("ca/crl.pem", "partner-crl.pem"),
+        ("devices/pump-9.pem", "devices/pump-7.pem"),
+        ("devices/pump-9.key", "devices/pump-7.key"),
+    ] {
+        std::fs::copy(partner.path(from), rig.path(to)).unwrap();
+    }
+    let trusting = "trust = [\"ca/ca.pem\", \"ca/partner.pem\"]";
+    let without = rig.read("signet.toml").replacen("trust = [\"ca/ca.pem\"]", trusting, 1).replace("${device}/#", "#");
+    rig.write("signet.toml", &without.replacen(trusting, &format!("{trusting}\ncrl = [\"partner-crl.pem\"]"), 1));
+    let mut broker = rig.serve();
+    publish(&rig, &broker);
+    broker.wait_for("check=\"revocation\"");
+    rig.write("partner-crl.pem", "-----BEGIN X509 CRL-----\nhalf");
+    broker.wait_for("no revocation list from this source, the last good one stays in force");
+
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let other =
+        format!("[[listener]]\nname = \"other\"\nbind = [\"{}\"]\ntransport = \"tcp\"\nanonymous = true\n", taken.local_addr().unwrap());
+    rig.write("signet.toml", &format!("{without}\n{other}"));
+    broker.signal(Signal::HUP);
+    broker.wait_for("reload refused, everything stays as it was");
+    publish(&rig, &broker);
+    broker.wait_for("check=\"revocation\"");
+}
+
 #[test]
 fn a_broker_without_an_authority_takes_one_over_when_it_reloads() {
     let rig = Rig::new();

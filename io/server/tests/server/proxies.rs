@@ -4,13 +4,16 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;
 
+use signet_broker::WillRule;
+use signet_mqtt::{ProtocolVersion, QoS, ReasonCode};
 use signet_net::{ListenAddress, ProxyVersions, Source};
 use signet_policy::AdmissionRules;
+use signet_revocation::Suspended;
 use signet_server::{ListenerConfig, ProxyConfig, ServerConfig, TransportConfig};
-use signet_testkit::{Identity, Pki};
+use signet_testkit::{Device, Identity, Pki, connect_packet};
 use signet_tls::{Connector, ConnectorConfig, ForwardedIdentityConfig};
 
-use super::rig::{Rig, await_log, await_that, capture_log};
+use super::rig::{PATIENCE, Rig, await_log, await_that, capture_log};
 
 const CONNECT: &[u8] = b"\x10\x0e\0\x04MQTT\x05\x02\0\0\0\0\x01a";
 
@@ -221,6 +224,54 @@ fn a_name_alone_counts_where_the_listener_says_so() {
         assert_eq!(connect(&rig, &vouching(7, 0, &entries)).1, None);
     }
     assert_eq!(connect(&rig, &vouching(1, 0, &[entry(0x22, b"pump-9")])).1, Some(0x87), "nothing was verified");
+}
+
+/// A suspension is about the device, whatever proves its name.
+#[test]
+fn a_suspended_device_does_not_come_by_its_name_either() {
+    capture_log();
+    let rig = rig(Rule::CommonName, "127.0.0.1");
+    let header = vouching(5, 0, &[entry(0x22, b"pump-10")]);
+    let (_before, code) = connect(&rig, &header);
+    assert_eq!(code, Some(0));
+    let suspended = Suspended { since: 0, why: "lost".into() };
+    rig.revocations.update(|index| index.with_suspensions([("pump-10".into(), suspended.clone())].into()));
+    let report = rig.server.review(PATIENCE);
+    assert_eq!((report.kicks.found, report.kicks.closed, report.ended.get("suspended")), (1, 1, Some(&1)));
+    assert_eq!(connect(&rig, &header).1, None);
+    await_log(&["signet::refused", "the device `pump-10` is suspended since", "check=\"suspension\""]);
+    assert_eq!(connect(&rig, &vouching(5, 0, &[entry(0x22, b"pump-11")])).1, Some(0));
+}
+
+/// What a device leaves behind is judged by the rules of the listener that it came by, also where only proxies know its profile.
+#[test]
+fn a_will_left_through_a_proxy_does_not_outlast_the_trust_either() {
+    const WILL: &[u8] = b"\x10\x29\0\x04MQTT\x05\x06\0\0\x05\x11\0\0\0\x3c\0\x01a\x05\x18\0\0\0\x01\0\x08status/a\0\x04gone";
+    let rig = Rig::with(1, |config| {
+        config.will_on_revoke = WillRule::Drop;
+        config.listeners.retain(|listener| *listener.name == *"mqtt");
+        let mut listener =
+            ListenerConfig::new("proxied", vec!["127.0.0.1:0".parse().unwrap()], TransportConfig::Tcp, AdmissionRules::default());
+        let identity = ForwardedIdentityConfig::Certificate { profiles: vec!["devices".into()] };
+        listener.proxy_protocol = Some(ProxyConfig { versions: ProxyVersions::Any, trusted: vec!["127.0.0.1".parse().unwrap()], identity });
+        config.listeners.push(listener);
+    });
+    let mut watcher = Device::connect(&rig.tcp(), ProtocolVersion::V5, "watcher");
+    watcher.subscribe("status/#", QoS::AtMostOnce);
+    let pump = rig.pki.device("pump-12");
+    let mut socket = rig.raw("proxied");
+    socket.write_all(&[&with_certificate(&pump), WILL].concat()).unwrap();
+    socket.read_exact(&mut [0; 5]).unwrap();
+    drop(socket);
+    rig.await_connections(1);
+    let suspended = Suspended { since: 0, why: "lost".into() };
+    rig.revocations.update(|index| index.with_suspensions([("pump-12".into(), suspended.clone())].into()));
+    rig.server.review_absent();
+    // Longer than the delay: by then the Will would have been published.
+    let mut clock = connect_packet(ProtocolVersion::V5, "clock");
+    clock.keep_alive = 1;
+    Device::connect_with(&rig.tcp(), clock).expect_ended(ReasonCode::KeepAliveTimeout);
+    watcher.expect_silence();
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use signet_broker::WillRule;
 use signet_mqtt::{Connect, Packet, ProtocolVersion, QoS, ReasonCode, Will, WillProperties};
+use signet_revocation::Suspended;
 use signet_testkit::{Device, Target, connect_packet, subscribe_packet, topic};
 
 use super::rig::{Rig, identifier_on};
@@ -60,12 +61,14 @@ fn sessions_are_found_again_by_another_number_of_shards() {
 /// A Will must not outlast the trust in the device that left it, even if that ended while no broker ran.
 #[test]
 fn wills_of_devices_revoked_meanwhile_are_published_or_dropped_as_configured() {
-    for (rule, expected) in [(WillRule::Publish, &["status/pump-7", "status/pump-8"][..]), (WillRule::Drop, &["status/pump-8"])] {
+    for (rule, expected) in
+        [(WillRule::Publish, &["status/pump-7", "status/pump-8", "status/pump-9"][..]), (WillRule::Drop, &["status/pump-8"])]
+    {
         let rig = Rig::durable(2, |config| config.will_on_revoke = rule);
         let mut watcher = Device::connect_with(&rig.tcp(), lasting("watcher"));
         watcher.subscribe("status/#", QoS::AtLeastOnce);
         watcher.leave(ReasonCode::Success);
-        let pumps = ["pump-7", "pump-8"].map(|name| (name, rig.pki.device(name)));
+        let pumps = ["pump-7", "pump-8", "pump-9"].map(|name| (name, rig.pki.device(name)));
         let connected: Vec<Device> = pumps
             .iter()
             .map(|(name, identity)| {
@@ -80,6 +83,8 @@ fn wills_of_devices_revoked_meanwhile_are_published_or_dropped_as_configured() {
                 Device::connect_with(&rig.tls(identity), connect)
             })
             .collect();
+        let suspended = Suspended { since: 0, why: "lost".into() };
+        rig.revocations.update(|index| index.with_suspensions([("pump-9".into(), suspended.clone())].into()));
         // The end of the server begins the delays; what is due when it starts again is published then.
         let rig = rig.restarted(2, &[&pumps[0].1], |config| config.will_on_revoke = rule);
         drop(connected);

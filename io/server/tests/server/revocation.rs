@@ -1,5 +1,6 @@
 //! A revocation reaches who is connected, who is connecting, and who comes back.
 
+use std::io::{Read as _, Write as _};
 use std::time::Duration;
 
 use signet_broker::WillRule;
@@ -7,8 +8,9 @@ use signet_client::Received;
 use signet_mqtt::{Packet, ProtocolVersion, QoS, ReasonCode, Will, WillProperties};
 use signet_net::KickCause;
 use signet_testkit::{Device, connect_packet, topic};
+use signet_tls::{Connector, ConnectorConfig};
 
-use super::rig::{PATIENCE, Rig, await_log, await_that, capture_log};
+use super::rig::{PATIENCE, Rig, await_log, await_that, capture_log, config};
 
 #[test]
 fn live_sessions_end_with_the_reason() {
@@ -176,6 +178,30 @@ fn a_certificate_that_expires_ends_its_connection() {
     let mut device = Device::connect(&rig.tls(&pump), ProtocolVersion::V5, "pump-7");
     device.expect_ended(ReasonCode::AdministrativeAction);
     rig.await_connections(0);
+}
+
+/// The client is accepted, the listener goes, everybody who is open is looked at, and only then the client shakes hands.
+#[test]
+fn who_was_under_way_to_a_listener_that_is_gone_does_not_arrive() {
+    for listener in ["mqtts", "mqtt"] {
+        let rig = Rig::new(1);
+        let pump = rig.pki.device("pump-7");
+        let waiting = rig.raw("mqtts");
+        await_that(|| rig.server.stats().accepted == 1, "the connection to be accepted");
+        let mut others = config(&rig.pki, 1);
+        others.listeners.retain(|known| known.name != listener);
+        rig.server.reload(&others.listeners, &others.profiles).unwrap();
+        assert_eq!(rig.server.review(PATIENCE).examined, 0);
+        let connector = ConnectorConfig {
+            ca_files: vec![rig.pki.ca_file()],
+            certificate: Some(pump.certificate.clone()),
+            key: Some(pump.key.clone()),
+            ..ConnectorConfig::default()
+        };
+        let mut tls = Connector::new(&connector).unwrap().connect("localhost", waiting).unwrap();
+        let answered = tls.write_all(b"\x10\x0e\0\x04MQTT\x05\x02\0\0\0\0\x01a").and_then(|()| tls.read_exact(&mut [0; 4]));
+        assert_eq!(answered.is_ok(), listener != "mqtts", "without `{listener}`: {answered:?}");
+    }
 }
 
 #[test]

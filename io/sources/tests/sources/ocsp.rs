@@ -38,6 +38,24 @@ fn good_and_revoked_are_known_after_asking_the_responder_that_the_certificate_na
     assert_eq!(self::report(&sources, &served.url()).attempts.requests, report.attempts.requests);
 }
 
+/// Whoever has many certificates must not be able to have a revocation forgotten by showing them.
+#[test]
+fn a_revocation_is_not_forgotten_for_want_of_room() {
+    let rig = Rig::new();
+    let served = rig.ca.responder(None, &["-nmin", "5"]);
+    let (bad, first, second) = (rig.ca.device("bad", ""), rig.ca.device("first", ""), rig.ca.device("second", ""));
+    rig.ca.revoke(&bad, "keyCompromise");
+    served.reread();
+    let limits = SourceLimits { ocsp_answers: 1, ..SourceLimits::default() };
+    let sources = rig.start_all(&SourcesConfig { limits, ..rig.config(responder(&rig, &served.url())) });
+    rig.ask(&sources, &bad);
+    for other in [&first, &second] {
+        rig.ask(&sources, other);
+        assert!(rig.is_good(other) && rig.is_revoked(&bad));
+    }
+    assert!(rig.is_unknown(&first), "what is good makes room");
+}
+
 #[test]
 fn a_delegate_may_sign_and_a_stranger_may_not() {
     let rig = Rig::new();

@@ -24,8 +24,14 @@ fn authority(name: &str, usages: &[KeyUsagePurpose]) -> (CertificateParams, KeyP
 
 /// A device below an issuing authority below a root that the listener trusts; the usages are those of issuing authority and device.
 fn refusal(name: &str, issuing: &[KeyUsagePurpose], device: &[KeyUsagePurpose]) -> Option<Refusal> {
+    refusal_below(BasicConstraints::Unconstrained, name, issuing, device)
+}
+
+/// The same below a root with these constraints.
+fn refusal_below(root: BasicConstraints, name: &str, issuing: &[KeyUsagePurpose], device: &[KeyUsagePurpose]) -> Option<Refusal> {
     let rig = Rig::new();
-    let (root_params, root_key) = authority("Usage Root", &[KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign]);
+    let (mut root_params, root_key) = authority("Usage Root", &[KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign]);
+    root_params.is_ca = IsCa::Ca(root);
     let root = root_params.self_signed(&root_key).unwrap();
     let root_issuer = Issuer::new(root_params, root_key);
     let (issuing_params, issuing_key) = authority("Usage Issuing", issuing);
@@ -59,6 +65,15 @@ const SIGNS: &[KeyUsagePurpose] = &[KeyUsagePurpose::DigitalSignature];
 fn a_path_with_the_right_usages_or_none_is_good() {
     assert_eq!(refusal("pump-7", SIGNS_CERTIFICATES, SIGNS), None);
     assert_eq!(refusal("pump-7", &[], &[]), None);
+}
+
+#[test]
+fn an_anchor_that_may_have_no_authority_below_it() {
+    let below = |root| refusal_below(root, "pump-7", SIGNS_CERTIFICATES, SIGNS);
+    assert_eq!(below(BasicConstraints::Constrained(1)), None);
+    let refusal = below(BasicConstraints::Constrained(0)).unwrap();
+    assert_eq!(refusal.check, Check::Path);
+    assert!(refusal.found.contains("`CN=Usage Root`") && refusal.found.contains("pathLenConstraint allows 0"), "{refusal:?}");
 }
 
 #[test]

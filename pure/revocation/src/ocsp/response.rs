@@ -19,8 +19,14 @@ pub struct OcspRules {
     pub nonce_required: bool,
     /// How far the responder's clock may be off, in seconds.
     pub clock_skew: i64,
-    /// How long ago thisUpdate may be, in seconds; `None`: as long as nextUpdate says.
+    /// How long ago thisUpdate may be, in seconds; `None`: as long as nextUpdate says, without one [`Self::AGE_WITHOUT_NEXT_UPDATE`].
     pub maximum_age: Option<i64>,
+}
+
+impl OcspRules {
+    /// How long ago thisUpdate of a response without nextUpdate may be, in seconds, when nothing else is said: a day. Such a response names no end,
+    /// so whoever stands between could replay it for as long as its signer's certificate lives (RFC 6960 §3.2 (5)).
+    pub const AGE_WITHOUT_NEXT_UPDATE: i64 = 86_400;
 }
 
 /// No nonce required, five minutes of skew, any age that the responder vouches for.
@@ -376,7 +382,8 @@ fn check_times(single: &Single, rules: &OcspRules, now: i64) -> Result<(), OcspE
     if next_update.is_some_and(|next_update| next_update < this_update) {
         return Err(in_field("nextUpdate")(DerError::Content("it is before thisUpdate")));
     }
-    let oldest = rules.maximum_age.map(|age| this_update.saturating_add(age));
+    let age = rules.maximum_age.or(next_update.is_none().then_some(OcspRules::AGE_WITHOUT_NEXT_UPDATE));
+    let oldest = age.map(|age| this_update.saturating_add(age));
     match next_update.into_iter().chain(oldest).min() {
         Some(until) if until < now.saturating_sub(rules.clock_skew) => Err(OcspError::Expired { until }),
         _ => Ok(()),

@@ -97,6 +97,21 @@ fn the_certificate_asked_for_is_found_among_others_and_only_once() {
     assert!(with(vec![that; MAXIMUM_RESPONSES].into_iter().chain([this]).collect()).unwrap_err().contains("more than 256"));
 }
 
+/// Who stands between could show it for ever: it has no end of its own, and each time it would count as just made.
+#[test]
+fn a_response_without_next_update_is_taken_for_a_day() {
+    let request = request_of(&issuer(), 9);
+    let this_update = element(der::GENERALIZED_TIME, b"20260101000000Z");
+    let endless = element(0x30, &[cert_id(&request), vec![0x80, 0], this_update].concat());
+    let response = Sketch { singles: vec![endless], ..Sketch::new(&request) }.der();
+    let verify = |rules: OcspRules, now| OcspResponse::verify(&response, &request, &rules, &AcceptAll, now).map(|_| ());
+    let skew = OcspRules::default().clock_skew;
+    verify(OcspRules::default(), NEW_YEAR + DAY + skew).unwrap();
+    assert_eq!(verify(OcspRules::default(), NEW_YEAR + DAY + skew + 1), Err(OcspError::Expired { until: NEW_YEAR + DAY }));
+    let week = OcspRules { maximum_age: Some(7 * DAY), ..OcspRules::default() };
+    verify(week, NEW_YEAR + 7 * DAY).unwrap();
+}
+
 #[test]
 fn another_key_under_the_issuers_name_is_another_certificate() {
     let (issuer, twin) = (issuer(), issuer());
