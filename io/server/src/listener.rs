@@ -1,5 +1,6 @@
 //! One listener at run time: its rules, which a reload may replace, and how many connections it has.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::ArcSwap;
@@ -38,6 +39,8 @@ pub(crate) struct ListenerRules {
     /// Somebody else's connections come through proxies.
     proxy: Option<ProxyRules>,
     profiles: Arc<Profiles>,
+    /// By the name of a trust profile that gives names of its own.
+    admissions: BTreeMap<Arc<str>, AdmissionRules>,
 }
 
 impl ListenerRules {
@@ -55,7 +58,9 @@ impl ListenerRules {
         };
         let proxy = ProxyRules::load(config, &profiles.trust, revocations).map_err(failed)?;
         let websocket = config.websocket.clone().map(Arc::new);
-        Ok(Self { config: config.clone(), tls, websocket, proxy, profiles: Arc::clone(profiles) })
+        let named = profiles.settings.iter();
+        let admissions = named.filter_map(|(name, settings)| Some((Arc::clone(name), settings.names.over(&config.admission)?))).collect();
+        Ok(Self { config: config.clone(), tls, websocket, proxy, profiles: Arc::clone(profiles), admissions })
     }
 
     /// The same rules; where TLS is what it was in `before`, with its ticket keys: a reload of something else makes nobody shake hands in full.
@@ -100,8 +105,7 @@ impl ListenerRules {
 
     /// The same for who has this identity.
     pub(crate) fn admission_of(&self, identity: Option<&DeviceIdentity>) -> &AdmissionRules {
-        let own = identity.and_then(|identity| self.settings(identity.profile())?.admission.as_ref());
-        own.unwrap_or(&self.config.admission)
+        identity.and_then(|identity| self.admissions.get(identity.profile())).unwrap_or(&self.config.admission)
     }
 
     /// Every trust profile of the server.

@@ -37,11 +37,11 @@ use deadlines::Deadlines;
 /// The token of the mailbox's wake-up.
 pub(crate) const WAKE: Token = Token(usize::MAX);
 
-/// Connections closed by order in one turn.
-const KICKS_PER_TURN: usize = 128;
-
 /// Longest wait for a disk that has too much to write, in milliseconds.
 const HELD_BACK_BY_DISK: u64 = 100;
+
+/// Orders to close a connection that are obeyed in one turn: about a millisecond's worth.
+const KICKS_PER_TURN: usize = 32;
 
 /// One shard. Everything here belongs to its thread.
 pub(crate) struct Shard {
@@ -80,7 +80,7 @@ struct Queues {
     excused: u64,
     /// Connections that could not be written to: the broker hears of it when it is not in the middle of something.
     broken: Vec<LinkId>,
-    /// Orders to close connections, in their order: many come at once when an authority goes, and others have their messages meanwhile.
+    /// Orders to close connections, in the order in which they came.
     kicks: VecDeque<Kick>,
     /// Connections whose handshake has not begun.
     waiting: VecDeque<Box<Accepted>>,
@@ -151,7 +151,7 @@ impl Shard {
                 self.note(event);
             }
             self.take_mail();
-            self.kick_some();
+            self.obey_kicks();
             self.read_ready();
             self.excuse_held_back();
             self.tick();
@@ -169,11 +169,8 @@ impl Shard {
 
     /// How long to wait for events.
     fn timeout(&self) -> Option<Duration> {
-        if !self.queues.dirty.is_empty()
-            || !self.queues.broken.is_empty()
-            || !self.queues.handshakes.is_empty()
-            || !self.queues.kicks.is_empty()
-        {
+        let queues = &self.queues;
+        if !(queues.dirty.is_empty() && queues.broken.is_empty() && queues.handshakes.is_empty() && queues.kicks.is_empty()) {
             return Some(Duration::ZERO);
         }
         let broker = self.broker.next_deadline().map(Moment::as_millis);
@@ -311,10 +308,10 @@ impl Shard {
         }
     }
 
-    /// Closes a portion of those that are to go.
-    fn kick_some(&mut self) {
+    /// Obeys a few orders; the others wait for the next turns, so that nobody else waits until all of a large revocation are closed.
+    fn obey_kicks(&mut self) {
         for _ in 0..KICKS_PER_TURN {
-            let Some(kick) = self.queues.kicks.pop_front() else { return };
+            let Some(kick) = self.queues.kicks.pop_front() else { break };
             self.kick(kick);
         }
     }

@@ -202,6 +202,13 @@ pub(crate) fn no_authority(leaf: &Leaf, authority: &Leaf) -> Rejected {
     reject(leaf, Check::Path, CertificateError::UnknownIssuer, found, hint)
 }
 
+/// More certificates than any path is long.
+pub(crate) fn long_chain(leaf: &Leaf, count: usize, maximum: usize) -> Rejected {
+    let found = format!("the client sent {count} intermediate certificates, at most {maximum} are looked at");
+    let hint = "the device has to send its own certificate and those between it and the trust anchor, and no others";
+    reject(leaf, Check::Path, CertificateError::UnknownIssuer, found, hint)
+}
+
 /// What webpki found, in our words.
 pub(crate) fn path(leaf: &Leaf, error: &webpki::Error) -> Rejected {
     use webpki::Error as Found;
