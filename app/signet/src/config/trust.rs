@@ -408,7 +408,7 @@ fn check_use(written: &WrittenRevocation, sources: &Sources, problems: &Problems
         let hint = "it needs somebody to ask: `ocsp`, or crl = \"certificates\"";
         problems.at(&at.span, "`status_wait` has no meaning here: nobody is waited for", Some(hint.to_owned()));
     }
-    if let Some(at) = written.nonce.as_ref().filter(|_| sources.ocsp == Ocsp::Off) {
+    if let Some(at) = written.nonce.as_ref().filter(|at| at.value != Nonce::Off && sources.ocsp == Ocsp::Off) {
         problems.at(&at.span, "`ocsp_nonce` has no meaning without `ocsp`", Some("add ocsp = \"certificates\"".to_owned()));
     }
 }

@@ -5,7 +5,7 @@ use signet_mqtt::{Packet, ProtocolVersion, ReasonCode};
 use signet_testkit::{CrlWindow, Device, Identity, Pki, Target};
 use time::Duration;
 
-use crate::rig::{Broker, Ended, Rig};
+use crate::rig::{Broker, Ended, Rig, dial};
 
 /// A directory with a PKI, and a configuration that trusts its CA as `plant` and the other one as `partner`.
 pub(crate) struct Plant {
@@ -284,4 +284,40 @@ fn sources_show_a_list_that_is_overdue_and_what_a_refresh_brings() {
     assert!(plant.rig.run(&["revocation", "refresh", "plnat"]).expect(4).err.contains("no source belongs to a trust profile `plnat`"));
     drop(plant.connect(&broker, &pump, "pump-7"));
     broker.wait_for("disconnected");
+}
+
+#[test]
+fn the_server_name_chooses_who_is_asked_and_a_tenant_is_named() {
+    let (plant, _) = Plant::new(CrlWindow::default());
+    let host = "profiles = [\"plant\"]\n\n[[listener.host]]\nserver_names = [\"partners.example\"]\nprofiles = [\"partner\"]\n\n";
+    let text =
+        plant.rig.read("signet.toml").replace("profiles = [\"partner\", \"plant\"]\n\n", host).replace("keys = [\"RSA-2048\"]\n", "");
+    plant.rig.write("signet.toml", &text);
+    let _broker = plant.rig.serve();
+    let partner = plant.pki.foreign_device("partner-1");
+    let ended = plant.explain(&partner, &["--server-name", "partners.example", "--publish", "partner-1/t"]).expect(0);
+    assert_eq!(last_lines(&ended), "would be let in as device `acme/partner-1`");
+    assert!(ended.out.contains("  tenant             acme\n") && !ended.out.contains("trust profile `plant`"), "{}", ended.out);
+    let ended = plant.explain(&partner, &[]).expect(9);
+    assert!(ended.out.contains("trust profile `plant`") && !ended.out.contains("trust profile `partner`"), "{}", ended.out);
+    // A suspension is of the qualified name.
+    plant.rig.run(&["device", "suspend", "acme/partner-1"]).expect(0);
+    let ended = plant.explain(&partner, &["--server-name", "partners.example"]).expect(9);
+    assert!(last_lines(&ended).contains("hint: `signet device resume acme/partner-1`"), "{}", ended.out);
+    assert!(plant.rig.run(&["trust", "show", "partner"]).expect(0).out.contains("listeners   mqtts"));
+}
+
+#[test]
+fn who_showed_no_certificate_is_listed_and_cannot_be_explained() {
+    use std::io::Write as _;
+    let (plant, _) = Plant::new(CrlWindow::default());
+    let mut broker = plant.rig.serve();
+    dial(broker.port().parse().unwrap()).write_all(b"GET / HTTP/1.1\r\n\r\n").unwrap();
+    broker.wait_for("refused: ");
+    let kept = plant.json(&["refusals", "--json"]);
+    assert_eq!((&kept[0]["check"], &kept[0]["explainable"], &kept[0]["subject"]), (&"TLS handshake".into(), &false.into(), &Value::Null));
+    let ended = plant.rig.run(&["explain", "--refusal", "1"]).expect(4);
+    assert!(ended.err.contains("no certificate is known of refusal 1") && ended.err.contains("hint: refusal 1 at "), "{}", ended.err);
+    let shown = plant.rig.run(&["refusals", "show", "1"]).expect(0);
+    assert!(!shown.out.contains("certificate  ") && shown.err.is_empty(), "{shown:?}");
 }
