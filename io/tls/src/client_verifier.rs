@@ -172,9 +172,10 @@ impl DeviceVerifier {
         if now > judged.path_not_after {
             return Err(rejection::authority_expired(leaf, judged.path_not_after));
         }
-        let waits = !judged.profile.config().status_wait.is_zero();
+        let waits = judged.profile.waits();
         match self.standing(&judged.identity, &judged.profile, now)? {
             Standing::Pending if !waits => Err(rejection::unknown_status(leaf, leaf.id())),
+            Standing::Good(Assurance::Missing) if waits => Ok(Standing::Pending),
             standing => Ok(standing),
         }
     }
@@ -204,7 +205,7 @@ impl DeviceVerifier {
             Verdict::Unknown { .. } => Ok(Standing::Pending),
             Verdict::Revoked { id, revoked } => Err(rejection::revoked(leaf, id, revoked)),
             Verdict::Suspended { since, why } => Err(rejection::suspended(leaf, &identity.qualified_name(), since, &why)),
-            Verdict::ProfileDisabled => Err(rejection::disabled(leaf, profile.name())),
+            Verdict::ProfileDisabled => Err(rejection::disabled(leaf, profile.name(), true)),
             Verdict::Stale { next_update, .. } => Err(rejection::stale(leaf, next_update)),
         }
     }

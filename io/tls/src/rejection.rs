@@ -140,9 +140,15 @@ pub(crate) fn unknown_status(leaf: &Leaf, id: CertificateId) -> Rejected {
     reject(leaf, Check::RevocationStatus, other("the revocation status is not known"), found, hint).with(Unfit::Unchecked)
 }
 
-pub(crate) fn disabled(leaf: &Leaf, profile: &Arc<str>) -> Rejected {
-    let found = format!("its trust profile `{profile}` is disabled");
-    let hint = format!("`signet trust enable {profile}` and `enabled = true` let its devices in again");
+/// Disabled by an operator, or by the configuration.
+pub(crate) fn disabled(leaf: &Leaf, profile: &Arc<str>, by_operator: bool) -> Rejected {
+    let (found, hint) = if by_operator {
+        let hint = format!("`signet trust enable {profile}` lets its devices in again; `signet trust list` shows who disabled it and why");
+        (format!("its trust profile `{profile}` is disabled by an operator"), hint)
+    } else {
+        let hint = "`enabled = true` in its [[trust]], and a reload, let its devices in again".to_owned();
+        (format!("its trust profile `{profile}` is disabled by the configuration"), hint)
+    };
     reject(leaf, Check::Profile, other("the trust profile is disabled"), found, hint).with(Unfit::ProfileDisabled(Arc::clone(profile)))
 }
 

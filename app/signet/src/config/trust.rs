@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use signet_identity::{CertificateRules, KeyRule, NamingRule};
 use signet_net::{ClonePolicy, CloneRules};
-use signet_policy::{AdmissionRules, Rule, Who};
+use signet_policy::{Rule, Who};
 use signet_revocation::{RevocationDepth, RevocationMode, RevocationRules, StalePolicy};
 use signet_server::{ProfileConfig, ProfileSettings};
 use signet_sources::{Nonce, Ocsp, ProfileSources, Url};
@@ -228,7 +228,7 @@ impl Profile {
         let settings = ProfileSettings {
             admission: has_names.into_iter().any(Option::is_some).then_some(admission),
             clones: CloneRules {
-                policy: written.clones.map_or(ClonePolicy::Alarm, |at| at.value),
+                policy: written.clones.map_or(ClonePolicy::Allow, |at| at.value),
                 alternation: u32::try_from(seconds(written.clone_alternation.as_ref(), i64::from(CloneRules::ALTERNATION)))
                     .unwrap_or(u32::MAX),
             },
@@ -260,7 +260,7 @@ impl Profile {
             revocation: RevocationRules { stale, ..RevocationRules::default() },
             ..TrustProfileConfig::new(Arc::clone(&name), authorities.iter().map(|at| at.value.clone()).collect())
         };
-        let settings = ProfileSettings { admission: None, clones: ClonePolicy::Alarm.into() };
+        let settings = ProfileSettings { admission: None, clones: ClonePolicy::Allow.into() };
         Some(Self { name, place: header.span.clone(), authorities, trust, settings, sources, rules: Vec::new() })
     }
 
@@ -301,11 +301,6 @@ impl Profile {
             allow_hosts: hosts.clone(),
             ..ProfileSources::new(Arc::clone(&self.name), der(&self.authorities)?)
         })
-    }
-
-    /// Who is let in under which names, where the profile says so itself.
-    pub(crate) fn admission(&self) -> Option<&AdmissionRules> {
-        self.settings.admission.as_ref()
     }
 }
 
@@ -405,9 +400,9 @@ fn check_use(written: &WrittenRevocation, sources: &Sources, problems: &Problems
     }
     if let Some(at) = &written.wait
         && !at.value.is_zero()
-        && !(mode == Some(RevocationMode::Require) && sources.can_ask())
+        && !(mode != Some(RevocationMode::Off) && sources.can_ask())
     {
-        let hint = "it needs revocation = \"require\", and `ocsp` or crl = \"certificates\" to ask";
+        let hint = "it needs somebody to ask: `ocsp`, or crl = \"certificates\"";
         problems.at(&at.span, "`status_wait` has no meaning here: nobody is waited for", Some(hint.to_owned()));
     }
     if let Some(at) = written.nonce.as_ref().filter(|_| sources.ocsp == Ocsp::Off) {

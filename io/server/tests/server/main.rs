@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test reports by panicking")]
 
 mod crowds;
+mod explain;
 mod limits;
 mod messages;
 mod proxies;
