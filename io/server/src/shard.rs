@@ -38,10 +38,10 @@ use deadlines::Deadlines;
 pub(crate) const WAKE: Token = Token(usize::MAX);
 
 /// Connections closed by order in one turn.
-const KICKS_PER_TURN: usize = 128;
+const KICKS_PER_TURN: usize = 32;
 
 /// Connections whose time is up that are dealt with in one turn.
-const DEADLINES_PER_TURN: usize = 64;
+const DEADLINES_PER_TURN: usize = 32;
 
 /// Longest wait for a disk that has too much to write, in milliseconds.
 const HELD_BACK_BY_DISK: u64 = 100;
