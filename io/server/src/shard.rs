@@ -37,11 +37,14 @@ use deadlines::Deadlines;
 /// The token of the mailbox's wake-up.
 pub(crate) const WAKE: Token = Token(usize::MAX);
 
+/// Connections closed by order in one turn.
+const KICKS_PER_TURN: usize = 32;
+
+/// Connections whose time is up that are dealt with in one turn.
+const DEADLINES_PER_TURN: usize = 32;
+
 /// Longest wait for a disk that has too much to write, in milliseconds.
 const HELD_BACK_BY_DISK: u64 = 100;
-
-/// Orders to close a connection that are obeyed in one turn: about a millisecond's worth.
-const KICKS_PER_TURN: usize = 32;
 
 /// One shard. Everything here belongs to its thread.
 pub(crate) struct Shard {
@@ -80,7 +83,7 @@ struct Queues {
     excused: u64,
     /// Connections that could not be written to: the broker hears of it when it is not in the middle of something.
     broken: Vec<LinkId>,
-    /// Orders to close connections, in the order in which they came.
+    /// Orders to close connections, in their order: many come at once when an authority goes, and others have their messages meanwhile.
     kicks: VecDeque<Kick>,
     /// Connections whose handshake has not begun.
     waiting: VecDeque<Box<Accepted>>,
@@ -151,7 +154,7 @@ impl Shard {
                 self.note(event);
             }
             self.take_mail();
-            self.obey_kicks();
+            self.kick_some();
             self.read_ready();
             self.excuse_held_back();
             self.tick();
@@ -169,8 +172,11 @@ impl Shard {
 
     /// How long to wait for events.
     fn timeout(&self) -> Option<Duration> {
-        let queues = &self.queues;
-        if !(queues.dirty.is_empty() && queues.broken.is_empty() && queues.handshakes.is_empty() && queues.kicks.is_empty()) {
+        if !self.queues.dirty.is_empty()
+            || !self.queues.broken.is_empty()
+            || !self.queues.handshakes.is_empty()
+            || !self.queues.kicks.is_empty()
+        {
             return Some(Duration::ZERO);
         }
         let broker = self.broker.next_deadline().map(Moment::as_millis);
@@ -303,15 +309,17 @@ impl Shard {
         if self.broker.next_deadline().is_some_and(|deadline| deadline.as_millis() <= self.now) {
             self.apply(Input::Tick);
         }
-        while let Some(id) = self.deadlines.pop_due(self.now) {
+        // Those that were closed together linger together, and their time is up at once: the rest has its turn next, without waiting.
+        for _ in 0..DEADLINES_PER_TURN {
+            let Some(id) = self.deadlines.pop_due(self.now) else { break };
             self.deadline_passed(id);
         }
     }
 
-    /// Obeys a few orders; the others wait for the next turns, so that nobody else waits until all of a large revocation are closed.
-    fn obey_kicks(&mut self) {
+    /// Closes a portion of those that are to go.
+    fn kick_some(&mut self) {
         for _ in 0..KICKS_PER_TURN {
-            let Some(kick) = self.queues.kicks.pop_front() else { break };
+            let Some(kick) = self.queues.kicks.pop_front() else { return };
             self.kick(kick);
         }
     }
