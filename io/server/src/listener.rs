@@ -1,5 +1,6 @@
 //! One listener at run time: its rules, which a reload may replace, and how many connections it has.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::ArcSwap;
@@ -22,6 +23,8 @@ use crate::{ListenerConfig, StartError, TransportConfig};
 pub(crate) struct Listener {
     pub(crate) name: Arc<str>,
     rules: ArcSwap<ListenerRules>,
+    /// A reload took it away.
+    is_removed: AtomicBool,
     gate: Arc<Gate>,
     /// For its `connect_rate`. Its sockets share it.
     turns: Mutex<Option<Bucket>>,
@@ -177,6 +180,7 @@ impl Listener {
         Self {
             name: config.name.as_str().into(),
             turns: Mutex::new(turns(config)),
+            is_removed: AtomicBool::new(false),
             refusals: RefusalLog::new(Arc::clone(book)),
             gate: Arc::new(Gate::new(config.maximum_connections, config.limits.connections_per_address_maximum, Arc::clone(total))),
             rules: ArcSwap::from_pointee(rules),
@@ -196,6 +200,19 @@ impl Listener {
             *self.turns.lock().unwrap_or_else(PoisonError::into_inner) = turns(config);
         }
         self.rules.store(Arc::new(rules));
+    }
+
+    /// A reload takes it away: who is still shaking hands here is not let in any more.
+    pub(crate) fn remove(&self) {
+        self.is_removed.store(true, Ordering::Release);
+    }
+
+    /// Whether somebody who has just been entered in the registry may be here, by what is in force now; see [`ListenerRules::check_identity`].
+    pub(crate) fn check_arrival(&self, peer: &Peer, now: i64) -> Result<(), (Option<Box<Refusal>>, KickCause)> {
+        if self.is_removed.load(Ordering::Acquire) {
+            return Err((None, KickCause::ListenerRemoved));
+        }
+        self.rules.load().check_identity(peer, now)
     }
 
     /// When the certificate that it shows ends, Unix seconds; nothing without TLS.

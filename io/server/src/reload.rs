@@ -54,7 +54,9 @@ impl ServerHandle {
                 all.push(Arc::clone(listener));
             }
         }
-        self.shared.listeners.store(Arc::new(all));
+        let before = self.shared.listeners.swap(Arc::new(all));
+        // Before the review that follows: whoever is entered after it was looked at by this.
+        before.iter().filter(|listener| !listeners.iter().any(|config| *config.name == *listener.name)).for_each(|listener| listener.remove());
         let mut places = self.places();
         places.retain(|place| !plan.close.iter().any(|(name, address)| *name == place.listener && *address == place.address));
         places.extend(plan.opened);

@@ -137,7 +137,7 @@ impl Shard {
         };
         let listener = Arc::clone(link.listener());
         // What is in force now, after the entry: nobody slips between a change and a look at who is connected.
-        let registered = self.shared.registry.register(entry, |peer| listener.rules().check_identity(peer, now));
+        let registered = self.shared.registry.register(entry, |peer| listener.check_arrival(peer, now));
         let is_pending = matches!(peer, Peer::Pending(_));
         link.peer = Some(peer);
         match registered {

@@ -23,7 +23,7 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(2);
 pub(crate) struct Rig {
     pub(crate) pki: Pki,
     pub(crate) server: ServerHandle,
-    revocations: CurrentRevocations,
+    pub(crate) revocations: CurrentRevocations,
     _directory: TempDir,
     /// Where a store is, if there is one.
     store: Option<TempDir>,
