@@ -75,6 +75,12 @@ pub(crate) fn check_form(leaf: &Leaf) -> Result<(), Rejected> {
                     `extendedKeyUsage=clientAuth`, or use `signet device add NAME --csr FILE`";
         return Err(reject(leaf, Check::CertificateForm, CertificateError::InvalidPurpose, found, hint));
     }
+    // What it would sign with such a key is not verified, which would read as if it did not have the key.
+    if let Some(bits) = leaf.key_kind().strip_prefix("RSA-").and_then(|bits| bits.parse::<u32>().ok()).filter(|bits| *bits < RSA_MINIMUM) {
+        let found = format!("its key is RSA-{bits}, too short to prove anything; RSA keys count from {RSA_MINIMUM} bits on");
+        let hint = "make the device a new key, of ECDSA P-256 for one, and issue a certificate for it";
+        return Err(reject(leaf, Check::CertificateForm, CertificateError::InvalidPurpose, found, hint));
+    }
     if leaf.is_ca() {
         let found = "the certificate is a certification authority's (basicConstraints CA:true)";
         return Err(reject(leaf, Check::Usage, CertificateError::InvalidPurpose, found, "use a certificate issued for this device"));
@@ -198,6 +204,9 @@ pub(crate) fn no_authority(leaf: &Leaf, authority: &Leaf) -> Rejected {
     let hint = "issue the device a certificate from an authority that may sign certificates";
     reject(leaf, Check::Path, CertificateError::UnknownIssuer, found, hint)
 }
+
+/// The shortest RSA key whose signatures the TLS library verifies, in bits.
+const RSA_MINIMUM: u32 = 2_048;
 
 /// id-kp-clientAuth (RFC 5280 §4.2.1.12).
 const CLIENT_AUTH: &str = "1.3.6.1.5.5.7.3.2";

@@ -115,7 +115,7 @@ fn a_change_of_trust_ends_those_it_is_about() {
     let mut other = stage.enter(&new.leaf("c"), "c");
     stage.trust(&[stage.profile("devices", &[&new])]);
     assert_eq!(stage.review(), 2);
-    assert_eq!((direct.farewell(), deep.farewell()), (NOT_AUTHORIZED, NOT_AUTHORIZED));
+    assert_eq!((direct.farewell(), deep.farewell()), (ADMINISTRATIVE, ADMINISTRATIVE));
     other.expect_alive();
     assert_eq!(stage.refuse(&old.leaf("a")).check, Check::Path);
     // It comes back, and its intermediate is an anchor by itself: who comes by it may stay when the root goes.
@@ -128,7 +128,7 @@ fn a_change_of_trust_ends_those_it_is_about() {
     let mut large = stage.enter(&new.leaf_of("d", &rcgen::PKCS_ECDSA_P384_SHA384, |_| {}), "d");
     stage.trust(&[keys(stage.profile("devices", &[&issuing, &new]), "P-384")]);
     assert_eq!(stage.review(), 2);
-    assert_eq!((deep.farewell(), other.farewell()), (NOT_AUTHORIZED, NOT_AUTHORIZED));
+    assert_eq!((deep.farewell(), other.farewell()), (ADMINISTRATIVE, ADMINISTRATIVE));
     large.expect_alive();
     // Devices are called otherwise, and one still the same.
     let naming = |text: &str| NamingRule::new(Template::parse(text).unwrap()).unwrap();
@@ -149,7 +149,7 @@ fn a_change_of_trust_ends_those_it_is_about() {
     let last = stage.enter(&new.leaf_with("h", |params| params.subject_alt_names = vec![rcgen::SanType::DnsName("h".try_into().unwrap())]), "h");
     stage.trust(&[stage.profile("others", &[&new])]);
     assert_eq!(stage.review(), 1);
-    assert_eq!(last.farewell(), NOT_AUTHORIZED);
+    assert_eq!(last.farewell(), ADMINISTRATIVE);
 }
 
 /// RSA and ECDSA side by side: what the client can verify decides.
