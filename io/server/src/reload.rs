@@ -56,7 +56,10 @@ impl ServerHandle {
         }
         let before = self.shared.listeners.swap(Arc::new(all));
         // Before the review that follows: whoever is entered after it was looked at by this.
-        before.iter().filter(|listener| !listeners.iter().any(|config| *config.name == *listener.name)).for_each(|listener| listener.remove());
+        before
+            .iter()
+            .filter(|listener| !listeners.iter().any(|config| *config.name == *listener.name))
+            .for_each(|listener| listener.remove());
         let mut places = self.places();
         places.retain(|place| !plan.close.iter().any(|(name, address)| *name == place.listener && *address == place.address));
         places.extend(plan.opened);

@@ -264,17 +264,20 @@ fn path_shape(leaf: &Leaf, issuer: &str, error: &webpki::Error) -> Rejected {
     use webpki::Error as Found;
     match error {
         Found::EndEntityUsedAsCa => {
-            let found = format!("its issuer `{issuer}`, or one above, is no certification authority (basicConstraints, RFC 5280 §6.1.4 (k))");
+            let found =
+                format!("its issuer `{issuer}`, or one above, is no certification authority (basicConstraints, RFC 5280 §6.1.4 (k))");
             let hint = "issue the device a certificate from an authority; one device cannot vouch for another";
             reject(leaf, Check::Path, CertificateError::UnknownIssuer, found, hint)
         }
         Found::PathLenConstraintViolated => {
             let found = "more authorities follow in its path than the pathLenConstraint of one allows (RFC 5280 §4.2.1.9)";
-            let hint = "issue the device a certificate from an authority further up, or that authority's again with a larger pathLenConstraint";
+            let hint =
+                "issue the device a certificate from an authority further up, or that authority's again with a larger pathLenConstraint";
             reject(leaf, Check::Path, CertificateError::BadEncoding, found, hint)
         }
         Found::MaximumSignatureChecksExceeded | Found::MaximumPathBuildCallsExceeded | Found::MaximumPathDepthExceeded => {
-            let found = format!("no path to a trust anchor was found among the certificates that came with it within the work allowed: {error}");
+            let found =
+                format!("no path to a trust anchor was found among the certificates that came with it within the work allowed: {error}");
             let hint = "have the device send its own intermediate certificates and no others";
             reject(leaf, Check::Path, CertificateError::UnknownIssuer, found, hint)
         }

@@ -93,7 +93,8 @@ impl Rig {
     pub(crate) fn port_of(&self, listener: &str) -> u16 {
         let status: serde_json::Value = serde_json::from_str(&self.run(&["status", "--json"]).expect(0).out).unwrap();
         let all = status["listeners"].as_array().unwrap();
-        let address = all.iter().find(|one| one["name"] == listener).unwrap_or_else(|| panic!("no `{listener}` in {status}"))["address"].as_str();
+        let address =
+            all.iter().find(|one| one["name"] == listener).unwrap_or_else(|| panic!("no `{listener}` in {status}"))["address"].as_str();
         address.unwrap().rsplit(':').next().unwrap().parse().unwrap()
     }
 

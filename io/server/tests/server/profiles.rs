@@ -8,7 +8,7 @@ use signet_net::{KickCause, Selector};
 use signet_server::{ListenerConfig, ProfileConfig, TransportConfig};
 use signet_tls::{AnchorRule, Check, ClientCertificate, TlsHostConfig, TrustProfileConfig};
 
-use super::forge::{Ca, Met, Session, VERSIONS, introduce, dial, meet};
+use super::forge::{Ca, Met, Session, VERSIONS, dial, introduce, meet};
 use super::rig::{PATIENCE, tls_config};
 use super::stage::Stage;
 
@@ -34,7 +34,11 @@ fn two_tenants_have_devices_of_one_name_and_one_identifier() {
     let mut present = stage.present();
     present.sort();
     assert_eq!(present, ["north north/pump-7", "south south/pump-7"]);
-    let report = stage.rig.server.registry().kick_selected(&Selector::Device("south/pump-7"), &KickCause::Suspended("south/pump-7".into()), PATIENCE);
+    let report = stage.rig.server.registry().kick_selected(
+        &Selector::Device("south/pump-7"),
+        &KickCause::Suspended("south/pump-7".into()),
+        PATIENCE,
+    );
     assert_eq!(report.closed, 1);
     assert_eq!(other.farewell(), ADMINISTRATIVE);
     one.expect_alive();
@@ -95,7 +99,10 @@ fn a_disabled_profile_ends_its_sessions_and_no_others() {
         assert!(ended.into_iter().all(|session| session.farewell() == ADMINISTRATIVE));
         staying.expect_alive();
         let refusal = stage.refuse(&one.leaf("a3"));
-        assert!(refusal.check == Check::Profile && refusal.found.contains("`one` is disabled") && refusal.hint.contains("trust enable one"), "{refusal:?}");
+        assert!(
+            refusal.check == Check::Profile && refusal.found.contains("`one` is disabled") && refusal.hint.contains("trust enable one"),
+            "{refusal:?}"
+        );
         stage.trust(&profiles);
         stage.rig.revocations.update(|index| index.with_disabled_profiles(Default::default()));
         assert_eq!(stage.review(), 0);
@@ -134,8 +141,10 @@ fn a_change_of_trust_ends_those_it_is_about() {
     let naming = |text: &str| NamingRule::new(Template::parse(text).unwrap()).unwrap();
     let named = |text: &str| TrustProfileConfig { naming: naming(text), ..both.clone() };
     stage.trust(&[both.clone()]);
-    let renamed = stage.enter(&new.leaf_with("e", |params| params.subject_alt_names = vec![rcgen::SanType::DnsName("f".try_into().unwrap())]), "e");
-    let mut same = stage.enter(&new.leaf_with("g", |params| params.subject_alt_names = vec![rcgen::SanType::DnsName("g".try_into().unwrap())]), "g");
+    let renamed =
+        stage.enter(&new.leaf_with("e", |params| params.subject_alt_names = vec![rcgen::SanType::DnsName("f".try_into().unwrap())]), "e");
+    let mut same =
+        stage.enter(&new.leaf_with("g", |params| params.subject_alt_names = vec![rcgen::SanType::DnsName("g".try_into().unwrap())]), "g");
     stage.trust(&[named("${cert.san.dns}")]);
     // `d` has no such name.
     assert_eq!(stage.review(), 2);
@@ -146,7 +155,8 @@ fn a_change_of_trust_ends_those_it_is_about() {
     assert_eq!(stage.review(), 1);
     assert_eq!(same.farewell(), NOT_AUTHORIZED);
     // The profile itself is gone from the listener.
-    let last = stage.enter(&new.leaf_with("h", |params| params.subject_alt_names = vec![rcgen::SanType::DnsName("h".try_into().unwrap())]), "h");
+    let last =
+        stage.enter(&new.leaf_with("h", |params| params.subject_alt_names = vec![rcgen::SanType::DnsName("h".try_into().unwrap())]), "h");
     stage.trust(&[stage.profile("others", &[&new])]);
     assert_eq!(stage.review(), 1);
     assert_eq!(last.farewell(), ADMINISTRATIVE);
@@ -158,7 +168,8 @@ fn the_clients_algorithms_choose_the_certificate() {
     let (root, web) = (Ca::root("Root"), Ca::root("Web"));
     let stage = Stage::new(1, |_| {});
     let files = stage.files.path();
-    let (ec, rsa) = (web.server(files, "localhost", &rcgen::PKCS_ECDSA_P256_SHA256), web.server(files, "localhost", &rcgen::PKCS_RSA_SHA256));
+    let (ec, rsa) =
+        (web.server(files, "localhost", &rcgen::PKCS_ECDSA_P256_SHA256), web.server(files, "localhost", &rcgen::PKCS_RSA_SHA256));
     stage.reload(&[stage.profile("devices", &[&root])], |tls| tls.host.credentials = vec![ec, rsa]);
     for (arguments, shown) in [
         ("-tls1_3 -sigalgs rsa_pss_rsae_sha256", "RSA"),

@@ -115,7 +115,11 @@ fn a_reload_while_it_shakes_hands() {
         ("another profile", stage.profile("others", &[&root]), Check::Profile),
         ("rule tightened", changed(|profile| profile.rules.keys = vec!["RSA".parse().unwrap()]), Check::Profile),
         ("no name", changed(|profile| profile.naming = NamingRule::new(Template::parse("${cert.san.dns}").unwrap()).unwrap()), Check::Name),
-        ("another name", changed(|profile| profile.naming = NamingRule::new(Template::parse("x${cert.cn}").unwrap()).unwrap()), Check::Name),
+        (
+            "another name",
+            changed(|profile| profile.naming = NamingRule::new(Template::parse("x${cert.cn}").unwrap()).unwrap()),
+            Check::Name,
+        ),
     ];
     for (what, new, check) in changes {
         for version in VERSIONS {
@@ -174,7 +178,10 @@ fn nothing_is_heard_of_a_device_after_the_report() {
                     while !over.load(Ordering::Acquire) {
                         let Ok(mut device) = Device::try_open(&target, ProtocolVersion::V5) else { return late };
                         let connect = connect_packet(ProtocolVersion::V5, &identifier);
-                        let packets = [Packet::Connect(Box::new(connect)), Packet::Publish(publish_packet(&format!("up/{round}"), "x", QoS::AtMostOnce, false))];
+                        let packets = [
+                            Packet::Connect(Box::new(connect)),
+                            Packet::Publish(publish_packet(&format!("up/{round}"), "x", QoS::AtMostOnce, false)),
+                        ];
                         let subscribe = signet_testkit::subscribe_packet(1, &[(&format!("down/{round}"), QoS::AtMostOnce)]);
                         packets.iter().chain([&Packet::Subscribe(subscribe)]).for_each(|packet| device.try_send(packet));
                         while let Ok(Received::Packet(packet)) = device.await_next() {

@@ -37,12 +37,12 @@ fn a_ticket_counts_no_more_than_a_certificate() {
     let changes: Vec<(&str, Change<'_>, After)> = vec![
         ("nothing", Box::new(|_, _| {}), After::Resumed),
         ("revoked", Box::new(|stage, der| stage.note_revoked(der)), After::Refused(Check::Revocation, Alert::CertificateRevoked)),
-        ("issuer revoked", Box::new(|stage, _| stage.note_revoked(&middle.der)), After::Refused(Check::Revocation, Alert::CertificateRevoked)),
         (
-            "another device revoked",
-            Box::new(|stage, _| stage.note_revoked(middle.leaf("pump-8").der())),
-            After::Resumed,
+            "issuer revoked",
+            Box::new(|stage, _| stage.note_revoked(&middle.der)),
+            After::Refused(Check::Revocation, Alert::CertificateRevoked),
         ),
+        ("another device revoked", Box::new(|stage, _| stage.note_revoked(middle.leaf("pump-8").der())), After::Resumed),
         (
             "suspended",
             Box::new(|stage, _| {
@@ -56,7 +56,11 @@ fn a_ticket_counts_no_more_than_a_certificate() {
             Box::new(|stage, _| drop(stage.rig.revocations.update(|index| index.with_disabled_profiles(["devices".into()].into())))),
             After::Refused(Check::Profile, Alert::CertificateUnknown),
         ),
-        ("profile disabled by configuration", under(|profile| profile.enabled = false), After::Refused(Check::Profile, Alert::CertificateUnknown)),
+        (
+            "profile disabled by configuration",
+            under(|profile| profile.enabled = false),
+            After::Refused(Check::Profile, Alert::CertificateUnknown),
+        ),
         (
             "authority removed",
             Box::new(|stage, _| drop(stage.trust(&[stage.profile("devices", &[&other])]))),
@@ -73,11 +77,7 @@ fn a_ticket_counts_no_more_than_a_certificate() {
             After::Anew,
         ),
         ("another tenant", under(|profile| profile.tenant = Some("north".into())), After::Anew),
-        (
-            "authority added",
-            Box::new(|stage, _| drop(stage.trust(&[stage.profile("devices", &[&root, &other])]))),
-            After::Anew,
-        ),
+        ("authority added", Box::new(|stage, _| drop(stage.trust(&[stage.profile("devices", &[&root, &other])]))), After::Anew),
     ];
     for (what, change, after) in changes {
         for version in VERSIONS {

@@ -138,7 +138,11 @@ fn several_ways_up() {
         case("the issuer as anchor by the rule", &[&issuing], leaf.clone()).under(all),
         case("the issuer as anchor beside its root", &[&issuing, &old], leaf.clone()).under(all),
         // Two authorities of one name: the key decides.
-        case("another of the same name", &[&twin], old.leaf("pump-7")).refused(NO_PATH.0, NO_PATH.1, &["another CA of the same name", "CN=Old Root"]),
+        case("another of the same name", &[&twin], old.leaf("pump-7")).refused(
+            NO_PATH.0,
+            NO_PATH.1,
+            &["another CA of the same name", "CN=Old Root"],
+        ),
         case("both of the same name", &[&twin, &old], old.leaf("pump-7")),
         case("both of the same name, the other way", &[&old, &twin], old.leaf("pump-7")),
     ]);
@@ -162,8 +166,16 @@ fn dates_and_usages() {
     let usage = (Check::Usage, Alert::UnsupportedCertificate);
     let (client, server) = (ExtendedKeyUsagePurpose::ClientAuth, ExtendedKeyUsagePurpose::ServerAuth);
     play(&[
-        case("expired", &[&root], dated(-9, -1)).refused(Check::Validity, Alert::CertificateExpired, &["the certificate expired at 20", "clock"]),
-        case("not yet valid", &[&root], dated(1, 9)).refused(Check::Validity, Alert::CertificateExpired, &["not valid before 20", "clocks"]),
+        case("expired", &[&root], dated(-9, -1)).refused(
+            Check::Validity,
+            Alert::CertificateExpired,
+            &["the certificate expired at 20", "clock"],
+        ),
+        case("not yet valid", &[&root], dated(1, 9)).refused(
+            Check::Validity,
+            Alert::CertificateExpired,
+            &["not valid before 20", "clocks"],
+        ),
         case("issuer expired", &[&root], past.leaf("pump-7").with([&past])).refused(
             Check::Validity,
             Alert::CertificateExpired,
@@ -181,7 +193,11 @@ fn dates_and_usages() {
         ),
         case("clientAuth and more", &[&root], used(&[server.clone(), client.clone(), own()])),
         case("no extended key usage", &[&root], used(&[])),
-        case("any purpose only", &[&root], used(&[ExtendedKeyUsagePurpose::Any])).refused(usage.0, usage.1, &["clientAuth", "RFC 5280 §4.2.1.12"]),
+        case("any purpose only", &[&root], used(&[ExtendedKeyUsagePurpose::Any])).refused(
+            usage.0,
+            usage.1,
+            &["clientAuth", "RFC 5280 §4.2.1.12"],
+        ),
         case("serverAuth", &[&root], used(&[server])).refused(usage.0, usage.1, &["clientAuth"]),
         case("an own purpose only", &[&root], used(&[own()])).refused(usage.0, usage.1, &["clientAuth"]),
         case("clientAuth asked for and there", &[&root], used(&[client.clone()])).under(asking("1.3.6.1.5.5.7.3.2")),
@@ -196,7 +212,11 @@ fn dates_and_usages() {
             Alert::AccessDenied,
             &["1.3.6.1.4.1.99.1"],
         ),
-        case("an issuer for servers", &[&root], servers.leaf("pump-7").with([&servers])).refused(usage.0, usage.1, &["extended key usage of an authority in its path", "authority for clients"]),
+        case("an issuer for servers", &[&root], servers.leaf("pump-7").with([&servers])).refused(
+            usage.0,
+            usage.1,
+            &["extended key usage of an authority in its path", "authority for clients"],
+        ),
         case("keyUsage without digitalSignature", &[&root], with_usages(&[KeyUsagePurpose::KeyEncipherment])).refused(
             usage.0,
             usage.1,
@@ -252,8 +272,16 @@ fn names_that_an_authority_may_not_give() {
     let (check, alert) = (Check::NameConstraints, Alert::BadCertificate);
     play(&[
         case("DNS inside", &[&root], host(&plant, "pump-7", "a.plant.example").with([&plant])),
-        case("DNS outside", &[&root], host(&plant, "pump-7", "a.other.example").with([&plant])).refused(check, alert, &["name constraints"]),
-        case("DNS excluded", &[&root], host(&plant, "pump-7", "a.lab.plant.example").with([&plant])).refused(check, alert, &["name constraints"]),
+        case("DNS outside", &[&root], host(&plant, "pump-7", "a.other.example").with([&plant])).refused(
+            check,
+            alert,
+            &["name constraints"],
+        ),
+        case("DNS excluded", &[&root], host(&plant, "pump-7", "a.lab.plant.example").with([&plant])).refused(
+            check,
+            alert,
+            &["name constraints"],
+        ),
         case("DNS outside, two below", &[&root], host(&below, "pump-7", "a.other.example").with([&below, &plant])).refused(
             check,
             alert,
@@ -295,7 +323,9 @@ fn keys_signatures_and_lifetimes() {
         extension.set_criticality(critical);
         extension
     };
-    let strange = |critical: bool| root.leaf_with("pump-7", |params| params.custom_extensions = vec![with_extension(&[1, 3, 6, 1, 4, 1, 99, 7], critical)]);
+    let strange = |critical: bool| {
+        root.leaf_with("pump-7", |params| params.custom_extensions = vec![with_extension(&[1, 3, 6, 1, 4, 1, 99, 7], critical)])
+    };
     let strange_ca = root.below_with("Strange", |params| params.custom_extensions = vec![with_extension(&[1, 3, 6, 1, 4, 1, 99, 7], true)]);
     let plain = || root.leaf("pump-7");
     let larger = || root.leaf_of("pump-7", &rcgen::PKCS_ECDSA_P384_SHA384, |_| {});
@@ -304,16 +334,28 @@ fn keys_signatures_and_lifetimes() {
     let rule = (Check::Profile, Alert::AccessDenied);
     play(&[
         case("P-256 where it may be", &[&root], plain()).under(keys("P-256")),
-        case("P-384 where it may not be", &[&root], larger()).under(keys("P-256")).refused(rule.0, rule.1, &["`keys`", "a key of P-384", "P-256"]),
+        case("P-384 where it may not be", &[&root], larger()).under(keys("P-256")).refused(
+            rule.0,
+            rule.1,
+            &["`keys`", "a key of P-384", "P-256"],
+        ),
         case("P-384", &[&root], larger()),
         case("Ed25519", &[&root], root.leaf_of("pump-7", &rcgen::PKCS_ED25519, |_| {})),
         case("RSA", &[&root], rsa()).under(keys("RSA-2048")),
         case("too short RSA for the rule", &[&root], rsa()).under(keys("RSA-3072")).refused(rule.0, rule.1, &["RSA-2048", "RSA-3072"]),
         case("a signature that may be", &[&root], plain()).under(signatures("ecdsa-with-SHA256")),
-        case("a signature that may not be", &[&root], plain()).under(signatures("ecdsa-with-SHA384")).refused(rule.0, rule.1, &["`signatures`"]),
+        case("a signature that may not be", &[&root], plain()).under(signatures("ecdsa-with-SHA384")).refused(
+            rule.0,
+            rule.1,
+            &["`signatures`"],
+        ),
         case("short enough", &[&root], plain()).under(lasting(31)),
         case("too long", &[&root], plain()).under(lasting(30)).refused(rule.0, rule.1, &["`validity_maximum`", "31 days", "30 days"]),
-        case("signature of the device's changed", &[&root], plain().flipped(0)).refused(NO_PATH.0, NO_PATH.1, &["its signature was not made by"]),
+        case("signature of the device's changed", &[&root], plain().flipped(0)).refused(
+            NO_PATH.0,
+            NO_PATH.1,
+            &["its signature was not made by"],
+        ),
         case("signature of the issuer's changed", &[&root], middle.leaf("pump-7").with([&middle]).flipped(1)).refused(
             NO_PATH.0,
             NO_PATH.1,
@@ -343,7 +385,9 @@ fn names_that_are_none() {
         })
     };
     let nameless = root.leaf_with("x", |params| params.distinguished_name = rcgen::DistinguishedName::new());
-    let twice = root.leaf_with("x", |params| params.subject_alt_names = ["a.example", "b.example"].map(|name| SanType::DnsName(name.try_into().unwrap())).to_vec());
+    let twice = root.leaf_with("x", |params| {
+        params.subject_alt_names = ["a.example", "b.example"].map(|name| SanType::DnsName(name.try_into().unwrap())).to_vec()
+    });
     let by_dns = |profile: &mut TrustProfileConfig| profile.naming = NamingRule::new(Template::parse("${cert.san.dns}").unwrap()).unwrap();
     let mut cases: Vec<Case<'_>> = ["pump\0-7", "pump/7", "pump+7", "#", "pump\n7", "pump\u{7f}7", "pump\u{85}7", "\u{202e}7-pmup", ""]
         .into_iter()
@@ -387,7 +431,16 @@ fn damaged_certificates() {
         assert!(matches!(met, Met::Alert(_)), "number {number}: {met:?}");
         let refusal = stage.refusal().refusal;
         assert!(
-            matches!(refusal.check, Check::CertificateForm | Check::Path | Check::Validity | Check::Usage | Check::Name | Check::Possession | Check::CertificatePresent),
+            matches!(
+                refusal.check,
+                Check::CertificateForm
+                    | Check::Path
+                    | Check::Validity
+                    | Check::Usage
+                    | Check::Name
+                    | Check::Possession
+                    | Check::CertificatePresent
+            ),
             "number {number}: {refusal:?}"
         );
     }
@@ -446,7 +499,8 @@ fn what_openssl_makes_and_nobody_should() {
         assert!(output.status.success(), "openssl {line}: {}", String::from_utf8_lossy(&output.stderr));
         output.stdout
     };
-    std::fs::write(directory.join("v3.cnf"), "basicConstraints=CA:FALSE\nkeyUsage=digitalSignature\nextendedKeyUsage=clientAuth\n").unwrap();
+    std::fs::write(directory.join("v3.cnf"), "basicConstraints=CA:FALSE\nkeyUsage=digitalSignature\nextendedKeyUsage=clientAuth\n")
+        .unwrap();
     let make = |name: &str, key: &str, issuer: &str, more: &str| {
         openssl(&format!("genpkey {key} -out {name}.key"), "");
         openssl(&format!("req -new -key {name}.key -subj SUBJECT -out {name}.csr"), &format!("/CN={name}"));
