@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test reports by panicking")]
 
 mod crowds;
+mod damaged;
 mod forge;
 mod limits;
 mod messages;
