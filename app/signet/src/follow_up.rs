@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use signet_admin::{Administration, Caller, Done};
 use signet_identity::PathCertificate;
 use signet_net::{ReconcileReport, Registry, Selector};
+use signet_revocation::Generation;
 use signet_server::CloneAlarm;
 use signet_sources::{Changes, ListChange};
 use tokio::sync::Notify;
@@ -32,6 +33,8 @@ struct State {
     more_causes: usize,
     clones: Vec<CloneAlarm>,
     reviewed_at: i64,
+    /// Of the index, at the last look.
+    generation: Generation,
 }
 
 impl FollowUp {
@@ -68,10 +71,11 @@ impl FollowUp {
         std::mem::take(&mut self.state().clones)
     }
 
-    /// Why open sessions have to be looked at now, if they have to; `now` in unix seconds.
-    pub(crate) fn take_cause(&self, now: i64) -> Option<String> {
+    /// Why open sessions have to be looked at now, if they have to: `generation` is that of the revocation index, `now` in unix seconds.
+    pub(crate) fn take_cause(&self, generation: Generation, now: i64) -> Option<String> {
         let mut state = self.state();
-        let is_due = now.saturating_sub(state.reviewed_at) >= REVIEW_INTERVAL;
+        let has_changed = std::mem::replace(&mut state.generation, generation) != generation;
+        let is_due = has_changed || now.saturating_sub(state.reviewed_at) >= REVIEW_INTERVAL;
         if state.causes.is_empty() && !is_due {
             return None;
         }
@@ -81,7 +85,11 @@ impl FollowUp {
         if more > 0 {
             words.push_str(&format!(" and {more} more"));
         }
-        Some(if words.is_empty() { "time".to_owned() } else { words })
+        Some(match (words.is_empty(), has_changed) {
+            (false, _) => words,
+            (true, true) => "revocations".to_owned(),
+            (true, false) => "time".to_owned(),
+        })
     }
 
     fn note(&self, cause: String) {
@@ -163,15 +171,17 @@ mod tests {
     #[test]
     fn causes_are_named_once_and_counted_beyond_a_few() {
         let follow_up = FollowUp::new();
-        assert_eq!(follow_up.take_cause(1_000).as_deref(), Some("time"));
-        assert_eq!(follow_up.take_cause(1_001), None);
+        assert_eq!(follow_up.take_cause(Generation::new(0), 1_000).as_deref(), Some("time"));
+        assert_eq!(follow_up.take_cause(Generation::new(0), 1_001), None);
         for number in 0..10 {
             follow_up.note(format!("list {}", number % 9));
             follow_up.note(format!("list {}", number % 9));
         }
-        let cause = follow_up.take_cause(1_002).unwrap();
+        let cause = follow_up.take_cause(Generation::new(0), 1_002).unwrap();
         assert!(cause.starts_with("list 0, list 1") && cause.contains("list 7 and "), "{cause}");
-        assert_eq!(follow_up.take_cause(1_031), None);
-        assert_eq!(follow_up.take_cause(1_032).as_deref(), Some("time"));
+        assert_eq!(follow_up.take_cause(Generation::new(0), 1_031), None);
+        assert_eq!(follow_up.take_cause(Generation::new(0), 1_032).as_deref(), Some("time"));
+        assert_eq!(follow_up.take_cause(Generation::new(1), 1_033).as_deref(), Some("revocations"));
+        assert_eq!(follow_up.take_cause(Generation::new(1), 1_034), None);
     }
 }

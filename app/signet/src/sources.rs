@@ -46,4 +46,8 @@ impl StatusInquiry for Inquiry {
     fn ask(&self, identity: &Arc<DeviceIdentity>, done: Box<dyn FnOnce() + Send>) {
         self.0.ask(identity, done);
     }
+
+    fn seen(&self, identity: &Arc<DeviceIdentity>) {
+        self.0.seen(identity);
+    }
 }

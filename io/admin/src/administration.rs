@@ -7,8 +7,8 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use signet_ca::{
-    Authority, CrlRecord, Csr, IssuanceRequest, Ledger, Record, RevocationOutcome, ServerName, SubjectKey, Target, crl_is_complete,
-    encode_pem, issue_certificate, publish_crl, resolve,
+    AUDIT_RECORDS_KEPT, Authority, CrlRecord, Csr, IssuanceRequest, Ledger, Record, RevocationOutcome, ServerName, SubjectKey, Target,
+    crl_is_complete, encode_pem, issue_certificate, publish_crl, resolve,
 };
 use signet_identity::{AuthorityId, DeviceName, SerialNumber};
 use signet_ledger::{serial_entropy, write_public};
@@ -27,6 +27,7 @@ mod nearest;
 mod operator;
 mod revoke;
 mod suspend;
+mod trust;
 
 pub use audit::Done;
 
@@ -70,12 +71,17 @@ struct Desk {
     /// Until when the file is known to hold the newest CRL, with everything revoked on it, and no other is due. Not known at first: the
     /// process before may have ended between a revocation and its CRL, or between the CRL and its file.
     published_until: Option<i64>,
+    /// How many audit records stay.
+    audit_kept: u64,
 }
 
 impl Administration {
     /// Administration of `ledger`. Without an `authority` nothing can be issued and no CRL signed; revoking works.
     pub fn new(ledger: Box<dyn Ledger + Send>, authority: Option<Authority>, settings: Settings) -> Self {
-        Self { desk: Mutex::new(Desk { ledger, authority, settings, published_until: None }), live: OnceLock::new() }
+        Self {
+            desk: Mutex::new(Desk { ledger, authority, settings, published_until: None, audit_kept: AUDIT_RECORDS_KEPT }),
+            live: OnceLock::new(),
+        }
     }
 
     /// From now on revocations reach `live` too. The first call counts.
@@ -122,7 +128,7 @@ impl Administration {
         self.desk().authority.iter().map(|authority| authority.certificate().leaf().authority_id()).collect()
     }
 
-    /// The index of everything this ledger says is revoked or suspended, as a broker starts with it.
+    /// The index of everything this ledger says is revoked, suspended or disabled, as a broker starts with it.
     ///
     /// # Errors
     /// The ledger fails.
@@ -130,7 +136,8 @@ impl Administration {
         let desk = self.desk();
         let events = desk.ledger.revoked_since(Generation::default()).map_err(failed)?;
         let suspensions = desk.ledger.suspensions().map_err(failed)?;
-        Ok(in_force::index(events, &suspensions, &desk.ledger.operator_entries().map_err(failed)?))
+        let index = in_force::index(events, &suspensions, &desk.ledger.operator_entries().map_err(failed)?);
+        Ok(in_force::with_disabled_profiles(&index, &desk.ledger.disabled_profiles().map_err(failed)?))
     }
 
     /// Part of the inventory in the order of issuance, from behind `after`.

@@ -8,8 +8,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use signet_identity::{CertificateId, Peer};
-use signet_net::{Entry, Kick, KickCause, KickTarget, PeerAddress, Registry, Transport, unix_seconds};
-use signet_revocation::{Reason, RevocationIndex, RevocationSource, Revoked};
+use signet_net::{ConnectionInfo, Entry, Kick, KickCause, KickTarget, PeerAddress, Registry, Selector, Transport, unix_seconds};
+use signet_revocation::{Reason, RevocationIndex, RevocationSource, Revoked, Suspended};
 use signet_testkit::{Identity, Pki};
 use signet_tls::{
     ClientCertificate, Connector, ConnectorConfig, CredentialFiles, CurrentRevocations, ListenerTls, TlsConnection, TlsHostConfig,
@@ -158,5 +158,35 @@ fn no_connection_slips_between() {
             (registering.join().unwrap(), found)
         });
         assert!(!registered || found == 1, "round {round}: registered although revoked, and not found");
+    }
+}
+
+/// The same for a suspension, and for the walk that follows a change of rules or lists: whoever is not found was judged by what is in force.
+#[test]
+fn no_connection_slips_past_a_suspension_or_a_review() {
+    let rig = Rig::new();
+    for round in 0..20 {
+        let name = format!("pump-{round}");
+        let peer = rig.handshake(&rig.pki.device(&name));
+        let barrier = std::sync::Barrier::new(2);
+        let (registered, found) = std::thread::scope(|scope| {
+            let (registry, tls, peer, barrier) = (&rig.registry, &rig.tls, &peer, &barrier);
+            let registering = scope.spawn(move || {
+                barrier.wait();
+                register(registry, tls, peer).is_ok()
+            });
+            barrier.wait();
+            let suspended = Suspended { since: unix_seconds(), why: "lost".into() };
+            rig.revocations.update(|index| index.with_suspensions([(name.as_str().into(), suspended.clone())].into()));
+            let cause = KickCause::Suspended(name.as_str().into());
+            let found = if round % 2 == 0 {
+                registry.kick_selected(&Selector::Device(&name), &cause, Duration::ZERO).found
+            } else {
+                let is_it = |info: &ConnectionInfo| (info.device().as_deref() == Some(name.as_str())).then(|| cause.clone());
+                registry.reconcile(is_it, Duration::ZERO).kicks.found
+            };
+            (registering.join().unwrap(), found)
+        });
+        assert!(!registered || found == 1, "round {round}: registered although suspended, and not found");
     }
 }

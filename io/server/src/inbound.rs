@@ -20,6 +20,8 @@ pub(crate) struct Inbound {
     done: usize,
     /// How fast it may send; none where there is no bound.
     pace: Option<Box<Pace>>,
+    /// Its CONNECT, while nobody can say whether its certificate is revoked. Nothing behind it is decoded.
+    held: Option<Box<Packet>>,
 }
 
 /// How fast one connection may send.
@@ -45,7 +47,7 @@ impl Inbound {
         let publishes = Rate::per_second(limits.publish_rate.into()).map(Bucket::new);
         let octets = Rate::per_second(limits.receive_rate).map(Bucket::new);
         let pace = (publishes.is_some() || octets.is_some()).then(|| Box::new(Pace { publishes, octets, held: false }));
-        Self { decoder: Decoder::new(Role::Client, limits.decode), bytes: Vec::new(), done: 0, pace }
+        Self { decoder: Decoder::new(Role::Client, limits.decode), bytes: Vec::new(), done: 0, pace, held: None }
     }
 
     /// Whether the next packet may be taken now; `now` in milliseconds. After [`Turn::After`] the caller ends the wait with [`Self::release`].
@@ -60,6 +62,21 @@ impl Inbound {
                 Turn::After(wait)
             }
         }
+    }
+
+    /// Keeps a CONNECT that cannot be answered yet.
+    pub(crate) fn hold(&mut self, connect: Packet) {
+        self.held = Some(Box::new(connect));
+    }
+
+    /// Whether a CONNECT waits for its answer.
+    pub(crate) fn holds(&self) -> bool {
+        self.held.is_some()
+    }
+
+    /// The CONNECT that waits.
+    pub(crate) fn take_held(&mut self) -> Option<Packet> {
+        self.held.take().map(|connect| *connect)
     }
 
     /// The wait is over, or its first part.

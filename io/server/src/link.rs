@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use signet_identity::Peer;
-use signet_mqtt::{Packet, ProtocolVersion};
+use signet_mqtt::ProtocolVersion;
 use signet_net::{Confirmation, LinkId, PeerAddress, Transport};
 
 use crate::inbound::Inbound;
@@ -69,8 +69,6 @@ pub(crate) struct Link {
     pub(crate) paused: bool,
     /// How many of its refusals are in the log.
     pub(crate) denials: DenialLog,
-    /// Its CONNECT, while nobody can say whether its certificate is revoked.
-    pub(crate) held: Option<Box<Packet>>,
     /// Who waits until this connection is closed.
     pub(crate) confirmations: Vec<Confirmation>,
 }

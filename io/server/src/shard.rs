@@ -40,6 +40,9 @@ pub(crate) const WAKE: Token = Token(usize::MAX);
 /// Longest wait for a disk that has too much to write, in milliseconds.
 const HELD_BACK_BY_DISK: u64 = 100;
 
+/// Orders to close a connection that are obeyed in one turn: about a millisecond's worth.
+const KICKS_PER_TURN: usize = 32;
+
 /// One shard. Everything here belongs to its thread.
 pub(crate) struct Shard {
     index: u16,
@@ -77,6 +80,8 @@ struct Queues {
     excused: u64,
     /// Connections that could not be written to: the broker hears of it when it is not in the middle of something.
     broken: Vec<LinkId>,
+    /// Orders to close connections, in the order in which they came.
+    kicks: VecDeque<Kick>,
     /// Connections whose handshake has not begun.
     waiting: VecDeque<Box<Accepted>>,
     /// Number of connections in [`Phase::Handshake`].
@@ -146,6 +151,7 @@ impl Shard {
                 self.note(event);
             }
             self.take_mail();
+            self.obey_kicks();
             self.read_ready();
             self.excuse_held_back();
             self.tick();
@@ -163,7 +169,8 @@ impl Shard {
 
     /// How long to wait for events.
     fn timeout(&self) -> Option<Duration> {
-        if !self.queues.dirty.is_empty() || !self.queues.broken.is_empty() || !self.queues.handshakes.is_empty() {
+        let queues = &self.queues;
+        if !(queues.dirty.is_empty() && queues.broken.is_empty() && queues.handshakes.is_empty() && queues.kicks.is_empty()) {
             return Some(Duration::ZERO);
         }
         let broker = self.broker.next_deadline().map(Moment::as_millis);
@@ -230,7 +237,7 @@ impl Shard {
                 Mail::Displace(id) => self.displace(id),
                 Mail::Moved(link, admission) => self.moved_in(link, admission),
                 Mail::Delivery(delivery) => self.apply(Input::Delivery(delivery)),
-                Mail::Kick(kick) => self.kick(kick),
+                Mail::Kick(kick) => self.queues.kicks.push_back(kick),
                 Mail::StatusKnown(id) => self.status_known(id),
                 Mail::Review { judge, will, session } => self.apply(Input::Review { judge, will, session }),
                 Mail::Revoked(certificates) => {
@@ -301,6 +308,14 @@ impl Shard {
         }
     }
 
+    /// Obeys a few orders; the others wait for the next turns, so that nobody else waits until all of a large revocation are closed.
+    fn obey_kicks(&mut self) {
+        for _ in 0..KICKS_PER_TURN {
+            let Some(kick) = self.queues.kicks.pop_front() else { break };
+            self.kick(kick);
+        }
+    }
+
     fn kick(&mut self, kick: Kick) {
         let Kick { link: id, cause, done } = kick;
         let Some(link) = self.links.get_mut(&id) else {
@@ -315,7 +330,7 @@ impl Shard {
             // The broker does not know it yet, so nobody else will say why it ended.
             let check = check_of(&cause);
             let when =
-                if link.held.is_some() { "while its CONNECT waited for an answer about it" } else { "before the client sent CONNECT" };
+                if link.inbound.holds() { "while its CONNECT waited for an answer about it" } else { "before the client sent CONNECT" };
             log::refused(link, check, format!("{cause} {when}"), "see `signet explain` for who may connect now");
             Self::answer_held(link, check);
             self.count_refused(Cause::Check(check));

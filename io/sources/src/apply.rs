@@ -141,3 +141,52 @@ impl Shared {
         *reported = overdue;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use signet_identity::PathCertificate;
+    use signet_revocation::RevocationIndex;
+    use signet_testkit::{CrlWindow, Pki};
+    use signet_tls::{CurrentRevocations, TrustAnchors};
+
+    use super::*;
+    use crate::changes::Changes;
+    use crate::config::{ProfileSources, SourcesConfig};
+    use crate::profile::Settings;
+    use crate::report::SourceKind;
+    use crate::source::{Key, Place};
+
+    struct Nobody;
+
+    impl Changes for Nobody {
+        fn lists_changed(&self, _change: &ListChange) {}
+        fn answer_changed(&self, _certificate: &PathCertificate) {}
+    }
+
+    #[test]
+    fn what_was_under_way_when_its_source_was_removed_does_not_enter_the_index() {
+        let directory = tempfile::tempdir().unwrap();
+        let pki = Pki::create(directory.path());
+        let list = std::fs::read(pki.crl("crl.pem", 1, &[], CrlWindow::default())).unwrap();
+        let issuers = TrustAnchors::load(&[pki.ca_file()]).unwrap().certificates().map(<[u8]>::to_vec).collect();
+        let config = SourcesConfig { profiles: vec![ProfileSources::new("p".into(), issuers)], ..SourcesConfig::default() };
+        let settings = Arc::new(Settings::read(&config).unwrap());
+        let profile = Arc::clone(settings.profiles.values().next().unwrap());
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let revocations = CurrentRevocations::new(RevocationIndex::new());
+        let shared = Shared::new(revocations, Arc::new(Nobody), runtime.handle().clone(), settings);
+        let key = Key { profile: "p".into(), place: Place::Url("http://a/".parse().unwrap()) };
+        let source = Source::new(key, SourceKind::Url, Arc::clone(&profile));
+        assert!(apply(&shared, &source, read(&list, &profile).unwrap()).changed);
+        let generation = shared.revocations.generation();
+        assert!(!apply(&shared, &source, read(&list, &profile).unwrap()).changed, "the same again");
+        assert_eq!(shared.revocations.generation(), generation, "and nobody has to judge anew");
+        shared.remove(&[Arc::new(Source::new(source.key.clone(), SourceKind::Url, Arc::clone(&profile)))]);
+        assert_eq!(shared.revocations.load().lists().count(), 0);
+        source.retire();
+        assert!(!apply(&shared, &source, read(&list, &profile).unwrap()).changed);
+        assert_eq!(shared.revocations.load().lists().count(), 0);
+    }
+}

@@ -31,7 +31,8 @@ pub struct ProfileSources {
     pub files: Vec<PathBuf>,
     /// Addresses of CRLs, complete ones and deltas.
     pub urls: Vec<Url>,
-    /// Whether the addresses in cRLDistributionPoints and freshestCRL of verified certificates are fetched.
+    /// Whether the addresses in cRLDistributionPoints and freshestCRL of verified certificates are fetched, and those of deltas that a fetched
+    /// list names itself.
     pub from_certificates: bool,
     /// Who is asked about single certificates.
     pub ocsp: Ocsp,

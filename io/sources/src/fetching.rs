@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use crate::apply::{self, Applied};
 use crate::clock::{random, unix_seconds};
 use crate::copies::About;
+use crate::freshest;
 use crate::http::{Ask, Fetched, Validators, fetch};
 use crate::profile::{Profile, Settings};
 use crate::report::SourceKind;
@@ -71,7 +72,14 @@ async fn fetched(
         .await
         .map_err(|failure| failure.text)?
     {
-        Fetched::Unchanged => Ok(Applied { behind: source.progress().behind, ..Applied::default() }),
+        Fetched::Unchanged => {
+            let (behind, freshest) = {
+                let progress = source.progress();
+                (progress.behind, progress.freshest.clone())
+            };
+            freshest.iter().for_each(|url| shared.note_use_of(profile, url, unix_seconds()));
+            Ok(Applied { behind, ..Applied::default() })
+        }
         Fetched::Body { bytes, validators } => {
             let (shared, source, settings, profile) = (Arc::clone(shared), Arc::clone(source), Arc::clone(settings), Arc::clone(profile));
             let url = url.clone();
@@ -83,9 +91,9 @@ async fn fetched(
 }
 
 fn take_over(
-    (shared, source, url): (&Shared, &Source, &Url),
+    (shared, source, url): (&Arc<Shared>, &Source, &Url),
     settings: &Settings,
-    profile: &Profile,
+    profile: &Arc<Profile>,
     bytes: &[u8],
     validators: Validators,
 ) -> Result<Applied, String> {
@@ -110,6 +118,14 @@ fn take_over(
     // Removed meanwhile: whoever did it may have looked for the copy before it was there.
     if source.is_gone() {
         settings.copies.forget(&source.key.profile, url);
+        return Ok(applied);
+    }
+    if profile.config.from_certificates {
+        let freshest: Vec<Url> = freshest::addresses(bytes).into_iter().filter(|url| profile.allows(url)).collect();
+        source.progress().freshest = freshest.clone();
+        for delta in freshest {
+            shared.enter_named(profile, &delta, now);
+        }
     }
     Ok(applied)
 }

@@ -20,6 +20,7 @@ mod copies;
 mod error;
 mod fetching;
 mod files;
+mod freshest;
 mod http;
 mod ocsp;
 mod profile;

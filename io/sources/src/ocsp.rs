@@ -62,8 +62,8 @@ pub(crate) async fn ask(url: &Url, profile: &Profile, issuer: &IssuerCertificate
     let request = OcspRequest::new(issuer, serial, CertIdHash::Sha1, nonce).map_err(|error| own_fault(error.to_string()))?;
     let rules = OcspRules { nonce_required: profile.config.nonce == Nonce::Require, ..OcspRules::default() };
     let request = Arc::new(request);
-    // A request with a nonce is one that no cache has an answer to.
-    if nonce.is_none() && request.fits_get() {
+    // A request with a nonce is one that no cache has an answer to; after a query there is no place for it.
+    if nonce.is_none() && request.fits_get() && !url.path().contains('?') {
         let fetched = fetch(url, Ask::Get(request.get_path()), profile.https.as_ref(), bounds).await;
         match read(fetched, &request, rules).await {
             // It may know POST only, or a cache on the way may be wrong.

@@ -68,6 +68,8 @@ pub(crate) struct Progress {
     pub(crate) seen: Option<Seen>,
     /// A list of it is older than another source's: should that one leave, this one is to be read again.
     pub(crate) behind: bool,
+    /// Where the list says that its deltas are.
+    pub(crate) freshest: Vec<Url>,
     /// The last failure was a delta CRL whose complete list is not there yet.
     pub(crate) lacks_base: bool,
 }

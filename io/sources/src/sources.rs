@@ -39,7 +39,8 @@ struct Prepared {
 }
 
 impl Sources {
-    /// Reads the files and the last good copies, puts them in force, and begins to fetch on `runtime`. Blocks for as long as reading takes.
+    /// Reads the files and the last good copies, puts them in force, and begins to fetch on `runtime`. Blocks for as long as reading takes;
+    /// `changes` is told of what comes into force meanwhile.
     ///
     /// # Errors
     /// [`SourceError`]: something that is named cannot be used; nothing is in force then. An address that does not answer is no error: it is

@@ -4,7 +4,7 @@ use std::io::{self, ErrorKind, Read, Write};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-use signet_tls::{Connector, TlsSession};
+use signet_tls::{Connector, TlsError, TlsSession};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
@@ -24,8 +24,20 @@ impl Stream {
         let shaken = std::future::poll_fn(|context| pending(session.handshake(&mut Waiting { socket: &mut socket, context }))).await;
         match shaken {
             Ok(()) => Ok(Self::Tls { session: Box::new(session), socket }),
-            Err(error) => Err(TlsSession::failure(host, error).to_string()),
+            Err(error) => Err(words(TlsSession::failure(host, error))),
         }
+    }
+}
+
+/// Hints for the command line client are none for whoever configures sources.
+fn words(error: TlsError) -> String {
+    match error {
+        TlsError::Peer { server, found, .. } if found.contains("CA that we trust") => {
+            format!("TLS with `{server}`: {found}; name the file of its CA with `https_trust`")
+        }
+        TlsError::Peer { server, found, .. } => format!("TLS with `{server}`: {found}"),
+        TlsError::Refused { found, .. } => found.replace("the broker", "the server"),
+        other => other.to_string(),
     }
 }
 

@@ -189,12 +189,14 @@ impl ListenerTls {
         self.standing(identity, now).map(drop).map_err(Ending::from)
     }
 
-    /// Looks again at a peer whose revocation status was not known: `None` while it still is not.
+    /// Looks again at a peer whose revocation status was not known: `None` while it still is not, or, where an answer is preferred and there is
+    /// time to get one, before `is_final`.
     ///
     /// # Errors
     /// It is revoked, or may not be here for another reason.
-    pub fn settle(&self, pending: &PendingPeer, now: i64) -> Result<Option<Peer>, Box<Refusal>> {
+    pub fn settle(&self, pending: &PendingPeer, is_final: bool, now: i64) -> Result<Option<Peer>, Box<Refusal>> {
         match self.standing(pending.identity(), now).map_err(|rejected| rejected.refusal)? {
+            Standing::Good(Assurance::Missing) if !is_final => Ok(None),
             Standing::Good(_) => Ok(Some(verified(pending.identity(), pending.resumed()))),
             Standing::Pending => Ok(None),
         }

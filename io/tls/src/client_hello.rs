@@ -9,6 +9,13 @@ use crate::{Check, Refusal};
 /// certificates some more.
 const MAXIMUM: usize = 80 * 1024;
 
+/// What came is no ClientHello.
+pub(crate) struct NoHello {
+    pub(crate) refusal: Box<Refusal>,
+    /// To be sent.
+    pub(crate) alert: Vec<u8>,
+}
+
 /// A connection whose ClientHello has not come completely.
 pub(crate) struct FirstFlight {
     acceptor: Acceptor,
@@ -26,14 +33,11 @@ impl FirstFlight {
     }
 
     /// Takes more; with the whole ClientHello comes what `choose` makes of it. An error comes with the alert to send.
-    pub(crate) fn receive<T>(
-        &mut self,
-        input: &[u8],
-        choose: impl FnOnce(&Accepted) -> T,
-    ) -> Result<Option<(T, Vec<u8>)>, (Box<Refusal>, Vec<u8>)> {
+    pub(crate) fn receive<T>(&mut self, input: &[u8], choose: impl FnOnce(&Accepted) -> T) -> Result<Option<(T, Vec<u8>)>, NoHello> {
         if self.octets.len().saturating_add(input.len()) > MAXIMUM {
             let found = format!("more than {MAXIMUM} octets came before the ClientHello was complete");
-            return Err((Box::new(Refusal::without_certificate(Check::Handshake, found, "is it a TLS client?")), Vec::new()));
+            let refusal = Box::new(Refusal::without_certificate(Check::Handshake, found, "is it a TLS client?"));
+            return Err(NoHello { refusal, alert: Vec::new() });
         }
         self.octets.extend_from_slice(input);
         let mut rest = input;
@@ -50,7 +54,7 @@ impl FirstFlight {
                     let mut octets = Vec::new();
                     // Writing to memory cannot fail.
                     let _ = alert.write_all(&mut octets);
-                    return Err((Box::new(crate::host_connection::explain(&error, false)), octets));
+                    return Err(NoHello { refusal: Box::new(crate::host_connection::explain(&error, false)), alert: octets });
                 }
             }
         }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use signet_identity::Peer;
 
-use crate::client_hello::FirstFlight;
+use crate::client_hello::{FirstFlight, NoHello};
 use crate::host::Host;
 use crate::host_connection::HostConnection;
 use crate::{Check, ListenerTls, Refusal, TlsError};
@@ -29,6 +29,7 @@ pub struct TlsConnection {
     listener: Arc<ListenerTls>,
 }
 
+#[expect(clippy::large_enum_variant, reason = "nearly every connection is chosen: a box would only cost each of them an allocation")]
 enum Stage {
     Choosing(Box<FirstFlight>),
     Chosen(HostConnection),
@@ -65,7 +66,7 @@ impl TlsConnection {
         let (host, mut octets) = match first.receive(input, |accepted| Arc::clone(listener.host_for(&accepted.client_hello()))) {
             Ok(None) => return Ok(Received::default()),
             Ok(Some(chosen)) => chosen,
-            Err((refusal, alert)) => {
+            Err(NoHello { refusal, alert }) => {
                 ciphertext.extend_from_slice(&alert);
                 return Err(self.fail(refusal));
             }

@@ -7,9 +7,11 @@ use std::sync::Arc;
 
 use rustls_pki_types::CertificateDer;
 use signet_identity::{DeviceIdentity, DeviceName, NamedPeer, NoIdentity, Peer, PendingPeer, VerifiedPeer};
+use signet_revocation::Assurance;
 
 use crate::acceptor::Ending;
 use crate::client_verifier::{DeviceVerifier, Standing};
+use crate::explain::{self, Explanation};
 use crate::profile::{TrustProfile, TrustProfiles};
 use crate::rejection::{self, Rejected};
 use crate::{Check, CurrentRevocations, Refusal, TlsError};
@@ -100,9 +102,28 @@ impl ForwardedIdentity {
     ///
     /// # Errors
     /// It is revoked, or may not be here for another reason.
-    pub fn settle(&self, pending: &PendingPeer, now: i64) -> Result<Option<Peer>, Box<Refusal>> {
-        let standing = self.standing(pending.identity(), now).map_err(|rejected| rejected.refusal)?;
-        Ok(matches!(standing, Standing::Good(_)).then(|| verified(Arc::clone(pending.identity()))))
+    pub fn settle(&self, pending: &PendingPeer, is_final: bool, now: i64) -> Result<Option<Peer>, Box<Refusal>> {
+        match self.standing(pending.identity(), now).map_err(|rejected| rejected.refusal)? {
+            Standing::Good(Assurance::Missing) if !is_final => Ok(None),
+            Standing::Good(_) => Ok(Some(verified(Arc::clone(pending.identity())))),
+            Standing::Pending => Ok(None),
+        }
+    }
+
+    /// As [`crate::ListenerTls::assurance`].
+    ///
+    /// # Errors
+    /// Why it may not be here.
+    pub fn assurance(&self, identity: &DeviceIdentity, now: i64) -> Result<Option<Assurance>, Ending> {
+        match self.standing(identity, now).map_err(Ending::from)? {
+            Standing::Good(assurance) => Ok(Some(assurance)),
+            Standing::Pending => Ok(None),
+        }
+    }
+
+    /// As [`crate::ListenerTls::explain`], for a certificate (DER) that a proxy forwards; `None` where none is judged here.
+    pub fn explain(&self, certificate: &[u8], now: i64) -> Option<Explanation> {
+        Some(explain::explain(self.verifier()?, &[CertificateDer::from(certificate)], now))
     }
 
     fn standing(&self, identity: &DeviceIdentity, now: i64) -> Result<Standing, Rejected> {

@@ -35,7 +35,8 @@ pub struct TrustProfileConfig {
     pub tenant: Option<Arc<str>>,
     /// Whether, how deep and how strictly revocation is looked up.
     pub revocation: RevocationRules,
-    /// How long a client whose revocation status nobody knows yet may wait between handshake and CONNACK; zero: it is refused in the handshake.
+    /// How long a client whose revocation status nobody knows yet may wait between handshake and CONNACK for somebody to find out. When nobody has
+    /// by then, it is refused where an answer is required, and let in where one is preferred. Zero: the same, in the handshake already.
     pub status_wait: Duration,
     /// Seconds that an open session may outlive its certificate's `notAfter`. A new handshake is refused from `notAfter` on.
     pub expiry_grace: i64,
@@ -89,6 +90,11 @@ impl TrustProfile {
         &self.config
     }
 
+    /// Whether clients wait for an answer about them.
+    pub(crate) fn waits(&self) -> bool {
+        !self.config.status_wait.is_zero()
+    }
+
     /// Whether both were loaded from the same settings and the same content of files.
     pub fn is_same_as(&self, other: &Self) -> bool {
         self.config == other.config && self.trust.certificates().eq(other.trust.certificates())
@@ -120,7 +126,7 @@ impl TrustProfile {
     }
 
     fn disabled(&self, leaf: &Leaf) -> Rejected {
-        rejection::disabled(leaf, &self.config.name)
+        rejection::disabled(leaf, &self.config.name, false)
     }
 
     /// Whether a device that was let in before would be let in by the rules of now, as far as they do not depend on time or revocation: for
@@ -156,7 +162,7 @@ impl TrustProfile {
         let authorities: Vec<Leaf> =
             found.intermediate_certificates().map(|certificate| authority(leaf, &certificate.der())).collect::<Result<_, _>>()?;
         let anchor = self.trust.authority_of(found.anchor());
-        let anchor_key = anchor.map_or(KeyDigest::from_bytes([0; 32]), Leaf::spki_digest);
+        let anchor_key = anchor.map_or_else(|| KeyDigest::from_bytes([0; 32]), Leaf::spki_digest);
         Ok(Path::new(authorities, anchor.cloned(), anchor_key))
     }
 

@@ -149,9 +149,15 @@ pub(crate) fn unknown_status(leaf: &Leaf, id: CertificateId) -> Rejected {
     reject(leaf, Check::RevocationStatus, other("the revocation status is not known"), found, hint).with(Unfit::Unchecked)
 }
 
-pub(crate) fn disabled(leaf: &Leaf, profile: &Arc<str>) -> Rejected {
-    let found = format!("its trust profile `{profile}` is disabled");
-    let hint = format!("`signet trust enable {profile}` and `enabled = true` let its devices in again");
+/// Disabled by an operator, or by the configuration.
+pub(crate) fn disabled(leaf: &Leaf, profile: &Arc<str>, by_operator: bool) -> Rejected {
+    let (found, hint) = if by_operator {
+        let hint = format!("`signet trust enable {profile}` lets its devices in again; `signet trust list` shows who disabled it and why");
+        (format!("its trust profile `{profile}` is disabled by an operator"), hint)
+    } else {
+        let hint = "`enabled = true` in its [[trust]], and a reload, let its devices in again".to_owned();
+        (format!("its trust profile `{profile}` is disabled by the configuration"), hint)
+    };
     reject(leaf, Check::Profile, other("the trust profile is disabled"), found, hint).with(Unfit::ProfileDisabled(Arc::clone(profile)))
 }
 
@@ -202,6 +208,13 @@ pub(crate) fn no_authority(leaf: &Leaf, authority: &Leaf) -> Rejected {
     let subject = authority.subject().rfc4514();
     let found = format!("the keyUsage of `{subject}` in its path does not hold keyCertSign (RFC 5280 §6.1.4)");
     let hint = "issue the device a certificate from an authority that may sign certificates";
+    reject(leaf, Check::Path, CertificateError::UnknownIssuer, found, hint)
+}
+
+/// More certificates than any path is long.
+pub(crate) fn long_chain(leaf: &Leaf, count: usize, maximum: usize) -> Rejected {
+    let found = format!("the client sent {count} intermediate certificates, at most {maximum} are looked at");
+    let hint = "the device has to send its own certificate and those between it and the trust anchor, and no others";
     reject(leaf, Check::Path, CertificateError::UnknownIssuer, found, hint)
 }
 

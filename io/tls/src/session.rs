@@ -51,7 +51,7 @@ impl TlsSession {
     ///
     /// # Errors
     /// `WouldBlock` when nothing is there now, `UnexpectedEof` when the stream ends without `close_notify`; an alert of the server is an
-    /// error that holds [`TlsError::Refused`](crate::TlsError::Refused).
+    /// error that holds [`TlsError::Refused`].
     pub fn read(&mut self, socket: &mut impl Read, buffer: &mut [u8]) -> io::Result<usize> {
         loop {
             match self.connection.reader().read(buffer) {

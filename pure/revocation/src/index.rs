@@ -3,17 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use signet_identity::{AuthorityId, CertificateId, DistributionPoint, IdentityError, Leaf, NameDigest, PathCertificate};
+use signet_identity::{AuthorityId, CertificateId, DistributionPoint, IdentityError, Leaf, NameDigest};
 
 use crate::crl::{Crl, CrlStatus};
 use crate::error::CrlError;
-use crate::freshness::{Freshness, StalePolicy};
-use crate::judge::{Assurance, Verdict};
 use crate::list::{ListSource, ListStatus, Lists};
 use crate::operator::{OperatorTarget, OperatorWord, Suspended};
 use crate::own::OwnRevocations;
 use crate::revoked::{Generation, Revoked};
-use crate::scope::Relation;
 
 /// Every revocation that this process knows. Cloning is cheap: everything is shared.
 ///
@@ -55,9 +52,9 @@ impl RevocationIndex {
     }
 
     /// Whether a certificate is revoked, by its id alone: our own authority, then the operator, then every list signed under the issuer's
-    /// Name, whatever its key, or accepted for other issuers.
+    /// Name, whatever its key, and every list that was accepted for any issuer.
     ///
-    /// For one whose issuer's key is known, and with every rule: [`Self::judge`].
+    /// What an indirect CRL says about certificates that name its signer is not found: that takes the certificate, and [`Self::judge`].
     #[must_use]
     pub fn lookup(&self, id: &CertificateId) -> Option<Revoked> {
         let listed = || self.lists.of_name(id.issuer()).find_map(|list| list.find(id));
@@ -70,7 +67,6 @@ impl RevocationIndex {
     }
 
     /// Every list's issuer, and the dates of list and delta together.
-    // TODO(#4): for callers that do not know `lists` yet.
     pub fn crls(&self) -> impl Iterator<Item = (NameDigest, CrlStatus)> {
         self.lists().map(|list| {
             let status = CrlStatus { this_update: list.this_update(), next_update: list.next_update(), ..list.status };
@@ -91,30 +87,6 @@ impl RevocationIndex {
     /// The suspended devices by their qualified names, in order.
     pub fn suspensions(&self) -> impl Iterator<Item = (&Arc<str>, &Suspended)> {
         self.operator.suspensions().iter()
-    }
-
-    /// Judges a path by its ids, as long as there was nothing but CRL files. [`Self::judge`] replaces it.
-    #[must_use]
-    pub fn verdict(&self, path: &[PathCertificate], now: i64, stale: StalePolicy) -> Verdict {
-        let direct = |certificate: &PathCertificate| {
-            let certificate = *certificate;
-            self.lists.candidates(certificate.issuer()).filter(move |list| list.relation(&certificate) != Relation::None)
-        };
-        for certificate in path {
-            let id = certificate.id;
-            let listed = || direct(certificate).find_map(|list| list.find(&id));
-            if let Some(revoked) = self.own.find(&id).or_else(|| self.operator.find(&id)).or_else(listed) {
-                return Verdict::Revoked { id, revoked };
-            }
-        }
-        for certificate in path.iter().filter(|_| stale == StalePolicy::Deny) {
-            for list in direct(certificate) {
-                if let Freshness::Stale { next_update } = Freshness::at(list.next_update(), now) {
-                    return Verdict::Stale { id: certificate.id, issuer: list.signer(), next_update };
-                }
-            }
-        }
-        Verdict::Good(Assurance::NotAsked)
     }
 
     fn next(&self) -> Self {

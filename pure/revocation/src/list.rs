@@ -222,11 +222,12 @@ impl Lists {
         own.iter().chain(self.for_others.iter().filter(move |list| list.signer != issuer)).map(|list| &**list)
     }
 
-    /// Every list signed under a Name, whatever the key.
+    /// Every list signed under a Name, whatever the key, and those that were accepted for certificates of others.
     pub(crate) fn of_name(&self, name: NameDigest) -> impl Iterator<Item = &List> {
         let with_key = |octet| AuthorityId { name, key: KeyDigest::from_bytes([octet; 32]) };
         let direct = self.by_signer.range(with_key(0)..=with_key(0xff)).flat_map(|(_, lists)| lists);
-        direct.chain(self.for_others.iter().filter(move |list| list.signer.name != name)).map(|list| &**list)
+        let accepted = move |list: &&Arc<List>| list.signer.name != name && list.is_for_any_issuer();
+        direct.chain(self.for_others.iter().filter(accepted)).map(|list| &**list)
     }
 
     pub(crate) fn len(&self) -> usize {

@@ -38,6 +38,7 @@ const GRAPH: [(&str, &[&str]); 18] = [
             "ledger",
             "journal",
             "server",
+            "sources",
             "admin",
             "client",
             "bridge",

@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use signet_identity::{CertificateRules, KeyRule, NamingRule};
 use signet_net::{ClonePolicy, CloneRules};
-use signet_policy::{AdmissionRules, Rule, Who};
+use signet_policy::{Rule, Who};
 use signet_revocation::{RevocationDepth, RevocationMode, RevocationRules, StalePolicy};
-use signet_server::{ProfileConfig, ProfileSettings};
+use signet_server::{ProfileConfig, ProfileNames, ProfileSettings};
 use signet_sources::{Nonce, Ocsp, ProfileSources, Url};
 use signet_tls::{AnchorRule, TrustAnchors, TrustProfileConfig};
 
@@ -224,11 +224,14 @@ impl Profile {
             expiry_grace: seconds(written.expiry_grace.as_ref(), 0),
             enabled: written.enabled.is_none_or(|at| at.value),
         };
-        let has_names = [&written.identity.username, &written.identity.client_identifier, &written.identity.bind_client_identifier];
         let settings = ProfileSettings {
-            admission: has_names.into_iter().any(Option::is_some).then_some(admission),
+            names: ProfileNames {
+                username: admission.username,
+                client_identifier: admission.client_identifier,
+                binding: written.identity.bind_client_identifier.as_ref().map(|_| admission.binding),
+            },
             clones: CloneRules {
-                policy: written.clones.map_or(ClonePolicy::Alarm, |at| at.value),
+                policy: written.clones.map_or(ClonePolicy::Allow, |at| at.value),
                 alternation: u32::try_from(seconds(written.clone_alternation.as_ref(), i64::from(CloneRules::ALTERNATION)))
                     .unwrap_or(u32::MAX),
             },
@@ -260,7 +263,7 @@ impl Profile {
             revocation: RevocationRules { stale, ..RevocationRules::default() },
             ..TrustProfileConfig::new(Arc::clone(&name), authorities.iter().map(|at| at.value.clone()).collect())
         };
-        let settings = ProfileSettings { admission: None, clones: ClonePolicy::Alarm.into() };
+        let settings = ProfileSettings { names: ProfileNames::default(), clones: ClonePolicy::Allow.into() };
         Some(Self { name, place: header.span.clone(), authorities, trust, settings, sources, rules: Vec::new() })
     }
 
@@ -301,11 +304,6 @@ impl Profile {
             allow_hosts: hosts.clone(),
             ..ProfileSources::new(Arc::clone(&self.name), der(&self.authorities)?)
         })
-    }
-
-    /// Who is let in under which names, where the profile says so itself.
-    pub(crate) fn admission(&self) -> Option<&AdmissionRules> {
-        self.settings.admission.as_ref()
     }
 }
 
@@ -405,9 +403,9 @@ fn check_use(written: &WrittenRevocation, sources: &Sources, problems: &Problems
     }
     if let Some(at) = &written.wait
         && !at.value.is_zero()
-        && !(mode == Some(RevocationMode::Require) && sources.can_ask())
+        && !(mode != Some(RevocationMode::Off) && sources.can_ask())
     {
-        let hint = "it needs revocation = \"require\", and `ocsp` or crl = \"certificates\" to ask";
+        let hint = "it needs somebody to ask: `ocsp`, or crl = \"certificates\"";
         problems.at(&at.span, "`status_wait` has no meaning here: nobody is waited for", Some(hint.to_owned()));
     }
     if let Some(at) = written.nonce.as_ref().filter(|_| sources.ocsp == Ocsp::Off) {

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use crate::rig::Rig;
-use crate::serve::subscribe;
+use crate::serve::{publish, subscribe};
 
 fn json(rig: &Rig, arguments: &[&str]) -> Value {
     serde_json::from_str(&rig.run(arguments).expect(0).out).unwrap()
@@ -38,7 +38,15 @@ fn a_suspension_ends_a_live_session_and_is_on_record() {
     let records = json(&rig, &["audit", "--device", "pump-7", "--json"]);
     assert_eq!((&records[0]["action"], &records[0]["sessions_closed"]), (&"device.suspend".into(), &1.into()));
     assert!(records[0]["last_session_closed_at"].as_str().unwrap() >= records[0]["revoked_at"].as_str().unwrap(), "{records}");
+    assert_ne!(publish(&rig, &broker).code, Some(0), "a suspended device was let in");
+    assert!(broker.wait_for("refused").contains("suspended"));
+    assert!(broker.ended_after_term());
+    // The next start reads the suspension from the ledger.
+    let mut broker = rig.serve();
+    assert_ne!(publish(&rig, &broker).code, Some(0));
+    broker.wait_for("refused");
     rig.run(&["device", "resume", "pump-7"]).expect(0);
+    publish(&rig, &broker).expect(0);
     assert_eq!(rig.run(&["device", "list", "--suspended"]).expect(0).out.lines().count(), 1);
 }
 

@@ -5,6 +5,8 @@
 #[cfg(test)]
 mod device;
 #[cfg(test)]
+mod explain;
+#[cfg(test)]
 mod live;
 #[cfg(test)]
 mod quickstart;

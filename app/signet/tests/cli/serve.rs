@@ -7,7 +7,7 @@ use rustix::process::Signal;
 use crate::rig::{Broker, Ended, Rig, dial};
 
 /// Publishes as pump-7; 0 when the broker took it.
-fn publish(rig: &Rig, broker: &Broker) -> Ended {
+pub(crate) fn publish(rig: &Rig, broker: &Broker) -> Ended {
     let port = broker.port();
     rig.run(&[
         "pub",

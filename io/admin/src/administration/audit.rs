@@ -4,7 +4,7 @@
 //! the order itself in the ledger, with who and when, and no audit record.
 
 use serde_json::Value;
-use signet_ca::{AUDIT_RECORDS_KEPT, AuditQuery, AuditRecord};
+use signet_ca::{AuditQuery, AuditRecord};
 use signet_net::{KickReport, unix_milliseconds};
 
 use super::{Administration, Desk, failed};
@@ -39,6 +39,11 @@ impl Administration {
     /// The ledger fails.
     pub fn audit(&self, done: &Done<'_>) -> Result<u64, Problem> {
         self.desk().append(done)
+    }
+
+    /// From the next record on so many are kept, at least one; [`signet_ca::AUDIT_RECORDS_KEPT`] unless this is called.
+    pub fn keep_audit_records(&self, count: u64) {
+        self.desk().audit_kept = count;
     }
 
     /// The records, newest first.
@@ -83,7 +88,7 @@ impl Desk {
             sessions_closed: done.sessions.map(|report| wide(report.closed)),
             last_session_closed_at: done.sessions.and_then(|report| report.last_closed_at),
         };
-        self.ledger.record_audit(&record, AUDIT_RECORDS_KEPT).map_err(failed)
+        self.ledger.record_audit(&record, self.audit_kept).map_err(failed)
     }
 }
 

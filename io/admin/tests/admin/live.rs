@@ -9,6 +9,7 @@ use signet_ca::{KeyType, decode_pem};
 use signet_identity::{CertificateId, DeviceIdentity, DeviceName, KeyDigest, Leaf, Peer, VerifiedPeer};
 use signet_ledger::PrivateKey;
 use signet_net::{ClonePolicy, Entry, Kick, KickCause, KickTarget, LinkId, Registry, Transport};
+use signet_revocation::{RevocationRules, Verdict};
 
 use crate::socket::{Rig, refused, revoke};
 
@@ -27,20 +28,20 @@ impl KickTarget for Shard {
     fn revoked(&self, _certificates: &Arc<[CertificateId]>) {}
 }
 
-struct Plant {
-    rig: Rig,
+pub(crate) struct Plant {
+    pub(crate) rig: Rig,
     causes: Arc<Mutex<Vec<(LinkId, KickCause)>>>,
 }
 
 impl Plant {
-    fn start() -> Self {
+    pub(crate) fn start() -> Self {
         let rig = Rig::start();
         let causes = Arc::new(Mutex::default());
         rig.registry.attach(vec![Arc::new(Shard { registry: Arc::clone(&rig.registry), causes: Arc::clone(&causes) })]);
         Self { rig, causes }
     }
 
-    fn connect(&self, leaf: &Leaf, name: &str, tenant: Option<&str>, listener: &str) -> LinkId {
+    pub(crate) fn connect(&self, leaf: &Leaf, name: &str, tenant: Option<&str>, listener: &str) -> LinkId {
         let link = self.rig.registry.next_link();
         let identity = DeviceIdentity::new(DeviceName::new(name).unwrap(), leaf.clone(), KeyDigest::of(b"issuer"), []);
         let identity = identity.under("plant".into(), tenant.map(Arc::from));
@@ -52,16 +53,22 @@ impl Plant {
         link
     }
 
-    fn ended(&self) -> Vec<(LinkId, KickCause)> {
+    /// What a handshake says now.
+    fn verdict(&self, leaf: &Leaf, name: &str) -> Verdict {
+        let identity = DeviceIdentity::new(DeviceName::new(name).unwrap(), leaf.clone(), KeyDigest::of(b"issuer"), []);
+        self.rig.revocations.judge(&identity, &RevocationRules::default(), signet_net::unix_seconds())
+    }
+
+    pub(crate) fn ended(&self) -> Vec<(LinkId, KickCause)> {
         std::mem::take(&mut *self.causes.lock().unwrap())
     }
 
-    async fn last(&self) -> AuditEntry {
+    pub(crate) async fn last(&self) -> AuditEntry {
         self.rig.client.audit(&AuditQuery { limit: Some(1), ..AuditQuery::default() }).await.unwrap().remove(0)
     }
 }
 
-fn leaf(chain_pem: &str) -> Leaf {
+pub(crate) fn leaf(chain_pem: &str) -> Leaf {
     Leaf::parse(&decode_pem(chain_pem.as_bytes()).unwrap()[0].der).unwrap()
 }
 
@@ -87,6 +94,9 @@ async fn a_suspension_ends_every_session_of_the_device_until_it_is_resumed() {
     assert_eq!((record.sessions_found, record.sessions_closed), (Some(2), Some(2)));
     assert!(record.last_session_closed_at.unwrap() >= record.revoked_at.unwrap());
     assert_eq!(record.details["reason"], "lost");
+    let is_refused = |leaf: &Leaf| matches!(plant.verdict(leaf, "pump-7"), Verdict::Suspended { ref why, .. } if **why == *"lost");
+    assert!(is_refused(&first) && is_refused(&second), "every handshake knows, whichever certificate");
+    assert!(matches!(plant.verdict(&first, "pump-8"), Verdict::Good(_)));
     assert!(client.show("pump-7").await.unwrap().iter().all(|certificate| certificate.suspended && certificate.status == "valid"));
 
     // Again: the first word stays, and who slipped in is closed.
@@ -97,6 +107,7 @@ async fn a_suspension_ends_every_session_of_the_device_until_it_is_resumed() {
 
     assert_eq!(client.resume(&Resume { device: "pump-7".to_owned() }).await.unwrap().reason, "lost");
     assert!(client.suspended().await.unwrap().is_empty());
+    assert!(matches!(plant.verdict(&first, "pump-7"), Verdict::Good(_)), "every handshake knows that too");
     assert_eq!(plant.last().await.action, "device.resume");
     let problem = refused(client.resume(&Resume { device: "pump-7".to_owned() }).await.unwrap_err());
     assert_eq!((problem.kind, problem.message.as_str()), (ProblemKind::NotFound, "`pump-7` is not suspended"));
@@ -177,6 +188,7 @@ async fn the_operators_list_ends_sessions_of_foreign_certificates_keys_and_autho
         let report = client.add_revocation(&wish).await.unwrap();
         assert_eq!((report.already, report.sessions.unwrap().closed), (false, 1), "{kind}");
         assert_eq!(plant.ended(), [(link, KickCause::Revoked(signet_revocation::Reason::KeyCompromise))]);
+        assert!(matches!(plant.verdict(&leaf, "foreign"), Verdict::Revoked { .. }), "{kind}: every handshake knows");
         let record = plant.last().await;
         assert_eq!(
             (record.action.as_str(), record.sessions_closed, &record.details["id"]),
@@ -186,6 +198,7 @@ async fn the_operators_list_ends_sessions_of_foreign_certificates_keys_and_autho
         assert_eq!((again.already, again.entry.reason.as_str()), (true, "keyCompromise"));
         assert!(client.revocations().await.unwrap().contains(&again.entry));
         client.remove_revocation(&RemoveRevocation { id: id.clone() }).await.unwrap();
+        assert!(matches!(plant.verdict(&leaf, "foreign"), Verdict::Good(_)), "{kind}: every handshake knows that too");
         let problem = refused(client.remove_revocation(&RemoveRevocation { id }).await.unwrap_err());
         assert_eq!(problem.kind, ProblemKind::NotFound);
     }

@@ -95,7 +95,7 @@ impl Shard {
                 self.count_refused(Cause::Check(check));
                 self.remove(id);
             }
-            Phase::ExpectConnect if link.held.is_some() => self.status_overdue(id),
+            Phase::ExpectConnect if link.inbound.holds() => self.status_overdue(id),
             Phase::ExpectConnect => {
                 let found = format!("no complete CONNECT packet within {} s", link.listener().rules().config.connect_timeout.as_secs());
                 log::refused(link, Check::Connect, found, "is it an MQTT client? `connect_timeout` sets the limit");

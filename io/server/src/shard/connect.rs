@@ -95,7 +95,6 @@ impl Shard {
             dirty: false,
             paused: false,
             denials: DenialLog::default(),
-            held: None,
             confirmations: Vec::new(),
         });
         if let Err(error) = self.watch(&mut link) {
@@ -142,7 +141,7 @@ impl Shard {
         link.peer = Some(peer);
         match registered {
             Ok(()) if is_pending => self.ask_about(id),
-            Ok(()) => {}
+            Ok(()) => self.note_device(id),
             Err((refusal, cause)) => {
                 let check = refusal.as_ref().map_or(Check::Profile, |refusal| refusal.check);
                 match refusal {

@@ -147,7 +147,7 @@ impl Shard {
                 }
                 Phase::ExpectConnect | Phase::Connected => {}
             }
-            if link.held.is_some() {
+            if link.inbound.holds() {
                 // Nothing behind a CONNECT is looked at before it is answered.
                 link.inbound.settle(&mut self.buffers.spare);
                 return Step::Done;

@@ -14,11 +14,23 @@ use crate::outbox::Outgoing;
 
 impl Shard {
     /// Lets somebody find out, while the client still sends its CONNECT.
-    pub(super) fn ask_about(&mut self, id: LinkId) {
+    pub(super) fn ask_about(&self, id: LinkId) {
         let Some(inquiry) = self.shared.inquiry.get() else { return };
         let Some(identity) = self.links.get(&id).and_then(|link| link.peer.as_ref()?.identity().cloned()) else { return };
         let Some(mailbox) = self.shared.mailboxes.get(usize::from(self.index)).cloned() else { return };
         inquiry.ask(&identity, Box::new(move || mailbox.post_one(Mail::StatusKnown(id))));
+    }
+
+    /// A device that was let in. Where nobody has said anything about it, somebody finds out while it is here; where somebody has, that is kept
+    /// current.
+    pub(super) fn note_device(&self, id: LinkId) {
+        let (Some(inquiry), Some(link)) = (self.shared.inquiry.get(), self.links.get(&id)) else { return };
+        let Some(identity) = link.peer.as_ref().and_then(Peer::identity) else { return };
+        if link.listener().rules().is_answered(identity, unix_seconds()) {
+            inquiry.seen(identity);
+        } else {
+            inquiry.ask(identity, Box::new(|| {}));
+        }
     }
 
     /// A CONNECT that cannot be decided yet, unless it can by now.
@@ -31,10 +43,14 @@ impl Shard {
         if let Packet::Connect(connect) = &packet {
             link.version = connect.version;
         }
-        link.held = Some(Box::new(packet));
+        link.inbound.hold(packet);
         let wait = u64::try_from(wait.unwrap_or_default().as_millis()).unwrap_or(u64::MAX);
         self.deadlines.set(id, &mut link.deadline, Some(self.now.saturating_add(wait)));
         self.settle(id, false);
+        // Whoever was asked after the handshake may have given up before the CONNECT came.
+        if self.links.get(&id).is_some_and(|link| link.inbound.holds()) {
+            self.ask_about(id);
+        }
     }
 
     /// Whoever was asked has found out, or has given up.
@@ -54,15 +70,15 @@ impl Shard {
         if link.phase.is_closing() {
             return;
         }
-        match link.listener().rules().settle(pending, unix_seconds()) {
+        match link.listener().rules().settle(pending, is_final && link.inbound.holds(), unix_seconds()) {
             Ok(Some(peer)) => {
                 link.peer = Some(peer);
                 // Not here yet: the CONNECT will find a peer that is known.
-                let Some(packet) = link.held.take() else { return };
-                self.connect(id, *packet);
+                let Some(packet) = link.inbound.take_held() else { return };
+                self.connect(id, packet);
                 self.enqueue(id);
             }
-            Ok(None) if !is_final || link.held.is_none() => {}
+            Ok(None) if !is_final || !link.inbound.holds() => {}
             Ok(None) => {
                 let refusal = ListenerTls::unsettled(pending);
                 self.refuse_connect(id, &refusal);
@@ -76,7 +92,7 @@ impl Shard {
         let Some(link) = self.links.get_mut(&id) else { return };
         link.listener().log_refusal(refusal, link.address);
         // A peer that is pending no more has had its CONNECT read, or it would not be refused here.
-        if link.held.take().is_some() || !matches!(link.peer, Some(Peer::Pending(_))) {
+        if link.inbound.take_held().is_some() || !matches!(link.peer, Some(Peer::Pending(_))) {
             link.outbox.push(Outgoing::Packet(Box::new(connack(link.version, refusal.check)), Ticket::NONE));
         }
         self.refuse(id, Cause::Check(refusal.check));
@@ -84,7 +100,7 @@ impl Shard {
 
     /// Answers a CONNECT that is held with a refusal, where one is: whoever ends the connection has logged it.
     pub(super) fn answer_held(link: &mut Link, check: Check) {
-        if link.held.take().is_some() {
+        if link.inbound.take_held().is_some() {
             link.outbox.push(Outgoing::Packet(Box::new(connack(link.version, check)), Ticket::NONE));
         }
     }

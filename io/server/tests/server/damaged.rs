@@ -81,8 +81,15 @@ fn chains_without_end() {
         let (met, _) = meet(stage.port(), &lost.client(&ca_file, version));
         assert_eq!(met, Met::Alert(Alert::UnknownCA), "the maze");
         assert_eq!(stage.refusal().refusal.check, Check::Path);
-        // A path of sixty that has nothing to do with the device's, and one large certificate: no reason to refuse.
-        assert!(matches!(meet(stage.port(), &leaf.clone().with(&maze).client(&ca_file, version)).0, Met::In(_)), "{:?}", stage.refusal());
+        let (met, _) = meet(stage.port(), &maze[0].leaf("pump-7").with(maze.iter().skip(1).take(6)).client(&ca_file, version));
+        assert_eq!(met, Met::Alert(Alert::UnknownCA), "a small maze");
+        assert_eq!(stage.refusal().refusal.check, Check::Path);
+        // Six that have nothing to do with the device's, and one large certificate: no reason to refuse.
+        assert!(
+            matches!(meet(stage.port(), &leaf.clone().with(maze.iter().take(6)).client(&ca_file, version)).0, Met::In(_)),
+            "{:?}",
+            stage.refusal()
+        );
         assert!(matches!(meet(stage.port(), &large.client(&ca_file, version)).0, Met::In(_)), "{:?}", stage.refusal());
         // More than 64 KiB is more than TLS messages may be here.
         let (met, _) = meet(stage.port(), &leaf.clone().with([&padding, &padding]).client(&ca_file, version));

@@ -4,6 +4,7 @@
 
 mod crowds;
 mod damaged;
+mod explain;
 mod forge;
 mod limits;
 mod messages;

@@ -28,10 +28,13 @@ impl StatusInquiry for Asked {
 }
 
 impl Asked {
-    /// The next question, once it has come.
-    fn next(&self) -> Done {
+    /// Waits for a question. The answer is to all that were asked until it is given: a CONNECT that has to wait asks once more.
+    fn next(&self) -> impl FnOnce() + '_ {
         await_that(|| !self.0.lock().unwrap().is_empty(), "a question");
-        self.0.lock().unwrap().remove(0).1
+        || {
+            let all = std::mem::take(&mut *self.0.lock().unwrap());
+            all.into_iter().for_each(|(_, done)| done());
+        }
     }
 
     fn count(&self) -> usize {
@@ -104,7 +107,6 @@ fn a_connect_waits_while_others_go_on() {
     let mut connack = [0; 4];
     held.read_exact(&mut connack).unwrap();
     assert_eq!(connack, [0x20, 2, 0, 0]);
-    assert_eq!(waiting.asked.count(), 0, "it is asked once");
     // Known now: no question more.
     assert!(matches!(meet(stage.port(), &stage.client(&waiting.root.leaf("pump-9"))).0, Met::In(_)));
     assert_eq!(waiting.asked.count(), 0);
@@ -114,6 +116,7 @@ fn a_connect_waits_while_others_go_on() {
 fn an_answer_that_comes_first_is_not_waited_for() {
     let waiting = Waiting::new(2, LONG);
     for good in [false, true] {
+        waiting.asked.0.lock().unwrap().clear();
         let mut stream = waiting.come(&waiting.root.leaf("pump-7"), b"");
         while stream.conn.is_handshaking() {
             stream.conn.complete_io(&mut stream.sock).unwrap();
@@ -147,6 +150,7 @@ fn revoked_while_it_waits() {
         let waiting = Waiting::new(1, LONG);
         for (connect, words) in [(connect_5("x"), "5.0"), (CONNECT.to_vec(), "3.1.1")] {
             let shown = waiting.root.leaf("pump-7");
+            waiting.asked.0.lock().unwrap().clear();
             let mut stream = waiting.come(&shown, &connect);
             let done = waiting.asked.next();
             // The question is put before CONNECT is read.
@@ -173,6 +177,7 @@ fn revoked_while_it_waits() {
 fn nobody_answers() {
     let waiting = Waiting::new(1, Duration::from_millis(200));
     for asked in [true, false] {
+        waiting.asked.0.lock().unwrap().clear();
         let mut stream = waiting.come(&waiting.root.leaf("pump-7"), &connect_5("x"));
         let done = waiting.asked.next();
         if !asked {
@@ -188,6 +193,7 @@ fn nobody_answers() {
         assert!(refusal.found.contains("no source can say") && refusal.hint.contains("signet revocation sources"), "{refusal:?}");
         waiting.stage.rig.await_connections(0);
     }
+    waiting.asked.0.lock().unwrap().clear();
     // A profile that does not wait refuses in the handshake.
     waiting.stage.trust(&[requiring(waiting.stage.profile("devices", &[&waiting.root]), Duration::ZERO)]);
     assert_eq!(waiting.stage.refuse(&waiting.root.leaf("pump-7")).check, Check::RevocationStatus);
@@ -255,7 +261,7 @@ fn a_crowd_that_waits_and_goes_leaves_nothing() {
             stream
         })
         .collect();
-    await_that(|| waiting.asked.count() == CROWD, "all to be asked about");
+    await_that(|| waiting.asked.count() >= CROWD, "all to be asked about");
     waiting.stage.rig.await_connections(CROWD);
     let half = CROWD / 2;
     for (number, mut stream) in crowd.into_iter().enumerate() {
@@ -269,6 +275,6 @@ fn a_crowd_that_waits_and_goes_leaves_nothing() {
     await_that(|| waiting.stage.rig.server.stats().sockets == 0, "every socket to be closed");
     // Answers that come too late find nobody.
     waiting.vouch();
-    (0..CROWD).for_each(|_| waiting.asked.next()());
+    waiting.asked.next()();
     assert!(matches!(meet(waiting.stage.port(), &client).0, Met::In(_)));
 }

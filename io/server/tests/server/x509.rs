@@ -93,7 +93,9 @@ fn paths_of_every_length() {
         let leaf = line.last().unwrap_or(&root).leaf("pump-7");
         cases.push(case(format!("{count} sent"), &[&root], leaf.clone().with(line.iter().rev())));
         cases.push(case(format!("{count} sent upside down, root too"), &[&root], leaf.clone().with([&root]).with(line)));
-        cases.push(case(format!("{count} sent twice"), &[&root], leaf.clone().with(line).with(line.iter().rev())));
+        if count <= 3 {
+            cases.push(case(format!("{count} sent twice"), &[&root], leaf.clone().with(line).with(line.iter().rev())));
+        }
         let known: Vec<&Ca> = std::iter::once(&root).chain(line).collect();
         cases.push(case(format!("{count} known"), &known, leaf.clone()));
         cases.push(case(format!("{count} known, all anchors"), &known, leaf.clone()).under(|profile| profile.anchors = AnchorRule::All));
@@ -111,6 +113,8 @@ fn paths_of_every_length() {
         cases.push(limited.under(move |profile| profile.rules.intermediates_maximum = Some(count)));
     }
     let limited = |count| move |params: &mut CertificateParams| params.is_ca = IsCa::Ca(BasicConstraints::Constrained(count));
+    let many = root.leaf("pump-7").with(&five).with(&five);
+    cases.push(case("ten sent", &[&root], many).refused(NO_PATH.0, NO_PATH.1, &["10 intermediate certificates", "and no others"]));
     let last = root.below_with("Last", limited(0));
     let beyond = last.below("Beyond");
     cases.push(case("pathLenConstraint 0, device", &[&root], last.leaf("pump-7").with([&last])));

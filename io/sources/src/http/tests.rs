@@ -83,6 +83,26 @@ fn a_body_over_the_limit_is_not_read() {
 }
 
 #[test]
+fn a_body_without_end_is_read_up_to_the_limit() {
+    use std::io::{Read as _, Write as _};
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/ca.crl", listener.local_addr().unwrap());
+    let endless = std::thread::spawn(move || {
+        let (mut socket, _) = listener.accept().unwrap();
+        let _ = socket.read(&mut [0; 4096]).unwrap();
+        socket.write_all(b"HTTP/1.1 200 OK\r\n\r\n").unwrap();
+        let mut sent = 0_u64;
+        while socket.write_all(&[0x30; 65_536]).is_ok() {
+            sent += 65_536;
+        }
+        sent
+    });
+    assert_eq!(error(&url), "the answer has over 1048576 bytes, more than the limit of 1048576");
+    // What sockets hold on the way comes on top.
+    assert!(endless.join().unwrap() < 64 << 20);
+}
+
+#[test]
 fn a_server_that_breaks_off_is_no_success() {
     let nginx = Nginx::start(None);
     nginx.publish("ca.crl", &vec![7; 300_000]);
@@ -124,7 +144,7 @@ fn https_is_verified() {
     let (bytes, _) = body_of(run(&url, Ask::List(None), Some(&pki.ca_file()), BOUNDS).unwrap());
     assert!(bytes == content);
     let foreign = run(&url, Ask::List(None), Some(&pki.foreign_ca_file()), BOUNDS).unwrap_err();
-    assert!(foreign.contains("not issued by a CA that we trust"), "{foreign}");
+    assert!(foreign.contains("not issued by a CA that we trust; name the file of its CA with `https_trust`"), "{foreign}");
     let none = run(&url, Ask::List(None), None, BOUNDS).unwrap_err();
     assert!(none.contains("`https_trust`"), "{none}");
     let name = url.replace("127.0.0.1", "127.0.0.2");

@@ -139,6 +139,23 @@ fn a_delta_that_a_certificate_names_is_fetched_too() {
 }
 
 #[test]
+fn a_delta_that_the_list_itself_names_is_fetched_too() {
+    let rig = Rig::new();
+    let nginx = Nginx::start(None);
+    let (complete, delta) = (nginx.url("ca.crl"), nginx.url("delta.crl"));
+    let device = rig.ca.device("device", "");
+    let base_number = rig.ca.next_crl_number();
+    let names = format!("freshestCRL=URI:{delta}");
+    nginx.publish("ca.crl", &rig.ca.crl(CrlWish { extensions: &names, der: true, ..CrlWish::default() }));
+    rig.ca.revoke(&device, "keyCompromise");
+    let extensions = format!("2.5.29.27=critical,ASN1:INTEGER:{base_number}");
+    nginx.publish("delta.crl", &rig.ca.crl(CrlWish { extensions: &extensions, ..CrlWish::default() }));
+    let sources = rig.start(ProfileSources { urls: vec![complete.parse().unwrap()], ..from_certificates(&rig) });
+    until("the delta", || rig.is_revoked(&device));
+    assert_eq!(report(&sources, &delta).kind, SourceKind::FromCertificate);
+}
+
+#[test]
 fn other_hosts_and_other_schemes_are_not_fetched() {
     let rig = Rig::new();
     let nginx = Nginx::start(None);

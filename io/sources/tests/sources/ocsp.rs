@@ -160,6 +160,12 @@ fn a_responder_that_never_answers_is_given_up_by_its_time_out() {
     rig.ask(&sources, &device);
     assert!(rig.is_unknown(&device));
     assert!(report(&sources, &url).attempts.last_error.unwrap().contains("does not answer within 0.1 s"));
+    // Whoever asks next does not wait for it again, for a while that grows.
+    until("a question that is not asked", || {
+        let before = silent.connections();
+        rig.ask(&sources, &device);
+        silent.connections() == before
+    });
 }
 
 #[test]

@@ -212,6 +212,26 @@ fn a_delta_by_address_completes_a_list_that_comes_later() {
 }
 
 #[test]
+fn a_delta_in_a_file_is_read_again_when_its_list_comes_by_address() {
+    let rig = Rig::new();
+    let nginx = Nginx::start(None);
+    let device = rig.ca.device("device", "");
+    let base_number = rig.ca.next_crl_number();
+    let base = rig.ca.crl(CrlWish::default());
+    rig.ca.revoke(&device, "keyCompromise");
+    let extensions = format!("2.5.29.27=critical,ASN1:INTEGER:{base_number}");
+    std::fs::write(rig.file("delta.pem"), rig.ca.crl(CrlWish { extensions: &extensions, ..CrlWish::default() })).unwrap();
+    let url = nginx.url("ca.crl");
+    let sources = rig.start(ProfileSources { files: vec![rig.file("delta.pem")], ..with_urls(&rig, &[&url]) });
+    let file = rig.file("delta.pem").display().to_string();
+    assert!(report(&sources, &file).attempts.last_error.is_some_and(|error| error.contains("none is loaded")));
+    nginx.publish("ca.crl", &base);
+    sources.refresh(Some(&url));
+    until("the delta", || rig.is_revoked(&device));
+    until("the report", || report(&sources, &file).state == SourceState::Good);
+}
+
+#[test]
 fn https_is_verified_by_the_file_of_the_profile() {
     let rig = Rig::new();
     let pki = Pki::create(&rig.file("pki"));

@@ -37,7 +37,7 @@ pub(crate) struct Settings {
 impl Settings {
     /// The only trust profile.
     pub(crate) fn profile(&mut self) -> &mut TrustProfileConfig {
-        &mut self.profiles[0]
+        self.profiles.first_mut().unwrap()
     }
 }
 

@@ -131,6 +131,7 @@ fn an_indirect_list_speaks_for_those_it_was_accepted_for_or_named_by() {
     assert!(revoked_by(RevocationSource::Crl)(&judge(&index, &named(3))));
     assert_eq!(judge(&index, &named(7)), FRESH);
     assert_eq!(judge(&index, &plain(3)), Verdict::Unknown { id: id_of(&ca, 3) }, "anybody could name it in a list");
+    assert_eq!(index.lookup(&id_of(&ca, 3)), None);
     assert!(revoked_by(RevocationSource::Crl)(&judge(&index, &device(&leaf(&other, 4, &[]), &[(&other, 0)]))), "its own");
     let index = loaded(&RevocationIndex::new(), list.accepted_for_any_issuer());
     assert!(revoked_by(RevocationSource::Crl)(&judge(&index, &plain(3))));
