@@ -337,7 +337,10 @@ impl Shard {
         if link.phase == Phase::ExpectConnect {
             // The broker does not know it yet, so nobody else will say why it ended.
             let check = check_of(&cause);
-            log::refused(link, check, format!("{cause} before the client sent CONNECT"), "see `signet explain` for who may connect now");
+            let when =
+                if link.inbound.holds() { "while its CONNECT waited for an answer about it" } else { "before the client sent CONNECT" };
+            log::refused(link, check, format!("{cause} {when}"), "see `signet explain` for who may connect now");
+            Self::answer_held(link, check);
             self.count_refused(Cause::Check(check));
         } else {
             tracing::info!(target: "signet::session", connection = id.number(), "disconnected: {cause}");

@@ -215,10 +215,11 @@ impl DeviceVerifier {
 /// another profile found no path.
 fn progress(rejected: &Rejected) -> u8 {
     match rejected.refusal.check {
-        Check::Path => 0,
-        Check::Usage | Check::Validity | Check::CertificateForm => 1,
-        Check::NameConstraints => 2,
-        _ => 3,
+        Check::Path if rejected.is_lost => 0,
+        Check::Path => 1,
+        Check::Usage | Check::Validity | Check::CertificateForm => 2,
+        Check::NameConstraints => 3,
+        _ => 4,
     }
 }
 

@@ -11,6 +11,10 @@ mod live;
 #[cfg(test)]
 mod quickstart;
 #[cfg(test)]
+mod reload;
+#[cfg(test)]
 mod rig;
 #[cfg(test)]
 mod serve;
+#[cfg(test)]
+mod status;
