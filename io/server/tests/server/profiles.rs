@@ -100,7 +100,9 @@ fn a_disabled_profile_ends_its_sessions_and_no_others() {
         staying.expect_alive();
         let refusal = stage.refuse(&one.leaf("a3"));
         assert!(
-            refusal.check == Check::Profile && refusal.found.contains("`one` is disabled") && refusal.hint.contains("trust enable one"),
+            refusal.check == Check::Profile
+                && refusal.found.contains("`one` is disabled")
+                && refusal.hint.contains(if by_configuration { "`enabled = true`" } else { "trust enable one" }),
             "{refusal:?}"
         );
         stage.trust(&profiles);
