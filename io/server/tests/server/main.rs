@@ -1,6 +1,12 @@
 //! The server on real sockets, with scripted clients.
 
-#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test reports by panicking")]
+#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a test reports by panicking")]
+#![expect(
+    clippy::too_many_lines,
+    clippy::redundant_clone,
+    clippy::cloned_ref_to_slice_refs,
+    reason = "tables of cases, each line like the next"
+)]
 
 mod crowds;
 mod damaged;

@@ -100,7 +100,9 @@ fn a_disabled_profile_ends_its_sessions_and_no_others() {
         staying.expect_alive();
         let refusal = stage.refuse(&one.leaf("a3"));
         assert!(
-            refusal.check == Check::Profile && refusal.found.contains("`one` is disabled") && refusal.hint.contains("trust enable one"),
+            refusal.check == Check::Profile
+                && refusal.found.contains("`one` is disabled")
+                && refusal.hint.contains(if by_configuration { "`enabled = true`" } else { "trust enable one" }),
             "{refusal:?}"
         );
         stage.trust(&profiles);
@@ -140,7 +142,7 @@ fn a_change_of_trust_ends_those_it_is_about() {
     // Devices are called otherwise, and one still the same.
     let naming = |text: &str| NamingRule::new(Template::parse(text).unwrap()).unwrap();
     let named = |text: &str| TrustProfileConfig { naming: naming(text), ..both.clone() };
-    stage.trust(&[both.clone()]);
+    stage.trust(std::slice::from_ref(&both));
     let renamed =
         stage.enter(&new.leaf_with("e", |params| params.subject_alt_names = vec![rcgen::SanType::DnsName("f".try_into().unwrap())]), "e");
     let mut same =
