@@ -137,11 +137,12 @@ fn reconciled(what: &str, common: &Common, expected: usize) -> Vec<Figure> {
 }
 
 fn start(tls: Arc<ListenerTls>, sessions: u32) -> (Arc<Common>, Vec<thread::JoinHandle<()>>) {
-    let mut limits = Limits::default();
-    limits.total = TotalLimits { sessions_maximum: usize::try_from(sessions).unwrap_or(usize::MAX), ..TotalLimits::default() };
+    let total = TotalLimits { sessions_maximum: usize::try_from(sessions).unwrap_or(usize::MAX), ..TotalLimits::default() };
+    let limits = Limits { total, ..Limits::default() };
     let (senders, receivers): (Vec<_>, Vec<_>) = (0..SHARDS).map(|_| channel()).unzip();
     let registry = Arc::new(Registry::new());
-    registry.attach(senders.iter().map(|sender| Arc::new(Post(sender.clone())) as Arc<dyn KickTarget>).collect());
+    let target = |sender: &Sender<Mail>| -> Arc<dyn KickTarget> { Arc::new(Post(sender.clone())) };
+    registry.attach(senders.iter().map(target).collect());
     let common = Arc::new(Common {
         registry,
         directory: Locked(RwLock::new(Directory::new(7))),
