@@ -110,7 +110,7 @@ fn a_device_whose_issuer_has_an_overdue_list() {
     Client::Mosquitto.publish(Version::V5, site.port(), &site.device("pump-7"), &message).succeeded();
     broker.stop().succeeded();
 
-    site.edit("signet.toml", |text| text.replace("# crl_stale = \"deny\"", "crl_stale = \"allow\""));
+    site.edit("signet.toml", |text| text.replacen("# crl_stale = \"deny\"", "crl_stale = \"allow\"", 1));
     let _broker = site.serve();
     Client::Mosquitto.publish(Version::V5, site.port(), &valve, &Publication::of("valve-1/x", "x", 1)).succeeded();
 }
