@@ -125,7 +125,11 @@ impl ListenerRules {
     /// The same as far as it is about the certificate: who shows none hears from CONNECT on whether it may be here.
     pub(crate) fn check_identity(&self, peer: &Peer, now: i64) -> Result<(), (Option<Box<Refusal>>, KickCause)> {
         let Some(identity) = peer.identity() else { return self.check_named(peer) };
-        self.check_device(identity, now)
+        match self.check_device(identity, now) {
+            // Somebody finds out; until then, or until its time is over, it does nothing.
+            Err((_, KickCause::Unchecked(_))) if matches!(peer, Peer::Pending(_)) => Ok(()),
+            checked => checked,
+        }
     }
 
     /// The same for a device that shows a certificate.
@@ -169,7 +173,7 @@ impl ListenerRules {
             (None, Some(proxy)) => proxy.identity.assurance(identity, now),
             (None, None) => return true,
         };
-        !matches!(assurance, Ok(None | Some(Assurance::Missing)))
+        !matches!(assurance, Ok(None | Some(Assurance::Missing | Assurance::InGrace { .. })))
     }
 
     /// Looks again at a peer whose revocation status was not known: `None` while it still is not.

@@ -195,7 +195,11 @@ impl ListenerTls {
     /// # Errors
     /// It is revoked, or may not be here for another reason.
     pub fn settle(&self, pending: &PendingPeer, is_final: bool, now: i64) -> Result<Option<Peer>, Box<Refusal>> {
-        match self.standing(pending.identity(), now).map_err(|rejected| rejected.refusal)? {
+        let standing = match self.standing(pending.identity(), now) {
+            Err(rejected) if !is_final && rejected.unfit == Unfit::Unchecked => return Ok(None),
+            standing => standing.map_err(|rejected| rejected.refusal)?,
+        };
+        match standing {
             Standing::Good(Assurance::Missing) if !is_final => Ok(None),
             Standing::Good(_) => Ok(Some(verified(pending.identity(), pending.resumed()))),
             Standing::Pending => Ok(None),

@@ -17,7 +17,7 @@ use signet_revocation::{Assurance, Verdict};
 
 use crate::profile::{TrustProfile, Verified};
 use crate::provider::algorithms;
-use crate::rejection::{self, Rejected};
+use crate::rejection::{self, Rejected, Unfit};
 use crate::{Check, CurrentRevocations, Refusal};
 
 /// What a call of the verifier found.
@@ -155,10 +155,12 @@ impl DeviceVerifier {
             return Err(rejection::authority_expired(leaf, judged.path_not_after));
         }
         let waits = judged.profile.waits();
-        match self.standing(&judged.identity, &judged.profile, now)? {
-            Standing::Pending if !waits => Err(rejection::unknown_status(leaf, leaf.id())),
-            Standing::Good(Assurance::Missing) if waits => Ok(Standing::Pending),
-            standing => Ok(standing),
+        match self.standing(&judged.identity, &judged.profile, now) {
+            Ok(Standing::Pending) if !waits => Err(rejection::unknown_status(leaf, leaf.id())),
+            Ok(Standing::Good(Assurance::Missing)) if waits => Ok(Standing::Pending),
+            // What has ended while the device was away says as little as nothing, and somebody can be asked for what follows.
+            Err(rejected) if waits && rejected.unfit == Unfit::Unchecked => Ok(Standing::Pending),
+            standing => standing,
         }
     }
 

@@ -12,7 +12,7 @@ use signet_revocation::Assurance;
 use crate::acceptor::Ending;
 use crate::client_verifier::{DeviceVerifier, Standing};
 use crate::profile::{TrustProfile, TrustProfiles};
-use crate::rejection::{self, Rejected};
+use crate::rejection::{self, Rejected, Unfit};
 use crate::{Check, CurrentRevocations, Refusal, TlsError};
 
 /// What a listener makes of a certificate that a trusted proxy has verified.
@@ -115,7 +115,11 @@ impl ForwardedIdentity {
     /// # Errors
     /// It is revoked, or may not be here for another reason.
     pub fn settle(&self, pending: &PendingPeer, is_final: bool, now: i64) -> Result<Option<Peer>, Box<Refusal>> {
-        match self.standing(pending.identity(), now).map_err(|rejected| rejected.refusal)? {
+        let standing = match self.standing(pending.identity(), now) {
+            Err(rejected) if !is_final && rejected.unfit == Unfit::Unchecked => return Ok(None),
+            standing => standing.map_err(|rejected| rejected.refusal)?,
+        };
+        match standing {
             Standing::Good(Assurance::Missing) if !is_final => Ok(None),
             Standing::Good(_) => Ok(Some(verified(Arc::clone(pending.identity())))),
             Standing::Pending => Ok(None),

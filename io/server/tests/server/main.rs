@@ -10,4 +10,5 @@ mod refusals;
 mod restarts;
 mod revocation;
 mod rig;
+mod status;
 mod transports;

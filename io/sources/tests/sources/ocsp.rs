@@ -56,6 +56,26 @@ fn a_revocation_is_not_forgotten_for_want_of_room() {
     assert!(rig.is_unknown(&first), "what is good makes room");
 }
 
+/// An answer may be in force that nobody asks for any more: because its device was away, or the profile asked nobody for a while.
+#[test]
+fn an_answer_is_kept_current_again_when_its_device_comes_back() {
+    let rig = Rig::new();
+    let device = rig.ca.device("device", "");
+    let served = rig.ca.responder(None, &["-nmin", "5"]);
+    let asking = responder(&rig, &served.url());
+    let sources = rig.start(asking.clone());
+    rig.ask(&sources, &device);
+    assert!(rig.is_good(&device));
+    sources.replace(&rig.config(rig.profile())).unwrap();
+    sources.replace(&rig.config(asking)).unwrap();
+    assert!(rig.is_good(&device), "it counts until it ends");
+    sources.seen(&rig.identity(&device));
+    rig.ca.revoke(&device, "keyCompromise");
+    served.reread();
+    sources.refresh(None);
+    until("the revocation is heard of", || rig.is_revoked(&device));
+}
+
 #[test]
 fn a_delegate_may_sign_and_a_stranger_may_not() {
     let rig = Rig::new();
