@@ -382,7 +382,7 @@ fn check_times(single: &Single, rules: &OcspRules, now: i64) -> Result<(), OcspE
     if next_update.is_some_and(|next_update| next_update < this_update) {
         return Err(in_field("nextUpdate")(DerError::Content("it is before thisUpdate")));
     }
-    let age = rules.maximum_age.or(next_update.is_none().then_some(OcspRules::AGE_WITHOUT_NEXT_UPDATE));
+    let age = rules.maximum_age.or_else(|| next_update.is_none().then_some(OcspRules::AGE_WITHOUT_NEXT_UPDATE));
     let oldest = age.map(|age| this_update.saturating_add(age));
     match next_update.into_iter().chain(oldest).min() {
         Some(until) if until < now.saturating_sub(rules.clock_skew) => Err(OcspError::Expired { until }),
