@@ -11,7 +11,7 @@ pub(crate) enum Exit {
     Failed,
     /// The configuration has problems; nothing was started or changed.
     Configuration,
-    /// There is no such device or certificate.
+    /// There is no such device, certificate, profile, client or refusal.
     NotFound,
     /// A file or a name is taken already and was left as it is.
     Exists,
@@ -21,6 +21,8 @@ pub(crate) enum Exit {
     StoreFailed,
     /// The store on disk is damaged, and was left as it is.
     StoreDamaged,
+    /// What was asked about would be refused.
+    Refused,
 }
 
 /// The table for `--help`. Code 2 belongs to the flag parser.
@@ -30,11 +32,12 @@ Exit codes:
   1  failed: a file, a port or the broker was in the way; the message says which
   2  the command line is wrong
   3  the configuration has problems; every one of them was printed
-  4  there is no such device or certificate
+  4  there is no such device, certificate, profile, client or refusal
   5  it exists already and was left alone (see --force)
   6  another signet runs on the same data directory
   7  the store failed: the disk did not take what had to be durable; nothing was acknowledged after it
-  8  the store is damaged and was left as it is; signet store check says where";
+  8  the store is damaged and was left as it is; signet store check says where
+  9  signet explain: the device would be refused, or what was asked about denied";
 
 impl Exit {
     /// The number.
@@ -48,6 +51,7 @@ impl Exit {
             Self::Busy => 6,
             Self::StoreFailed => 7,
             Self::StoreDamaged => 8,
+            Self::Refused => 9,
         }
     }
 }
@@ -73,6 +77,7 @@ mod tests {
             Exit::Busy,
             Exit::StoreFailed,
             Exit::StoreDamaged,
+            Exit::Refused,
         ];
         for exit in all {
             assert_eq!(TABLE.matches(&format!("\n  {}  ", exit.code())).count(), 1, "{exit:?}");

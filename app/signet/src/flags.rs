@@ -11,8 +11,10 @@ use crate::command::{publish, subscribe};
 use crate::exit;
 
 mod live;
+mod trust;
 
 pub(crate) use live::{Audit, Connections, ConnectionsCommand, Named, Revocation, Which};
+pub(crate) use trust::{Explain, Refusals, RefusalsCommand, Trust};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -21,6 +23,7 @@ Examples:
   signet device revoke pump-8 -r keyCompromise    its sessions end, its next handshake is refused
   signet device suspend pump-8                    its sessions end, it stays out until it is resumed
   signet connections                              who is connected now
+  signet explain --cert devices/pump-7.pem        would it be let in, and why
   signet check -c signet.toml                     every mistake in a configuration, with its line";
 
 const SUSPEND_EXAMPLES: &str = "\
@@ -72,6 +75,13 @@ pub(crate) enum Command {
     Revocation(Revocation),
     /// Show who is connected, or close connections
     Connections(Box<Connections>),
+    /// Explain why a device is let in or not: every check, revocation, names, access
+    Explain(Box<Explain>),
+    /// Show the last clients that were not let in, and why
+    Refusals(Box<Refusals>),
+    /// Show trust profiles, or switch one off with every session under it
+    #[command(subcommand)]
+    Trust(Trust),
     /// Show what was done: revocations, suspensions, closed sessions, and when
     Audit(Audit),
     /// Look after what is kept on disk for sessions; the broker must not run

@@ -1,5 +1,6 @@
 //! Signet: an MQTT broker and the certificate authority of its devices. Parse, run, end with a documented exit code; nothing else.
 
+mod answers;
 mod ca_files;
 mod command;
 mod config;
@@ -37,6 +38,9 @@ fn main() -> ExitCode {
         Command::Revocation(flags) => command::revocation::run(&flags),
         Command::Connections(flags) => command::connections::run(&flags),
         Command::Audit(flags) => command::audit::run(&flags),
+        Command::Explain(flags) => command::explain::run(&flags),
+        Command::Refusals(flags) => command::refusals::run(&flags),
+        Command::Trust(flags) => command::trust::run(&flags),
         Command::Store(flags) => command::store::run(&flags),
         Command::Pub(flags) => return command::publish::run(*flags),
         Command::Sub(flags) => return command::subscribe::run(*flags),

@@ -28,6 +28,7 @@ pub(crate) struct Places {
     pub(crate) data_dir: PathBuf,
     pub(crate) admin_socket: PathBuf,
     pub(crate) ca: CaConfig,
+    audit_kept: u64,
 }
 
 impl Places {
@@ -42,7 +43,7 @@ impl Places {
 
     /// From a configuration.
     pub(crate) fn of(config: Config) -> Self {
-        Self { data_dir: config.data_dir, admin_socket: config.admin_socket, ca: config.ca }
+        Self { data_dir: config.data_dir, admin_socket: config.admin_socket, ca: config.ca, audit_kept: config.revocation.audit_kept }
     }
 
     /// The inventory's file.
@@ -66,6 +67,7 @@ pub(crate) fn open_administration(places: &Places) -> Result<Administration, Fai
     let authority = ca_files::load_authority(&places.ca.dir)?;
     let ledger = open_ledger(places)?;
     let administration = Administration::new(Box::new(ledger), authority, settings(&places.ca));
+    administration.keep_audit_records(places.audit_kept);
     inventory::check(places, &administration)?;
     Ok(administration)
 }
@@ -91,6 +93,9 @@ fn patiently(path: &Path) -> Result<DurableLedger, OpenError> {
 }
 
 mod live;
+mod trust;
+
+pub(crate) use trust::BrokerOffice;
 
 /// The office that is open: one of two, with the same answers.
 pub(crate) enum Office {

@@ -3,7 +3,10 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use signet_admin::api::{Listening, Numbers, Problem, ProblemKind, ReloadReport, Status};
+use signet_admin::api::{
+    Explain, Explained, Listening, Numbers, Problem, ProblemKind, RefreshReport, RefreshSources, RefusalQuery, RefusedClient, ReloadReport,
+    RevocationSource, Status, TrustProfile,
+};
 use signet_admin::{Administration, Control, Live, MetricsSource};
 use signet_bridge::{BridgeStatus, Bridges, LocalBroker};
 use signet_broker::{DurabilityRules, Limits, SessionRule, WillRule};
@@ -16,6 +19,7 @@ use signet_telemetry::Bridge;
 use signet_tls::CurrentRevocations;
 use tokio::sync::Notify;
 
+use crate::answers;
 use crate::ca_files;
 use crate::config::{self, Config, ConfigError};
 use crate::follow_up::{FollowUp, record_ended, suspend_clone};
@@ -79,8 +83,7 @@ impl Running {
         administration.attach(live.clone());
         follow_up.watch(Arc::clone(&live.registry));
         let interval = config.telemetry.sys_interval;
-        let telemetry =
-            Telemetry::new(server.monitor(), Arc::clone(&administration), (live.revocations.clone(), Arc::clone(&sources)), interval);
+        let telemetry = Telemetry::new(server.monitor(), Arc::clone(&administration), (&live, Arc::clone(&sources)), interval);
         let running = Self {
             started_at: unix_seconds(),
             telemetry: Arc::new(telemetry),
@@ -269,6 +272,7 @@ impl Running {
         server.replace_rules(Arc::new(rules));
         self.live.revocations.update(|index| index.with_own_authorities(own.iter().copied()));
         self.administration.replace(authority, office::settings(&config.ca));
+        self.administration.keep_audit_records(config.revocation.audit_kept);
         self.staples.replace(&self.sources, &config, server);
         let report = reload_report(&config, &reloaded, &self.started_with);
         state.rules_version = version;
@@ -314,6 +318,29 @@ impl Control for Running {
 
     fn numbers(&self) -> Numbers {
         Numbers { series: self.telemetry.numbers().into_iter().collect() }
+    }
+
+    fn explain(&self, request: &Explain) -> Result<Explained, Problem> {
+        let state = self.state();
+        let server = state.server.as_ref().ok_or_else(|| Problem::new(ProblemKind::Failed, "the broker is stopping"))?;
+        answers::explain::explain(server, request)
+    }
+
+    fn refusals(&self, query: &RefusalQuery) -> Vec<RefusedClient> {
+        let book = self.state().server.as_ref().map(ServerHandle::refusals);
+        book.map_or_else(Vec::new, |book| answers::refusals::refusals(&book, query))
+    }
+
+    fn trust(&self) -> Vec<TrustProfile> {
+        self.state().server.as_ref().map_or_else(Vec::new, |server| answers::trust::profiles(server, &self.sources))
+    }
+
+    fn sources(&self) -> Vec<RevocationSource> {
+        answers::sources::report(&self.sources, unix_seconds())
+    }
+
+    fn refresh(&self, request: &RefreshSources) -> Result<RefreshReport, Problem> {
+        answers::sources::refresh(&self.sources, request)
     }
 
     fn reload(&self) -> Result<ReloadReport, Problem> {

@@ -4,16 +4,18 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use signet_admin::{Administration, MetricsSource};
+use signet_admin::{Administration, Live, MetricsSource};
 use signet_mqtt::{Message, MessageProperties, QoS, TopicName};
-use signet_net::unix_seconds;
+use signet_net::{Registry, unix_seconds};
 use signet_server::{Monitor, ServerStats, StoreState, StoreStats};
-use signet_sources::Sources;
+use signet_sources::{SourceReport, Sources};
 use signet_telemetry::{
-    Bridge, Certificates, Clients, CrlFreshness, Dropped, Full, Messages, Snapshot, Store, SysTree, exposition, numbers,
+    Bridge, Certificates, Clients, CrlFreshness, Dropped, Full, Messages, RevocationSource, Snapshot, Store, SysTree, Trust, exposition,
+    numbers,
 };
 use signet_tls::CurrentRevocations;
 
+use crate::answers::wide;
 use crate::process_facts;
 
 /// Where the numbers are.
@@ -22,6 +24,7 @@ pub(crate) struct Telemetry {
     administration: Arc<Administration>,
     revocations: CurrentRevocations,
     sources: Arc<Sources>,
+    registry: Arc<Registry>,
     started: Instant,
     started_at: i64,
     tree: Mutex<Tree>,
@@ -43,7 +46,7 @@ impl Telemetry {
     pub(crate) fn new(
         monitor: Monitor,
         administration: Arc<Administration>,
-        (revocations, sources): (CurrentRevocations, Arc<Sources>),
+        (live, sources): (&Live, Arc<Sources>),
         interval: Option<Duration>,
     ) -> Self {
         let started = Instant::now();
@@ -51,8 +54,9 @@ impl Telemetry {
         Self {
             monitor,
             administration,
-            revocations,
+            revocations: live.revocations.clone(),
             sources,
+            registry: Arc::clone(&live.registry),
             started,
             started_at: unix_seconds(),
             tree: Mutex::new(tree),
@@ -98,6 +102,7 @@ impl Telemetry {
             handshakes: stats.handshakes,
             refused: stats.refused_by,
             certificates: self.certificates(),
+            trust: self.trust(),
             store: self.monitor.store().map(|(state, stats)| store(&state, &stats)),
             process: process_facts::read(self.started_at),
             bridges: self.bridges.lock().unwrap_or_else(PoisonError::into_inner).clone(),
@@ -120,6 +125,39 @@ impl Telemetry {
             server_ends: self.monitor.server_certificates(),
             crls: crls.collect(),
         }
+    }
+}
+
+impl Telemetry {
+    fn trust(&self) -> Trust {
+        let index = self.revocations.load();
+        let clones = self.registry.clone_counts();
+        Trust {
+            sources: self.sources.report().iter().map(source).collect(),
+            suspended: wide(index.suspensions().count()),
+            operator_entries: wide(index.operator_entries().count()),
+            disabled_profiles: wide(index.disabled_profiles().len()),
+            clones: vec![("two_identifiers", clones.two_identifiers), ("alternation", clones.alternations)],
+            ended: self.registry.ended_counts().into_iter().collect(),
+        }
+    }
+}
+
+fn source(report: &SourceReport) -> RevocationSource {
+    let attempts = &report.attempts;
+    RevocationSource {
+        profile: report.profile.to_string(),
+        kind: report.kind.name(),
+        address: report.address.clone(),
+        state: report.state.name(),
+        this_update: report.lists.iter().map(|list| list.this_update).min(),
+        next_update: report.lists.iter().filter_map(|list| list.next_update).min(),
+        entries: report.lists.iter().map(|list| wide(list.entries)).sum(),
+        answers: wide(report.answers),
+        last_success: attempts.last_success,
+        latency_milliseconds: attempts.latency.map(|latency| u64::try_from(latency.as_millis()).unwrap_or(u64::MAX)),
+        requests: attempts.requests,
+        failures: attempts.failed,
     }
 }
 
@@ -169,6 +207,8 @@ fn messages(stats: &ServerStats) -> Messages {
         unmatched: broker.messages_unmatched,
         denied_publishes: refused.publish_denied,
         denied_subscriptions: refused.subscribe_denied,
+        ended_subscriptions: refused.subscriptions_ended,
+        withheld: refused.messages_withheld,
         wills: broker.wills_published,
         full: Full {
             store: refused.store_full,

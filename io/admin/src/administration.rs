@@ -27,6 +27,7 @@ mod nearest;
 mod operator;
 mod revoke;
 mod suspend;
+mod trust;
 
 pub use audit::Done;
 
@@ -127,7 +128,7 @@ impl Administration {
         self.desk().authority.iter().map(|authority| authority.certificate().leaf().authority_id()).collect()
     }
 
-    /// The index of everything this ledger says is revoked or suspended, as a broker starts with it.
+    /// The index of everything this ledger says is revoked, suspended or disabled, as a broker starts with it.
     ///
     /// # Errors
     /// The ledger fails.
@@ -135,7 +136,8 @@ impl Administration {
         let desk = self.desk();
         let events = desk.ledger.revoked_since(Generation::default()).map_err(failed)?;
         let suspensions = desk.ledger.suspensions().map_err(failed)?;
-        Ok(in_force::index(events, &suspensions, &desk.ledger.operator_entries().map_err(failed)?))
+        let index = in_force::index(events, &suspensions, &desk.ledger.operator_entries().map_err(failed)?);
+        Ok(in_force::with_disabled_profiles(&index, &desk.ledger.disabled_profiles().map_err(failed)?))
     }
 
     /// Part of the inventory in the order of issuance, from behind `after`.

@@ -8,12 +8,21 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 mod audit;
+mod explain;
 mod live;
 mod operator;
+mod sources;
+mod trust;
 
 pub use audit::{AuditEntry, AuditQuery};
+pub use explain::{
+    Explain, Explained, ExplainedAccess, ExplainedAnswer, ExplainedCertificate, ExplainedCheck, ExplainedConnect, ExplainedDenial,
+    ExplainedProfile, ExplainedRule, ExplainedStatus, RefusalQuery, RefusedClient,
+};
 pub use live::{CloseConnections, Connection, ConnectionQuery, Release, ReleaseReport, Resume, Suspend, SuspendReport, SuspendedDevice};
 pub use operator::{AddRevocation, AddRevocationReport, RemoveRevocation, RevocationEntry};
+pub use sources::{RefreshReport, RefreshSources, RevocationList, RevocationSource};
+pub use trust::{DisableProfile, DisableReport, DisabledProfile, EnableProfile, TrustProfile, TrustedAuthority};
 
 /// One certificate as people and scripts see it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

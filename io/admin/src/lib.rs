@@ -1,4 +1,4 @@
-//! The operator's side of Signet: issue, list, revoke, suspend, look; over an owner-only unix socket when a broker runs, or straight on the ledger.
+//! The operator's side of Signet: issue, list, revoke, suspend, explain, look; over an owner-only unix socket when a broker runs, or straight on the ledger.
 //!
 //! - [`Administration`] does the work, and is the same for both ways, so that they cannot differ in what they record.
 //! - [`serve`] puts it behind HTTP on a socket of mode 0600; the kernel says who is calling ([`Caller`]).

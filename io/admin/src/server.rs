@@ -11,11 +11,15 @@ use axum::{Json, Router};
 use serde::{Deserialize, Serialize};
 
 use crate::administration::Administration;
-use crate::api::{AddDevice, Numbers, Problem, ProblemKind, ReloadReport, Revoke, Status};
+use crate::api::{
+    AddDevice, Explain, Explained, Numbers, Problem, ProblemKind, RefreshReport, RefreshSources, RefusalQuery, RefusedClient, ReloadReport,
+    RevocationSource, Revoke, Status, TrustProfile,
+};
 use crate::caller::Caller;
 use crate::socket::AdminSocket;
 
 mod live;
+mod trust;
 
 /// What only the running process itself can answer.
 pub trait Control: Send + Sync {
@@ -30,6 +34,27 @@ pub trait Control: Send + Sync {
     /// # Errors
     /// What is wrong with it. The old one stays in force.
     fn reload(&self) -> Result<ReloadReport, Problem>;
+
+    /// What would become of a client by what is in force now.
+    ///
+    /// # Errors
+    /// The question cannot be read, or what it names is not there.
+    fn explain(&self, request: &Explain) -> Result<Explained, Problem>;
+
+    /// The last refused connections, newest first.
+    fn refusals(&self, query: &RefusalQuery) -> Vec<RefusedClient>;
+
+    /// Every trust profile, without what the administration adds.
+    fn trust(&self) -> Vec<TrustProfile>;
+
+    /// How the sources of revocation knowledge fare.
+    fn sources(&self) -> Vec<RevocationSource>;
+
+    /// Has them fetched and read now; does not wait for what comes of it.
+    ///
+    /// # Errors
+    /// There is no such source.
+    fn refresh(&self, request: &RefreshSources) -> Result<RefreshReport, Problem>;
 }
 
 #[derive(Clone)]
@@ -58,6 +83,7 @@ pub async fn serve(
         .route("/v1/ca", get(ca))
         .route("/v1/crl", post(sign_crl))
         .merge(live::routes())
+        .merge(trust::routes())
         .route("/v1/reload", post(reload))
         .fallback(unknown)
         .with_state(Shared { administration, control });

@@ -1,6 +1,6 @@
 //! Records of the ledger as the API shows them.
 
-use signet_ca::{CaCertificate, Record, SignedCrl, Suspension};
+use signet_ca::{CaCertificate, DisabledProfile, Record, SignedCrl, Suspension};
 use signet_net::{ConnectionInfo, KickReport};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
@@ -84,6 +84,11 @@ pub(crate) fn suspended(suspension: &Suspension) -> api::SuspendedDevice {
         reason: suspension.why.clone(),
         by: suspension.by.clone(),
     }
+}
+
+/// A disabled trust profile as the API shows it.
+pub(crate) fn disabled_profile(profile: &DisabledProfile) -> api::DisabledProfile {
+    api::DisabledProfile { profile: profile.name.clone(), since: date(profile.since), reason: profile.why.clone(), by: profile.by.clone() }
 }
 
 /// What ending sessions did. `in_force` is when no handshake succeeded any more, unix milliseconds.

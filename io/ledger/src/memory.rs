@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 
 use signet_ca::{
-    AuditQuery, AuditRecord, CrlRecord, Intent, Issued, IssuedFacts, Ledger, LedgerError, OPERATOR_ENTRIES_MAXIMUM, OperatorEntry,
-    OperatorSubject, Orders, Record, RevocationEvent, RevocationRecord, RevokedFacts, SUSPENSIONS_MAXIMUM, Suspension,
+    AuditQuery, AuditRecord, CrlRecord, DISABLED_PROFILES_MAXIMUM, DisabledProfile, Intent, Issued, IssuedFacts, Ledger, LedgerError,
+    OPERATOR_ENTRIES_MAXIMUM, OperatorEntry, OperatorSubject, Orders, Record, RevocationEvent, RevocationRecord, RevokedFacts,
+    SUSPENSIONS_MAXIMUM, Suspension,
 };
 use signet_identity::{CertificateId, NameDigest, SerialNumber};
 use signet_revocation::{Generation, Reason};
@@ -19,6 +20,7 @@ pub struct MemoryLedger {
     crl_numbers: BTreeMap<NameDigest, u64>,
     crls: BTreeMap<NameDigest, CrlRecord>,
     suspensions: BTreeMap<String, Suspension>,
+    disabled_profiles: BTreeMap<String, DisabledProfile>,
     operator_entries: BTreeMap<OperatorSubject, OperatorEntry>,
     audit: BTreeMap<u64, AuditRecord>,
 }
@@ -138,6 +140,25 @@ impl Orders for MemoryLedger {
 
     fn suspensions(&self) -> Result<Vec<Suspension>, LedgerError> {
         Ok(self.suspensions.values().cloned().collect())
+    }
+
+    fn record_disabled_profile(&mut self, profile: &DisabledProfile) -> Result<Option<DisabledProfile>, LedgerError> {
+        if let Some(known) = self.disabled_profiles.get(&profile.name) {
+            return Ok(Some(known.clone()));
+        }
+        if self.disabled_profiles.len() >= DISABLED_PROFILES_MAXIMUM {
+            return Err(LedgerError::Full { what: "disabled trust profiles", maximum: DISABLED_PROFILES_MAXIMUM });
+        }
+        self.disabled_profiles.insert(profile.name.clone(), profile.clone());
+        Ok(None)
+    }
+
+    fn remove_disabled_profile(&mut self, name: &str) -> Result<Option<DisabledProfile>, LedgerError> {
+        Ok(self.disabled_profiles.remove(name))
+    }
+
+    fn disabled_profiles(&self) -> Result<Vec<DisabledProfile>, LedgerError> {
+        Ok(self.disabled_profiles.values().cloned().collect())
     }
 
     fn record_operator_entry(&mut self, entry: &OperatorEntry) -> Result<Option<OperatorEntry>, LedgerError> {

@@ -64,7 +64,7 @@ impl DurableLedger {
         let ledger = Self { database, path: path.to_owned() };
         match migrate::format(&ledger.database).map_err(damaged)? {
             None => ledger.create_tables().map_err(damaged)?,
-            // Format 2 only has more tables.
+            // A later format only has more tables.
             Some(found) if found < migrate::FORMAT => ledger.create_tables().map_err(damaged)?,
             Some(found) if found > migrate::FORMAT => {
                 return Err(OpenError::NewerFormat { path: path.to_owned(), found, known: migrate::FORMAT });
@@ -385,8 +385,8 @@ mod tests {
         transaction.commit().unwrap();
         drop(ledger);
         let error = DurableLedger::open(&path).unwrap_err();
-        assert!(matches!(error, OpenError::NewerFormat { found: 3, known: 2, .. }), "{error}");
-        assert!(error.to_string().contains("ledger.redb` has format 3, but this version of Signet knows only up to 2"), "{error}");
+        assert!(matches!(error, OpenError::NewerFormat { found: 4, known: 3, .. }), "{error}");
+        assert!(error.to_string().contains("ledger.redb` has format 4, but this version of Signet knows only up to 3"), "{error}");
         assert!(DurableLedger::open(&path).is_err());
     }
 
@@ -402,10 +402,10 @@ mod tests {
         transaction.commit().unwrap();
         drop(ledger);
         let mut ledger = DurableLedger::open(&path).unwrap();
-        assert_eq!(migrate::format(&ledger.database).unwrap(), Some(2));
+        assert_eq!(migrate::format(&ledger.database).unwrap(), Some(3));
         assert_eq!(ledger.next_crl_number(NameDigest::of(b"issuer")).unwrap(), 2, "what was in it stays");
         assert_eq!(ledger.record_audit(&AuditRecord::default(), 10).unwrap(), 1);
-        assert!(ledger.suspensions().unwrap().is_empty());
+        assert!(ledger.suspensions().unwrap().is_empty() && ledger.disabled_profiles().unwrap().is_empty());
     }
 
     #[test]

@@ -5,6 +5,7 @@
 //! - a revocation, suspension or other change is put in force first and looks here afterwards ([`Registry::kick_selected`],
 //!   [`Registry::reconcile`]).
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::{Duration, Instant};
@@ -73,6 +74,8 @@ const PORTION: usize = 1024;
 struct State {
     live: Live,
     clones: Clones,
+    /// Connections told to close, by [`KickCause::name`].
+    ended: BTreeMap<&'static str, u64>,
 }
 
 /// The live connections of the process.
@@ -125,7 +128,7 @@ impl Registry {
     /// Where the rules refuse the newer, the identifier of a clone is not noted: the connection must be closed.
     pub fn identify(&self, link: LinkId, client_identifier: &str, rules: impl Into<CloneRules>, now: i64) -> CloneVerdict {
         let mut state = self.state();
-        let State { live, clones } = &mut *state;
+        let State { live, clones, .. } = &mut *state;
         let verdict = clones.judge(live, link, client_identifier, rules.into(), now);
         if !matches!(verdict, CloneVerdict::Cloned { policy: ClonePolicy::RefuseNewer, .. }) {
             live.identify(link, client_identifier.into());
@@ -136,6 +139,13 @@ impl Registry {
     /// How often certificates were found in use twice.
     pub fn clone_counts(&self) -> CloneCounts {
         self.state().clones.counts()
+    }
+
+    /// How many connections were told to close since the start, by [`KickCause::name`]; every cause is there.
+    pub fn ended_counts(&self) -> BTreeMap<&'static str, u64> {
+        let mut counts: BTreeMap<&'static str, u64> = KickCause::NAMES.into_iter().map(|name| (name, 0)).collect();
+        counts.extend(self.state().ended.iter());
+        counts
     }
 
     /// Notes that another shard owns the connection from now on. The new owner must be able to find it before this is called, so that
@@ -318,10 +328,12 @@ impl Order {
         let mut batches: Vec<Vec<Kick>> = Vec::new();
         let mut causes = causes.into_iter().peekable();
         while causes.peek().is_some() {
-            let state = registry.state();
+            let mut state = registry.state();
             for (link, cause) in causes.by_ref().take(PORTION) {
                 let Some(info) = state.live.get(link) else { continue };
                 let shard = usize::from(info.entry.shard);
+                let count = state.ended.entry(cause.name()).or_default();
+                *count = count.saturating_add(1);
                 if batches.len() <= shard {
                     batches.resize_with(shard + 1, Vec::new);
                 }

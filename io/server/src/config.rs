@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use signet_broker::{Limits, SessionRule, WillRule};
+use signet_identity::{ClientIdentifierBinding, Template};
 use signet_net::websocket::UpgradeRules;
 use signet_net::{CloneRules, ListenAddress, ListenError, ProxyVersions, Source};
 use signet_policy::{AdmissionRules, Ruleset};
@@ -87,10 +88,42 @@ impl From<TrustProfileConfig> for ProfileConfig {
 /// What a trust profile says about its devices' sessions.
 #[derive(Clone, Debug, Default)]
 pub struct ProfileSettings {
-    /// Who is let in under which names; `None`: as the listener says.
-    pub admission: Option<AdmissionRules>,
+    /// Under which names they are let in; what it leaves out is as the listener says.
+    pub names: ProfileNames,
     /// What happens when one certificate is in use twice.
     pub clones: CloneRules,
+}
+
+/// Names that a trust profile gives.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ProfileNames {
+    /// As [`AdmissionRules::username`].
+    pub username: Option<Template>,
+    /// As [`AdmissionRules::client_identifier`].
+    pub client_identifier: Option<Template>,
+    /// As [`AdmissionRules::binding`]. With it, identifiers are the client's own to choose within its bounds, whatever the listener makes.
+    pub binding: Option<ClientIdentifierBinding>,
+}
+
+impl ProfileNames {
+    /// The rules of a listener with these names; `None`: there are none, and the rules are the listener's.
+    pub(crate) fn over(&self, listener: &AdmissionRules) -> Option<AdmissionRules> {
+        if *self == Self::default() {
+            return None;
+        }
+        let mut rules = listener.clone();
+        if let Some(username) = &self.username {
+            rules.username = Some(username.clone());
+        }
+        if let Some(binding) = &self.binding {
+            rules.binding = binding.clone();
+            rules.client_identifier = None;
+        }
+        if let Some(client_identifier) = &self.client_identifier {
+            rules.client_identifier = Some(client_identifier.clone());
+        }
+        Some(rules)
+    }
 }
 
 /// A certificate that is in use twice.
@@ -214,4 +247,31 @@ pub enum StartError {
     /// The system gave no epoll instance, event descriptor or thread.
     #[error("cannot start the shards: {0}")]
     System(#[from] std::io::Error),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn template(text: &str) -> Template {
+        Template::parse(text).unwrap()
+    }
+
+    #[test]
+    fn a_profile_names_what_it_names_and_leaves_the_rest_to_the_listener() {
+        let equals = |text: &str| ClientIdentifierBinding::Equals(template(text));
+        let listener = AdmissionRules {
+            username: Some(template("${cert.cn}")),
+            client_identifier: Some(template("${device}")),
+            binding: equals("${device}"),
+            ..AdmissionRules::default()
+        };
+        let names = ProfileNames::default;
+        assert!(names().over(&listener).is_none());
+        let merged = ProfileNames { username: Some(template("${cert.o}")), ..names() }.over(&listener).unwrap();
+        assert_eq!((merged.username, merged.client_identifier), (Some(template("${cert.o}")), listener.client_identifier.clone()));
+        let merged = ProfileNames { binding: Some(equals("${cert.ou}")), ..names() }.over(&listener).unwrap();
+        assert_eq!((merged.binding, merged.client_identifier), (equals("${cert.ou}"), None), "a binding that had nothing to bind");
+        assert_eq!(merged.username, listener.username);
+    }
 }

@@ -83,6 +83,7 @@ pub fn start(config: ServerConfig, revocations: CurrentRevocations) -> Result<Se
         directory: LockedDirectory::new(config.seed),
         mailboxes,
         listeners: ArcSwap::from_pointee(listeners),
+        ruleset: ArcSwap::new(Arc::clone(&config.ruleset)),
         limits: config.limits,
         totals: Arc::new(Totals::new()),
         on_distrust: (config.will_on_revoke, config.session_on_revoke),
@@ -213,6 +214,7 @@ impl ServerHandle {
 
     /// Puts new rules in force, for what connected clients do next too.
     pub fn replace_rules(&self, ruleset: Arc<Ruleset>) {
+        self.shared.ruleset.store(Arc::clone(&ruleset));
         for mailbox in &self.shared.mailboxes {
             mailbox.post_one(Mail::Rules(Arc::clone(&ruleset)));
         }

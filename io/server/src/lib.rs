@@ -8,14 +8,15 @@
 //! - the control plane reaches them only through [`ServerHandle`], its registry, and the revocation index it was started with.
 //!
 //! One turn of a shard: wait for events; take mail; read, decrypt, decode and apply what came, within a budget; time-outs; then encode and write
-//! once per connection that has something to say; send mail. No turn is long, so nobody waits long: handshakes are limited to a few per turn, and a
-//! connection that sends a lot gets its share in every turn, no more.
+//! once per connection that has something to say; send mail. No turn is long, so nobody waits long: handshakes and orders to close a connection are
+//! limited to a few per turn, and a connection that sends a lot gets its share in every turn, no more.
 
 mod accept;
 mod attach;
 mod bounds;
 mod config;
 mod counters;
+mod explain;
 mod gate;
 mod handle;
 mod inbound;
@@ -38,7 +39,10 @@ mod store;
 
 pub use attach::BridgeEntrance;
 pub use bounds::{ListenerLimits, ServerLimits};
-pub use config::{CloneAlarm, ListenerConfig, ProfileConfig, ProfileSettings, ProxyConfig, ServerConfig, StartError, TransportConfig};
+pub use config::{
+    CloneAlarm, ListenerConfig, ProfileConfig, ProfileNames, ProfileSettings, ProxyConfig, ServerConfig, StartError, TransportConfig,
+};
+pub use explain::{Answer, ConnectAnswer, ProfileInUse, Question, Unanswered};
 pub use refusals::{RefusalBook, RefusalRecord};
 pub use reload::Reloaded;
 pub use signet_store::{StoreConfig, StoreError, StoreState, StoreStats};

@@ -1,5 +1,6 @@
 //! One listener at run time: its rules, which a reload may replace, and how many connections it has.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -9,7 +10,7 @@ use signet_net::websocket::{UpgradeRules, WebSocket};
 use signet_net::{KickCause, LinkId, PeerAddress};
 use signet_policy::AdmissionRules;
 use signet_revocation::Assurance;
-use signet_tls::{CurrentRevocations, ListenerTls, Refusal, TlsConnection, TlsError, TrustProfile, Unfit};
+use signet_tls::{CurrentRevocations, Explanation, ListenerTls, Refusal, TlsConnection, TlsError, TrustProfile, Unfit};
 
 use crate::config::{ProfileSettings, Profiles};
 use crate::gate::{Displaced, Full, Gate, Origin, Pass, Total};
@@ -41,6 +42,8 @@ pub(crate) struct ListenerRules {
     /// Somebody else's connections come through proxies.
     proxy: Option<ProxyRules>,
     profiles: Arc<Profiles>,
+    /// By the name of a trust profile that gives names of its own.
+    admissions: BTreeMap<Arc<str>, AdmissionRules>,
 }
 
 impl ListenerRules {
@@ -58,7 +61,9 @@ impl ListenerRules {
         };
         let proxy = ProxyRules::load(config, &profiles.trust, revocations).map_err(failed)?;
         let websocket = config.websocket.clone().map(Arc::new);
-        Ok(Self { config: config.clone(), tls, websocket, proxy, profiles: Arc::clone(profiles) })
+        let named = profiles.settings.iter();
+        let admissions = named.filter_map(|(name, settings)| Some((Arc::clone(name), settings.names.over(&config.admission)?))).collect();
+        Ok(Self { config: config.clone(), tls, websocket, proxy, profiles: Arc::clone(profiles), admissions })
     }
 
     /// The same rules; where TLS is what it was in `before`, with its ticket keys: a reload of something else makes nobody shake hands in full.
@@ -98,8 +103,35 @@ impl ListenerRules {
 
     /// Who is let in under which names: the trust profile's word, where it has one, else the listener's.
     pub(crate) fn admission(&self, peer: &Peer) -> &AdmissionRules {
-        let own = peer.identity().and_then(|identity| self.settings(identity.profile())?.admission.as_ref());
-        own.unwrap_or(&self.config.admission)
+        self.admission_of(peer.identity().map(|identity| &**identity))
+    }
+
+    /// The same for who has this identity.
+    pub(crate) fn admission_of(&self, identity: Option<&DeviceIdentity>) -> &AdmissionRules {
+        identity.and_then(|identity| self.admissions.get(identity.profile())).unwrap_or(&self.config.admission)
+    }
+
+    /// Every trust profile of the server.
+    pub(crate) fn profiles(&self) -> &Arc<Profiles> {
+        &self.profiles
+    }
+
+    /// Whether certificates are judged by the trust profile of this name here.
+    pub(crate) fn uses(&self, profile: &str) -> bool {
+        match (&self.tls, &self.proxy) {
+            (Some(tls), _) => tls.profile(profile).is_some(),
+            (None, Some(proxy)) => proxy.identity.profile(profile).is_some(),
+            (None, None) => false,
+        }
+    }
+
+    /// What would become of a client that shows these certificates; `None`: certificates are not looked at here.
+    pub(crate) fn explain(&self, server_name: Option<&str>, chain: &[Vec<u8>], now: i64) -> Option<Explanation> {
+        match (&self.tls, &self.proxy) {
+            (Some(tls), _) if !tls.profiles().is_empty() => Some(tls.explain(server_name, chain, now)),
+            (None, Some(proxy)) => proxy.identity.explain(chain.first()?, now),
+            _ => None,
+        }
     }
 
     /// What the trust profile of a name says besides trust.

@@ -38,7 +38,10 @@ use deadlines::Deadlines;
 pub(crate) const WAKE: Token = Token(usize::MAX);
 
 /// Connections closed by order in one turn.
-const KICKS_PER_TURN: usize = 128;
+const KICKS_PER_TURN: usize = 32;
+
+/// Connections whose time is up that are dealt with in one turn.
+const DEADLINES_PER_TURN: usize = 32;
 
 /// Longest wait for a disk that has too much to write, in milliseconds.
 const HELD_BACK_BY_DISK: u64 = 100;
@@ -306,7 +309,9 @@ impl Shard {
         if self.broker.next_deadline().is_some_and(|deadline| deadline.as_millis() <= self.now) {
             self.apply(Input::Tick);
         }
-        while let Some(id) = self.deadlines.pop_due(self.now) {
+        // Those that were closed together linger together, and their time is up at once: the rest has its turn next, without waiting.
+        for _ in 0..DEADLINES_PER_TURN {
+            let Some(id) = self.deadlines.pop_due(self.now) else { break };
             self.deadline_passed(id);
         }
     }
@@ -332,7 +337,10 @@ impl Shard {
         if link.phase == Phase::ExpectConnect {
             // The broker does not know it yet, so nobody else will say why it ended.
             let check = check_of(&cause);
-            log::refused(link, check, format!("{cause} before the client sent CONNECT"), "see `signet explain` for who may connect now");
+            let when =
+                if link.inbound.holds() { "while its CONNECT waited for an answer about it" } else { "before the client sent CONNECT" };
+            log::refused(link, check, format!("{cause} {when}"), "see `signet explain` for who may connect now");
+            Self::answer_held(link, check);
             self.count_refused(Cause::Check(check));
         } else {
             tracing::info!(target: "signet::session", connection = id.number(), "disconnected: {cause}");

@@ -5,6 +5,7 @@ use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 use arc_swap::ArcSwap;
 use signet_broker::{Directory, Limits, SessionRule, SharedDirectory, Totals, WillRule};
 use signet_net::{Clock, Registry, StatusInquiry};
+use signet_policy::Ruleset;
 
 use crate::config::CloneAlarm;
 use crate::counters::Counters;
@@ -21,6 +22,8 @@ pub(crate) struct Shared {
     pub(crate) directory: LockedDirectory,
     pub(crate) mailboxes: Vec<Arc<Mailbox>>,
     pub(crate) listeners: ArcSwap<Vec<Arc<Listener>>>,
+    /// In force; each shard has its own reference and is told of another.
+    pub(crate) ruleset: ArcSwap<Ruleset>,
     pub(crate) limits: Arc<Limits>,
     pub(crate) totals: Arc<Totals>,
     /// What becomes of Will and session of a device that is not believed any more.

@@ -11,6 +11,7 @@ use signet_revocation::Assurance;
 
 use crate::acceptor::Ending;
 use crate::client_verifier::{DeviceVerifier, Standing};
+use crate::explain::{self, Explanation};
 use crate::profile::{TrustProfile, TrustProfiles};
 use crate::rejection::{self, Rejected, Unfit};
 use crate::{Check, CurrentRevocations, Refusal, TlsError};
@@ -135,6 +136,11 @@ impl ForwardedIdentity {
             Standing::Good(assurance) => Ok(Some(assurance)),
             Standing::Pending => Ok(None),
         }
+    }
+
+    /// As [`crate::ListenerTls::explain`], for a certificate (DER) that a proxy forwards; `None` where none is judged here.
+    pub fn explain(&self, certificate: &[u8], now: i64) -> Option<Explanation> {
+        Some(explain::explain(self.verifier()?, &[CertificateDer::from(certificate)], now))
     }
 
     fn standing(&self, identity: &DeviceIdentity, now: i64) -> Result<Standing, Rejected> {

@@ -126,7 +126,7 @@ impl TrustProfile {
     }
 
     fn disabled(&self, leaf: &Leaf) -> Rejected {
-        rejection::disabled(leaf, &self.config.name)
+        rejection::disabled(leaf, &self.config.name, false)
     }
 
     /// Whether a device that was let in before would be let in by the rules of now, as far as they do not depend on time or revocation: for

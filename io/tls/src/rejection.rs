@@ -33,6 +33,8 @@ pub(crate) struct Rejected {
     pub(crate) refusal: Box<Refusal>,
     pub(crate) alert: CertificateError,
     pub(crate) unfit: Unfit,
+    /// Nothing led from the certificate to an authority: whatever else is found elsewhere says more.
+    pub(crate) is_lost: bool,
 }
 
 impl Rejected {
@@ -43,7 +45,7 @@ impl Rejected {
 }
 
 fn reject(leaf: &Leaf, check: Check, alert: CertificateError, found: impl Into<String>, hint: impl Into<String>) -> Rejected {
-    Rejected { refusal: Box::new(Refusal::of(leaf, check, found, hint)), alert, unfit: Unfit::Untrusted }
+    Rejected { refusal: Box::new(Refusal::of(leaf, check, found, hint)), alert, unfit: Unfit::Untrusted, is_lost: false }
 }
 
 /// What TLS has no alert for, as rustls wants to see it.
@@ -61,6 +63,7 @@ pub(crate) fn unreadable(error: &IdentityError) -> Rejected {
         refusal: Box::new(Refusal::without_certificate(Check::CertificateForm, error.to_string(), hint)),
         alert: CertificateError::BadEncoding,
         unfit: Unfit::Untrusted,
+        is_lost: false,
     }
 }
 
@@ -70,6 +73,12 @@ pub(crate) fn check_form(leaf: &Leaf) -> Result<(), Rejected> {
         let found = format!("the certificate is X.509 version {}, which has no extensions to say that it is a device's", leaf.version());
         let hint = "issue it again as version 3: plain `openssl x509 -req` makes version 1, so give it `-extfile FILE` where FILE holds \
                     `extendedKeyUsage=clientAuth`, or use `signet device add NAME --csr FILE`";
+        return Err(reject(leaf, Check::CertificateForm, CertificateError::InvalidPurpose, found, hint));
+    }
+    // What it would sign with such a key is not verified, which would read as if it did not have the key.
+    if let Some(bits) = leaf.key_kind().strip_prefix("RSA-").and_then(|bits| bits.parse::<u32>().ok()).filter(|bits| *bits < RSA_MINIMUM) {
+        let found = format!("its key is RSA-{bits}, too short to prove anything; RSA keys count from {RSA_MINIMUM} bits on");
+        let hint = "make the device a new key, of ECDSA P-256 for one, and issue a certificate for it";
         return Err(reject(leaf, Check::CertificateForm, CertificateError::InvalidPurpose, found, hint));
     }
     if leaf.is_ca() {
@@ -146,9 +155,15 @@ pub(crate) fn unknown_status(leaf: &Leaf, id: CertificateId) -> Rejected {
     reject(leaf, Check::RevocationStatus, other("the revocation status is not known"), found, hint).with(Unfit::Unchecked)
 }
 
-pub(crate) fn disabled(leaf: &Leaf, profile: &Arc<str>) -> Rejected {
-    let found = format!("its trust profile `{profile}` is disabled");
-    let hint = format!("`signet trust enable {profile}` and `enabled = true` let its devices in again");
+/// Disabled by an operator, or by the configuration.
+pub(crate) fn disabled(leaf: &Leaf, profile: &Arc<str>, by_operator: bool) -> Rejected {
+    let (found, hint) = if by_operator {
+        let hint = format!("`signet trust enable {profile}` lets its devices in again; `signet trust list` shows who disabled it and why");
+        (format!("its trust profile `{profile}` is disabled by an operator"), hint)
+    } else {
+        let hint = "`enabled = true` in its [[trust]], and a reload, let its devices in again".to_owned();
+        (format!("its trust profile `{profile}` is disabled by the configuration"), hint)
+    };
     reject(leaf, Check::Profile, other("the trust profile is disabled"), found, hint).with(Unfit::ProfileDisabled(Arc::clone(profile)))
 }
 
@@ -202,6 +217,13 @@ pub(crate) fn no_authority(leaf: &Leaf, authority: &Leaf) -> Rejected {
     reject(leaf, Check::Path, CertificateError::UnknownIssuer, found, hint)
 }
 
+/// More certificates than any path is long.
+pub(crate) fn long_chain(leaf: &Leaf, count: usize, maximum: usize) -> Rejected {
+    let found = format!("the client sent {count} intermediate certificates, at most {maximum} are looked at");
+    let hint = "the device has to send its own certificate and those between it and the trust anchor, and no others";
+    reject(leaf, Check::Path, CertificateError::UnknownIssuer, found, hint)
+}
+
 /// The anchor allows fewer authorities below it.
 pub(crate) fn too_deep(leaf: &Leaf, anchor: &Leaf, below: usize, limit: u32) -> Rejected {
     let subject = anchor.subject().rfc4514();
@@ -209,6 +231,12 @@ pub(crate) fn too_deep(leaf: &Leaf, anchor: &Leaf, below: usize, limit: u32) -> 
     let hint = "issue the device a certificate from an authority that may; an authority without that constraint may have others below it";
     reject(leaf, Check::Path, CertificateError::UnknownIssuer, found, hint)
 }
+
+/// The shortest RSA key whose signatures the TLS library verifies, in bits.
+const RSA_MINIMUM: u32 = 2_048;
+
+/// id-kp-clientAuth (RFC 5280 §4.2.1.12).
+const CLIENT_AUTH: &str = "1.3.6.1.5.5.7.3.2";
 
 /// What webpki found, in our words.
 pub(crate) fn path(leaf: &Leaf, error: &webpki::Error) -> Rejected {
@@ -218,7 +246,7 @@ pub(crate) fn path(leaf: &Leaf, error: &webpki::Error) -> Rejected {
         Found::UnknownIssuer => {
             let found = format!("no path from its issuer `{issuer}` to a trust anchor of this listener");
             let hint = "add the issuing CA to the listener's `trust`, or have the device send its intermediate certificates";
-            reject(leaf, Check::Path, CertificateError::UnknownIssuer, found, hint)
+            Rejected { is_lost: true, ..reject(leaf, Check::Path, CertificateError::UnknownIssuer, found, hint) }
         }
         Found::InvalidSignatureForPublicKey => {
             let found = format!("its signature was not made by the `{issuer}` that this listener trusts: another CA of the same name");
@@ -234,11 +262,7 @@ pub(crate) fn path(leaf: &Leaf, error: &webpki::Error) -> Rejected {
                 reject(leaf, Check::Validity, CertificateError::Expired, found, hint).with(Unfit::Expired)
             })
         }
-        Found::RequiredEkuNotFoundContext(_) | Found::EmptyEkuExtension => {
-            let found = "its extended key usage does not hold clientAuth (RFC 5280 §4.2.1.12)";
-            let hint = "issue a certificate with `extendedKeyUsage=clientAuth`; a server's certificate cannot be a device's";
-            reject(leaf, Check::Usage, CertificateError::InvalidPurpose, found, hint)
-        }
+        Found::RequiredEkuNotFoundContext(_) | Found::EmptyEkuExtension => purpose(leaf),
         Found::CaUsedAsEndEntity => {
             let found = "the certificate is a certification authority's (basicConstraints CA:true)";
             reject(leaf, Check::Usage, CertificateError::InvalidPurpose, found, "use a certificate issued for this device")
@@ -254,9 +278,35 @@ pub(crate) fn path(leaf: &Leaf, error: &webpki::Error) -> Rejected {
             reject(leaf, Check::Path, CertificateError::UnknownIssuer, found, hint)
         }
         Found::UnsupportedCriticalExtension => {
-            let found = "it holds a critical extension that is not understood (RFC 5280 §4.2)";
+            let found = "it, or an authority in its path, holds a critical extension that is not understood (RFC 5280 §4.2)";
             let hint = "issue it without that extension, or not critical";
             reject(leaf, Check::CertificateForm, CertificateError::UnhandledCriticalExtension, found, hint)
+        }
+        other => path_shape(leaf, &issuer, other),
+    }
+}
+
+/// The rest of it: what the path itself is like.
+fn path_shape(leaf: &Leaf, issuer: &str, error: &webpki::Error) -> Rejected {
+    use webpki::Error as Found;
+    match error {
+        Found::EndEntityUsedAsCa => {
+            let found =
+                format!("its issuer `{issuer}`, or one above, is no certification authority (basicConstraints, RFC 5280 §6.1.4 (k))");
+            let hint = "issue the device a certificate from an authority; one device cannot vouch for another";
+            reject(leaf, Check::Path, CertificateError::UnknownIssuer, found, hint)
+        }
+        Found::PathLenConstraintViolated => {
+            let found = "more authorities follow in its path than the pathLenConstraint of one allows (RFC 5280 §4.2.1.9)";
+            let hint =
+                "issue the device a certificate from an authority further up, or that authority's again with a larger pathLenConstraint";
+            reject(leaf, Check::Path, CertificateError::BadEncoding, found, hint)
+        }
+        Found::MaximumSignatureChecksExceeded | Found::MaximumPathBuildCallsExceeded | Found::MaximumPathDepthExceeded => {
+            let found =
+                format!("no path to a trust anchor was found among the certificates that came with it within the work allowed: {error}");
+            let hint = "have the device send its own intermediate certificates and no others";
+            reject(leaf, Check::Path, CertificateError::UnknownIssuer, found, hint)
         }
         other => {
             let found = format!("its path cannot be verified: {other}");
@@ -264,4 +314,21 @@ pub(crate) fn path(leaf: &Leaf, error: &webpki::Error) -> Rejected {
             reject(leaf, Check::Path, CertificateError::BadEncoding, found, hint)
         }
     }
+}
+
+/// Path building looks at the authorities' purposes too, because their restriction counts for all below, and does not say whose was wrong.
+fn purpose(leaf: &Leaf) -> Rejected {
+    let own = leaf.extended_key_usages();
+    let (found, hint) = if own.is_empty() || own.iter().any(|purpose| purpose == CLIENT_AUTH) {
+        (
+            "the extended key usage of an authority in its path does not hold clientAuth",
+            "issue the device a certificate from an authority for clients, or that authority's again without extendedKeyUsage",
+        )
+    } else {
+        (
+            "its extended key usage does not hold clientAuth (RFC 5280 §4.2.1.12)",
+            "issue a certificate with `extendedKeyUsage=clientAuth`; a server's certificate cannot be a device's",
+        )
+    };
+    reject(leaf, Check::Usage, CertificateError::InvalidPurpose, found, hint)
 }

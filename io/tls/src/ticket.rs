@@ -127,42 +127,4 @@ impl<'a> Input<'a> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// A session of TLS 1.3 without SNI, with the given rest after the flag "extended master secret".
-    fn session(rest: &[u8]) -> Vec<u8> {
-        let mut plain = vec![0, 3, 4, 0x13, 1, 2, 0xaa, 0xbb, 1];
-        plain.extend_from_slice(rest);
-        plain
-    }
-
-    #[test]
-    fn finds_the_chain() {
-        let plain = session(&[1, 0, 0, 9, 0, 0, 2, 7, 8, 0, 0, 1, 9, 0, 99]);
-        let chain = chain(&plain).unwrap();
-        assert_eq!(chain.iter().map(|certificate| certificate.to_vec()).collect::<Vec<_>>(), [vec![7, 8], vec![9]]);
-    }
-
-    #[test]
-    fn no_certificate_is_not_the_same_as_an_unreadable_session() {
-        assert_eq!(chain(&session(&[0, 0])).unwrap().len(), 0);
-        assert!(chain(&session(&[2])).is_none());
-        assert!(chain(&session(&[1, 0, 0, 0])).is_none());
-        assert!(chain(&session(&[1, 0, 0, 9, 0, 0, 200])).is_none());
-        assert!(chain(&[]).is_none());
-    }
-
-    #[test]
-    fn a_note_comes_off_as_it_went_on() {
-        let mut plain = session(&[0, 0]);
-        let before = plain.clone();
-        append_note(&mut plain, None);
-        assert_eq!(split_note(plain), Some((before.clone(), Vec::new())));
-        let mut noted = before.clone();
-        noted.extend_from_slice(&[1, 2, 3, 0, 3]);
-        assert_eq!(split_note(noted), Some((before, vec![1, 2, 3])));
-        assert_eq!(split_note(vec![1, 0, 9]), None);
-        assert_eq!(split_note(vec![0]), None);
-    }
-}
+mod tests;

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use rustls::DistinguishedName;
 use rustls_pki_types::{CertificateDer, TrustAnchor};
-use signet_identity::{AuthorityId, Leaf, NameConstraints};
+use signet_identity::{AuthorityId, Leaf, NameConstraints, NameDigest};
 use webpki::anchor_from_trusted_cert;
 use x509_parser::prelude::{FromDer, X509Certificate, X509Version};
 
@@ -34,6 +34,8 @@ pub struct TrustAnchors {
     pub(crate) intermediates: Arc<[CertificateDer<'static>]>,
     /// What the anchors say of themselves, in their order.
     anchor_facts: Arc<[Leaf]>,
+    /// Subject and issuer of each known intermediate.
+    links: Arc<[NameLink]>,
     certificates: Arc<[CertificateDer<'static>]>,
 }
 
@@ -77,8 +79,10 @@ impl TrustAnchors {
                 anchor.name_constraints = None;
             }
         }
+        let links: Vec<NameLink> = intermediates.iter().filter_map(|der| Leaf::parse(der).ok()).map(|leaf| NameLink::of(&leaf)).collect();
         Ok(Self {
             anchor_facts: facts.into(),
+            links: links.into(),
             anchors: anchors.into(),
             intermediates: intermediates.into(),
             certificates: certificates.into(),
@@ -89,6 +93,25 @@ impl TrustAnchors {
     pub(crate) fn authority_of(&self, anchor: &TrustAnchor<'_>) -> Option<&Leaf> {
         let is_it = |own: &TrustAnchor<'_>| own.subject == anchor.subject && own.subject_public_key_info == anchor.subject_public_key_info;
         self.anchor_facts.get(self.anchors.iter().position(is_it)?)
+    }
+
+    /// Whether there is a way from a certificate to an anchor by names alone, over the intermediates that came with it and those that are known.
+    /// Where there is none, no path has to be searched for.
+    pub(crate) fn is_reachable(&self, leaf: &Leaf, presented: &[NameLink]) -> bool {
+        let mut names = vec![leaf.issuer_name_digest()];
+        let mut looked_at = 0;
+        while let Some(name) = names.get(looked_at).copied() {
+            if self.anchor_facts.iter().any(|anchor| anchor.subject_name_digest() == name) {
+                return true;
+            }
+            for link in presented.iter().chain(self.links.iter()) {
+                if link.subject == name && !names.contains(&link.issuer) {
+                    names.push(link.issuer);
+                }
+            }
+            looked_at += 1;
+        }
+        false
     }
 
     /// Whether an authority is an anchor here.
@@ -113,6 +136,19 @@ impl TrustAnchors {
             .filter_map(|certificate| anchor_from_trusted_cert(certificate).ok())
             .map(|anchor| DistinguishedName::in_sequence(&anchor.subject))
             .collect()
+    }
+}
+
+/// Who an authority is, and who it says has issued it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct NameLink {
+    subject: NameDigest,
+    issuer: NameDigest,
+}
+
+impl NameLink {
+    pub(crate) fn of(authority: &Leaf) -> Self {
+        Self { subject: authority.subject_name_digest(), issuer: authority.issuer_name_digest() }
     }
 }
 

@@ -47,8 +47,8 @@ pub use ledger::{
 };
 pub use lint::LintError;
 pub use orders::{
-    AUDIT_RECORDS_KEPT, AuditQuery, AuditRecord, OPERATOR_ENTRIES_MAXIMUM, OperatorEntry, OperatorSubject, Orders, SUSPENSIONS_MAXIMUM,
-    Suspension,
+    AUDIT_RECORDS_KEPT, AuditQuery, AuditRecord, DISABLED_PROFILES_MAXIMUM, DisabledProfile, OPERATOR_ENTRIES_MAXIMUM, OperatorEntry,
+    OperatorSubject, Orders, SUSPENSIONS_MAXIMUM, Suspension,
 };
 pub use pem::{PemBlock, PemError, decode_pem, encode_pem};
 pub use prepare::{IssuanceToken, prepare};

@@ -1,5 +1,5 @@
-//! What an operator ordered besides the authority's own certificates: suspended devices, the list of foreign certificates that are no longer
-//! trusted, and the record of everything that was done. `io/ledger` implements it beside [`crate::Ledger`].
+//! What an operator ordered besides the authority's own certificates: suspended devices, disabled trust profiles, the list of foreign certificates
+//! that are no longer trusted, and the record of everything that was done. `io/ledger` implements it beside [`crate::Ledger`].
 
 use signet_identity::{AuthorityId, CertificateId, KeyDigest, NameDigest};
 use signet_revocation::Reason;
@@ -11,6 +11,9 @@ pub const SUSPENSIONS_MAXIMUM: usize = 100_000;
 
 /// Entries of the operator's own revocation list at most.
 pub const OPERATOR_ENTRIES_MAXIMUM: usize = 100_000;
+
+/// Disabled trust profiles at most. Names that left the configuration stay until they are enabled, so it is bounded.
+pub const DISABLED_PROFILES_MAXIMUM: usize = 10_000;
 
 /// Audit records kept unless told otherwise: the newest.
 pub const AUDIT_RECORDS_KEPT: u64 = 100_000;
@@ -34,6 +37,24 @@ pub trait Orders {
     /// # Errors
     /// [`LedgerError::Storage`].
     fn suspensions(&self) -> Result<Vec<Suspension>, LedgerError>;
+
+    /// Disables a trust profile, or returns how it is disabled already, unchanged.
+    ///
+    /// # Errors
+    /// [`LedgerError::Full`] with [`DISABLED_PROFILES_MAXIMUM`] of them; [`LedgerError::Storage`].
+    fn record_disabled_profile(&mut self, profile: &DisabledProfile) -> Result<Option<DisabledProfile>, LedgerError>;
+
+    /// Enables a trust profile again and returns how it was disabled; `None` when it is not.
+    ///
+    /// # Errors
+    /// [`LedgerError::Storage`].
+    fn remove_disabled_profile(&mut self, name: &str) -> Result<Option<DisabledProfile>, LedgerError>;
+
+    /// Every disabled trust profile, by name.
+    ///
+    /// # Errors
+    /// [`LedgerError::Storage`].
+    fn disabled_profiles(&self) -> Result<Vec<DisabledProfile>, LedgerError>;
 
     /// Puts something on the operator's list, or returns the entry that it has already, unchanged.
     ///
@@ -71,6 +92,19 @@ pub trait Orders {
 pub struct Suspension {
     /// Its qualified name.
     pub device: String,
+    /// Since when, Unix seconds.
+    pub since: i64,
+    /// Why, in the words of whoever asked; may be empty.
+    pub why: String,
+    /// Who asked.
+    pub by: String,
+}
+
+/// A trust profile under which nobody is let in, whatever the configuration says of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DisabledProfile {
+    /// Its name.
+    pub name: String,
     /// Since when, Unix seconds.
     pub since: i64,
     /// Why, in the words of whoever asked; may be empty.

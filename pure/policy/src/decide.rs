@@ -26,7 +26,7 @@ pub fn authorize_connect(
 ) -> Result<ConnectPermit, Denied> {
     let (client, is_assigned) = match &rules.bridge {
         Some(name) => (bridge(name), false),
-        None => client(rules, peer, connect, assigned)?,
+        None => client(rules, principal(rules, peer)?, connect, assigned)?,
     };
     Ok(ConnectPermit::assertion(client, is_assigned))
 }
@@ -37,15 +37,17 @@ fn bridge(name: &ByteString) -> Client {
 }
 
 /// Anybody else, and whether the Client Identifier was chosen here.
-fn client(
+pub(crate) fn client(
     rules: &AdmissionRules,
-    peer: &Peer,
+    (principal, identity): Proven,
     connect: &Connect,
     assigned: impl FnOnce() -> ClientIdentifier,
 ) -> Result<(Client, bool), Denied> {
-    let (principal, identity) = principal(rules, peer)?;
     let leaf = identity.as_deref().map(DeviceIdentity::leaf);
-    let device = peer.device();
+    let device = match &principal {
+        Principal::Device(name) => Some(&**name),
+        Principal::Bridge(_) | Principal::Anonymous => None,
+    };
     let claimed = &connect.client_identifier;
     let facts = Facts {
         leaf,
@@ -212,14 +214,19 @@ fn refuse_reserved(client_identifier: &ClientIdentifier) -> Result<(), Denied> {
     })
 }
 
-fn principal(rules: &AdmissionRules, peer: &Peer) -> Result<(Principal, Option<Arc<DeviceIdentity>>), Denied> {
+/// Who somebody is, and by which certificate.
+type Proven = (Principal, Option<Arc<DeviceIdentity>>);
+
+/// A device that its certificate proves.
+pub(crate) fn device(identity: &Arc<DeviceIdentity>) -> Result<Proven, Denied> {
+    check_tenant(identity)?;
+    let name = QualifiedName::new(identity.tenant().cloned(), identity.name().clone());
+    Ok((Principal::Device(name), Some(Arc::clone(identity))))
+}
+
+fn principal(rules: &AdmissionRules, peer: &Peer) -> Result<Proven, Denied> {
     match peer {
-        Peer::Device(verified) => {
-            let identity = Arc::clone(verified.identity());
-            check_tenant(&identity)?;
-            let name = QualifiedName::new(identity.tenant().cloned(), identity.name().clone());
-            Ok((Principal::Device(name), Some(identity)))
-        }
+        Peer::Device(verified) => device(verified.identity()),
         // The server holds such a CONNECT until the status is known: to decide on one is a fault, and the answer is no.
         Peer::Pending(_) => Err(Denied {
             rule: "revocation status".to_owned(),

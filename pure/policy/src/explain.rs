@@ -1,9 +1,13 @@
 //! Why something is allowed or not, for people: the decision of [`crate::decide`] again, with everything that was looked at.
 
-use signet_mqtt::{TopicFilter, TopicName};
+use std::sync::Arc;
 
+use signet_identity::DeviceIdentity;
+use signet_mqtt::{ClientIdentifier, Connect, TopicFilter, TopicName};
+
+use crate::admission::AdmissionRules;
 use crate::client::Client;
-use crate::decide::{publish_decision, subscribe_decision};
+use crate::decide::{self, publish_decision, subscribe_decision};
 use crate::denied::Denied;
 use crate::rule::Rule;
 use crate::ruleset::{Decider, Ruleset};
@@ -32,6 +36,16 @@ pub struct Considered {
     pub includes_client: bool,
     /// Whether one of its patterns covers what was asked, for this client.
     pub covers: bool,
+}
+
+/// Who a device would be after this CONNECT, if its certificate proves this identity; the flag says whether the Client Identifier is chosen here.
+/// A question only: what comes of it permits nothing.
+///
+/// # Errors
+/// As [`crate::authorize_connect`].
+pub fn explain_connect(rules: &AdmissionRules, identity: &Arc<DeviceIdentity>, connect: &Connect) -> Result<(Client, bool), Denied> {
+    // What stands here is shown, and rules may look at it: a name that nobody can be given.
+    decide::client(rules, decide::device(identity)?, connect, || ClientIdentifier::new("(assigned by the server)"))
 }
 
 /// Explains whether a client may publish to a topic, which is written as the client writes it.

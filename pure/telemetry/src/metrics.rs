@@ -1,6 +1,6 @@
 //! Every metric of `/metrics`: name, kind, words, and where its numbers come from.
 
-use crate::snapshot::{Bridge, Snapshot, Store, StoreState, Traffic};
+use crate::snapshot::{Bridge, RevocationSource, Snapshot, Store, StoreState, Traffic};
 
 /// What kind of number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -71,6 +71,28 @@ fn states(store: &Store) -> Vec<Sample> {
     each("state", states.map(|(name, state)| (name, u64::from(store.state == state))))
 }
 
+fn source_labels(source: &RevocationSource) -> Vec<(&'static str, String)> {
+    vec![("profile", source.profile.clone()), ("kind", source.kind.to_owned()), ("address", source.address.clone())]
+}
+
+/// A sample for each source that has the value.
+fn sources(snapshot: &Snapshot, value: impl Fn(&RevocationSource) -> Option<Value>) -> Vec<Sample> {
+    let shown = snapshot.trust.sources.iter().take(RevocationSource::SHOWN_MAXIMUM);
+    shown.filter_map(|source| Some(Sample { labels: source_labels(source), value: value(source)? })).collect()
+}
+
+fn source_states(snapshot: &Snapshot) -> Vec<Sample> {
+    let shown = snapshot.trust.sources.iter().take(RevocationSource::SHOWN_MAXIMUM);
+    let states = |source: &RevocationSource| {
+        RevocationSource::STATES.map(|state| {
+            let mut labels = source_labels(source);
+            labels.push(("state", state.to_owned()));
+            Sample { labels, value: Value::Count(u64::from(source.state == state)) }
+        })
+    };
+    shown.flat_map(states).collect()
+}
+
 fn crl_times(snapshot: &Snapshot, time: impl Fn(&crate::CrlFreshness) -> Option<i64>) -> Vec<Sample> {
     let lists = snapshot.certificates.crls.iter();
     lists.filter_map(|crl| Some(Sample { labels: vec![("issuer", crl.issuer.clone())], value: Value::Time(time(crl)?) })).collect()
@@ -119,8 +141,14 @@ table! {
         ])
     };
     Counter "signet_messages_unmatched_total" "Messages that matched no subscription" |s| one(s.messages.unmatched);
-    Counter "signet_denied_total" "Publishes and subscriptions that the access rules refused" |s| {
-        each("what", [("publish", s.messages.denied_publishes), ("subscribe", s.messages.denied_subscriptions)])
+    Counter "signet_denied_total" "What the access rules refused: publishes and subscriptions, and, when rules changed, subscriptions ended and messages withheld" |s| {
+        let messages = s.messages;
+        each("what", [
+            ("publish", messages.denied_publishes),
+            ("subscribe", messages.denied_subscriptions),
+            ("subscription_ended", messages.ended_subscriptions),
+            ("message_withheld", messages.withheld),
+        ])
     };
     Counter "signet_refused_full_total" "Requests refused with 0x97, by what was full" |s| {
         let full = s.messages.full;
@@ -147,6 +175,36 @@ table! {
         crl_times(s, |crl| Some(crl.this_update))
     };
     Gauge "signet_crl_next_update_seconds" "When the next revocation list of an issuer was promised, Unix time" |s| crl_times(s, |crl| crl.next_update);
+    Gauge "signet_revocation_source_state" "1 for the state that a source of revocation knowledge is in; stale: a list of it is past its next update" source_states;
+    Gauge "signet_revocation_source_this_update_seconds" "When the oldest list in force from a source was made, Unix time" |s| {
+        sources(s, |source| source.this_update.map(Value::Time))
+    };
+    Gauge "signet_revocation_source_next_update_seconds" "When the first successor of these lists is due, Unix time" |s| {
+        sources(s, |source| source.next_update.map(Value::Time))
+    };
+    Gauge "signet_revocation_source_entries" "Certificates on the lists in force from a source" |s| {
+        sources(s, |source| Some(Value::Count(source.entries)))
+    };
+    Gauge "signet_revocation_source_last_success_seconds" "When a source was read, or answered, last, Unix time" |s| {
+        sources(s, |source| source.last_success.map(Value::Time))
+    };
+    Gauge "signet_revocation_source_latency_seconds" "How long the last attempt took that got an answer" |s| {
+        sources(s, |source| source.latency_milliseconds.map(Value::Milliseconds))
+    };
+    Counter "signet_revocation_source_requests_total" "Attempts to read or ask a source" |s| {
+        sources(s, |source| Some(Value::Count(source.requests)))
+    };
+    Counter "signet_revocation_source_failures_total" "Of these, failed" |s| sources(s, |source| Some(Value::Count(source.failures)));
+    Gauge "signet_ocsp_answers" "OCSP answers held, by responder" |s| {
+        sources(s, |source| matches!(source.kind, "ocsp" | "staple").then_some(Value::Count(source.answers)))
+    };
+    Gauge "signet_suspended_devices" "Devices that an operator, or a cloned certificate, keeps out" |s| one(s.trust.suspended);
+    Gauge "signet_operator_revocations" "Entries of the operator's own revocation list" |s| one(s.trust.operator_entries);
+    Gauge "signet_disabled_profiles" "Trust profiles that an operator has disabled" |s| one(s.trust.disabled_profiles);
+    Counter "signet_clones_total" "Times that one certificate was in use twice, by what showed it" |s| each("evidence", s.trust.clones.iter().copied());
+    Counter "signet_sessions_ended_total" "Connections told to close by a change of trust, time or an operator, by cause" |s| {
+        each("cause", s.trust.ended.iter().copied())
+    };
     Gauge "signet_revoked_certificates" "Revoked certificates that handshakes are compared with" |s| one(s.certificates.revoked_known);
     Counter "signet_ca_certificates_total" "Certificates that the broker's own authority has issued, since there is an inventory" |s| {
         s.certificates.issued.map_or_else(Vec::new, one)

@@ -23,6 +23,8 @@ pub struct Snapshot {
     pub refused: Vec<(&'static str, u64)>,
     /// Certificates and revocation.
     pub certificates: Certificates,
+    /// What is not trusted any more, and how that is known.
+    pub trust: Trust,
     /// The durable store; none where it is switched off.
     pub store: Option<Store>,
     /// The process.
@@ -88,6 +90,10 @@ pub struct Messages {
     pub denied_publishes: u64,
     /// Subscriptions refused by the access rules.
     pub denied_subscriptions: u64,
+    /// Subscriptions ended because changed access rules no longer allow them.
+    pub ended_subscriptions: u64,
+    /// Messages not delivered because the access rules no longer allow it.
+    pub withheld: u64,
     /// Will Messages published.
     pub wills: u64,
     /// Refused with 0x97 because something was full.
@@ -186,6 +192,60 @@ pub struct CrlFreshness {
     pub this_update: i64,
     /// When the next one was promised, Unix seconds; none if it was not.
     pub next_update: Option<i64>,
+}
+
+/// What is not trusted any more, and how that is known.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Trust {
+    /// Where revocation knowledge comes from.
+    pub sources: Vec<RevocationSource>,
+    /// Suspended devices.
+    pub suspended: u64,
+    /// Entries of the operator's own revocation list.
+    pub operator_entries: u64,
+    /// Trust profiles that an operator has disabled.
+    pub disabled_profiles: u64,
+    /// Times that a certificate was in use twice, by what showed it. All kinds are there, zero or not.
+    pub clones: Vec<(&'static str, u64)>,
+    /// Connections told to close, by cause. All causes are there, zero or not.
+    pub ended: Vec<(&'static str, u64)>,
+}
+
+/// One source of revocation knowledge: a file, an address, a responder. Times in Unix seconds.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct RevocationSource {
+    /// The trust profile that asks it; of a stapled response, the listener.
+    pub profile: String,
+    /// What it is, in one word.
+    pub kind: &'static str,
+    /// Path or address.
+    pub address: String,
+    /// How it fares: one of [`Self::STATES`].
+    pub state: &'static str,
+    /// When the oldest list in force from it was made.
+    pub this_update: Option<i64>,
+    /// When the first successor of these is due.
+    pub next_update: Option<i64>,
+    /// Certificates on them.
+    pub entries: u64,
+    /// OCSP answers held that came from it.
+    pub answers: u64,
+    /// When something succeeded last.
+    pub last_success: Option<i64>,
+    /// How long the last attempt that got an answer took.
+    pub latency_milliseconds: Option<u64>,
+    /// Attempts.
+    pub requests: u64,
+    /// Of these, failed.
+    pub failures: u64,
+}
+
+impl RevocationSource {
+    /// Every state.
+    pub const STATES: [&'static str; 4] = ["waiting", "good", "stale", "failing"];
+
+    /// Sources shown at most, of which those of certificates and responders come and go: each is a dozen series.
+    pub const SHOWN_MAXIMUM: usize = 500;
 }
 
 /// What the durable store can do.

@@ -1,35 +1,137 @@
-//! `memory [COUNT [CONNECTIONS]]`: prints what one session, subscription, retained message and idle connection costs the broker `$SIGNET_BIN`.
+//! `signet-bench COMMAND`: measures and prints a table. `--quick` measures so little that it only shows that the measurement works.
 
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "it is a command")]
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::Duration;
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use signet_bench::{Figure, handshakes, lists, live, mosquitto, sockets};
+
+const USAGE: &str = "usage: signet-bench memory [COUNT [CONNECTIONS]]
+       signet-bench handshakes|lists|sessions|mosquitto [--quick]
+memory and mosquitto measure the binary $SIGNET_BIN, such as target/release/signet";
 
 fn main() -> ExitCode {
-    let Some(binary) = std::env::var_os("SIGNET_BIN").map(PathBuf::from) else {
-        eprintln!("set SIGNET_BIN to the binary to measure, such as target/release/signet");
-        return ExitCode::from(2);
-    };
-    let numbers: Option<Vec<u32>> = std::env::args().skip(1).map(|text| text.parse().ok()).collect();
-    let (count, connections) = match numbers.as_deref() {
-        Some([]) => (100_000, 5_000),
-        Some([count]) => (*count, 5_000),
-        Some([count, connections]) => (*count, *connections),
-        _ => {
-            eprintln!("usage: memory [COUNT [CONNECTIONS]]");
-            return ExitCode::from(2);
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    let printed = match words.as_slice() {
+        ["memory", numbers @ ..] => memory(numbers),
+        ["list-memory", list, issuer] => {
+            println!("{}", lists::memory_of(Path::new(list), Path::new(issuer)));
+            Some(())
         }
+        [command] => measured(command, false),
+        [command, "--quick"] => measured(command, true),
+        _ => None,
     };
-    // Each connection is an open file of ours too.
-    let maximum = getrlimit(Resource::Nofile).maximum;
-    if setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum }).is_err() {
-        eprintln!("the limit of open files cannot be raised; the measurement may fail");
+    match printed {
+        Some(()) => ExitCode::SUCCESS,
+        None => {
+            eprintln!("{USAGE}");
+            ExitCode::from(2)
+        }
     }
+}
+
+fn signet() -> Option<PathBuf> {
+    std::env::var_os("SIGNET_BIN").map(PathBuf::from)
+}
+
+fn memory(numbers: &[&str]) -> Option<()> {
+    let numbers: Option<Vec<u32>> = numbers.iter().map(|text| text.parse().ok()).collect();
+    let (count, connections) = match numbers.as_deref()? {
+        [] => (100_000, 5_000),
+        [count] => (*count, 5_000),
+        [count, connections] => (*count, *connections),
+        _ => return None,
+    };
+    let binary = signet()?;
+    raise_open_files();
     println!("| One of | Measured with | Memory, bytes | Disk, bytes |\n|---|---|---|---|");
     for cost in signet_bench::measure(&binary, count, connections) {
         println!("| {} | {} | {} | {} |", cost.what, cost.count, cost.memory_each(), cost.disk_each());
     }
-    ExitCode::SUCCESS
+    Some(())
+}
+
+fn measured(command: &str, quick: bool) -> Option<()> {
+    let figures = match command {
+        "handshakes" => handshakes::measure(&handshakes(quick)),
+        "lists" => lists::measure(&std::env::current_exe().ok()?, &lists(quick)),
+        "sessions" => {
+            let room = raise_open_files();
+            let mut figures = sockets::measure(&sockets(quick, room));
+            figures.extend(live::measure(&live(quick)));
+            figures
+        }
+        "mosquitto" => mosquitto::measure(&signet()?, &mosquitto(quick)),
+        _ => return None,
+    };
+    print(&figures);
+    Some(())
+}
+
+fn print(figures: &[Figure]) {
+    println!("| Of what | How much |\n|---|---|");
+    for figure in figures {
+        println!("{figure}");
+    }
+}
+
+fn handshakes(quick: bool) -> handshakes::Plan {
+    if quick {
+        return handshakes::Plan { rounds: 3, devices: 2, lists: vec![0, 100], profiles: vec![1, 3], namesakes: 2, tangles: vec![2] };
+    }
+    handshakes::Plan {
+        rounds: 2_000,
+        devices: 64,
+        lists: vec![0, 1_000, 1_000_000],
+        profiles: vec![1, 10, 50],
+        namesakes: 10,
+        tangles: vec![0, 4, 6, 8, 10],
+    }
+}
+
+fn lists(quick: bool) -> lists::Plan {
+    if quick {
+        return lists::Plan { lists: vec![0, 1_000], delta: 10, lookups: 100 };
+    }
+    lists::Plan { lists: vec![0, 1_000, 1_000_000], delta: 1_000, lookups: 200_000 }
+}
+
+/// `room` is how many files may be open.
+fn sockets(quick: bool, room: u64) -> sockets::Plan {
+    if quick {
+        return sockets::Plan { devices: 30, revoked: vec![1, 10], quiet: Duration::from_millis(300) };
+    }
+    let devices = usize::try_from(room.saturating_sub(500) / 2).unwrap_or(0).min(8_000);
+    sockets::Plan { devices, revoked: vec![1, devices / 8, devices / 8 * 5], quiet: Duration::from_secs(5) }
+}
+
+fn live(quick: bool) -> live::Plan {
+    if quick {
+        return live::Plan { sessions: 40, revoked: vec![1, 10], listed: 100 };
+    }
+    live::Plan { sessions: 100_000, revoked: vec![1, 1, 1, 10_000], listed: 1_000_000 }
+}
+
+fn mosquitto(quick: bool) -> mosquitto::Plan {
+    if quick {
+        return mosquitto::Plan { lists: vec![0, 1_000], turns: 1, handshakes: 2 };
+    }
+    mosquitto::Plan { lists: vec![0, 10_000, 200_000], turns: 5, handshakes: 40 }
+}
+
+/// Each connection is an open file of ours too. Returns how many there may be, at most 20,000.
+fn raise_open_files() -> u64 {
+    const MOST: u64 = 20_000;
+    let limit = getrlimit(Resource::Nofile);
+    let wanted = limit.maximum.map_or(MOST, |maximum| maximum.min(MOST)).max(limit.current.unwrap_or(0));
+    if setrlimit(Resource::Nofile, Rlimit { current: Some(wanted), maximum: limit.maximum }).is_err() {
+        eprintln!("the limit of open files cannot be raised; the measurement may fail");
+        return limit.current.unwrap_or(0);
+    }
+    wanted.min(MOST)
 }

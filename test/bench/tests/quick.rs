@@ -1,8 +1,10 @@
-//! The measurement still works, and nothing costs out of proportion. Few of each, so the numbers are rough and the bounds are generous.
+//! The measurements still work, and nothing takes memory out of proportion. Few of each, so the numbers are rough, the bounds of memory are generous,
+//! and time has none.
 
-#![expect(clippy::expect_used, reason = "a rig that cannot do its job fails the test that uses it")]
+#![expect(clippy::expect_used, clippy::panic, reason = "a rig that cannot do its job fails the test that uses it")]
 
 use std::path::PathBuf;
+use std::process::Command;
 
 /// `$SIGNET_BIN`, or the binary next to the running test in the target directory.
 fn binary() -> PathBuf {
@@ -25,5 +27,74 @@ fn nothing_costs_out_of_proportion() {
         let is_stored = !cost.what.starts_with("idle");
         assert_eq!(cost.disk_each() > 0, is_stored, "{cost:?}");
         assert!(cost.disk_each() <= 2_048, "{cost:?}");
+    }
+}
+
+/// What a command prints in the least that it measures: its rows, each with a number.
+fn quick(command: &str) -> Vec<(String, f64)> {
+    let program = env!("CARGO_BIN_EXE_signet-bench");
+    let output = Command::new(program).args([command, "--quick"]).env("SIGNET_BIN", binary()).output().expect("the command can be run");
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{command}: {text}{}", String::from_utf8_lossy(&output.stderr));
+    let row = |line: &str| {
+        let mut cells = line.trim_matches('|').split('|').map(str::trim);
+        let (what, value) = (cells.next().expect("a row has cells"), cells.next().expect("a row has two cells"));
+        let number = value.split_whitespace().next().and_then(|number| number.parse().ok());
+        (what.to_owned(), number.unwrap_or_else(|| panic!("no number in `{line}`")))
+    };
+    text.lines().skip(2).map(row).collect()
+}
+
+/// The number in the row whose words begin and end so.
+fn number(rows: &[(String, f64)], begin: &str, end: &str) -> f64 {
+    let found = rows.iter().find(|(what, _)| what.starts_with(begin) && what.ends_with(end));
+    found.unwrap_or_else(|| panic!("no row `{begin}…{end}` in {rows:#?}")).1
+}
+
+#[test]
+fn handshakes_are_measured() {
+    let rows = quick("handshakes");
+    for (begin, end) in [
+        ("TLS 1.3, full, 0 revoked", "least"),
+        ("TLS 1.3, full, 100 revoked", "least, to the first"),
+        ("TLS 1.3, resumed, 100 revoked", "least, to the first"),
+        ("TLS 1.2, resumed, 100 revoked", "least, to the first"),
+        ("TLS 1.3, full, no intermediate, last of 3 profiles", "least, to the first"),
+        ("TLS 1.3, full, no intermediate, last of 2 profiles with one name", "least, to the first"),
+        ("TLS 1.3, resumed, no intermediate, last of 1 profiles", "least, to full"),
+    ] {
+        assert!(number(&rows, begin, end) > 0.0);
+    }
+}
+
+#[test]
+fn lists_are_measured() {
+    let rows = quick("lists");
+    for what in ["read and verified", "put in force", "bytes of memory", "memory for each", "one device judged"] {
+        assert!(number(&rows, "1000 entries: ", what) > 0.0);
+    }
+    for what in ["read and verified", "put in force", "one device judged"] {
+        assert!(number(&rows, "a delta of 10", what) > 0.0);
+    }
+}
+
+#[test]
+fn sessions_are_measured() {
+    let rows = quick("sessions");
+    for place in ["sockets", "in memory"] {
+        for count in [1, 10] {
+            assert!(number(&rows, &format!("{place}: {count} revoked at once"), "from order to the last confirmation") >= 0.0);
+        }
+        assert!(number(&rows, &format!("{place}: all "), "") >= 0.0);
+    }
+    assert!(number(&rows, "sockets: 10 revoked at once: p99", "from the order to 2 s after") > 0.0);
+    assert!(number(&rows, "sockets: 10 revoked at once: messages", "") > 0.0);
+}
+
+#[test]
+fn brokers_are_compared() {
+    let rows = quick("mosquitto");
+    for entries in [0, 1_000] {
+        assert!(number(&rows, &format!("mosquitto, {entries} revoked, to Signet"), "least") > 0.0);
     }
 }

@@ -112,6 +112,11 @@ impl Device {
         self.wire.send(packet).unwrap_or_else(|error| panic!("cannot send {}: {error}", packet.name()));
     }
 
+    /// Sends one packet to a broker that may have closed already: the expectation that follows decides.
+    pub fn try_send(&mut self, packet: &Packet) {
+        let _ = self.wire.send(packet);
+    }
+
     /// Sends bytes as they are. A broker that has closed already is no failure here: the expectation that follows decides.
     pub fn send_raw(&mut self, bytes: &[u8]) {
         let _ = self.wire.send_raw(bytes);

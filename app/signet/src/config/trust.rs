@@ -9,7 +9,7 @@ use signet_identity::{CertificateRules, KeyRule, NamingRule};
 use signet_net::{ClonePolicy, CloneRules};
 use signet_policy::{Rule, Who};
 use signet_revocation::{RevocationDepth, RevocationMode, RevocationRules, StalePolicy};
-use signet_server::{ProfileConfig, ProfileSettings};
+use signet_server::{ProfileConfig, ProfileNames, ProfileSettings};
 use signet_sources::{Nonce, Ocsp, ProfileSources, Url};
 use signet_tls::{AnchorRule, TrustAnchors, TrustProfileConfig};
 
@@ -224,9 +224,12 @@ impl Profile {
             expiry_grace: seconds(written.expiry_grace.as_ref(), 0),
             enabled: written.enabled.is_none_or(|at| at.value),
         };
-        let has_names = [&written.identity.username, &written.identity.client_identifier, &written.identity.bind_client_identifier];
         let settings = ProfileSettings {
-            admission: has_names.into_iter().any(Option::is_some).then_some(admission),
+            names: ProfileNames {
+                username: admission.username,
+                client_identifier: admission.client_identifier,
+                binding: written.identity.bind_client_identifier.as_ref().map(|_| admission.binding),
+            },
             clones: CloneRules {
                 policy: written.clones.map_or(ClonePolicy::Allow, |at| at.value),
                 alternation: u32::try_from(seconds(written.clone_alternation.as_ref(), i64::from(CloneRules::ALTERNATION)))
@@ -260,7 +263,7 @@ impl Profile {
             revocation: RevocationRules { stale, ..RevocationRules::default() },
             ..TrustProfileConfig::new(Arc::clone(&name), authorities.iter().map(|at| at.value.clone()).collect())
         };
-        let settings = ProfileSettings { admission: None, clones: ClonePolicy::Allow.into() };
+        let settings = ProfileSettings { names: ProfileNames::default(), clones: ClonePolicy::Allow.into() };
         Some(Self { name, place: header.span.clone(), authorities, trust, settings, sources, rules: Vec::new() })
     }
 
@@ -405,7 +408,7 @@ fn check_use(written: &WrittenRevocation, sources: &Sources, problems: &Problems
         let hint = "it needs somebody to ask: `ocsp`, or crl = \"certificates\"";
         problems.at(&at.span, "`status_wait` has no meaning here: nobody is waited for", Some(hint.to_owned()));
     }
-    if let Some(at) = written.nonce.as_ref().filter(|_| sources.ocsp == Ocsp::Off) {
+    if let Some(at) = written.nonce.as_ref().filter(|at| at.value != Nonce::Off && sources.ocsp == Ocsp::Off) {
         problems.at(&at.span, "`ocsp_nonce` has no meaning without `ocsp`", Some("add ocsp = \"certificates\"".to_owned()));
     }
 }

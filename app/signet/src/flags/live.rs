@@ -15,6 +15,8 @@ Examples:
   signet revocation add --key device.pub.pem                     every certificate of one key, or signed with it
   signet revocation add --ca old-plant-ca.pem -r cACompromise    every certificate below one authority
   signet revocation remove --cert stolen.pem                     trusted again, as far as this list goes
+  signet revocation sources                                      how CRLs and OCSP responders fare
+  signet revocation refresh plant                                fetch and read those of one trust profile now
 
 The list is for certificates that other authorities issued. Signet's own: signet device revoke.
 A listener trusts a CA because signet.toml says so: to stop for good, take it out there.";
@@ -70,6 +72,25 @@ pub(crate) enum Revocation {
         /// The entry as `signet revocation list` shows it
         #[arg(value_name = "ID", conflicts_with_all = ["cert", "issuer", "key", "ca"], required_unless_present_any = ["cert", "issuer", "key", "ca"])]
         id: Option<String>,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+        #[command(flatten)]
+        config: ConfigFlag,
+    },
+    /// Show where revocation knowledge comes from: each list's age and next update, what failed
+    Sources {
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+        #[command(flatten)]
+        config: ConfigFlag,
+    },
+    /// Fetch lists and read files now, and ask OCSP responders again; does not wait for what comes of it
+    Refresh {
+        /// Those of this trust profile, or with this address [default: all]
+        #[arg(value_name = "PROFILE|ADDRESS")]
+        which: Option<String>,
         /// Print JSON
         #[arg(long)]
         json: bool,

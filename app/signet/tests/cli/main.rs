@@ -5,10 +5,16 @@
 #[cfg(test)]
 mod device;
 #[cfg(test)]
+mod explain;
+#[cfg(test)]
 mod live;
 #[cfg(test)]
 mod quickstart;
 #[cfg(test)]
+mod reload;
+#[cfg(test)]
 mod rig;
 #[cfg(test)]
 mod serve;
+#[cfg(test)]
+mod status;

@@ -1,12 +1,14 @@
 //! Runs the binary in a directory of its own.
 
-use std::io::{BufRead as _, BufReader};
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
 use std::path::PathBuf;
 use std::process::{Child, ChildStderr, Command, Output, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 use std::time::{Duration, Instant};
+
+use signet_testkit::{Identity, Target};
 
 /// How long anything may take before the test fails: generous, nothing waits for it when all is well.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -79,6 +81,47 @@ impl Rig {
         let mut broker = Broker { child, lines, seen: Vec::new() };
         broker.wait_for("access rules");
         broker
+    }
+
+    /// Certificate and key of a file name without its ending.
+    pub(crate) fn identity(&self, stem: &str) -> Identity {
+        let file = |ending: &str| self.path(&format!("{stem}.{ending}"));
+        Identity { certificate: file("pem"), key: file("key"), serial: Vec::new(), der: Vec::new() }
+    }
+
+    /// The port of a listener of the running broker.
+    pub(crate) fn port_of(&self, listener: &str) -> u16 {
+        let status: serde_json::Value = serde_json::from_str(&self.run(&["status", "--json"]).expect(0).out).unwrap();
+        let all = status["listeners"].as_array().unwrap();
+        let address =
+            all.iter().find(|one| one["name"] == listener).unwrap_or_else(|| panic!("no `{listener}` in {status}"))["address"].as_str();
+        address.unwrap().rsplit(':').next().unwrap().parse().unwrap()
+    }
+
+    /// A listener of the running broker, for a device whose files have this name.
+    pub(crate) fn target(&self, listener: &str, stem: &str) -> Target {
+        Target::tls(self.port_of(listener), self.path("ca/ca.pem"), Some(&self.identity(stem)))
+    }
+
+    /// Reloads through the admin socket; the whole response.
+    pub(crate) fn reload(&self) -> String {
+        let mut socket = std::os::unix::net::UnixStream::connect(self.path("data/admin.sock")).unwrap();
+        socket.write_all(b"POST /v1/reload HTTP/1.1\r\nhost: signet\r\ncontent-length: 0\r\nconnection: close\r\n\r\n").unwrap();
+        let mut answer = String::new();
+        socket.read_to_string(&mut answer).unwrap();
+        answer
+    }
+
+    /// What `openssl s_client` says of a listener, and of the certificate that it shows.
+    pub(crate) fn s_client(&self, port: u16, arguments: &[&str]) -> String {
+        let output = Command::new("openssl")
+            .current_dir(self.directory.path())
+            .args(["s_client", "-connect", &format!("127.0.0.1:{port}"), "-servername", "localhost"])
+            .args(arguments)
+            .stdin(Stdio::null())
+            .output()
+            .unwrap();
+        format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
     }
 
     fn command(&self, arguments: &[&str]) -> Command {

@@ -2,7 +2,7 @@
 //!
 //! Order, always: durable in the ledger, then here, then the live connections.
 
-use signet_ca::{OperatorEntry, OperatorSubject, RevocationEvent, Suspension};
+use signet_ca::{DisabledProfile, OperatorEntry, OperatorSubject, RevocationEvent, Suspension};
 use signet_identity::CertificateId;
 use signet_revocation::{OperatorTarget, RevocationIndex, RevocationSource, Revoked, Suspended};
 
@@ -27,6 +27,11 @@ pub(super) fn put_suspensions(live: &Live, suspensions: &[Suspension]) {
     live.revocations.update(|index| with_suspensions(index, suspensions));
 }
 
+/// All disabled trust profiles, in place of those before.
+pub(super) fn put_disabled_profiles(live: &Live, profiles: &[DisabledProfile]) {
+    live.revocations.update(|index| with_disabled_profiles(index, profiles));
+}
+
 /// One more entry of the operator's list.
 pub(super) fn put_operator_entry(live: &Live, entry: &OperatorEntry) {
     live.revocations.update(|index| with_operator_entries(index, std::slice::from_ref(entry)));
@@ -35,6 +40,10 @@ pub(super) fn put_operator_entry(live: &Live, entry: &OperatorEntry) {
 /// One entry of the operator's list less.
 pub(super) fn remove_operator_entry(live: &Live, subject: &OperatorSubject) {
     live.revocations.update(|index| index.without_operator_entry(&target(subject)));
+}
+
+pub(super) fn with_disabled_profiles(index: &RevocationIndex, profiles: &[DisabledProfile]) -> RevocationIndex {
+    index.with_disabled_profiles(profiles.iter().map(|profile| profile.name.as_str().into()).collect())
 }
 
 fn with_suspensions(index: &RevocationIndex, suspensions: &[Suspension]) -> RevocationIndex {

@@ -104,7 +104,7 @@ impl Client {
     }
 
     /// A path with the fields of `query` that are set (RFC 3986 §3.4).
-    fn with_query(&self, path: &str, query: &impl Serialize) -> Result<String, ClientError> {
+    pub(super) fn with_query(&self, path: &str, query: &impl Serialize) -> Result<String, ClientError> {
         let fields = serde_json::to_value(query).map_err(|error| self.unreadable(&error))?;
         let fields = fields.as_object().into_iter().flatten().map(|(name, value)| {
             let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);

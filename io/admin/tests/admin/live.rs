@@ -28,20 +28,20 @@ impl KickTarget for Shard {
     fn revoked(&self, _certificates: &Arc<[CertificateId]>) {}
 }
 
-struct Plant {
-    rig: Rig,
+pub(crate) struct Plant {
+    pub(crate) rig: Rig,
     causes: Arc<Mutex<Vec<(LinkId, KickCause)>>>,
 }
 
 impl Plant {
-    fn start() -> Self {
+    pub(crate) fn start() -> Self {
         let rig = Rig::start();
         let causes = Arc::new(Mutex::default());
         rig.registry.attach(vec![Arc::new(Shard { registry: Arc::clone(&rig.registry), causes: Arc::clone(&causes) })]);
         Self { rig, causes }
     }
 
-    fn connect(&self, leaf: &Leaf, name: &str, tenant: Option<&str>, listener: &str) -> LinkId {
+    pub(crate) fn connect(&self, leaf: &Leaf, name: &str, tenant: Option<&str>, listener: &str) -> LinkId {
         let link = self.rig.registry.next_link();
         let identity = DeviceIdentity::new(DeviceName::new(name).unwrap(), leaf.clone(), KeyDigest::of(b"issuer"), []);
         let identity = identity.under("plant".into(), tenant.map(Arc::from));
@@ -59,16 +59,16 @@ impl Plant {
         self.rig.revocations.judge(&identity, &RevocationRules::default(), signet_net::unix_seconds())
     }
 
-    fn ended(&self) -> Vec<(LinkId, KickCause)> {
+    pub(crate) fn ended(&self) -> Vec<(LinkId, KickCause)> {
         std::mem::take(&mut *self.causes.lock().unwrap())
     }
 
-    async fn last(&self) -> AuditEntry {
+    pub(crate) async fn last(&self) -> AuditEntry {
         self.rig.client.audit(&AuditQuery { limit: Some(1), ..AuditQuery::default() }).await.unwrap().remove(0)
     }
 }
 
-fn leaf(chain_pem: &str) -> Leaf {
+pub(crate) fn leaf(chain_pem: &str) -> Leaf {
     Leaf::parse(&decode_pem(chain_pem.as_bytes()).unwrap()[0].der).unwrap()
 }
 

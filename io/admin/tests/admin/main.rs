@@ -12,3 +12,5 @@ mod metrics;
 mod partly;
 #[cfg(test)]
 mod socket;
+#[cfg(test)]
+mod trust;

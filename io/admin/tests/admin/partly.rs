@@ -5,8 +5,8 @@ use std::sync::Arc;
 use signet_admin::api::{AddDevice, DeviceKey, ProblemKind, Revoke};
 use signet_admin::{Administration, Caller, Live, Settings};
 use signet_ca::{
-    AuditQuery, AuditRecord, CrlRecord, Intent, Issued, KeyType, Ledger, LedgerError, OperatorEntry, OperatorSubject, Orders, Record,
-    RevocationEvent, RevocationRecord, Suspension,
+    AuditQuery, AuditRecord, CrlRecord, DisabledProfile, Intent, Issued, KeyType, Ledger, LedgerError, OperatorEntry, OperatorSubject,
+    Orders, Record, RevocationEvent, RevocationRecord, Suspension,
 };
 use signet_identity::{CertificateId, NameDigest, SerialNumber};
 use signet_ledger::{AuthorityFiles, CeremonyPlan, MemoryLedger, Overwrite, PrivateKey};
@@ -93,6 +93,18 @@ impl Orders for Filling {
 
     fn suspensions(&self) -> Result<Vec<Suspension>, LedgerError> {
         self.inner.suspensions()
+    }
+
+    fn record_disabled_profile(&mut self, profile: &DisabledProfile) -> Result<Option<DisabledProfile>, LedgerError> {
+        self.inner.record_disabled_profile(profile)
+    }
+
+    fn remove_disabled_profile(&mut self, name: &str) -> Result<Option<DisabledProfile>, LedgerError> {
+        self.inner.remove_disabled_profile(name)
+    }
+
+    fn disabled_profiles(&self) -> Result<Vec<DisabledProfile>, LedgerError> {
+        self.inner.disabled_profiles()
     }
 
     fn record_operator_entry(&mut self, entry: &OperatorEntry) -> Result<Option<OperatorEntry>, LedgerError> {

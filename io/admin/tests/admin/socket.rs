@@ -4,7 +4,10 @@ use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use signet_admin::api::{AddDevice, DeviceKey, Numbers, Problem, ProblemKind, ReloadReport, Revoke, Status};
+use signet_admin::api::{
+    AddDevice, DeviceKey, Explain, Explained, Numbers, Problem, ProblemKind, RefreshReport, RefreshSources, RefusalQuery, RefusedClient,
+    ReloadReport, RevocationSource, Revoke, Status, TrustProfile,
+};
 use signet_admin::{AdminSocket, Administration, Caller, Client, ClientError, Control, Live, Settings, SocketError};
 use signet_ca::{Intent, KeyType, Ledger, ProfileKind};
 use signet_identity::{CertificateId, NameDigest, SerialNumber};
@@ -28,6 +31,26 @@ impl Control for Idle {
 
     fn reload(&self) -> Result<ReloadReport, Problem> {
         Err(Problem::new(ProblemKind::Invalid, "`signet.toml` has 2 problems"))
+    }
+
+    fn explain(&self, request: &Explain) -> Result<Explained, Problem> {
+        Ok(Explained { listener: request.listener.clone().unwrap_or_default(), ..Explained::default() })
+    }
+
+    fn refusals(&self, query: &RefusalQuery) -> Vec<RefusedClient> {
+        crate::trust::refusals().into_iter().filter(|refused| query.number.is_none_or(|number| number == refused.number)).collect()
+    }
+
+    fn trust(&self) -> Vec<TrustProfile> {
+        crate::trust::profiles()
+    }
+
+    fn sources(&self) -> Vec<RevocationSource> {
+        Vec::new()
+    }
+
+    fn refresh(&self, request: &RefreshSources) -> Result<RefreshReport, Problem> {
+        Ok(RefreshReport { sources: u64::from(request.which.is_some()) })
     }
 }
 

@@ -1,17 +1,20 @@
-//! Suspended devices, the operator's revocation list and the audit records on disk.
+//! Suspended devices, disabled trust profiles, the operator's revocation list and the audit records on disk.
 
 use redb::{ReadableTable as _, ReadableTableMetadata as _, TableDefinition, WriteTransaction};
 use signet_ca::{
-    AuditQuery, AuditRecord, LedgerError, OPERATOR_ENTRIES_MAXIMUM, OperatorEntry, OperatorSubject, Orders, SUSPENSIONS_MAXIMUM, Suspension,
+    AuditQuery, AuditRecord, DISABLED_PROFILES_MAXIMUM, DisabledProfile, LedgerError, OPERATOR_ENTRIES_MAXIMUM, OperatorEntry,
+    OperatorSubject, Orders, SUSPENSIONS_MAXIMUM, Suspension,
 };
 
 use super::{DurableLedger, Failure};
 use crate::memory::first_kept;
 use crate::stored::encode;
-use crate::stored::orders::{StoredAudit, StoredOperatorEntry, StoredSuspension};
+use crate::stored::orders::{StoredAudit, StoredDisabledProfile, StoredOperatorEntry, StoredSuspension};
 
 /// Qualified device name → suspension.
 const SUSPENSIONS: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("suspensions");
+/// Name of a trust profile → since when and why it is disabled.
+const DISABLED_PROFILES: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("disabled_profiles");
 /// Kind and octets of the subject → entry of the operator's list.
 const OPERATOR_ENTRIES: TableDefinition<'_, (&str, &[u8]), &[u8]> = TableDefinition::new("operator_entries");
 /// Sequence number → audit record.
@@ -19,6 +22,7 @@ const AUDIT: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("audit");
 
 pub(super) fn create_tables(transaction: &WriteTransaction) -> Result<(), redb::Error> {
     transaction.open_table(SUSPENSIONS)?;
+    transaction.open_table(DISABLED_PROFILES)?;
     transaction.open_table(OPERATOR_ENTRIES)?;
     transaction.open_table(AUDIT)?;
     Ok(())
@@ -28,6 +32,7 @@ pub(super) fn create_tables(transaction: &WriteTransaction) -> Result<(), redb::
 #[cfg(test)]
 pub(super) fn delete_tables(transaction: &WriteTransaction) -> Result<(), redb::Error> {
     transaction.delete_table(SUSPENSIONS)?;
+    transaction.delete_table(DISABLED_PROFILES)?;
     transaction.delete_table(OPERATOR_ENTRIES)?;
     transaction.delete_table(AUDIT)?;
     Ok(())
@@ -65,6 +70,38 @@ impl Orders for DurableLedger {
             for entry in transaction.open_table(SUSPENSIONS)?.iter()? {
                 let (device, bytes) = entry?;
                 all.push(StoredSuspension::decode(device.value(), bytes.value())?);
+            }
+            Ok(all)
+        })
+    }
+
+    fn record_disabled_profile(&mut self, profile: &DisabledProfile) -> Result<Option<DisabledProfile>, LedgerError> {
+        self.change("record a disabled trust profile", |transaction| {
+            let mut table = transaction.open_table(DISABLED_PROFILES)?;
+            let name = profile.name.as_str();
+            if let Some(bytes) = table.get(name)? {
+                return Ok(Some(StoredDisabledProfile::decode(name, bytes.value())?));
+            }
+            has_room(table.len()?, DISABLED_PROFILES_MAXIMUM, "disabled trust profiles")?;
+            table.insert(name, encode(&StoredDisabledProfile::new(profile))?.as_slice())?;
+            Ok(None)
+        })
+    }
+
+    fn remove_disabled_profile(&mut self, name: &str) -> Result<Option<DisabledProfile>, LedgerError> {
+        self.change("enable a trust profile", |transaction| {
+            let mut table = transaction.open_table(DISABLED_PROFILES)?;
+            let removed = table.remove(name)?;
+            Ok(removed.map(|bytes| StoredDisabledProfile::decode(name, bytes.value())).transpose()?)
+        })
+    }
+
+    fn disabled_profiles(&self) -> Result<Vec<DisabledProfile>, LedgerError> {
+        self.read("list disabled trust profiles", |transaction| {
+            let mut all = Vec::new();
+            for entry in transaction.open_table(DISABLED_PROFILES)?.iter()? {
+                let (name, bytes) = entry?;
+                all.push(StoredDisabledProfile::decode(name.value(), bytes.value())?);
             }
             Ok(all)
         })

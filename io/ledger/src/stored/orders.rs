@@ -1,7 +1,7 @@
-//! How suspensions, the operator's entries and audit records look on disk.
+//! How suspensions, disabled trust profiles, the operator's entries and audit records look on disk.
 
 use serde::{Deserialize, Serialize};
-use signet_ca::{AuditRecord, OperatorEntry, OperatorSubject, Suspension};
+use signet_ca::{AuditRecord, DisabledProfile, OperatorEntry, OperatorSubject, Suspension};
 
 use super::{Unreadable, reason};
 
@@ -21,6 +21,25 @@ impl StoredSuspension {
     pub(crate) fn decode(device: &str, bytes: &[u8]) -> Result<Suspension, Unreadable> {
         let Self { since, why, by } = serde_json::from_slice(bytes)?;
         Ok(Suspension { device: device.to_owned(), since, why, by })
+    }
+}
+
+/// One disabled trust profile; its name is the key.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct StoredDisabledProfile {
+    since: i64,
+    why: String,
+    by: String,
+}
+
+impl StoredDisabledProfile {
+    pub(crate) fn new(profile: &DisabledProfile) -> Self {
+        Self { since: profile.since, why: profile.why.clone(), by: profile.by.clone() }
+    }
+
+    pub(crate) fn decode(name: &str, bytes: &[u8]) -> Result<DisabledProfile, Unreadable> {
+        let Self { since, why, by } = serde_json::from_slice(bytes)?;
+        Ok(DisabledProfile { name: name.to_owned(), since, why, by })
     }
 }
 

@@ -4,7 +4,7 @@ use std::io::{BufRead as _, BufReader, Read as _};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use signet_ca::{AuditQuery, AuditRecord, OperatorEntry, OperatorSubject, Orders as _, SUSPENSIONS_MAXIMUM, Suspension};
+use signet_ca::{AuditQuery, AuditRecord, DisabledProfile, OperatorEntry, OperatorSubject, Orders as _, SUSPENSIONS_MAXIMUM, Suspension};
 use signet_identity::{AuthorityId, CertificateId, KeyDigest, NameDigest, SerialNumber};
 use signet_ledger::{DurableLedger, MemoryLedger};
 use signet_revocation::Reason;
@@ -30,6 +30,25 @@ fn a_suspension_stays_as_it_was_first_until_it_ends() {
         let ledger = subject.ledger();
         assert_eq!(ledger.remove_suspended("plant/pump-7").unwrap(), None);
         assert_eq!(ledger.suspensions().unwrap(), [suspension("pump-1", 7)]);
+    });
+}
+
+fn disabled(name: &str, since: i64) -> DisabledProfile {
+    DisabledProfile { name: name.to_owned(), since, why: "broken into".to_owned(), by: "alice".to_owned() }
+}
+
+#[test]
+fn a_profile_stays_disabled_as_it_was_first_until_it_is_enabled() {
+    both(|subject| {
+        assert_eq!(subject.ledger().record_disabled_profile(&disabled("plant", 5)).unwrap(), None);
+        subject.reopen();
+        let ledger = subject.ledger();
+        assert_eq!(ledger.record_disabled_profile(&disabled("plant", 9)).unwrap(), Some(disabled("plant", 5)));
+        assert_eq!(ledger.disabled_profiles().unwrap(), [disabled("plant", 5)]);
+        assert_eq!(ledger.remove_disabled_profile("plant").unwrap(), Some(disabled("plant", 5)));
+        subject.reopen();
+        assert_eq!(subject.ledger().remove_disabled_profile("plant").unwrap(), None);
+        assert!(subject.ledger().disabled_profiles().unwrap().is_empty());
     });
 }
 

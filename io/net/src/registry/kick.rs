@@ -41,6 +41,20 @@ impl KickCause {
         matches!(self, Self::Revoked(_) | Self::Untrusted(_) | Self::ProfileDisabled(_) | Self::Suspended(_) | Self::Cloned)
     }
 
+    /// Every [`Self::name`].
+    pub const NAMES: [&'static str; 10] = [
+        "revoked",
+        "expired",
+        "untrusted",
+        "profile disabled",
+        "suspended",
+        "identity changed",
+        "cloned",
+        "unchecked",
+        "listener removed",
+        "administrative",
+    ];
+
     /// The kind of cause, as reports and metrics name it.
     pub fn name(&self) -> &'static str {
         match self {

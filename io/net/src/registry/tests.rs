@@ -71,6 +71,36 @@ fn a_kick_goes_to_the_owner_and_waits_for_it() {
 }
 
 #[test]
+fn ended_connections_are_counted_by_every_cause() {
+    use signet_revocation::Reason;
+    let (registry, _shards) = registry();
+    let text = || "x".to_owned();
+    let causes = [
+        KickCause::Revoked(Reason::Superseded),
+        KickCause::Expired,
+        KickCause::Untrusted(text()),
+        KickCause::ProfileDisabled("x".into()),
+        KickCause::Suspended("x".into()),
+        KickCause::IdentityChanged(text()),
+        KickCause::Cloned,
+        KickCause::Unchecked(text()),
+        KickCause::ListenerRemoved,
+        KickCause::Administrative(text()),
+    ];
+    assert!(registry.ended_counts().values().all(|count| *count == 0));
+    for cause in &causes {
+        let link = enter(&registry, 0);
+        registry.kick(&[link], cause, Duration::ZERO);
+        // Gone, or told twice: neither is one more.
+        registry.remove(link);
+        registry.kick(&[link], cause, Duration::ZERO);
+    }
+    let expected: BTreeMap<&str, u64> = causes.iter().map(|cause| (cause.name(), 1)).collect();
+    assert_eq!(registry.ended_counts(), expected);
+    assert_eq!(expected.len(), KickCause::NAMES.len());
+}
+
+#[test]
 fn an_order_follows_a_connection_that_moved() {
     let (registry, shards) = registry();
     let link = enter(&registry, 0);

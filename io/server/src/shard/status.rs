@@ -4,10 +4,11 @@ use signet_broker::Ticket;
 use signet_identity::Peer;
 use signet_mqtt::{Connack, Packet, ProtocolVersion, ReasonCode};
 use signet_net::{LinkId, unix_seconds};
-use signet_tls::{ListenerTls, Refusal};
+use signet_tls::{Check, ListenerTls, Refusal};
 
 use super::Shard;
 use crate::counters::Cause;
+use crate::link::Link;
 use crate::mailbox::Mail;
 use crate::outbox::Outgoing;
 
@@ -92,12 +93,24 @@ impl Shard {
         link.listener().log_refusal(refusal, link.address);
         // A peer that is pending no more has had its CONNECT read, or it would not be refused here.
         if link.inbound.take_held().is_some() || !matches!(link.peer, Some(Peer::Pending(_))) {
-            let mut connack = Connack { reason_code: ReasonCode::NotAuthorized, ..Connack::default() };
-            if link.version == ProtocolVersion::V5 {
-                connack.properties.reason_string = Some(refusal.check.name().into());
-            }
-            link.outbox.push(Outgoing::Packet(Box::new(Packet::Connack(Box::new(connack))), Ticket::NONE));
+            link.outbox.push(Outgoing::Packet(Box::new(connack(link.version, refusal.check)), Ticket::NONE));
         }
         self.refuse(id, Cause::Check(refusal.check));
     }
+
+    /// Answers a CONNECT that is held with a refusal, where one is: whoever ends the connection has logged it.
+    pub(super) fn answer_held(link: &mut Link, check: Check) {
+        if link.inbound.take_held().is_some() {
+            link.outbox.push(Outgoing::Packet(Box::new(connack(link.version, check)), Ticket::NONE));
+        }
+    }
+}
+
+/// The refusal of a CONNECT, with the name of the check that failed.
+fn connack(version: ProtocolVersion, check: Check) -> Packet {
+    let mut connack = Connack { reason_code: ReasonCode::NotAuthorized, ..Connack::default() };
+    if version == ProtocolVersion::V5 {
+        connack.properties.reason_string = Some(check.name().into());
+    }
+    Packet::Connack(Box::new(connack))
 }

@@ -48,6 +48,23 @@ fn live_sessions_end_with_the_reason() {
     await_log(&["signet::refused", "CN=pump-7", "check=\"revocation\"", "127.0.0.1:", "serial=", "issuer=\"CN=Test Issuing\"", "hint="]);
 }
 
+/// More than a shard closes in one turn: the rest follows although nothing else happens.
+#[test]
+fn many_sessions_end_by_one_order() {
+    let rig = Rig::new(1);
+    let (pump, other) = (rig.pki.device("pump-7"), rig.pki.device("pump-8"));
+    let connect = |number| Device::connect(&rig.tls(&pump), ProtocolVersion::V5, &format!("pump-7-{number}"));
+    let devices: Vec<Device> = (0..100).map(connect).collect();
+    let mut bystander = Device::connect(&rig.tls(&other), ProtocolVersion::V5, "pump-8");
+    let report = rig.revoke(&pump);
+    assert_eq!((report.found, report.closed), (100, 100), "{report:?}");
+    for mut device in devices {
+        device.expect_ended(ReasonCode::AdministrativeAction);
+    }
+    bystander.expect_silence();
+    assert_eq!(rig.connections().len(), 1);
+}
+
 #[test]
 fn the_will_is_published_or_dropped_as_configured() {
     for (rule, published) in [(WillRule::Publish, true), (WillRule::Drop, false)] {

@@ -1,7 +1,8 @@
 //! What works: both versions, any portions, data both ways, and the ways a connection ends.
 
 use signet_identity::{NoIdentity, Peer};
-use signet_tls::{ClientCertificate, MinimumVersion};
+use signet_testkit::Identity;
+use signet_tls::{ClientCertificate, MinimumVersion, TrustProfileConfig};
 
 use super::rig::{Pair, Rig, VERSIONS};
 
@@ -168,4 +169,31 @@ fn tls_1_2_can_be_refused() {
     assert_eq!(rig.meet(&listener, &rustls::version::TLS13, Some(&device)).device(), "pump-7");
     let pair = rig.meet(&listener, &rustls::version::TLS12, Some(&device));
     assert_eq!(pair.alert(), Some(rustls::AlertDescription::ProtocolVersion));
+}
+
+/// Profiles that no name leads to are passed over; one that only an intermediate of the device's own leads to is not.
+#[test]
+fn the_device_sends_what_leads_to_its_profile() {
+    let rig = Rig::new();
+    let root = rig.pki.ca_file().with_file_name("root.pem");
+    let mut config = rig.config();
+    config.profiles = vec![
+        TrustProfileConfig::new("foreign", vec![rig.pki.foreign_ca_file()]),
+        TrustProfileConfig::new("own", vec![root]),
+        TrustProfileConfig::new("known", vec![rig.pki.ca_file()]),
+    ];
+    let profile = |pair: &Pair| match &pair.peer {
+        Some(Peer::Device(peer)) => peer.identity().profile().to_string(),
+        other => panic!("no device: {other:?}, refusal {:?}", pair.refusal),
+    };
+    let listener = rig.listener_with(&config);
+    let device = rig.pki.device("pump-7");
+    let alone = Identity { certificate: rig.path("alone.pem"), ..device.clone() };
+    let chain = std::fs::read_to_string(&device.certificate).unwrap();
+    let end = chain.find("-----END CERTIFICATE-----").unwrap() + "-----END CERTIFICATE-----\n".len();
+    std::fs::write(&alone.certificate, &chain[..end]).unwrap();
+    for version in VERSIONS {
+        assert_eq!(profile(&rig.meet(&listener, version, Some(&device))), "own");
+        assert_eq!(profile(&rig.meet(&listener, version, Some(&alone))), "known", "its issuer is one of the bundle");
+    }
 }

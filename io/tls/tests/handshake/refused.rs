@@ -234,3 +234,24 @@ fn the_refusal_names_the_certificate_as_the_inventory_does() {
     assert_eq!(refusal.serial, Some(Leaf::parse(&device.der).unwrap().id().serial().to_string()));
     assert_eq!(refusal.issuer.as_deref(), Some("CN=Test Issuing"));
 }
+
+/// `identity` with this many more certificates behind its own and its issuer's, none of them of use.
+fn with_more_certificates(rig: &Rig, identity: &Identity, count: usize) -> Identity {
+    let foreign = std::fs::read_to_string(rig.pki.foreign_ca_file()).unwrap();
+    let certificate = rig.path(&format!("with-{count}-more.pem"));
+    std::fs::write(&certificate, std::fs::read_to_string(&identity.certificate).unwrap() + &foreign.repeat(count)).unwrap();
+    Identity { certificate, ..identity.clone() }
+}
+
+/// Searching for a path takes the longer the more a stranger may send, and a shard does nothing else meanwhile.
+#[test]
+fn more_certificates_than_a_path_may_have() {
+    let rig = Rig::new();
+    let device = rig.pki.device("pump-7");
+    let most = with_more_certificates(&rig, &device, 5);
+    for version in VERSIONS {
+        assert_eq!(rig.meet(&rig.listener(), version, Some(&most)).device(), "pump-7");
+    }
+    let too_many = with_more_certificates(&rig, &device, 6);
+    check_refused(&rig, &rig.listener(), &too_many, AlertDescription::UnknownCA, Check::Path, "7 intermediate certificates, at most 6");
+}

@@ -335,3 +335,30 @@ fn an_explanation_names_every_rule_that_was_there_to_be_asked() {
     let open = crate::explain_subscribe(&Ruleset::allow_all(), &pump, &filter("#"));
     assert!(open.allowed && open.considered.is_empty());
 }
+
+#[test]
+fn a_question_about_a_connect_is_answered_as_the_connect_is() {
+    let peer = device("pump-7");
+    let identity = peer.identity().unwrap();
+    let bound = AdmissionRules { binding: ClientIdentifierBinding::Equals(template("${device}")), ..AdmissionRules::default() };
+    let mapped = AdmissionRules {
+        username: Some(template("u-${device}")),
+        client_identifier: Some(template("c-${device}")),
+        ..AdmissionRules::default()
+    };
+    for rules in [AdmissionRules::default(), bound, mapped] {
+        for claimed in ["pump-7", "valve", "", "$bridge/x"] {
+            let connect = connect(claimed, Some("ann"));
+            let asked = crate::explain_connect(&rules, identity, &connect);
+            match (decide(&rules, &peer, &connect), asked) {
+                (Ok(permit), Ok((client, is_assigned))) => {
+                    assert_eq!(is_assigned, permit.is_assigned(), "{claimed}");
+                    assert_eq!((client.principal(), client.username()), (permit.client().principal(), permit.client().username()));
+                    assert!(is_assigned || client.client_identifier() == permit.client().client_identifier(), "{claimed}");
+                }
+                (Err(denied), Err(asked)) => assert_eq!(denied, asked),
+                (decided, asked) => panic!("{claimed}: {decided:?} and {asked:?}"),
+            }
+        }
+    }
+}

@@ -38,7 +38,7 @@ fn a_profile_by_default_takes_what_tls_takes() {
     assert_eq!(factory.trust.revocation, RevocationRules::default());
     assert_eq!(factory.trust.status_wait, Duration::ZERO);
     assert_eq!(factory.settings.clones.policy, ClonePolicy::Allow);
-    assert!(factory.settings.admission.is_none() && factory.rules.is_empty() && factory.is_strict());
+    assert!(factory.settings.names == ProfileNames::default() && factory.rules.is_empty() && factory.is_strict());
 }
 
 #[test]
@@ -63,7 +63,7 @@ fn every_key_of_a_profile_reaches_the_code_that_acts_on_it() {
     );
     assert_eq!((trust.status_wait, trust.expiry_grace), (Duration::from_secs(2), 86_400));
     assert_eq!(factory.settings.clones, CloneRules { policy: ClonePolicy::Suspend, alternation: 60 });
-    assert!(factory.settings.admission.as_ref().unwrap().username.is_some());
+    assert!(factory.settings.names.username.is_some() && factory.settings.names.binding.is_none());
     let sources = &factory.sources;
     assert_eq!(sources.files[0].value, Path::new("/etc/a.crl"));
     assert_eq!((sources.urls.len(), sources.from_certificates, sources.nonce), (1, true, Nonce::Send));

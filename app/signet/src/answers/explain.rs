@@ -1,0 +1,275 @@
+//! A question about a client, and its answer, between the admin API and the server.
+
+use std::fmt::Display;
+
+use signet_admin::api::{
+    Explain, Explained, ExplainedAccess, ExplainedAnswer, ExplainedCertificate, ExplainedCheck, ExplainedConnect, ExplainedDenial,
+    ExplainedProfile, ExplainedRule, ExplainedStatus, Problem, ProblemKind,
+};
+use signet_admin::date;
+use signet_identity::Leaf;
+use signet_mqtt::{TopicFilter, TopicName};
+use signet_net::{Registry, Selector};
+use signet_policy::Denied;
+use signet_revocation::{CertificateStatus, StatusAnswer};
+use signet_server::{Answer, Question, ServerHandle, Unanswered};
+use signet_tls::{Check, CheckResult, ProfileExplanation};
+
+/// Certificates in one question, and octets of each: more than a handshake takes.
+const CHAIN_MAXIMUM: usize = 16;
+const CERTIFICATE_MAXIMUM: usize = 64 * 1024;
+
+/// What is asked besides the certificate; issue 5 adds to it.
+const AUTHENTICATORS: &str = "none besides the certificate";
+
+/// Explains what would become of a client.
+///
+/// # Errors
+/// The question cannot be read, or what it names is not there.
+pub(crate) fn explain(server: &ServerHandle, request: &Explain) -> Result<Explained, Problem> {
+    let Asked { mut question, mut notes, is_partial } = asked(server, request)?;
+    question.publish = request.publish.as_deref().map(TopicName::new).transpose().map_err(|error| invalid(&error))?;
+    question.subscribe = request.subscribe.as_deref().map(TopicFilter::new).transpose().map_err(|error| invalid(&error))?;
+    let answer = server.explain(&question).map_err(unanswered)?;
+    if is_partial && answer.certificate.refusal.as_ref().is_some_and(|refusal| refusal.check == Check::Path) {
+        notes.push(
+            "only the client's own certificate was kept: intermediate certificates that it sent are missing from the path; ask again with --cert FILE"
+                .to_owned(),
+        );
+    }
+    if answer.certificate.leaf.is_none() && answer.certificate.refusal.is_none() {
+        return Err(Problem::new(
+            ProblemKind::Invalid,
+            format!("the listener `{}` asks for no certificate under that server name", answer.listener),
+        ));
+    }
+    Ok(explained(&answer, request, notes))
+}
+
+/// A question that was found.
+struct Asked {
+    question: Question,
+    notes: Vec<String>,
+    /// Whether the client may have sent more certificates than are known.
+    is_partial: bool,
+}
+
+fn asked(server: &ServerHandle, request: &Explain) -> Result<Asked, Problem> {
+    let question = Question {
+        listener: request.listener.clone(),
+        server_name: request.server_name.clone(),
+        client_identifier: request.client_identifier.clone(),
+        username: request.username.clone(),
+        ..Question::default()
+    };
+    match (request.certificates.as_slice(), &request.client, request.refusal) {
+        ([_, ..], None, None) => {
+            let chain = chain(&request.certificates)?;
+            Ok(Asked { question: Question { chain, ..question }, notes: Vec::new(), is_partial: false })
+        }
+        ([], Some(client), None) => of_client(&server.registry(), client, question),
+        ([], None, Some(number)) => of_refusal(server, number, question),
+        _ => Err(Problem::new(ProblemKind::Invalid, "a certificate, a client or a refusal has to be named, and one of them only")),
+    }
+}
+
+fn chain(texts: &[String]) -> Result<Vec<Vec<u8>>, Problem> {
+    if texts.len() > CHAIN_MAXIMUM || texts.iter().any(|text| text.len() > 2 * CERTIFICATE_MAXIMUM) {
+        let message = format!("at most {CHAIN_MAXIMUM} certificates of {CERTIFICATE_MAXIMUM} bytes are looked at");
+        return Err(Problem::new(ProblemKind::Invalid, message));
+    }
+    texts.iter().map(|text| hex::decode(text).map_err(|error| invalid(&error))).collect()
+}
+
+/// A live client, by the certificate that it showed, at the listener that took it.
+fn of_client(registry: &Registry, client: &str, question: Question) -> Result<Asked, Problem> {
+    let found = registry.selected(&Selector::ClientIdentifier(client));
+    let Some(first) = found.first() else {
+        let problem = Problem::new(ProblemKind::NotFound, format!("no client with the Client Identifier `{client}` is connected"));
+        return Err(problem.with_hint("`signet connections` shows who is; `signet refusals` who was not let in"));
+    };
+    let Some(identity) = first.entry.peer.identity() else {
+        return Err(Problem::new(ProblemKind::NotFound, format!("the client `{client}` has shown no certificate that could be explained")));
+    };
+    let mut notes = Vec::new();
+    if found.len() > 1 {
+        let device = identity.qualified_name();
+        notes.push(format!("{} clients of different tenants have this Client Identifier; this is `{device}`", found.len()));
+    }
+    let question = Question {
+        listener: question.listener.or_else(|| Some(first.entry.listener.to_string())),
+        client_identifier: question.client_identifier.or_else(|| Some(client.to_owned())),
+        chain: vec![identity.leaf().der().to_vec()],
+        ..question
+    };
+    Ok(Asked { question, notes, is_partial: true })
+}
+
+/// A refused attempt, by the certificate that was kept of it.
+fn of_refusal(server: &ServerHandle, number: u64, question: Question) -> Result<Asked, Problem> {
+    let Some(record) = server.refusals().find(number) else {
+        let problem = Problem::new(ProblemKind::NotFound, format!("refusal {number} is not kept"));
+        return Err(problem.with_hint("`signet refusals` shows those that are; a restart forgets them"));
+    };
+    let was = format!("refusal {number} at {}: {} check failed: {}", date(record.at), record.refusal.check, record.refusal.found);
+    let Some(certificate) = &record.refusal.certificate else {
+        let problem =
+            Problem::new(ProblemKind::NotFound, format!("no certificate is known of refusal {number}, so there is nothing to explain"));
+        return Err(problem.with_hint(format!("{was}; {}", record.refusal.hint)));
+    };
+    let question = Question { listener: question.listener.or(Some(record.listener)), chain: vec![certificate.to_vec()], ..question };
+    Ok(Asked { question, notes: vec![was], is_partial: true })
+}
+
+fn invalid(error: &impl Display) -> Problem {
+    Problem::new(ProblemKind::Invalid, error.to_string())
+}
+
+fn unanswered(error: Unanswered) -> Problem {
+    let kind = if matches!(error, Unanswered::UnknownListener { .. }) { ProblemKind::NotFound } else { ProblemKind::Invalid };
+    let problem = Problem::new(kind, error.to_string());
+    match error {
+        Unanswered::WhichListener(_) => problem.with_hint("--listener NAME"),
+        _ => problem,
+    }
+}
+
+fn explained(answer: &Answer, request: &Explain, notes: Vec<String>) -> Explained {
+    let certificate = &answer.certificate;
+    let connect = connect(answer);
+    let access: Vec<ExplainedAccess> =
+        [("publish", &request.publish, &answer.publish), ("subscribe", &request.subscribe, &answer.subscribe)]
+            .into_iter()
+            .filter_map(|(action, topic, decided)| Some(access(action, topic.as_deref()?, decided.as_ref()?)))
+            .collect();
+    let (let_in, verdict, hint) = verdict(answer, &access);
+    Explained {
+        listener: answer.listener.clone(),
+        certificate: certificate.leaf.as_ref().map(facts),
+        checks: certificate.checks.iter().map(check).collect(),
+        profiles: certificate.profiles.iter().map(profile).collect(),
+        connect,
+        authenticators: AUTHENTICATORS.to_owned(),
+        access,
+        let_in,
+        waits: certificate.waits,
+        verdict,
+        hint,
+        notes,
+    }
+}
+
+fn facts(leaf: &Leaf) -> ExplainedCertificate {
+    ExplainedCertificate {
+        subject: leaf.subject().rfc4514(),
+        issuer: leaf.issuer().rfc4514(),
+        serial: leaf.id().serial().to_string(),
+        fingerprint: leaf.fingerprint().to_string(),
+        key_type: leaf.key_kind().to_owned(),
+        not_before: date(leaf.validity().not_before),
+        not_after: date(leaf.validity().not_after),
+    }
+}
+
+fn check(result: &CheckResult) -> ExplainedCheck {
+    ExplainedCheck {
+        check: result.check.name().to_owned(),
+        passed: result.hint.is_none(),
+        found: result.found.clone(),
+        hint: result.hint.clone(),
+    }
+}
+
+fn profile(said: &ProfileExplanation) -> ExplainedProfile {
+    // Both in the order of the path; the anchor is in the path only.
+    let subjects = said.path.iter().map(String::as_str).chain(std::iter::repeat(""));
+    ExplainedProfile {
+        profile: said.profile.to_string(),
+        path: said.path.clone(),
+        checks: said.checks.iter().map(check).collect(),
+        revocation: said.status.iter().zip(subjects).map(|(status, subject)| status_of(status, subject)).collect(),
+    }
+}
+
+fn status_of(status: &CertificateStatus, subject: &str) -> ExplainedStatus {
+    let answer = |answer: &StatusAnswer| ExplainedAnswer {
+        source: answer.source.to_string(),
+        finding: answer.finding.to_string(),
+        age_seconds: answer.age,
+        next_update: answer.next_update.map(date),
+    };
+    ExplainedStatus {
+        serial: status.id.serial().to_string(),
+        subject: subject.to_owned(),
+        asked: status.asked,
+        answers: status.answers.iter().map(answer).collect(),
+    }
+}
+
+fn connect(answer: &Answer) -> Option<ExplainedConnect> {
+    let identity = answer.certificate.identity.as_ref()?;
+    let base = ExplainedConnect {
+        device: identity.name().to_string(),
+        tenant: identity.tenant().map(ToString::to_string),
+        ..ExplainedConnect::default()
+    };
+    Some(match answer.connect.as_ref()? {
+        Ok(connected) => ExplainedConnect {
+            username: connected.client.username().map(str::to_owned),
+            client_identifier: Some(connected.client.client_identifier().as_str().to_owned()),
+            is_assigned: connected.is_assigned,
+            ..base
+        },
+        Err(denied) => ExplainedConnect { denied: Some(denial(denied)), ..base },
+    })
+}
+
+fn denial(denied: &Denied) -> ExplainedDenial {
+    ExplainedDenial { rule: denied.rule.clone(), found: denied.reason.to_string() }
+}
+
+fn access(action: &str, topic: &str, decided: &signet_policy::Explanation) -> ExplainedAccess {
+    let rule = |considered: &signet_policy::Considered| ExplainedRule {
+        rule: considered.rule.clone(),
+        includes_client: considered.includes_client,
+        covers: considered.covers,
+    };
+    ExplainedAccess {
+        action: action.to_owned(),
+        topic: topic.to_owned(),
+        allowed: decided.allowed,
+        rule: decided.rule.clone(),
+        denied: decided.denied.as_ref().map(|denied| denied.reason.to_string()),
+        considered: decided.considered.iter().map(rule).collect(),
+    }
+}
+
+/// Whether it would be let in, in one line, and what to do about it.
+fn verdict(answer: &Answer, access: &[ExplainedAccess]) -> (bool, String, Option<String>) {
+    if let Some(refusal) = &answer.certificate.refusal {
+        return (false, format!("would be refused: {refusal}"), Some(refusal.hint.clone()));
+    }
+    if let Some(Err(denied)) = &answer.connect {
+        let hint = format!("its certificate is good; what refuses its CONNECT is `{}`", denied.rule);
+        return (false, format!("would be refused: {}", denied.reason), Some(hint));
+    }
+    let device = answer.certificate.identity.as_ref().map_or_else(String::new, |identity| identity.qualified_name());
+    let mut words = format!("would be let in as device `{device}`");
+    if answer.certificate.waits {
+        words.push_str(", after waiting for an answer about its revocation (status_wait)");
+    }
+    let denied: Vec<String> = access
+        .iter()
+        .filter(|access| !access.allowed)
+        .map(|access| format!("may not {} `{}`", preposition(&access.action), access.topic))
+        .collect();
+    if !denied.is_empty() {
+        words.push_str(&format!(", but {}", denied.join(" and ")));
+    }
+    let hint = (!denied.is_empty()).then(|| "`[[access]]` rules, and those of its trust profile, say what it may".to_owned());
+    (true, words, hint)
+}
+
+fn preposition(action: &str) -> &'static str {
+    if action == "publish" { "publish to" } else { "subscribe to" }
+}
