@@ -20,6 +20,10 @@ const CAUSES_NAMED: usize = 8;
 /// Clone alarms that wait; of more the device is suspended already or will be noticed again.
 const CLONES_WAITING: usize = 1024;
 
+/// Clone alarms that are acted on before sessions are looked at again. Each may wait for a client that does not read, and those who hold many
+/// certificates must not put off what lists and answers say of others.
+const CLONES_AT_ONCE: usize = 8;
+
 /// What is noted.
 pub(crate) struct FollowUp {
     state: Mutex<State>,
@@ -58,7 +62,8 @@ impl FollowUp {
         let own = Arc::clone(self);
         Arc::new(move |alarm| {
             let mut state = own.state();
-            if state.clones.len() < CLONES_WAITING {
+            let is_new = state.clones.iter().all(|known| known.device != alarm.device);
+            if is_new && state.clones.len() < CLONES_WAITING {
                 state.clones.push(alarm);
             }
             drop(state);
@@ -66,9 +71,15 @@ impl FollowUp {
         })
     }
 
-    /// Certificates that were found in use twice since the last call.
+    /// Some of the certificates that were found in use twice; whoever waits for news is woken again when there are more.
     pub(crate) fn take_clones(&self) -> Vec<CloneAlarm> {
-        std::mem::take(&mut self.state().clones)
+        let mut state = self.state();
+        let count = state.clones.len().min(CLONES_AT_ONCE);
+        let taken = state.clones.drain(..count).collect();
+        if !state.clones.is_empty() {
+            self.news.notify_one();
+        }
+        taken
     }
 
     /// Why open sessions have to be looked at now, if they have to: `generation` is that of the revocation index, `now` in unix seconds.
@@ -184,6 +195,20 @@ mod tests {
         assert_eq!(follow_up.take_cause(Generation::new(0), 1_032).as_deref(), Some("time"));
         assert_eq!(follow_up.take_cause(Generation::new(1), 1_033).as_deref(), Some("revocations"));
         assert_eq!(follow_up.take_cause(Generation::new(1), 1_034), None);
+    }
+
+    #[test]
+    fn many_clones_do_not_put_reviews_off() {
+        let follow_up = FollowUp::new();
+        let alarm = follow_up.on_clone();
+        for number in 0..20 {
+            for _ in 0..3 {
+                alarm(CloneAlarm { device: format!("pump-{}", number % 10), serial: number.to_string(), evidence: String::new() });
+            }
+        }
+        assert_eq!(follow_up.take_clones().len(), CLONES_AT_ONCE);
+        assert_eq!(follow_up.take_clones().len(), 10 - CLONES_AT_ONCE, "each device once");
+        assert!(follow_up.take_clones().is_empty());
     }
 
     #[test]

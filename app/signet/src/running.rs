@@ -71,6 +71,7 @@ impl Running {
         revocations: CurrentRevocations,
         on_store_failure: Arc<dyn Fn() + Send + Sync>,
     ) -> Result<Self, StartError> {
+        let watched = Watched::of(&config);
         let follow_up = FollowUp::new();
         let sources = start_sources(&config, &revocations, &follow_up)?;
         let mut server_config = server_config(&config, on_store_failure);
@@ -95,7 +96,7 @@ impl Running {
                 server: Some(server),
                 bridges,
                 config: config.clone(),
-                watched: Watched::of(&config),
+                watched,
                 rules_version: 0,
                 crl_pause: 0,
                 store_was_full: false,
@@ -244,6 +245,8 @@ impl Running {
     /// Everything that can be refused comes first: then nothing of it is in force.
     fn apply(&self, config: Config) -> Result<ReloadReport, Problem> {
         let failed = |message: String| Problem::new(ProblemKind::Invalid, message);
+        // Before any of them is read: what changes while it is would else never be noticed.
+        let watched = Watched::of(&config);
         let authority = ca_files::load_authority(&config.ca.dir).map_err(|failure| failed(failure.message))?;
         let own: Vec<AuthorityId> = authority.iter().map(|authority| authority.certificate().leaf().authority_id()).collect();
         let sources = sources_config(&config).map_err(failed)?;
@@ -273,7 +276,7 @@ impl Running {
         self.staples.replace(&self.sources, &config, server);
         let report = reload_report(&config, &reloaded, &self.started_with);
         state.rules_version = version;
-        state.watched = Watched::of(&config);
+        state.watched = watched;
         state.config = config;
         drop(state);
         let ended = self.review("reload");

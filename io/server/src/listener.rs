@@ -201,7 +201,7 @@ impl ListenerRules {
             (None, Some(proxy)) => proxy.identity.assurance(identity, now),
             (None, None) => return true,
         };
-        !matches!(assurance, Ok(None | Some(Assurance::Missing)))
+        !matches!(assurance, Ok(None | Some(Assurance::Missing | Assurance::InGrace { .. })))
     }
 
     /// Looks again at a peer whose revocation status was not known: `None` while it still is not.
@@ -252,7 +252,10 @@ impl Listener {
         if self.retired.load(Ordering::Acquire) {
             return Err((None, KickCause::ListenerRemoved));
         }
-        self.rules().check_identity(peer, now)
+        match self.rules().check_identity(peer, now) {
+            Err((_, KickCause::Unchecked(_))) if matches!(peer, Peer::Pending(_)) => Ok(()),
+            checked => checked,
+        }
     }
 
     /// The rules in force.

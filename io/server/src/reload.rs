@@ -143,6 +143,11 @@ impl ServerHandle {
                     None => return Some(KickCause::ListenerRemoved),
                 };
                 let (refusal, cause) = rules.check_open(&info.entry.peer, now).err()?;
+                // Its CONNECT waits until somebody has found out, and no longer than it may.
+                let is_held = info.client_identifier.is_none() && matches!(info.entry.peer, Peer::Pending(_));
+                if is_held && matches!(cause, KickCause::Unchecked(_)) {
+                    return None;
+                }
                 let why = refusal.as_ref().map_or_else(|| format!("{cause:?}"), ToString::to_string);
                 tracing::info!(target: "signet::session", connection = info.entry.link.number(), address = %info.entry.address, "may not go on: {why}");
                 Some(cause)

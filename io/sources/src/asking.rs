@@ -98,7 +98,7 @@ impl Sources {
         let settings = shared.settings();
         let Some(profile) = settings.profiles.get(identity.profile()) else { return };
         if profile.config.ocsp != Ocsp::Off {
-            shared.note_use(identity.path(), now);
+            shared.note_use(profile, &settings, identity, now);
         }
         if profile.config.from_certificates {
             for url in shared.addresses(profile, identity.leaf()) {
@@ -187,7 +187,7 @@ async fn ask_about_one(shared: &Arc<Shared>, profile: &Arc<Profile>, certificate
 
 impl Profile {
     /// The certificate of an intermediate of a path.
-    fn certificate(&self, wanted: &PathCertificate) -> Option<&Leaf> {
+    pub(crate) fn certificate(&self, wanted: &PathCertificate) -> Option<&Leaf> {
         self.issuers.iter().map(IssuerCertificate::leaf).find(|leaf| leaf.id() == wanted.id)
     }
 

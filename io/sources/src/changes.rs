@@ -21,7 +21,7 @@ pub trait Changes: Send + Sync {
     /// Lists changed: every connection of a certificate that they might speak for is to be judged again.
     fn lists_changed(&self, change: &ListChange);
 
-    /// An OCSP answer about this certificate came, other than the one before.
+    /// An OCSP answer about this certificate came, other than the one before and not "good": its connections are to be judged again.
     fn answer_changed(&self, certificate: &PathCertificate);
 
     /// Whether a device with this certificate in its path is connected: then its OCSP answer is renewed before it ends. Others are renewed as

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
-use signet_identity::{PathCertificate, SerialNumber};
+use signet_identity::{DeviceIdentity, PathCertificate, SerialNumber};
 use signet_revocation::{CertIdHash, IssuerCertificate, OcspRequest, OcspResponse, OcspRules, OcspStatus, Reason};
 use signet_tls::CrlSignatureVerifier;
 use tokio::sync::Semaphore;
@@ -116,7 +116,8 @@ impl Shared {
         let now = unix_seconds();
         self.note_attempt(profile, responder, outcome.as_ref().map(|_| started.elapsed()), now);
         let answer = outcome.map_err(|failure| failure.text)?.answer();
-        if self.revocations.record_answer(answer) {
+        // Who is let in waits for the answer by itself; that somebody may stay needs no look at all who are connected.
+        if self.revocations.record_answer(answer) && answer.status() != OcspStatus::Good {
             let shared = Arc::clone(self);
             let _ = tokio::task::spawn_blocking(move || shared.changes.answer_changed(&certificate)).await;
         }
@@ -187,10 +188,21 @@ impl Shared {
         self.revocations.answer(certificate).map(|answer| answer.status())
     }
 
-    /// Somebody uses the answers about a path.
-    pub(crate) fn note_use(&self, path: &[PathCertificate], now: i64) {
-        let mut renewals = self.ocsp.renewals();
-        path.iter().for_each(|certificate| renewals.note_use(certificate, now));
+    /// Somebody uses the answers about a device's path. Those that nobody wanted for so long that they are not asked for any more are from now on
+    /// again: a device that comes back before its answer ends is not to be believed for all that is left of it.
+    pub(crate) fn note_use(&self, profile: &Profile, settings: &Settings, identity: &DeviceIdentity, now: i64) {
+        let given_up: Vec<(usize, PathCertificate)> = {
+            let mut renewals = self.ocsp.renewals();
+            identity.path().iter().copied().enumerate().filter(|(_, certificate)| !renewals.note_use(certificate, now)).collect()
+        };
+        for (position, certificate) in given_up {
+            let Some(answer) = self.revocations.answer(&certificate) else { continue };
+            let leaf = if position == 0 { Some(identity.leaf()) } else { profile.certificate(&certificate) };
+            let Some(responder) = leaf.and_then(|leaf| profile.responders(leaf).into_iter().next()) else { continue };
+            let pause = after_answer(now, answer.this_update(), Some(answer.fresh_until()), profile.config.refresh);
+            let subject = Subject { profile: Arc::clone(&profile.config.name), responder, failures: 0 };
+            self.note_due(settings, certificate, subject, jittered(pause, random()), Some(now));
+        }
     }
 
     /// Asks again now under this profile, or this responder, or all.

@@ -56,12 +56,13 @@ impl Renewals {
         Some(leaving)
     }
 
-    /// Notes that somebody uses the answer.
-    pub(crate) fn note_use(&mut self, certificate: &PathCertificate, now: i64) {
-        let Some(kept) = self.kept.get_mut(certificate) else { return };
+    /// Notes that somebody uses the answer. `false`: it is not asked for again, nobody wanted it for long.
+    pub(crate) fn note_use(&mut self, certificate: &PathCertificate, now: i64) -> bool {
+        let Some(kept) = self.kept.get_mut(certificate) else { return false };
         self.by_use.remove(&(kept.used, *certificate));
         kept.used = kept.used.max(now);
         self.by_use.insert((kept.used, *certificate));
+        true
     }
 
     /// Makes due now what a rule names.
@@ -136,7 +137,7 @@ mod tests {
         assert_eq!(due(&mut renewals, 20), [(certificate(2), 5), (certificate(3), 5)]);
         assert_eq!(due(&mut renewals, 20), []);
         assert_eq!(renewals.count().into_values().sum::<usize>(), 1);
-        renewals.note_use(&certificate(1), 25);
+        assert!(renewals.note_use(&certificate(1), 25) && !renewals.note_use(&certificate(2), 25));
         assert_eq!(due(&mut renewals, 30), [(certificate(1), 25)]);
         assert!(renewals.by_use.is_empty() && renewals.by_due.is_empty());
     }
@@ -147,7 +148,7 @@ mod tests {
         for (number, used) in [(1, 1), (2, 2), (3, 3)] {
             assert_eq!(renewals.note(certificate(number), subject(), 100, Some(used), 3), None);
         }
-        renewals.note_use(&certificate(1), 9);
+        assert!(renewals.note_use(&certificate(1), 9));
         assert_eq!(renewals.note(certificate(4), subject(), 100, Some(4), 3), Some(certificate(2)));
         assert_eq!(renewals.note(certificate(1), subject(), 200, None, 3), None, "a renewal takes no more room");
         assert_eq!(renewals.note(certificate(5), subject(), 100, Some(0), 3), Some(certificate(3)), "not the one just noted");

@@ -38,13 +38,14 @@ pub(crate) fn after_list(now: i64, next_update: Option<i64>, stale: u32, refresh
     }
 }
 
-/// The pause before an OCSP answer is asked for again: half of its life, at most `refresh` when it does not end.
+/// The pause before an OCSP answer is asked for again: half of its life, at most `refresh`: a revocation is heard of by asking
+/// only, and responders answer for days.
 pub(crate) fn after_answer(now: i64, this_update: i64, next_update: Option<i64>, refresh: Duration) -> Duration {
     let Some(next_update) = next_update else { return refresh.max(SHORTEST) };
     let half = this_update.saturating_add(next_update.saturating_sub(this_update) / 2);
     // Asked for in the second half of its life already: half of what is left.
     let at = if half > now { half } else { now.saturating_add(next_update.saturating_sub(now) / 2) };
-    Duration::from_secs(u64::try_from(at.saturating_sub(now)).unwrap_or(0)).max(SHORTEST)
+    Duration::from_secs(u64::try_from(at.saturating_sub(now)).unwrap_or(0)).min(refresh).max(SHORTEST)
 }
 
 #[cfg(test)]
@@ -105,6 +106,7 @@ mod tests {
         assert_eq!(after_answer(1000, 1000, Some(2000), refresh), seconds(500));
         assert_eq!(after_answer(1800, 1000, Some(2000), refresh), seconds(100), "late already");
         assert_eq!(after_answer(3000, 1000, Some(2000), refresh), seconds(1), "over");
+        assert_eq!(after_answer(1000, 1000, Some(1_000_000), refresh), refresh);
         assert_eq!(after_answer(1000, 1000, None, refresh), refresh);
     }
 }

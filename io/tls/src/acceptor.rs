@@ -181,12 +181,16 @@ impl ListenerTls {
         }
     }
 
-    /// Whether an open session of this device may go on, by what is in force now; for a pending one that nobody has an answer for yet, it may.
+    /// Whether an open session of this device may go on, by what is in force now. Where its profile requires an answer about revocation and
+    /// there is none, it may not: after a reload that requires one, or when the source of the answer was taken away.
     ///
     /// # Errors
     /// Why not.
     pub fn check_open(&self, identity: &DeviceIdentity, now: i64) -> Result<(), Ending> {
-        self.standing(identity, now).map(drop).map_err(Ending::from)
+        match self.standing(identity, now).map_err(Ending::from)? {
+            Standing::Good(_) => Ok(()),
+            Standing::Pending => Err(Ending::from(rejection::unknown_status(identity.leaf(), identity.leaf().id()))),
+        }
     }
 
     /// Looks again at a peer whose revocation status was not known: `None` while it still is not, or, where an answer is preferred and there is
@@ -195,7 +199,11 @@ impl ListenerTls {
     /// # Errors
     /// It is revoked, or may not be here for another reason.
     pub fn settle(&self, pending: &PendingPeer, is_final: bool, now: i64) -> Result<Option<Peer>, Box<Refusal>> {
-        match self.standing(pending.identity(), now).map_err(|rejected| rejected.refusal)? {
+        let standing = match self.standing(pending.identity(), now) {
+            Err(rejected) if !is_final && rejected.unfit == Unfit::Unchecked => return Ok(None),
+            standing => standing.map_err(|rejected| rejected.refusal)?,
+        };
+        match standing {
             Standing::Good(Assurance::Missing) if !is_final => Ok(None),
             Standing::Good(_) => Ok(Some(verified(pending.identity(), pending.resumed()))),
             Standing::Pending => Ok(None),

@@ -17,7 +17,7 @@ use signet_revocation::{Assurance, Verdict};
 
 use crate::profile::{TrustProfile, Verified};
 use crate::provider::algorithms;
-use crate::rejection::{self, Rejected};
+use crate::rejection::{self, Rejected, Unfit};
 use crate::trust::NameLink;
 use crate::{Check, CurrentRevocations, Refusal};
 
@@ -151,6 +151,8 @@ impl DeviceVerifier {
                 Ok(Verified { identity, path_not_after }) => {
                     return Ok(Judged { identity, profile: Arc::clone(profile), path_not_after });
                 }
+                // Who disables a profile means its devices, also where another trusts the same authority.
+                Err(rejected) if matches!(rejected.unfit, Unfit::ProfileDisabled(_)) => return Err(rejected),
                 Err(rejected) if best.as_ref().is_none_or(|best| progress(best) < progress(&rejected)) => best = Some(rejected),
                 Err(_) => {}
             }
@@ -173,10 +175,12 @@ impl DeviceVerifier {
             return Err(rejection::authority_expired(leaf, judged.path_not_after));
         }
         let waits = judged.profile.waits();
-        match self.standing(&judged.identity, &judged.profile, now)? {
-            Standing::Pending if !waits => Err(rejection::unknown_status(leaf, leaf.id())),
-            Standing::Good(Assurance::Missing) if waits => Ok(Standing::Pending),
-            standing => Ok(standing),
+        match self.standing(&judged.identity, &judged.profile, now) {
+            Ok(Standing::Pending) if !waits => Err(rejection::unknown_status(leaf, leaf.id())),
+            Ok(Standing::Good(Assurance::Missing)) if waits => Ok(Standing::Pending),
+            // What has ended while the device was away says as little as nothing, and somebody can be asked for what follows.
+            Err(rejected) if waits && rejected.unfit == Unfit::Unchecked => Ok(Standing::Pending),
+            standing => standing,
         }
     }
 
@@ -215,11 +219,10 @@ impl DeviceVerifier {
 /// another profile found no path.
 fn progress(rejected: &Rejected) -> u8 {
     match rejected.refusal.check {
-        Check::Path if rejected.is_lost => 0,
-        Check::Path => 1,
-        Check::Usage | Check::Validity | Check::CertificateForm => 2,
-        Check::NameConstraints => 3,
-        _ => 4,
+        Check::Path => 0,
+        Check::Usage | Check::Validity | Check::CertificateForm => 1,
+        Check::NameConstraints => 2,
+        _ => 3,
     }
 }
 

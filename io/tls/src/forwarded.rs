@@ -13,7 +13,7 @@ use crate::acceptor::Ending;
 use crate::client_verifier::{DeviceVerifier, Standing};
 use crate::explain::{self, Explanation};
 use crate::profile::{TrustProfile, TrustProfiles};
-use crate::rejection::{self, Rejected};
+use crate::rejection::{self, Rejected, Unfit};
 use crate::{Check, CurrentRevocations, Refusal, TlsError};
 
 /// What a listener makes of a certificate that a trusted proxy has verified.
@@ -108,7 +108,10 @@ impl ForwardedIdentity {
     /// # Errors
     /// Why not.
     pub fn check_open(&self, identity: &DeviceIdentity, now: i64) -> Result<(), Ending> {
-        self.standing(identity, now).map(drop).map_err(Ending::from)
+        match self.standing(identity, now).map_err(Ending::from)? {
+            Standing::Good(_) => Ok(()),
+            Standing::Pending => Err(Ending::from(rejection::unknown_status(identity.leaf(), identity.leaf().id()))),
+        }
     }
 
     /// As [`crate::ListenerTls::settle`].
@@ -116,7 +119,11 @@ impl ForwardedIdentity {
     /// # Errors
     /// It is revoked, or may not be here for another reason.
     pub fn settle(&self, pending: &PendingPeer, is_final: bool, now: i64) -> Result<Option<Peer>, Box<Refusal>> {
-        match self.standing(pending.identity(), now).map_err(|rejected| rejected.refusal)? {
+        let standing = match self.standing(pending.identity(), now) {
+            Err(rejected) if !is_final && rejected.unfit == Unfit::Unchecked => return Ok(None),
+            standing => standing.map_err(|rejected| rejected.refusal)?,
+        };
+        match standing {
             Standing::Good(Assurance::Missing) if !is_final => Ok(None),
             Standing::Good(_) => Ok(Some(verified(Arc::clone(pending.identity())))),
             Standing::Pending => Ok(None),

@@ -33,8 +33,6 @@ pub(crate) struct Rejected {
     pub(crate) refusal: Box<Refusal>,
     pub(crate) alert: CertificateError,
     pub(crate) unfit: Unfit,
-    /// Nothing led from the certificate to an authority: whatever else is found elsewhere says more.
-    pub(crate) is_lost: bool,
 }
 
 impl Rejected {
@@ -45,7 +43,7 @@ impl Rejected {
 }
 
 fn reject(leaf: &Leaf, check: Check, alert: CertificateError, found: impl Into<String>, hint: impl Into<String>) -> Rejected {
-    Rejected { refusal: Box::new(Refusal::of(leaf, check, found, hint)), alert, unfit: Unfit::Untrusted, is_lost: false }
+    Rejected { refusal: Box::new(Refusal::of(leaf, check, found, hint)), alert, unfit: Unfit::Untrusted }
 }
 
 /// What TLS has no alert for, as rustls wants to see it.
@@ -63,7 +61,6 @@ pub(crate) fn unreadable(error: &IdentityError) -> Rejected {
         refusal: Box::new(Refusal::without_certificate(Check::CertificateForm, error.to_string(), hint)),
         alert: CertificateError::BadEncoding,
         unfit: Unfit::Untrusted,
-        is_lost: false,
     }
 }
 
@@ -246,7 +243,7 @@ pub(crate) fn path(leaf: &Leaf, error: &webpki::Error) -> Rejected {
         Found::UnknownIssuer => {
             let found = format!("no path from its issuer `{issuer}` to a trust anchor of this listener");
             let hint = "add the issuing CA to the listener's `trust`, or have the device send its intermediate certificates";
-            Rejected { is_lost: true, ..reject(leaf, Check::Path, CertificateError::UnknownIssuer, found, hint) }
+            reject(leaf, Check::Path, CertificateError::UnknownIssuer, found, hint)
         }
         Found::InvalidSignatureForPublicKey => {
             let found = format!("its signature was not made by the `{issuer}` that this listener trusts: another CA of the same name");

@@ -23,6 +23,7 @@ mod restarts;
 mod revocation;
 mod rig;
 mod stage;
+mod status;
 mod tickets;
 mod transports;
 mod x509;

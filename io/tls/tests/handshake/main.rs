@@ -6,6 +6,7 @@ mod accepted;
 mod files;
 mod garbage;
 mod key_usage;
+mod overdue;
 mod refused;
 mod resumption;
 mod rig;
