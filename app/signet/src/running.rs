@@ -453,7 +453,10 @@ fn needs_restart(old: &Config, new: &Config) -> Vec<String> {
     compare("[limits]", old.limits == new.limits);
     compare("[metrics] and `sys_interval`", old.telemetry == new.telemetry);
     compare("[store]", old.store == new.store);
-    let revocation = |config: &Config| (config.revocation.publish_will, config.revocation.keep_session, config.revocation.refusals_kept);
+    let revocation = |config: &Config| {
+        let rules = &config.revocation;
+        (rules.publish_will, rules.keep_session, rules.refusals_kept, rules.limits.ocsp_answers)
+    };
     compare("[revocation]", revocation(old) == revocation(new));
     let bridges = |config: &Config| config.bridges.iter().map(config::Bridge::fixed_part).collect::<Vec<_>>();
     compare("[[bridge]]", bridges(old) == bridges(new));

@@ -22,7 +22,7 @@ pub(crate) fn sources_config(config: &Config) -> Result<SourcesConfig, String> {
     Ok(SourcesConfig {
         profiles: config.profiles.iter().map(Profile::sources_config).collect::<Result<_, _>>()?,
         directory: Some(config.data_dir.join(COPIES)),
-        ..SourcesConfig::default()
+        limits: config.revocation.limits,
     })
 }
 

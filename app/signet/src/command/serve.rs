@@ -44,7 +44,8 @@ pub(crate) fn serve(config: Config, ready: impl FnOnce()) -> Result<Exit, Failur
     let _lock = DataLock::take(&places.data_dir)?;
     let administration = Arc::new(office::open_administration(&places)?);
     let index = administration.revocation_index().map_err(office::problem)?;
-    let revocations = CurrentRevocations::new(index.with_own_authorities(administration.own_authorities()));
+    let index = index.with_own_authorities(administration.own_authorities());
+    let revocations = CurrentRevocations::with_ocsp_capacity(index, config.revocation.limits.ocsp_answers);
     administration.sign_crl_if_due().map_err(office::problem)?;
     warn_of_exposed_keys(&config);
     let connections: u64 = config.listeners.iter().map(config::Listener::connections).sum();

@@ -37,6 +37,11 @@ pub(crate) struct Revocation {
     pub(crate) keep_session: Option<At<bool>>,
     pub(crate) refusals_kept: Option<At<u64>>,
     pub(crate) audit_kept: Option<At<u64>>,
+    pub(crate) list_size_maximum: Option<At<u64>>,
+    pub(crate) addresses_maximum: Option<At<u64>>,
+    pub(crate) fetches_maximum: Option<At<u64>>,
+    pub(crate) ocsp_answers_maximum: Option<At<u64>>,
+    pub(crate) ocsp_questions_maximum: Option<At<u64>>,
 }
 
 /// `[log]`
@@ -220,6 +225,11 @@ impl Revocation {
             keep_session: section.choice("session", &[("keep", true), ("end", false)]),
             refusals_kept: section.number("refusals_kept", 0, 1_000_000),
             audit_kept: section.number("audit_kept", 100, 100_000_000),
+            list_size_maximum: section.size("list_size_maximum", 1024, 1 << 30),
+            addresses_maximum: section.number("addresses_maximum", 1, 10_000),
+            fetches_maximum: section.number("fetches_maximum", 1, 256),
+            ocsp_answers_maximum: section.number("ocsp_answers_maximum", 1, 10_000_000),
+            ocsp_questions_maximum: section.number("ocsp_questions_maximum", 1, 1_000_000),
         };
         section.finish();
         revocation

@@ -7,6 +7,7 @@ use std::time::Duration;
 use signet_net::ListenAddress;
 use signet_policy::{Rule, TopicPattern};
 use signet_server::ServerConfig;
+use signet_sources::SourceLimits;
 use tracing::Level;
 
 use super::bridge::{self, Bridge};
@@ -105,7 +106,7 @@ fn at_base(base: &Path, written: Option<&At<String>>, default: &str) -> PathBuf 
 }
 
 /// What holds for every revocation.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct RevocationConfig {
     /// Whether the Will of a device that is not believed any more is published.
     pub(crate) publish_will: bool,
@@ -115,18 +116,27 @@ pub(crate) struct RevocationConfig {
     pub(crate) refusals_kept: usize,
     /// Audit records that are kept.
     pub(crate) audit_kept: u64,
+    /// What lists and answers from elsewhere may cost.
+    pub(crate) limits: SourceLimits,
 }
 
 impl RevocationConfig {
     fn resolve(written: &super::file::Revocation) -> Self {
+        let count =
+            |at: &Option<At<u64>>, default: usize| at.as_ref().map_or(default, |at| usize::try_from(at.value).unwrap_or(usize::MAX));
+        let limits = SourceLimits::default();
         Self {
             publish_will: written.publish_will.as_ref().is_none_or(|at| at.value),
             keep_session: written.keep_session.as_ref().is_none_or(|at| at.value),
-            refusals_kept: written
-                .refusals_kept
-                .as_ref()
-                .map_or(ServerConfig::REFUSALS_KEPT, |at| usize::try_from(at.value).unwrap_or(usize::MAX)),
+            refusals_kept: count(&written.refusals_kept, ServerConfig::REFUSALS_KEPT),
             audit_kept: written.audit_kept.as_ref().map_or(100_000, |at| at.value),
+            limits: SourceLimits {
+                maximum_size: count(&written.list_size_maximum, limits.maximum_size),
+                urls_from_certificates: count(&written.addresses_maximum, limits.urls_from_certificates),
+                concurrent_fetches: count(&written.fetches_maximum, limits.concurrent_fetches),
+                ocsp_answers: count(&written.ocsp_answers_maximum, limits.ocsp_answers),
+                asked_at_once: count(&written.ocsp_questions_maximum, limits.asked_at_once),
+            },
         }
     }
 }

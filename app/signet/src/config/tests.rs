@@ -60,6 +60,7 @@ fn the_quickstart_template_is_right_and_names_every_key() {
     let commented = Config::resolve(file::File::parse(&all, &list), Path::new("signet.toml"), &list);
     let plain = Config::resolve(file::File::parse(&text, &list), Path::new("signet.toml"), &list);
     assert_eq!(commented.limits, plain.limits, "a default shown in the template is not the default");
+    assert_eq!(commented.revocation.limits, plain.revocation.limits, "a default shown in the template is not the default");
 }
 
 #[test]

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use rustls::pki_types::{CertificateDer, pem::PemObject as _};
 use signet_identity::{NamingRule, Template};
 use signet_net::{KickCause, Selector};
+use signet_revocation::RevocationMode;
 use signet_server::{ListenerConfig, ProfileConfig, TransportConfig};
 use signet_tls::{AnchorRule, Check, ClientCertificate, TlsHostConfig, TrustProfileConfig};
 
@@ -110,6 +111,32 @@ fn a_disabled_profile_ends_its_sessions_and_no_others() {
         assert_eq!(stage.review(), 0);
     }
     drop(stage.enter(&one.leaf("a4"), "z"));
+}
+
+/// Its devices are meant, and another profile that trusts the same authority is no way round.
+#[test]
+fn what_a_disabled_profile_would_take_no_other_does() {
+    let root = Ca::root("Root");
+    let stage = Stage::new(1, |_| {});
+    let off = TrustProfileConfig { enabled: false, ..stage.profile("off", &[&root]) };
+    stage.trust(&[off, stage.profile("on", &[&root])]);
+    let refusal = stage.refuse(&root.leaf("pump-7"));
+    assert!(refusal.found.contains("`off` is disabled"), "{refusal:?}");
+}
+
+#[test]
+fn a_reload_that_requires_answers_ends_those_about_whom_there_is_none() {
+    let root = Ca::root("Root");
+    let stage = Stage::new(1, |_| {});
+    let lax = stage.profile("devices", &[&root]);
+    stage.trust(std::slice::from_ref(&lax));
+    let session = stage.enter(&root.leaf("pump-7"), "a");
+    assert_eq!(stage.review(), 0);
+    let mut strict = lax;
+    strict.revocation.mode = RevocationMode::Require;
+    stage.trust(&[strict]);
+    assert_eq!(stage.review(), 1);
+    assert_eq!(session.farewell(), NOT_AUTHORIZED);
 }
 
 #[test]
