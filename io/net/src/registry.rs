@@ -136,6 +136,11 @@ impl Registry {
         verdict
     }
 
+    /// Notes the user name under which an accepted CONNECT goes on.
+    pub fn note_username(&self, link: LinkId, username: &str) {
+        self.state().live.name(link, username.into());
+    }
+
     /// How often certificates were found in use twice.
     pub fn clone_counts(&self) -> CloneCounts {
         self.state().clones.counts()

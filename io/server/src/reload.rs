@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use signet_identity::Peer;
 use signet_net::{ConnectionInfo, KickCause, ListenAddress, ListenSocket, ReconcileReport, bind, unix_seconds};
-use signet_tls::ListenerTls;
+use signet_policy::check_client;
+use signet_tls::{ListenerTls, Refusal};
 
 use crate::config::Profiles;
 use crate::handle::{Bound, check_names};
@@ -142,7 +143,8 @@ impl ServerHandle {
                     None if is_internal(info) => return None,
                     None => return Some(KickCause::ListenerRemoved),
                 };
-                let (refusal, cause) = rules.check_open(&info.entry.peer, now).err()?;
+                let checked = rules.check_open(&info.entry.peer, now).and_then(|()| check_names_of(&rules, info));
+                let (refusal, cause) = checked.err()?;
                 // Its CONNECT waits until somebody has found out, and no longer than it may.
                 let is_held = info.client_identifier.is_none() && matches!(info.entry.peer, Peer::Pending(_));
                 if is_held && matches!(cause, KickCause::Unchecked(_)) {
@@ -161,6 +163,13 @@ impl ServerHandle {
         let listeners = self.shared.listeners.load();
         listeners.iter().filter_map(|listener| Some((Arc::clone(&listener.name), Arc::clone(listener.rules().tls()?)))).collect()
     }
+}
+
+/// Whether a device may have the names that it has, once it has any.
+fn check_names_of(rules: &ListenerRules, info: &ConnectionInfo) -> Result<(), (Option<Box<Refusal>>, KickCause)> {
+    let (Some(identity), Some(client_identifier)) = (info.entry.peer.identity(), &info.client_identifier) else { return Ok(()) };
+    check_client(rules.admission_of(Some(&**identity)), identity, client_identifier, info.username.as_deref())
+        .map_err(|denied| (None, KickCause::IdentityChanged(denied.to_string())))
 }
 
 /// Whether the connection is one of this process to itself.

@@ -9,7 +9,7 @@ use signet_mqtt::{ClientIdentifier, Connect, QoS, ReasonCode, TopicFilter, Topic
 use crate::admission::AdmissionRules;
 use crate::bridge::{BRIDGE_IDENTIFIERS, bridge_identifier};
 use crate::client::{Client, Principal, QualifiedName};
-use crate::denied::{DenialReason, Denied};
+use crate::denied::{DenialReason, Denied, shown};
 use crate::permit::{ConnectPermit, PublishPermit, SubscribePermit};
 use crate::rule::Rule;
 use crate::ruleset::{Decider, Ruleset};
@@ -43,26 +43,17 @@ pub(crate) fn client(
     connect: &Connect,
     assigned: impl FnOnce() -> ClientIdentifier,
 ) -> Result<(Client, bool), Denied> {
-    let leaf = identity.as_deref().map(DeviceIdentity::leaf);
-    let device = match &principal {
-        Principal::Device(name) => Some(&**name),
-        Principal::Bridge(_) | Principal::Anonymous => None,
-    };
     let claimed = &connect.client_identifier;
     let facts = Facts {
-        leaf,
-        device,
         username: connect.username.as_deref(),
         client_identifier: Some(claimed.as_str()).filter(|text| !text.is_empty()),
-        profile: identity.as_deref().map(|identity| &**identity.profile()).filter(|profile| !profile.is_empty()),
-        tenant: identity.as_deref().and_then(DeviceIdentity::tenant).map(|tenant| &**tenant),
-        ..Facts::default()
+        ..proven_facts(&principal, identity.as_deref())
     };
     let username = match &rules.username {
         Some(template) => Some(render(template, &facts, "user name", "listener: username", ReasonCode::NotAuthorized)?.into()),
         None => connect.username.clone(),
     };
-    check_binding(&rules.binding, &facts, claimed, rules.client_identifier.is_some())?;
+    check_binding(&rules.binding, &facts, claimed.as_str(), rules.client_identifier.is_some())?;
     let (client_identifier, is_assigned) = match &rules.client_identifier {
         Some(template) => {
             let text = render(template, &facts, "client identifier", "listener: client_identifier", ReasonCode::ClientIdentifierNotValid)?;
@@ -73,6 +64,47 @@ pub(crate) fn client(
     };
     refuse_reserved(&client_identifier)?;
     Ok((Client { principal, username, client_identifier, identity }, is_assigned))
+}
+
+/// What is known without the client's word.
+fn proven_facts<'a>(principal: &'a Principal, identity: Option<&'a DeviceIdentity>) -> Facts<'a> {
+    Facts {
+        leaf: identity.map(DeviceIdentity::leaf),
+        device: match principal {
+            Principal::Device(name) => Some(&**name),
+            Principal::Bridge(_) | Principal::Anonymous => None,
+        },
+        profile: identity.map(|identity| &**identity.profile()).filter(|profile| !profile.is_empty()),
+        tenant: identity.and_then(DeviceIdentity::tenant).map(|tenant| &**tenant),
+        ..Facts::default()
+    }
+}
+
+/// May a device that is connected go on under the Client Identifier and the user name that it has, by rules that may be newer than its CONNECT?
+/// What rules leave to the client's word is not questioned: that word is gone.
+///
+/// # Errors
+/// Names the rule by which it would be somebody else.
+pub fn check_client(
+    rules: &AdmissionRules,
+    identity: &Arc<DeviceIdentity>,
+    client_identifier: &str,
+    username: Option<&str>,
+) -> Result<(), Denied> {
+    let (principal, identity) = device(identity)?;
+    let facts = proven_facts(&principal, identity.as_deref());
+    let check = |template: &Option<Template>, what: &'static str, rule: &str, has: Option<&str>| {
+        let Some(template) = template.as_ref().filter(|template| !template.fields().any(|field| field.is_claim())) else { return Ok(()) };
+        let due = render(template, &facts, what, rule, ReasonCode::NotAuthorized)?;
+        if has == Some(due.as_str()) {
+            return Ok(());
+        }
+        let detail = format!("the certificate gives `{}`, the session has another", shown(&due));
+        Err(Denied { rule: rule.to_owned(), reason: DenialReason::Mapping { what, detail }, reason_code: ReasonCode::NotAuthorized })
+    };
+    check(&rules.username, "user name", "listener: username", username)?;
+    check(&rules.client_identifier, "client identifier", "listener: client_identifier", Some(client_identifier))?;
+    check_binding(&rules.binding, &facts, client_identifier, rules.client_identifier.is_some())
 }
 
 /// May this client publish to this topic, as the client wrote it? The permit is for the whole topic, with the client's tenant. QoS and RETAIN
@@ -280,13 +312,13 @@ fn mapped_identifier(text: &str) -> Result<ClientIdentifier, Denied> {
 }
 
 /// A listener that makes the identifier itself has nothing to hold a client's claim against.
-fn check_binding(binding: &ClientIdentifierBinding, facts: &Facts<'_>, claimed: &ClientIdentifier, is_mapped: bool) -> Result<(), Denied> {
+fn check_binding(binding: &ClientIdentifierBinding, facts: &Facts<'_>, claimed: &str, is_mapped: bool) -> Result<(), Denied> {
     if is_mapped || matches!(binding, ClientIdentifierBinding::Any) {
         return Ok(());
     }
-    binding.check(facts, claimed.as_str()).map_err(|error| Denied {
+    binding.check(facts, claimed).map_err(|error| Denied {
         rule: "listener: bind_client_identifier".to_owned(),
-        reason: DenialReason::Binding { claimed: claimed.as_str().to_owned(), detail: error.to_string() },
+        reason: DenialReason::Binding { claimed: claimed.to_owned(), detail: error.to_string() },
         reason_code: ReasonCode::ClientIdentifierNotValid,
     })
 }

@@ -21,7 +21,7 @@ mod ruleset;
 pub use admission::AdmissionRules;
 pub use bridge::{BRIDGE_IDENTIFIERS, BridgeRights, bridge_identifier};
 pub use client::{Client, Principal, QualifiedName};
-pub use decide::{authorize_connect, authorize_publish, authorize_server_publish, authorize_subscribe, may_receive};
+pub use decide::{authorize_connect, authorize_publish, authorize_server_publish, authorize_subscribe, check_client, may_receive};
 pub use denied::{DenialReason, Denied, shown};
 pub use explain::{Considered, Explanation, explain_connect, explain_publish, explain_subscribe};
 pub use mount::Mount;

@@ -64,7 +64,7 @@ pub(super) struct Live {
 impl Live {
     pub(super) fn enter(&mut self, entry: Entry) {
         let link = entry.link;
-        let info = Arc::new(ConnectionInfo { entry, client_identifier: None });
+        let info = Arc::new(ConnectionInfo { entry, client_identifier: None, username: None });
         if let Some(previous) = self.links.insert(link, Arc::clone(&info)) {
             // No connection is entered twice; if one is, nothing of the first may be left behind.
             each_key(&previous, |key| self.unlink(&key, link));
@@ -87,6 +87,12 @@ impl Live {
         }
         // All keys, in case the previous identifier had the hash of another one.
         each_key(&info, |key| self.link(&key, link));
+    }
+
+    pub(super) fn name(&mut self, link: LinkId, username: Arc<str>) {
+        if let Some(info) = self.links.get_mut(&link) {
+            Arc::make_mut(info).username = Some(username);
+        }
     }
 
     pub(super) fn relocate(&mut self, link: LinkId, shard: u16) {

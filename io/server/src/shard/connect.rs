@@ -6,7 +6,8 @@ use signet_broker::{Admission, ConnectionId, Input, KickCause, Ticket, WillRule,
 use signet_identity::{NoIdentity, Peer};
 use signet_mqtt::{ClientIdentifier, Connack, DecodeError, Packet, ProtocolVersion, ReasonCode};
 use signet_net::{Entry, LinkId, is_proxy_header, unix_seconds};
-use signet_tls::Check;
+use signet_policy::{Client, check_client};
+use signet_tls::{Check, Refusal};
 
 use super::{Shard, closing};
 use crate::counters::Cause;
@@ -246,13 +247,27 @@ impl Shard {
 
     /// This shard owns the session.
     fn welcome(&mut self, id: LinkId, admission: Box<Admission>) {
-        if let Some(refusal) = self.note_identifier(id, admission.client_identifier().as_str()) {
+        let refusal = self.note_identifier(id, admission.client_identifier().as_str()).or_else(|| self.note_names(id, admission.client()));
+        if let Some(refusal) = refusal {
             return self.refuse_connect(id, &refusal);
         }
         let Some(link) = self.links.get_mut(&id) else { return };
         link.phase = Phase::Connected;
         self.watch_validity(id);
         self.apply(Input::Admitted { connection: ConnectionId(id.number()), admission });
+    }
+
+    /// Notes the user name of a device, for whoever looks at open sessions when rules have changed, and does so itself by those of now: nobody slips
+    /// through between the two.
+    fn note_names(&self, id: LinkId, client: &Client) -> Option<Refusal> {
+        let identity = client.identity()?;
+        if let Some(username) = client.username() {
+            self.shared.registry.note_username(id, username);
+        }
+        let rules = self.links.get(&id)?.listener().rules();
+        let client_identifier = client.client_identifier().as_str();
+        let denied = check_client(rules.admission_of(Some(&**identity)), identity, client_identifier, client.username()).err()?;
+        Some(Refusal::of(identity.leaf(), Check::Connect, denied.to_string(), "the rules have just changed: connect again"))
     }
 
     /// Another shard owns the session: it gets the connection with all that belongs to it.

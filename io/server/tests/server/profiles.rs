@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use rustls::pki_types::{CertificateDer, pem::PemObject as _};
-use signet_identity::{NamingRule, Template};
+use signet_identity::{ClientIdentifierBinding, NamingRule, Template};
 use signet_net::{KickCause, Selector};
 use signet_revocation::RevocationMode;
-use signet_server::{ListenerConfig, ProfileConfig, TransportConfig};
+use signet_server::{ListenerConfig, ProfileConfig, ProfileNames, TransportConfig};
 use signet_tls::{AnchorRule, Check, ClientCertificate, TlsHostConfig, TrustProfileConfig};
 
 use super::forge::{Ca, Met, Session, VERSIONS, dial, introduce, meet};
@@ -122,6 +122,38 @@ fn what_a_disabled_profile_would_take_no_other_does() {
     stage.trust(&[off, stage.profile("on", &[&root])]);
     let refusal = stage.refuse(&root.leaf("pump-7"));
     assert!(refusal.found.contains("`off` is disabled"), "{refusal:?}");
+}
+
+#[test]
+fn other_rules_for_names_end_those_who_would_be_somebody_else() {
+    let root = Ca::root("Root");
+    let stage = Stage::new(2, |_| {});
+    let profile = stage.profile("devices", &[&root]);
+    let template = |text: &str| Template::parse(text).unwrap();
+    let bound = |text: &str| ProfileNames { binding: Some(ClientIdentifierBinding::Prefix(template(text))), ..ProfileNames::default() };
+    stage.trust_named(&profile, ProfileNames::default());
+    let mut own = stage.enter(&root.leaf("pump-7"), "pump-7/main");
+    let foreign = stage.enter(&root.leaf("pump-8"), "pump-7/other");
+    // Not under the other's name any more.
+    stage.trust_named(&profile, bound("${device}"));
+    assert_eq!(stage.review(), 1);
+    assert_eq!(foreign.farewell(), NOT_AUTHORIZED);
+    own.expect_alive();
+    // A name that the rules make, the same and another one.
+    let mapped = |text: &str| ProfileNames { client_identifier: Some(template(text)), ..ProfileNames::default() };
+    for (text, ended) in [("${device}/main", 0), ("${client_identifier}", 0), ("${device}/${profile}", 1)] {
+        stage.trust_named(&profile, mapped(text));
+        assert_eq!(stage.review(), ended, "{text}");
+    }
+    drop(own);
+    let named = |text: &str| ProfileNames { username: Some(template(text)), ..ProfileNames::default() };
+    stage.trust_named(&profile, named("${cert.cn}"));
+    let user = stage.enter(&root.leaf("pump-9"), "c");
+    for (text, ended) in [("${device}", 0), ("${cert.serial}", 1)] {
+        stage.trust_named(&profile, named(text));
+        assert_eq!(stage.review(), ended, "{text}");
+    }
+    assert_eq!(user.farewell(), NOT_AUTHORIZED);
 }
 
 #[test]

@@ -7,7 +7,7 @@ use rustls::ClientConfig;
 use signet_identity::Leaf;
 use signet_net::ConnectionInfo;
 use signet_revocation::{Reason, RevocationSource, Revoked};
-use signet_server::{ListenerConfig, ProfileConfig, RefusalRecord, Reloaded, ServerConfig, TransportConfig};
+use signet_server::{ListenerConfig, ProfileConfig, ProfileNames, RefusalRecord, Reloaded, ServerConfig, TransportConfig};
 use signet_tls::{Refusal, TlsListenerConfig, TrustProfileConfig};
 use tempfile::TempDir;
 
@@ -49,14 +49,24 @@ impl Stage {
         self.reload(profiles, |_| {})
     }
 
+    /// The same, with names of their own.
+    pub(crate) fn trust_named(&self, profile: &TrustProfileConfig, names: ProfileNames) -> Reloaded {
+        let mut profile = ProfileConfig::from(profile.clone());
+        profile.settings.names = names;
+        self.put(vec![profile], |_| {})
+    }
+
     /// The same, with other changes of the listener's TLS.
     pub(crate) fn reload(&self, profiles: &[TrustProfileConfig], change: impl FnOnce(&mut TlsListenerConfig)) -> Reloaded {
+        self.put(profiles.iter().cloned().map(ProfileConfig::from).collect(), change)
+    }
+
+    fn put(&self, profiles: Vec<ProfileConfig>, change: impl FnOnce(&mut TlsListenerConfig)) -> Reloaded {
         let mut listener = self.listener.clone();
         let mut tls = tls_config(&self.rig.pki);
-        tls.host.profiles = profiles.iter().map(|profile| Arc::clone(&profile.name)).collect();
+        tls.host.profiles = profiles.iter().map(|profile| Arc::clone(&profile.trust.name)).collect();
         change(&mut tls);
         listener.transport = TransportConfig::Tls(tls);
-        let profiles: Vec<ProfileConfig> = profiles.iter().cloned().map(ProfileConfig::from).collect();
         self.rig.server.reload(&[listener], &profiles).unwrap()
     }
 
