@@ -36,9 +36,7 @@ impl Shard {
         if was == Phase::Handshake {
             self.handshake_over();
         }
-        if was != Phase::Draining {
-            self.shared.registry.remove(id);
-        }
+        // It stays in the registry until the last is written: a revocation must find it, as its device still receives.
         self.mark_dirty(id);
     }
 
@@ -56,6 +54,7 @@ impl Shard {
             return self.remove(id);
         }
         link.phase = Phase::Lingering;
+        self.shared.registry.remove(id);
         link.confirmations.clear();
         self.deadlines.set(id, &mut link.deadline, Some(self.now.saturating_add(LINGER)));
         link.pipe.readable = true;

@@ -137,6 +137,28 @@ fn a_client_that_does_not_read_is_cut() {
     rig.await_connections(1);
 }
 
+/// Its session is over already, but what was sent to it is still on its way: it is found, and the revocation waits until nothing is.
+#[test]
+fn a_connection_that_is_closing_is_found() {
+    let rig = Rig::new(1);
+    let pump = rig.pki.device("pump-7");
+    let mut deaf = Device::connect(&rig.tls(&pump), ProtocolVersion::V5, "deaf");
+    deaf.subscribe("flood", QoS::AtMostOnce);
+    let mut publisher = Device::connect(&rig.tcp(), ProtocolVersion::V5, "publisher");
+    let text = "x".repeat(100_000);
+    await_that(
+        || {
+            publisher.publish("flood", &text, QoS::AtMostOnce, false);
+            rig.server.stats().broker.dropped_slow > 0
+        },
+        "the connection to be full",
+    );
+    let _taken_over = Device::connect(&rig.tls(&pump), ProtocolVersion::V5, "deaf");
+    let report = rig.revoke(&pump);
+    assert_eq!((report.found, report.closed), (2, 2), "{report:?}");
+    rig.await_connections(1);
+}
+
 /// Devices connect while they are revoked: whoever got in was found or refused.
 #[test]
 fn nobody_slips_between_handshake_and_revocation() {
