@@ -187,10 +187,7 @@ impl ListenerTls {
     /// # Errors
     /// Why not.
     pub fn check_open(&self, identity: &DeviceIdentity, now: i64) -> Result<(), Ending> {
-        match self.standing(identity, now).map_err(Ending::from)? {
-            Standing::Good(_) => Ok(()),
-            Standing::Pending => Err(Ending::from(rejection::unknown_status(identity.leaf(), identity.leaf().id()))),
-        }
+        Standing::check_open(self.standing(identity, now), identity).map_err(Ending::from)
     }
 
     /// Looks again at a peer whose revocation status was not known: `None` while it still is not, or, where an answer is preferred and there is
@@ -199,15 +196,8 @@ impl ListenerTls {
     /// # Errors
     /// It is revoked, or may not be here for another reason.
     pub fn settle(&self, pending: &PendingPeer, is_final: bool, now: i64) -> Result<Option<Peer>, Box<Refusal>> {
-        let standing = match self.standing(pending.identity(), now) {
-            Err(rejected) if !is_final && rejected.unfit == Unfit::Unchecked => return Ok(None),
-            standing => standing.map_err(|rejected| rejected.refusal)?,
-        };
-        match standing {
-            Standing::Good(Assurance::Missing) if !is_final => Ok(None),
-            Standing::Good(_) => Ok(Some(verified(pending.identity(), pending.resumed()))),
-            Standing::Pending => Ok(None),
-        }
+        let is_settled = Standing::settle(self.standing(pending.identity(), now), is_final).map_err(|rejected| rejected.refusal)?;
+        Ok(is_settled.then(|| verified(pending.identity(), pending.resumed())))
     }
 
     /// The refusal of a peer whose status nobody could tell in time.

@@ -51,6 +51,27 @@ pub(crate) enum Standing {
     Pending,
 }
 
+impl Standing {
+    /// Whether an open session may go on that stands so: where an answer is required and there is none, it may not.
+    pub(crate) fn check_open(standing: Result<Self, Rejected>, identity: &DeviceIdentity) -> Result<(), Rejected> {
+        match standing? {
+            Self::Good(_) => Ok(()),
+            Self::Pending => Err(rejection::unknown_status(identity.leaf(), identity.leaf().id())),
+        }
+    }
+
+    /// Whether a device whose status was not known can be let in now. Until `is_final` there is time for an answer, or for a better one.
+    pub(crate) fn settle(standing: Result<Self, Rejected>, is_final: bool) -> Result<bool, Rejected> {
+        match standing {
+            Err(rejected) if !is_final && rejected.unfit == Unfit::Unchecked => Ok(false),
+            Err(rejected) => Err(rejected),
+            Ok(Self::Good(Assurance::Missing)) => Ok(is_final),
+            Ok(Self::Good(_)) => Ok(true),
+            Ok(Self::Pending) => Ok(false),
+        }
+    }
+}
+
 /// The side door out of rustls; see the module's description.
 pub(crate) mod last {
     use std::cell::RefCell;

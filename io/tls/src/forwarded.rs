@@ -13,7 +13,7 @@ use crate::acceptor::Ending;
 use crate::client_verifier::{DeviceVerifier, Standing};
 use crate::explain::{self, Explanation};
 use crate::profile::{TrustProfile, TrustProfiles};
-use crate::rejection::{self, Rejected, Unfit};
+use crate::rejection::{self, Rejected};
 use crate::{Check, CurrentRevocations, Refusal, TlsError};
 
 /// What a listener makes of a certificate that a trusted proxy has verified.
@@ -108,10 +108,7 @@ impl ForwardedIdentity {
     /// # Errors
     /// Why not.
     pub fn check_open(&self, identity: &DeviceIdentity, now: i64) -> Result<(), Ending> {
-        match self.standing(identity, now).map_err(Ending::from)? {
-            Standing::Good(_) => Ok(()),
-            Standing::Pending => Err(Ending::from(rejection::unknown_status(identity.leaf(), identity.leaf().id()))),
-        }
+        Standing::check_open(self.standing(identity, now), identity).map_err(Ending::from)
     }
 
     /// As [`crate::ListenerTls::settle`].
@@ -119,15 +116,8 @@ impl ForwardedIdentity {
     /// # Errors
     /// It is revoked, or may not be here for another reason.
     pub fn settle(&self, pending: &PendingPeer, is_final: bool, now: i64) -> Result<Option<Peer>, Box<Refusal>> {
-        let standing = match self.standing(pending.identity(), now) {
-            Err(rejected) if !is_final && rejected.unfit == Unfit::Unchecked => return Ok(None),
-            standing => standing.map_err(|rejected| rejected.refusal)?,
-        };
-        match standing {
-            Standing::Good(Assurance::Missing) if !is_final => Ok(None),
-            Standing::Good(_) => Ok(Some(verified(Arc::clone(pending.identity())))),
-            Standing::Pending => Ok(None),
-        }
+        let is_settled = Standing::settle(self.standing(pending.identity(), now), is_final).map_err(|rejected| rejected.refusal)?;
+        Ok(is_settled.then(|| verified(Arc::clone(pending.identity()))))
     }
 
     /// As [`crate::ListenerTls::assurance`].

@@ -7,7 +7,7 @@ use signet_broker::WillRule;
 use signet_client::Received;
 use signet_mqtt::{Packet, ProtocolVersion, QoS, ReasonCode, Will, WillProperties};
 use signet_net::KickCause;
-use signet_testkit::{Device, connect_packet, topic};
+use signet_testkit::{Device, Identity, connect_packet, topic};
 use signet_tls::{Connector, ConnectorConfig};
 
 use super::rig::{PATIENCE, Rig, await_log, await_that, capture_log, config};
@@ -116,11 +116,9 @@ fn a_will_that_waits_is_dropped_too() {
     watcher.expect_silence();
 }
 
-#[test]
-fn a_client_that_does_not_read_is_cut() {
-    let rig = Rig::new(1);
-    let pump = rig.pki.device("pump-7");
-    let mut deaf = Device::connect(&rig.tls(&pump), ProtocolVersion::V5, "deaf");
+/// A device that does not read what it subscribed to, until no more goes to it; and who publishes.
+fn fill_up(rig: &Rig, identity: &Identity) -> (Device, Device) {
+    let mut deaf = Device::connect(&rig.tls(identity), ProtocolVersion::V5, "deaf");
     deaf.subscribe("flood", QoS::AtMostOnce);
     let mut publisher = Device::connect(&rig.tcp(), ProtocolVersion::V5, "publisher");
     let text = "x".repeat(100_000);
@@ -131,6 +129,14 @@ fn a_client_that_does_not_read_is_cut() {
         },
         "the connection to be full",
     );
+    (deaf, publisher)
+}
+
+#[test]
+fn a_client_that_does_not_read_is_cut() {
+    let rig = Rig::new(1);
+    let pump = rig.pki.device("pump-7");
+    let (_deaf, _publisher) = fill_up(&rig, &pump);
     let report = rig.revoke(&pump);
     assert_eq!(report.closed, 1, "cut by its flush deadline, within the revocation's patience: {report:?}");
     assert!(report.elapsed >= Duration::from_millis(500), "it had time to read: {report:?}");
@@ -142,17 +148,7 @@ fn a_client_that_does_not_read_is_cut() {
 fn a_connection_that_is_closing_is_found() {
     let rig = Rig::new(1);
     let pump = rig.pki.device("pump-7");
-    let mut deaf = Device::connect(&rig.tls(&pump), ProtocolVersion::V5, "deaf");
-    deaf.subscribe("flood", QoS::AtMostOnce);
-    let mut publisher = Device::connect(&rig.tcp(), ProtocolVersion::V5, "publisher");
-    let text = "x".repeat(100_000);
-    await_that(
-        || {
-            publisher.publish("flood", &text, QoS::AtMostOnce, false);
-            rig.server.stats().broker.dropped_slow > 0
-        },
-        "the connection to be full",
-    );
+    let (_deaf, _publisher) = fill_up(&rig, &pump);
     let _taken_over = Device::connect(&rig.tls(&pump), ProtocolVersion::V5, "deaf");
     let report = rig.revoke(&pump);
     assert_eq!((report.found, report.closed), (2, 2), "{report:?}");
