@@ -37,11 +37,11 @@ use deadlines::Deadlines;
 /// The token of the mailbox's wake-up.
 pub(crate) const WAKE: Token = Token(usize::MAX);
 
-/// Connections closed by order in one turn.
-const KICKS_PER_TURN: usize = 32;
+/// Connections closed by order in one turn: each costs some ten system calls, for which messages of others wait.
+const KICKS_PER_TURN: usize = 4;
 
 /// Connections whose time is up that are dealt with in one turn.
-const DEADLINES_PER_TURN: usize = 32;
+const DEADLINES_PER_TURN: usize = 4;
 
 /// Longest wait for a disk that has too much to write, in milliseconds.
 const HELD_BACK_BY_DISK: u64 = 100;
