@@ -252,22 +252,12 @@ impl Running {
         let sources = sources_config(&config).map_err(failed)?;
         let mut state = self.state();
         let version = state.rules_version + 1;
-        let before = state.config.clone();
         let Some(server) = &state.server else { return Err(failed("the broker is stopping".to_owned())) };
         let (listeners, profiles) = listening_config(&config);
-        // Sources that are named no more are forgotten with their lists and copies, some of which could not be had again.
-        server.check_reload(&listeners, &profiles).map_err(|error| failed(error.to_string()))?;
+        let prepared = server.prepare_reload(&listeners, &profiles).map_err(|error| failed(error.to_string()))?;
+        // Sources that are named no more are forgotten with their lists and copies, some of which could not be had again: nothing may fail after this.
         self.sources.replace(&sources).map_err(|error| failed(error.to_string()))?;
-        let reloaded = match server.reload(&listeners, &profiles) {
-            Ok(reloaded) => reloaded,
-            Err(error) => {
-                // Only if something has changed since the check a moment ago. The sources of before were good then, or are read again when they are.
-                if let Ok(sources) = sources_config(&before) {
-                    drop(self.sources.replace(&sources));
-                }
-                return Err(failed(error.to_string()));
-            }
-        };
+        let reloaded = server.install(prepared);
         let rules = ruleset(&config, &self.started_with.bridges).with_version(version);
         server.replace_rules(Arc::new(rules));
         self.live.revocations.update(|index| index.with_own_authorities(own.iter().copied()));

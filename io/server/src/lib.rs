@@ -44,7 +44,7 @@ pub use config::{
 };
 pub use explain::{Answer, ConnectAnswer, ProfileInUse, Question, Unanswered};
 pub use refusals::{RefusalBook, RefusalRecord};
-pub use reload::Reloaded;
+pub use reload::{PreparedReload, Reloaded};
 pub use signet_store::{StoreConfig, StoreError, StoreState, StoreStats};
 
 pub use handle::{ServerHandle, start};

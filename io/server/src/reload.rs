@@ -25,8 +25,8 @@ pub struct Reloaded {
     pub kept: Vec<String>,
 }
 
-/// A reload that is ready: nothing of it can fail any more.
-struct Plan {
+/// A reload that is ready: everything is loaded, checked and bound, and nothing of it can fail any more. Dropped, it changes nothing.
+pub struct PreparedReload {
     rules: Vec<(Arc<Listener>, ListenerRules)>,
     open: Vec<(ListenSocket, Arc<Listener>)>,
     opened: Vec<Bound>,
@@ -35,59 +35,57 @@ struct Plan {
 }
 
 impl ServerHandle {
-    /// Puts other listeners and trust profiles in force: all of them or, on an error, none. New connections are taken by them at once; those that
-    /// are open are looked at by [`Self::review`], which the caller calls next.
+    /// Puts other listeners and trust profiles in force: all of them or, on an error, none; see [`Self::install`].
     ///
-    /// A listener is the same as before if it has the same name. Addresses that it keeps are not bound anew, so nobody who is connecting is turned
-    /// away.
+    /// # Errors
+    /// As [`Self::prepare_reload`].
+    pub fn reload(&self, listeners: &[ListenerConfig], profiles: &[ProfileConfig]) -> Result<Reloaded, StartError> {
+        Ok(self.install(self.prepare_reload(listeners, profiles)?))
+    }
+
+    /// Does all of a reload that can fail. Between this and [`Self::install`] a caller can change what it could not take back, and no other reload
+    /// may come.
     ///
     /// # Errors
     /// What cannot be used: files, profiles, addresses. Everything stays as it was.
-    pub fn reload(&self, listeners: &[ListenerConfig], profiles: &[ProfileConfig]) -> Result<Reloaded, StartError> {
+    pub fn prepare_reload(&self, listeners: &[ListenerConfig], profiles: &[ProfileConfig]) -> Result<PreparedReload, StartError> {
         check_names(listeners)?;
-        let plan = self.plan(listeners, profiles)?;
-        for (listener, rules) in plan.rules {
+        self.plan(listeners, profiles)
+    }
+
+    /// Puts what was prepared in force. New connections are taken by it at once; those that are open are looked at by [`Self::review`], which the
+    /// caller calls next.
+    ///
+    /// A listener is the same as before if it has the same name. Addresses that it keeps are not bound anew, so nobody who is connecting is turned
+    /// away.
+    pub fn install(&self, prepared: PreparedReload) -> Reloaded {
+        let before = self.shared.listeners.load_full();
+        let is_kept = |listener: &Arc<Listener>| prepared.rules.iter().any(|(kept, _)| Arc::ptr_eq(kept, listener));
+        let (mut all, gone): (Vec<_>, Vec<_>) = before.iter().cloned().partition(is_kept);
+        for (listener, rules) in prepared.rules {
             listener.install(rules);
         }
-        let mut all: Vec<Arc<Listener>> = self.listeners_named(listeners);
-        for (_, listener) in &plan.open {
+        for (_, listener) in &prepared.open {
             if !all.iter().any(|known| known.name == listener.name) {
                 all.push(Arc::clone(listener));
             }
         }
-        for listener in self.shared.listeners.load().iter().filter(|known| !all.iter().any(|kept| kept.name == known.name)) {
-            listener.retire();
-        }
+        gone.iter().for_each(|listener| listener.retire());
         self.shared.listeners.store(Arc::new(all));
         let mut places = self.places();
-        places.retain(|place| !plan.close.iter().any(|(name, address)| *name == place.listener && *address == place.address));
-        places.extend(plan.opened);
+        places.retain(|place| !prepared.close.iter().any(|(name, address)| *name == place.listener && *address == place.address));
+        places.extend(prepared.opened);
         drop(places);
-        self.accept.change(plan.open, plan.close);
-        Ok(plan.reloaded)
+        self.accept.change(prepared.open, prepared.close);
+        prepared.reloaded
     }
 
-    /// Whether [`Self::reload`] would take these over, by doing all of it that can fail: for a caller that has to change something else first, and
-    /// could not take it back.
-    ///
-    /// # Errors
-    /// As [`Self::reload`].
-    pub fn check_reload(&self, listeners: &[ListenerConfig], profiles: &[ProfileConfig]) -> Result<(), StartError> {
-        check_names(listeners)?;
-        self.plan(listeners, profiles).map(drop)
-    }
-
-    /// Of the listeners that there are, those that these configurations name.
-    fn listeners_named(&self, configs: &[ListenerConfig]) -> Vec<Arc<Listener>> {
-        let now = self.shared.listeners.load();
-        now.iter().filter(|listener| configs.iter().any(|config| *config.name == *listener.name)).cloned().collect()
-    }
-
-    fn plan(&self, configs: &[ListenerConfig], profiles: &[ProfileConfig]) -> Result<Plan, StartError> {
+    fn plan(&self, configs: &[ListenerConfig], profiles: &[ProfileConfig]) -> Result<PreparedReload, StartError> {
         let now = unix_seconds();
         let profiles = Arc::new(Profiles::load(profiles).map_err(StartError::Profile)?);
         let current = self.shared.listeners.load_full();
-        let mut plan = Plan { rules: Vec::new(), open: Vec::new(), opened: Vec::new(), close: Vec::new(), reloaded: Reloaded::default() };
+        let mut plan =
+            PreparedReload { rules: Vec::new(), open: Vec::new(), opened: Vec::new(), close: Vec::new(), reloaded: Reloaded::default() };
         for config in configs {
             let rules = ListenerRules::load(config, &profiles, &self.revocations, now)?;
             let listener = match current.iter().find(|listener| *listener.name == *config.name) {
@@ -115,7 +113,7 @@ impl ServerHandle {
     }
 
     /// Binds the addresses that are new and lists those that are not wanted any more.
-    fn plan_addresses(&self, config: &ListenerConfig, listener: &Arc<Listener>, plan: &mut Plan) -> Result<(), StartError> {
+    fn plan_addresses(&self, config: &ListenerConfig, listener: &Arc<Listener>, plan: &mut PreparedReload) -> Result<(), StartError> {
         let places = self.places();
         let own = || places.iter().filter(|place| place.listener == listener.name);
         let new: Vec<ListenAddress> = config.bind.iter().filter(|address| !own().any(|place| place.asked == **address)).cloned().collect();

@@ -219,11 +219,7 @@ impl DeviceVerifier {
     }
 
     /// What is known about revocation, and nothing else.
-    pub(crate) fn check_revocation(&self, identity: &DeviceIdentity, profile: &TrustProfile, now: i64) -> Result<Standing, Rejected> {
-        self.standing(identity, profile, now)
-    }
-
-    fn standing(&self, identity: &DeviceIdentity, profile: &TrustProfile, now: i64) -> Result<Standing, Rejected> {
+    pub(crate) fn standing(&self, identity: &DeviceIdentity, profile: &TrustProfile, now: i64) -> Result<Standing, Rejected> {
         let leaf = identity.leaf();
         match self.revocations.judge(identity, &profile.config().revocation, now) {
             Verdict::Good(assurance) => Ok(Standing::Good(assurance)),

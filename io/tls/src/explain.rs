@@ -142,7 +142,7 @@ fn explain_profile(
     said.checks.push(passed(Check::Profile, "keeps the rules"));
     said.checks.push(passed(Check::Name, format!("the device is `{}`", identity.qualified_name())));
     said.status = verifier.status(&identity, &profile.config().revocation, now);
-    said.checks.push(match verifier.check_revocation(&identity, profile, now) {
+    said.checks.push(match verifier.standing(&identity, profile, now) {
         Ok(Standing::Good(assurance)) => passed(Check::Revocation, words(assurance)),
         Ok(Standing::Pending) => {
             passed(Check::RevocationStatus, "nobody knows yet whether it is revoked: it would have to wait for an answer")
