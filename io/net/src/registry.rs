@@ -123,22 +123,24 @@ impl Registry {
         verdict
     }
 
-    /// Notes the Client Identifier of an accepted CONNECT, and says whether somebody else uses the same certificate now. `now` in unix seconds.
+    /// Notes the Client Identifier and the user name of an accepted CONNECT, together, so that nobody sees one without the other; and says whether somebody else uses the same certificate now. `now` in unix seconds.
     ///
-    /// Where the rules refuse the newer, the identifier of a clone is not noted: the connection must be closed.
-    pub fn identify(&self, link: LinkId, client_identifier: &str, rules: impl Into<CloneRules>, now: i64) -> CloneVerdict {
+    /// Where the rules refuse the newer, the names of a clone are not noted: the connection must be closed.
+    pub fn identify(
+        &self,
+        link: LinkId,
+        client_identifier: &str,
+        username: Option<&str>,
+        rules: impl Into<CloneRules>,
+        now: i64,
+    ) -> CloneVerdict {
         let mut state = self.state();
         let State { live, clones, .. } = &mut *state;
         let verdict = clones.judge(live, link, client_identifier, rules.into(), now);
         if !matches!(verdict, CloneVerdict::Cloned { policy: ClonePolicy::RefuseNewer, .. }) {
-            live.identify(link, client_identifier.into());
+            live.identify(link, client_identifier.into(), username.map(Arc::from));
         }
         verdict
-    }
-
-    /// Notes the user name under which an accepted CONNECT goes on.
-    pub fn note_username(&self, link: LinkId, username: &str) {
-        self.state().live.name(link, username.into());
     }
 
     /// How often certificates were found in use twice.

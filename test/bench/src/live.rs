@@ -275,7 +275,7 @@ impl Shard {
                     let name = admission.client_identifier().as_str().to_owned();
                     self.lines.insert(link, tls);
                     self.apply(Input::Admitted { connection: ConnectionId(link.number()), admission: Box::new(admission) });
-                    self.common.registry.identify(link, &name, CloneRules::default(), unix_seconds());
+                    self.common.registry.identify(link, &name, None, CloneRules::default(), unix_seconds());
                 }
                 Mail::Kicks(kicks) => kicks.into_iter().for_each(|kick| self.end(kick)),
                 Mail::Revoked(certificates) => self.apply(Input::Revoked { certificates, will: WillRule::Publish }),

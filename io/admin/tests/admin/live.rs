@@ -49,7 +49,7 @@ impl Plant {
         let address = "192.0.2.7:40000".parse::<std::net::SocketAddr>().unwrap().into();
         let entry = Entry { link, shard: 0, listener: listener.into(), address, transport: Transport::Tls, peer, since: 5 };
         self.rig.registry.register(entry, |_| Ok::<(), ()>(())).unwrap();
-        self.rig.registry.identify(link, name, ClonePolicy::Allow, 5);
+        self.rig.registry.identify(link, name, None, ClonePolicy::Allow, 5);
         link
     }
 

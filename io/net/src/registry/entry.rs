@@ -78,7 +78,7 @@ pub struct ConnectionInfo {
     pub entry: Entry,
     /// The Client Identifier, once CONNECT was accepted.
     pub client_identifier: Option<Arc<str>>,
-    /// The user name of a device, once CONNECT was accepted, if it has one.
+    /// The user name, once CONNECT was accepted, if it has one.
     pub username: Option<Arc<str>>,
 }
 

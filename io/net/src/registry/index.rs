@@ -78,21 +78,17 @@ impl Live {
         true
     }
 
-    pub(super) fn identify(&mut self, link: LinkId, client_identifier: Arc<str>) {
+    pub(super) fn identify(&mut self, link: LinkId, client_identifier: Arc<str>, username: Option<Arc<str>>) {
         let Some(info) = self.links.get_mut(&link) else { return };
-        let previous = Arc::make_mut(info).client_identifier.replace(client_identifier);
+        let named = Arc::make_mut(info);
+        named.username = username;
+        let previous = named.client_identifier.replace(client_identifier);
         let info = Arc::clone(info);
         if let Some(previous) = previous {
             self.unlink(&Key::ClientIdentifier(&previous), link);
         }
         // All keys, in case the previous identifier had the hash of another one.
         each_key(&info, |key| self.link(&key, link));
-    }
-
-    pub(super) fn name(&mut self, link: LinkId, username: Arc<str>) {
-        if let Some(info) = self.links.get_mut(&link) {
-            Arc::make_mut(info).username = Some(username);
-        }
     }
 
     pub(super) fn relocate(&mut self, link: LinkId, shard: u16) {

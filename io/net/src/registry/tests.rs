@@ -115,7 +115,7 @@ fn an_order_follows_a_connection_that_moved() {
 fn a_closed_connection_counts_as_nothing() {
     let (registry, shards) = registry();
     let link = enter(&registry, 0);
-    registry.identify(link, "pump-7", ClonePolicy::Alarm, 0);
+    registry.identify(link, "pump-7", None, ClonePolicy::Alarm, 0);
     assert_eq!(registry.connections()[0].client_identifier.as_deref(), Some("pump-7"));
     registry.remove(link);
     assert!(registry.is_empty());

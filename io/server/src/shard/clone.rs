@@ -1,20 +1,22 @@
 //! A certificate that two use at once: what its trust profile says happens.
 
 use signet_net::{ClonePolicy, CloneVerdict, LinkId, unix_seconds};
+use signet_policy::Client;
 use signet_tls::{Check, Refusal};
 
 use super::Shard;
 use crate::config::CloneAlarm;
 
 impl Shard {
-    /// Notes the Client Identifier of a CONNECT that was admitted. A refusal: the certificate is in use by somebody else, and who came later has to
+    /// Notes the names of a CONNECT that was admitted. A refusal: the certificate is in use by somebody else, and who came later has to
     /// go.
-    pub(super) fn note_identifier(&self, id: LinkId, client_identifier: &str) -> Option<Refusal> {
+    pub(super) fn note_names(&self, id: LinkId, client: &Client) -> Option<Refusal> {
+        let client_identifier = client.client_identifier().as_str();
         let link = self.links.get(&id)?;
         let identity = link.peer.as_ref().and_then(|peer| peer.identity());
         let rules = link.listener().rules();
         let rules = identity.and_then(|identity| rules.settings(identity.profile())).map(|settings| settings.clones).unwrap_or_default();
-        let verdict = self.shared.registry.identify(id, client_identifier, rules, unix_seconds());
+        let verdict = self.shared.registry.identify(id, client_identifier, client.username(), rules, unix_seconds());
         let (CloneVerdict::Cloned { policy, evidence }, Some(identity)) = (verdict, identity) else { return None };
         let found = format!("the certificate is in use twice: {evidence}");
         let (device, serial) = (identity.qualified_name(), identity.certificate().serial().to_string());

@@ -247,7 +247,7 @@ impl Shard {
 
     /// This shard owns the session.
     fn welcome(&mut self, id: LinkId, admission: Box<Admission>) {
-        let refusal = self.note_identifier(id, admission.client_identifier().as_str()).or_else(|| self.note_names(id, admission.client()));
+        let refusal = self.note_names(id, admission.client()).or_else(|| self.check_names(id, admission.client()));
         if let Some(refusal) = refusal {
             return self.refuse_connect(id, &refusal);
         }
@@ -257,13 +257,10 @@ impl Shard {
         self.apply(Input::Admitted { connection: ConnectionId(id.number()), admission });
     }
 
-    /// Notes the user name of a device, for whoever looks at open sessions when rules have changed, and does so itself by those of now: nobody slips
+    /// Looks at the names of a device by the rules of now, after they were noted for whoever looks at open sessions when rules change: nobody slips
     /// through between the two.
-    fn note_names(&self, id: LinkId, client: &Client) -> Option<Refusal> {
+    fn check_names(&self, id: LinkId, client: &Client) -> Option<Refusal> {
         let identity = client.identity()?;
-        if let Some(username) = client.username() {
-            self.shared.registry.note_username(id, username);
-        }
         let rules = self.links.get(&id)?.listener().rules();
         let client_identifier = client.client_identifier().as_str();
         let denied = check_client(rules.admission_of(Some(&**identity)), identity, client_identifier, client.username()).err()?;

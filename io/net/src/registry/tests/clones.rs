@@ -22,7 +22,7 @@ impl Rig {
     /// A connection that takes its session over from `older`, if there is one, as the broker does.
     fn connect(&self, address: &str, identifier: &str, older: Option<LinkId>, policy: ClonePolicy, now: i64) -> (LinkId, CloneVerdict) {
         let link = self.enter(1, address);
-        let verdict = self.0.identify(link, identifier, policy, now);
+        let verdict = self.0.identify(link, identifier, None, policy, now);
         if let Some(older) = older {
             self.0.remove(older);
         }
@@ -44,7 +44,7 @@ fn two_identifiers_at_once() {
     assert_eq!(verdict, CloneVerdict::Single);
     // Another device's certificate.
     let stranger = rig.enter(2, "192.0.2.9");
-    assert_eq!(rig.0.identify(stranger, "b", ClonePolicy::Alarm, 0), CloneVerdict::Single);
+    assert_eq!(rig.0.identify(stranger, "b", None, ClonePolicy::Alarm, 0), CloneVerdict::Single);
     let (_, verdict) = rig.connect("192.0.2.1", "b", None, ClonePolicy::Alarm, 0);
     let CloneEvidence::TwoIdentifiers { other, client_identifier, .. } = evidence(verdict) else { panic!() };
     assert_eq!((other, &*client_identifier), (first, "a"));
@@ -115,7 +115,7 @@ fn what_is_remembered_is_bounded() {
     for certificate in 0..20_000 {
         for address in ["192.0.2.1", "192.0.2.2"] {
             let link = rig.enter(certificate, address);
-            rig.0.identify(link, "a", ClonePolicy::Alarm, 0);
+            rig.0.identify(link, "a", None, ClonePolicy::Alarm, 0);
         }
     }
     let remembered = rig.0.state().clones.remembered();

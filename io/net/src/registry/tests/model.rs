@@ -162,7 +162,7 @@ fn run(steps: Vec<Step>) {
             }
             Step::Identify(at, identifier) => {
                 let Some(link) = model.at(at) else { continue };
-                registry.identify(link, &identifier.to_string(), ClonePolicy::Allow, 0);
+                registry.identify(link, &identifier.to_string(), None, ClonePolicy::Allow, 0);
                 model.known.get_mut(&link).unwrap().identifier = Some(identifier);
             }
             Step::Relocate(at, shard) => {

@@ -36,7 +36,7 @@ fn a_hundred_thousand() {
         let address = PeerAddress::Ip(([10, 0, 0, 1], u16::try_from(number % 60_000).unwrap()).into());
         let entry = Entry { peer: peer.clone(), listener: Arc::clone(&listener), address, ..entry(link, shard) };
         registry.register(entry, |_| Ok::<(), ()>(())).unwrap();
-        registry.identify(link, &format!("pump-{number}"), ClonePolicy::Alarm, 0);
+        registry.identify(link, &format!("pump-{number}"), None, ClonePolicy::Alarm, 0);
     }
     println!("entered {MANY}: {:?}, {} octets each", start.elapsed(), (resident() - before) / peers.len());
 
