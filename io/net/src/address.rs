@@ -64,6 +64,17 @@ pub enum PeerAddress {
     Unix(Option<UnixPeer>),
 }
 
+impl PeerAddress {
+    /// The IP address, where there is one; an IPv4 address that is written as IPv6 is IPv4.
+    #[must_use]
+    pub fn ip(&self) -> Option<std::net::IpAddr> {
+        match self {
+            Self::Ip(address) => Some(address.ip().to_canonical()),
+            Self::Unix(_) => None,
+        }
+    }
+}
+
 /// The process that opened the other end of a unix socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct UnixPeer {

@@ -2,10 +2,13 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
+use bytestring::ByteString;
 use signet_identity::Peer;
 use signet_mqtt::{ClientIdentifier, Connack, Connect, Packet, ProtocolVersion, ReasonCode, TopicName, Will, encoded_len};
 use signet_policy::{
-    AdmissionRules, Client, ConnectPermit, DenialReason, Denied, PublishPermit, Ruleset, authorize_connect, authorize_publish,
+    AdmissionRules, Applicant, Client, ConnectPermit, DenialReason, Denied, Origin, Passed, PublishPermit, Ruleset, authorize_connect,
+    authorize_publish, identify,
 };
 
 use crate::ids::{ShardId, owner_shard};
@@ -18,6 +21,8 @@ pub struct Admission {
     pub(crate) connect: Connect,
     /// Those of the listener.
     pub(crate) limits: Arc<Limits>,
+    /// Authentication Method and the last data of its exchange, for the CONNACK [MQTT-4.12.0-5].
+    pub(crate) authentication: Option<(ByteString, Bytes)>,
 }
 
 impl Admission {
@@ -68,26 +73,73 @@ pub fn expect_connect(packet: Packet) -> Result<Connect, &'static str> {
     }
 }
 
-/// Decides on a CONNECT in named steps: authentication method, identifier, authorization, Will. `limits` are those of the listener.
-/// `assigned` makes an unpredictable Client Identifier for clients that leave it to the Server.
+/// A CONNECT whose client is known, and for whom nobody has vouched yet.
+#[derive(Debug)]
+pub struct Application {
+    connect: Connect,
+    applicant: Applicant,
+    limits: Arc<Limits>,
+}
+
+impl Application {
+    /// Who wants to be let in.
+    #[must_use]
+    pub fn applicant(&self) -> &Applicant {
+        &self.applicant
+    }
+
+    /// The Will as it is to be published, if somebody outside has to be asked about it.
+    #[must_use]
+    pub fn will(&self) -> Option<&Will> {
+        self.connect.will.as_ref()
+    }
+
+    /// What the connection speaks.
+    #[must_use]
+    pub fn version(&self) -> ProtocolVersion {
+        self.connect.version
+    }
+
+    /// Refuses the CONNECT.
+    #[must_use]
+    pub fn refuse(self, denied: Denied) -> Refusal {
+        refusal(&self.connect, denied)
+    }
+}
+
+/// Looks at a CONNECT as far as nobody outside has to be asked: identifier, and who the client would be. `limits` are those of the listener, `now` is
+/// in Unix seconds. `assigned` makes an unpredictable Client Identifier for clients that leave it to the Server.
 ///
 /// # Errors
 /// A [`Refusal`] with the CONNACK to send.
-pub fn admit(
-    mut connect: Connect,
+pub fn apply(
+    connect: Connect,
     peer: &Peer,
     rules: &AdmissionRules,
-    ruleset: &Ruleset,
     limits: &Arc<Limits>,
+    (origin, now): (Origin, i64),
     assigned: impl FnOnce() -> ClientIdentifier,
-) -> Result<Admission, Refusal> {
-    let version = connect.version;
-    let decided = check_authentication_method(&connect)
-        .and_then(|()| check_identifier(&connect, limits))
-        .and_then(|()| authorize_connect(rules, peer, &connect, assigned))
-        .and_then(|permit| check_will(connect.will.as_ref(), permit.client(), ruleset, limits).map(|will| (permit, will)));
-    match decided {
-        Ok((permit, will)) => {
+) -> Result<Application, Refusal> {
+    let identified = check_identifier(&connect, limits).and_then(|()| identify(rules, peer, &connect, origin, now, assigned));
+    match identified {
+        Ok(applicant) => Ok(Application { connect, applicant, limits: Arc::clone(limits) }),
+        Err(denied) => Err(refusal(&connect, denied)),
+    }
+}
+
+/// Lets in whoever has passed those who had to vouch, if the Will may be published.
+///
+/// # Errors
+/// A [`Refusal`] with the CONNACK to send.
+pub fn admit(application: Application, passed: Passed, ruleset: &Ruleset) -> Result<Admission, Refusal> {
+    let Application { mut connect, applicant, limits } = application;
+    if let Err(denied) = check_authentication_method(&connect, &passed) {
+        return Err(refusal(&connect, denied));
+    }
+    let authentication = connect.properties.authentication_method.take().zip(passed.authentication_data().cloned());
+    let permit = authorize_connect(applicant, passed);
+    match check_will(connect.will.as_ref(), permit.client(), ruleset, &limits) {
+        Ok(will) => {
             if let (Some(will_permit), Some(will)) = (will, &mut connect.will) {
                 // From here on it is where it will be published.
                 will.topic = will_permit.into_topic();
@@ -95,15 +147,38 @@ pub fn admit(
             }
             // The password has served its purpose; nothing behind this point needs it.
             connect.password = None;
-            Ok(Admission { permit, connect, limits: Arc::clone(limits) })
+            Ok(Admission { permit, connect, limits, authentication })
         }
-        Err(denied) => {
-            let refusal = refusing(&connect, denied.reason_code, &denied.reason.to_string());
-            // [MQTT-3.2.2-6] of MQTT 3.1.1: a refusal that none of its return codes fits closes the connection and says nothing.
-            let can_be_told = version.has_properties() || denied.reason_code.connect_return_code().is_some();
-            Err(Refusal { connack: can_be_told.then_some(refusal), version, denied })
-        }
+        Err(denied) => Err(refusal(&connect, denied)),
     }
+}
+
+/// [`apply`] and [`admit`] in one, where the listener has no chain of authenticators.
+///
+/// # Errors
+/// A [`Refusal`] with the CONNACK to send.
+pub fn admit_without_chain(
+    connect: Connect,
+    peer: &Peer,
+    rules: &AdmissionRules,
+    ruleset: &Ruleset,
+    limits: &Arc<Limits>,
+    from: (Origin, i64),
+    assigned: impl FnOnce() -> ClientIdentifier,
+) -> Result<Admission, Refusal> {
+    let application = apply(connect, peer, rules, limits, from, assigned)?;
+    match Passed::without_chain(application.applicant(), rules.anonymous) {
+        Ok(passed) => admit(application, passed, ruleset),
+        Err(denied) => Err(application.refuse(denied)),
+    }
+}
+
+fn refusal(connect: &Connect, denied: Denied) -> Refusal {
+    let version = connect.version;
+    let connack = refusing(connect, denied.reason_code, &denied.reason.for_client());
+    // [MQTT-3.2.2-6] of MQTT 3.1.1: a refusal that none of its return codes fits closes the connection and says nothing.
+    let can_be_told = version.has_properties() || denied.reason_code.connect_return_code().is_some();
+    Refusal { connack: can_be_told.then_some(connack), version, denied }
 }
 
 /// The CONNACK of a refusal, with the words if they fit into what this client takes [MQTT-3.2.2-19].
@@ -118,9 +193,11 @@ pub(crate) fn refusing(connect: &Connect, reason_code: ReasonCode, words: &str) 
     connack
 }
 
-/// No method is configured, so every one is refused [MQTT-4.12.0-1], [MQTT-4.12.0-4].
-fn check_authentication_method(connect: &Connect) -> Result<(), Denied> {
-    let Some(method) = &connect.properties.authentication_method else { return Ok(()) };
+/// A method that nobody has used is refused [MQTT-4.12.0-1], [MQTT-4.12.0-4].
+fn check_authentication_method(connect: &Connect, passed: &Passed) -> Result<(), Denied> {
+    let Some(method) = connect.properties.authentication_method.as_ref().filter(|_| passed.authentication_data().is_none()) else {
+        return Ok(());
+    };
     Err(Denied {
         rule: "enhanced authentication".to_owned(),
         reason: DenialReason::AuthenticationMethod { method: method.to_string() },

@@ -31,7 +31,7 @@ impl Broker {
         admission: Admission,
         context: &mut Context<'_, D, S>,
     ) {
-        let Admission { permit, mut connect, limits } = admission;
+        let Admission { permit, mut connect, limits, authentication } = admission;
         let client = Arc::clone(permit.client());
         if let Some(owner) = self.other_device(&client) {
             return refuse_identifier(id, &connect, &client, owner, context);
@@ -47,7 +47,12 @@ impl Broker {
         if session_present {
             self.judge_resumed(session, &client, context);
         }
-        let connack = connack(&connect, &limits, expiry, permit.is_assigned().then_some(&*client), session_present);
+        let mut connack = connack(&connect, &limits, expiry, permit.is_assigned().then_some(&*client), session_present);
+        if let Some((method, data)) = authentication {
+            // [MQTT-4.12.0-5]
+            connack.properties.authentication_method = Some(method);
+            connack.properties.authentication_data = Some(data).filter(|data| !data.is_empty());
+        }
         // [MQTT-3.2.2-22]
         let keep_alive = connack.properties.server_keep_alive.unwrap_or(connect.keep_alive);
         let will = connect.will.take();
@@ -122,7 +127,7 @@ impl Broker {
     /// not given up to whoever claims the same identifier; a session that nobody proved to be theirs is.
     fn other_device(&self, client: &Client) -> Option<Principal> {
         let owner = self.sessions.find(client)?.client.principal();
-        (matches!(owner, Principal::Device(_)) && owner != client.principal()).then(|| owner.clone())
+        (matches!(owner, Principal::Device(_) | Principal::User(_)) && owner != client.principal()).then(|| owner.clone())
     }
 
     /// The older connection with this Client Identifier ends [MQTT-3.1.4-3].

@@ -58,7 +58,7 @@ mod totals;
 mod tree;
 mod will;
 
-pub use admission::{Admission, Refusal, admit, expect_connect};
+pub use admission::{Admission, Application, Refusal, admit, admit_without_chain, apply, expect_connect};
 pub use broker::{Broker, Context};
 pub use directory::{Directory, SharedDirectory};
 pub use durability::{Durability, DurabilityRules};

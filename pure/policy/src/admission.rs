@@ -1,13 +1,19 @@
 //! What a listener asks of a CONNECT before any session exists.
 
+use std::sync::Arc;
+
 use bytestring::ByteString;
 use signet_identity::{ClientIdentifierBinding, Template};
+
+use crate::chain::Chain;
 
 /// One listener's rules for who may connect, and under which names.
 #[derive(Debug, Clone)]
 pub struct AdmissionRules {
-    /// Whether a peer without a verified certificate may connect. Default: no.
+    /// Whether a peer without a verified certificate may connect; without meaning where there is a chain. Default: no.
     pub anonymous: bool,
+    /// Who has to vouch for whoever connects. Default: nobody; a certificate is enough.
+    pub chain: Option<Arc<Chain>>,
     /// Makes the user name from the certificate and overrides what the client sent. Default: the client's own.
     pub username: Option<Template>,
     /// Makes the Client Identifier from the certificate and overrides what the client sent. Default: the client's own.
@@ -21,6 +27,6 @@ pub struct AdmissionRules {
 
 impl Default for AdmissionRules {
     fn default() -> Self {
-        Self { anonymous: false, username: None, client_identifier: None, binding: ClientIdentifierBinding::Any, bridge: None }
+        Self { anonymous: false, chain: None, username: None, client_identifier: None, binding: ClientIdentifierBinding::Any, bridge: None }
     }
 }

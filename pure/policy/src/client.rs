@@ -8,6 +8,7 @@ use bytestring::ByteString;
 use signet_identity::{DeviceIdentity, DeviceName, Facts};
 use signet_mqtt::ClientIdentifier;
 
+use crate::grant::{Grant, Origin};
 use crate::mount::Mount;
 
 /// Who the caller is, as far as it was proven.
@@ -18,7 +19,9 @@ pub enum Principal {
     Device(QualifiedName),
     /// A bridge of this Server to another broker, by its name in the configuration.
     Bridge(ByteString),
-    /// Nobody in particular: no certificate was presented, or the transport cannot carry one.
+    /// Somebody without a certificate whose user name, or without one whose Client Identifier, an authenticator has vouched for.
+    User(ByteString),
+    /// Nobody in particular: no certificate was presented, or the transport cannot carry one, and nobody has vouched for more.
     Anonymous,
 }
 
@@ -73,6 +76,7 @@ impl fmt::Display for Principal {
         match self {
             Self::Device(name) => write!(formatter, "device `{name}`"),
             Self::Bridge(name) => write!(formatter, "bridge `{name}`"),
+            Self::User(name) => write!(formatter, "user `{}`", crate::denied::shown(name)),
             Self::Anonymous => formatter.write_str("anonymous"),
         }
     }
@@ -85,6 +89,10 @@ pub struct Client {
     pub(crate) username: Option<ByteString>,
     pub(crate) client_identifier: ClientIdentifier,
     pub(crate) identity: Option<Arc<DeviceIdentity>>,
+    /// Where it came from; nothing for one whose session was stored.
+    pub(crate) origin: Option<Origin>,
+    /// What those who vouched for it gave it; nothing for one whose session was stored.
+    pub(crate) grant: Option<Arc<Grant>>,
 }
 
 impl Client {
@@ -101,7 +109,13 @@ impl Client {
             (Principal::Device(name), Some(tenant)) => Principal::Device(QualifiedName::new(Some(Arc::clone(tenant)), name.name)),
             (principal, _) => principal,
         };
-        Self { principal, username, client_identifier, identity }
+        Self { principal, username, client_identifier, identity, origin: None, grant: None }
+    }
+
+    /// The same client with another grant: what those who vouch for it give it has changed.
+    #[must_use]
+    pub fn regranted(&self, grant: Arc<Grant>) -> Self {
+        Self { grant: Some(grant), ..self.clone() }
     }
 
     /// Whether rules see the same in both.
@@ -164,7 +178,7 @@ impl Client {
         self.tenant().map(|tenant| Mount::new(tenant))
     }
 
-    /// What a template may look at: everything that is kept of a client, so neither its address, its listener nor the time.
+    /// What a template may look at: everything that is kept of a client, so not the time.
     #[must_use]
     pub fn facts(&self) -> Facts<'_> {
         let identity = self.identity.as_deref();
@@ -176,8 +190,22 @@ impl Client {
             // Where there are no profiles, the name of the one is empty.
             profile: identity.map(|identity| &**identity.profile()).filter(|profile| !profile.is_empty()),
             tenant: identity.and_then(DeviceIdentity::tenant).map(|tenant| &**tenant),
+            address: self.origin.as_ref().and_then(|origin| origin.address),
+            listener: self.origin.as_ref().map(|origin| &*origin.listener),
             ..Facts::default()
         }
+    }
+
+    /// Where it came from; nothing for one whose session was stored and that has not come back.
+    #[must_use]
+    pub fn origin(&self) -> Option<&Origin> {
+        self.origin.as_ref()
+    }
+
+    /// What those who vouched for it gave it.
+    #[must_use]
+    pub fn grant(&self) -> Option<&Arc<Grant>> {
+        self.grant.as_ref()
     }
 
     /// The device's name, absent for all but [`Principal::Device`].
@@ -185,7 +213,7 @@ impl Client {
     pub fn device(&self) -> Option<&DeviceName> {
         match &self.principal {
             Principal::Device(name) => Some(name),
-            Principal::Bridge(_) | Principal::Anonymous => None,
+            Principal::Bridge(_) | Principal::User(_) | Principal::Anonymous => None,
         }
     }
 }

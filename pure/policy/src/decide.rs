@@ -7,33 +7,63 @@ use signet_identity::{ClientIdentifierBinding, DeviceIdentity, DeviceName, Facts
 use signet_mqtt::{ClientIdentifier, Connect, QoS, ReasonCode, TopicFilter, TopicName};
 
 use crate::admission::AdmissionRules;
+use crate::applicant::Applicant;
 use crate::bridge::{BRIDGE_IDENTIFIERS, bridge_identifier};
+use crate::chain::Passed;
 use crate::client::{Client, Principal, QualifiedName};
 use crate::denied::{DenialReason, Denied, shown};
+use crate::grant::Origin;
 use crate::permit::{ConnectPermit, PublishPermit, SubscribePermit};
 use crate::rule::Rule;
 use crate::ruleset::{Decider, Ruleset};
 
-/// May this peer connect, and under which names? `assigned` makes a Client Identifier for a client that sent an empty one [MQTT-3.1.3-6].
+/// Who would this peer be, under which names, and what does it show for that? `assigned` makes a Client Identifier for a client that sent an empty
+/// one [MQTT-3.1.3-6]; `now` in Unix seconds.
 ///
 /// # Errors
 /// Names the listener's rule that refuses, with the reason code for the CONNACK.
-pub fn authorize_connect(
+pub fn identify(
     rules: &AdmissionRules,
     peer: &Peer,
     connect: &Connect,
+    origin: Origin,
+    now: i64,
     assigned: impl FnOnce() -> ClientIdentifier,
-) -> Result<ConnectPermit, Denied> {
-    let (client, is_assigned) = match &rules.bridge {
+) -> Result<Applicant, Denied> {
+    let (mut client, is_assigned) = match &rules.bridge {
         Some(name) => (bridge(name), false),
-        None => client(rules, principal(rules, peer)?, connect, assigned)?,
+        None => client(rules, principal(peer)?, connect, assigned)?,
     };
-    Ok(ConnectPermit::assertion(client, is_assigned))
+    client.origin = Some(origin);
+    Ok(Applicant {
+        client,
+        is_assigned,
+        claimed_username: connect.username.clone(),
+        password: connect.password.clone(),
+        method: connect.properties.authentication_method.clone(),
+        method_data: connect.properties.authentication_data.clone(),
+        without_identity: match peer {
+            Peer::Anonymous(why) => Some(why.to_string()),
+            Peer::Device(_) | Peer::Pending(_) | Peer::Named(_) => None,
+        },
+        now,
+    })
+}
+
+/// May somebody connect who has passed whoever had to vouch? That, and under which names, is what the permit says.
+#[must_use]
+pub fn authorize_connect(applicant: Applicant, passed: Passed) -> ConnectPermit {
+    let Applicant { mut client, is_assigned, .. } = applicant;
+    if passed.is_vouched() && client.principal == Principal::Anonymous {
+        client.principal = Principal::User(client.username.clone().unwrap_or_else(|| client.client_identifier.as_str().into()));
+    }
+    client.grant = Some(Arc::new(passed.into_grant()));
+    ConnectPermit::assertion(client, is_assigned)
 }
 
 /// A bridge of this Server: what it claims is of no interest.
 fn bridge(name: &ByteString) -> Client {
-    Client { principal: Principal::Bridge(name.clone()), username: None, client_identifier: bridge_identifier(name), identity: None }
+    Client::restored(Principal::Bridge(name.clone()), None, bridge_identifier(name), None)
 }
 
 /// Anybody else, and whether the Client Identifier was chosen here.
@@ -63,7 +93,7 @@ pub(crate) fn client(
         None => (claimed.clone(), false),
     };
     refuse_reserved(&client_identifier)?;
-    Ok((Client { principal, username, client_identifier, identity }, is_assigned))
+    Ok((Client::restored(principal, username, client_identifier, identity), is_assigned))
 }
 
 /// What is known without the client's word.
@@ -72,7 +102,7 @@ fn proven_facts<'a>(principal: &'a Principal, identity: Option<&'a DeviceIdentit
         leaf: identity.map(DeviceIdentity::leaf),
         device: match principal {
             Principal::Device(name) => Some(&**name),
-            Principal::Bridge(_) | Principal::Anonymous => None,
+            Principal::Bridge(_) | Principal::User(_) | Principal::Anonymous => None,
         },
         profile: identity.map(|identity| &**identity.profile()).filter(|profile| !profile.is_empty()),
         tenant: identity.and_then(DeviceIdentity::tenant).map(|tenant| &**tenant),
@@ -256,7 +286,7 @@ pub(crate) fn device(identity: &Arc<DeviceIdentity>) -> Result<Proven, Denied> {
     Ok((Principal::Device(name), Some(Arc::clone(identity))))
 }
 
-fn principal(rules: &AdmissionRules, peer: &Peer) -> Result<Proven, Denied> {
+fn principal(peer: &Peer) -> Result<Proven, Denied> {
     match peer {
         Peer::Device(verified) => device(verified.identity()),
         // The server holds such a CONNECT until the status is known: to decide on one is a fault, and the answer is no.
@@ -266,12 +296,8 @@ fn principal(rules: &AdmissionRules, peer: &Peer) -> Result<Proven, Denied> {
             reason_code: ReasonCode::NotAuthorized,
         }),
         Peer::Named(named) => Ok((Principal::Device(named.name().clone().into()), None)),
-        Peer::Anonymous(_) if rules.anonymous => Ok((Principal::Anonymous, None)),
-        Peer::Anonymous(why) => Err(Denied {
-            rule: "listener: anonymous = false".to_owned(),
-            reason: DenialReason::Anonymous { found: why.to_string() },
-            reason_code: ReasonCode::NotAuthorized,
-        }),
+        // Whether that is enough is for the chain to say, or, without one, for the listener.
+        Peer::Anonymous(_) => Ok((Principal::Anonymous, None)),
     }
 }
 

@@ -2,6 +2,8 @@
 
 use signet_mqtt::ReasonCode;
 
+use crate::chain::Verdict;
+
 /// A refusal: which rule said no, why, and what the client is told.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("refused by {rule}: {reason}")]
@@ -49,8 +51,14 @@ pub enum DenialReason {
         /// Why not.
         detail: &'static str,
     },
-    /// Enhanced authentication was asked for; no method is configured.
-    #[error("authentication method `{}` is not supported; connect without an authentication method", shown(.method))]
+    /// Those who were asked about the client did not let it in.
+    #[error("{}", listed(.verdicts))]
+    Authentication {
+        /// What each of them said.
+        verdicts: Vec<Verdict>,
+    },
+    /// Enhanced authentication was asked for by a method that no authenticator of the listener has.
+    #[error("no authenticator of the listener has the authentication method `{}`", shown(.method))]
     AuthenticationMethod {
         /// What the client asked for.
         method: String,
@@ -99,6 +107,24 @@ pub enum DenialReason {
         /// The Topic Filter.
         filter: String,
     },
+}
+
+impl DenialReason {
+    /// The same for the client: without what was said about it, which may be of use to whoever guesses.
+    #[must_use]
+    pub fn for_client(&self) -> String {
+        match self {
+            Self::Authentication { .. } => "not authorized".to_owned(),
+            other => other.to_string(),
+        }
+    }
+}
+
+fn listed(verdicts: &[Verdict]) -> String {
+    if verdicts.is_empty() {
+        return "there is nobody who could vouch for the client".to_owned();
+    }
+    verdicts.iter().map(Verdict::to_string).collect::<Vec<_>>().join("; ")
 }
 
 /// The most characters of a client's text in one message.

@@ -7,11 +7,14 @@
 //! What is missing on purpose: sockets, sessions and data bases. Facts about the caller arrive as arguments.
 
 mod admission;
+mod applicant;
 mod bridge;
+mod chain;
 mod client;
 mod decide;
 mod denied;
 mod explain;
+mod grant;
 mod mount;
 mod pattern;
 mod permit;
@@ -19,11 +22,16 @@ mod rule;
 mod ruleset;
 
 pub use admission::AdmissionRules;
+pub use applicant::Applicant;
 pub use bridge::{BRIDGE_IDENTIFIERS, BridgeRights, bridge_identifier};
+pub use chain::{Chain, Member, Next, Otherwise, Outcome, Passed, Proof, Verdict, Walk};
 pub use client::{Client, Principal, QualifiedName};
-pub use decide::{authorize_connect, authorize_publish, authorize_server_publish, authorize_subscribe, check_client, may_receive};
+pub use decide::{
+    authorize_connect, authorize_publish, authorize_server_publish, authorize_subscribe, check_client, identify, may_receive,
+};
 pub use denied::{DenialReason, Denied, shown};
 pub use explain::{Considered, Explanation, explain_connect, explain_publish, explain_subscribe};
+pub use grant::{Grant, Origin, SourceRules};
 pub use mount::Mount;
 pub use pattern::{PatternError, TopicPattern};
 pub use permit::{ConnectPermit, PublishPermit, SubscribePermit};

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use bytes::BytesMut;
 use signet_broker::{
     Admission, Broker, Change, ConnectionId, Context, Directory, Input, Limits, Moment, Output, SessionRule, ShardId, SharedDirectory,
-    Store, Ticket, TotalLimits, Totals, Urgency, WillRule, admit,
+    Store, Ticket, TotalLimits, Totals, Urgency, WillRule, admit_without_chain,
 };
 use signet_identity::{CertificateId, Peer};
 use signet_mqtt::{ClientIdentifier, ProtocolVersion, encode};
@@ -19,7 +19,7 @@ use signet_net::{
     CloneRules, Entry, Kick, KickCause, KickTarget, LinkId, PeerAddress, ReconcileReport, Registry, Transport, unix_milliseconds,
     unix_seconds,
 };
-use signet_policy::{AdmissionRules, Ruleset};
+use signet_policy::{AdmissionRules, Origin, Ruleset};
 use signet_revocation::{ListSource, RevocationIndex};
 use signet_testkit::connect_packet;
 use signet_tls::{CurrentRevocations, ListenerTls, TlsConnection, TrustProfileConfig};
@@ -191,7 +191,8 @@ impl Common {
         let identity = Arc::clone(peer.identity().expect("the listener wants a certificate"));
         let connect = connect_packet(ProtocolVersion::V5, identity.name().as_str());
         let none = || ClientIdentifier::new(String::new());
-        let admission = admit(connect, &peer, &AdmissionRules::default(), &self.ruleset, &self.limits, none);
+        let from = (Origin { address: None, listener: "mqtts".into() }, unix_seconds());
+        let admission = admit_without_chain(connect, &peer, &AdmissionRules::default(), &self.ruleset, &self.limits, from, none);
         let Ok(admission) = admission else { panic!("a device is not let in") };
         let shard = admission.owner(SHARDS).0;
         let link = self.registry.next_link();

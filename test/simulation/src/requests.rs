@@ -1,11 +1,12 @@
 //! What clients ask for: connections, subscriptions, messages.
 
-use signet_broker::{ConnectionId, Input, admit};
+use signet_broker::{ConnectionId, Input, admit_without_chain};
 use signet_mqtt::{
     ClientIdentifier, Connect, ConnectProperties, Disconnect, Packet, ProtocolVersion, Publish, PublishProperties, QoS, ReasonCode,
     RetainHandling, Subscribe, SubscribeFilter, SubscriptionIdentifier, SubscriptionOptions, TopicFilter, TopicName, Unsubscribe,
     UserProperties, Will, WillProperties,
 };
+use signet_policy::Origin;
 
 use crate::actor::{QUALITIES, Request};
 use crate::history::{Entry, Label, MessageSpec, SubscriptionSpec, What, WillSpec};
@@ -142,7 +143,8 @@ impl World {
         let peer = self.people.peer(client, generation);
         let people = &self.people;
         let assigned = || ClientIdentifier::new(format!("assigned-{id}"));
-        let admitted = admit(connect, &peer, &people.admission, &people.ruleset, &people.limits, assigned);
+        let origin = Origin { address: None, listener: "network".into() };
+        let admitted = admit_without_chain(connect, &peer, &people.admission, &people.ruleset, &people.limits, (origin, 0), assigned);
         let admission = admitted.unwrap_or_else(|refusal| panic!("the rules let everybody in: {}", refusal.denied.reason));
         let shard = usize::from(admission.owner(self.host.shards()).0);
         if let Some(link) = self.links.get_mut(&id) {

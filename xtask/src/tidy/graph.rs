@@ -5,7 +5,7 @@ use super::Finding;
 use crate::tree::Tree;
 
 /// Crate folder → the crates of ours it depends on, exactly.
-const GRAPH: [(&str, &[&str]); 18] = [
+const GRAPH: [(&str, &[&str]); 19] = [
     ("pure/mqtt", &[]),
     ("pure/identity", &[]),
     ("pure/revocation", &["identity"]),
@@ -23,6 +23,7 @@ const GRAPH: [(&str, &[&str]); 18] = [
     ("io/client", &["mqtt", "tls", "net"]),
     ("io/bridge", &["mqtt", "policy", "tls"]),
     ("io/sources", &["identity", "revocation", "tls"]),
+    ("io/auth", &["identity", "mqtt", "policy", "tls"]),
     (
         "app/signet",
         &[
@@ -39,6 +40,7 @@ const GRAPH: [(&str, &[&str]); 18] = [
             "journal",
             "server",
             "sources",
+            "auth",
             "admin",
             "client",
             "bridge",
@@ -47,15 +49,31 @@ const GRAPH: [(&str, &[&str]); 18] = [
 ];
 
 /// Crate of somebody else → the folders that may name it, and why nobody else may.
-const NAMED_ONLY_IN: [(&str, &[&str], &str); 9] = [
+const NAMED_ONLY_IN: [(&str, &[&str], &str); 13] = [
     ("rustls", &["io/tls"], "only the wrapper may notice a change of the TLS engine"),
     ("rustls-webpki", &["io/tls"], "certification paths are verified in one place"),
     ("axum", &["io/admin"], "serving HTTP has one home"),
-    ("hyper", &["io/admin", "io/sources"], "HTTP is for the operator's API and for fetching what is revoked"),
-    ("hyper-util", &["io/admin", "io/sources"], "HTTP is for the operator's API and for fetching what is revoked"),
-    ("http-body-util", &["io/admin", "io/sources"], "HTTP is for the operator's API and for fetching what is revoked"),
+    (
+        "hyper",
+        &["io/admin", "io/sources", "io/auth"],
+        "HTTP is for the operator's API, for fetching what is revoked and for asking who a client is",
+    ),
+    (
+        "hyper-util",
+        &["io/admin", "io/sources", "io/auth"],
+        "HTTP is for the operator's API, for fetching what is revoked and for asking who a client is",
+    ),
+    (
+        "http-body-util",
+        &["io/admin", "io/sources", "io/auth"],
+        "HTTP is for the operator's API, for fetching what is revoked and for asking who a client is",
+    ),
     ("redb", &["io/ledger"], "the storage engine has one home"),
-    ("tokio", &["io/admin", "io/sources", "app/signet"], "the data plane runs on its own shards, tokio is the control plane"),
+    ("redis", &["io/auth"], "those who are asked about clients have one home"),
+    ("sqlx", &["io/auth"], "those who are asked about clients have one home"),
+    ("ldap3", &["io/auth"], "those who are asked about clients have one home"),
+    ("jsonwebtoken", &["io/auth"], "those who are asked about clients have one home"),
+    ("tokio", &["io/admin", "io/sources", "io/auth", "app/signet"], "the data plane runs on its own shards, tokio is the control plane"),
     ("mio", &["io/net", "io/server", "io/bridge"], "sockets of the data plane are polled by the shards and the bridges"),
 ];
 

@@ -71,6 +71,7 @@ pub(super) fn resolve(written: &ListenerIdentity, header: &Header, proof: Proof,
         _ => ClientIdentifierBinding::Any,
     };
     let admission = AdmissionRules {
+        chain: None,
         anonymous,
         username: written.username.as_ref().and_then(mapped),
         client_identifier: written.client_identifier.as_ref().and_then(mapped),

@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use signet_broker::{Admission, ConnectionId, Input, KickCause, Ticket, WillRule, admit, expect_connect};
+use signet_broker::{Admission, ConnectionId, Input, KickCause, Ticket, WillRule, admit_without_chain, expect_connect};
 use signet_identity::{NoIdentity, Peer};
 use signet_mqtt::{ClientIdentifier, Connack, DecodeError, Packet, ProtocolVersion, ReasonCode};
 use signet_net::{Entry, LinkId, is_proxy_header, unix_seconds};
-use signet_policy::{Client, check_client};
+use signet_policy::{Client, Origin, check_client};
 use signet_tls::{Check, Refusal};
 
 use super::{Shard, closing};
@@ -173,7 +173,9 @@ impl Shard {
         self.counts.connects += 1;
         let rules = link.listener().rules();
         let limits = rules.config.broker_limits.as_ref().unwrap_or(&self.shared.limits);
-        match admit(connect, peer, rules.admission(peer), &self.ruleset, limits, assigned_identifier) {
+        let origin = Origin { address: link.address.ip(), listener: Arc::clone(&link.listener().name) };
+        let from = (origin, unix_seconds());
+        match admit_without_chain(connect, peer, rules.admission(peer), &self.ruleset, limits, from, assigned_identifier) {
             Ok(admission) => {
                 link.version = admission.version();
                 if !self.shared.admissions.connects.admit(self.now) {

@@ -12,6 +12,7 @@ use super::cursor::{Cursor, put_bytes, put_varint};
 const ANONYMOUS: u8 = 0;
 const DEVICE: u8 = 1;
 const BRIDGE: u8 = 2;
+const USER: u8 = 3;
 
 const NO_IDENTITY: u8 = 0;
 // 1 was the form without keys, profile and tenant, of builds before any release.
@@ -24,6 +25,10 @@ pub(crate) fn put_client(out: &mut Vec<u8>, client: &Client) {
         Principal::Device(name) => {
             out.push(DEVICE);
             put_bytes(out, name.as_str().as_bytes());
+        }
+        Principal::User(name) => {
+            out.push(USER);
+            put_bytes(out, name.as_bytes());
         }
         Principal::Bridge(name) => {
             out.push(BRIDGE);
@@ -59,6 +64,7 @@ pub(crate) fn read_client(bytes: &[u8]) -> Result<Client, RecordError> {
         ANONYMOUS => Principal::Anonymous,
         DEVICE => Principal::Device(device_name(cursor.text()?)?.into()),
         BRIDGE => Principal::Bridge(cursor.byte_string()?),
+        USER => Principal::User(cursor.byte_string()?),
         _ => return Err(RecordError::Malformed("principal")),
     };
     let username = if flag(&mut cursor)? { Some(cursor.byte_string()?) } else { None };

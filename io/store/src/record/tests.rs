@@ -116,6 +116,7 @@ fn clients() -> Vec<Client> {
     vec![
         Client::restored(Principal::Anonymous, None, identifier(), None),
         Client::restored(Principal::Bridge("north".into()), Some("user".into()), identifier(), None),
+        Client::restored(Principal::User("ann".into()), Some("ann".into()), identifier(), None),
         Client::restored(Principal::Device(name.clone().into()), Some(ByteString::new()), identifier(), None),
         Client::restored(Principal::Device(name.into()), None, identifier(), Some(Arc::new(identity))),
     ]

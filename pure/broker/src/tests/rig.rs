@@ -12,12 +12,12 @@ use signet_mqtt::{
     Publish, PublishProperties, QoS, ReasonCode, Role, Suback, Subscribe, SubscribeFilter, SubscriptionIdentifier, SubscriptionOptions,
     TopicFilter, TopicName, Unsuback, Unsubscribe, UserProperties, Will, WillProperties, encode, encode_publish,
 };
-use signet_policy::{AdmissionRules, Ruleset};
+use signet_policy::{AdmissionRules, Origin, Ruleset};
 
 use super::paper::Paper;
 use crate::{
     Broker, CloseCause, ConnectionId, Context, Directory, Event, Input, Judge, KickCause, Limits, Moment, Output, Refusal, SessionRule,
-    SharedDirectory, Stats, Store, Ticket, Totals, WillRule, admit,
+    SharedDirectory, Stats, Store, Ticket, Totals, WillRule, admit_without_chain,
 };
 
 pub(super) const QOS0: QoS = QoS::AtMostOnce;
@@ -105,7 +105,8 @@ impl Rig {
         let id = ConnectionId(self.count);
         let version = dial.connect.version;
         let assigned = || ClientIdentifier::new(format!("assigned-{}", self.count));
-        let admission = admit(dial.connect, &dial.peer, &self.admission, &self.ruleset, &self.limits, assigned)?;
+        let origin = Origin { address: None, listener: "rig".into() };
+        let admission = admit_without_chain(dial.connect, &dial.peer, &self.admission, &self.ruleset, &self.limits, (origin, 0), assigned)?;
         let shards = u16::try_from(self.brokers.len()).unwrap();
         let shard = usize::from(admission.owner(shards).0);
         self.lines.insert(id, Line { version, shard, inbox: VecDeque::new(), outbox: Vec::new(), closed: None, tickets: Vec::new() });

@@ -36,7 +36,22 @@ fn connect(client_identifier: &str, username: Option<&str>) -> Connect {
 }
 
 fn decide(rules: &AdmissionRules, peer: &Peer, connect: &Connect) -> Result<ConnectPermit, Denied> {
-    authorize_connect(rules, peer, connect, || ClientIdentifier::new("assigned"))
+    connecting(rules, peer, connect, || ClientIdentifier::new("assigned"))
+}
+
+fn origin() -> Origin {
+    Origin { address: None, listener: "here".into() }
+}
+
+fn connecting(
+    rules: &AdmissionRules,
+    peer: &Peer,
+    connect: &Connect,
+    assigned: impl FnOnce() -> ClientIdentifier,
+) -> Result<ConnectPermit, Denied> {
+    let applicant = identify(rules, peer, connect, origin(), 0, assigned)?;
+    let passed = Passed::without_chain(&applicant, rules.anonymous)?;
+    Ok(authorize_connect(applicant, passed))
 }
 
 fn template(text: &str) -> Template {
@@ -208,7 +223,7 @@ fn the_server_itself_publishes_under_its_own_topics_only() {
 #[test]
 fn a_stored_client_is_the_same_as_one_that_connects_with_the_same_facts() {
     let rules = AdmissionRules { anonymous: true, ..AdmissionRules::default() };
-    let permit = |peer: &Peer, username| authorize_connect(&rules, peer, &connect("c", username), || unreachable!()).unwrap();
+    let permit = |peer: &Peer, username| connecting(&rules, peer, &connect("c", username), || unreachable!()).unwrap();
     let peer = device("pump-7");
     let client = permit(&peer, Some("u"));
     let client = client.client();

@@ -15,6 +15,8 @@ fn client(identifier: &str, username: Option<&str>) -> Client {
         username: username.map(|text| text.to_owned().into()),
         client_identifier: ClientIdentifier::new(identifier.to_owned()),
         identity: None,
+        origin: None,
+        grant: None,
     }
 }
 

@@ -1,0 +1,158 @@
+//! Goes through the chain of a listener and asks whom it names.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use signet_policy::{Applicant, Chain, Client, Denied, Next, Outcome, Passed, SourceRules, Walk};
+
+use crate::backend::BackendReport;
+use crate::exchange::{Exchange, Progress};
+use crate::source::{Authenticator, Failure, RuleSource};
+
+/// Who can be asked, by name. Built once; a changed configuration makes another one.
+#[derive(Debug, Default)]
+pub struct Chains {
+    /// Those that chains name.
+    pub authenticators: BTreeMap<Arc<str>, Arc<dyn Authenticator>>,
+    /// Those that have rules about clients. Each is asked about every client that is let in.
+    pub rule_sources: BTreeMap<Arc<str>, Arc<dyn RuleSource>>,
+}
+
+/// What becomes of somebody who wants to be let in.
+#[derive(Debug)]
+pub enum Answer {
+    /// It may.
+    Passed(Box<Passed>),
+    /// It may not.
+    Refused(Box<Denied>),
+    /// It has to answer this first.
+    Challenge(Bytes, Box<Step>),
+}
+
+/// A chain that waits for the client's next Authentication Data.
+pub struct Step {
+    walk: Walk,
+    applicant: Applicant,
+    exchange: Box<dyn Exchange>,
+}
+
+impl Step {
+    /// Who wants to be let in.
+    #[must_use]
+    pub fn applicant(&self) -> &Applicant {
+        &self.applicant
+    }
+}
+
+impl fmt::Debug for Step {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Step").field("applicant", &self.applicant).finish_non_exhaustive()
+    }
+}
+
+impl Chains {
+    /// Asks whether somebody may connect.
+    pub async fn begin(&self, chain: Arc<Chain>, applicant: Applicant) -> Answer {
+        self.go_on(Walk::new(chain), applicant).await
+    }
+
+    /// Goes on with what the client has answered.
+    pub async fn resume(&self, step: Step, data: Bytes) -> Answer {
+        let Step { mut walk, applicant, mut exchange } = step;
+        match exchange.step(&applicant, data).await {
+            Ok(Progress::Challenge(data)) => Answer::Challenge(data, Box::new(Step { walk, applicant, exchange })),
+            Ok(Progress::Over(outcome, last)) => match over(&mut walk, outcome, last) {
+                Ok(()) => self.go_on(walk, applicant).await,
+                Err(denied) => Answer::Refused(denied),
+            },
+            Err(failure) => match walk.answer(Outcome::Failed(failure.0)) {
+                Ok(()) => self.go_on(walk, applicant).await,
+                Err(denied) => Answer::Refused(Box::new(denied)),
+            },
+        }
+    }
+
+    /// The rules that sources have about a client. A source that fails is left out.
+    pub async fn rules_of(&self, client: &Client) -> Vec<SourceRules> {
+        let mut found = Vec::new();
+        for (name, source) in &self.rule_sources {
+            match source.rules(client).await {
+                Ok(rules) => found.push(SourceRules { source: Arc::clone(name), ..rules }),
+                Err(failure) => {
+                    tracing::warn!(target: "signet::auth", source = &**name, "denies, because it could not be asked: {failure}");
+                }
+            }
+        }
+        found
+    }
+
+    /// How every backend fares, each once, by name.
+    #[must_use]
+    pub fn reports(&self) -> Vec<BackendReport> {
+        let authenticators = self.authenticators.values().filter_map(|authenticator| authenticator.backend());
+        let sources = self.rule_sources.values().filter_map(|source| source.backend());
+        let mut reports: Vec<BackendReport> = authenticators.chain(sources).map(|backend| backend.report()).collect();
+        reports.sort_by(|one, other| one.name.cmp(&other.name));
+        reports.dedup_by(|one, other| one.name == other.name);
+        reports
+    }
+
+    /// Forgets what is remembered of the backend with this name, or of all. Returns how many that were.
+    pub fn forget(&self, name: Option<&str>) -> usize {
+        let authenticators = self.authenticators.values().filter_map(|authenticator| authenticator.backend());
+        let sources = self.rule_sources.values().filter_map(|source| source.backend());
+        let meant = authenticators.chain(sources).filter(|backend| name.is_none_or(|name| *backend.config().name == *name));
+        meant.map(|backend| backend.forget()).count()
+    }
+
+    async fn go_on(&self, mut walk: Walk, applicant: Applicant) -> Answer {
+        loop {
+            let name = match walk.next(&applicant) {
+                Next::Ask(name) => name,
+                Next::Done(Ok(passed)) => return Answer::Passed(Box::new(self.with_rules(passed, &applicant).await)),
+                Next::Done(Err(denied)) => return Answer::Refused(Box::new(denied)),
+            };
+            let outcome = match self.authenticators.get(&*name) {
+                None => Outcome::Failed("there is no such authenticator any more".to_owned()),
+                Some(authenticator) => {
+                    if let Some(mut exchange) = applicant.method.as_deref().and_then(|method| authenticator.exchange(method)) {
+                        match exchange.step(&applicant, applicant.method_data.clone().unwrap_or_default()).await {
+                            Ok(Progress::Challenge(data)) => {
+                                return Answer::Challenge(data, Box::new(Step { walk, applicant, exchange }));
+                            }
+                            Ok(Progress::Over(outcome, last)) => match over(&mut walk, outcome, last) {
+                                Ok(()) => continue,
+                                Err(denied) => return Answer::Refused(denied),
+                            },
+                            Err(failure) => Outcome::Failed(failure.0),
+                        }
+                    } else {
+                        authenticator.authenticate(&applicant).await.unwrap_or_else(|Failure(why)| Outcome::Failed(why))
+                    }
+                }
+            };
+            if let Err(denied) = walk.answer(outcome) {
+                return Answer::Refused(Box::new(denied));
+            }
+        }
+    }
+
+    async fn with_rules(&self, passed: Passed, applicant: &Applicant) -> Passed {
+        if self.rule_sources.is_empty() {
+            return passed;
+        }
+        let client = applicant.client.regranted(Arc::new(passed.grant().clone()));
+        let rules = self.rules_of(&client).await;
+        passed.with_fetched(rules)
+    }
+}
+
+/// The end of an exchange.
+fn over(walk: &mut Walk, outcome: Outcome, last: Bytes) -> Result<(), Box<Denied>> {
+    if matches!(outcome, Outcome::Allow(_)) {
+        walk.end_exchange(last);
+    }
+    walk.answer(outcome).map_err(Box::new)
+}

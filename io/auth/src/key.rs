@@ -1,0 +1,28 @@
+//! What tells one question to a backend from another.
+
+use std::fmt;
+
+use sha2::{Digest as _, Sha256};
+
+/// A digest of everything a question depends on. Fields keep their bounds: `("ab", "c")` is not `("a", "bc")`.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct QueryKey([u8; 32]);
+
+impl QueryKey {
+    /// Of these fields in this order.
+    pub fn of<'a>(fields: impl IntoIterator<Item = &'a [u8]>) -> Self {
+        let mut digest = Sha256::new();
+        for field in fields {
+            digest.update(u64::try_from(field.len()).unwrap_or(u64::MAX).to_be_bytes());
+            digest.update(field);
+        }
+        Self(digest.finalize().into())
+    }
+}
+
+impl fmt::Debug for QueryKey {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // What it is of may be a password, which a digest lets people guess.
+        formatter.write_str("QueryKey")
+    }
+}

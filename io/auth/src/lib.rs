@@ -1,0 +1,28 @@
+//! Asks the outside who a client is and what it may do: password files, the built-in users, Redis, PostgreSQL, MySQL, HTTP, LDAP, tokens.
+//!
+//! An [`Authenticator`] is asked whether it vouches for an [`Applicant`]; a [`RuleSource`] which rules it has about a client. [`Chains`] goes
+//! through the chain of a listener (`signet_policy::Walk`) and asks one after the other. Every question goes through a [`Backend`], which bounds
+//! how long one takes and how many there are at a time, gives up for a while on whoever does not answer, asks once for all who want to know the
+//! same, and remembers answers for a while.
+//!
+//! What goes wrong is a [`Failure`]: never an answer.
+//!
+//! Deliberately missing: sockets of clients, sessions, and what an answer means (`signet-policy`).
+
+mod backend;
+mod chains;
+mod exchange;
+mod hashing;
+mod key;
+mod password;
+mod password_source;
+mod source;
+
+pub use backend::{Backend, BackendConfig, BackendReport, BreakerState, Remembered};
+pub use chains::{Answer, Chains, Step};
+pub use exchange::{Exchange, Progress};
+pub use hashing::HashingPool;
+pub use key::QueryKey;
+pub use password::{HashError, PasswordHash, SaltPosition};
+pub use password_source::{PasswordAuthenticator, Record, RecordSource, UserKey};
+pub use source::{Authenticator, BoxFuture, Failure, RuleSource};

@@ -1,0 +1,58 @@
+//! What a client is given besides being let in, by those who vouched for it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use crate::rule::Rule;
+
+/// What authenticators gave a client. All of them that had to agree add to it.
+#[derive(Debug, Clone, Default)]
+pub struct Grant {
+    /// Whether the client may do everything, within its tenant.
+    pub superuser: bool,
+    /// Groups that rules can name.
+    pub groups: BTreeSet<Arc<str>>,
+    /// Attributes that rules and templates can look at, by name.
+    pub attributes: BTreeMap<Arc<str>, Arc<str>>,
+    /// Rules of its own, in the order in which they are asked, before all others.
+    pub rules: Vec<SourceRules>,
+    /// Rules that access sources have about it, by the name of the source: asked where the source stands among the others. A source that could not
+    /// be asked is not there, and then denies.
+    pub fetched: BTreeMap<Arc<str>, SourceRules>,
+    /// When the session ends, in Unix seconds.
+    pub expires_at: Option<i64>,
+}
+
+/// The rules that one source has about one client.
+#[derive(Debug, Clone)]
+pub struct SourceRules {
+    /// The source's name in the configuration.
+    pub source: Arc<str>,
+    /// Its rules, in order.
+    pub rules: Vec<Rule>,
+    /// Whether what none of them covers is denied here; otherwise whoever is next is asked.
+    pub is_complete: bool,
+}
+
+impl Grant {
+    /// What two who both vouch for a client give it: all of both, and the earlier end. Of an attribute that both give the later counts.
+    #[must_use]
+    pub fn and(mut self, later: Self) -> Self {
+        self.superuser |= later.superuser;
+        self.groups.extend(later.groups);
+        self.attributes.extend(later.attributes);
+        self.rules.extend(later.rules);
+        self.fetched.extend(later.fetched);
+        self.expires_at = self.expires_at.into_iter().chain(later.expires_at).min();
+        self
+    }
+}
+
+/// Where a connection came from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Origin {
+    /// The client's address, as far as it is known.
+    pub address: Option<std::net::IpAddr>,
+    /// The listener's name.
+    pub listener: Arc<str>,
+}
