@@ -23,6 +23,6 @@ pub use chains::{Answer, Chains, Step};
 pub use exchange::{Exchange, Progress};
 pub use hashing::HashingPool;
 pub use key::QueryKey;
-pub use password::{HashError, PasswordHash, SaltPosition};
+pub use password::{HashError, HashOptions, Mac, NewHash, PasswordHash, SaltPosition};
 pub use password_source::{PasswordAuthenticator, Record, RecordSource, UserKey};
 pub use source::{Authenticator, BoxFuture, Failure, RuleSource};
