@@ -175,6 +175,8 @@ pub struct ListenerConfig {
     pub handshake_timeout: Duration,
     /// From there (or accept, where MQTT can be spoken at once) to a complete CONNECT packet.
     pub connect_timeout: Duration,
+    /// From a complete CONNECT until all who have to vouch have answered, or until the next challenge.
+    pub authentication_timeout: Duration,
     /// Its other bounds.
     pub limits: ListenerLimits,
     /// Bounds of the broker for clients that come this way; `None`: those of the server.
@@ -182,7 +184,7 @@ pub struct ListenerConfig {
 }
 
 impl ListenerConfig {
-    /// A listener with the default bounds: 10 000 connections, 10 s for the handshake, 10 s for CONNECT.
+    /// A listener with the default bounds: 10 000 connections, 10 s for the handshake, 10 s for CONNECT, 15 s for those who vouch.
     pub fn new(name: impl Into<String>, bind: Vec<ListenAddress>, transport: TransportConfig, admission: AdmissionRules) -> Self {
         Self {
             name: name.into(),
@@ -195,6 +197,7 @@ impl ListenerConfig {
             maximum_connections: 10_000,
             handshake_timeout: Duration::from_secs(10),
             connect_timeout: Duration::from_secs(10),
+            authentication_timeout: Duration::from_secs(15),
             limits: ListenerLimits::default(),
             broker_limits: None,
         }
