@@ -11,6 +11,7 @@
 
 mod backend;
 mod chains;
+mod condition;
 mod exchange;
 mod hashing;
 mod key;
@@ -20,6 +21,7 @@ mod source;
 
 pub use backend::{Backend, BackendConfig, BackendReport, BreakerState, Remembered};
 pub use chains::{Answer, Chains, Step};
+pub use condition::Condition;
 pub use exchange::{Exchange, Progress};
 pub use hashing::HashingPool;
 pub use key::QueryKey;
