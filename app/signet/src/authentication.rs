@@ -5,7 +5,7 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use bytes::Bytes;
 use signet_auth::{Answer, Backend, BackendReport, Chains, HashingPool, Step};
-use signet_policy::{Applicant, Chain, Client, Passed, SourceRules};
+use signet_policy::{Applicant, Chain, Client, Credential, Passed, SourceRules};
 use signet_server::{Authentication as Asked, Done, Exchange, Verdict};
 use tokio::runtime::Handle;
 
@@ -103,6 +103,10 @@ impl Asked for Vouchers {
 
     fn has_rule_sources(&self) -> bool {
         !self.inner.chains.load().chains.rule_sources.is_empty()
+    }
+
+    fn holds(&self, credential: &Credential) -> bool {
+        self.inner.users.holds(credential)
     }
 
     fn rules_of(&self, client: Arc<Client>, done: Box<dyn FnOnce(Vec<SourceRules>) + Send>) {

@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use signet_policy::{Applicant, Chain, Client, Denied, Next, Outcome, Passed, SourceRules, Walk};
+use signet_policy::{Applicant, Chain, Client, Denied, Next, Outcome, Passed, SourceRules, Walk, vouched};
 
 use crate::backend::BackendReport;
 use crate::exchange::{Exchange, Progress};
@@ -144,7 +144,7 @@ impl Chains {
         if self.rule_sources.is_empty() {
             return passed;
         }
-        let client = applicant.client.regranted(Arc::new(passed.grant().clone()));
+        let client = vouched(applicant, &passed).regranted(Arc::new(passed.grant().clone()));
         let rules = self.rules_of(&client).await;
         passed.with_fetched(rules)
     }

@@ -11,7 +11,7 @@ use signet_admin::api::{
 use signet_admin::{AdminSocket, Administration, Caller, Client, ClientError, Control, Live, Settings, SocketError};
 use signet_ca::{Intent, KeyType, Ledger, ProfileKind};
 use signet_identity::{CertificateId, NameDigest, SerialNumber};
-use signet_ledger::{AuthorityFiles, CeremonyPlan, DurableLedger, MemoryLedger, Overwrite, PrivateKey};
+use signet_ledger::{AuthorityFiles, CeremonyPlan, DurableLedger, Inventory, MemoryLedger, Overwrite, PrivateKey};
 use signet_net::{Registry, unix_seconds};
 use signet_revocation::{Reason, RevocationIndex};
 use signet_tls::CurrentRevocations;
@@ -71,7 +71,7 @@ impl Rig {
         Self::serve(directory, Box::new(ledger))
     }
 
-    fn serve(directory: tempfile::TempDir, ledger: Box<dyn Ledger + Send>) -> Self {
+    fn serve(directory: tempfile::TempDir, ledger: Box<dyn Inventory + Send>) -> Self {
         let authority = AuthorityFiles::new(directory.path().join("ca"))
             .create(&CeremonyPlan::named("Test"), Overwrite::Never, unix_seconds())
             .unwrap();

@@ -6,9 +6,9 @@ use bytes::Bytes;
 use bytestring::ByteString;
 use signet_broker::{Application, ConnectionId, Input, KickCause, Refusal, Ticket, WillRule, admit};
 use signet_mqtt::{Auth, Connack, Packet, ProtocolVersion, ReasonCode};
-use signet_net::{LinkId, unix_seconds};
+use signet_net::{Credential as Held, LinkId, unix_seconds};
 use signet_policy::{Applicant, Chain, Client, DenialReason, Denied, Next, Passed, SourceRules, Walk, reauthorize};
-use signet_tls::Check;
+use signet_tls::{Check, Refusal as Refused};
 
 use super::Shard;
 use crate::authentication::{Exchange, Verdict};
@@ -234,10 +234,12 @@ impl Shard {
         let Some(terms) = &link.terms else { return };
         let rules = link.listener().rules();
         let admission = rules.admission_of(terms.client.identity().map(|identity| &**identity));
+        let proven = terms.client.grant().and_then(|grant| grant.username.clone());
         let applicant = Applicant {
             client: (*terms.client).clone(),
             is_assigned: false,
-            claimed_username: terms.client.username().map(ByteString::from),
+            // It may not become somebody else.
+            claimed_username: proven.or_else(|| terms.client.username().map(ByteString::from)),
             password: None,
             method: terms.method.clone(),
             method_data: Some(data),
@@ -262,6 +264,13 @@ impl Shard {
             Verdict::Passed(passed) if passed.authentication_data().is_some() => {
                 let data = passed.authentication_data().cloned().unwrap_or_default();
                 let client = Arc::new(reauthorize(&terms.client, *passed));
+                // In place of what it held before, also where that is nothing now.
+                self.shared.registry.hold(id, Box::default());
+                if self.note_credentials(id, &client).is_some() {
+                    let (will, session) = self.shared.on_distrust;
+                    return self.end_with(id, KickCause::CredentialRevoked, will, session);
+                }
+                let Some(link) = self.links.get_mut(&id) else { return };
                 // [MQTT-4.12.0-5]
                 send(link, ReasonCode::Success, method, data);
                 self.mark_dirty(id);
@@ -280,6 +289,18 @@ impl Shard {
     }
 
     // --- what holds for a connected client
+
+    /// Notes by what a client is let in, then asks whether that still holds: whoever takes it back does that first, and looks at what is noted here
+    /// afterwards. A refusal: it does not.
+    pub(super) fn note_credentials(&self, id: LinkId, client: &Client) -> Option<Refused> {
+        let credentials = &client.grant().filter(|grant| !grant.credentials.is_empty())?.credentials;
+        let held = credentials.iter().map(|held| Held { name: Arc::clone(&held.name), version: held.version });
+        self.shared.registry.hold(id, held.collect());
+        let authentication = self.shared.authentication.as_ref();
+        let lost = credentials.iter().find(|held| !authentication.is_some_and(|authentication| authentication.holds(held)))?;
+        let found = format!("`{}` was removed or replaced while the client connected", lost.name);
+        Some(Refused::without_certificate(Check::Authentication, found, "connect again"))
+    }
 
     /// A connected client is granted something else from here on.
     fn regrant(&mut self, id: LinkId, client: Arc<Client>) {
