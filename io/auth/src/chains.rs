@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use signet_policy::{Applicant, Chain, Client, Denied, Next, Outcome, Passed, SourceRules, Walk, vouched};
+use signet_policy::{Applicant, Chain, Client, Credential, Denied, Next, Outcome, Passed, SourceRules, Walk, vouched};
 
 use crate::backend::BackendReport;
 use crate::exchange::{Exchange, Progress};
@@ -72,6 +72,13 @@ impl Chains {
                 Err(denied) => Answer::Refused(Box::new(denied)),
             },
         }
+    }
+
+    /// Whether something that a client was let in by still holds. What nobody knows does: its authenticator is not asked any more, and what that means for
+    /// clients that are here is not for a credential to say.
+    #[must_use]
+    pub fn holds(&self, credential: &Credential) -> bool {
+        self.authenticators.values().find_map(|authenticator| authenticator.holds(credential)).unwrap_or(true)
     }
 
     /// The rules that sources have about a client. A source that fails is left out.
