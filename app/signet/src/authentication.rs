@@ -106,7 +106,7 @@ impl Asked for Vouchers {
     }
 
     fn holds(&self, credential: &Credential) -> bool {
-        self.inner.users.holds(credential)
+        self.inner.chains.load().chains.holds(credential)
     }
 
     fn rules_of(&self, client: Arc<Client>, done: Box<dyn FnOnce(Vec<SourceRules>) + Send>) {

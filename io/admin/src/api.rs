@@ -13,6 +13,7 @@ mod live;
 mod operator;
 mod sources;
 mod trust;
+mod users;
 
 pub use audit::{AuditEntry, AuditQuery};
 pub use explain::{
@@ -23,6 +24,10 @@ pub use live::{CloseConnections, Connection, ConnectionQuery, Release, ReleaseRe
 pub use operator::{AddRevocation, AddRevocationReport, RemoveRevocation, RevocationEntry};
 pub use sources::{RefreshReport, RefreshSources, RevocationList, RevocationSource};
 pub use trust::{DisableProfile, DisableReport, DisabledProfile, EnableProfile, TrustProfile, TrustedAuthority};
+pub use users::{
+    AddUser, ChangeUser, IMPORT_MAXIMUM, ImportReport, ImportUsers, NewScram, NewSecret, RemoveUser, SecretText, User, UserList, UserQuery,
+    UserReport,
+};
 
 /// One certificate as people and scripts see it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

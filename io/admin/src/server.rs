@@ -20,6 +20,7 @@ use crate::socket::AdminSocket;
 
 mod live;
 mod trust;
+mod users;
 
 /// What only the running process itself can answer.
 pub trait Control: Send + Sync {
@@ -84,6 +85,7 @@ pub async fn serve(
         .route("/v1/crl", post(sign_crl))
         .merge(live::routes())
         .merge(trust::routes())
+        .merge(users::routes())
         .route("/v1/reload", post(reload))
         .fallback(unknown)
         .with_state(Shared { administration, control });

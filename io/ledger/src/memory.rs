@@ -144,8 +144,9 @@ impl Users for MemoryLedger {
         Ok(self.users.get(name).cloned())
     }
 
-    fn users(&self) -> Result<Vec<User>, LedgerError> {
-        Ok(self.users.values().cloned().collect())
+    fn users(&self, after: Option<&str>, limit: usize) -> Result<Vec<User>, LedgerError> {
+        let behind = self.users.values().filter(|user| after.is_none_or(|after| user.name.as_str() > after));
+        Ok(behind.take(limit).cloned().collect())
     }
 }
 

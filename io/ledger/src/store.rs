@@ -410,7 +410,7 @@ mod tests {
         assert_eq!(ledger.next_crl_number(NameDigest::of(b"issuer")).unwrap(), 2, "what was in it stays");
         assert_eq!(ledger.record_audit(&AuditRecord::default(), 10).unwrap(), 1);
         assert!(ledger.suspensions().unwrap().is_empty() && ledger.disabled_profiles().unwrap().is_empty());
-        assert!(ledger.users().unwrap().is_empty());
+        assert!(ledger.users(None, 10).unwrap().is_empty());
     }
 
     #[test]

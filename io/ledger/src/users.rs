@@ -32,11 +32,11 @@ pub trait Users {
     /// [`LedgerError::Storage`].
     fn user(&self, name: &str) -> Result<Option<User>, LedgerError>;
 
-    /// All of them, by name.
+    /// At most `limit` of them, by name, from behind `after`.
     ///
     /// # Errors
     /// [`LedgerError::Storage`].
-    fn users(&self) -> Result<Vec<User>, LedgerError>;
+    fn users(&self, after: Option<&str>, limit: usize) -> Result<Vec<User>, LedgerError>;
 }
 
 /// One user.

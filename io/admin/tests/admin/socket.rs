@@ -60,6 +60,7 @@ pub(crate) struct Rig {
     pub(crate) client: Client,
     pub(crate) revocations: CurrentRevocations,
     pub(crate) registry: Arc<Registry>,
+    pub(crate) administration: Arc<Administration>,
     stop: Option<oneshot::Sender<()>>,
     server: tokio::task::JoinHandle<std::io::Result<()>>,
 }
@@ -85,8 +86,8 @@ impl Rig {
         let socket = AdminSocket::bind(&path).unwrap();
         let (stop, stopped) = oneshot::channel::<()>();
         let wait = async move { drop(stopped.await) };
-        let server = tokio::spawn(signet_admin::serve(socket, administration, Arc::new(Idle), wait));
-        Self { client: Client::new(&path), directory, revocations, registry, stop: Some(stop), server }
+        let server = tokio::spawn(signet_admin::serve(socket, Arc::clone(&administration), Arc::new(Idle), wait));
+        Self { client: Client::new(&path), directory, revocations, registry, administration, stop: Some(stop), server }
     }
 
     fn path(&self, name: &str) -> PathBuf {

@@ -1,6 +1,8 @@
 //! The built-in users on disk.
 
-use redb::{ReadableTable as _, ReadableTableMetadata as _, TableDefinition, WriteTransaction};
+use std::ops::Bound;
+
+use redb::{ReadableTableMetadata as _, TableDefinition, WriteTransaction};
 use signet_ca::LedgerError;
 
 use super::DurableLedger;
@@ -52,10 +54,11 @@ impl Users for DurableLedger {
         })
     }
 
-    fn users(&self) -> Result<Vec<User>, LedgerError> {
+    fn users(&self, after: Option<&str>, limit: usize) -> Result<Vec<User>, LedgerError> {
         self.read("list users", |transaction| {
             let mut all = Vec::new();
-            for entry in transaction.open_table(USERS)?.iter()? {
+            let begin = after.map_or(Bound::Unbounded, Bound::Excluded);
+            for entry in transaction.open_table(USERS)?.range::<&str>((begin, Bound::Unbounded))?.take(limit) {
                 let (name, bytes) = entry?;
                 all.push(StoredUser::decode(name.value(), bytes.value())?);
             }

@@ -33,7 +33,9 @@ fn a_user_is_there_as_it_was_recorded_until_it_is_removed() {
         subject.ledger().record_users(&[user("ümläut 7"), bare.clone()]).unwrap();
         subject.reopen();
         let ledger = subject.ledger();
-        assert_eq!(ledger.users().unwrap(), [bare.clone(), user("ümläut 7")]);
+        assert_eq!(ledger.users(None, 10).unwrap(), [bare.clone(), user("ümläut 7")]);
+        assert_eq!(ledger.users(None, 1).unwrap(), [bare.clone()]);
+        assert_eq!(ledger.users(Some("bare"), 10).unwrap(), [user("ümläut 7")]);
         assert_eq!(ledger.user("bare").unwrap(), Some(bare.clone()));
         assert_eq!(ledger.user("Bare").unwrap(), None);
         let changed = User { superuser: true, ..bare };
@@ -44,7 +46,7 @@ fn a_user_is_there_as_it_was_recorded_until_it_is_removed() {
         subject.reopen();
         let ledger = subject.ledger();
         assert_eq!(ledger.remove_user("bare").unwrap(), None);
-        assert_eq!(ledger.users().unwrap(), [user("ümläut 7")]);
+        assert_eq!(ledger.users(None, 10).unwrap(), [user("ümläut 7")]);
     });
 }
 
