@@ -87,7 +87,8 @@ impl Running {
         administration.attach(live.clone());
         follow_up.watch(Arc::clone(&live.registry));
         let interval = config.telemetry.sys_interval;
-        let telemetry = Telemetry::new(server.monitor(), Arc::clone(&administration), (&live, Arc::clone(&sources)), interval);
+        let telemetry =
+            Telemetry::new(server.monitor(), Arc::clone(&administration), (&live, Arc::clone(&sources), vouchers.clone()), interval);
         let running = Self {
             started_at: unix_seconds(),
             telemetry: Arc::new(telemetry),
