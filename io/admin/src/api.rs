@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 mod audit;
+mod authenticators;
 mod explain;
 mod live;
 mod operator;
@@ -16,9 +17,10 @@ mod trust;
 mod users;
 
 pub use audit::{AuditEntry, AuditQuery};
+pub use authenticators::{AuthenticatorState, ForgetAnswers, ForgetReport};
 pub use explain::{
     Explain, Explained, ExplainedAccess, ExplainedAnswer, ExplainedCertificate, ExplainedCheck, ExplainedConnect, ExplainedDenial,
-    ExplainedProfile, ExplainedRule, ExplainedStatus, RefusalQuery, RefusedClient,
+    ExplainedProfile, ExplainedRule, ExplainedStatus, ExplainedVerdict, RefusalQuery, RefusedClient, Secret,
 };
 pub use live::{CloseConnections, Connection, ConnectionQuery, Release, ReleaseReport, Resume, Suspend, SuspendReport, SuspendedDevice};
 pub use operator::{AddRevocation, AddRevocationReport, RemoveRevocation, RevocationEntry};

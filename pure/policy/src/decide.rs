@@ -53,13 +53,16 @@ pub fn identify(
 /// May somebody connect who has passed whoever had to vouch? That, and under which names, is what the permit says.
 #[must_use]
 pub fn authorize_connect(applicant: Applicant, passed: Passed) -> ConnectPermit {
-    let client = vouched(&applicant, &passed);
-    let client = client.regranted(Arc::new(passed.into_grant()));
     let is_assigned = applicant.is_assigned;
-    ConnectPermit::assertion(client, is_assigned)
+    ConnectPermit::assertion(admitted(applicant, passed), is_assigned)
 }
 
-/// Who somebody is who has passed, under the names that were vouched for. It permits nothing.
+/// Who somebody is for whom those vouch who have to.
+pub(crate) fn admitted(applicant: Applicant, passed: Passed) -> Client {
+    vouched(&applicant, &passed).regranted(Arc::new(passed.into_grant()))
+}
+
+/// The same under the names that were vouched for, without what it is given. It permits nothing.
 #[must_use]
 pub fn vouched(applicant: &Applicant, passed: &Passed) -> Client {
     let mut client = applicant.client.clone();

@@ -31,7 +31,7 @@ pub use decide::{
     vouched,
 };
 pub use denied::{DenialReason, Denied, shown};
-pub use explain::{Considered, Explanation, explain_connect, explain_publish, explain_subscribe};
+pub use explain::{Considered, Explanation, explain_assumed, explain_connect, explain_passed, explain_publish, explain_subscribe};
 pub use grant::{Credential, Grant, Origin, SourceRules};
 pub use mount::Mount;
 pub use pattern::{PatternError, TopicPattern};

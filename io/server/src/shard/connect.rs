@@ -96,6 +96,7 @@ impl Shard {
             dirty: false,
             paused: false,
             denials: DenialLog::default(),
+            client: None,
             vouching: None,
             terms: None,
             confirmations: Vec::new(),
