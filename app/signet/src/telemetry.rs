@@ -7,11 +7,11 @@ use bytes::Bytes;
 use signet_admin::{Administration, Live, MetricsSource};
 use signet_mqtt::{Message, MessageProperties, QoS, TopicName};
 use signet_net::{Registry, unix_seconds};
-use signet_server::{Monitor, ServerStats, StoreState, StoreStats};
+use signet_server::{HoldCounts, Monitor, ServerStats, StoreState, StoreStats};
 use signet_sources::{SourceReport, Sources};
 use signet_telemetry::{
-    Bridge, Certificates, Clients, CrlFreshness, Dropped, Full, Messages, RevocationSource, Snapshot, Store, SysTree, Trust, exposition,
-    numbers,
+    Bridge, Certificates, Clients, CrlFreshness, Dropped, Full, Holds, Messages, RevocationSource, Snapshot, Store, SysTree, Trust,
+    exposition, numbers,
 };
 use signet_tls::CurrentRevocations;
 
@@ -101,6 +101,7 @@ impl Telemetry {
             held: stats.held,
             handshakes: stats.handshakes,
             refused: stats.refused_by,
+            holds: stats.holds.iter().map(|(kind, counts)| (kind.name(), holds(counts))).collect(),
             certificates: self.certificates(),
             trust: self.trust(),
             store: self.monitor.store().map(|(state, stats)| store(&state, &stats)),
@@ -176,6 +177,10 @@ fn message((topic, payload): (String, String)) -> Option<Message> {
         retain: true,
         properties: MessageProperties::default(),
     })
+}
+
+fn holds(counts: &HoldCounts) -> Holds {
+    Holds { noted: counts.noted, total: counts.holds, held: counts.held }
 }
 
 fn clients(stats: &ServerStats, connected_maximum: u64) -> Clients {

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+mod abuse;
 mod audit;
 mod explain;
 mod live;
@@ -14,6 +15,7 @@ mod operator;
 mod sources;
 mod trust;
 
+pub use abuse::{Forgive, ForgiveReport, HeldOffClient};
 pub use audit::{AuditEntry, AuditQuery};
 pub use explain::{
     Explain, Explained, ExplainedAccess, ExplainedAnswer, ExplainedCertificate, ExplainedCheck, ExplainedConnect, ExplainedDenial,

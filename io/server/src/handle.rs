@@ -14,6 +14,7 @@ use signet_policy::Ruleset;
 use signet_store::{Store, StoreError, StoreState, StoreStats};
 use signet_tls::CurrentRevocations;
 
+use crate::abuse::{Abuse, HeldOff};
 use crate::accept::{AcceptControl, Acceptor};
 use crate::authentication::Authentication;
 use crate::config::Profiles;
@@ -90,6 +91,7 @@ pub fn start(config: ServerConfig, revocations: CurrentRevocations) -> Result<Se
         on_distrust: (config.will_on_revoke, config.session_on_revoke),
         on_clone: config.on_clone,
         admissions,
+        abuse: Abuse::new(&config.server_limits.abuse),
         counters: Counters::new(),
         refusals,
         inquiry: OnceLock::new(),
@@ -209,6 +211,16 @@ impl ServerHandle {
     /// The last refused connections.
     pub fn refusals(&self) -> Arc<RefusalBook> {
         Arc::clone(&self.shared.refusals)
+    }
+
+    /// Who is held off now, for failed attempts or for connecting too often.
+    pub fn held_off(&self) -> Vec<HeldOff> {
+        self.shared.abuse.held(self.shared.clock.milliseconds())
+    }
+
+    /// Forgets what there is against `who`, an address or a name as [`HeldOff::who`] has it, or against everybody; says how many holds that ended.
+    pub fn forgive(&self, who: Option<&str>) -> usize {
+        self.shared.abuse.forgive(who, self.shared.clock.milliseconds())
     }
 
     /// Looks at what the sessions of devices that are not connected have left, by what is in force now, and lets Wills and sessions of devices that

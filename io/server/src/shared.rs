@@ -7,6 +7,7 @@ use signet_broker::{Directory, Limits, SessionRule, SharedDirectory, Totals, Wil
 use signet_net::{Clock, Registry, StatusInquiry};
 use signet_policy::Ruleset;
 
+use crate::abuse::Abuse;
 use crate::authentication::Authentication;
 use crate::config::CloneAlarm;
 use crate::counters::Counters;
@@ -32,6 +33,7 @@ pub(crate) struct Shared {
     /// [`crate::ServerConfig::on_clone`]
     pub(crate) on_clone: Arc<dyn Fn(CloneAlarm) + Send + Sync>,
     pub(crate) admissions: Admissions,
+    pub(crate) abuse: Abuse,
     pub(crate) counters: Counters,
     pub(crate) refusals: Arc<RefusalBook>,
     /// Whom to ask about certificates whose revocation status is not known; nobody at first.

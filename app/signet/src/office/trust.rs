@@ -1,8 +1,8 @@
 //! The running broker's answers about explanations, refusals, trust profiles and sources of revocation knowledge. Nobody else has them.
 
 use signet_admin::api::{
-    DisableProfile, DisableReport, DisabledProfile, EnableProfile, Explain, Explained, RefreshReport, RefreshSources, RefusalQuery,
-    RefusedClient, RevocationSource, TrustProfile,
+    DisableProfile, DisableReport, DisabledProfile, EnableProfile, Explain, Explained, Forgive, ForgiveReport, HeldOffClient,
+    RefreshReport, RefreshSources, RefusalQuery, RefusedClient, RevocationSource, TrustProfile,
 };
 use signet_admin::{Client, ClientError};
 
@@ -39,6 +39,14 @@ impl BrokerOffice {
 
     pub(crate) fn refusal(&self, number: u64) -> Result<RefusedClient, Failure> {
         self.call(self.client.refusal(number))
+    }
+
+    pub(crate) fn held_off(&self) -> Result<Vec<HeldOffClient>, Failure> {
+        self.call(self.client.held_off())
+    }
+
+    pub(crate) fn forgive(&self, request: &Forgive) -> Result<ForgiveReport, Failure> {
+        self.call(self.client.forgive(request))
     }
 
     pub(crate) fn trust(&self) -> Result<Vec<TrustProfile>, Failure> {
