@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use signet_admin::api::{
-    AddDevice, DeviceKey, Explain, Explained, Forgive, ForgiveReport, HeldOffClient, Numbers, Problem, ProblemKind, RefreshReport, RefreshSources, RefusalQuery, RefusedClient,
-    ReloadReport, RevocationSource, Revoke, Status, TrustProfile,
+    AddDevice, DeviceKey, Explain, Explained, Forgive, ForgiveReport, HeldOffClient, Numbers, Problem, ProblemKind, RefreshReport,
+    RefreshSources, RefusalQuery, RefusedClient, ReloadReport, RevocationSource, Revoke, Status, TrustProfile,
 };
 use signet_admin::{AdminSocket, Administration, Caller, Client, ClientError, Control, Live, Settings, SocketError};
 use signet_ca::{Intent, KeyType, Ledger, ProfileKind};

@@ -1,7 +1,7 @@
 //! Trust profiles over the socket, with shards that close what they are told to; and what only the broker itself knows, passed through.
 
 use signet_admin::api::{
-    AuditQuery, DisableProfile, EnableProfile, Explain, ProblemKind, RefreshSources, RefusalQuery, RefusedClient, TrustProfile,
+    AuditQuery, DisableProfile, EnableProfile, Explain, Forgive, ProblemKind, RefreshSources, RefusalQuery, RefusedClient, TrustProfile,
 };
 use signet_net::KickCause;
 
