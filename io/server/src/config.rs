@@ -12,6 +12,7 @@ use signet_policy::{AdmissionRules, Ruleset};
 use signet_store::{StoreConfig, StoreError};
 use signet_tls::{ForwardedIdentityConfig, TlsError, TlsListenerConfig, TrustProfileConfig, TrustProfiles};
 
+use crate::authentication::Authentication;
 use crate::{ListenerLimits, ServerLimits};
 
 /// A whole server.
@@ -37,6 +38,8 @@ pub struct ServerConfig {
     pub on_clone: Arc<dyn Fn(CloneAlarm) + Send + Sync>,
     /// Refused connections that are kept for whoever asks why, of all listeners together.
     pub refusals_kept: usize,
+    /// Those who vouch for clients and have rules about them; without them, clients of listeners with a chain that names one are refused.
+    pub authentication: Option<Arc<dyn Authentication>>,
     /// Where sessions, their messages and retained messages are kept; `None`: in memory, as long as the process lives.
     pub store: Option<StoreConfig>,
     /// Called on the thread of a shard, perhaps of each, when the store has failed for good; [`crate::ServerHandle::store_state`] says why. From
@@ -60,6 +63,7 @@ impl ServerConfig {
             session_on_revoke: SessionRule::Keep,
             on_clone: Arc::new(|_| {}),
             refusals_kept: Self::REFUSALS_KEPT,
+            authentication: None,
             store: None,
             on_store_failure: Arc::new(|| {}),
             seed: 0,

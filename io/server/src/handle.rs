@@ -16,7 +16,6 @@ use signet_tls::CurrentRevocations;
 
 use crate::abuse::{Abuse, HeldOff};
 use crate::accept::{AcceptControl, Acceptor};
-use crate::authentication::Authentication;
 use crate::config::Profiles;
 use crate::counters::Counters;
 use crate::gate::Total;
@@ -95,7 +94,7 @@ pub fn start(config: ServerConfig, revocations: CurrentRevocations) -> Result<Se
         counters: Counters::new(),
         refusals,
         inquiry: OnceLock::new(),
-        authentication: OnceLock::new(),
+        authentication: config.authentication,
         on_store_failure: config.on_store_failure,
     });
     shared.registry.attach(shared.mailboxes.iter().map(kick_target).collect());
@@ -193,12 +192,6 @@ impl ServerHandle {
     /// Names whom to ask about certificates whose revocation status is not known. The first call counts; before it such certificates wait in vain.
     pub fn ask_about_status(&self, inquiry: Arc<dyn StatusInquiry>) {
         self.shared.inquiry.get_or_init(|| inquiry);
-    }
-
-    /// Names whom to ask about clients. The first call counts, and has to come before the first client where listeners have chains: until then those
-    /// clients are refused.
-    pub fn authenticate_by(&self, authentication: Arc<dyn Authentication>) {
-        self.shared.authentication.get_or_init(|| authentication);
     }
 
     /// Has the rules that sources have about connected clients asked for again.

@@ -38,8 +38,8 @@ pub(crate) struct Shared {
     pub(crate) refusals: Arc<RefusalBook>,
     /// Whom to ask about certificates whose revocation status is not known; nobody at first.
     pub(crate) inquiry: OnceLock<Arc<dyn StatusInquiry>>,
-    /// Those who vouch for clients and have rules about them; nobody at first.
-    pub(crate) authentication: OnceLock<Arc<dyn Authentication>>,
+    /// Those who vouch for clients and have rules about them.
+    pub(crate) authentication: Option<Arc<dyn Authentication>>,
     /// [`crate::ServerConfig::on_store_failure`]
     pub(crate) on_store_failure: Arc<dyn Fn() + Send + Sync>,
 }

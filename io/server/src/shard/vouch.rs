@@ -22,7 +22,7 @@ use crate::vouching::{Terms, Vouching};
 impl Shard {
     /// Finds out whether whoever has to vouches for a client: at once, where nobody outside has to be asked.
     pub(super) fn vouch(&mut self, id: LinkId, application: Application, chain: Option<Arc<Chain>>, anonymous: bool) {
-        let authentication = self.shared.authentication.get().cloned();
+        let authentication = self.shared.authentication.clone();
         let has_rule_sources = authentication.as_ref().is_some_and(|authentication| authentication.has_rule_sources());
         let known = match &chain {
             None => Some(Passed::without_chain(application.applicant(), anonymous)),
@@ -91,7 +91,7 @@ impl Shard {
             Ok(admission) => {
                 let Some(link) = self.links.get_mut(&id) else { return };
                 let client = admission.shared_client();
-                let rules_last = self.shared.authentication.get().and_then(|authentication| authentication.rules_last());
+                let rules_last = self.shared.authentication.as_ref().and_then(|authentication| authentication.rules_last());
                 let has_end = client.grant().is_some_and(|grant| grant.expires_at.is_some() || !grant.fetched.is_empty());
                 if has_end || method.is_some() || rules_last.is_some() {
                     let rules_until = rules_last.map(|last| self.now.saturating_add(last));
@@ -230,7 +230,7 @@ impl Shard {
 
     fn begin_again(&mut self, id: LinkId, data: Bytes) {
         let Some(done) = self.verdict_of(id) else { return };
-        let Some(authentication) = self.shared.authentication.get().cloned() else { return };
+        let Some(authentication) = self.shared.authentication.clone() else { return };
         let Some(link) = self.links.get_mut(&id) else { return };
         let Some(terms) = &link.terms else { return };
         let rules = link.listener().rules();
@@ -294,7 +294,7 @@ impl Shard {
 
     /// Asks again for the rules about a connected client.
     pub(super) fn ask_for_rules(&mut self, id: LinkId) {
-        let Some(authentication) = self.shared.authentication.get().cloned() else { return };
+        let Some(authentication) = self.shared.authentication.clone() else { return };
         let Some(mailbox) = self.shared.mailboxes.get(usize::from(self.index)).cloned() else { return };
         let Some(terms) = self.links.get_mut(&id).and_then(|link| link.terms.as_mut()) else { return };
         if std::mem::replace(&mut terms.is_asking_rules, true) {
@@ -306,7 +306,7 @@ impl Shard {
 
     /// The rules about a connected client, as they are now.
     pub(super) fn rules_of(&mut self, id: LinkId, rules: Vec<SourceRules>) {
-        let last = self.shared.authentication.get().and_then(|authentication| authentication.rules_last());
+        let last = self.shared.authentication.as_ref().and_then(|authentication| authentication.rules_last());
         let Some(link) = self.links.get_mut(&id).filter(|link| link.phase == Phase::Connected) else { return };
         let Some(terms) = &mut link.terms else { return };
         terms.is_asking_rules = false;
