@@ -85,7 +85,7 @@ fn a_hold_is_news_once() {
 #[test]
 fn a_rate_lets_so_many_through_in_each_window() {
     let ledger = ledger(Rules { maximum: 3, window: 1_000, hold: Hold::UntilWindowEnds });
-    let mut let_in = |now| {
+    let let_in = |now| {
         let may = ledger.check(&1, now).is_none();
         if may {
             note(&ledger, 1, now);
