@@ -4,8 +4,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use signet_admin::api::{
-    Explain, Explained, Forgive, ForgiveReport, HeldOffClient, Listening, Numbers, Problem, ProblemKind, RefreshReport, RefreshSources,
-    RefusalQuery, RefusedClient, ReloadReport, RevocationSource, Status, TrustProfile,
+    AuthenticatorState, Explain, Explained, ForgetAnswers, ForgetReport, Forgive, ForgiveReport, HeldOffClient, Listening, Numbers,
+    Problem, ProblemKind, RefreshReport, RefreshSources, RefusalQuery, RefusedClient, ReloadReport, RevocationSource, Status, TrustProfile,
 };
 use signet_admin::{Administration, Control, Live, MetricsSource};
 use signet_bridge::{BridgeStatus, Bridges, LocalBroker};
@@ -319,9 +319,15 @@ impl Control for Running {
     }
 
     fn explain(&self, request: &Explain) -> Result<Explained, Problem> {
-        let state = self.state();
-        let server = state.server.as_ref().ok_or_else(|| Problem::new(ProblemKind::Failed, "the broker is stopping"))?;
-        answers::explain::explain(server, request)
+        let stopping = || Problem::new(ProblemKind::Failed, "the broker is stopping");
+        let looked = answers::explain::look(
+            self.state().server.as_ref().ok_or_else(stopping)?,
+            &|name| self.administration.chain_of(name),
+            request,
+        )?;
+        // Others may take their time; nobody else waits for them meanwhile.
+        let vouched = answers::explain::vouch(looked, &self.vouchers, request);
+        Ok(answers::explain::finish(self.state().server.as_ref().ok_or_else(stopping)?, vouched, request))
     }
 
     fn refusals(&self, query: &RefusalQuery) -> Vec<RefusedClient> {
@@ -337,6 +343,25 @@ impl Control for Running {
         let state = self.state();
         let server = state.server.as_ref().ok_or_else(|| Problem::new(ProblemKind::Failed, "the broker is stopping"))?;
         answers::abuse::forgive(server, request)
+    }
+
+    fn authenticators(&self) -> Vec<AuthenticatorState> {
+        self.vouchers.reports().iter().map(answers::authenticators::state).collect()
+    }
+
+    fn forget_answers(&self, request: &ForgetAnswers) -> Result<ForgetReport, Problem> {
+        let forgotten = self.vouchers.forget(request.name.as_deref());
+        if forgotten == 0
+            && let Some(name) = &request.name
+        {
+            let problem = Problem::new(ProblemKind::NotFound, format!("nobody who is asked about clients is called `{name}`"));
+            return Err(problem.with_hint("`signet auth list` shows who is"));
+        }
+        // What connected clients may do comes from the same answers.
+        if let Some(server) = &self.state().server {
+            server.rules_changed();
+        }
+        Ok(ForgetReport { forgotten })
     }
 
     fn trust(&self) -> Vec<TrustProfile> {

@@ -164,6 +164,17 @@ impl Administration {
         desk.shown(&records, now)
     }
 
+    /// The certificate that was issued last for a name, in DER; nothing where there is none.
+    ///
+    /// # Errors
+    /// The ledger fails.
+    pub fn chain_of(&self, name: &str) -> Result<Vec<Vec<u8>>, Problem> {
+        let desk = self.desk();
+        let records = desk.ledger.find_by_name(name).map_err(failed)?;
+        let Some(newest) = records.last() else { return Ok(Vec::new()) };
+        Ok(desk.ledger.certificate_der(&newest.intent.certificate).map_err(failed)?.into_iter().collect())
+    }
+
     /// The authority and its inventory in numbers.
     ///
     /// # Errors

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 mod abuse;
 mod audit;
+mod authenticators;
 mod explain;
 mod live;
 mod operator;
@@ -17,9 +18,10 @@ mod trust;
 
 pub use abuse::{Forgive, ForgiveReport, HeldOffClient};
 pub use audit::{AuditEntry, AuditQuery};
+pub use authenticators::{AuthenticatorState, ForgetAnswers, ForgetReport};
 pub use explain::{
     Explain, Explained, ExplainedAccess, ExplainedAnswer, ExplainedCertificate, ExplainedCheck, ExplainedConnect, ExplainedDenial,
-    ExplainedProfile, ExplainedRule, ExplainedStatus, RefusalQuery, RefusedClient,
+    ExplainedProfile, ExplainedRule, ExplainedStatus, ExplainedVerdict, RefusalQuery, RefusedClient, Secret,
 };
 pub use live::{CloseConnections, Connection, ConnectionQuery, Release, ReleaseReport, Resume, Suspend, SuspendReport, SuspendedDevice};
 pub use operator::{AddRevocation, AddRevocationReport, RemoveRevocation, RevocationEntry};

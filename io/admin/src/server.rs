@@ -12,8 +12,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::administration::Administration;
 use crate::api::{
-    AddDevice, Explain, Explained, Forgive, ForgiveReport, HeldOffClient, Numbers, Problem, ProblemKind, RefreshReport, RefreshSources,
-    RefusalQuery, RefusedClient, ReloadReport, RevocationSource, Revoke, Status, TrustProfile,
+    AddDevice, AuthenticatorState, Explain, Explained, ForgetAnswers, ForgetReport, Forgive, ForgiveReport, HeldOffClient, Numbers,
+    Problem, ProblemKind, RefreshReport, RefreshSources, RefusalQuery, RefusedClient, ReloadReport, RevocationSource, Revoke, Status,
+    TrustProfile,
 };
 use crate::caller::Caller;
 use crate::socket::AdminSocket;
@@ -41,6 +42,15 @@ pub trait Control: Send + Sync {
     /// # Errors
     /// The question cannot be read, or what it names is not there.
     fn explain(&self, request: &Explain) -> Result<Explained, Problem>;
+
+    /// How those fare who are asked about clients.
+    fn authenticators(&self) -> Vec<AuthenticatorState>;
+
+    /// Forgets what they have said, so that the next client is asked about anew.
+    ///
+    /// # Errors
+    /// There is nobody of that name.
+    fn forget_answers(&self, request: &ForgetAnswers) -> Result<ForgetReport, Problem>;
 
     /// The last refused connections, newest first.
     fn refusals(&self, query: &RefusalQuery) -> Vec<RefusedClient>;

@@ -47,7 +47,7 @@ pub use bounds::{ListenerLimits, ServerLimits};
 pub use config::{
     CloneAlarm, ListenerConfig, ProfileConfig, ProfileNames, ProfileSettings, ProxyConfig, ServerConfig, StartError, TransportConfig,
 };
-pub use explain::{Answer, ConnectAnswer, ProfileInUse, Question, Unanswered};
+pub use explain::{Access, Answer, Asking, ProfileInUse, Question, Unanswered};
 pub use refusals::{RefusalBook, RefusalRecord};
 pub use reload::{PreparedReload, Reloaded};
 pub use signet_store::{StoreConfig, StoreError, StoreState, StoreStats};

@@ -5,8 +5,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use signet_admin::api::{
-    AddDevice, DeviceKey, Explain, Explained, Forgive, ForgiveReport, HeldOffClient, Numbers, Problem, ProblemKind, RefreshReport,
-    RefreshSources, RefusalQuery, RefusedClient, ReloadReport, RevocationSource, Revoke, Status, TrustProfile,
+    AddDevice, AuthenticatorState, DeviceKey, Explain, Explained, ForgetAnswers, ForgetReport, Forgive, ForgiveReport, HeldOffClient,
+    Numbers, Problem, ProblemKind, RefreshReport, RefreshSources, RefusalQuery, RefusedClient, ReloadReport, RevocationSource, Revoke,
+    Status, TrustProfile,
 };
 use signet_admin::{AdminSocket, Administration, Caller, Client, ClientError, Control, Live, Settings, SocketError};
 use signet_ca::{Intent, KeyType, Ledger, ProfileKind};
@@ -35,6 +36,14 @@ impl Control for Idle {
 
     fn explain(&self, request: &Explain) -> Result<Explained, Problem> {
         Ok(Explained { listener: request.listener.clone().unwrap_or_default(), ..Explained::default() })
+    }
+
+    fn authenticators(&self) -> Vec<AuthenticatorState> {
+        Vec::new()
+    }
+
+    fn forget_answers(&self, _: &ForgetAnswers) -> Result<ForgetReport, Problem> {
+        Ok(ForgetReport { forgotten: 0 })
     }
 
     fn refusals(&self, query: &RefusalQuery) -> Vec<RefusedClient> {
