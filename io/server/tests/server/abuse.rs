@@ -2,7 +2,7 @@
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::BytesMut;
@@ -29,17 +29,22 @@ fn limits() -> AbuseLimits {
 }
 
 /// Knows one password, for every name.
-struct Guard;
+#[derive(Default)]
+struct Guard {
+    /// Answers about clients with the password `late`, until somebody gives them.
+    late: Mutex<Vec<(Done, Verdict)>>,
+}
 
 impl Authentication for Guard {
     fn begin(&self, chain: Option<Arc<Chain>>, _anonymous: bool, applicant: Applicant, done: Done) {
+        let is_late = applicant.password.as_ref().is_some_and(|password| password.expose() == b"late");
         let mut walk = Walk::new(chain.unwrap());
         let decided = loop {
             match walk.next(&applicant) {
                 Next::Done(decided) => break decided,
                 Next::Ask(_) => {
                     let outcome = match applicant.password.as_ref().map(|password| password.expose()) {
-                        Some(b"right") => Outcome::Allow(Box::default()),
+                        Some(b"right" | b"late") => Outcome::Allow(Box::default()),
                         Some(b"down") => Outcome::Failed("it is down".to_owned()),
                         _ => Outcome::Deny("the password is wrong".to_owned()),
                     };
@@ -49,10 +54,11 @@ impl Authentication for Guard {
                 }
             }
         };
-        done(match decided {
+        let verdict = match decided {
             Ok(passed) => Verdict::Passed(Box::new(passed)),
             Err(denied) => Verdict::Refused(Box::new(denied)),
-        });
+        };
+        if is_late { self.late.lock().unwrap().push((done, verdict)) } else { done(verdict) }
     }
 
     fn has_rule_sources(&self) -> bool {
@@ -75,6 +81,10 @@ fn member(name: &str, proof: Proof) -> Member {
 
 /// Besides the usual listeners: `users` (plain), `userss` (TLS without certificates) and `both` (TLS, a certificate and a password).
 fn rig(limits: AbuseLimits) -> Rig {
+    guarded(limits, Arc::default())
+}
+
+fn guarded(limits: AbuseLimits, guard: Arc<Guard>) -> Rig {
     Rig::with(2, move |config: &mut ServerConfig| {
         let users = || member("users", Proof::Authenticator);
         let admission = |members: Vec<Member>| AdmissionRules {
@@ -95,7 +105,7 @@ fn rig(limits: AbuseLimits) -> Rig {
             ),
         ]);
         config.server_limits.abuse = limits;
-        config.authentication = Some(Arc::new(Guard));
+        config.authentication = Some(guard);
     })
 }
 
@@ -267,6 +277,23 @@ fn guesses_at_the_same_time_are_no_more_guesses() {
     let codes: Vec<Option<u8>> = guesses.into_iter().map(|guess| guess.join().unwrap()).collect();
     assert!(codes.iter().all(|code| *code == NOT_AUTHORIZED || *code == HELD_OFF), "{codes:?}");
     assert_eq!(code_from([127, 0, 0, 66], &rig, claiming("a", "right")), HELD_OFF);
+}
+
+/// A right guess that was under way when its address was held off was one too many.
+#[test]
+fn who_is_held_off_while_others_are_asked_about_it_is_not_let_in() {
+    let guard = Arc::new(Guard::default());
+    let rig = guarded(limits(), Arc::clone(&guard));
+    let port = rig.port("users");
+    let late = std::thread::spawn(move || connect_from([127, 0, 0, 66], port, claiming("a", "late")).1);
+    await_that(|| !guard.late.lock().unwrap().is_empty(), "the question");
+    for _ in 0..3 {
+        assert_eq!(code_from([127, 0, 0, 66], &rig, claiming("a", "wrong")), NOT_AUTHORIZED);
+    }
+    for (done, verdict) in guard.late.lock().unwrap().drain(..) {
+        done(verdict);
+    }
+    assert_eq!(late.join().unwrap(), HELD_OFF);
 }
 
 #[test]
