@@ -198,10 +198,10 @@ impl Acceptor {
             return from.listener.log_refusal(&refusal, address);
         }
         if rules.shakes_hands_with_strangers()
-            && let Err(held) = self.shared.abuse.may_open(&address, at)
+            && let Err(held) = self.shared.admissions.abuse.may_open(&address, at)
         {
             self.shared.counters.refuse(Cause::Check(Check::HeldOff));
-            if let Some(refusal) = self.shared.abuse.news(&held, None, at) {
+            if let Some(refusal) = self.shared.admissions.abuse.news(&held, None, at) {
                 from.listener.log_refusal(&refusal, address);
             }
             return;

@@ -75,6 +75,7 @@ pub fn start(config: ServerConfig, revocations: CurrentRevocations) -> Result<Se
     let admissions = Admissions {
         total,
         connects: SharedBucket::new(Rate::per_second(config.server_limits.connect_rate_total.into())),
+        abuse: Abuse::new(&config.server_limits.abuse),
         handshakes_per_shard: config.server_limits.handshakes_maximum.div_ceil(mailboxes.len().max(1)).max(1),
     };
     let Durable { store, handles, image } = restore::open(config.store.as_ref(), &mailboxes)?;
@@ -90,7 +91,6 @@ pub fn start(config: ServerConfig, revocations: CurrentRevocations) -> Result<Se
         on_distrust: (config.will_on_revoke, config.session_on_revoke),
         on_clone: config.on_clone,
         admissions,
-        abuse: Abuse::new(&config.server_limits.abuse),
         counters: Counters::new(),
         refusals,
         inquiry: OnceLock::new(),
@@ -208,12 +208,12 @@ impl ServerHandle {
 
     /// Who is held off now, for failed attempts or for connecting too often.
     pub fn held_off(&self) -> Vec<HeldOff> {
-        self.shared.abuse.held(self.shared.clock.milliseconds())
+        self.shared.admissions.abuse.held(self.shared.clock.milliseconds())
     }
 
     /// Forgets what there is against `who`, an address or a name as [`HeldOff::who`] has it, or against everybody; says how many holds that ended.
     pub fn forgive(&self, who: Option<&str>) -> usize {
-        self.shared.abuse.forgive(who, self.shared.clock.milliseconds())
+        self.shared.admissions.abuse.forgive(who, self.shared.clock.milliseconds())
     }
 
     /// Looks at what the sessions of devices that are not connected have left, by what is in force now, and lets Wills and sessions of devices that

@@ -76,7 +76,7 @@ impl Monitor {
             accepted: self.shared.counters.accepted.load(Ordering::Relaxed),
             refused: refused_by.iter().map(|(_, count)| count).sum(),
             refused_by,
-            holds: self.shared.abuse.counts(self.shared.clock.milliseconds()),
+            holds: self.shared.admissions.abuse.counts(self.shared.clock.milliseconds()),
             sockets: wide(self.shared.admissions.total.live()),
             held: self.held(),
             ..ServerStats::default()

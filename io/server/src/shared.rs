@@ -33,7 +33,6 @@ pub(crate) struct Shared {
     /// [`crate::ServerConfig::on_clone`]
     pub(crate) on_clone: Arc<dyn Fn(CloneAlarm) + Send + Sync>,
     pub(crate) admissions: Admissions,
-    pub(crate) abuse: Abuse,
     pub(crate) counters: Counters,
     pub(crate) refusals: Arc<RefusalBook>,
     /// Whom to ask about certificates whose revocation status is not known; nobody at first.
@@ -44,7 +43,7 @@ pub(crate) struct Shared {
     pub(crate) on_store_failure: Arc<dyn Fn() + Send + Sync>,
 }
 
-/// How much may come in at a time, over all shards.
+/// How much may come in at a time, over all shards, and who may not.
 pub(crate) struct Admissions {
     /// Connections now.
     pub(crate) total: Arc<Total>,
@@ -52,6 +51,8 @@ pub(crate) struct Admissions {
     pub(crate) connects: SharedBucket,
     /// TLS handshakes going on in each shard.
     pub(crate) handshakes_per_shard: usize,
+    /// What is written down against whom.
+    pub(crate) abuse: Abuse,
 }
 
 /// Subscriptions and retained messages behind a reader-writer lock: publishing reads, subscribing writes.

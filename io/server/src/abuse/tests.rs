@@ -1,3 +1,5 @@
+//! What counts against whom, and that nobody pays for others.
+
 use bytestring::ByteString;
 use signet_identity::NoIdentity;
 use signet_mqtt::ReasonCode;

@@ -16,7 +16,7 @@ impl Shard {
     pub(super) fn may_try(&mut self, id: LinkId, version: ProtocolVersion) -> Result<(), HeldOff> {
         let Some(link) = self.links.get_mut(&id) else { return Ok(()) };
         link.version = version;
-        link.peer.as_ref().map_or(Ok(()), |peer| self.shared.abuse.may_try(&link.address, peer, self.now))
+        link.peer.as_ref().map_or(Ok(()), |peer| self.shared.admissions.abuse.may_try(&link.address, peer, self.now))
     }
 
     /// Whether a client may come in for whom everybody vouches who has to. Those who guess many times at once have not guessed right if they were
@@ -24,16 +24,16 @@ impl Shard {
     pub(super) fn may_connect(&self, id: LinkId, principal: &Principal) -> Result<(), HeldOff> {
         let Some(link) = self.links.get(&id) else { return Ok(()) };
         if let Some(peer) = &link.peer {
-            self.shared.abuse.may_try(&link.address, peer, self.now)?;
+            self.shared.admissions.abuse.may_try(&link.address, peer, self.now)?;
         }
-        self.shared.abuse.connected(principal, self.now)
+        self.shared.admissions.abuse.connected(principal, self.now)
     }
 
     /// Answers a CONNECT of somebody who is held off. The log hears of it once each time, the metrics always.
     pub(super) fn refuse_held_off(&mut self, id: LinkId, held: &HeldOff) {
         let Some(link) = self.links.get_mut(&id) else { return };
         let leaf = link.peer.as_ref().and_then(|peer| peer.identity()).map(|identity| identity.leaf());
-        match self.shared.abuse.news(held, leaf, self.now) {
+        match self.shared.admissions.abuse.news(held, leaf, self.now) {
             Some(refusal) => link.listener().log_refusal(&refusal, link.address),
             None => {
                 tracing::debug!(target: "signet::connection", connection = id.number(), address = %link.address, "`{}` is still held off", held.who);
@@ -49,7 +49,7 @@ impl Shard {
     pub(super) fn note_end(&self, event: &Event) {
         let Event::Disconnected { principal, cause, .. } = event else { return };
         if !matches!(cause, CloseCause::Kicked(_) | CloseCause::SubscriptionEnded(_) | CloseCause::QuotaExceeded(_)) {
-            self.shared.abuse.disconnected(principal, self.now);
+            self.shared.admissions.abuse.disconnected(principal, self.now);
         }
     }
 }

@@ -1,3 +1,5 @@
+//! Counting, holding and forgetting, with the time in hand; and that bounds hold whatever happens.
+
 use super::*;
 
 const RULES: Rules = Rules { maximum: 3, window: 1_000, hold: Hold::Doubling { first: 500, most: 2_000 } };
