@@ -1,5 +1,6 @@
 //! One shard: a thread with its epoll, its connections and its part of the broker.
 
+mod abuse;
 mod clone;
 mod closing;
 mod connect;

@@ -42,6 +42,8 @@ pub enum Check {
     Authentication,
     /// What the client sent in its CONNECT packet, or that none came.
     Connect,
+    /// Too many attempts failed before, or it connects too often.
+    HeldOff,
     /// The TLS handshake failed for a reason that is not the client's certificate.
     Handshake,
     /// A PROXY header is missing, malformed, or comes from who may not send one.
@@ -52,7 +54,7 @@ pub enum Check {
 
 impl Check {
     /// Every check.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 20] = [
         Self::CertificatePresent,
         Self::CertificateForm,
         Self::Path,
@@ -69,6 +71,7 @@ impl Check {
         Self::Possession,
         Self::Authentication,
         Self::Connect,
+        Self::HeldOff,
         Self::Handshake,
         Self::Proxy,
         Self::WebSocket,
@@ -93,6 +96,7 @@ impl Check {
             Self::Possession => "proof of possession",
             Self::Authentication => "authentication",
             Self::Connect => "CONNECT",
+            Self::HeldOff => "held off",
             Self::Handshake => "TLS handshake",
             Self::Proxy => "PROXY header",
             Self::WebSocket => "WebSocket",
