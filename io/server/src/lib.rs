@@ -32,6 +32,7 @@ mod rate;
 mod refusals;
 mod reload;
 mod restore;
+mod secure;
 mod shard;
 mod shared;
 mod socket;
@@ -45,6 +46,7 @@ pub use config::{
 pub use explain::{Answer, ConnectAnswer, ProfileInUse, Question, Unanswered};
 pub use refusals::{RefusalBook, RefusalRecord};
 pub use reload::{PreparedReload, Reloaded};
+pub use signet_psk::{Psk, PskAnswer, PskConfig, PskDone, PskEncoding, PskFileConfig, PskLookup};
 pub use signet_store::{StoreConfig, StoreError, StoreState, StoreStats};
 
 pub use handle::{ServerHandle, start};

@@ -30,6 +30,8 @@ pub(crate) enum Mail {
     Revoked(Arc<[CertificateId]>),
     /// Somebody has found out what can be found out about the certificate of a connection.
     StatusKnown(LinkId),
+    /// Whoever was asked for the key of a connection that shakes hands has answered.
+    KeyAnswered(LinkId),
     /// Look at what sessions without a connection have left.
     Review {
         /// Who is still entitled to it.
@@ -125,6 +127,7 @@ fn weight(mail: &Mail) -> usize {
         | Mail::Kick(_)
         | Mail::Revoked(_)
         | Mail::StatusKnown(_)
+        | Mail::KeyAnswered(_)
         | Mail::Review { .. }
         | Mail::Rules(_)
         | Mail::Stats(_)

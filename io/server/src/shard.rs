@@ -245,6 +245,7 @@ impl Shard {
                 Mail::Delivery(delivery) => self.apply(Input::Delivery(delivery)),
                 Mail::Kick(kick) => self.queues.kicks.push_back(kick),
                 Mail::StatusKnown(id) => self.status_known(id),
+                Mail::KeyAnswered(id) => self.enqueue(id),
                 Mail::Review { judge, will, session } => self.apply(Input::Review { judge, will, session }),
                 Mail::Revoked(certificates) => {
                     let (will, _) = self.shared.on_distrust;
