@@ -40,6 +40,8 @@ pub enum Check {
     Possession,
     /// The client named no key that it shares with this server, or has not shown that it holds it.
     PresharedKey,
+    /// Those who have to vouch for the client do not.
+    Authentication,
     /// What the client sent in its CONNECT packet, or that none came.
     Connect,
     /// The TLS handshake failed for a reason that is not the client's certificate.
@@ -52,7 +54,7 @@ pub enum Check {
 
 impl Check {
     /// Every check.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 20] = [
         Self::CertificatePresent,
         Self::CertificateForm,
         Self::Path,
@@ -68,6 +70,7 @@ impl Check {
         Self::Name,
         Self::Possession,
         Self::PresharedKey,
+        Self::Authentication,
         Self::Connect,
         Self::Handshake,
         Self::Proxy,
@@ -92,6 +95,7 @@ impl Check {
             Self::Name => "device name",
             Self::Possession => "proof of possession",
             Self::PresharedKey => "pre-shared key",
+            Self::Authentication => "authentication",
             Self::Connect => "CONNECT",
             Self::Handshake => "TLS handshake",
             Self::Proxy => "PROXY header",
