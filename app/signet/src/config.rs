@@ -12,6 +12,7 @@ mod limits;
 mod listener;
 mod material;
 mod problem;
+mod psk;
 mod resolved;
 mod section;
 mod store;

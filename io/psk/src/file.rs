@@ -3,7 +3,6 @@
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::io::Read as _;
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use signet_identity::{DeviceName, KeyMark};
@@ -162,9 +161,6 @@ fn read(path: &Path) -> Result<Zeroizing<Vec<u8>>, TlsError> {
     let fail = |source| TlsError::Read { path: path.to_owned(), source };
     let file = std::fs::File::open(path).map_err(fail)?;
     let metadata = file.metadata().map_err(fail)?;
-    if metadata.is_file() && metadata.permissions().mode() & 0o004 != 0 {
-        tracing::warn!(target: "signet::tls", path = %path.display(), "the file of pre-shared keys can be read by everybody: chmod o-r");
-    }
     // Large enough at once: a buffer that grows would leave copies behind. One octet more than allowed, because a device has no size.
     let expected = usize::try_from(metadata.len().min(MAXIMUM_SIZE)).unwrap_or(0);
     let mut contents = Zeroizing::new(Vec::with_capacity(expected.saturating_add(1)));

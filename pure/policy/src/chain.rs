@@ -313,7 +313,7 @@ fn look(proof: &Proof, applicant: &Applicant) -> Option<Outcome> {
             Some(match found {
                 Some(found) if **found == **wanted => allow(),
                 Some(found) => Outcome::Unknown(format!("its certificate is of the trust profile `{found}`")),
-                None => Outcome::Unknown("a proxy has named the device, and no trust profile has".to_owned()),
+                None => Outcome::Unknown("no trust profile has named the device".to_owned()),
             })
         }
         (Proof::Certificate { .. }, _) => {
