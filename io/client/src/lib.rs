@@ -20,7 +20,8 @@ mod transport;
 mod wire;
 
 pub use client::{Client, ConnectOptions, Event, OutgoingMessage};
-pub use endpoint::{Endpoint, Place, TlsOptions};
+pub use endpoint::{Endpoint, Place, PskOptions, TlsOptions};
+pub use signet_psk::{DeviceName, Psk, PskError};
 pub use error::{ClientError, in_words};
 pub use trace::Trace;
 pub use transport::{Interrupter, Transport};

@@ -1,10 +1,14 @@
 //! In the place of `engine.rs` in a build without OpenSSL: the same names, and a context that cannot be made.
 
 use std::convert::Infallible;
+use std::io;
+use std::net::TcpStream;
 use std::sync::Arc;
 
-use signet_tls::TlsError;
+use signet_identity::DeviceName;
+use signet_tls::{MinimumVersion, TlsError};
 
+use crate::key::Psk;
 use crate::slot::Slot;
 
 /// Whether this build can serve listeners with pre-shared keys.
@@ -20,9 +24,15 @@ pub(crate) enum Version {
 /// Cannot be made.
 pub(crate) struct Context(Infallible);
 
+/// Whether it can be used: no.
+pub(crate) fn check() -> Result<(), TlsError> {
+    Err(TlsError::Setting("this build of signet has no TLS with pre-shared keys: build it with the feature `psk`".to_owned()))
+}
+
 impl Context {
     pub(crate) fn new() -> Result<Self, TlsError> {
-        Err(TlsError::Setting("this build of signet has no TLS with pre-shared keys: build it with the feature `psk`".to_owned()))
+        check()?;
+        Err(TlsError::Library("no TLS with pre-shared keys".to_owned()))
     }
 
     pub(crate) fn accept(&self, _: Version, _: &Arc<Slot>) -> Result<Engine, Failure> {
@@ -71,6 +81,40 @@ impl Engine {
     }
 
     pub(crate) fn buffered(&self) -> usize {
+        match self.0 {}
+    }
+}
+
+/// Cannot be made.
+pub(crate) struct ClientEngine(Infallible);
+
+impl ClientEngine {
+    pub(crate) fn connect(_: (&DeviceName, &Psk), _: MinimumVersion, _: &str, _: TcpStream) -> Result<Self, TlsError> {
+        check()?;
+        Err(TlsError::Library("no TLS with pre-shared keys".to_owned()))
+    }
+
+    pub(crate) fn socket(&self) -> &TcpStream {
+        match self.0 {}
+    }
+
+    pub(crate) fn version(&self) -> &'static str {
+        match self.0 {}
+    }
+
+    pub(crate) fn close(&mut self) -> io::Result<()> {
+        match self.0 {}
+    }
+
+    pub(crate) fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+        match self.0 {}
+    }
+
+    pub(crate) fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+        match self.0 {}
+    }
+
+    pub(crate) fn flush(&mut self) -> io::Result<()> {
         match self.0 {}
     }
 }

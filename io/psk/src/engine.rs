@@ -1,4 +1,6 @@
-//! OpenSSL over memory: octets in, octets out. The only file that names it.
+//! OpenSSL over memory: octets in, octets out. The only module that names it.
+
+mod client;
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::sync::{Arc, OnceLock};
@@ -14,8 +16,15 @@ use signet_tls::TlsError;
 use crate::peek::move_all;
 use crate::slot::Slot;
 
+pub(crate) use client::ClientEngine;
+
 /// Whether this build can serve listeners with pre-shared keys.
 pub(crate) const IS_AVAILABLE: bool = true;
+
+/// Whether it can be used.
+pub(crate) fn check() -> Result<(), TlsError> {
+    Ok(())
+}
 
 /// For TLS 1.2, best first: those with a key exchange of their own, so that a key that gets known later opens nothing of before; then those that
 /// rest on the key alone, for devices that can do no more. All authenticate with the key, encrypt, and need no certificate.

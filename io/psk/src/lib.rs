@@ -11,6 +11,7 @@
 //! - [`PskConnection`] is the server end of one connection: bytes in, bytes out, no socket.
 //! - [`PskLookup`] is whoever is asked for a key.
 //! - [`PskFile`] is a file of keys.
+//! - [`PskConnector`] is the client end, over a blocking socket.
 //!
 //! Without the feature `openssl` no listener can be made; everything else is there.
 
@@ -21,6 +22,7 @@ mod engine;
 mod engine;
 
 mod connection;
+mod connector;
 mod file;
 mod hello;
 mod key;
@@ -30,7 +32,9 @@ mod peek;
 mod slot;
 
 pub use connection::{PskConnection, PskReceived};
+pub use connector::{PskConnector, PskStream};
 pub use file::{PskEncoding, PskFile, PskFileConfig};
 pub use key::{Psk, PskError};
 pub use listener::{PskConfig, PskEnding, PskListener, is_available};
 pub use lookup::{PskAnswer, PskDone, PskLookup, PskQuestion};
+pub use signet_identity::DeviceName;

@@ -262,6 +262,32 @@ fn what_is_wrong_in_the_configuration_is_named() {
     check(key, "psk.txt`: line 2: the key of `pump-8` is not written in pairs of hexadecimal digits");
 }
 
+/// Our own client: both ends prove themselves by the key.
+#[test]
+fn our_own_client_and_whom_it_does_not_believe() {
+    let (site, port) = site(&format!("pump-7:{KEY}\nwatcher:{OTHER}\n"), "");
+    let broker = site.serve();
+    let port = port.to_string();
+    let with = |action: &str, port: &str, identity: &str, key: &str, more: &[&str]| {
+        let mut arguments = vec![action, "-h", "127.0.0.1", "-p", port, "--psk-identity", identity, "--psk", key];
+        arguments.extend(more);
+        site.command(&arguments)
+    };
+    let watcher = Running::start(&mut with("sub", &port, "watcher", OTHER, &["-d", "--json", "-t", "pump-7/#"]));
+    watcher.wait_for("received SUBACK");
+    Running::run(&mut with("pub", &port, "pump-7", KEY, &["-t", "pump-7/x", "-m", "x", "-q", "1"])).succeeded();
+    watcher.wait_for("\"pump-7/x\"");
+    let refused = Running::run(&mut with("pub", &port, "pump-7", OTHER, &["-t", "pump-7/x", "-m", "x"]));
+    assert!(refused.says("the broker refused this pre-shared key"), "{}", refused.output);
+    broker.logs("the client does not hold the pre-shared key of `pump-7`");
+    // A server that shows a certificate has not shown that it has the key, and one without TLS shows nothing.
+    let elsewhere = site.port().to_string();
+    let refused = Running::run(&mut with("pub", &elsewhere, "pump-7", KEY, &["-t", "pump-7/x", "-m", "x"]));
+    assert_ne!(refused.code, Some(0), "{}", refused.output);
+    let usage = Running::run(&mut with("pub", &port, "pump-7", "xyz", &["-t", "x", "-m", "x"]));
+    assert!(usage.code == Some(2) && usage.says("pairs of hexadecimal digits"), "{}", usage.output);
+}
+
 #[test]
 fn many_devices_at_once() {
     let keys: String = (0..40).map(|number| format!("pump-{number}:{number:064x}\n")).collect();
