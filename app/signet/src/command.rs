@@ -1,5 +1,6 @@
 //! The commands, one file each.
 
+pub(crate) mod access;
 pub(crate) mod audit;
 mod broker_url;
 pub(crate) mod ca;

@@ -10,9 +10,11 @@ use signet_revocation::Reason;
 use crate::command::{publish, subscribe};
 use crate::exit;
 
+mod access;
 mod live;
 mod trust;
 
+pub(crate) use access::{Acl, AclCheck, Auth};
 pub(crate) use live::{Audit, Connections, ConnectionsCommand, Named, Revocation, Which};
 pub(crate) use trust::{Explain, Refusals, RefusalsCommand, Trust};
 
@@ -77,6 +79,12 @@ pub(crate) enum Command {
     Connections(Box<Connections>),
     /// Explain why a device is let in or not: every check, revocation, names, access
     Explain(Box<Explain>),
+    /// Say what a client may publish and subscribe to, and by which rule
+    #[command(subcommand)]
+    Acl(Acl),
+    /// Show how those fare who are asked about clients, or have them asked anew
+    #[command(subcommand)]
+    Auth(Auth),
     /// Show the last clients that were not let in, and why
     Refusals(Box<Refusals>),
     /// Show trust profiles, or switch one off with every session under it

@@ -40,6 +40,8 @@ fn main() -> ExitCode {
         Command::Connections(flags) => command::connections::run(&flags),
         Command::Audit(flags) => command::audit::run(&flags),
         Command::Explain(flags) => command::explain::run(&flags),
+        Command::Acl(flags) => command::access::acl(&flags),
+        Command::Auth(flags) => command::access::auth(&flags),
         Command::Refusals(flags) => command::refusals::run(&flags),
         Command::Trust(flags) => command::trust::run(&flags),
         Command::Store(flags) => command::store::run(&flags),

@@ -4,8 +4,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use signet_admin::api::{
-    Explain, Explained, Listening, Numbers, Problem, ProblemKind, RefreshReport, RefreshSources, RefusalQuery, RefusedClient, ReloadReport,
-    RevocationSource, Status, TrustProfile,
+    AuthenticatorState, Explain, Explained, ForgetAnswers, ForgetReport, Listening, Numbers, Problem, ProblemKind, RefreshReport,
+    RefreshSources, RefusalQuery, RefusedClient, ReloadReport, RevocationSource, Status, TrustProfile,
 };
 use signet_admin::{Administration, Control, Live, MetricsSource};
 use signet_bridge::{BridgeStatus, Bridges, LocalBroker};
@@ -87,7 +87,8 @@ impl Running {
         administration.attach(live.clone());
         follow_up.watch(Arc::clone(&live.registry));
         let interval = config.telemetry.sys_interval;
-        let telemetry = Telemetry::new(server.monitor(), Arc::clone(&administration), (&live, Arc::clone(&sources)), interval);
+        let telemetry =
+            Telemetry::new(server.monitor(), Arc::clone(&administration), (&live, Arc::clone(&sources), vouchers.clone()), interval);
         let running = Self {
             started_at: unix_seconds(),
             telemetry: Arc::new(telemetry),
@@ -319,14 +320,39 @@ impl Control for Running {
     }
 
     fn explain(&self, request: &Explain) -> Result<Explained, Problem> {
-        let state = self.state();
-        let server = state.server.as_ref().ok_or_else(|| Problem::new(ProblemKind::Failed, "the broker is stopping"))?;
-        answers::explain::explain(server, request)
+        let stopping = || Problem::new(ProblemKind::Failed, "the broker is stopping");
+        let looked = answers::explain::look(
+            self.state().server.as_ref().ok_or_else(stopping)?,
+            &|name| self.administration.chain_of(name),
+            request,
+        )?;
+        // Others may take their time; nobody else waits for them meanwhile.
+        let vouched = answers::explain::vouch(looked, &self.vouchers, request);
+        Ok(answers::explain::finish(self.state().server.as_ref().ok_or_else(stopping)?, vouched, request))
     }
 
     fn refusals(&self, query: &RefusalQuery) -> Vec<RefusedClient> {
         let book = self.state().server.as_ref().map(ServerHandle::refusals);
         book.map_or_else(Vec::new, |book| answers::refusals::refusals(&book, query))
+    }
+
+    fn authenticators(&self) -> Vec<AuthenticatorState> {
+        self.vouchers.reports().iter().map(answers::authenticators::state).collect()
+    }
+
+    fn forget_answers(&self, request: &ForgetAnswers) -> Result<ForgetReport, Problem> {
+        let forgotten = self.vouchers.forget(request.name.as_deref());
+        if forgotten == 0
+            && let Some(name) = &request.name
+        {
+            let problem = Problem::new(ProblemKind::NotFound, format!("nobody who is asked about clients is called `{name}`"));
+            return Err(problem.with_hint("`signet auth list` shows who is"));
+        }
+        // What connected clients may do comes from the same answers.
+        if let Some(server) = &self.state().server {
+            server.rules_changed();
+        }
+        Ok(ForgetReport { forgotten })
     }
 
     fn trust(&self) -> Vec<TrustProfile> {

@@ -16,6 +16,7 @@ use crate::api::{
 
 mod live;
 mod trust;
+mod users;
 
 /// The largest answer read, in bytes: a page of the inventory and a CRL with tens of thousands of entries fit.
 const ANSWER_BYTES_MAX: usize = 64 << 20;

@@ -46,7 +46,7 @@ pub use bounds::{ListenerLimits, ServerLimits};
 pub use config::{
     CloneAlarm, ListenerConfig, ProfileConfig, ProfileNames, ProfileSettings, ProxyConfig, ServerConfig, StartError, TransportConfig,
 };
-pub use explain::{Answer, ConnectAnswer, ProfileInUse, Question, Unanswered};
+pub use explain::{Access, Answer, Asking, ProfileInUse, Question, Unanswered};
 pub use refusals::{RefusalBook, RefusalRecord};
 pub use reload::{PreparedReload, Reloaded};
 pub use signet_psk::{Psk, PskAnswer, PskConfig, PskDone, PskEncoding, PskFile, PskFileConfig, PskLookup, is_available as has_psk};

@@ -326,3 +326,6 @@ fn look(proof: &Proof, applicant: &Applicant) -> Option<Outcome> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -20,7 +20,7 @@ const GRAPH: [(&str, &[&str]); 20] = [
     ("io/store", &["broker", "journal", "mqtt", "policy", "identity"]),
     ("io/ledger", &["ca", "revocation", "identity"]),
     ("io/server", &["mqtt", "broker", "identity", "revocation", "policy", "telemetry", "net", "store", "tls", "psk"]),
-    ("io/admin", &["ca", "revocation", "identity", "ledger", "net", "tls"]),
+    ("io/admin", &["auth", "ca", "revocation", "identity", "ledger", "net", "tls"]),
     ("io/client", &["mqtt", "tls", "net", "psk"]),
     ("io/bridge", &["mqtt", "policy", "tls"]),
     ("io/sources", &["identity", "revocation", "tls"]),

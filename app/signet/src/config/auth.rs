@@ -157,11 +157,6 @@ impl Authentication {
         let authenticators = self.authenticators.iter().flat_map(|authenticator| authenticator.kind.files());
         authenticators.chain(self.sources.iter().flat_map(|source| source.kind.files())).collect()
     }
-
-    /// Whether anybody outside of the program, or in a file, has to be asked.
-    pub(crate) fn asks_anybody(&self) -> bool {
-        !self.authenticators.is_empty() || !self.sources.is_empty()
-    }
 }
 
 fn authenticator(section: &Section<'_>, base: &Path, problems: &Problems) -> Option<AuthenticatorConfig> {

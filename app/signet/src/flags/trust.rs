@@ -12,6 +12,7 @@ Examples:
   signet explain --cert p.pem --publish pump-7/temp                   and may it publish there?
   signet explain --cert p.pem --listener partners --server-name mqtt.example.com
   signet explain --client pump-7 --subscribe 'plant/#'                a client that is connected now
+  signet explain --listener lan --username ann --password-file -      a client without a certificate; the password from the terminal
   signet explain --refusal 17                                         one of signet refusals, by what is in force now
 
 Ends with code 0 when everything asked about would be allowed, 9 when not. Rates, bounds and cloned certificates depend on the
@@ -37,16 +38,16 @@ A disabled profile stays so over restarts, until it is enabled.";
 
 /// `signet explain`
 #[derive(Debug, Args)]
-#[command(after_help = EXPLAIN_EXAMPLES, group = ArgGroup::new("what").args(["cert", "client", "refusal"]).required(true))]
+#[command(after_help = EXPLAIN_EXAMPLES, group = ArgGroup::new("what").args(["cert", "client", "refusal", "username", "client_identifier"]).multiple(true).required(true))]
 pub(crate) struct Explain {
     /// This certificate, PEM; further ones in the file are the intermediates that the device sends
     #[arg(long, value_name = "FILE")]
     pub(crate) cert: Option<PathBuf>,
     /// The live client with this Client Identifier
-    #[arg(long, value_name = "TEXT")]
+    #[arg(long, value_name = "TEXT", conflicts_with = "cert")]
     pub(crate) client: Option<String>,
     /// The refused attempt with this number
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", conflicts_with_all = ["cert", "client"])]
     pub(crate) refusal: Option<u64>,
     /// Where it comes in [default: where it came in, or the only listener that looks at certificates]
     #[arg(long, value_name = "NAME")]
@@ -60,6 +61,12 @@ pub(crate) struct Explain {
     /// The user name that it sends
     #[arg(long, value_name = "TEXT")]
     pub(crate) username: Option<String>,
+    /// The password that it sends: the first line of this file, `-` for standard input
+    #[arg(long, value_name = "FILE")]
+    pub(crate) password_file: Option<PathBuf>,
+    /// The address that it comes from
+    #[arg(long, value_name = "IP")]
+    pub(crate) address: Option<std::net::IpAddr>,
     /// May it publish to this topic?
     #[arg(long, value_name = "TOPIC")]
     pub(crate) publish: Option<String>,

@@ -1,8 +1,8 @@
 //! The running broker's answers about explanations, refusals, trust profiles and sources of revocation knowledge. Nobody else has them.
 
 use signet_admin::api::{
-    DisableProfile, DisableReport, DisabledProfile, EnableProfile, Explain, Explained, RefreshReport, RefreshSources, RefusalQuery,
-    RefusedClient, RevocationSource, TrustProfile,
+    AuthenticatorState, DisableProfile, DisableReport, DisabledProfile, EnableProfile, Explain, Explained, ForgetAnswers, ForgetReport,
+    RefreshReport, RefreshSources, RefusalQuery, RefusedClient, RevocationSource, TrustProfile,
 };
 use signet_admin::{Client, ClientError};
 
@@ -31,6 +31,14 @@ impl BrokerOffice {
 
     pub(crate) fn explain(&self, request: &Explain) -> Result<Explained, Failure> {
         self.call(self.client.explain(request))
+    }
+
+    pub(crate) fn authenticators(&self) -> Result<Vec<AuthenticatorState>, Failure> {
+        self.call(self.client.authenticators())
+    }
+
+    pub(crate) fn forget_answers(&self, request: &ForgetAnswers) -> Result<ForgetReport, Failure> {
+        self.call(self.client.forget_answers(request))
     }
 
     pub(crate) fn refusals(&self, query: &RefusalQuery) -> Result<Vec<RefusedClient>, Failure> {

@@ -96,6 +96,7 @@ impl Shard {
             dirty: false,
             paused: false,
             denials: DenialLog::default(),
+            client: None,
             vouching: None,
             terms: None,
             confirmations: Vec::new(),
@@ -253,7 +254,8 @@ impl Shard {
 
     /// This shard owns the session.
     fn welcome(&mut self, id: LinkId, admission: Box<Admission>) {
-        let refusal = self.note_names(id, admission.client()).or_else(|| self.check_names(id, admission.client()));
+        let client = admission.client();
+        let refusal = self.note_names(id, client).or_else(|| self.check_names(id, client)).or_else(|| self.note_credentials(id, client));
         if let Some(refusal) = refusal {
             return self.refuse_connect(id, &refusal);
         }
