@@ -191,7 +191,10 @@ impl PskConnection {
         match (self.slot.finding(), self.slot.identity()) {
             _ if !self.slot.is_used() => {}
             (Some(Finding::Unknown), Some(name)) => {
-                return refuse(format!("no pre-shared key is known for the identity `{name}`"), "add it to the file of keys, or to wherever keys are looked up");
+                return refuse(
+                    format!("no pre-shared key is known for the identity `{name}`"),
+                    "add it to the file of keys, or to wherever keys are looked up",
+                );
             }
             (Some(Finding::Unknown), None) => {
                 let misnomer = self.misnomer.as_deref().unwrap_or_default();
@@ -264,7 +267,10 @@ impl PskConnection {
 
 impl std::fmt::Debug for PskConnection {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("PskConnection").field("handshaking", &self.is_handshaking()).field("waiting", &self.is_waiting()).finish_non_exhaustive()
+        f.debug_struct("PskConnection")
+            .field("handshaking", &self.is_handshaking())
+            .field("waiting", &self.is_waiting())
+            .finish_non_exhaustive()
     }
 }
 
@@ -298,7 +304,9 @@ fn misfit_refusal(misfit: Misfit, ciphertext: &mut Vec<u8>) -> Box<Refusal> {
             "if it speaks plain MQTT, give it a key (mosquitto_pub: `--psk HEX --psk-identity NAME`) or connect it to a listener with `transport = \"tcp\"`",
         ),
         Misfit::Malformed => (DECODE_ERROR, "a handshake message of the client is malformed", "see the client's own log"),
-        Misfit::TooLarge => (RECORD_OVERFLOW, "a handshake message of the client is larger than any that is needed", "see the client's own log"),
+        Misfit::TooLarge => {
+            (RECORD_OVERFLOW, "a handshake message of the client is larger than any that is needed", "see the client's own log")
+        }
     };
     alert(ciphertext, description);
     Box::new(Refusal::without_certificate(Check::Handshake, found, hint))

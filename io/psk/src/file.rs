@@ -150,7 +150,8 @@ fn read_line(line: &[u8], config: &PskFileConfig) -> Result<(DeviceName, Psk), W
     })?;
     if key.octets().len() < config.minimum {
         let found = format!("the key of `{identity}` has {} octets, at least {} are needed", key.octets().len(), config.minimum);
-        let hint = "make a longer one, such as `openssl rand -hex 32`; `psk_minimum` allows shorter ones, which can be guessed from one handshake";
+        let hint =
+            "make a longer one, such as `openssl rand -hex 32`; `psk_minimum` allows shorter ones, which can be guessed from one handshake";
         return Err(Wrong::new(found, hint));
     }
     Ok((identity, key))

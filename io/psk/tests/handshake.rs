@@ -232,7 +232,9 @@ fn the_newer_version_and_forward_secrecy_are_preferred() {
     let mut pair = Pair::new(&listener, Offer::new(VERSIONS[0], "pump-7", &KEY));
     pair.shake().unwrap();
     assert_eq!(pair.client.ssl().current_cipher().unwrap().name(), "ECDHE-PSK-CHACHA20-POLY1305");
-    for suite in ["PSK-AES128-GCM-SHA256", "PSK-AES256-GCM-SHA384", "PSK-CHACHA20-POLY1305", "ECDHE-PSK-AES128-CBC-SHA256", "PSK-AES128-CCM"] {
+    for suite in
+        ["PSK-AES128-GCM-SHA256", "PSK-AES256-GCM-SHA384", "PSK-CHACHA20-POLY1305", "ECDHE-PSK-AES128-CBC-SHA256", "PSK-AES128-CCM"]
+    {
         let mut pair = Pair::new(&listener, Offer { suites: Some(suite), ..Offer::new(VERSIONS[0], "pump-7", &KEY) });
         pair.shake().unwrap();
         assert_eq!((pair.device(), pair.client.ssl().current_cipher().unwrap().name()), ("pump-7", suite));

@@ -44,7 +44,8 @@ pub fn identify(
         method_data: connect.properties.authentication_data.clone(),
         without_identity: match peer {
             Peer::Anonymous(why) => Some(why.to_string()),
-            Peer::Device(_) | Peer::Pending(_) | Peer::Named(_) | Peer::Keyed(_) => None,
+            Peer::Keyed(_) => Some("it has a pre-shared key instead of a certificate".to_owned()),
+            Peer::Device(_) | Peer::Pending(_) | Peer::Named(_) => None,
         },
         now,
     })

@@ -61,7 +61,8 @@ const ACCEPTED: &str = "\x20\x02\x00\x00";
 
 #[test]
 fn the_identity_is_the_device_and_rules_are_about_it() {
-    let (site, port) = site(&format!("# two devices\npump-7:{KEY}\nwatcher:{OTHER}\n"), "username = \"${device}\"\nclient_identifier = \"${device}\"");
+    let (site, port) =
+        site(&format!("# two devices\npump-7:{KEY}\nwatcher:{OTHER}\n"), "username = \"${device}\"\nclient_identifier = \"${device}\"");
     let broker = site.serve();
     let watcher = subscriber(port, "watcher", OTHER, "#");
     publish(port, "pump-7", KEY, "pump-7/x").succeeded();
@@ -105,7 +106,9 @@ fn who_is_refused_learns_nothing_and_the_log_tells_all() {
     let broker = site.serve();
     let long = "n".repeat(129);
     for (version, alert) in [("-tls1_2", "alert number 20"), ("-tls1_3", "alert number 47")] {
-        for (identity, key) in [("pump-7", OTHER), ("pump-8", KEY), ("pump-7", "aa"), ("a\u{1b}[2Jb", KEY), ("a/b", KEY), ("", KEY), (&*long, KEY)] {
+        for (identity, key) in
+            [("pump-7", OTHER), ("pump-8", KEY), ("pump-7", "aa"), ("a\u{1b}[2Jb", KEY), ("a/b", KEY), ("", KEY), (&*long, KEY)]
+        {
             // OpenSSL's client cannot do that in TLS 1.3.
             if identity.is_empty() && version == "-tls1_3" {
                 continue;
@@ -257,7 +260,10 @@ fn what_is_wrong_in_the_configuration_is_named() {
     check(&format!("{key}username = \"${{cert.serial}}\""), "needs a certificate");
     check(&format!("{key}psk_separator = \"\""), "`psk_separator` cannot stand between");
     check(&format!("{key}psk_minimum = 33"), "psk.txt`: line 1: the key of `pump-7` has 32 octets, at least 33 are needed");
-    check("psk_minimum = 8\ncertificate = \"server/server.pem\"\nkey = \"server/server.key\"\ntrust = [\"ca/ca.pem\"]", "`psk_minimum` without `psk_file`");
+    check(
+        "psk_minimum = 8\ncertificate = \"server/server.pem\"\nkey = \"server/server.key\"\ntrust = [\"ca/ca.pem\"]",
+        "`psk_minimum` without `psk_file`",
+    );
     site.write("psk.txt", &format!("pump-7:{KEY}\npump-8:xyz\n"));
     check(key, "psk.txt`: line 2: the key of `pump-8` is not written in pairs of hexadecimal digits");
 }

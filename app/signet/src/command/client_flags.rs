@@ -185,9 +185,8 @@ impl ConnectionFlags {
             return Ok(Endpoint::tcp(&self.host, self.port.unwrap_or(if has_tls { 8883 } else { 1883 })));
         };
         match (url.is_secure, has_tls) {
-            (true, false) => {
-                Err(usage("this URL means TLS, and `--cafile` or `--psk` is missing").hint("after `signet quickstart` add `--cafile ca/ca.pem`"))
-            }
+            (true, false) => Err(usage("this URL means TLS, and `--cafile` or `--psk` is missing")
+                .hint("after `signet quickstart` add `--cafile ca/ca.pem`")),
             (false, true) => {
                 Err(usage("this URL means no TLS, and `--cafile`, `--insecure` or `--psk` asks for it").hint("write mqtts:// or wss://"))
             }

@@ -80,7 +80,11 @@ impl ListenerPsk {
             problems.at(&host.header.span, without("host"), Some(hint.to_owned()));
         }
         if let Some(at) = written.separator.as_ref().filter(|at| at.value.is_empty() || at.value.contains(['\n', '\r'])) {
-            problems.at(&at.span, "`psk_separator` cannot stand between two words of a line", Some("write psk_separator = \":\"".to_owned()));
+            problems.at(
+                &at.span,
+                "`psk_separator` cannot stand between two words of a line",
+                Some("write psk_separator = \":\"".to_owned()),
+            );
         }
         if !signet_server::has_psk()
             && let Some(at) = &written.file
@@ -101,7 +105,8 @@ impl ListenerPsk {
                 }
             })
         });
-        let minimum_version = if tls.tls13_only.as_ref().is_some_and(|at| at.value) { MinimumVersion::Tls13 } else { MinimumVersion::Tls12 };
+        let minimum_version =
+            if tls.tls13_only.as_ref().is_some_and(|at| at.value) { MinimumVersion::Tls13 } else { MinimumVersion::Tls12 };
         Self { file, minimum_version }
     }
 

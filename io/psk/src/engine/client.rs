@@ -74,8 +74,7 @@ fn start(identity: DeviceName, key: Psk, minimum: MinimumVersion) -> Result<Ssl,
     builder.set_psk_client_callback(move |_, _, identity_space, key_space| {
         let name = identity.as_str().as_bytes();
         // One octet more: it ends with a zero.
-        let (Some(identity_space), Some(key_space)) =
-            (identity_space.get_mut(..=name.len()), key_space.get_mut(..key.octets().len()))
+        let (Some(identity_space), Some(key_space)) = (identity_space.get_mut(..=name.len()), key_space.get_mut(..key.octets().len()))
         else {
             return Ok(0);
         };
@@ -94,7 +93,9 @@ fn failed(server: &str, error: openssl::ssl::Error) -> TlsError {
             refused(&failure).unwrap_or_else(|| {
                 let (found, hint) = match failure.reason.as_str() {
                     "" => ("it closed the connection".to_owned(), "see the server's log"),
-                    "wrong version number" => ("what it sends is not TLS".to_owned(), "is this a plain TCP port? 8883 is the usual one for TLS"),
+                    "wrong version number" => {
+                        ("what it sends is not TLS".to_owned(), "is this a plain TCP port? 8883 is the usual one for TLS")
+                    }
                     reason => (reason.to_owned(), "does the listener have pre-shared keys (`psk_file`)? see the server's log"),
                 };
                 TlsError::Peer { server: server.to_owned(), found, hint: hint.to_owned() }
