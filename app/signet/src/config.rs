@@ -13,6 +13,7 @@ mod limits;
 mod listener;
 mod material;
 mod problem;
+mod psk;
 mod resolved;
 mod section;
 mod store;

@@ -34,6 +34,7 @@ mod rate;
 mod refusals;
 mod reload;
 mod restore;
+mod secure;
 mod shard;
 mod shared;
 mod socket;
@@ -50,6 +51,7 @@ pub use config::{
 pub use explain::{Access, Answer, Asking, ProfileInUse, Question, Unanswered};
 pub use refusals::{RefusalBook, RefusalRecord};
 pub use reload::{PreparedReload, Reloaded};
+pub use signet_psk::{Psk, PskAnswer, PskConfig, PskDone, PskEncoding, PskFile, PskFileConfig, PskLookup, is_available as has_psk};
 pub use signet_store::{StoreConfig, StoreError, StoreState, StoreStats};
 
 pub use handle::{ServerHandle, start};

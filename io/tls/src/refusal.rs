@@ -38,6 +38,8 @@ pub enum Check {
     Name,
     /// The client could not prove that it holds the private key.
     Possession,
+    /// The client named no key that it shares with this server, or has not shown that it holds it.
+    PresharedKey,
     /// Those who have to vouch for the client do not.
     Authentication,
     /// What the client sent in its CONNECT packet, or that none came.
@@ -69,6 +71,7 @@ impl Check {
         Self::Clone,
         Self::Name,
         Self::Possession,
+        Self::PresharedKey,
         Self::Authentication,
         Self::Connect,
         Self::HeldOff,
@@ -94,6 +97,7 @@ impl Check {
             Self::Clone => "cloned certificate",
             Self::Name => "device name",
             Self::Possession => "proof of possession",
+            Self::PresharedKey => "pre-shared key",
             Self::Authentication => "authentication",
             Self::Connect => "CONNECT",
             Self::HeldOff => "held off",

@@ -18,6 +18,7 @@ mod messages;
 mod pending;
 mod profiles;
 mod proxies;
+mod psk;
 mod races;
 mod refusals;
 mod restarts;
