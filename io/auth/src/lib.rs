@@ -34,6 +34,9 @@ pub use local::{LocalAuthenticator, LocalUser, LocalUsers};
 pub use password::{HashError, HashOptions, Mac, NewHash, PasswordHash, SaltPosition};
 pub use password_file::{PasswordFile, PasswordFileError, password_entries};
 pub use password_source::{PasswordAuthenticator, Record, RecordSource, UserKey};
-pub use scram::{ITERATIONS_MAXIMUM, ITERATIONS_MINIMUM, ScramAuthenticator, ScramKeys, ScramMechanism, ScramSource, ScramUser, prepared};
+pub use scram::{
+    ITERATIONS_MAXIMUM, ITERATIONS_MINIMUM, SCRAM_ITERATIONS, ScramAuthenticator, ScramKeys, ScramMechanism, ScramSource, ScramUser,
+    prepared,
+};
 pub use source::{Authenticator, BoxFuture, Failure, RuleSource};
 pub use users::{BuiltInUser, UserStore};
