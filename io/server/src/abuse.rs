@@ -165,7 +165,7 @@ impl Abuse {
     }
 
     /// Whom the attempts of a client count against; `None`: nobody. A peer proves its certificate by its handshake; of one that a trusted proxy names
-    /// the proxy has seen it.
+    /// the proxy has seen it, and a pre-shared key is proven like a certificate's.
     fn suspect(&self, address: &PeerAddress, peer: &Peer) -> Option<Suspect> {
         match peer {
             Peer::Device(_) | Peer::Pending(_) => {
@@ -173,6 +173,7 @@ impl Abuse {
                 Some(Suspect::Certificate(*identity.leaf().fingerprint().as_bytes(), identity.qualified_name()))
             }
             Peer::Named(named) => Some(Suspect::Certificate(digest_of("named", named.name().as_str()), named.name().to_string())),
+            Peer::Keyed(keyed) => Some(Suspect::Certificate(digest_of("keyed", keyed.name().as_str()), keyed.name().to_string())),
             Peer::Anonymous(_) => self.address(address).map(Suspect::Address),
         }
     }

@@ -56,7 +56,7 @@ pub enum Check {
 
 impl Check {
     /// Every check.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 21] = [
         Self::CertificatePresent,
         Self::CertificateForm,
         Self::Path,
