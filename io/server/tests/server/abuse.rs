@@ -61,6 +61,10 @@ impl Authentication for Guard {
         if is_late { self.late.lock().unwrap().push((done, verdict)) } else { done(verdict) }
     }
 
+    fn holds(&self, _: &signet_policy::Credential) -> bool {
+        true
+    }
+
     fn has_rule_sources(&self) -> bool {
         false
     }
@@ -71,10 +75,6 @@ impl Authentication for Guard {
 
     fn rules_last(&self) -> Option<u64> {
         None
-    }
-
-    fn holds(&self, _credential: &signet_policy::Credential) -> bool {
-        true
     }
 }
 
