@@ -15,9 +15,14 @@ mod condition;
 mod exchange;
 mod hashing;
 mod key;
+mod local;
 mod password;
+mod password_file;
 mod password_source;
+mod scram;
 mod source;
+mod users;
+mod verifier;
 
 pub use backend::{Backend, BackendConfig, BackendReport, BreakerState, Remembered};
 pub use chains::{Answer, Chains, Step};
@@ -25,6 +30,13 @@ pub use condition::Condition;
 pub use exchange::{Exchange, Progress};
 pub use hashing::HashingPool;
 pub use key::QueryKey;
+pub use local::{LocalAuthenticator, LocalUser, LocalUsers};
 pub use password::{HashError, HashOptions, Mac, NewHash, PasswordHash, SaltPosition};
+pub use password_file::{PasswordFile, PasswordFileError, password_entries};
 pub use password_source::{PasswordAuthenticator, Record, RecordSource, UserKey};
+pub use scram::{
+    ITERATIONS_MAXIMUM, ITERATIONS_MINIMUM, SCRAM_ITERATIONS, ScramAuthenticator, ScramKeys, ScramMechanism, ScramSource, ScramUser,
+    prepared,
+};
 pub use source::{Authenticator, BoxFuture, Failure, RuleSource};
+pub use users::{BuiltInUser, UserStore};
