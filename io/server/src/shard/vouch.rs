@@ -7,7 +7,7 @@ use bytestring::ByteString;
 use signet_broker::{Application, ConnectionId, Input, KickCause, Refusal, Ticket, WillRule, admit};
 use signet_mqtt::{Auth, Connack, Packet, ProtocolVersion, ReasonCode};
 use signet_net::{Credential as Held, LinkId, unix_seconds};
-use signet_policy::{Applicant, Chain, Client, DenialReason, Denied, Next, Passed, Principal, SourceRules, Walk, reauthorize};
+use signet_policy::{Answers, Applicant, Chain, Client, DenialReason, Denied, Next, Passed, Principal, SourceRules, Walk, reauthorize};
 use signet_tls::{Check, Refusal as Refused};
 
 use super::Shard;
@@ -94,7 +94,7 @@ impl Shard {
     /// Everybody who has to vouches: the client is let in, if the rest of its CONNECT allows it.
     fn vouched_for(&mut self, id: LinkId, application: Application, passed: Passed) {
         let method = application.applicant().method.clone();
-        match admit(application, passed, &self.ruleset) {
+        match admit(application, passed, &self.ruleset, Answers::default()) {
             Ok(admission) => {
                 let rules_until = self.rules_until();
                 let Some(link) = self.links.get_mut(&id) else { return };
