@@ -4,8 +4,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use signet_admin::api::{
-    AuthenticatorState, Explain, Explained, ForgetAnswers, ForgetReport, Listening, Numbers, Problem, ProblemKind, RefreshReport,
-    RefreshSources, RefusalQuery, RefusedClient, ReloadReport, RevocationSource, Status, TrustProfile,
+    AuthenticatorState, Explain, Explained, ForgetAnswers, ForgetReport, Forgive, ForgiveReport, HeldOffClient, Listening, Numbers,
+    Problem, ProblemKind, RefreshReport, RefreshSources, RefusalQuery, RefusedClient, ReloadReport, RevocationSource, Status, TrustProfile,
 };
 use signet_admin::{Administration, Control, Live, MetricsSource};
 use signet_bridge::{BridgeStatus, Bridges, LocalBroker};
@@ -351,6 +351,16 @@ impl Control for Running {
     fn refusals(&self, query: &RefusalQuery) -> Vec<RefusedClient> {
         let book = self.state().server.as_ref().map(ServerHandle::refusals);
         book.map_or_else(Vec::new, |book| answers::refusals::refusals(&book, query))
+    }
+
+    fn held_off(&self) -> Vec<HeldOffClient> {
+        self.state().server.as_ref().map_or_else(Vec::new, answers::abuse::held_off)
+    }
+
+    fn forgive(&self, request: &Forgive) -> Result<ForgiveReport, Problem> {
+        let state = self.state();
+        let server = state.server.as_ref().ok_or_else(|| Problem::new(ProblemKind::Failed, "the broker is stopping"))?;
+        answers::abuse::forgive(server, request)
     }
 
     fn authenticators(&self) -> Vec<AuthenticatorState> {

@@ -8,11 +8,11 @@ use signet_admin::{Administration, Live, MetricsSource};
 use signet_auth::BackendReport;
 use signet_mqtt::{Message, MessageProperties, QoS, TopicName};
 use signet_net::{Registry, unix_seconds};
-use signet_server::{Monitor, ServerStats, StoreState, StoreStats};
+use signet_server::{HoldCounts, Monitor, ServerStats, StoreState, StoreStats};
 use signet_sources::{SourceReport, Sources};
 use signet_telemetry::{
-    Backend, Bridge, Certificates, Clients, CrlFreshness, Dropped, Full, Messages, RevocationSource, Snapshot, Store, SysTree, Trust,
-    exposition, numbers,
+    Backend, Bridge, Certificates, Clients, CrlFreshness, Dropped, Full, Holds, Messages, RevocationSource, Snapshot, Store, SysTree,
+    Trust, exposition, numbers,
 };
 use signet_tls::CurrentRevocations;
 
@@ -105,6 +105,7 @@ impl Telemetry {
             held: stats.held,
             handshakes: stats.handshakes,
             refused: stats.refused_by,
+            holds: stats.holds.iter().map(|(kind, counts)| (kind.name(), holds(counts))).collect(),
             certificates: self.certificates(),
             trust: self.trust(),
             backends: self.vouchers.reports().into_iter().map(backend).collect(),
@@ -194,6 +195,10 @@ fn message((topic, payload): (String, String)) -> Option<Message> {
         retain: true,
         properties: MessageProperties::default(),
     })
+}
+
+fn holds(counts: &HoldCounts) -> Holds {
+    Holds { noted: counts.noted, total: counts.holds, held: counts.held }
 }
 
 fn clients(stats: &ServerStats, connected_maximum: u64) -> Clients {

@@ -1,5 +1,6 @@
 //! One shard: a thread with its epoll, its connections and its part of the broker.
 
+mod abuse;
 mod clone;
 mod closing;
 mod connect;
@@ -247,6 +248,7 @@ impl Shard {
                 Mail::Delivery(delivery) => self.apply(Input::Delivery(delivery)),
                 Mail::Kick(kick) => self.queues.kicks.push_back(kick),
                 Mail::StatusKnown(id) => self.status_known(id),
+                Mail::KeyAnswered(id) => self.enqueue(id),
                 Mail::Vouched(id, verdict) => self.vouched(id, verdict),
                 Mail::RulesOf(id, rules) => self.rules_of(id, rules),
                 Mail::RulesChanged => self.ask_for_all_rules(),

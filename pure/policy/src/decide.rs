@@ -44,6 +44,7 @@ pub fn identify(
         method_data: connect.properties.authentication_data.clone(),
         without_identity: match peer {
             Peer::Anonymous(why) => Some(why.to_string()),
+            Peer::Keyed(_) => Some("it has a pre-shared key instead of a certificate".to_owned()),
             Peer::Device(_) | Peer::Pending(_) | Peer::Named(_) => None,
         },
         now,
@@ -316,6 +317,7 @@ fn principal(peer: &Peer) -> Result<Proven, Denied> {
             reason_code: ReasonCode::NotAuthorized,
         }),
         Peer::Named(named) => Ok((Principal::Device(named.name().clone().into()), None)),
+        Peer::Keyed(keyed) => Ok((Principal::Device(keyed.name().clone().into()), None)),
         // Whether that is enough is for the chain to say, or, without one, for the listener.
         Peer::Anonymous(_) => Ok((Principal::Anonymous, None)),
     }

@@ -21,6 +21,8 @@ pub struct Snapshot {
     pub handshakes: Handshakes,
     /// Connections refused before their session began, by the check that failed. All causes are there, zero or not.
     pub refused: Vec<(&'static str, u64)>,
+    /// Who tries or connects too often. All kinds are there, zero or not.
+    pub holds: Vec<(&'static str, Holds)>,
     /// Certificates and revocation.
     pub certificates: Certificates,
     /// What is not trusted any more, and how that is known.
@@ -194,6 +196,17 @@ pub struct CrlFreshness {
     pub this_update: i64,
     /// When the next one was promised, Unix seconds; none if it was not.
     pub next_update: Option<i64>,
+}
+
+/// What was counted of one kind, and who is held off for it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Holds {
+    /// What was counted: failed attempts, connections, ends of connections.
+    pub noted: u64,
+    /// How often somebody was held off.
+    pub total: u64,
+    /// Who is held off now.
+    pub held: u64,
 }
 
 /// What is not trusted any more, and how that is known.

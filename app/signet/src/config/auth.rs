@@ -22,7 +22,7 @@ use signet_policy::{Chain, Otherwise, Who};
 
 use super::problem::{Problems, suggestion};
 use super::section::{At, Section};
-pub(crate) use chain::CERTIFICATE;
+pub(crate) use chain::{CERTIFICATE, PRESHARED_KEY};
 
 /// An authenticator of one type, as it is configured.
 pub(crate) trait AuthenticatorKind: fmt::Debug + Send + Sync {
@@ -197,7 +197,7 @@ fn authenticator(section: &Section<'_>, base: &Path, problems: &Problems) -> Opt
     let (kind, read) = reader(section, "[[authenticator]]", AUTHENTICATORS, problems)?;
     let settings = read(section, base, problems);
     let name = common.name(kind);
-    if CERTIFICATE == name || name.starts_with("certificate:") || name == "anonymous" || name.contains(" and ") {
+    if CERTIFICATE == name || PRESHARED_KEY == name || name.starts_with("certificate:") || name == "anonymous" || name.contains(" and ") {
         let hint = "`certificate` and `anonymous` are always there, and ` and ` joins names; choose another name";
         problems.at(&common.place, format!("an authenticator cannot be called `{name}`"), Some(hint.to_owned()));
     }

@@ -119,6 +119,7 @@ impl Shard {
             "see the listener's settings in signet.toml"
         };
         link.version = refusal.version;
+        self.shared.admissions.abuse.note_refusal(&link.address, link.peer.as_ref(), &refusal.denied, self.now);
         log::refused(link, check, refusal.denied.to_string(), hint);
         if let Some(connack) = refusal.connack {
             link.outbox.push(Outgoing::Packet(Box::new(Packet::Connack(connack)), Ticket::NONE));

@@ -1,6 +1,6 @@
 //! Chains: every outcome of every member, alone and with others.
 
-use signet_identity::{NoIdentity, Peer};
+use signet_identity::{DeviceName, KeyedPeer, NamedPeer, NoIdentity, Peer};
 use signet_mqtt::{ClientIdentifier, Connect, ConnectProperties, Password, ProtocolVersion};
 
 use super::*;
@@ -32,6 +32,7 @@ fn member(name: &str) -> Member {
     let proof = match name.split_once(':') {
         Some(("certificate", profile)) => Proof::Certificate { profile: Some(profile.into()) },
         _ if name == "certificate" => Proof::Certificate { profile: None },
+        _ if name == "psk" => Proof::PresharedKey,
         _ if name == "anonymous" => Proof::Anonymous,
         _ => Proof::Authenticator,
     };
@@ -65,6 +66,24 @@ fn walk(chain: Chain, applicant: &Applicant) -> (Result<Passed, Denied>, Vec<Str
             return (Err(denied), asked);
         }
     }
+}
+
+#[test]
+fn a_pre_shared_key_is_no_certificate() {
+    let by = |peer: &Peer| {
+        let origin = Origin { address: None, listener: "keys".into() };
+        identify(&AdmissionRules::default(), peer, &connect(None, None), origin, 7, || unreachable!()).unwrap()
+    };
+    let name = || DeviceName::new("pump-7").unwrap();
+    let keyed = by(&Peer::Keyed(KeyedPeer::assertion(name(), None)));
+    let named = by(&Peer::Named(NamedPeer::assertion(name())));
+    let passes = |alternative: &str, applicant| walk(chain(&[alternative]), applicant).0.is_ok();
+    assert!(passes("psk", &keyed) && passes("psk and allow", &keyed));
+    assert!(!passes("certificate", &keyed) && !passes("certificate:factory", &keyed) && !passes("anonymous", &keyed));
+    assert!(passes("certificate", &named) && !passes("psk", &named));
+    assert!(!passes("psk", &applicant(None, None)));
+    // Without a chain either is enough.
+    assert!(Passed::without_chain(&keyed, false).is_ok());
 }
 
 #[test]

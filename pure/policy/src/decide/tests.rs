@@ -366,7 +366,7 @@ fn a_question_about_a_connect_is_answered_as_the_connect_is() {
             let connect = connect(claimed, Some("ann"));
             let asked = crate::explain_connect(&rules, Some(identity), &connect, origin(), 0);
             match (decide(&rules, &peer, &connect), asked) {
-                (Ok(permit), Ok(crate::Applicant { client, is_assigned, .. })) => {
+                (Ok(permit), Ok(Applicant { client, is_assigned, .. })) => {
                     assert_eq!(is_assigned, permit.is_assigned(), "{claimed}");
                     assert_eq!((client.principal(), client.username()), (permit.client().principal(), permit.client().username()));
                     assert!(is_assigned || client.client_identifier() == permit.client().client_identifier(), "{claimed}");
