@@ -16,10 +16,14 @@ mod denied;
 mod explain;
 mod grant;
 mod mount;
+mod name_pattern;
+mod network;
 mod pattern;
 mod permit;
+mod row;
 mod rule;
 mod ruleset;
+mod who;
 
 pub use admission::AdmissionRules;
 pub use applicant::Applicant;
@@ -27,13 +31,17 @@ pub use bridge::{BRIDGE_IDENTIFIERS, BridgeRights, bridge_identifier};
 pub use chain::{Chain, Member, Next, Otherwise, Outcome, Passed, Proof, Verdict, Walk};
 pub use client::{Client, Principal, QualifiedName};
 pub use decide::{
-    authorize_connect, authorize_publish, authorize_server_publish, authorize_subscribe, check_client, identify, may_receive,
+    authorize_connect, authorize_publish, authorize_server_publish, authorize_subscribe, check_client, identify, may_receive, reauthorize,
 };
 pub use denied::{DenialReason, Denied, shown};
 pub use explain::{Considered, Explanation, explain_connect, explain_publish, explain_subscribe};
 pub use grant::{Grant, Origin, SourceRules};
 pub use mount::Mount;
+pub use name_pattern::{NamePattern, RegexError};
+pub use network::{Network, NetworkError};
 pub use pattern::{PatternError, TopicPattern};
 pub use permit::{ConnectPermit, PublishPermit, SubscribePermit};
-pub use rule::{NamePattern, Rule, Who};
+pub use row::{RowError, RuleRow};
+pub use rule::{Action, Conditions, Effect, QosSet, Rule};
 pub use ruleset::Ruleset;
+pub use who::Who;
