@@ -17,4 +17,5 @@ pub use endpoint::{EndpointConfig, EndpointTls};
 pub use question::{HttpBody, HttpMethod, QuestionConfig};
 pub use template::Placeholders;
 
+#[expect(unused_imports, reason = "x")]
 pub(crate) use endpoint::Endpoint;

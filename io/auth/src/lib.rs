@@ -11,9 +11,11 @@
 
 mod backend;
 mod chains;
+mod claims;
 mod condition;
 mod exchange;
 mod hashing;
+mod http;
 mod key;
 mod password;
 mod password_source;
@@ -24,7 +26,10 @@ pub use chains::{Answer, Chains, Step};
 pub use condition::Condition;
 pub use exchange::{Exchange, Progress};
 pub use hashing::HashingPool;
+pub use http::{
+    Compatibility, EndpointConfig, EndpointTls, HttpAsker, HttpAuthenticator, HttpBody, HttpMethod, HttpRules, Placeholders, QuestionConfig,
+};
 pub use key::QueryKey;
 pub use password::{HashError, HashOptions, Mac, NewHash, PasswordHash, SaltPosition};
 pub use password_source::{PasswordAuthenticator, Record, RecordSource, UserKey};
-pub use source::{Authenticator, BoxFuture, Failure, RuleSource};
+pub use source::{AccessAnswer, AccessAsker, AccessQuestion, Authenticator, BoxFuture, Failure, RuleSource};

@@ -21,6 +21,7 @@ import ssl
 import sys
 import threading
 import time
+import urllib.parse
 
 directory, port = sys.argv[1], int(sys.argv[2])
 connections = itertools.count(1)
@@ -49,8 +50,13 @@ class Handler(http.server.BaseHTTPRequestHandler):
         body = self.rfile.read(length)
         text = body.decode("utf-8", "replace")
         headers = [[name, value] for name, value in self.headers.items()]
+        path, _, query = self.path.partition("?")
         with lock:
-            log.write(json.dumps({"connection": self.number, "method": self.command, "target": self.path, "headers": headers, "body": text}) + "\n")
+            entry = {"connection": self.number, "method": self.command, "target": self.path, "headers": headers, "body": text}
+            entry["segments"] = [urllib.parse.unquote(segment) for segment in path.split("/")[1:]]
+            entry["query"] = urllib.parse.parse_qsl(query, keep_blank_values=True, strict_parsing=bool(query))
+            entry["form"] = urllib.parse.parse_qsl(text, keep_blank_values=True)
+            log.write(json.dumps(entry) + "\n")
         whole = self.requestline + "\n" + str(self.headers) + "\n" + text
         path = self.path.split("?")[0]
         for rule in rules():

@@ -64,8 +64,8 @@ impl HttpService {
         format!("{}://127.0.0.1:{}{path}", self.scheme, self.port)
     }
 
-    /// Every request so far, one JSON object each: `connection` (a number), `method`, `target`, `headers` (pairs), `body`. They are noted before they
-    /// are answered.
+    /// Every request so far, one JSON object each: `connection` (a number), `method`, `target`, `headers` (pairs), `body`; and what Python's library makes
+    /// of them: `segments` of the path, `query` and `form` (pairs). They are noted before they are answered.
     #[must_use]
     pub fn requests(&self) -> Vec<String> {
         let text = fs::read_to_string(self.directory.path().join("requests.jsonl")).unwrap_or_default();

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use signet_http::{Answer, Https, HttpClient, HttpClientConfig, Question, Url, connector};
+use signet_http::{Answer, HttpClient, HttpClientConfig, Https, Question, Url, connector};
 use signet_tls::ConnectorConfig;
 
 use crate::backend::BackendConfig;

@@ -93,9 +93,8 @@ impl QuestionTemplate {
     /// # Errors
     /// In words, which name the key.
     pub(super) fn parse(config: &QuestionConfig, allowed: Allowed) -> Result<Self, String> {
-        let parse = |source: &str, key: &str| {
-            HttpTemplate::parse(source, config.placeholders, allowed).map_err(|error| format!("{key}: {error}"))
-        };
+        let parse =
+            |source: &str, key: &str| HttpTemplate::parse(source, config.placeholders, allowed).map_err(|error| format!("{key}: {error}"));
         let (server, target) = split(&config.url)?;
         let target = parse(&target, "url")?;
         let sample = target.sample();
@@ -156,7 +155,9 @@ impl QuestionTemplate {
         headers.entry(header::ACCEPT).or_insert(HeaderValue::from_static("application/json"));
         let (content_type, body) = match &self.body {
             BodyTemplate::None => (None, Vec::new()),
-            BodyTemplate::Json(template) => (Some("application/json"), template.render(values, self.placeholders)?.to_string().into_bytes()),
+            BodyTemplate::Json(template) => {
+                (Some("application/json"), template.render(values, self.placeholders)?.to_string().into_bytes())
+            }
             BodyTemplate::Form(fields) => (Some("application/x-www-form-urlencoded"), form(fields, values, self.placeholders)?),
         };
         if let Some(content_type) = content_type {

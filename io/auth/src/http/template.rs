@@ -217,7 +217,9 @@ pub(super) fn percent(value: &[u8], out: &mut Vec<u8>) -> Result<(), NotAsked> {
 pub(super) fn header(value: &[u8], out: &mut Vec<u8>) -> Result<(), NotAsked> {
     let is_cut = |octet: Option<&u8>| octet.is_some_and(|octet| matches!(octet, b' ' | b'\t'));
     if value.iter().any(|octet| octet.is_ascii_control()) || is_cut(value.first()) || is_cut(value.last()) {
-        return Err(NotAsked::Unusable("a value has a control character or a space at its end, which a header field cannot hold".to_owned()));
+        return Err(NotAsked::Unusable(
+            "a value has a control character or a space at its end, which a header field cannot hold".to_owned(),
+        ));
     }
     out.extend_from_slice(value);
     Ok(())
