@@ -17,5 +17,4 @@ pub use endpoint::{EndpointConfig, EndpointTls};
 pub use question::{HttpBody, HttpMethod, QuestionConfig};
 pub use template::Placeholders;
 
-#[expect(unused_imports, reason = "x")]
 pub(crate) use endpoint::Endpoint;

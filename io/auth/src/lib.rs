@@ -16,6 +16,7 @@ mod condition;
 mod exchange;
 mod hashing;
 mod http;
+mod jwt;
 mod key;
 mod password;
 mod password_source;
@@ -29,6 +30,7 @@ pub use hashing::HashingPool;
 pub use http::{
     Compatibility, EndpointConfig, EndpointTls, HttpAsker, HttpAuthenticator, HttpBody, HttpMethod, HttpRules, Placeholders, QuestionConfig,
 };
+pub use jwt::{Audience, ClaimRules, JwksConfig, JwksPlace, JwtAlgorithm, JwtAuthenticator, JwtConfig, JwtKeys, TokenPlace};
 pub use key::QueryKey;
 pub use password::{HashError, HashOptions, Mac, NewHash, PasswordHash, SaltPosition};
 pub use password_source::{PasswordAuthenticator, Record, RecordSource, UserKey};
