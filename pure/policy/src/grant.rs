@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::rule::Rule;
 
 /// What authenticators gave a client. All of them that had to agree add to it.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Grant {
     /// Whether the client may do everything, within its tenant.
     pub superuser: bool,
@@ -24,7 +24,7 @@ pub struct Grant {
 }
 
 /// The rules that one source has about one client.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct SourceRules {
     /// The source's name in the configuration.
     pub source: Arc<str>,
