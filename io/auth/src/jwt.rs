@@ -12,4 +12,4 @@ mod token;
 pub use authenticator::{JwtAuthenticator, JwtConfig, JwtKeys, TokenPlace};
 pub use checks::{Audience, ClaimRules};
 pub use jsonwebtoken::Algorithm as JwtAlgorithm;
-pub use jwks::{JwksConfig, JwksPlace};
+pub use jwks::{JwksAddress, JwksConfig, JwksPlace};

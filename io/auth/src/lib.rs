@@ -30,8 +30,8 @@ pub use hashing::HashingPool;
 pub use http::{
     Compatibility, EndpointConfig, EndpointTls, HttpAsker, HttpAuthenticator, HttpBody, HttpMethod, HttpRules, Placeholders, QuestionConfig,
 };
-pub use jwt::{Audience, ClaimRules, JwksConfig, JwksPlace, JwtAlgorithm, JwtAuthenticator, JwtConfig, JwtKeys, TokenPlace};
+pub use jwt::{Audience, ClaimRules, JwksAddress, JwksConfig, JwksPlace, JwtAlgorithm, JwtAuthenticator, JwtConfig, JwtKeys, TokenPlace};
 pub use key::QueryKey;
 pub use password::{HashError, HashOptions, Mac, NewHash, PasswordHash, SaltPosition};
 pub use password_source::{PasswordAuthenticator, Record, RecordSource, UserKey};
-pub use source::{AccessAnswer, AccessAsker, AccessQuestion, Authenticator, BoxFuture, Failure, RuleSource};
+pub use source::{AccessAsker, Authenticator, BoxFuture, Failure, RuleSource};

@@ -5,8 +5,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use signet_mqtt::QoS;
-use signet_policy::{Action, Applicant, Client, Outcome, SourceRules};
+use signet_policy::{AccessAnswer, AccessQuestion, Applicant, Client, Outcome, SourceRules};
 
 use crate::backend::Backend;
 use crate::exchange::Exchange;
@@ -60,51 +59,13 @@ pub trait RuleSource: fmt::Debug + Send + Sync {
     }
 }
 
-/// Something that a client wants to do, and that no rule at hand decides on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct AccessQuestion<'a> {
-    /// What it wants to do.
-    pub action: Action,
-    /// The topic of the message, or the topic filter, as the client sees it.
-    pub topic: &'a str,
-}
-
-impl AccessQuestion<'_> {
-    /// Action, topic, QoS and RETAIN in the words of EMQX. A subscription has no RETAIN flag.
-    #[must_use]
-    pub fn words(&self) -> (&'static str, &str, &'static str, &'static str) {
-        let (action, qos, retain) = match self.action {
-            Action::Publish { qos, retain, .. } => ("publish", qos, retain),
-            // Whoever may not subscribe any more gets nothing either.
-            Action::Subscribe { qos } | Action::Receive { qos } => ("subscribe", qos, false),
-        };
-        let qos = match qos {
-            QoS::AtMostOnce => "0",
-            QoS::AtLeastOnce => "1",
-            QoS::ExactlyOnce => "2",
-        };
-        (action, self.topic, qos, if retain { "true" } else { "false" })
-    }
-}
-
-/// What a source says to that.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum AccessAnswer {
-    /// The client may.
-    Allow,
-    /// It may not.
-    Deny,
-    /// The source has nothing to say about it: whoever is next is asked.
-    Ignore,
-}
-
 /// One who is asked each time a client wants to do something.
 pub trait AccessAsker: fmt::Debug + Send + Sync {
     /// Whether a client may.
     ///
     /// # Errors
     /// It could not find out, and the client may not.
-    fn ask<'a>(&'a self, client: &'a Client, question: &'a AccessQuestion<'a>) -> BoxFuture<'a, Result<AccessAnswer, Failure>>;
+    fn ask<'a>(&'a self, client: &'a Client, question: &'a AccessQuestion) -> BoxFuture<'a, Result<AccessAnswer, Failure>>;
 
     /// The backend behind it.
     fn backend(&self) -> Option<&Arc<Backend>> {

@@ -1,17 +1,19 @@
 //! Who may connect, and what it may do, by the word of a real HTTP service in a process of its own.
 
+#![expect(clippy::unwrap_used, reason = "a test reports by panicking")]
+
 use std::sync::Arc;
 use std::time::Duration;
 
 use rcgen::{CertificateParams, DistinguishedName, DnType, KeyPair};
 use serde_json::{Value, json};
 use signet_auth::{
-    AccessAnswer, AccessAsker, AccessQuestion, Authenticator, Backend, BackendConfig, BreakerState, Compatibility, EndpointConfig,
-    EndpointTls, HttpAsker, HttpAuthenticator, HttpBody, HttpMethod, HttpRules, Placeholders, QuestionConfig, RuleSource,
+    AccessAsker, Authenticator, Backend, BackendConfig, BreakerState, Compatibility, EndpointConfig, EndpointTls, HttpAsker,
+    HttpAuthenticator, HttpBody, HttpMethod, HttpRules, Placeholders, QuestionConfig, RuleSource,
 };
 use signet_identity::{DeviceIdentity, DeviceName, KeyDigest, Leaf};
 use signet_mqtt::{ClientIdentifier, Password, QoS};
-use signet_policy::{Action, Applicant, Client, Outcome, Principal};
+use signet_policy::{AccessAnswer, AccessQuestion, Action, Applicant, Client, Outcome, Principal};
 use signet_testkit::{HttpService, Pki, ServiceTls};
 
 /// A Monday in 2026.
@@ -619,7 +621,7 @@ fn rules_come_in_one_answer() {
 #[test]
 fn each_wish_can_be_asked_about() {
     let allow = json!({"type": "application/json", "body": json!({"result": "allow"}).to_string()});
-    let mut rules = vec![allow.clone()];
+    let mut rules = vec![allow];
     rules[0]["holds"] = "\"topic\":\"mine\"".into();
     rules.push(json!({"holds": "\"topic\":\"none\"", "status": 403}));
     rules.push(json!({"holds": "\"topic\":\"fault\"", "status": 500}));
@@ -630,8 +632,9 @@ fn each_wish_can_be_asked_about() {
     let asker = HttpAsker::new(&question, Compatibility::Emqx5, &EndpointConfig::default(), Backend::new(backend())).unwrap();
     let ann = client(Some("ann"), "c1", None);
     run(async {
-        let publish = |topic| AccessQuestion { action: Action::Publish { qos: QoS::AtLeastOnce, retain: true, will: false }, topic };
-        let subscribe = |topic| AccessQuestion { action: Action::Subscribe { qos: QoS::ExactlyOnce }, topic };
+        let question = |action, topic: &'static str| AccessQuestion { source: "web".into(), topic: topic.into(), action };
+        let publish = |topic| question(Action::Publish { qos: QoS::AtLeastOnce, retain: true, will: false }, topic);
+        let subscribe = |topic| question(Action::Subscribe { qos: QoS::ExactlyOnce }, topic);
         assert_eq!(asker.ask(&ann, &publish("mine")).await, Ok(AccessAnswer::Allow));
         let sent: Value = serde_json::from_str(last(&service)["body"].as_str().unwrap()).unwrap();
         assert_eq!(sent, json!({"action": "publish", "topic": "mine", "qos": "1", "retain": "true", "user": "ann"}));
@@ -639,8 +642,8 @@ fn each_wish_can_be_asked_about() {
         let sent: Value = serde_json::from_str(last(&service)["body"].as_str().unwrap()).unwrap();
         assert_eq!(sent, json!({"action": "subscribe", "topic": "mine", "qos": "2", "retain": "false", "user": "ann"}));
         assert_eq!(asker.ask(&ann, &publish("none")).await, Ok(AccessAnswer::Deny));
-        assert_eq!(asker.ask(&ann, &publish("other")).await, Ok(AccessAnswer::Ignore));
-        assert_eq!(asker.ask(&ann, &publish("x\",\"topic\":\"mine")).await, Ok(AccessAnswer::Ignore));
+        assert_eq!(asker.ask(&ann, &publish("other")).await, Ok(AccessAnswer::Continue));
+        assert_eq!(asker.ask(&ann, &publish("x\",\"topic\":\"mine")).await, Ok(AccessAnswer::Continue));
         assert!(asker.ask(&ann, &publish("fault")).await.is_err());
         assert!(asker.ask(&client(None, "c1", None), &publish("mine")).await.is_err());
     });

@@ -3,7 +3,8 @@
 use std::fmt;
 use std::sync::Arc;
 
-use signet_policy::{Client, SourceRules};
+use signet_mqtt::QoS;
+use signet_policy::{AccessAnswer, AccessQuestion, Action, Client, SourceRules};
 
 use super::answer::{Compatibility, Said, object, read, refused};
 use super::endpoint::{Endpoint, EndpointConfig};
@@ -11,7 +12,7 @@ use super::question::{QuestionConfig, QuestionTemplate};
 use super::template::{Allowed, NotAsked, Values};
 use crate::backend::{Backend, Remembered};
 use crate::claims;
-use crate::source::{AccessAnswer, AccessAsker, AccessQuestion, BoxFuture, Failure, RuleSource};
+use crate::source::{AccessAsker, BoxFuture, Failure, RuleSource};
 
 /// Asks a service for the rules of a client, once when it connects.
 ///
@@ -37,6 +38,21 @@ fn not_asked(why: NotAsked) -> Failure {
     match why {
         NotAsked::Missing(why) | NotAsked::Unusable(why) => Failure(why),
     }
+}
+
+/// Action, topic, QoS and RETAIN in the words of EMQX. A subscription has no RETAIN flag.
+fn words(question: &AccessQuestion) -> (&'static str, &str, &'static str, &'static str) {
+    let (action, qos, retain) = match question.action {
+        Action::Publish { qos, retain, .. } => ("publish", qos, retain),
+        // Whoever may not subscribe any more gets nothing either.
+        Action::Subscribe { qos } | Action::Receive { qos } => ("subscribe", qos, false),
+    };
+    let qos = match qos {
+        QoS::AtMostOnce => "0",
+        QoS::AtLeastOnce => "1",
+        QoS::ExactlyOnce => "2",
+    };
+    (action, &question.topic, qos, if retain { "true" } else { "false" })
 }
 
 impl HttpRules {
@@ -89,16 +105,16 @@ impl HttpAsker {
         Ok(Self { question, compatibility, endpoint, remembered: Remembered::new(backend) })
     }
 
-    async fn answer(&self, client: &Client, wanted: &AccessQuestion<'_>) -> Result<AccessAnswer, Failure> {
+    async fn answer(&self, client: &Client, wanted: &AccessQuestion) -> Result<AccessAnswer, Failure> {
         let facts = client.facts();
-        let values = Values { facts: &facts, password: None, access: Some(wanted.words()) };
+        let values = Values { facts: &facts, password: None, access: Some(words(wanted)) };
         let (question, key) = self.question.render(&values).map_err(not_asked)?;
         let source = &self.remembered.backend().config().name;
         let asking = async {
             Ok(match read(&self.endpoint.ask(&question).await?, self.compatibility, source)? {
                 Said::Allow(_) => AccessAnswer::Allow,
                 Said::Deny(_) => AccessAnswer::Deny,
-                Said::Ignore => AccessAnswer::Ignore,
+                Said::Ignore => AccessAnswer::Continue,
             })
         };
         self.remembered.ask(key, asking).await
@@ -116,7 +132,7 @@ impl RuleSource for HttpRules {
 }
 
 impl AccessAsker for HttpAsker {
-    fn ask<'a>(&'a self, client: &'a Client, question: &'a AccessQuestion<'a>) -> BoxFuture<'a, Result<AccessAnswer, Failure>> {
+    fn ask<'a>(&'a self, client: &'a Client, question: &'a AccessQuestion) -> BoxFuture<'a, Result<AccessAnswer, Failure>> {
         Box::pin(self.answer(client, question))
     }
 

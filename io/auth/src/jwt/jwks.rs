@@ -22,16 +22,20 @@ use crate::source::Failure;
 #[derive(Clone)]
 pub enum JwksPlace {
     /// At an address.
-    Url {
-        /// The address.
-        url: Url,
-        /// Header fields to send along. They may hold secrets.
-        headers: Vec<(String, String)>,
-        /// How to reach it.
-        endpoint: EndpointConfig,
-    },
+    Url(Box<JwksAddress>),
     /// In a file.
     File(PathBuf),
+}
+
+/// An address with a set of keys.
+#[derive(Clone)]
+pub struct JwksAddress {
+    /// The address.
+    pub url: Url,
+    /// Header fields to send along. They may hold secrets.
+    pub headers: Vec<(String, String)>,
+    /// How to reach it.
+    pub endpoint: EndpointConfig,
 }
 
 /// Where a set of keys is, and how often it is fetched.
@@ -101,7 +105,8 @@ impl Jwks {
     pub(super) fn new(config: &JwksConfig, algorithms: &[Algorithm], backend: Arc<Backend>) -> Result<Self, String> {
         let place = match &config.place {
             JwksPlace::File(path) => Place::File(path.clone()),
-            JwksPlace::Url { url, headers, endpoint } => {
+            JwksPlace::Url(address) => {
+                let JwksAddress { url, headers, endpoint } = &**address;
                 let endpoint = Endpoint::new(url.clone(), endpoint, backend.config())?;
                 let question = Question {
                     method: Method::GET,
