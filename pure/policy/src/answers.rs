@@ -71,6 +71,17 @@ impl Known<'_> {
         held.or_else(|| self.answers.iter().find_map(|answers| answers.find(question, self.now)))
     }
 
+    /// What was said, and for how long it still counts.
+    #[must_use]
+    pub fn lasting(&self, question: &AccessQuestion) -> Option<(AccessAnswer, Duration)> {
+        let held = self.held.and_then(|held| held.entries.get(question));
+        let found = held.or_else(|| {
+            let counting = self.answers.iter().filter_map(|answers| answers.entries.get(question));
+            counting.filter(|answer| self.now <= answer.until).max_by_key(|answer| answer.until)
+        })?;
+        Some((found.said.clone(), Duration::from_millis(found.until.saturating_sub(self.now))))
+    }
+
     /// Whether the source has allowed a subscription that the topic came by. That is so until the subscription ends: an answer whose time is over is
     /// asked for again, and not doubted before there is another.
     pub(crate) fn allows_delivery(&self, source: &str, topic: &str) -> bool {

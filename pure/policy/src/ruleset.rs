@@ -201,6 +201,12 @@ impl Ruleset {
         &self.sources
     }
 
+    /// Whether there is an access source that is asked about each topic.
+    #[must_use]
+    pub fn asks(&self) -> bool {
+        self.sources.iter().any(|source| matches!(source, AccessSource::Asked(_)))
+    }
+
     /// The version number given by [`Self::with_version`].
     #[must_use]
     pub fn version(&self) -> u64 {

@@ -107,7 +107,10 @@ pub(crate) fn judge(request: &Request<'_>) -> Verdict {
     });
     match decided {
         ControlFlow::Break(verdict) => verdict,
-        ControlFlow::Continue(()) if !way.is_anybody && !needs_rule => way.allow(Decider::NoRules),
+        // Of one whose grant is not known it is not known either whether it has rules of its own.
+        ControlFlow::Continue(()) if !way.is_anybody && !needs_rule && !(client.grant().is_none() && rules.may_grant()) => {
+            way.allow(Decider::NoRules)
+        }
         ControlFlow::Continue(()) => Verdict::Deny(By::Nobody),
     }
 }
