@@ -15,6 +15,7 @@ pub use answer::Compatibility;
 pub use authenticator::HttpAuthenticator;
 pub use endpoint::{EndpointConfig, EndpointTls};
 pub use question::{HttpBody, HttpMethod, QuestionConfig};
-pub use template::Placeholders;
+pub use template::{HttpPlaceholders, Purpose};
 
 pub(crate) use endpoint::Endpoint;
+pub(crate) use question::fixed_headers;

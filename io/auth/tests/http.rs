@@ -9,7 +9,7 @@ use rcgen::{CertificateParams, DistinguishedName, DnType, KeyPair};
 use serde_json::{Value, json};
 use signet_auth::{
     AccessAsker, Authenticator, Backend, BackendConfig, BreakerState, Compatibility, EndpointConfig, EndpointTls, HttpAsker,
-    HttpAuthenticator, HttpBody, HttpMethod, HttpRules, Placeholders, QuestionConfig, RuleSource,
+    HttpAuthenticator, HttpBody, HttpMethod, HttpPlaceholders, HttpRules, QuestionConfig, RuleSource,
 };
 use signet_identity::{DeviceIdentity, DeviceName, KeyDigest, Leaf};
 use signet_mqtt::{ClientIdentifier, Password, QoS};
@@ -169,7 +169,7 @@ fn each_answer_means_what_it_means_to_emqx_4() {
     let question = QuestionConfig {
         url: service.url("/mqtt/auth"),
         body: HttpBody::Form(vec![("clientid".into(), "%c".into()), ("username".into(), "%u".into()), ("password".into(), "%P".into())]),
-        placeholders: Placeholders::Emqx4,
+        placeholders: HttpPlaceholders::Emqx4,
         ..QuestionConfig::default()
     };
     let authenticator = with(&question, Compatibility::Emqx4, backend());
@@ -370,7 +370,7 @@ fn a_certificate_goes_whole_into_the_body() {
     let question = QuestionConfig {
         url: service.url("/"),
         body: HttpBody::Json(body),
-        placeholders: Placeholders::Emqx5,
+        placeholders: HttpPlaceholders::Emqx5,
         ..QuestionConfig::default()
     };
     let who = applicant("ann", None);
@@ -556,7 +556,7 @@ fn tls_shows_our_certificate_and_checks_theirs() {
     let right = EndpointTls { ca_files: vec![pki.ca_file()], certificate: Some(ours.certificate), key: Some(ours.key), server_name: None };
     assert_eq!(ask(right.clone()).unwrap(), "allow");
     let said = ask(EndpointTls { ca_files: vec![pki.foreign_ca_file()], ..right.clone() }).unwrap();
-    assert!(said.starts_with("failed: ") && said.contains("name the file of its CA with `ca_file`"), "{said}");
+    assert!(said.starts_with("failed: ") && said.contains("name the file of its CA with `trust`"), "{said}");
     let said = ask(EndpointTls { server_name: Some("auth.example.com".into()), ..right.clone() }).unwrap();
     assert!(said.starts_with("failed: ") && said.contains("not for `auth.example.com`"), "{said}");
     let said = ask(EndpointTls { certificate: None, key: None, ..right.clone() }).unwrap();

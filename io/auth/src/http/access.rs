@@ -9,7 +9,7 @@ use signet_policy::{AccessAnswer, AccessQuestion, Action, Client, SourceRules};
 use super::answer::{Compatibility, Said, object, read, refused};
 use super::endpoint::{Endpoint, EndpointConfig};
 use super::question::{QuestionConfig, QuestionTemplate};
-use super::template::{Allowed, NotAsked, Values};
+use super::template::{NotAsked, Purpose, Values};
 use crate::backend::{Backend, Remembered};
 use crate::claims;
 use crate::source::{AccessAsker, BoxFuture, Failure, RuleSource};
@@ -61,7 +61,7 @@ impl HttpRules {
     /// # Errors
     /// In words: which key cannot be used, and why.
     pub fn new(question: &QuestionConfig, endpoint: &EndpointConfig, backend: Arc<Backend>) -> Result<Self, String> {
-        let question = QuestionTemplate::parse(question, Allowed::Nothing)?;
+        let question = QuestionTemplate::parse(question, Purpose::Rules)?;
         let endpoint = Endpoint::new(question.server().clone(), endpoint, backend.config())?;
         Ok(Self { question, endpoint, remembered: Remembered::new(backend) })
     }
@@ -100,7 +100,7 @@ impl HttpAsker {
         endpoint: &EndpointConfig,
         backend: Arc<Backend>,
     ) -> Result<Self, String> {
-        let question = QuestionTemplate::parse(question, Allowed::Access)?;
+        let question = QuestionTemplate::parse(question, Purpose::Ask)?;
         let endpoint = Endpoint::new(question.server().clone(), endpoint, backend.config())?;
         Ok(Self { question, compatibility, endpoint, remembered: Remembered::new(backend) })
     }

@@ -9,7 +9,7 @@ use signet_policy::{Applicant, Grant, Outcome};
 use super::answer::{Compatibility, Said, read};
 use super::endpoint::{Endpoint, EndpointConfig};
 use super::question::{QuestionConfig, QuestionTemplate};
-use super::template::{Allowed, NotAsked, Values};
+use super::template::{NotAsked, Purpose, Values};
 use crate::backend::{Backend, Remembered};
 use crate::source::{Authenticator, BoxFuture, Failure};
 
@@ -32,7 +32,7 @@ impl HttpAuthenticator {
         endpoint: &EndpointConfig,
         backend: Arc<Backend>,
     ) -> Result<Self, String> {
-        let question = QuestionTemplate::parse(question, Allowed::Password)?;
+        let question = QuestionTemplate::parse(question, Purpose::Authenticate)?;
         let endpoint = Endpoint::new(question.server().clone(), endpoint, backend.config())?;
         Ok(Self { question, compatibility, endpoint, remembered: Remembered::new(backend) })
     }

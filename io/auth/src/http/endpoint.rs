@@ -77,7 +77,7 @@ impl Endpoint {
         };
         let client = HttpClient::new(HttpClientConfig {
             server,
-            https: Https { connector, server_name: tls.server_name.clone(), trust_key: "ca_file" },
+            https: Https { connector, server_name: tls.server_name.clone(), trust_key: "trust" },
             connect_timeout: config.connect_timeout.min(backend.timeout),
             timeout: backend.timeout,
             body_maximum: config.body_maximum,

@@ -8,7 +8,7 @@ use hyper::header::{self, HeaderMap, HeaderName, HeaderValue};
 use serde_json::Value;
 use signet_http::{Question, Url};
 
-use super::template::{Allowed, HttpTemplate, NotAsked, Placeholders, Values, header, percent, text};
+use super::template::{HttpPlaceholders, HttpTemplate, NotAsked, Purpose, Values, header, percent, text};
 use crate::key::QueryKey;
 
 /// How deep a JSON body may be, and of how many values.
@@ -45,10 +45,22 @@ pub struct QuestionConfig {
     pub url: String,
     /// Names and templates of header fields.
     pub headers: Vec<(String, String)>,
+    /// Names and values of more of them, in which nothing is a placeholder.
+    pub fixed_headers: Vec<(String, String)>,
     /// The body.
     pub body: HttpBody,
     /// Whose placeholders all of it is written with.
-    pub placeholders: Placeholders,
+    pub placeholders: HttpPlaceholders,
+}
+
+impl QuestionConfig {
+    /// Whether it can be asked, without a look at files or at who is asked.
+    ///
+    /// # Errors
+    /// In words, which begin with the key at fault: `url`, `headers.NAME`, `body` or `body.NAME`.
+    pub fn check(&self, purpose: Purpose) -> Result<(), String> {
+        QuestionTemplate::parse(self, purpose).map(|_| ())
+    }
 }
 
 /// The same, checked.
@@ -57,8 +69,9 @@ pub(super) struct QuestionTemplate {
     method: Method,
     target: HttpTemplate,
     headers: Vec<(HeaderName, HttpTemplate)>,
+    fixed_headers: HeaderMap,
     body: BodyTemplate,
-    placeholders: Placeholders,
+    placeholders: HttpPlaceholders,
 }
 
 enum BodyTemplate {
@@ -92,9 +105,9 @@ impl QuestionTemplate {
     ///
     /// # Errors
     /// In words, which name the key.
-    pub(super) fn parse(config: &QuestionConfig, allowed: Allowed) -> Result<Self, String> {
+    pub(super) fn parse(config: &QuestionConfig, purpose: Purpose) -> Result<Self, String> {
         let parse =
-            |source: &str, key: &str| HttpTemplate::parse(source, config.placeholders, allowed).map_err(|error| format!("{key}: {error}"));
+            |source: &str, key: &str| HttpTemplate::parse(source, config.placeholders, purpose).map_err(|error| format!("{key}: {error}"));
         let (server, target) = split(&config.url)?;
         let target = parse(&target, "url")?;
         let sample = target.sample();
@@ -105,17 +118,14 @@ impl QuestionTemplate {
         let _ = whole.parse::<Url>().map_err(|error| format!("url: {error}"))?;
         let mut headers = Vec::new();
         for (name, source) in &config.headers {
-            let key = format!("headers.{name}");
-            let known: HeaderName = name.parse().map_err(|_| format!("{key}: this is no name of a header field"))?;
-            if RESERVED.contains(&known) {
-                return Err(format!("{key}: this field is not for the operator to set"));
-            }
+            let (key, known) = header_name(name)?;
             let template = parse(source, &key)?;
             if template.holds_lines() {
                 return Err(format!("{key}: a header field has one line; use `${{cert.pem.base64}}` or `${{cert.pem.escaped}}`"));
             }
             headers.push((known, template));
         }
+        let fixed_headers = fixed_headers(&config.fixed_headers)?;
         let body = match (&config.body, config.method) {
             (HttpBody::None, _) => BodyTemplate::None,
             (_, HttpMethod::Get) => return Err("body: a GET has none; ask with POST".to_owned()),
@@ -129,7 +139,7 @@ impl QuestionTemplate {
             HttpMethod::Get => Method::GET,
             HttpMethod::Post => Method::POST,
         };
-        Ok(Self { server, method, target, headers, body, placeholders: config.placeholders })
+        Ok(Self { server, method, target, headers, fixed_headers, body, placeholders: config.placeholders })
     }
 
     /// Whom to ask.
@@ -144,7 +154,7 @@ impl QuestionTemplate {
         if is_dotted(&target) {
             return Err(NotAsked::Unusable("a value is `.` or `..`, which would lead to another address".to_owned()));
         }
-        let mut headers = HeaderMap::new();
+        let mut headers = self.fixed_headers.clone();
         for (name, template) in &self.headers {
             let value = template.render(values, self.placeholders, header)?;
             let unusable = |_| NotAsked::Unusable(format!("what the header field `{name}` would be cannot stand there"));
@@ -173,6 +183,28 @@ impl fmt::Debug for QuestionTemplate {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.debug_struct("QuestionTemplate").field("server", &self.server).field("method", &self.method).finish_non_exhaustive()
     }
+}
+
+/// The key of a header field in the configuration, and its name.
+fn header_name(name: &str) -> Result<(String, HeaderName), String> {
+    let key = format!("headers.{name}");
+    let known: HeaderName = name.parse().map_err(|_| format!("{key}: this is no name of a header field"))?;
+    if RESERVED.contains(&known) {
+        return Err(format!("{key}: this field is not for the operator to set"));
+    }
+    Ok((key, known))
+}
+
+/// Header fields that are the same in every request.
+pub(crate) fn fixed_headers(fields: &[(String, String)]) -> Result<HeaderMap, String> {
+    let mut headers = HeaderMap::new();
+    for (name, value) in fields {
+        let (key, known) = header_name(name)?;
+        let mut value = HeaderValue::from_str(value).map_err(|_| format!("{key}: its value cannot stand in a header field"))?;
+        value.set_sensitive(true);
+        headers.append(known, value);
+    }
+    Ok(headers)
 }
 
 /// Scheme and host; and the rest, which begins with `/`.
@@ -207,7 +239,7 @@ fn json(value: &Value, depth: usize, parse: &dyn Fn(&str) -> Result<HttpTemplate
 }
 
 impl JsonTemplate {
-    fn render(&self, values: &Values<'_>, placeholders: Placeholders) -> Result<Value, NotAsked> {
+    fn render(&self, values: &Values<'_>, placeholders: HttpPlaceholders) -> Result<Value, NotAsked> {
         Ok(match self {
             Self::Text(template) => {
                 let rendered = template.render(values, placeholders, text)?;
@@ -223,7 +255,7 @@ impl JsonTemplate {
     }
 }
 
-fn form(fields: &[(String, HttpTemplate)], values: &Values<'_>, placeholders: Placeholders) -> Result<Vec<u8>, NotAsked> {
+fn form(fields: &[(String, HttpTemplate)], values: &Values<'_>, placeholders: HttpPlaceholders) -> Result<Vec<u8>, NotAsked> {
     let mut body = Vec::new();
     for (name, template) in fields {
         if !body.is_empty() {

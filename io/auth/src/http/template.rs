@@ -6,7 +6,7 @@ use signet_identity::{Facts, IdentityError, PlaceholderStyle, Template, Template
 
 /// Whose placeholders the texts are written with.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum Placeholders {
+pub enum HttpPlaceholders {
     /// Ours: `${username}`, `${cert.cn}`.
     #[default]
     Signet,
@@ -31,15 +31,15 @@ pub(super) enum Special {
     Retain,
 }
 
-/// Which of them a question may hold.
+/// What is asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Allowed {
-    /// Who is asked about sends a password.
-    Password,
-    /// Somebody wants to do something.
-    Access,
-    /// Neither.
-    Nothing,
+pub enum Purpose {
+    /// Who somebody is, who may send a password: `${password}` too.
+    Authenticate,
+    /// What somebody may do: `${action}`, `${topic}`, `${qos}` and `${retain}` too.
+    Ask,
+    /// Which rules there are about somebody.
+    Rules,
 }
 
 /// What is known of who is asked about.
@@ -75,21 +75,21 @@ enum Piece {
 }
 
 impl Special {
-    const ALL: [(Self, &'static str, Allowed); 5] = [
-        (Self::Password, "${password}", Allowed::Password),
-        (Self::Action, "${action}", Allowed::Access),
-        (Self::Topic, "${topic}", Allowed::Access),
-        (Self::Qos, "${qos}", Allowed::Access),
-        (Self::Retain, "${retain}", Allowed::Access),
+    const ALL: [(Self, &'static str, Purpose); 5] = [
+        (Self::Password, "${password}", Purpose::Authenticate),
+        (Self::Action, "${action}", Purpose::Ask),
+        (Self::Topic, "${topic}", Purpose::Ask),
+        (Self::Qos, "${qos}", Purpose::Ask),
+        (Self::Retain, "${retain}", Purpose::Ask),
     ];
     /// As EMQX 4 writes them; QoS and RETAIN it does not know.
-    const EMQX4: [(Self, &'static str, Allowed); 3] =
-        [(Self::Password, "%P", Allowed::Password), (Self::Action, "%A", Allowed::Access), (Self::Topic, "%t", Allowed::Access)];
+    const EMQX4: [(Self, &'static str, Purpose); 3] =
+        [(Self::Password, "%P", Purpose::Authenticate), (Self::Action, "%A", Purpose::Ask), (Self::Topic, "%t", Purpose::Ask)];
 
     /// The one that stands at the beginning of a text, and how long it is.
-    fn at(text: &str, placeholders: Placeholders, allowed: Allowed) -> Option<(Self, usize)> {
-        let known = if placeholders == Placeholders::Emqx4 { &Self::EMQX4[..] } else { &Self::ALL[..] };
-        let (special, name, _) = known.iter().find(|(_, name, place)| *place == allowed && text.starts_with(name))?;
+    fn at(text: &str, placeholders: HttpPlaceholders, purpose: Purpose) -> Option<(Self, usize)> {
+        let known = if placeholders == HttpPlaceholders::Emqx4 { &Self::EMQX4[..] } else { &Self::ALL[..] };
+        let (special, name, _) = known.iter().find(|(_, name, place)| *place == purpose && text.starts_with(name))?;
         Some((*special, name.len()))
     }
 
@@ -115,14 +115,14 @@ impl HttpTemplate {
     ///
     /// # Errors
     /// In words: a placeholder that is none.
-    pub(super) fn parse(source: &str, placeholders: Placeholders, allowed: Allowed) -> Result<Self, String> {
-        let escape = if placeholders == Placeholders::Emqx4 { "%%" } else { "$$" };
+    pub(super) fn parse(source: &str, placeholders: HttpPlaceholders, purpose: Purpose) -> Result<Self, String> {
+        let escape = if placeholders == HttpPlaceholders::Emqx4 { "%%" } else { "$$" };
         let mut pieces = Vec::new();
         let (mut begun, mut at) = (0, 0);
         while let Some(rest) = source.get(at..).filter(|rest| !rest.is_empty()) {
             if rest.starts_with(escape) {
                 at += escape.len();
-            } else if let Some((special, length)) = Special::at(rest, placeholders, allowed) {
+            } else if let Some((special, length)) = Special::at(rest, placeholders, purpose) {
                 plain(source.get(begun..at).unwrap_or_default(), placeholders, &mut pieces)?;
                 pieces.push(Piece::Special(special));
                 at += length;
@@ -139,7 +139,7 @@ impl HttpTemplate {
     pub(super) fn render(
         &self,
         values: &Values<'_>,
-        placeholders: Placeholders,
+        placeholders: HttpPlaceholders,
         escape: impl Fn(&[u8], &mut Vec<u8>) -> Result<(), NotAsked>,
     ) -> Result<Vec<u8>, NotAsked> {
         let mut rendered = Vec::new();
@@ -154,7 +154,7 @@ impl HttpTemplate {
                     escape(value.as_bytes(), &mut rendered)?;
                 }
                 Piece::Special(special) => {
-                    let value = special.value(values, placeholders == Placeholders::Emqx4);
+                    let value = special.value(values, placeholders == HttpPlaceholders::Emqx4);
                     let value = value.ok_or_else(|| NotAsked::Missing("it sends no password".to_owned()))?;
                     escape(&value, &mut rendered)?;
                 }
@@ -179,14 +179,14 @@ impl HttpTemplate {
 }
 
 /// Text without special placeholders.
-fn plain(source: &str, placeholders: Placeholders, pieces: &mut Vec<Piece>) -> Result<(), String> {
+fn plain(source: &str, placeholders: HttpPlaceholders, pieces: &mut Vec<Piece>) -> Result<(), String> {
     if source.is_empty() {
         return Ok(());
     }
     let template = match placeholders {
-        Placeholders::Signet => Template::parse(source),
-        Placeholders::Emqx5 => Template::parse_with_placeholders(PlaceholderStyle::Emqx5, source),
-        Placeholders::Emqx4 => Template::parse_with_placeholders(PlaceholderStyle::Emqx4, source),
+        HttpPlaceholders::Signet => Template::parse(source),
+        HttpPlaceholders::Emqx5 => Template::parse_with_placeholders(PlaceholderStyle::Emqx5, source),
+        HttpPlaceholders::Emqx4 => Template::parse_with_placeholders(PlaceholderStyle::Emqx4, source),
     };
     for piece in template.map_err(|error| error.to_string())?.pieces() {
         pieces.push(match piece {

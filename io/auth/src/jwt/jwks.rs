@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use hyper::Method;
-use hyper::header::{self, HeaderMap, HeaderName, HeaderValue};
+use hyper::header::{self, HeaderValue};
 use jsonwebtoken::Algorithm;
 use signet_http::{Question, Url};
 use tokio::io::AsyncReadExt as _;
@@ -15,7 +15,7 @@ use tokio::task::JoinHandle;
 
 use super::keys::KeySet;
 use crate::backend::Backend;
-use crate::http::{Endpoint, EndpointConfig};
+use crate::http::{Endpoint, EndpointConfig, fixed_headers};
 use crate::source::Failure;
 
 /// Where a set of keys is.
@@ -108,12 +108,9 @@ impl Jwks {
             JwksPlace::Url(address) => {
                 let JwksAddress { url, headers, endpoint } = &**address;
                 let endpoint = Endpoint::new(url.clone(), endpoint, backend.config())?;
-                let question = Question {
-                    method: Method::GET,
-                    target: url.path().to_owned(),
-                    headers: header_fields(headers)?,
-                    body: bytes::Bytes::new(),
-                };
+                let mut headers = fixed_headers(headers)?;
+                headers.entry(header::ACCEPT).or_insert(HeaderValue::from_static("application/json"));
+                let question = Question { method: Method::GET, target: url.path().to_owned(), headers, body: bytes::Bytes::new() };
                 Place::Url(Box::new((endpoint, question)))
             }
         };
@@ -237,18 +234,6 @@ async fn read(path: &std::path::Path) -> std::io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     tokio::fs::File::open(path).await?.take(FILE_MAXIMUM).read_to_end(&mut bytes).await?;
     Ok(bytes)
-}
-
-fn header_fields(fields: &[(String, String)]) -> Result<HeaderMap, String> {
-    let mut headers = HeaderMap::new();
-    for (name, value) in fields {
-        let key: HeaderName = name.parse().map_err(|_| format!("headers.{name}: this is no name of a header field"))?;
-        let mut value = HeaderValue::from_str(value).map_err(|_| format!("headers.{name}: this cannot stand in a header field"))?;
-        value.set_sensitive(true);
-        headers.append(key, value);
-    }
-    headers.entry(header::ACCEPT).or_insert(HeaderValue::from_static("application/json"));
-    Ok(headers)
 }
 
 impl fmt::Debug for Shared {
