@@ -37,6 +37,7 @@ const GRAPH: [(&str, &[&str]); 20] = [
             "telemetry",
             "tls",
             "net",
+            "http",
             "ledger",
             "journal",
             "server",
