@@ -18,9 +18,14 @@ mod hashing;
 mod http;
 mod jwt;
 mod key;
+mod local;
 mod password;
+mod password_file;
 mod password_source;
+mod scram;
 mod source;
+mod users;
+mod verifier;
 
 pub use backend::{Backend, BackendConfig, BackendReport, BreakerState, Remembered};
 pub use chains::{Answer, Chains, Step};
@@ -33,6 +38,13 @@ pub use http::{
 };
 pub use jwt::{Audience, ClaimRules, JwksAddress, JwksConfig, JwksPlace, JwtAlgorithm, JwtAuthenticator, JwtConfig, JwtKeys, TokenPlace};
 pub use key::QueryKey;
+pub use local::{LocalAuthenticator, LocalUser, LocalUsers};
 pub use password::{HashError, HashOptions, Mac, NewHash, PasswordHash, SaltPosition};
+pub use password_file::{PasswordFile, PasswordFileError, password_entries};
 pub use password_source::{PasswordAuthenticator, Record, RecordSource, UserKey};
+pub use scram::{
+    ITERATIONS_MAXIMUM, ITERATIONS_MINIMUM, SCRAM_ITERATIONS, ScramAuthenticator, ScramKeys, ScramMechanism, ScramSource, ScramUser,
+    prepared,
+};
 pub use source::{AccessAsker, Authenticator, BoxFuture, Failure, RuleSource};
+pub use users::{BuiltInUser, UserStore};

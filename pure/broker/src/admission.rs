@@ -8,7 +8,7 @@ use signet_identity::Peer;
 use signet_mqtt::{ClientIdentifier, Connack, Connect, Packet, ProtocolVersion, ReasonCode, TopicName, Will, encoded_len};
 use signet_policy::{
     AccessQuestion, AdmissionRules, Answers, Applicant, Client, ConnectPermit, DenialReason, Denied, Known, NoPermit, Origin, Passed,
-    PublishPermit, Published, Ruleset, authorize_connect, authorize_publish, identify, would_be,
+    PublishPermit, Published, Ruleset, authorize_connect, authorize_publish, identify, vouched,
 };
 
 use crate::ids::{ShardId, owner_shard};
@@ -101,7 +101,7 @@ impl Application {
     #[must_use]
     pub fn will_question(&self, passed: &Passed, ruleset: &Ruleset, answers: &Answers) -> Option<(Client, AccessQuestion)> {
         let will = self.connect.will.as_ref().filter(|_| ruleset.asks())?;
-        let client = would_be(&self.applicant, passed);
+        let client = vouched(&self.applicant, passed).regranted(Arc::new(passed.grant().clone()));
         let message = Published { qos: will.qos, retain: will.retain, will: true };
         match authorize_publish(ruleset, &client, &will.topic, message, Known { held: Some(answers), ..Known::NOTHING }) {
             Err(NoPermit::Ask(question)) => Some((client, *question)),

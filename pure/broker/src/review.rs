@@ -273,14 +273,14 @@ impl Broker {
         standing.is_waiting = is_open && (was_behind || was_unsettled);
         standing.is_unsettled = standing.is_waiting || is_unknown;
         self.end_subscriptions(id, &judged.ended, why, context);
+        if !is_open && is_here {
+            self.rest_on_answers(id, &standing_filters, context);
+        }
         let may_hold_denied = was_restored || was_unsettled || (was_behind && is_partial);
         if !is_open && (may_hold_denied || self.sessions.get(id).is_some_and(|session| session.standing.has_lost))
             || !judged.ended.is_empty()
         {
             self.take_back(id, client, &judged.ended, is_here && !is_open, context);
-        }
-        if !is_open && is_here {
-            self.rest_on_answers(id, &standing_filters, context);
         }
         judged
     }

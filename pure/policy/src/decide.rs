@@ -46,6 +46,7 @@ pub fn identify(
         method_data: connect.properties.authentication_data.clone(),
         without_identity: match peer {
             Peer::Anonymous(why) => Some(why.to_string()),
+            Peer::Keyed(_) => Some("it has a pre-shared key instead of a certificate".to_owned()),
             Peer::Device(_) | Peer::Pending(_) | Peer::Named(_) => None,
         },
         now,
@@ -55,19 +56,23 @@ pub fn identify(
 /// May somebody connect who has passed whoever had to vouch? That, and under which names, is what the permit says.
 #[must_use]
 pub fn authorize_connect(applicant: Applicant, passed: Passed) -> ConnectPermit {
-    let Applicant { client, is_assigned, .. } = applicant;
-    let client = vouched_for(client, passed.is_vouched());
-    ConnectPermit::assertion(Client { grant: Some(Arc::new(passed.into_grant())), ..client }, is_assigned)
+    let is_assigned = applicant.is_assigned;
+    ConnectPermit::assertion(admitted(applicant, passed), is_assigned)
 }
 
-/// Who somebody would be who has passed whoever had to vouch. A question only: what comes of it permits nothing.
+/// Who somebody is for whom those vouch who have to.
+pub(crate) fn admitted(applicant: Applicant, passed: Passed) -> Client {
+    vouched(&applicant, &passed).regranted(Arc::new(passed.into_grant()))
+}
+
+/// The same under the names that were vouched for, without what it is given. It permits nothing.
 #[must_use]
-pub fn would_be(applicant: &Applicant, passed: &Passed) -> Client {
-    vouched_for(applicant.client.clone(), passed.is_vouched()).regranted(Arc::new(passed.grant().clone()))
-}
-
-fn vouched_for(mut client: Client, is_vouched: bool) -> Client {
-    if is_vouched && client.principal == Principal::Anonymous {
+pub fn vouched(applicant: &Applicant, passed: &Passed) -> Client {
+    let mut client = applicant.client.clone();
+    if client.username.is_none() {
+        client.username = passed.grant().username.clone();
+    }
+    if passed.is_vouched() && client.principal == Principal::Anonymous {
         client.principal = Principal::User(client.username.clone().unwrap_or_else(|| client.client_identifier.as_str().into()));
     }
     client
@@ -416,6 +421,7 @@ fn principal(peer: &Peer) -> Result<Proven, Denied> {
             reason_code: ReasonCode::NotAuthorized,
         }),
         Peer::Named(named) => Ok((Principal::Device(named.name().clone().into()), None)),
+        Peer::Keyed(keyed) => Ok((Principal::Device(keyed.name().clone().into()), None)),
         // Whether that is enough is for the chain to say, or, without one, for the listener.
         Peer::Anonymous(_) => Ok((Principal::Anonymous, None)),
     }

@@ -1,8 +1,10 @@
 //! Writing: what the broker asks for → outboxes → encoded, encrypted and written once per connection and turn.
 
+use std::time::Duration;
+
 use signet_broker::{ConnectionId, Event, Input, Output};
 use signet_net::LinkId;
-use signet_policy::shown;
+use signet_policy::{AccessAnswer, shown};
 use signet_tls::Check;
 
 use super::{Shard, closing};
@@ -47,6 +49,7 @@ impl Shard {
         while !self.outputs.is_empty() {
             let mut outputs = std::mem::take(&mut self.outputs);
             let mut full = Vec::new();
+            let mut unasked = Vec::new();
             for output in outputs.drain(..) {
                 match output {
                     Output::Send { connection, packet, after } => {
@@ -66,8 +69,14 @@ impl Shard {
                         Some(post) => post.push(Mail::Delivery(delivery)),
                         None => tracing::error!(shard = shard.0, "a message for a shard that does not exist is lost"),
                     },
+                    Output::Ask { connection, question, .. } => unasked.push((connection, question)),
                     Output::Event(event) => self.note_event(&event),
                 }
+            }
+            for (connection, question) in unasked {
+                // Nobody is behind the question.
+                let answer = AccessAnswer::Failed("nobody asks access sources about topics here".to_owned());
+                self.apply(Input::Answered { connection, question, answer, lasts: Duration::ZERO });
             }
             // The memory comes back unless telling the broker has made new outputs.
             if self.outputs.is_empty() {
@@ -98,6 +107,7 @@ impl Shard {
             log::refused(link, Check::Connect, found, hint);
             self.count_refused(Cause::Check(Check::Connect));
         }
+        self.note_end(event);
         log::event(event, link.map(|link| &**link));
     }
 

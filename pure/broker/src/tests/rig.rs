@@ -14,8 +14,8 @@ use signet_mqtt::{
     TopicFilter, TopicName, Unsuback, Unsubscribe, UserProperties, Will, WillProperties, encode, encode_publish,
 };
 use signet_policy::{
-    AccessAnswer, AccessQuestion, AdmissionRules, Answers, Applicant, Chain, Client, Grant, Member, Next, Origin, Otherwise, Outcome, Passed, Proof,
-    Ruleset, Walk,
+    AccessAnswer, AccessQuestion, AdmissionRules, Answers, Applicant, Chain, Client, Grant, Member, Next, Origin, Otherwise, Outcome,
+    Passed, Proof, Ruleset, Walk,
 };
 
 use super::paper::Paper;
@@ -421,6 +421,17 @@ impl Rig {
             Some(Packet::Publish(publish)) => publish,
             other => panic!("no PUBLISH: {other:?}"),
         }
+    }
+
+    /// The client of a connection.
+    pub(super) fn client(&self, id: ConnectionId) -> Arc<Client> {
+        Arc::clone(&self.brokers[self.shard_of(id)].connections[&id].client)
+    }
+
+    /// The payloads of what is sent with the next tick, too.
+    pub(super) fn payloads_after_pump(&mut self, id: ConnectionId) -> Vec<String> {
+        self.pass(5);
+        self.payloads(id)
     }
 
     /// Takes every packet, which all have to be PUBLISH, and returns their payloads.

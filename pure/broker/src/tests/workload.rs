@@ -79,7 +79,10 @@ fn rules() -> Ruleset {
         ..Rule::default()
     };
     let open = ["a/#", "b/#", "s/#", "+/x-nothing"];
-    Ruleset::compile(vec![rule(Who::Everyone, &["a/#", "b/#", "s/#", "secret/#"], &open), rule(Who::Username(NamePattern::exact(name(0))), &[], &["#"])])
+    Ruleset::compile(vec![
+        rule(Who::Everyone, &["a/#", "b/#", "s/#", "secret/#"], &open),
+        rule(Who::Username(NamePattern::exact(name(0))), &[], &["#"]),
+    ])
 }
 
 fn may_read(actor: usize, topic: &str) -> bool {
