@@ -62,8 +62,14 @@ impl Prepared {
         }
         for source in &config.sources {
             let backend = Backend::new(source.backend.clone());
-            let made = source.kind.make(backend, &tools).map_err(|why| format!("[[access_source]] `{}`: {why}", source.name))?;
-            chains.rule_sources.insert(Arc::clone(&source.name), made);
+            let named = |why| format!("[[access_source]] `{}`: {why}", source.name);
+            if source.kind.is_asked_each_time() {
+                let made = source.kind.make_asker(backend, &tools).map_err(named)?;
+                chains.askers.insert(Arc::clone(&source.name), made);
+            } else {
+                let made = source.kind.make(backend, &tools).map_err(named)?;
+                chains.rule_sources.insert(Arc::clone(&source.name), made);
+            }
         }
         let rules_last = config.rules_last.map(|last| u64::try_from(last.as_millis()).unwrap_or(u64::MAX));
         Ok(Self(InForce { chains, rules_last }))

@@ -6,6 +6,9 @@
 mod chain;
 mod common;
 mod condition;
+mod endpoint;
+mod http;
+mod jwt;
 mod password_file;
 mod password_hash;
 mod scram;
@@ -17,7 +20,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use signet_auth::{Authenticator, Backend, BackendConfig, HashingPool, RuleSource, UserStore};
+use signet_auth::{AccessAsker, Authenticator, Backend, BackendConfig, HashingPool, RuleSource, UserStore};
 use signet_policy::{Chain, Otherwise, Who};
 
 use super::problem::{Problems, suggestion};
@@ -54,6 +57,20 @@ pub(crate) trait SourceKind: fmt::Debug + Send + Sync {
     /// In words.
     fn make(&self, backend: Arc<Backend>, tools: &Tools) -> Result<Arc<dyn RuleSource>, String>;
 
+    /// Whether it is asked each time a client wants to do something, in place of having rules: then it is [`Self::make_asker`] that makes it.
+    fn is_asked_each_time(&self) -> bool {
+        false
+    }
+
+    /// Makes one that is asked each time, as [`Self::make`].
+    ///
+    /// # Errors
+    /// In words.
+    fn make_asker(&self, backend: Arc<Backend>, tools: &Tools) -> Result<Arc<dyn AccessAsker>, String> {
+        let _ = (backend, tools);
+        Err("it has rules about clients, and is not asked each time".to_owned())
+    }
+
     /// As [`AuthenticatorKind::files`].
     fn files(&self) -> Vec<PathBuf> {
         Vec::new()
@@ -75,13 +92,15 @@ type Reader<T> = fn(&Section<'_>, &Path, &Problems) -> Option<Arc<T>>;
 /// Every type of authenticator, by its name.
 const AUTHENTICATORS: &[(&str, Reader<dyn AuthenticatorKind>)] = &[
     (condition::NAME, condition::read),
+    (http::NAME, http::read),
+    (jwt::NAME, jwt::read),
     (password_file::NAME, password_file::read),
     (scram::NAME, scram::read),
     (users::NAME, users::read),
 ];
 
 /// Every type of access source, by its name.
-const SOURCES: &[(&str, Reader<dyn SourceKind>)] = &[];
+const SOURCES: &[(&str, Reader<dyn SourceKind>)] = &[(http::NAME, http::read_source)];
 
 /// Everything about who vouches for clients, as it is meant.
 #[derive(Debug, Clone, Default)]
