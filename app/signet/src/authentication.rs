@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use bytes::Bytes;
+use signet_admin::Administration;
 use signet_auth::{Answer, Backend, BackendReport, Chains, HashingPool, Step, UserStore};
 use signet_mqtt::ReasonCode;
 use signet_policy::{
@@ -61,7 +62,7 @@ impl Prepared {
     ///
     /// # Errors
     /// One of them cannot be made: its name, and why.
-    pub(crate) fn of(config: &Authentication, users: &Arc<UserStore>) -> Result<Self, String> {
+    fn of(config: &Authentication, users: &Arc<UserStore>) -> Result<Self, String> {
         let tools = Tools { hashing: HashingPool::new(config.hashing_threads.max(1)), users: Arc::clone(users) };
         let mut chains = Chains::default();
         for authenticator in &config.authenticators {
@@ -95,9 +96,18 @@ impl Prepared {
 }
 
 impl Vouchers {
-    /// Puts what was prepared in force. To be called inside of the runtime.
-    pub(crate) fn new(prepared: Prepared, users: Arc<UserStore>) -> Self {
-        Self { inner: Arc::new(Inner { chains: ArcSwap::from_pointee(prepared.in_force), runtime: Handle::current(), users }) }
+    /// Makes everybody whom a configuration names, and puts them in force, with the users of the ledger. To be called inside of the runtime. Gives
+    /// back `rules` with those behind them who have something to say about what clients may do.
+    ///
+    /// # Errors
+    /// One of them cannot be made, or the users cannot be read.
+    pub(crate) fn start(config: &Authentication, administration: &Administration, rules: Ruleset) -> Result<(Self, Ruleset), String> {
+        administration.load_users().map_err(|problem| problem.message)?;
+        let users = administration.user_store();
+        let prepared = Prepared::of(config, &users)?;
+        let rules = prepared.behind(rules);
+        let inner = Inner { chains: ArcSwap::from_pointee(prepared.in_force), runtime: Handle::current(), users };
+        Ok((Self { inner: Arc::new(inner) }, rules))
     }
 
     /// Makes everybody whom another configuration names; see [`Prepared::of`]. From any thread.
