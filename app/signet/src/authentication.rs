@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use bytes::Bytes;
-use signet_auth::{Answer, Backend, BackendReport, Chains, HashingPool, Step};
+use signet_auth::{Answer, Backend, BackendReport, Chains, HashingPool, Step, UserStore};
 use signet_mqtt::ReasonCode;
 use signet_policy::{
     Applicant, Chain, Client, Credential, DenialReason, Denied, Passed, SourceRules, Verdict, explain_assumed, explain_passed,
@@ -23,6 +23,7 @@ pub(crate) struct Vouchers {
 struct Inner {
     chains: ArcSwap<InForce>,
     runtime: Handle,
+    users: Arc<UserStore>,
 }
 
 struct InForce {
@@ -46,12 +47,12 @@ impl InForce {
 pub(crate) struct Prepared(InForce);
 
 impl Prepared {
-    /// Makes everybody whom a configuration names. To be called inside of the runtime.
+    /// Makes everybody whom a configuration names; `users` are the built-in ones. To be called inside of the runtime.
     ///
     /// # Errors
     /// One of them cannot be made: its name, and why.
-    pub(crate) fn of(config: &Authentication) -> Result<Self, String> {
-        let tools = Tools { hashing: HashingPool::new(config.hashing_threads.max(1)) };
+    pub(crate) fn of(config: &Authentication, users: &Arc<UserStore>) -> Result<Self, String> {
+        let tools = Tools { hashing: HashingPool::new(config.hashing_threads.max(1)), users: Arc::clone(users) };
         let mut chains = Chains::default();
         for authenticator in &config.authenticators {
             let backend = Backend::new(authenticator.backend.clone());
@@ -61,8 +62,14 @@ impl Prepared {
         }
         for source in &config.sources {
             let backend = Backend::new(source.backend.clone());
-            let made = source.kind.make(backend, &tools).map_err(|why| format!("[[access_source]] `{}`: {why}", source.name))?;
-            chains.rule_sources.insert(Arc::clone(&source.name), made);
+            let named = |why| format!("[[access_source]] `{}`: {why}", source.name);
+            if source.kind.is_asked_each_time() {
+                let made = source.kind.make_asker(backend, &tools).map_err(named)?;
+                chains.askers.insert(Arc::clone(&source.name), made);
+            } else {
+                let made = source.kind.make(backend, &tools).map_err(named)?;
+                chains.rule_sources.insert(Arc::clone(&source.name), made);
+            }
         }
         let rules_last = config.rules_last.map(|last| u64::try_from(last.as_millis()).unwrap_or(u64::MAX));
         Ok(Self(InForce { chains, rules_last }))
@@ -71,8 +78,8 @@ impl Prepared {
 
 impl Vouchers {
     /// Puts what was prepared in force. To be called inside of the runtime.
-    pub(crate) fn new(prepared: Prepared) -> Self {
-        Self { inner: Arc::new(Inner { chains: ArcSwap::from_pointee(prepared.0), runtime: Handle::current() }) }
+    pub(crate) fn new(prepared: Prepared, users: Arc<UserStore>) -> Self {
+        Self { inner: Arc::new(Inner { chains: ArcSwap::from_pointee(prepared.0), runtime: Handle::current(), users }) }
     }
 
     /// Makes everybody whom another configuration names; see [`Prepared::of`]. From any thread.
@@ -81,7 +88,7 @@ impl Vouchers {
     /// One of them cannot be made.
     pub(crate) fn prepare(&self, config: &Authentication) -> Result<Prepared, String> {
         let _inside = self.inner.runtime.enter();
-        Prepared::of(config)
+        Prepared::of(config, &self.inner.users)
     }
 
     /// What becomes of somebody who wants to be let in, and what is said about it. To be called outside of the runtime's own threads.
@@ -117,6 +124,11 @@ impl Vouchers {
     /// Puts others in force. Who is being asked about is still asked about by the old ones.
     pub(crate) fn replace(&self, prepared: Prepared) {
         self.inner.chains.store(Arc::new(prepared.0));
+    }
+
+    /// Whether something that a client was let in by still holds.
+    pub(crate) fn holds(&self, name: &Arc<str>, version: u64) -> bool {
+        self.inner.chains.load().chains.holds(&Credential { name: Arc::clone(name), version })
     }
 
     /// How everybody fares who is asked.

@@ -20,3 +20,4 @@ pub(crate) mod status;
 pub(crate) mod store;
 pub(crate) mod subscribe;
 pub(crate) mod trust;
+pub(crate) mod user;

@@ -2,6 +2,7 @@
 //!
 //! Every step reports into one list of [`Problems`], so that one run of `signet check` shows all there is to repair.
 
+mod abuse;
 mod auth;
 mod bridge;
 mod carriage;

@@ -44,6 +44,7 @@ fn main() -> ExitCode {
         Command::Auth(flags) => command::access::auth(&flags),
         Command::Refusals(flags) => command::refusals::run(&flags),
         Command::Trust(flags) => command::trust::run(&flags),
+        Command::User(flags) => command::user::run(&flags),
         Command::Store(flags) => command::store::run(&flags),
         Command::Pub(flags) => return command::publish::run(*flags),
         Command::Sub(flags) => return command::subscribe::run(*flags),

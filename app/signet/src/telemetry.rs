@@ -8,11 +8,11 @@ use signet_admin::{Administration, Live, MetricsSource};
 use signet_auth::BackendReport;
 use signet_mqtt::{Message, MessageProperties, QoS, TopicName};
 use signet_net::{Registry, unix_seconds};
-use signet_server::{Monitor, ServerStats, StoreState, StoreStats};
+use signet_server::{HoldCounts, Monitor, ServerStats, StoreState, StoreStats};
 use signet_sources::{SourceReport, Sources};
 use signet_telemetry::{
-    Backend, Bridge, Certificates, Clients, CrlFreshness, Dropped, Full, Messages, RevocationSource, Snapshot, Store, SysTree, Trust,
-    exposition, numbers,
+    Backend, Bridge, Certificates, Clients, CrlFreshness, Dropped, Full, Holds, Messages, RevocationSource, Snapshot, Store, SysTree,
+    Trust, exposition, numbers,
 };
 use signet_tls::CurrentRevocations;
 
@@ -104,9 +104,9 @@ impl Telemetry {
             sent: stats.sent,
             held: stats.held,
             handshakes: stats.handshakes,
+            trust: self.trust(&stats),
             refused: stats.refused_by,
             certificates: self.certificates(),
-            trust: self.trust(),
             backends: self.vouchers.reports().into_iter().map(backend).collect(),
             store: self.monitor.store().map(|(state, stats)| store(&state, &stats)),
             process: process_facts::read(self.started_at),
@@ -134,7 +134,7 @@ impl Telemetry {
 }
 
 impl Telemetry {
-    fn trust(&self) -> Trust {
+    fn trust(&self, stats: &ServerStats) -> Trust {
         let index = self.revocations.load();
         let clones = self.registry.clone_counts();
         Trust {
@@ -144,6 +144,7 @@ impl Telemetry {
             disabled_profiles: wide(index.disabled_profiles().len()),
             clones: vec![("two_identifiers", clones.two_identifiers), ("alternation", clones.alternations)],
             ended: self.registry.ended_counts().into_iter().collect(),
+            holds: stats.holds.iter().map(|(kind, counts)| (kind.name(), holds(counts))).collect(),
         }
     }
 }
@@ -194,6 +195,10 @@ fn message((topic, payload): (String, String)) -> Option<Message> {
         retain: true,
         properties: MessageProperties::default(),
     })
+}
+
+fn holds(counts: &HoldCounts) -> Holds {
+    Holds { noted: counts.noted, total: counts.holds, held: counts.held }
 }
 
 fn clients(stats: &ServerStats, connected_maximum: u64) -> Clients {

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+mod abuse;
 mod audit;
 mod authenticators;
 mod explain;
@@ -16,6 +17,7 @@ mod sources;
 mod trust;
 mod users;
 
+pub use abuse::{Forgive, ForgiveReport, HeldOffClient};
 pub use audit::{AuditEntry, AuditQuery};
 pub use authenticators::{AuthenticatorState, ForgetAnswers, ForgetReport};
 pub use explain::{

@@ -14,6 +14,7 @@ use crate::api::{
     AddDevice, AddedDevice, CaReport, Certificate, CertificateList, CrlFile, Numbers, Problem, ReloadReport, Revoke, RevokeReport, Status,
 };
 
+mod abuse;
 mod live;
 mod trust;
 mod users;

@@ -12,12 +12,14 @@ use serde::{Deserialize, Serialize};
 
 use crate::administration::Administration;
 use crate::api::{
-    AddDevice, AuthenticatorState, Explain, Explained, ForgetAnswers, ForgetReport, Numbers, Problem, ProblemKind, RefreshReport,
-    RefreshSources, RefusalQuery, RefusedClient, ReloadReport, RevocationSource, Revoke, Status, TrustProfile,
+    AddDevice, AuthenticatorState, Explain, Explained, ForgetAnswers, ForgetReport, Forgive, ForgiveReport, HeldOffClient, Numbers,
+    Problem, ProblemKind, RefreshReport, RefreshSources, RefusalQuery, RefusedClient, ReloadReport, RevocationSource, Revoke, Status,
+    TrustProfile,
 };
 use crate::caller::Caller;
 use crate::socket::AdminSocket;
 
+mod abuse;
 mod live;
 mod trust;
 mod users;
@@ -53,6 +55,15 @@ pub trait Control: Send + Sync {
 
     /// The last refused connections, newest first.
     fn refusals(&self, query: &RefusalQuery) -> Vec<RefusedClient>;
+
+    /// Who is held off now.
+    fn held_off(&self) -> Vec<HeldOffClient>;
+
+    /// Forgets what there is against somebody, or everybody.
+    ///
+    /// # Errors
+    /// Nobody of that name is held off.
+    fn forgive(&self, request: &Forgive) -> Result<ForgiveReport, Problem>;
 
     /// Every trust profile, without what the administration adds.
     fn trust(&self) -> Vec<TrustProfile>;
@@ -92,6 +103,7 @@ pub async fn serve(
         .route("/v1/revoke", post(revoke))
         .route("/v1/ca", get(ca))
         .route("/v1/crl", post(sign_crl))
+        .merge(abuse::routes())
         .merge(live::routes())
         .merge(trust::routes())
         .merge(users::routes())

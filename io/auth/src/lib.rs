@@ -11,9 +11,12 @@
 
 mod backend;
 mod chains;
+mod claims;
 mod condition;
 mod exchange;
 mod hashing;
+mod http;
+mod jwt;
 mod key;
 mod local;
 mod password;
@@ -29,11 +32,19 @@ pub use chains::{Answer, Chains, Step};
 pub use condition::Condition;
 pub use exchange::{Exchange, Progress};
 pub use hashing::HashingPool;
+pub use http::{
+    Compatibility, EndpointConfig, EndpointTls, HttpAsker, HttpAuthenticator, HttpBody, HttpMethod, HttpPlaceholders, HttpRules, Purpose,
+    QuestionConfig,
+};
+pub use jwt::{Audience, ClaimRules, JwksAddress, JwksConfig, JwksPlace, JwtAlgorithm, JwtAuthenticator, JwtConfig, JwtKeys, TokenPlace};
 pub use key::QueryKey;
 pub use local::{LocalAuthenticator, LocalUser, LocalUsers};
 pub use password::{HashError, HashOptions, Mac, NewHash, PasswordHash, SaltPosition};
 pub use password_file::{PasswordFile, PasswordFileError, password_entries};
 pub use password_source::{PasswordAuthenticator, Record, RecordSource, UserKey};
-pub use scram::{ITERATIONS_MAXIMUM, ITERATIONS_MINIMUM, ScramAuthenticator, ScramKeys, ScramMechanism, ScramSource, ScramUser, prepared};
-pub use source::{Authenticator, BoxFuture, Failure, RuleSource};
+pub use scram::{
+    ITERATIONS_MAXIMUM, ITERATIONS_MINIMUM, SCRAM_ITERATIONS, ScramAuthenticator, ScramKeys, ScramMechanism, ScramSource, ScramUser,
+    prepared,
+};
+pub use source::{AccessAsker, Authenticator, BoxFuture, Failure, RuleSource};
 pub use users::{BuiltInUser, UserStore};

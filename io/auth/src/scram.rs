@@ -18,7 +18,7 @@ use signet_policy::{Applicant, Credential, Grant, Outcome};
 use crate::exchange::{Exchange, Progress};
 use crate::source::{Authenticator, BoxFuture, Failure};
 
-pub use keys::{ITERATIONS_MAXIMUM, ITERATIONS_MINIMUM, ScramKeys, ScramMechanism, prepared};
+pub use keys::{ITERATIONS_MAXIMUM, ITERATIONS_MINIMUM, SCRAM_ITERATIONS, ScramKeys, ScramMechanism, prepared};
 use messages::{ClientFinal, ClientFirst};
 
 /// Octets of randomness in the server's part of the nonce.

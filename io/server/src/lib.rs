@@ -11,6 +11,7 @@
 //! once per connection that has something to say; send mail. No turn is long, so nobody waits long: handshakes and orders to close a connection are
 //! limited to a few per turn, and a connection that sends a lot gets its share in every turn, no more.
 
+mod abuse;
 mod accept;
 mod attach;
 mod authentication;
@@ -40,6 +41,7 @@ mod socket;
 mod store;
 mod vouching;
 
+pub use abuse::{AbuseLimits, HeldOff, HoldCounts, HoldKind};
 pub use attach::BridgeEntrance;
 pub use authentication::{Authentication, Done, Exchange, Verdict};
 pub use bounds::{ListenerLimits, ServerLimits};

@@ -121,6 +121,11 @@ impl ListenerRules {
         identity.and_then(|identity| self.admissions.get(identity.profile())).unwrap_or(&self.config.admission)
     }
 
+    /// Whether a TLS handshake is all that would be learned of a client before its CONNECT: nobody can show a certificate here.
+    pub(crate) fn shakes_hands_with_strangers(&self) -> bool {
+        self.tls.as_ref().is_some_and(|tls| tls.profiles().is_empty()) && self.proxy.is_none()
+    }
+
     /// Every trust profile of the server.
     pub(crate) fn profiles(&self) -> &Arc<Profiles> {
         &self.profiles

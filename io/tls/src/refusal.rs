@@ -44,6 +44,8 @@ pub enum Check {
     Authentication,
     /// What the client sent in its CONNECT packet, or that none came.
     Connect,
+    /// Too many attempts failed before, or it connects too often.
+    HeldOff,
     /// The TLS handshake failed for a reason that is not the client's certificate.
     Handshake,
     /// A PROXY header is missing, malformed, or comes from who may not send one.
@@ -54,7 +56,7 @@ pub enum Check {
 
 impl Check {
     /// Every check.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 21] = [
         Self::CertificatePresent,
         Self::CertificateForm,
         Self::Path,
@@ -72,6 +74,7 @@ impl Check {
         Self::PresharedKey,
         Self::Authentication,
         Self::Connect,
+        Self::HeldOff,
         Self::Handshake,
         Self::Proxy,
         Self::WebSocket,
@@ -97,6 +100,7 @@ impl Check {
             Self::PresharedKey => "pre-shared key",
             Self::Authentication => "authentication",
             Self::Connect => "CONNECT",
+            Self::HeldOff => "held off",
             Self::Handshake => "TLS handshake",
             Self::Proxy => "PROXY header",
             Self::WebSocket => "WebSocket",

@@ -196,7 +196,18 @@ pub struct CrlFreshness {
     pub next_update: Option<i64>,
 }
 
-/// What is not trusted any more, and how that is known.
+/// What was counted of one kind, and who is held off for it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Holds {
+    /// What was counted: failed attempts, connections, ends of connections.
+    pub noted: u64,
+    /// How often somebody was held off.
+    pub total: u64,
+    /// Who is held off now.
+    pub held: u64,
+}
+
+/// What is not trusted any more, and how that is known; and who is held off.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Trust {
     /// Where revocation knowledge comes from.
@@ -211,6 +222,8 @@ pub struct Trust {
     pub clones: Vec<(&'static str, u64)>,
     /// Connections told to close, by cause. All causes are there, zero or not.
     pub ended: Vec<(&'static str, u64)>,
+    /// Who tries or connects too often. All kinds are there, zero or not.
+    pub holds: Vec<(&'static str, Holds)>,
 }
 
 /// One source of revocation knowledge: a file, an address, a responder. Times in Unix seconds.

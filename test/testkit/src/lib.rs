@@ -7,6 +7,7 @@
 mod broker;
 mod certs;
 mod device;
+mod http_service;
 mod mosquitto;
 mod nginx;
 mod openssl_ca;
@@ -16,6 +17,7 @@ mod session;
 pub use broker::{Broker, BrokerConfig, free_port};
 pub use certs::{CrlWindow, Identity, Pki};
 pub use device::{Device, Target, connect_packet, packet_id, publish_packet, subscribe_packet, topic, topic_filter};
+pub use http_service::{HttpService, ServiceTls};
 pub use mosquitto::Mosquitto;
 pub use nginx::Nginx;
 pub use openssl_ca::{CrlWish, Issued, OcspResponder, OpensslCa};

@@ -6,6 +6,13 @@
 mod chain;
 mod common;
 mod condition;
+mod endpoint;
+mod http;
+mod jwt;
+mod password_file;
+mod password_hash;
+mod scram;
+mod users;
 
 use std::fmt;
 use std::ops::Range;
@@ -13,7 +20,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use signet_auth::{Authenticator, Backend, BackendConfig, HashingPool, RuleSource};
+use signet_auth::{AccessAsker, Authenticator, Backend, BackendConfig, HashingPool, RuleSource, UserStore};
 use signet_policy::{Chain, Otherwise, Who};
 
 use super::problem::{Problems, suggestion};
@@ -27,6 +34,14 @@ pub(crate) trait AuthenticatorKind: fmt::Debug + Send + Sync {
     /// # Errors
     /// In words: a file that cannot be read, a key that is none.
     fn make(&self, backend: Arc<Backend>, tools: &Tools) -> Result<Arc<dyn Authenticator>, String>;
+
+    /// Whether it can be made, as far as that shows without anybody being asked; for `signet check`.
+    ///
+    /// # Errors
+    /// As [`Self::make`].
+    fn check(&self) -> Result<(), String> {
+        Ok(())
+    }
 
     /// Files that are read when it is made: a change of one is taken over like a reload.
     fn files(&self) -> Vec<PathBuf> {
@@ -42,6 +57,20 @@ pub(crate) trait SourceKind: fmt::Debug + Send + Sync {
     /// In words.
     fn make(&self, backend: Arc<Backend>, tools: &Tools) -> Result<Arc<dyn RuleSource>, String>;
 
+    /// Whether it is asked each time a client wants to do something, in place of having rules: then it is [`Self::make_asker`] that makes it.
+    fn is_asked_each_time(&self) -> bool {
+        false
+    }
+
+    /// Makes one that is asked each time, as [`Self::make`].
+    ///
+    /// # Errors
+    /// In words.
+    fn make_asker(&self, backend: Arc<Backend>, tools: &Tools) -> Result<Arc<dyn AccessAsker>, String> {
+        let _ = (backend, tools);
+        Err("it has rules about clients, and is not asked each time".to_owned())
+    }
+
     /// As [`AuthenticatorKind::files`].
     fn files(&self) -> Vec<PathBuf> {
         Vec::new()
@@ -53,16 +82,25 @@ pub(crate) trait SourceKind: fmt::Debug + Send + Sync {
 pub(crate) struct Tools {
     /// Computes password hashes.
     pub(crate) hashing: HashingPool,
+    /// The built-in users.
+    pub(crate) users: Arc<UserStore>,
 }
 
 /// Reads the keys of one type. What makes no sense is reported; the result is then missing.
 type Reader<T> = fn(&Section<'_>, &Path, &Problems) -> Option<Arc<T>>;
 
 /// Every type of authenticator, by its name.
-const AUTHENTICATORS: &[(&str, Reader<dyn AuthenticatorKind>)] = &[(condition::NAME, condition::read)];
+const AUTHENTICATORS: &[(&str, Reader<dyn AuthenticatorKind>)] = &[
+    (condition::NAME, condition::read),
+    (http::NAME, http::read),
+    (jwt::NAME, jwt::read),
+    (password_file::NAME, password_file::read),
+    (scram::NAME, scram::read),
+    (users::NAME, users::read),
+];
 
 /// Every type of access source, by its name.
-const SOURCES: &[(&str, Reader<dyn SourceKind>)] = &[];
+const SOURCES: &[(&str, Reader<dyn SourceKind>)] = &[(http::NAME, http::read_source)];
 
 /// Everything about who vouches for clients, as it is meant.
 #[derive(Debug, Clone, Default)]
@@ -152,6 +190,15 @@ impl Written {
 }
 
 impl Authentication {
+    /// Reports what cannot be made.
+    pub(super) fn check(&self, problems: &Problems) {
+        for authenticator in &self.authenticators {
+            if let Err(why) = authenticator.kind.check() {
+                problems.at(&authenticator.place, why, None);
+            }
+        }
+    }
+
     /// The files whose change is taken over like a reload.
     pub(crate) fn files(&self) -> Vec<PathBuf> {
         let authenticators = self.authenticators.iter().flat_map(|authenticator| authenticator.kind.files());

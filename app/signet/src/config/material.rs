@@ -36,6 +36,7 @@ pub(super) fn check(config: &Config, problems: &Problems, now: i64) {
             check_crls(profile, problems);
         }
     }
+    config.authentication.check(problems);
     check_bridges(config, problems);
     check_ca(config, problems);
 }

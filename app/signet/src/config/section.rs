@@ -2,6 +2,8 @@
 //!
 //! Reading by hand instead of deriving `Deserialize` is what lets one run report every wrong value and not only the first.
 
+mod entries;
+
 use std::cell::RefCell;
 use std::ops::{Range, RangeInclusive};
 use std::time::Duration;
@@ -208,6 +210,11 @@ impl<'a> Section<'a> {
     /// Reports a key that has its place elsewhere.
     pub(crate) fn misplaced<T>(&self, at: &At<T>, key: &str, hint: &str) {
         self.problems.at(&at.span, format!("`{key}` has no meaning in {}", self.name), Some(hint.to_owned()));
+    }
+
+    /// Reports a value that does not fit.
+    pub(crate) fn refuse<T>(&self, at: &At<T>, message: &str, hint: &str) {
+        self.problems.at(&at.span, message, Some(hint.to_owned()));
     }
 
     /// Reports every key that nobody asked for.

@@ -24,7 +24,9 @@ Examples:
   signet refusals --listener mqtts --last 10
   signet refusals --device pump-7               with that common name in the certificate
   signet refusals show 17                       all that is known of one
-  signet explain --refusal 17                   every check, by what is in force now";
+  signet explain --refusal 17                   every check, by what is in force now
+  signet refusals held                          who is not listened to for a while, and until when
+  signet refusals forgive 192.0.2.7             lets it try again at once";
 
 const TRUST_EXAMPLES: &str = "\
 Examples:
@@ -116,6 +118,30 @@ pub(crate) enum RefusalsCommand {
     Show {
         /// Its number, as `signet refusals` shows it
         number: u64,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+        #[command(flatten)]
+        config: ConfigFlag,
+    },
+    /// List who is held off for a while: too many failed attempts, or too many connections
+    #[command(after_help = REFUSALS_EXAMPLES)]
+    Held {
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+        #[command(flatten)]
+        config: ConfigFlag,
+    },
+    /// Forget what there is against somebody who is held off
+    #[command(after_help = REFUSALS_EXAMPLES)]
+    Forgive {
+        /// An address or a name, as `signet refusals held` shows it
+        #[arg(value_name = "WHO", required_unless_present = "all", conflicts_with = "all")]
+        who: Option<String>,
+        /// Everybody
+        #[arg(long)]
+        all: bool,
         /// Print JSON
         #[arg(long)]
         json: bool,

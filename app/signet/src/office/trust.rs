@@ -2,7 +2,7 @@
 
 use signet_admin::api::{
     AuthenticatorState, DisableProfile, DisableReport, DisabledProfile, EnableProfile, Explain, Explained, ForgetAnswers, ForgetReport,
-    RefreshReport, RefreshSources, RefusalQuery, RefusedClient, RevocationSource, TrustProfile,
+    Forgive, ForgiveReport, HeldOffClient, RefreshReport, RefreshSources, RefusalQuery, RefusedClient, RevocationSource, TrustProfile,
 };
 use signet_admin::{Client, ClientError};
 
@@ -47,6 +47,14 @@ impl BrokerOffice {
 
     pub(crate) fn refusal(&self, number: u64) -> Result<RefusedClient, Failure> {
         self.call(self.client.refusal(number))
+    }
+
+    pub(crate) fn held_off(&self) -> Result<Vec<HeldOffClient>, Failure> {
+        self.call(self.client.held_off())
+    }
+
+    pub(crate) fn forgive(&self, request: &Forgive) -> Result<ForgiveReport, Failure> {
+        self.call(self.client.forgive(request))
     }
 
     pub(crate) fn trust(&self) -> Result<Vec<TrustProfile>, Failure> {

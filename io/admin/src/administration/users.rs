@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use serde_json::json;
-use signet_auth::{BuiltInUser, NewHash, PasswordHash, ScramKeys, ScramMechanism, UserStore};
+use signet_auth::{BuiltInUser, NewHash, PasswordHash, SCRAM_ITERATIONS, ScramKeys, ScramMechanism, UserStore};
 use signet_ledger::{User, UserPassword, UserScram};
 use signet_net::{KickCause, KickReport, unix_milliseconds, unix_seconds};
 
@@ -27,8 +27,6 @@ const WORD_BYTES_MAX: usize = 256;
 const WORDS_MAX: usize = 64;
 /// Users looked through for a likely name.
 const EXAMINED_MAXIMUM: usize = 10_000;
-/// Rounds for SCRAM unless told otherwise: what a small device computes in a part of a second.
-const SCRAM_ITERATIONS: u32 = 10_000;
 
 impl Administration {
     /// The users as they are in force: looked up by those who vouch. Empty until [`Self::load_users`].

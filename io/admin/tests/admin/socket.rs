@@ -5,8 +5,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use signet_admin::api::{
-    AddDevice, AuthenticatorState, DeviceKey, Explain, Explained, ForgetAnswers, ForgetReport, Numbers, Problem, ProblemKind,
-    RefreshReport, RefreshSources, RefusalQuery, RefusedClient, ReloadReport, RevocationSource, Revoke, Status, TrustProfile,
+    AddDevice, AuthenticatorState, DeviceKey, Explain, Explained, ForgetAnswers, ForgetReport, Forgive, ForgiveReport, HeldOffClient,
+    Numbers, Problem, ProblemKind, RefreshReport, RefreshSources, RefusalQuery, RefusedClient, ReloadReport, RevocationSource, Revoke,
+    Status, TrustProfile,
 };
 use signet_admin::{AdminSocket, Administration, Caller, Client, ClientError, Control, Live, Settings, SocketError};
 use signet_ca::{Intent, KeyType, Ledger, ProfileKind};
@@ -47,6 +48,19 @@ impl Control for Idle {
 
     fn refusals(&self, query: &RefusalQuery) -> Vec<RefusedClient> {
         crate::trust::refusals().into_iter().filter(|refused| query.number.is_none_or(|number| number == refused.number)).collect()
+    }
+
+    fn held_off(&self) -> Vec<HeldOffClient> {
+        let held = |who: &str, why: &str| HeldOffClient { who: who.to_owned(), why: why.to_owned(), until: String::new(), times: 1 };
+        vec![held("192.0.2.7", "address"), held("pump-7", "flapping")]
+    }
+
+    fn forgive(&self, request: &Forgive) -> Result<ForgiveReport, Problem> {
+        let goes = |held: &&HeldOffClient| request.who.as_ref().is_none_or(|who| *who == held.who);
+        match self.held_off().iter().filter(goes).count() {
+            0 => Err(Problem::new(ProblemKind::NotFound, "nobody is held off under that name")),
+            count => Ok(ForgiveReport { forgiven: u64::try_from(count).unwrap() }),
+        }
     }
 
     fn trust(&self) -> Vec<TrustProfile> {

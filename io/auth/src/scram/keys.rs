@@ -11,6 +11,8 @@ use crate::password::{HashError, Mac};
 pub const ITERATIONS_MINIMUM: u32 = 4096;
 /// The most: every client has to compute them, a small device too.
 pub const ITERATIONS_MAXIMUM: u32 = 10_000_000;
+/// Rounds unless told otherwise: what a small device computes in a part of a second.
+pub const SCRAM_ITERATIONS: u32 = 10_000;
 /// Octets of a new salt.
 pub(super) const SALT: usize = 16;
 

@@ -32,7 +32,8 @@ fn the_answer_is_that_of_the_rules_in_force() {
     assert!(access.publish.unwrap().allowed && access.subscribe.unwrap().allowed);
 
     let pattern = |text: &str| vec![TopicPattern::parse(text).unwrap()];
-    let rule = Rule { name: "only here".to_owned(), who: Who::Devices, publish: pattern("a/b"), subscribe: pattern("a/b") };
+    let rule =
+        Rule { name: "only here".to_owned(), who: Who::Devices, publish: pattern("a/b"), subscribe: pattern("a/b"), ..Rule::default() };
     rig.server.replace_rules(Arc::new(Ruleset::compile(vec![rule])));
     let access = rig.server.explain_access(&client, &asked);
     assert_eq!(access.publish.unwrap().rule, "only here");

@@ -8,6 +8,7 @@
     reason = "tables of cases, each line like the next"
 )]
 
+mod abuse;
 mod crowds;
 mod damaged;
 mod explain;
