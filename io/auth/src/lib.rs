@@ -16,7 +16,9 @@ mod hashing;
 mod key;
 mod password;
 mod password_source;
+mod pool;
 mod source;
+mod sql;
 
 pub use backend::{Backend, BackendConfig, BackendReport, BreakerState, Remembered};
 pub use chains::{Answer, Chains, Step};
@@ -26,3 +28,4 @@ pub use key::QueryKey;
 pub use password::{HashError, PasswordHash, SaltPosition};
 pub use password_source::{PasswordAuthenticator, Record, RecordSource, UserKey};
 pub use source::{Authenticator, BoxFuture, Failure, RuleSource};
+pub use sql::{SqlAddress, SqlCheck, SqlColumns, SqlEngine, SqlError, SqlPool, SqlRecords, SqlServer, SqlStatement, SqlTls};
