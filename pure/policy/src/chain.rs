@@ -15,7 +15,7 @@ use crate::applicant::Applicant;
 use crate::client::Principal;
 use crate::denied::{DenialReason, Denied};
 use crate::grant::Grant;
-use crate::rule::Who;
+use crate::who::Who;
 
 /// Who has to vouch for the clients of a listener.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -192,6 +192,7 @@ impl Client {
             tenant: identity.and_then(DeviceIdentity::tenant).map(|tenant| &**tenant),
             address: self.origin.as_ref().and_then(|origin| origin.address),
             listener: self.origin.as_ref().map(|origin| &*origin.listener),
+            attributes: self.grant.as_ref().map(|grant| &grant.attributes),
             ..Facts::default()
         }
     }

@@ -14,7 +14,7 @@ use crate::client::{Client, Principal, QualifiedName};
 use crate::denied::{DenialReason, Denied, shown};
 use crate::grant::Origin;
 use crate::permit::{ConnectPermit, PublishPermit, SubscribePermit};
-use crate::rule::Rule;
+use crate::rule::{Action, Coverage, Effect, Rule};
 use crate::ruleset::{Decider, Ruleset};
 
 /// Who would this peer be, under which names, and what does it show for that? `assigned` makes a Client Identifier for a client that sent an empty
@@ -158,7 +158,8 @@ pub(crate) fn publish_decision(rules: &Ruleset, client: &Client, topic: &TopicNa
         let detail = "topics that start with `$` belong to the server, and no tenant publishes there";
         return Err(outside_tenant(client, topic.as_str(), detail, ReasonCode::NotAuthorized));
     }
-    let decider = decider(rules, client, |rule| rule.publish.iter().any(|pattern| pattern.covers_topic(topic.as_str(), client)))
+    let action = Action::Publish { qos: QoS::AtMostOnce, retain: false, will: false };
+    let decider = decider(rules, client, |rule| rule.covers(action, topic.as_str(), client))
         // Topics that start with `$` are the Server's own: without a rule that names them nobody publishes there (§4.7.2).
         .filter(|decider| !(*decider == Decider::NoRules && topic.starts_with_dollar()));
     let Some(decider) = decider else {
@@ -232,15 +233,16 @@ pub fn may_receive(rules: &Ruleset, client: &Client, topic: &TopicName) -> bool 
 /// What lets a client read what a filter without ShareName matches. What the Server says about itself is about all tenants: one of them reads
 /// it only if a rule names it.
 fn reader(rules: &Ruleset, client: &Client, filter: &str) -> Option<Decider> {
-    decider(rules, client, |rule| rule.subscribe.iter().any(|pattern| pattern.covers_filter(filter, client)))
+    let action = Action::Subscribe { qos: QoS::AtMostOnce };
+    decider(rules, client, |rule| rule.covers(action, filter, client))
         .filter(|decider| !(*decider == Decider::NoRules && client.tenant().is_some() && filter.starts_with('$')))
 }
 
 /// What allows something to a client that is no bridge.
-fn decider(rules: &Ruleset, client: &Client, allows: impl Fn(&Rule) -> bool) -> Option<Decider> {
+fn decider(rules: &Ruleset, client: &Client, covers: impl Fn(&Rule) -> Coverage) -> Option<Decider> {
     let Some(mut asked) = rules.asked(client) else { return Some(Decider::NoRules) };
-    let allowing = asked.find(|named| named.rule.who.includes(client) && allows(&named.rule))?;
-    Some(Decider::Rule(Arc::clone(&allowing.name)))
+    let deciding = asked.find(|named| named.rule.includes(client) && covers(&named.rule) == Coverage::All)?;
+    (deciding.rule.effect == Effect::Allow).then(|| Decider::Rule(Arc::clone(&deciding.name)))
 }
 
 const TOO_LONG: &str = "it is too long with the tenant's name before it";

@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use signet_identity::DeviceIdentity;
-use signet_mqtt::{ClientIdentifier, Connect, TopicFilter, TopicName};
+use signet_mqtt::{ClientIdentifier, Connect, QoS, TopicFilter, TopicName};
 
 use crate::admission::AdmissionRules;
 use crate::client::Client;
 use crate::decide::{self, publish_decision, subscribe_decision};
 use crate::denied::Denied;
-use crate::rule::Rule;
+use crate::rule::{Action, Coverage, Rule};
 use crate::ruleset::{Decider, Ruleset};
 
 /// A decision and its reasons.
@@ -52,7 +52,8 @@ pub fn explain_connect(rules: &AdmissionRules, identity: &Arc<DeviceIdentity>, c
 #[must_use]
 pub fn explain_publish(rules: &Ruleset, client: &Client, topic: &TopicName) -> Explanation {
     let decided = publish_decision(rules, client, topic).map(|(decider, _)| decider);
-    let covers = |rule: &Rule| rule.publish.iter().any(|pattern| pattern.covers_topic(topic.as_str(), client));
+    let action = Action::Publish { qos: QoS::AtMostOnce, retain: false, will: false };
+    let covers = |rule: &Rule| rule.covers(action, topic.as_str(), client) == Coverage::All;
     explanation(decided, considered(rules, client, covers))
 }
 
@@ -61,7 +62,8 @@ pub fn explain_publish(rules: &Ruleset, client: &Client, topic: &TopicName) -> E
 pub fn explain_subscribe(rules: &Ruleset, client: &Client, filter: &TopicFilter) -> Explanation {
     let decided = subscribe_decision(rules, client, filter).map(|(decider, _)| decider);
     let asked = filter.without_share_name();
-    let covers = |rule: &Rule| rule.subscribe.iter().any(|pattern| pattern.covers_filter(asked, client));
+    let action = Action::Subscribe { qos: QoS::AtMostOnce };
+    let covers = |rule: &Rule| rule.covers(action, asked, client) == Coverage::All;
     explanation(decided, considered(rules, client, covers))
 }
 
@@ -77,7 +79,7 @@ fn considered(rules: &Ruleset, client: &Client, covers: impl Fn(&Rule) -> bool) 
     let considered = asked.map(|named| Considered {
         rule: named.name.to_string(),
         is_of_profile: named.is_of_profile,
-        includes_client: named.rule.who.includes(client),
+        includes_client: named.rule.includes(client),
         covers: covers(&named.rule),
     });
     considered.collect()

@@ -2,13 +2,14 @@
 //!
 //! A pattern is a Topic Filter in which `${device}`, `${cert.subject.ou}` and whatever else a template can name stand for the caller's names:
 //! `${device}/#`, `sites/${cert.subject.ou}/${device}/state`. A hole fills a level or a part of one and never more: a name that holds `/`, `+` or `#`,
-//! a control or invisible character, an empty name, and a name that starts with `$` where a topic would start with it, match nothing, so that no
-//! client can widen its rights by the name it chooses or was given.
+//! a control or invisible character, an empty name, and a name that starts with `$` where a topic would start with it, fill no hole. A rule that
+//! allows then allows nothing, and one that denies denies everything from the hole on ([`Fit::Unfilled`]): no client widens its rights by the name it
+//! chooses or was given, or by having none.
 
 use std::borrow::Cow;
 use std::fmt;
 
-use signet_identity::{Expression, Facts, Template, TemplateError, TemplatePiece};
+use signet_identity::{Expression, Facts, PlaceholderStyle, Template, TemplateError, TemplatePiece};
 
 use crate::client::Client;
 
@@ -17,6 +18,8 @@ use crate::client::Client;
 pub struct TopicPattern {
     written: String,
     levels: Vec<Level>,
+    /// Whether it stands for one filter and not for what that matches.
+    is_exact: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -76,22 +79,44 @@ pub enum PatternError {
 }
 
 impl TopicPattern {
-    /// Reads a pattern as written.
+    /// Reads a pattern as written. `eq ` before a filter means that filter itself and not what it matches: `eq #` is a subscription to everything, and
+    /// no topic that such a subscription matches.
     ///
     /// # Errors
     /// Says which level or placeholder is wrong, and what is possible.
     pub fn parse(text: &str) -> Result<Self, PatternError> {
-        if text.is_empty() {
+        Self::read(text, Template::parse_pattern)
+    }
+
+    /// The same with the placeholders of another broker, `%c` or `${clientid}`. [`Self::as_str`] gives the text as it was written.
+    ///
+    /// # Errors
+    /// As [`Self::parse`].
+    pub fn parse_with_placeholders(style: PlaceholderStyle, text: &str) -> Result<Self, PatternError> {
+        Self::read(text, |text| Template::parse_with_placeholders(style, text))
+    }
+
+    /// A pattern without placeholders: every character but the wildcards stands for itself.
+    ///
+    /// # Errors
+    /// As [`Self::parse`].
+    pub fn parse_literal(text: &str) -> Result<Self, PatternError> {
+        Self::read(text, |text| Template::parse_pattern(&text.replace('$', "$$")))
+    }
+
+    fn read(text: &str, template: impl FnOnce(&str) -> Result<Template, TemplateError>) -> Result<Self, PatternError> {
+        let (written, is_exact) = text.strip_prefix("eq ").map_or((text, false), |exact| (exact, true));
+        if written.is_empty() {
             return Err(PatternError::Empty);
         }
-        if text.starts_with("$share/") {
+        if written.starts_with("$share/") {
             return Err(PatternError::Shared { pattern: text.to_owned() });
         }
-        let template = Template::parse_pattern(text).map_err(|error| PatternError::Placeholder { error, pattern: text.to_owned() })?;
+        let template = template(written).map_err(|error| PatternError::Placeholder { error, pattern: text.to_owned() })?;
         let found = split(&template, text)?;
         let count = found.len();
         let levels = found.into_iter().enumerate().map(|(at, level)| level.check(at + 1 == count, text)).collect::<Result<_, _>>()?;
-        Ok(Self { written: text.to_owned(), levels })
+        Ok(Self { written: text.to_owned(), levels, is_exact })
     }
 
     /// The pattern as written.
@@ -101,45 +126,127 @@ impl TopicPattern {
     }
 
     /// Whether a Topic Name is covered for this client.
-    pub(crate) fn covers_topic(&self, topic: &str, client: &Client) -> bool {
-        self.covers(topic, client, false)
+    pub(crate) fn covers_topic(&self, topic: &str, client: &Client) -> Fit {
+        self.covers(topic, client, if self.is_exact { Mode::Exact } else { Mode::Topic })
     }
 
-    /// Whether every Topic Name that a Topic Filter can match is covered for this client.
-    pub(crate) fn covers_filter(&self, filter: &str, client: &Client) -> bool {
-        self.covers(filter, client, true)
+    /// Whether every Topic Name that a Topic Filter can match is covered for this client; of an exact pattern, whether it is this filter.
+    pub(crate) fn covers_filter(&self, filter: &str, client: &Client) -> Fit {
+        self.covers(filter, client, if self.is_exact { Mode::Exact } else { Mode::Filter })
     }
 
-    fn covers(&self, asked: &str, client: &Client, is_filter: bool) -> bool {
+    /// The same for a Topic Name that came by a filter which the pattern has allowed, an exact one too.
+    pub(crate) fn allows_delivery(&self, topic: &str, client: &Client) -> Fit {
+        self.covers(topic, client, Mode::Topic)
+    }
+
+    /// Whether there is a Topic Name that a Topic Filter can match and that is covered for this client.
+    pub(crate) fn overlaps_filter(&self, filter: &str, client: &Client) -> bool {
+        let facts = client.facts();
+        let is_wild = |level: Option<&Level>| !matches!(level, Some(Level::Text(_)));
+        // Neither wildcard reaches topics that start with `$` [MQTT-4.7.2-1].
+        if filter.starts_with('$') && is_wild(self.levels.first()) {
+            return false;
+        }
+        let starts_wild = matches!(filter.split('/').next(), Some("+" | "#"));
+        if starts_wild && self.starts_with_dollar() {
+            return false;
+        }
+        if self.is_exact && filter.contains(['+', '#']) {
+            // A Topic Name has no wildcards, so an exact pattern covers one that has none either.
+            return !self.levels.iter().any(|level| !matches!(level, Level::Text(_))) && self.meets(filter, &facts);
+        }
+        self.meets(filter, &facts)
+    }
+
+    fn starts_with_dollar(&self) -> bool {
+        match self.levels.first() {
+            Some(Level::Text(pieces)) => matches!(pieces.first(), Some(Piece::Literal(text)) if text.starts_with('$')),
+            Some(Level::One | Level::Rest) | None => false,
+        }
+    }
+
+    /// Level by level, as far as both go.
+    fn meets(&self, filter: &str, facts: &Facts<'_>) -> bool {
+        let mut levels = self.levels.iter();
+        let mut asked = filter.split('/');
+        let mut is_first = true;
+        loop {
+            let (level, found) = (levels.next(), asked.next());
+            match (level, found) {
+                (Some(Level::Rest), _) | (_, Some("#")) => return true,
+                (None, None) => return true,
+                (None, Some(_)) | (Some(_), None) => return false,
+                (Some(Level::One), Some(_)) | (Some(Level::Text(_)), Some("+")) => {}
+                (Some(Level::Text(pieces)), Some(found)) => match level_fits(pieces, found, facts, is_first) {
+                    Fit::No => return false,
+                    Fit::Unfilled => return true,
+                    Fit::Yes => {}
+                },
+            }
+            is_first = false;
+        }
+    }
+
+    fn covers(&self, asked: &str, client: &Client, mode: Mode) -> Fit {
         let facts = client.facts();
         // A wildcard at the start never reaches topics that start with `$` [MQTT-4.7.2-1]; the same holds for what it permits.
         if asked.starts_with('$') && !matches!(self.levels.first(), Some(Level::Text(_))) {
-            return false;
+            return Fit::No;
         }
         let mut asked = asked.split('/');
         for (at, level) in self.levels.iter().enumerate() {
-            if matches!(level, Level::Rest) {
-                return true;
+            if mode != Mode::Exact && matches!(level, Level::Rest) {
+                return Fit::Yes;
             }
-            let Some(found) = asked.next() else { return false };
-            if is_filter && found == "#" {
-                return false;
+            let Some(found) = asked.next() else { return Fit::No };
+            if mode == Mode::Filter && found == "#" {
+                return Fit::No;
             }
-            let fits = match level {
-                Level::One | Level::Rest => true,
-                Level::Text(_) if is_filter && found == "+" => false,
+            let fit = match level {
+                Level::One if mode == Mode::Exact => Fit::of(found == "+"),
+                Level::Rest => Fit::of(found == "#"),
+                Level::One => Fit::Yes,
+                Level::Text(_) if mode == Mode::Filter && found == "+" => Fit::No,
                 Level::Text(pieces) => level_fits(pieces, found, &facts, at == 0),
             };
-            if !fits {
-                return false;
+            if fit != Fit::Yes {
+                return fit;
             }
             // `a/#` covers `a` too [MQTT-4.7.1-2], so the parent level may be the last one.
-            if matches!(self.levels.get(at + 1), Some(Level::Rest)) {
-                return true;
+            if mode != Mode::Exact && matches!(self.levels.get(at + 1), Some(Level::Rest)) {
+                return Fit::Yes;
             }
         }
-        asked.next().is_none()
+        Fit::of(asked.next().is_none())
     }
+}
+
+/// How a pattern relates to what is asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Fit {
+    /// It covers it.
+    Yes,
+    /// It does not.
+    No,
+    /// It fits as far as a hole that nothing can fill: the client has no such value, or one that is no level. What is behind the hole is not known.
+    Unfilled,
+}
+
+impl Fit {
+    fn of(fits: bool) -> Self {
+        if fits { Self::Yes } else { Self::No }
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Mode {
+    /// A Topic Name.
+    Topic,
+    /// Every Topic Name that a filter can match.
+    Filter,
+    /// The same text, wildcards being characters like others.
+    Exact,
 }
 
 impl fmt::Display for TopicPattern {
@@ -171,7 +278,7 @@ fn split(template: &Template, pattern: &str) -> Result<Vec<Written>, PatternErro
                 }
             }
             TemplatePiece::Placeholder(expression) => {
-                if expression.fields().any(|field| field.holds_lines() || !field.is_lasting()) {
+                if expression.fields().any(|field| field.holds_lines() || !field.is_kept_while_connected()) {
                     return Err(PatternError::NoLevel { found: expression.placeholder().to_owned(), pattern: pattern.to_owned() });
                 }
                 level.pieces.push(Piece::Hole(expression.clone()));
@@ -201,20 +308,24 @@ impl Written {
 }
 
 /// Whether one level of a topic is exactly the pieces in a row.
-fn level_fits(pieces: &[Piece], level: &str, facts: &Facts<'_>, is_first: bool) -> bool {
+fn level_fits(pieces: &[Piece], level: &str, facts: &Facts<'_>, is_first: bool) -> Fit {
     let mut rest = level;
     for (at, piece) in pieces.iter().enumerate() {
         let behind = match piece {
             Piece::Literal(text) => rest.strip_prefix(text.as_str()),
             // `$SYS` and `$share` are reached by a rule that names them, never by a client that is called so.
-            Piece::Hole(expression) => filling(expression, facts)
-                .filter(|value| !(is_first && at == 0 && value.starts_with('$')))
-                .and_then(|value| rest.strip_prefix(value.as_ref())),
+            Piece::Hole(expression) => {
+                let is_start = is_first && at == 0;
+                let Some(value) = filling(expression, facts).filter(|value| !(is_start && value.starts_with('$'))) else {
+                    return Fit::Unfilled;
+                };
+                rest.strip_prefix(value.as_ref())
+            }
         };
-        let Some(behind) = behind else { return false };
+        let Some(behind) = behind else { return Fit::No };
         rest = behind;
     }
-    rest.is_empty()
+    Fit::of(rest.is_empty())
 }
 
 /// What fills a hole: never empty, never with a hidden character, never more than a level.

@@ -1,190 +1,179 @@
 //! One rule as written.
 
-use signet_identity::{DeviceIdentity, Expression};
+use signet_mqtt::QoS;
 
-use crate::client::{Client, Principal};
-use crate::pattern::TopicPattern;
+use crate::client::Client;
+use crate::pattern::{Fit, TopicPattern};
+use crate::who::Who;
 
-/// One rule: for whom, and what it allows. Rules only ever allow; what no rule allows is denied.
-#[derive(Debug, Clone)]
+/// One rule: for whom, and what it allows or denies. Rules are asked in order, and the first that has something to say about what is asked decides.
+///
+/// The default is a rule that allows nothing.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Rule {
     /// How a refusal or an explanation names the rule, for example "access rule 2".
     pub name: String,
+    /// What it does.
+    pub effect: Effect,
     /// To whom the rule applies.
     pub who: Who,
-    /// Where they may publish.
+    /// Where they may publish, or not.
     pub publish: Vec<TopicPattern>,
-    /// What they may subscribe to: a filter is allowed if every topic it can match is covered by one of these.
+    /// What they may subscribe to and receive, or not. A filter is allowed if every topic it can match is covered by one of these; it is denied if every
+    /// topic is. Of a filter of which some topics are denied, these are not delivered.
     pub subscribe: Vec<TopicPattern>,
+    /// What else has to be the case.
+    pub conditions: Conditions,
 }
 
-/// To whom a rule applies.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Who {
-    /// Every client.
-    Everyone,
-    /// Every client with a verified certificate.
-    Devices,
-    /// Devices whose name matches.
-    Device(NamePattern),
-    /// Clients without a verified certificate.
-    Anonymous,
-    /// Clients with this user name, after mapping.
-    Username(String),
-    /// Devices of whose certificate a field matches. A field without a value matches nothing.
-    Certificate {
-        /// The field, with transforms and further fields if it has them.
-        field: Expression,
-        /// What its value has to be.
-        value: NamePattern,
+/// What a rule does.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Effect {
+    /// Whatever it covers is allowed.
+    #[default]
+    Allow,
+    /// Whatever it covers is denied.
+    Deny,
+}
+
+/// What has to be the case for a rule to apply, besides who asks and for which topic. The default is nothing.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Conditions {
+    /// The QoS of the message, or of the subscription. A message that is delivered is held against a rule that denies with the QoS of its delivery; to a
+    /// rule that allows the QoS of a delivery is no condition, because it may be lower than that of the subscription. `None`: any.
+    pub qos: Option<QosSet>,
+    /// The RETAIN flag of the message. Without meaning for subscriptions. `None`: either.
+    pub retain: Option<bool>,
+    /// Whether the message is a Will. Without meaning for subscriptions. `None`: either.
+    pub will: Option<bool>,
+}
+
+/// Some of the three levels of QoS.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct QosSet([bool; 3]);
+
+impl QosSet {
+    /// Whether this one is among them.
+    #[must_use]
+    pub fn contains(self, qos: QoS) -> bool {
+        let [zero, one, two] = self.0;
+        match qos {
+            QoS::AtMostOnce => zero,
+            QoS::AtLeastOnce => one,
+            QoS::ExactlyOnce => two,
+        }
+    }
+
+    /// Whether it is all of them.
+    #[must_use]
+    pub fn is_all(self) -> bool {
+        self.0 == [true; 3]
+    }
+}
+
+impl FromIterator<QoS> for QosSet {
+    fn from_iter<I: IntoIterator<Item = QoS>>(all: I) -> Self {
+        let mut set = Self::default();
+        let [zero, one, two] = &mut set.0;
+        for qos in all {
+            match qos {
+                QoS::AtMostOnce => *zero = true,
+                QoS::AtLeastOnce => *one = true,
+                QoS::ExactlyOnce => *two = true,
+            }
+        }
+        set
+    }
+}
+
+/// What a client wants to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Action {
+    /// Send a message.
+    Publish {
+        /// Its QoS.
+        qos: QoS,
+        /// Its RETAIN flag.
+        retain: bool,
+        /// Whether it is a Will.
+        will: bool,
     },
-    /// Devices whose certificate was verified under this trust profile.
-    Profile(String),
-    /// Devices of this tenant.
-    Tenant(String),
-    /// Clients for whom each of these is true.
-    All(Vec<Self>),
+    /// Subscribe to a filter.
+    Subscribe {
+        /// With this QoS at most.
+        qos: QoS,
+    },
+    /// Get a message by a subscription that it has.
+    Receive {
+        /// The QoS of the delivery.
+        qos: QoS,
+    },
 }
 
-impl Who {
-    /// Whether the rule applies to this client.
-    #[must_use]
-    pub fn includes(&self, client: &Client) -> bool {
-        // What a bridge may do stands in its own list of topics.
-        if matches!(client.principal(), Principal::Bridge(_)) {
-            return false;
-        }
-        let identity = client.identity();
-        match self {
-            Self::Everyone => true,
-            Self::Devices => client.device().is_some(),
-            Self::Anonymous => matches!(client.principal(), Principal::Anonymous),
-            Self::Device(pattern) => client.device().is_some_and(|name| pattern.matches(name.as_str())),
-            Self::Username(wanted) => client.username() == Some(wanted.as_str()),
-            Self::Certificate { field, value } => {
-                identity.is_some() && field.lookup(&client.facts()).is_some_and(|found| value.matches(&found))
-            }
-            // A client without profiles has an empty one, which nobody can mean.
-            Self::Profile(wanted) => !wanted.is_empty() && identity.is_some_and(|identity| **identity.profile() == **wanted),
-            Self::Tenant(wanted) => {
-                identity.and_then(|identity| DeviceIdentity::tenant(identity)).is_some_and(|tenant| **tenant == **wanted)
-            }
-            Self::All(all) => !all.is_empty() && all.iter().all(|who| who.includes(client)),
-        }
-    }
+/// How far a rule covers what is asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Coverage {
+    Nothing,
+    /// Some of the topics that a filter can match: of a rule that denies only.
+    Some,
+    All,
 }
 
-/// A device name in which `*` stands for any number of characters.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct NamePattern(String);
-
-impl NamePattern {
-    /// Takes a pattern as written; every text is one.
+impl Rule {
+    /// A rule that allows, under no further conditions.
     #[must_use]
-    pub fn new(text: impl Into<String>) -> Self {
-        Self(text.into())
+    pub fn allow(name: impl Into<String>, who: Who, publish: Vec<TopicPattern>, subscribe: Vec<TopicPattern>) -> Self {
+        Self { name: name.into(), effect: Effect::Allow, who, publish, subscribe, conditions: Conditions::default() }
     }
 
-    /// The pattern as written.
+    /// A rule that denies, under no further conditions.
     #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
+    pub fn deny(name: impl Into<String>, who: Who, publish: Vec<TopicPattern>, subscribe: Vec<TopicPattern>) -> Self {
+        Self { effect: Effect::Deny, ..Self::allow(name, who, publish, subscribe) }
     }
 
-    /// Whether a name matches from its first to its last character.
-    #[must_use]
-    pub fn matches(&self, name: &str) -> bool {
-        let Some((head, rest)) = self.0.split_once('*') else { return self.0 == name };
-        let Some(mut remaining) = name.strip_prefix(head) else { return false };
-        let mut pieces = rest.split('*').peekable();
-        while let Some(piece) = pieces.next() {
-            if pieces.peek().is_none() {
-                return remaining.ends_with(piece);
-            }
-            // The leftmost place leaves the most for the pieces after it, so no other place has to be tried.
-            let Some(at) = remaining.find(piece) else { return false };
-            let Some(after) = remaining.get(at + piece.len()..) else { return false };
-            remaining = after;
+    /// Whether it is about this client.
+    pub(crate) fn includes(&self, client: &Client) -> bool {
+        self.who.test(client, self.effect == Effect::Deny)
+    }
+
+    /// Whether a yes or no of its depends on more than who asks and for which topic.
+    pub(crate) fn has_conditions(&self) -> bool {
+        self.conditions != Conditions::default()
+    }
+
+    /// How far its topics and conditions cover what is asked: a Topic Name, or a Topic Filter without ShareName.
+    pub(crate) fn covers(&self, action: Action, asked: &str, client: &Client) -> Coverage {
+        let is_deny = self.effect == Effect::Deny;
+        if !self.conditions.admit(action, is_deny) {
+            return Coverage::Nothing;
         }
-        true
+        let is_covered = |fit: Fit| fit == Fit::Yes || (is_deny && fit == Fit::Unfilled);
+        let covers_all = match action {
+            Action::Publish { .. } => self.publish.iter().any(|pattern| is_covered(pattern.covers_topic(asked, client))),
+            Action::Subscribe { .. } => self.subscribe.iter().any(|pattern| is_covered(pattern.covers_filter(asked, client))),
+            Action::Receive { .. } if is_deny => self.subscribe.iter().any(|pattern| is_covered(pattern.covers_topic(asked, client))),
+            Action::Receive { .. } => self.subscribe.iter().any(|pattern| is_covered(pattern.allows_delivery(asked, client))),
+        };
+        match action {
+            _ if covers_all => Coverage::All,
+            Action::Subscribe { .. } if is_deny && self.subscribe.iter().any(|pattern| pattern.overlaps_filter(asked, client)) => {
+                Coverage::Some
+            }
+            _ => Coverage::Nothing,
+        }
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use std::sync::Arc;
-
-    use rcgen::{CertificateParams, DistinguishedName, DnType, KeyPair};
-    use signet_identity::{DeviceName, KeyDigest, Leaf};
-    use signet_mqtt::ClientIdentifier;
-
-    use super::*;
-
-    fn certificate(field: &str, value: &str) -> Who {
-        Who::Certificate { field: Expression::parse(field).unwrap(), value: NamePattern::new(value) }
-    }
-
-    fn device(identity: Option<DeviceIdentity>) -> Client {
-        let name = DeviceName::new("pump-7").unwrap();
-        Client::restored(Principal::Device(name.into()), Some("ann".into()), ClientIdentifier::new("c"), identity.map(Arc::new))
-    }
-
-    fn identity() -> DeviceIdentity {
-        let mut params = CertificateParams::default();
-        params.distinguished_name = DistinguishedName::new();
-        params.distinguished_name.push(DnType::OrganizationalUnitName, "Hall 3");
-        let leaf = Leaf::parse(params.self_signed(&KeyPair::generate().unwrap()).unwrap().der()).unwrap();
-        DeviceIdentity::new(DeviceName::new("pump-7").unwrap(), leaf, KeyDigest::of(b"key"), [])
-    }
-
-    #[test]
-    fn a_rule_can_be_for_what_a_certificate_says() {
-        let plain = device(Some(identity()));
-        let ours = device(Some(identity().under("factory".into(), Some("acme".into()))));
-        let named = device(None);
-        let profile = |name: &str| Who::Profile(name.to_owned());
-        let tenant = |name: &str| Who::Tenant(name.to_owned());
-        for (who, for_ours, for_plain) in [
-            (certificate("cert.ou", "Hall 3"), true, true),
-            (certificate("cert.ou", "Hall *"), true, true),
-            (certificate("cert.ou:lower", "hall 3"), true, true),
-            (certificate("cert.ou", "Hall"), false, false),
-            (certificate("cert.o", "*"), false, false),
-            (certificate("profile", "factory"), true, false),
-            (profile("factory"), true, false),
-            (profile("fact"), false, false),
-            (profile(""), false, false),
-            (tenant("acme"), true, false),
-            (tenant(""), false, false),
-            (Who::All(vec![certificate("cert.ou", "Hall 3"), profile("factory"), tenant("acme")]), true, false),
-            (Who::All(vec![profile("factory"), tenant("other")]), false, false),
-            (Who::All(vec![]), false, false),
-        ] {
-            assert_eq!((who.includes(&ours), who.includes(&plain)), (for_ours, for_plain), "{who:?}");
-            // A name alone, by the word of a proxy, is no certificate.
-            assert!(!who.includes(&named), "{who:?}");
-        }
-        assert!(!certificate("username", "ann").includes(&named));
-        let bridge = Client::restored(Principal::Bridge("b".into()), None, ClientIdentifier::new("b"), None);
-        assert!(!Who::All(vec![Who::Everyone]).includes(&bridge) && !Who::Everyone.includes(&bridge));
-    }
-
-    #[test]
-    fn stars_stand_for_any_number_of_characters() {
-        for (pattern, name, expected) in [
-            ("pump-7", "pump-7", true),
-            ("pump-7", "pump-77", false),
-            ("pump-*", "pump-", true),
-            ("pump-*", "pump-7", true),
-            ("pump-*", "valve-7", false),
-            ("*", "", true),
-            ("*-eu-*", "pump-eu-7", true),
-            ("*-eu-*", "pump-us-7", false),
-            ("a*a", "a", false),
-            ("a*b*b", "ab", false),
-            ("a*b*b", "axbb", true),
-        ] {
-            assert_eq!(NamePattern::new(pattern).matches(name), expected, "`{pattern}` on `{name}`");
+impl Conditions {
+    fn admit(&self, action: Action, is_deny: bool) -> bool {
+        let has_qos = |found: QoS| self.qos.is_none_or(|wanted| wanted.contains(found));
+        match action {
+            Action::Publish { qos, retain, will } => {
+                has_qos(qos) && self.retain.is_none_or(|wanted| wanted == retain) && self.will.is_none_or(|wanted| wanted == will)
+            }
+            Action::Subscribe { qos } => has_qos(qos),
+            Action::Receive { qos } => !is_deny || has_qos(qos),
         }
     }
 }

@@ -138,12 +138,13 @@ pub(crate) fn rules(is_strict: bool) -> Ruleset {
         who,
         publish: patterns(publish),
         subscribe: patterns(subscribe),
+        ..Rule::default()
     };
     let open = ["a/#", "b/#", "s/#", "r/#", "w/#", "i/#", "o/#"];
     let writable: Vec<&str> = open.iter().copied().chain(["secret/#"]).collect();
     Ruleset::compile(vec![
         rule(Who::Everyone, &writable, &open),
-        rule(Who::Username(name(WATCHER)), &[], &["#"]),
+        rule(Who::Username(NamePattern::exact(name(WATCHER))), &[], &["#"]),
         rule(Who::Device(NamePattern::new(format!("device-{CONFIDANT}"))), &[], if is_strict { &[] } else { &["#"] }),
     ])
 }

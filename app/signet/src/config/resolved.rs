@@ -223,7 +223,7 @@ fn rule(index: usize, access: Access, problems: &Problems) -> Option<Rule> {
     }
     let publish = patterns(&access.publish, problems);
     let subscribe = patterns(&access.subscribe, problems);
-    Some(Rule { name: format!("access rule {}", index + 1), who: who?, publish, subscribe })
+    Some(Rule { name: format!("access rule {}", index + 1), who: who?, publish, subscribe, ..Rule::default() })
 }
 
 pub(super) fn patterns(written: &[At<String>], problems: &Problems) -> Vec<TopicPattern> {

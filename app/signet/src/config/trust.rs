@@ -467,7 +467,7 @@ fn access(name: &Arc<str>, publish: &[At<String>], subscribe: &[At<String>], pro
         return Vec::new();
     }
     let (publish, subscribe) = (patterns(publish, problems), patterns(subscribe, problems));
-    vec![Rule { name: format!("access of trust profile `{name}`"), who: Who::Devices, publish, subscribe }]
+    vec![Rule { name: format!("access of trust profile `{name}`"), who: Who::Devices, publish, subscribe, ..Rule::default() }]
 }
 
 #[cfg(test)]

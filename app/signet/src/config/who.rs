@@ -56,7 +56,7 @@ fn one(part: &str) -> Result<Who, Complaint> {
         let name = unquoted(name);
         match kind {
             "device" if !name.is_empty() => return Ok(Who::Device(NamePattern::new(name))),
-            "username" if !name.is_empty() => return Ok(Who::Username(name.to_owned())),
+            "username" if !name.is_empty() => return Ok(Who::Username(NamePattern::new(name))),
             "profile" if !name.is_empty() => return Ok(Who::Profile(name.to_owned())),
             "tenant" if !name.is_empty() => return Ok(Who::Tenant(name.to_owned())),
             _ => {}

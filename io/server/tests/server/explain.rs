@@ -29,7 +29,8 @@ fn the_answer_is_that_of_the_rules_in_force() {
     assert!(answer.certificate.refusal.is_none() && answer.publish.unwrap().allowed && answer.subscribe.unwrap().allowed);
 
     let pattern = |text: &str| vec![TopicPattern::parse(text).unwrap()];
-    let rule = Rule { name: "only here".to_owned(), who: Who::Devices, publish: pattern("a/b"), subscribe: pattern("a/b") };
+    let rule =
+        Rule { name: "only here".to_owned(), who: Who::Devices, publish: pattern("a/b"), subscribe: pattern("a/b"), ..Rule::default() };
     rig.server.replace_rules(Arc::new(Ruleset::compile(vec![rule])));
     let answer = rig.server.explain(&asked).unwrap();
     assert_eq!(answer.publish.unwrap().rule, "only here");

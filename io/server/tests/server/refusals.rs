@@ -197,7 +197,7 @@ fn new_rules_count_for_who_is_connected() {
     let mut device = Device::connect(&rig.tcp(), ProtocolVersion::V5, "pump-7");
     assert_eq!(device.subscribe("a", QoS::AtMostOnce), ReasonCode::Success);
     let subscribe = |pattern: &str| vec![signet_policy::TopicPattern::parse(pattern).unwrap()];
-    let rule = Rule { name: "rule 1".to_owned(), who: Who::Everyone, publish: Vec::new(), subscribe: subscribe("a") };
+    let rule = Rule { name: "rule 1".to_owned(), who: Who::Everyone, publish: Vec::new(), subscribe: subscribe("a"), ..Rule::default() };
     rig.server.replace_rules(std::sync::Arc::new(signet_policy::Ruleset::compile(vec![rule]).with_version(1)));
     // The mail is read before what is sent after this call's answer.
     rig.server.stats();

@@ -212,6 +212,7 @@ fn a_denied_publish_reaches_nobody_and_is_told() {
         who: Who::Everyone,
         publish: vec![TopicPattern::parse("open/#").unwrap()],
         subscribe: vec![TopicPattern::parse("#").unwrap()],
+        ..Rule::default()
     };
     let read_only = Rule { publish: Vec::new(), ..rule.clone() };
     let mut rig = Rig::with(3, Limits::default(), Ruleset::compile(vec![rule]));

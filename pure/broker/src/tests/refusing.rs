@@ -216,6 +216,7 @@ fn mqtt_3_1_hears_that_a_subscription_is_granted_or_nothing() {
         who: Who::Everyone,
         publish: vec![TopicPattern::parse("#").unwrap()],
         subscribe: vec![TopicPattern::parse("open/#").unwrap()],
+        ..Rule::default()
     };
     let mut rig = Rig::with(1, Limits { subscriptions_maximum: 1, ..Limits::default() }, Ruleset::compile(vec![rule]));
     let old = rig.connect(v31("old"));

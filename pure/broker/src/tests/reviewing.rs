@@ -11,7 +11,7 @@ use crate::{CloseCause, ConnectionId, Event, Input, Judge, KickCause, Limits, Se
 
 fn allow(who: Who, subscribe: &[&str]) -> Rule {
     let parse = |text: &&str| TopicPattern::parse(text).unwrap();
-    Rule { name: "rule".to_owned(), who, publish: vec![parse(&"#")], subscribe: subscribe.iter().map(parse).collect() }
+    Rule { name: "rule".to_owned(), who, publish: vec![parse(&"#")], subscribe: subscribe.iter().map(parse).collect(), ..Rule::default() }
 }
 
 fn readable(subscribe: &[&str]) -> Ruleset {

@@ -68,6 +68,7 @@ fn mqtt_4_7_2_1_a_leading_wildcard_does_not_match_a_leading_dollar() {
         who: Who::Everyone,
         publish: vec![TopicPattern::parse("$sensors/#").unwrap()],
         subscribe: vec![TopicPattern::parse("#").unwrap(), TopicPattern::parse("$sensors/#").unwrap()],
+        ..Rule::default()
     };
     let mut rig = Rig::with(2, Limits::default(), Ruleset::compile(vec![rule]));
     let publisher = rig.connect(v5("publisher"));
@@ -240,6 +241,7 @@ fn a_denied_subscription_is_told_and_gets_nothing() {
         who: Who::Everyone,
         publish: vec![TopicPattern::parse("#").unwrap()],
         subscribe: vec![TopicPattern::parse("${client_identifier}/#").unwrap()],
+        ..Rule::default()
     };
     let mut rig = Rig::with(2, Limits::default(), Ruleset::compile(vec![rule]));
     let publisher = rig.connect(v5("publisher"));

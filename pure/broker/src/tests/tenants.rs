@@ -99,7 +99,8 @@ fn the_servers_own_topics_are_read_by_a_rule_that_names_them_and_written_by_nobo
     assert_eq!(rig.subscribe(id, "$SYS/#", QOS0), ReasonCode::NotAuthorized);
     assert_eq!(rig.publish1(id, "$SYS/x", "m"), ReasonCode::NotAuthorized);
     let parse = |text: &str| vec![TopicPattern::parse(text).unwrap()];
-    let rule = Rule { name: "rule".to_owned(), who: Who::Everyone, publish: parse("$SYS/#"), subscribe: parse("$SYS/#") };
+    let rule =
+        Rule { name: "rule".to_owned(), who: Who::Everyone, publish: parse("$SYS/#"), subscribe: parse("$SYS/#"), ..Rule::default() };
     rig.change_rules(Ruleset::compile(vec![rule]));
     assert_eq!(rig.subscribe(id, "$SYS/#", QOS0), ReasonCode::Success);
     assert_eq!(rig.publish1(id, "$SYS/x", "m"), ReasonCode::NotAuthorized);
@@ -139,6 +140,7 @@ fn aliases_rules_and_limits_are_about_what_the_client_writes_and_the_whole_topic
         who: Who::Everyone,
         publish: vec![TopicPattern::parse("${client_identifier}/#").unwrap()],
         subscribe: vec![TopicPattern::parse("#").unwrap()],
+        ..Rule::default()
     };
     let limits = Limits { topic_levels_maximum: 4, ..Limits::default() };
     let mut rig = Rig::with(2, limits, Ruleset::compile(vec![rule]));

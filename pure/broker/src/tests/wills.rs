@@ -133,6 +133,7 @@ fn a_will_is_authorized_at_connect_and_again_when_it_is_published() {
             who: Who::Everyone,
             publish: vec![TopicPattern::parse(pattern).unwrap()],
             subscribe: vec![TopicPattern::parse("#").unwrap()],
+            ..Rule::default()
         }])
     };
     let mut rig = Rig::with(2, Limits::default(), allow("will/${client_identifier}"));

@@ -76,6 +76,7 @@ fn rules() -> Ruleset {
         who,
         publish: patterns(publish),
         subscribe: patterns(subscribe),
+        ..Rule::default()
     };
     let open = ["a/#", "b/#", "s/#", "+/x-nothing"];
     Ruleset::compile(vec![rule(Who::Everyone, &["a/#", "b/#", "s/#", "secret/#"], &open), rule(Who::Username(name(0)), &[], &["#"])])

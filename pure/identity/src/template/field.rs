@@ -16,7 +16,11 @@ pub struct TemplateField {
 /// Where a value comes from.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) enum Source {
-    Attribute { holder: Holder, oid: Box<str>, index: Option<Index> },
+    Attribute {
+        holder: Holder,
+        oid: Box<str>,
+        index: Option<Index>,
+    },
     Name(Holder, NameForm),
     San(San, Option<Index>),
     Spiffe(Spiffe),
@@ -37,6 +41,8 @@ pub(super) enum Source {
     Purpose(Option<Index>),
     Extension(Box<[u8]>),
     Connection(Connection),
+    /// One of the attributes that were given to the client.
+    Given(Box<str>),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -113,7 +119,7 @@ pub(super) enum Connection {
 }
 
 /// One field of each kind as it is written, in the order of the reference: for messages, and to guess what a misspelt one means.
-pub(super) const EXAMPLES: [&str; 55] = [
+pub(super) const EXAMPLES: [&str; 56] = [
     "${cert.cn}",
     "${cert.dn}",
     "${cert.o}",
@@ -166,6 +172,7 @@ pub(super) const EXAMPLES: [&str; 55] = [
     "${tenant}",
     "${address}",
     "${listener}",
+    "${attribute.site}",
     "${device}",
     "${username}",
     "${client_identifier}",
@@ -183,7 +190,11 @@ impl TemplateField {
         };
         let source = match name.strip_prefix("cert.") {
             Some(name) => list(name, index).or_else(|| single(name).filter(|_| index.is_none()))?,
-            None => Source::Connection(connection(name).filter(|_| index.is_none())?),
+            None => match name.strip_prefix("attribute.") {
+                Some(attribute) if index.is_none() && is_attribute_name(attribute) => Source::Given(attribute.into()),
+                Some(_) => return None,
+                None => Source::Connection(connection(name).filter(|_| index.is_none())?),
+            },
         };
         Some(Self { path: path.into(), source })
     }
@@ -203,7 +214,7 @@ impl TemplateField {
     /// Whether the value comes from the certificate and nothing else, so that it is the same each time.
     #[must_use]
     pub fn is_certificate_field(&self) -> bool {
-        !matches!(self.source, Source::Connection(_) | Source::DaysLeft)
+        !matches!(self.source, Source::Connection(_) | Source::Given(_) | Source::DaysLeft)
     }
 
     /// Whether the value is whatever the client says it is.
@@ -215,7 +226,8 @@ impl TemplateField {
     /// Whether there is a value only where the whole certificate is known: not for `${device}`, which a proxy can name without one.
     #[must_use]
     pub fn needs_whole_certificate(&self) -> bool {
-        !matches!(self.source, Source::Connection(_)) || matches!(self.source, Source::Connection(Connection::Profile | Connection::Tenant))
+        !matches!(self.source, Source::Connection(_) | Source::Given(_))
+            || matches!(self.source, Source::Connection(Connection::Profile | Connection::Tenant))
     }
 
     /// Whether there is a value only for a client with a certificate, or one named by a proxy.
@@ -230,10 +242,17 @@ impl TemplateField {
         matches!(self.source, Source::Pem(PemForm::Lines | PemForm::Tabbed))
     }
 
-    /// Whether it can be answered while a client is connected, from what is kept of it: not its address, its listener, or the time of day.
+    /// Whether it can be answered as long as there is a session, from what is kept of it: not its address, its listener, the attributes that it
+    /// was given, or the time of day.
     #[must_use]
     pub fn is_lasting(&self) -> bool {
-        !matches!(self.source, Source::DaysLeft | Source::Connection(Connection::Address | Connection::Listener))
+        !matches!(self.source, Source::DaysLeft | Source::Given(_) | Source::Connection(Connection::Address | Connection::Listener))
+    }
+
+    /// Whether it can be answered as long as a client is connected: not the time of day.
+    #[must_use]
+    pub fn is_kept_while_connected(&self) -> bool {
+        !matches!(self.source, Source::DaysLeft)
     }
 }
 
@@ -317,6 +336,11 @@ fn single(name: &str) -> Option<Source> {
         "aki" => Source::AuthorityKeyIdentifier,
         _ => return None,
     })
+}
+
+/// What can stand behind `attribute.`: something that is not taken for a transform, another field or the end.
+fn is_attribute_name(name: &str) -> bool {
+    !name.is_empty() && name.chars().all(|character| character.is_alphanumeric() || matches!(character, '_' | '-' | '.' | '@'))
 }
 
 fn connection(name: &str) -> Option<Connection> {

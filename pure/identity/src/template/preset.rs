@@ -9,7 +9,7 @@ pub enum PlaceholderStyle {
     /// EMQX 4: `%u` user name, `%c` Client Identifier, `%C` common name, `%d` subject, `%a` address, `%%` a percent sign. A `%` before
     /// something that is no letter is itself.
     Emqx4,
-    /// EMQX 5: `${username}`, `${clientid}`, `${cert_common_name}`, `${cert_subject}`, `${cert_pem}`, `${peerhost}`, `${$}` a dollar sign. A `$` before
+    /// EMQX 5: `${username}`, `${clientid}`, `${cert_common_name}`, `${cert_subject}`, `${cert_pem}`, `${peerhost}`, `${client_attrs.NAME}`, `${$}` a dollar sign. A `$` before
     /// something that is no `{` is itself. Our own fields are known too.
     Emqx5,
 }
@@ -142,6 +142,14 @@ fn braces(text: &str, at: usize, out: &mut String) -> Result<usize, TemplateErro
     if let Some((theirs, ours)) = known.into_iter().find(|(theirs, _)| rest.starts_with(theirs)) {
         out.push_str(ours);
         return Ok(theirs.len());
+    }
+    if let Some(name) = rest.strip_prefix("${client_attrs.").and_then(|name| name.split_once('}')).map(|(name, _)| name) {
+        let ours = format!("${{attribute.{name}}}");
+        // The error tells what was written.
+        let unknown = |_| TemplateError::new(TemplateErrorKind::UnknownField, text, at..at + "${client_attrs.}".len() + name.len());
+        Expression::read(&ours, 0).map_err(unknown)?;
+        out.push_str(&ours);
+        return Ok("${client_attrs.}".len() + name.len());
     }
     let (_, end) = Expression::read(text, at)?;
     out.push_str(text.get(at..end).unwrap_or_default());

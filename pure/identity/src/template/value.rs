@@ -1,7 +1,9 @@
 //! What a field's value is, or why there is none. Nothing is allocated where the value is text that the certificate or the connection holds.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
@@ -40,6 +42,8 @@ pub struct Facts<'a> {
     pub address: Option<IpAddr>,
     /// The listener's name.
     pub listener: Option<&'a str>,
+    /// What the client was given by those who vouched for it.
+    pub attributes: Option<&'a BTreeMap<Arc<str>, Arc<str>>>,
     /// Seconds since 1970-01-01 UTC.
     pub now: Option<i64>,
 }
@@ -94,6 +98,11 @@ impl TemplateField {
     pub(super) fn find<'a>(&self, facts: &Facts<'a>) -> Result<Cow<'a, str>, Missing> {
         if let Source::Connection(connection) = self.source {
             return connection.find(facts);
+        }
+        if let Source::Given(name) = &self.source {
+            let value =
+                facts.attributes.and_then(|attributes| attributes.get(&**name)).ok_or(Missing::NotKnown("attribute of this name"))?;
+            return if value.is_empty() { Err(Missing::EmptyFact("attribute")) } else { Ok(Cow::Borrowed(&**value)) };
         }
         let leaf = facts.leaf.ok_or(Missing::NoCertificate)?;
         let value = self.source.of_certificate(leaf, facts.now)?;
@@ -158,7 +167,7 @@ impl Source {
             }
             Self::Purpose(index) => Index::pick(*index, leaf.extended_key_usages().into_iter()).map(Cow::Owned).ok_or(Missing::NotThere),
             Self::Extension(oid) => owned(extension(leaf.extension(oid).ok_or(Missing::NotThere)?.value)),
-            Self::Connection(_) => Err(Missing::NotThere),
+            Self::Connection(_) | Self::Given(_) => Err(Missing::NotThere),
         }
     }
 }

@@ -7,8 +7,9 @@ use signet_mqtt::{ConnectProperties, ProtocolVersion};
 
 use super::*;
 use crate::bridge::BridgeRights;
+use crate::name_pattern::NamePattern;
 use crate::pattern::TopicPattern;
-use crate::rule::{NamePattern, Who};
+use crate::who::Who;
 
 fn device(name: &str) -> Peer {
     static LEAF: LazyLock<Leaf> = LazyLock::new(|| {
@@ -72,6 +73,7 @@ fn rule(who: Who, publish: &str, subscribe: &str) -> Rule {
         who,
         publish: vec![TopicPattern::parse(publish).unwrap()],
         subscribe: vec![TopicPattern::parse(subscribe).unwrap()],
+        ..Rule::default()
     }
 }
 
@@ -172,8 +174,8 @@ fn rules_apply_to_those_they_name() {
         (Who::Anonymous, false, true),
         (Who::Device(NamePattern::new("pump-*")), true, false),
         (Who::Device(NamePattern::new("valve-*")), false, false),
-        (Who::Username("ann".to_owned()), true, true),
-        (Who::Username("bob".to_owned()), false, false),
+        (Who::Username(NamePattern::exact("ann")), true, true),
+        (Who::Username(NamePattern::exact("bob")), false, false),
     ] {
         let rules = Ruleset::compile(vec![rule(who.clone(), "t", "t")]).with_version(3);
         assert_eq!(rules.version(), 3);
