@@ -28,4 +28,4 @@ pub use key::QueryKey;
 pub use password::{HashError, PasswordHash, SaltPosition};
 pub use password_source::{PasswordAuthenticator, Record, RecordSource, UserKey};
 pub use source::{Authenticator, BoxFuture, Failure, RuleSource};
-pub use sql::{SqlAddress, SqlCheck, SqlColumns, SqlEngine, SqlError, SqlPool, SqlRecords, SqlServer, SqlStatement, SqlTls};
+pub use sql::{SqlAddress, SqlCheck, SqlColumns, SqlEngine, SqlError, SqlPool, SqlRecords, SqlRules, SqlServer, SqlStatement, SqlTls};

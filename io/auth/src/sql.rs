@@ -4,6 +4,7 @@
 
 mod connection;
 mod row;
+mod rules;
 mod source;
 mod statement;
 
@@ -19,6 +20,7 @@ use crate::source::Failure;
 use connection::{Answer, Connector, Trouble};
 use row::SqlRow;
 
+pub use rules::SqlRules;
 pub use source::{SqlColumns, SqlRecords};
 pub use statement::{SqlError, SqlStatement};
 
@@ -152,7 +154,7 @@ impl SqlPool {
     }
 
     /// Asks. Connections that were open and have died meanwhile, as when the server was restarted, are replaced once.
-    pub(crate) async fn ask(&self, statement: &SqlStatement, values: &[String], maximum: usize) -> Result<Found, Failure> {
+    pub(crate) async fn ask(&self, statement: &SqlStatement, values: &[Option<String>], maximum: usize) -> Result<Found, Failure> {
         let mut attempt = 1;
         loop {
             let mut held = self.pool.take().await?;

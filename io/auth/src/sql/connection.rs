@@ -9,9 +9,7 @@ use futures_core::Stream;
 use sqlx::error::DatabaseError;
 use sqlx::mysql::{MySqlConnectOptions, MySqlConnection, MySqlDatabaseError, MySqlSslMode};
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgSslMode, PgTypeInfo};
-use sqlx::{
-    AssertSqlSafe, Column as _, ConnectOptions as _, Either, Executor as _, SqlSafeStr as _, Statement as _, Type as _, TypeInfo as _,
-};
+use sqlx::{AssertSqlSafe, Column as _, ConnectOptions as _, Either, Executor as _, SqlSafeStr as _, Statement as _, TypeInfo as _};
 
 use super::row::{SqlRow, is_readable_mysql, is_readable_postgres};
 use super::{SqlAddress, SqlEngine, SqlServer, SqlTls};
@@ -145,7 +143,7 @@ impl Connect for Connector {
 
 impl Connection {
     /// The first rows of a prepared query, at most `maximum` of them.
-    pub(super) async fn ask(&mut self, text: &Arc<str>, values: &[String], maximum: usize) -> Result<Answer, Trouble> {
+    pub(super) async fn ask(&mut self, text: &Arc<str>, values: &[Option<String>], maximum: usize) -> Result<Answer, Trouble> {
         let sql = AssertSqlSafe(Arc::clone(text));
         match self {
             Self::PostgreSql(connection) => {

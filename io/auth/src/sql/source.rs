@@ -78,6 +78,7 @@ impl SqlRecords {
 
     async fn record(&self, applicant: &Applicant) -> Result<Option<Record>, Failure> {
         let Ok(values) = self.statement.values(&applicant.facts()) else { return Ok(None) };
+        let values: Vec<Option<String>> = values.into_iter().map(Some).collect();
         match self.pool.ask(&self.statement, &values, 1).await? {
             Found::Rows { rows, .. } => rows.first().map(|row| self.columns.read(row)).transpose(),
             Found::BadValue(why) => {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use signet_identity::{Facts, PlaceholderStyle, Template};
+use signet_identity::{Facts, IdentityError, PlaceholderStyle, Template};
 
 use super::SqlEngine;
 
@@ -67,6 +67,25 @@ impl SqlStatement {
     /// The client does not have one of them, or it holds characters that are in no name; in words.
     pub fn values(&self, facts: &Facts<'_>) -> Result<Vec<String>, String> {
         self.values.iter().map(|value| value.render_lines(facts).map_err(|error| error.to_string())).collect()
+    }
+
+    /// The same, without a value where the client does not have one.
+    ///
+    /// # Errors
+    /// A value holds characters that are in no name; in words.
+    pub fn values_or_null(&self, facts: &Facts<'_>) -> Result<Vec<Option<String>>, String> {
+        let value = |value: &Template| match value.render_lines(facts) {
+            Ok(value) => Ok(Some(value)),
+            Err(IdentityError::MissingField { .. }) => Ok(None),
+            Err(error) => Err(error.to_string()),
+        };
+        self.values.iter().map(value).collect()
+    }
+
+    /// Whose placeholders it is written with: those of EMQX 4 in quotes alone, `'%u'`, or `${…}`.
+    #[must_use]
+    pub fn style(&self) -> PlaceholderStyle {
+        if self.values.is_empty() || self.source.contains("${") { PlaceholderStyle::Emqx5 } else { PlaceholderStyle::Emqx4 }
     }
 }
 
