@@ -83,9 +83,9 @@ async fn the_tables_of_emqx_4_can_be_used_as_they_are(rig: Rig) {
     assert_eq!(source.check().await, SqlCheck::Fine);
     let shown_for = async |client: Client| found(&source, &client).await.rules.iter().map(shown).collect::<Vec<_>>();
     // A client without a user name is still found by its identifier.
-    let (system, up) = ("Deny pub  sub $SYS/#", "Allow pub up/${client_identifier} sub ");
+    let (system, up) = ("Deny pub  sub $SYS/#", "Allow pub up/%c sub ");
     assert_eq!(shown_for(client(None, "c7")).await, [system, up]);
-    assert_eq!(shown_for(client(Some("ann"), "x")).await, [system, "Allow pub u/${username} sub u/${username}"]);
+    assert_eq!(shown_for(client(Some("ann"), "x")).await, [system, "Allow pub u/%u sub u/%u"]);
     assert_eq!(shown_for(client(Some("' OR 1=1 --"), "x")).await, [system]);
 }
 
