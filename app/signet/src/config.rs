@@ -2,6 +2,7 @@
 //!
 //! Every step reports into one list of [`Problems`], so that one run of `signet check` shows all there is to repair.
 
+mod auth;
 mod bridge;
 mod carriage;
 mod file;
@@ -21,6 +22,7 @@ mod who;
 use std::io::ErrorKind;
 use std::path::Path;
 
+pub(crate) use auth::{Authentication, Tools};
 pub(crate) use bridge::Bridge;
 pub(crate) use listener::Listener;
 pub(crate) use problem::Problem;

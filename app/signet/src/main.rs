@@ -1,6 +1,7 @@
 //! Signet: an MQTT broker and the certificate authority of its devices. Parse, run, end with a documented exit code; nothing else.
 
 mod answers;
+mod authentication;
 mod ca_files;
 mod command;
 mod config;

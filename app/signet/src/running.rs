@@ -20,6 +20,7 @@ use signet_tls::CurrentRevocations;
 use tokio::sync::Notify;
 
 use crate::answers;
+use crate::authentication::{Prepared, Vouchers};
 use crate::ca_files;
 use crate::config::{self, Config, ConfigError};
 use crate::follow_up::{FollowUp, record_ended, suspend_clone};
@@ -43,6 +44,7 @@ pub(crate) struct Running {
     live: Live,
     administration: Arc<Administration>,
     sources: Arc<Sources>,
+    vouchers: Vouchers,
     staples: Staples,
     follow_up: Arc<FollowUp>,
     telemetry: Arc<Telemetry>,
@@ -76,6 +78,8 @@ impl Running {
         let sources = start_sources(&config, &revocations, &follow_up)?;
         let mut server_config = server_config(&config, on_store_failure);
         server_config.on_clone = follow_up.on_clone();
+        let vouchers = Vouchers::new(Prepared::of(&config.authentication).map_err(StartError::Setting)?);
+        server_config.authentication = Some(Arc::new(vouchers.clone()));
         let server = signet_server::start(server_config, revocations.clone())?;
         server.ask_about_status(Arc::new(Inquiry(Arc::clone(&sources))));
         let bridges = start_bridges(&config, &server)?;
@@ -89,6 +93,7 @@ impl Running {
             telemetry: Arc::new(telemetry),
             staples: Staples::start(&sources, &config, &server),
             sources,
+            vouchers,
             live,
             administration,
             follow_up,
@@ -250,6 +255,7 @@ impl Running {
         let authority = ca_files::load_authority(&config.ca.dir).map_err(|failure| failed(failure.message))?;
         let own: Vec<AuthorityId> = authority.iter().map(|authority| authority.certificate().leaf().authority_id()).collect();
         let sources = sources_config(&config).map_err(failed)?;
+        let vouchers = self.vouchers.prepare(&config.authentication).map_err(failed)?;
         let mut state = self.state();
         let version = state.rules_version + 1;
         let Some(server) = &state.server else { return Err(failed("the broker is stopping".to_owned())) };
@@ -257,9 +263,11 @@ impl Running {
         let prepared = server.prepare_reload(&listeners, &profiles).map_err(|error| failed(error.to_string()))?;
         // Sources that are named no more are forgotten with their lists and copies, some of which could not be had again: nothing may fail after this.
         self.sources.replace(&sources).map_err(|error| failed(error.to_string()))?;
+        self.vouchers.replace(vouchers);
         let reloaded = server.install(prepared);
         let rules = ruleset(&config, &self.started_with.bridges).with_version(version);
         server.replace_rules(Arc::new(rules));
+        server.rules_changed();
         self.live.revocations.update(|index| index.with_own_authorities(own.iter().copied()));
         self.administration.replace(authority, office::settings(&config.ca));
         self.administration.keep_audit_records(config.revocation.audit_kept);
@@ -374,6 +382,7 @@ fn server_config(config: &Config, on_store_failure: Arc<dyn Fn() + Send + Sync>)
         will_on_revoke: if config.revocation.publish_will { WillRule::Publish } else { WillRule::Drop },
         session_on_revoke: if config.revocation.keep_session { SessionRule::Keep } else { SessionRule::End },
         on_clone: Arc::new(|_| {}),
+        authentication: None,
         refusals_kept: config.revocation.refusals_kept,
         store: config.store.enabled.then(|| config.store.place(&config.data_dir)),
         on_store_failure,

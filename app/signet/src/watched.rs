@@ -1,4 +1,4 @@
-//! The certificate and key files that the configuration names, watched for being replaced. CRL files are watched by `signet-sources`; the
+//! The files that the configuration names, certificates, keys and those with passwords and rules, watched for being replaced. CRL files are watched by `signet-sources`; the
 //! configuration itself is read only when somebody asks, because an editor may have written half of it.
 
 use std::collections::BTreeMap;
@@ -28,7 +28,7 @@ impl Watched {
             let sources = &profile.sources;
             profile.authorities.iter().chain(&sources.crl_issuers).chain(&sources.https_trust).map(|at| &at.value)
         });
-        Self::new(shown.chain(believed).cloned())
+        Self::new(shown.chain(believed).cloned().chain(config.authentication.files()))
     }
 
     fn new(files: impl Iterator<Item = PathBuf>) -> Self {

@@ -139,7 +139,8 @@ impl Chains {
         }
     }
 
-    async fn with_rules(&self, passed: Passed, applicant: &Applicant) -> Passed {
+    /// Adds the rules that sources have about who has passed.
+    pub async fn with_rules(&self, passed: Passed, applicant: &Applicant) -> Passed {
         if self.rule_sources.is_empty() {
             return passed;
         }

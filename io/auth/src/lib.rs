@@ -11,6 +11,7 @@
 
 mod backend;
 mod chains;
+mod condition;
 mod exchange;
 mod hashing;
 mod key;
@@ -22,10 +23,11 @@ mod sql;
 
 pub use backend::{Backend, BackendConfig, BackendReport, BreakerState, Remembered};
 pub use chains::{Answer, Chains, Step};
+pub use condition::Condition;
 pub use exchange::{Exchange, Progress};
 pub use hashing::HashingPool;
 pub use key::QueryKey;
-pub use password::{HashError, PasswordHash, SaltPosition};
+pub use password::{HashError, HashOptions, Mac, NewHash, PasswordHash, SaltPosition};
 pub use password_source::{PasswordAuthenticator, Record, RecordSource, UserKey};
 pub use source::{Authenticator, BoxFuture, Failure, RuleSource};
 pub use sql::{SqlAddress, SqlCheck, SqlColumns, SqlEngine, SqlError, SqlPool, SqlRecords, SqlRules, SqlServer, SqlStatement, SqlTls};

@@ -3,14 +3,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
+use signet_mqtt::Password;
 use signet_policy::{Applicant, Grant, Outcome};
 
 use crate::backend::{Backend, Remembered};
 use crate::hashing::HashingPool;
 use crate::key::QueryKey;
-use crate::password::PasswordHash;
+use crate::password::{HashError, PasswordHash};
 use crate::source::{Authenticator, BoxFuture, Failure};
 
 /// What a source knows about somebody.
@@ -77,13 +78,18 @@ pub struct PasswordAuthenticator {
     remembered: Remembered<Option<Arc<Record>>>,
     hash: PasswordHash,
     pool: HashingPool,
+    /// What is verified instead for somebody who is not there: the last one who was, as soon as there was one, because real hashes may cost more or less
+    /// than a made one.
+    decoy: Mutex<Arc<Record>>,
 }
 
 impl PasswordAuthenticator {
     /// Asks `source` through `backend`.
     #[must_use]
     pub fn new(source: Arc<dyn RecordSource>, backend: Arc<Backend>, hash: PasswordHash, pool: HashingPool) -> Self {
-        Self { source, remembered: Remembered::new(backend), hash, pool }
+        let (password_hash, salt) = hash.decoy();
+        let decoy = Mutex::new(Arc::new(Record { password_hash: Some(password_hash), salt, ..Record::default() }));
+        Self { source, remembered: Remembered::new(backend), hash, pool, decoy }
     }
 
     async fn verdict(&self, applicant: &Applicant) -> Result<Outcome, Failure> {
@@ -93,24 +99,41 @@ impl PasswordAuthenticator {
             Err(why) => return Ok(Outcome::Unknown(why)),
         };
         let found = self.remembered.ask(key, async { Ok(self.source.find(applicant).await?.map(Arc::new)) }).await?;
-        let Some(record) = found else { return Ok(Outcome::Unknown("it is not there".to_owned())) };
+        let Some(record) = found else {
+            self.verify_decoy(password).await?;
+            return Ok(Outcome::Unknown("it is not there".to_owned()));
+        };
         if record.password_hash.is_none() {
+            self.verify_decoy(password).await?;
             return Ok(Outcome::Deny("its entry has no password".to_owned()));
         }
-        let (hash, password, secret) = (self.hash.clone(), password.clone(), Arc::clone(&record));
-        let verify = move || hash.verify(password.expose(), secret.password_hash.as_deref().unwrap_or_default(), secret.salt.as_deref());
-        match self.pool.run(verify).await? {
+        match self.verify(password, &record).await? {
             Ok(true) => {}
             Ok(false) => return Ok(Outcome::Deny("wrong password".to_owned())),
             Err(error) => return Ok(Outcome::Deny(format!("its stored password cannot be used: {error}"))),
         }
-        Ok(Outcome::Allow(Box::new(Grant {
+        let outcome = Outcome::Allow(Box::new(Grant {
             superuser: record.superuser,
             groups: record.groups.clone(),
             attributes: record.attributes.clone(),
             expires_at: record.expires_at,
             ..Grant::default()
-        })))
+        }));
+        *self.decoy.lock().unwrap_or_else(PoisonError::into_inner) = record;
+        Ok(outcome)
+    }
+
+    async fn verify(&self, password: &Password, record: &Arc<Record>) -> Result<Result<bool, HashError>, Failure> {
+        let (hash, password, record) = (self.hash.clone(), password.clone(), Arc::clone(record));
+        let verify = move || hash.verify(password.expose(), record.password_hash.as_deref().unwrap_or_default(), record.salt.as_deref());
+        self.pool.run(verify).await
+    }
+
+    /// Takes as long as for somebody who is there: otherwise the time of the answer would tell which names there are.
+    async fn verify_decoy(&self, password: &Password) -> Result<(), Failure> {
+        let decoy = Arc::clone(&self.decoy.lock().unwrap_or_else(PoisonError::into_inner));
+        // Whether it fits is of no interest.
+        self.verify(password, &decoy).await.map(drop)
     }
 }
 

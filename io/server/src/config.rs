@@ -12,6 +12,7 @@ use signet_policy::{AdmissionRules, Ruleset};
 use signet_store::{StoreConfig, StoreError};
 use signet_tls::{ForwardedIdentityConfig, TlsError, TlsListenerConfig, TrustProfileConfig, TrustProfiles};
 
+use crate::authentication::Authentication;
 use crate::{ListenerLimits, ServerLimits};
 
 /// A whole server.
@@ -37,6 +38,8 @@ pub struct ServerConfig {
     pub on_clone: Arc<dyn Fn(CloneAlarm) + Send + Sync>,
     /// Refused connections that are kept for whoever asks why, of all listeners together.
     pub refusals_kept: usize,
+    /// Those who vouch for clients and have rules about them; without them, clients of listeners with a chain that names one are refused.
+    pub authentication: Option<Arc<dyn Authentication>>,
     /// Where sessions, their messages and retained messages are kept; `None`: in memory, as long as the process lives.
     pub store: Option<StoreConfig>,
     /// Called on the thread of a shard, perhaps of each, when the store has failed for good; [`crate::ServerHandle::store_state`] says why. From
@@ -60,6 +63,7 @@ impl ServerConfig {
             session_on_revoke: SessionRule::Keep,
             on_clone: Arc::new(|_| {}),
             refusals_kept: Self::REFUSALS_KEPT,
+            authentication: None,
             store: None,
             on_store_failure: Arc::new(|| {}),
             seed: 0,
@@ -175,6 +179,8 @@ pub struct ListenerConfig {
     pub handshake_timeout: Duration,
     /// From there (or accept, where MQTT can be spoken at once) to a complete CONNECT packet.
     pub connect_timeout: Duration,
+    /// From a complete CONNECT until all who have to vouch have answered, or until the next challenge.
+    pub authentication_timeout: Duration,
     /// Its other bounds.
     pub limits: ListenerLimits,
     /// Bounds of the broker for clients that come this way; `None`: those of the server.
@@ -182,7 +188,7 @@ pub struct ListenerConfig {
 }
 
 impl ListenerConfig {
-    /// A listener with the default bounds: 10 000 connections, 10 s for the handshake, 10 s for CONNECT.
+    /// A listener with the default bounds: 10 000 connections, 10 s for the handshake, 10 s for CONNECT, 15 s for those who vouch.
     pub fn new(name: impl Into<String>, bind: Vec<ListenAddress>, transport: TransportConfig, admission: AdmissionRules) -> Self {
         Self {
             name: name.into(),
@@ -195,6 +201,7 @@ impl ListenerConfig {
             maximum_connections: 10_000,
             handshake_timeout: Duration::from_secs(10),
             connect_timeout: Duration::from_secs(10),
+            authentication_timeout: Duration::from_secs(15),
             limits: ListenerLimits::default(),
             broker_limits: None,
         }

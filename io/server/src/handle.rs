@@ -92,6 +92,7 @@ pub fn start(config: ServerConfig, revocations: CurrentRevocations) -> Result<Se
         counters: Counters::new(),
         refusals,
         inquiry: OnceLock::new(),
+        authentication: config.authentication,
         on_store_failure: config.on_store_failure,
     });
     shared.registry.attach(shared.mailboxes.iter().map(kick_target).collect());
@@ -189,6 +190,13 @@ impl ServerHandle {
     /// Names whom to ask about certificates whose revocation status is not known. The first call counts; before it such certificates wait in vain.
     pub fn ask_about_status(&self, inquiry: Arc<dyn StatusInquiry>) {
         self.shared.inquiry.get_or_init(|| inquiry);
+    }
+
+    /// Has the rules that sources have about connected clients asked for again.
+    pub fn rules_changed(&self) {
+        for mailbox in &self.shared.mailboxes {
+            mailbox.post_one(Mail::RulesChanged);
+        }
     }
 
     /// The last refused connections.

@@ -13,6 +13,7 @@
 
 mod accept;
 mod attach;
+mod authentication;
 mod bounds;
 mod config;
 mod counters;
@@ -36,8 +37,10 @@ mod shard;
 mod shared;
 mod socket;
 mod store;
+mod vouching;
 
 pub use attach::BridgeEntrance;
+pub use authentication::{Authentication, Done, Exchange, Verdict};
 pub use bounds::{ListenerLimits, ServerLimits};
 pub use config::{
     CloneAlarm, ListenerConfig, ProfileConfig, ProfileNames, ProfileSettings, ProxyConfig, ServerConfig, StartError, TransportConfig,

@@ -12,6 +12,7 @@ use crate::log::DenialLog;
 use crate::outbox::Outbox;
 use crate::pipe::Pipe;
 use crate::socket::Socket;
+use crate::vouching::{Terms, Vouching};
 
 /// A connection on its way from the accept thread to a shard.
 pub(crate) struct Accepted {
@@ -69,6 +70,10 @@ pub(crate) struct Link {
     pub(crate) paused: bool,
     /// How many of its refusals are in the log.
     pub(crate) denials: DenialLog,
+    /// Those who have to vouch for it are being asked.
+    pub(crate) vouching: Option<Box<Vouching>>,
+    /// What holds by the word of those who vouched for it, where they set terms.
+    pub(crate) terms: Option<Box<Terms>>,
     /// Who waits until this connection is closed.
     pub(crate) confirmations: Vec<Confirmation>,
 }
@@ -85,6 +90,16 @@ impl Link {
     /// Whether so much waits to be written that nothing should be read.
     pub(crate) fn is_full(&self) -> bool {
         self.outbox.is_full(self.pipe.unsent())
+    }
+
+    /// Whether nothing it sends may be decoded, because others are asked whether it may connect.
+    pub(crate) fn is_waiting(&self) -> bool {
+        self.inbound.holds() || matches!(self.vouching.as_deref(), Some(Vouching::Asking(_)))
+    }
+
+    /// When the session ends by the word of those who vouched for it, unix seconds.
+    pub(crate) fn expires_at(&self) -> Option<i64> {
+        self.terms.as_ref().and_then(|terms| terms.expires_at())
     }
 
     /// When the connection ends for its certificate's sake, unix seconds: the certificate's end and what its trust profile adds.

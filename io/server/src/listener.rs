@@ -177,7 +177,8 @@ impl ListenerRules {
     fn check_unidentified(&self, peer: &Peer) -> Result<(), (Option<Box<Refusal>>, KickCause)> {
         let untrusted = |words: &str| Err((None, KickCause::Untrusted(words.to_owned())));
         match peer {
-            Peer::Anonymous(_) if self.config.admission.bridge.is_some() => Ok(()),
+            // With a chain, others have vouched for it.
+            Peer::Anonymous(_) if self.config.admission.bridge.is_some() || self.config.admission.chain.is_some() => Ok(()),
             Peer::Anonymous(_) if !self.config.admission.anonymous => {
                 untrusted("the listener lets nobody in without a certificate any more")
             }

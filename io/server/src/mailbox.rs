@@ -9,7 +9,9 @@ use signet_broker::{Admission, Delivery, Judge, SessionRule, WillRule};
 use signet_identity::CertificateId;
 use signet_mqtt::Message;
 use signet_net::{Kick, KickTarget, LinkId};
-use signet_policy::Ruleset;
+use signet_policy::{Ruleset, SourceRules};
+
+use crate::authentication::Verdict;
 
 use crate::counters::ShardStats;
 use crate::link::{Accepted, Link};
@@ -30,6 +32,12 @@ pub(crate) enum Mail {
     Revoked(Arc<[CertificateId]>),
     /// Somebody has found out what can be found out about the certificate of a connection.
     StatusKnown(LinkId),
+    /// Those who were asked about a client have answered.
+    Vouched(LinkId, Verdict),
+    /// The rules that sources have about a connected client.
+    RulesOf(LinkId, Vec<SourceRules>),
+    /// The rules that sources have about clients may have changed.
+    RulesChanged,
     /// Look at what sessions without a connection have left.
     Review {
         /// Who is still entitled to it.
@@ -125,6 +133,9 @@ fn weight(mail: &Mail) -> usize {
         | Mail::Kick(_)
         | Mail::Revoked(_)
         | Mail::StatusKnown(_)
+        | Mail::Vouched(..)
+        | Mail::RulesOf(..)
+        | Mail::RulesChanged
         | Mail::Review { .. }
         | Mail::Rules(_)
         | Mail::Stats(_)

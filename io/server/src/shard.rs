@@ -9,6 +9,7 @@ mod input;
 mod opening;
 mod output;
 mod status;
+mod vouch;
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap, VecDeque};
@@ -20,6 +21,7 @@ use bytes::BytesMut;
 use foldhash::fast::RandomState;
 use mio::{Events, Interest, Poll, Token};
 use signet_broker::{Broker, ConnectionId, Context, Input, KickCause, Moment, Output, SessionRule, ShardId, Ticket, WillRule};
+use signet_mqtt::ReasonCode;
 use signet_net::{Kick, LinkId};
 use signet_policy::Ruleset;
 use signet_store::StoreHandle;
@@ -245,6 +247,9 @@ impl Shard {
                 Mail::Delivery(delivery) => self.apply(Input::Delivery(delivery)),
                 Mail::Kick(kick) => self.queues.kicks.push_back(kick),
                 Mail::StatusKnown(id) => self.status_known(id),
+                Mail::Vouched(id, verdict) => self.vouched(id, verdict),
+                Mail::RulesOf(id, rules) => self.rules_of(id, rules),
+                Mail::RulesChanged => self.ask_for_all_rules(),
                 Mail::Review { judge, will, session } => self.apply(Input::Review { judge, will, session }),
                 Mail::Revoked(certificates) => {
                     let (will, _) = self.shared.on_distrust;
@@ -337,10 +342,10 @@ impl Shard {
         if link.phase == Phase::ExpectConnect {
             // The broker does not know it yet, so nobody else will say why it ended.
             let check = check_of(&cause);
-            let when =
-                if link.inbound.holds() { "while its CONNECT waited for an answer about it" } else { "before the client sent CONNECT" };
+            let when = if link.is_waiting() { "while its CONNECT waited for an answer about it" } else { "before the client sent CONNECT" };
             log::refused(link, check, format!("{cause} {when}"), "see `signet explain` for who may connect now");
             Self::answer_held(link, check);
+            Self::answer_waiting(link, ReasonCode::NotAuthorized);
             self.count_refused(Cause::Check(check));
         } else {
             tracing::info!(target: "signet::session", connection = id.number(), "disconnected: {cause}");

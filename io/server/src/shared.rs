@@ -7,6 +7,7 @@ use signet_broker::{Directory, Limits, SessionRule, SharedDirectory, Totals, Wil
 use signet_net::{Clock, Registry, StatusInquiry};
 use signet_policy::Ruleset;
 
+use crate::authentication::Authentication;
 use crate::config::CloneAlarm;
 use crate::counters::Counters;
 use crate::gate::Total;
@@ -35,6 +36,8 @@ pub(crate) struct Shared {
     pub(crate) refusals: Arc<RefusalBook>,
     /// Whom to ask about certificates whose revocation status is not known; nobody at first.
     pub(crate) inquiry: OnceLock<Arc<dyn StatusInquiry>>,
+    /// Those who vouch for clients and have rules about them.
+    pub(crate) authentication: Option<Arc<dyn Authentication>>,
     /// [`crate::ServerConfig::on_store_failure`]
     pub(crate) on_store_failure: Arc<dyn Fn() + Send + Sync>,
 }

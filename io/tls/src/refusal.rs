@@ -38,6 +38,8 @@ pub enum Check {
     Name,
     /// The client could not prove that it holds the private key.
     Possession,
+    /// Those who have to vouch for the client do not.
+    Authentication,
     /// What the client sent in its CONNECT packet, or that none came.
     Connect,
     /// The TLS handshake failed for a reason that is not the client's certificate.
@@ -50,7 +52,7 @@ pub enum Check {
 
 impl Check {
     /// Every check.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 19] = [
         Self::CertificatePresent,
         Self::CertificateForm,
         Self::Path,
@@ -65,6 +67,7 @@ impl Check {
         Self::Clone,
         Self::Name,
         Self::Possession,
+        Self::Authentication,
         Self::Connect,
         Self::Handshake,
         Self::Proxy,
@@ -88,6 +91,7 @@ impl Check {
             Self::Clone => "cloned certificate",
             Self::Name => "device name",
             Self::Possession => "proof of possession",
+            Self::Authentication => "authentication",
             Self::Connect => "CONNECT",
             Self::Handshake => "TLS handshake",
             Self::Proxy => "PROXY header",

@@ -32,6 +32,12 @@ impl Admission {
         self.permit.client()
     }
 
+    /// The same, shared.
+    #[must_use]
+    pub fn shared_client(&self) -> Arc<Client> {
+        Arc::clone(self.permit.client())
+    }
+
     /// The Client Identifier after mapping or assignment; from here on there is no other [MQTT-3.1.3-7].
     #[must_use]
     pub fn client_identifier(&self) -> &ClientIdentifier {

@@ -149,6 +149,7 @@ impl Broker {
                 }
             }
             Input::PolicyChanged(ruleset) => self.change_rules(ruleset, context),
+            Input::Regranted { connection, client } => self.regrant(connection, client, context),
             Input::Publish { message } => self.publish_own(message, context),
             Input::StoreHasRoom => self.settle_debts(context),
             Input::Tick => self.tick(context),

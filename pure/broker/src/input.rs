@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use signet_identity::{CertificateId, DeviceIdentity};
 use signet_mqtt::{DecodeError, Message, Packet, QoS, ReasonCode, SubscriptionIdentifier, TopicFilter};
-use signet_policy::Ruleset;
+use signet_policy::{Client, Ruleset};
 use smallvec::SmallVec;
 
 use crate::admission::Admission;
@@ -86,6 +86,13 @@ pub enum Input {
         /// Which.
         connection: ConnectionId,
     },
+    /// A connected client is granted something else from here on.
+    Regranted {
+        /// Which.
+        connection: ConnectionId,
+        /// The same client with its new grant.
+        client: Arc<Client>,
+    },
     /// Other rules apply to every decision from here on.
     PolicyChanged(Arc<Ruleset>),
     /// The Server itself has something to say, under `$SYS/`. It is not stored, and no session gets it as its own.
@@ -116,6 +123,10 @@ pub enum KickCause {
     IdentityChanged,
     /// The certificate is in use in two places at once.
     Cloned,
+    /// What vouched for the client has expired.
+    AuthenticationExpired,
+    /// The client wanted to authenticate again, and nobody vouches for it any more.
+    AuthenticationFailed,
     /// Nobody could say in time whether the certificate is revoked, or what was known is too old.
     Unchecked,
     /// An operator asked for it.
@@ -140,7 +151,7 @@ impl KickCause {
             | Self::Cloned
             | Self::Administrative
             | Self::ListenerRemoved => ReasonCode::AdministrativeAction,
-            Self::IdentityChanged | Self::Unchecked => ReasonCode::NotAuthorized,
+            Self::IdentityChanged | Self::Unchecked | Self::AuthenticationExpired | Self::AuthenticationFailed => ReasonCode::NotAuthorized,
             Self::ShuttingDown => ReasonCode::ServerShuttingDown,
         }
     }
@@ -155,6 +166,8 @@ impl KickCause {
             Self::ProfileDisabled => "the trust profile of the certificate is disabled",
             Self::Suspended => "the device is suspended",
             Self::IdentityChanged => "the certificate stands for another device now",
+            Self::AuthenticationExpired => "what vouched for the client has expired",
+            Self::AuthenticationFailed => "the client could not authenticate again",
             Self::Cloned => "the certificate is in use in two places",
             Self::Unchecked => "whether the certificate is revoked could not be found out",
             Self::Administrative => "disconnected by an operator",

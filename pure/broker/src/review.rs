@@ -15,9 +15,10 @@ use signet_policy::{Client, DenialReason, Denied, Mount, Ruleset, authorize_subs
 use crate::broker::{Broker, Context};
 use crate::deliver::done;
 use crate::directory::SharedDirectory;
-use crate::ids::{MessageId, SessionId};
+use crate::ids::{ConnectionId, MessageId, SessionId};
 use crate::inflight::Stage;
 use crate::input::{Judge, Recipient, SessionRule, WillRule};
+use crate::memo::Memo;
 use crate::moment::Moment;
 use crate::output::{CloseCause, Event, Output};
 use crate::queue::{Pending, Start};
@@ -87,6 +88,18 @@ impl Broker {
         self.ruleset_count += 1;
         self.plan_review_of_rules();
         self.go_on_reviewing(context);
+    }
+
+    /// One client is granted something else: its session is judged again.
+    pub(crate) fn regrant<D: SharedDirectory, S: Store>(&mut self, id: ConnectionId, client: Arc<Client>, context: &mut Context<'_, D, S>) {
+        let Some(connection) = self.connections.get_mut(&id) else { return };
+        connection.client = Arc::clone(&client);
+        connection.memo = Memo::default();
+        let session = connection.session;
+        let Some(state) = self.sessions.get_mut(session) else { return };
+        state.client = client;
+        state.standing.rulesets = 0;
+        self.keep_up(session, context);
     }
 
     /// The sessions that were stored may have been left under other rules. Begins with the first tick.

@@ -61,6 +61,12 @@ pub fn authorize_connect(applicant: Applicant, passed: Passed) -> ConnectPermit 
     ConnectPermit::assertion(client, is_assigned)
 }
 
+/// A connected client that has authenticated again: the same client, with what it is granted now.
+#[must_use]
+pub fn reauthorize(client: &Client, passed: Passed) -> Client {
+    client.regranted(Arc::new(passed.into_grant()))
+}
+
 /// A bridge of this Server: what it claims is of no interest.
 fn bridge(name: &ByteString) -> Client {
     Client::restored(Principal::Bridge(name.clone()), None, bridge_identifier(name), None)

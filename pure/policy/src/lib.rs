@@ -31,7 +31,7 @@ pub use bridge::{BRIDGE_IDENTIFIERS, BridgeRights, bridge_identifier};
 pub use chain::{Chain, Member, Next, Otherwise, Outcome, Passed, Proof, Verdict, Walk};
 pub use client::{Client, Principal, QualifiedName};
 pub use decide::{
-    authorize_connect, authorize_publish, authorize_server_publish, authorize_subscribe, check_client, identify, may_receive,
+    authorize_connect, authorize_publish, authorize_server_publish, authorize_subscribe, check_client, identify, may_receive, reauthorize,
 };
 pub use denied::{DenialReason, Denied, shown};
 pub use explain::{Considered, Explanation, explain_connect, explain_publish, explain_subscribe};

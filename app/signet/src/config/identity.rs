@@ -1,7 +1,9 @@
 //! Who the clients of a listener are: names made of what they prove, and of what they claim.
 
+use std::sync::Arc;
+
 use signet_identity::{ClientIdentifierBinding, NamingRule, Template, TemplateError};
-use signet_policy::AdmissionRules;
+use signet_policy::{AdmissionRules, Chain};
 
 use super::file::{Header, ListenerIdentity};
 use super::problem::Problems;
@@ -31,18 +33,28 @@ impl Proof {
 }
 
 /// Gives the keys that say who a client is their meaning.
-pub(super) fn resolve(written: &ListenerIdentity, header: &Header, proof: Proof, problems: &Problems) -> (AdmissionRules, NamingRule) {
+pub(super) fn resolve(
+    written: &ListenerIdentity,
+    (header, chain): (&Header, Option<Arc<Chain>>),
+    proof: Proof,
+    problems: &Problems,
+) -> (AdmissionRules, NamingRule) {
     let naming = written.device.as_ref().and_then(|at| naming(at, proof, problems));
     let anonymous = written.anonymous.as_ref().is_some_and(|at| at.value);
     match &written.anonymous {
+        Some(at) if at.value && chain.is_some() => problems.at(
+            &at.span,
+            "`anonymous` has no meaning where `authentication` says who has to vouch",
+            Some("remove it, and write \"anonymous\" as an alternative of `authentication`".to_owned()),
+        ),
         Some(at) if at.value && proof == Proof::Required => problems.at(
             &at.span,
             "`anonymous` has no meaning where every client must show a certificate",
             Some("set client_certificate = \"optional\", or remove `anonymous`".to_owned()),
         ),
-        _ if !anonymous && proof == Proof::None => problems.at(
+        _ if !anonymous && chain.is_none() && proof == Proof::None => problems.at(
             &header.span,
-            "nobody could connect here: no certificate is asked for and `anonymous` is not true",
+            "nobody could connect here: no certificate is asked for, `anonymous` is not true, and `authentication` names nobody",
             Some("add anonymous = true, or use transport = \"tls\" with client_certificate = \"required\"".to_owned()),
         ),
         _ => {}
@@ -71,7 +83,7 @@ pub(super) fn resolve(written: &ListenerIdentity, header: &Header, proof: Proof,
         _ => ClientIdentifierBinding::Any,
     };
     let admission = AdmissionRules {
-        chain: None,
+        chain,
         anonymous,
         username: written.username.as_ref().and_then(mapped),
         client_identifier: written.client_identifier.as_ref().and_then(mapped),

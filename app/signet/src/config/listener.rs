@@ -9,6 +9,7 @@ use signet_net::{ListenAddress, ParseListenAddressError};
 use signet_policy::AdmissionRules;
 use signet_server::{ListenerConfig, TransportConfig};
 
+use super::auth::Authentication;
 use super::carriage::{self, Carriage};
 use super::file::{self, ClientCertificate, Header, ListenerTls, Transport};
 use super::host::{self, Tls};
@@ -31,6 +32,7 @@ pub(crate) struct Listener {
     pub(crate) admission: AdmissionRules,
     maximum_connections: usize,
     connect_timeout: Duration,
+    authentication_timeout: Duration,
     /// For messages that come this way; `None`: what `[store]` says.
     pub(crate) durability: Option<Durability>,
     limits: Limits,
@@ -39,7 +41,12 @@ pub(crate) struct Listener {
 impl Listener {
     /// Gives one table its meaning; `index` counts listeners from 0, `base` is the directory of the configuration file. With it comes the trust
     /// profile that its own keys make, if they make one.
-    pub(crate) fn resolve(mut written: file::Listener, index: usize, base: &Path, problems: &Problems) -> Option<(Self, Option<Profile>)> {
+    pub(crate) fn resolve(
+        mut written: file::Listener,
+        index: usize,
+        (base, authentication): (&Path, &Authentication),
+        problems: &Problems,
+    ) -> Option<(Self, Option<Profile>)> {
         let header = written.header.clone();
         let bind = addresses(written.bind.as_ref(), &header, base, problems);
         // A slip in this word must not hide what is wrong with the files: the keys show what was meant.
@@ -58,7 +65,9 @@ impl Listener {
             (true, Some(ClientCertificate::Optional)) => Proof::Optional,
             (true, Some(ClientCertificate::None)) => Proof::None,
         };
-        let (admission, naming) = identity::resolve(&written.identity, &header, proof, problems);
+        let own = written.authentication.as_ref().and_then(|chain| authentication.chain_of(chain, problems));
+        let chain = if written.authentication.is_some() { own } else { authentication.chain.clone() };
+        let (admission, naming) = identity::resolve(&written.identity, (&header, chain), proof, problems);
         let asks_for_certificates = transport.has_tls() || carriage.takes_certificates();
         let profile =
             if asks_for_certificates { Profile::of_listener(&name, &mut written.tls, naming, &header, base, problems) } else { None };
@@ -79,6 +88,7 @@ impl Listener {
             admission,
             maximum_connections: written.maximum_connections.map_or(10_000, |at| usize::try_from(at.value).unwrap_or(usize::MAX)),
             connect_timeout: written.connect_timeout.map_or(Duration::from_secs(10), |at| at.value),
+            authentication_timeout: written.authentication_timeout.map_or(Duration::from_secs(15), |at| at.value),
             durability: written.durability.map(|at| at.value),
             limits: written.limits,
         };
@@ -119,6 +129,7 @@ impl Listener {
         let profiles: Vec<Arc<str>> = self.profiles.iter().map(|at| Arc::clone(&at.value)).collect();
         self.carriage.apply(&mut config, &profiles);
         config.connect_timeout = self.connect_timeout;
+        config.authentication_timeout = self.authentication_timeout;
         config.limits = self.limits.listener.clone();
         config
     }

@@ -71,6 +71,11 @@ impl Problems {
         Self { file: file.to_owned(), text: text.to_owned(), list: RefCell::new(Vec::new()) }
     }
 
+    /// The directory of the file, to which the paths in it are relative.
+    pub(crate) fn base(&self) -> PathBuf {
+        self.file.parent().map(Path::to_path_buf).unwrap_or_default()
+    }
+
     /// Adds a problem at a byte range of the text.
     pub(crate) fn at(&self, span: &Range<usize>, message: impl Into<String>, hint: Option<String>) {
         self.push(Some(place_of(&self.text, span)), message.into(), hint);

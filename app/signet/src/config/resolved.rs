@@ -1,15 +1,17 @@
 //! The configuration as it is meant: complete, checked, paths made absolute to the file. The only form the rest of the program sees.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use signet_net::ListenAddress;
-use signet_policy::{Rule, TopicPattern};
+use signet_policy::{Chain, Proof, Rule, TopicPattern};
 use signet_server::ServerConfig;
 use signet_sources::SourceLimits;
 use tracing::Level;
 
+use super::auth::Authentication;
 use super::bridge::{self, Bridge};
 use super::file::{Access, File};
 use super::limits::Limits;
@@ -38,6 +40,7 @@ pub(crate) struct Config {
     /// Trust profiles, those that listeners make by their own keys among them.
     pub(crate) profiles: Vec<Profile>,
     pub(crate) listeners: Vec<Listener>,
+    pub(crate) authentication: Authentication,
     /// Empty when no rule was written: then everything is allowed to whoever may connect.
     pub(crate) rules: Vec<Rule>,
     pub(crate) bridges: Vec<Bridge>,
@@ -73,8 +76,11 @@ impl Config {
         let data_dir = at_base(&base, file.data_dir.as_ref(), "data");
         let ca_dir = at_base(&base, file.ca.dir.as_ref(), "ca");
         let mut profiles: Vec<Profile> = file.trust.into_iter().filter_map(|written| Profile::resolve(written, &base, problems)).collect();
-        let listeners = resolve_listeners(file.listeners, &mut profiles, &base, problems);
+        let authentication = file.authentication.resolve(problems);
+        let listeners = resolve_listeners(file.listeners, &mut profiles, (&base, &authentication), problems);
         check_profiles(&profiles, &listeners, problems);
+        let chains = listeners.iter().filter_map(|listener| listener.admission.chain.as_ref()).chain(&authentication.chain);
+        check_chains(chains, &profiles, problems);
         Self {
             path: path.to_owned(),
             shards: file.shards.and_then(|at| u16::try_from(at.value).ok()),
@@ -94,6 +100,7 @@ impl Config {
             telemetry: file.telemetry,
             profiles,
             listeners,
+            authentication,
             rules: file.access.into_iter().enumerate().filter_map(|(index, access)| rule(index, access, problems)).collect(),
             revocation: RevocationConfig::resolve(&file.revocation),
             store: file.store,
@@ -160,7 +167,29 @@ fn check_profiles(profiles: &[Profile], listeners: &[Listener], problems: &Probl
     }
 }
 
-fn resolve_listeners(files: Vec<super::file::Listener>, profiles: &mut Vec<Profile>, base: &Path, problems: &Problems) -> Vec<Listener> {
+/// Trust profiles that chains name have to be there.
+fn check_chains<'a>(chains: impl Iterator<Item = &'a Arc<Chain>>, profiles: &[Profile], problems: &Problems) {
+    let mut missing = BTreeSet::new();
+    for member in chains.flat_map(|chain| chain.alternatives.iter().flatten()) {
+        if let Proof::Certificate { profile: Some(wanted) } = &member.proof
+            && !profiles.iter().any(|profile| profile.name == *wanted)
+        {
+            missing.insert(Arc::clone(wanted));
+        }
+    }
+    for wanted in missing {
+        let names: Vec<&str> = profiles.iter().map(|profile| &*profile.name).collect();
+        problems
+            .whole(format!("`authentication` names the trust profile `{wanted}`, which is not there"), Some(suggestion(&wanted, &names)));
+    }
+}
+
+fn resolve_listeners(
+    files: Vec<super::file::Listener>,
+    profiles: &mut Vec<Profile>,
+    (base, authentication): (&Path, &Authentication),
+    problems: &Problems,
+) -> Vec<Listener> {
     if files.is_empty() && problems.is_empty() {
         problems.whole(
             "no [[listener]]: nobody could connect",
@@ -174,7 +203,7 @@ fn resolve_listeners(files: Vec<super::file::Listener>, profiles: &mut Vec<Profi
         let header = file.header.span.clone();
         let place = file.name.as_ref().map_or_else(|| header.clone(), |name| name.span.clone());
         let binds = file.bind.clone();
-        let Some((listener, profile)) = Listener::resolve(file, index, base, problems) else { continue };
+        let Some((listener, profile)) = Listener::resolve(file, index, (base, authentication), problems) else { continue };
         profiles.extend(profile);
         if names.insert(listener.name.clone(), ()).is_some() {
             problems.at(&place, format!("two listeners are called `{}`", listener.name), Some("give each its own `name`".to_owned()));

@@ -206,7 +206,7 @@ impl Profile {
             header.lacks("name", "[[trust]] has no `name`", "add name = \"factory\"; listeners name it in `profiles`", problems);
             return None;
         };
-        let (admission, naming) = identity::resolve(&written.identity, header, Proof::Required, problems);
+        let (admission, naming) = identity::resolve(&written.identity, (header, None), Proof::Required, problems);
         let sources = resolve_sources(&written.revocation, base, problems);
         let tenant = written.tenant.as_ref().and_then(|at| tenant(at, problems));
         let revocation = written.revocation.rules();

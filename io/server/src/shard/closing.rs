@@ -95,6 +95,7 @@ impl Shard {
                 self.remove(id);
             }
             Phase::ExpectConnect if link.inbound.holds() => self.status_overdue(id),
+            Phase::ExpectConnect if link.vouching.is_some() => self.vouching_overdue(id),
             Phase::ExpectConnect => {
                 let found = format!("no complete CONNECT packet within {} s", link.listener().rules().config.connect_timeout.as_secs());
                 log::refused(link, Check::Connect, found, "is it an MQTT client? `connect_timeout` sets the limit");
@@ -104,7 +105,13 @@ impl Shard {
             Phase::Connected => {
                 if link.not_after().is_some_and(|not_after| unix_seconds() > not_after) {
                     self.end(id, KickCause::Expired, WillRule::Publish);
+                } else if link.expires_at().is_some_and(|expires_at| unix_seconds() >= expires_at) {
+                    tracing::info!(target: "signet::session", connection = id.number(), "disconnected: what vouched for the client has expired");
+                    self.end(id, KickCause::AuthenticationExpired, WillRule::Publish);
                 } else {
+                    if link.terms.as_ref().and_then(|terms| terms.rules_until).is_some_and(|until| until <= self.now) {
+                        self.ask_for_rules(id);
+                    }
                     self.watch_validity(id);
                 }
             }

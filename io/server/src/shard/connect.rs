@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use signet_broker::{Admission, ConnectionId, Input, KickCause, Ticket, WillRule, admit_without_chain, expect_connect};
+use signet_broker::{Admission, ConnectionId, Input, KickCause, Ticket, WillRule, apply, expect_connect};
 use signet_identity::{NoIdentity, Peer};
 use signet_mqtt::{ClientIdentifier, Connack, DecodeError, Packet, ProtocolVersion, ReasonCode};
 use signet_net::{Entry, LinkId, is_proxy_header, unix_seconds};
@@ -96,6 +96,8 @@ impl Shard {
             dirty: false,
             paused: false,
             denials: DenialLog::default(),
+            vouching: None,
+            terms: None,
             confirmations: Vec::new(),
         });
         if let Err(error) = self.watch(&mut link) {
@@ -162,6 +164,9 @@ impl Shard {
         if let Peer::Pending(_) = peer {
             return self.hold_connect(id, packet);
         }
+        if link.vouching.is_some() {
+            return self.answered(id, packet);
+        }
         let connect = match expect_connect(packet) {
             Ok(connect) => connect,
             Err(other) => {
@@ -174,29 +179,28 @@ impl Shard {
         let rules = link.listener().rules();
         let limits = rules.config.broker_limits.as_ref().unwrap_or(&self.shared.limits);
         let origin = Origin { address: link.address.ip(), listener: Arc::clone(&link.listener().name) };
-        let from = (origin, unix_seconds());
-        match admit_without_chain(connect, peer, rules.admission(peer), &self.ruleset, limits, from, assigned_identifier) {
-            Ok(admission) => {
-                link.version = admission.version();
+        let admission = rules.admission(peer);
+        match apply(connect, peer, admission, limits, (origin, unix_seconds()), assigned_identifier) {
+            Ok(application) => {
+                link.version = application.version();
                 if !self.shared.admissions.connects.admit(self.now) {
                     return self.refuse_too_fast(id);
                 }
-                link.place.pass().keep();
-                let owner = admission.owner(u16::try_from(self.shared.mailboxes.len()).unwrap_or(u16::MAX)).0;
-                if owner == self.index {
-                    self.welcome(id, Box::new(admission));
-                } else {
-                    self.move_out(id, owner, Box::new(admission));
-                }
+                self.vouch(id, application, admission.chain.clone(), admission.anonymous);
             }
-            Err(refusal) => {
-                link.version = refusal.version;
-                log::refused(link, Check::Connect, refusal.denied.to_string(), "see the listener's settings in signet.toml");
-                if let Some(connack) = refusal.connack {
-                    link.outbox.push(Outgoing::Packet(Box::new(Packet::Connack(connack)), Ticket::NONE));
-                }
-                self.refuse(id, Cause::Check(Check::Connect));
-            }
+            Err(refusal) => self.refuse_application(id, refusal),
+        }
+    }
+
+    /// A client that may connect goes to the shard that owns its session.
+    pub(super) fn admitted(&mut self, id: LinkId, admission: Admission) {
+        let Some(link) = self.links.get_mut(&id) else { return };
+        link.place.pass().keep();
+        let owner = admission.owner(u16::try_from(self.shared.mailboxes.len()).unwrap_or(u16::MAX)).0;
+        if owner == self.index {
+            self.welcome(id, Box::new(admission));
+        } else {
+            self.move_out(id, owner, Box::new(admission));
         }
     }
 
@@ -304,10 +308,13 @@ impl Shard {
     /// Arms the timer of a connected client: its certificate's end, or the next look at the wall clock.
     pub(super) fn watch_validity(&mut self, id: LinkId) {
         let Some(link) = self.links.get_mut(&id) else { return };
-        let at = link.not_after().map(|not_after| {
-            let left = u64::try_from(not_after.saturating_sub(unix_seconds()).saturating_add(1)).unwrap_or(0);
+        let not_after = link.not_after().map(|not_after| not_after.saturating_add(1));
+        let end = not_after.into_iter().chain(link.expires_at()).min().map(|end| {
+            let left = u64::try_from(end.saturating_sub(unix_seconds())).unwrap_or(0);
             self.now.saturating_add(left.saturating_mul(1000).min(VALIDITY_CHECK))
         });
+        let rules_until = link.terms.as_ref().filter(|terms| !terms.is_asking_rules).and_then(|terms| terms.rules_until);
+        let at = end.into_iter().chain(rules_until).min();
         self.deadlines.set(id, &mut link.deadline, at);
     }
 }

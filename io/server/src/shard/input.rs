@@ -1,6 +1,7 @@
 //! Reading: socket → plaintext → packets → broker, a share for each connection in each turn.
 
 use signet_broker::{ConnectionId, Input};
+use signet_mqtt::Packet;
 use signet_net::LinkId;
 use signet_tls::{Check, Refusal};
 
@@ -147,7 +148,7 @@ impl Shard {
                 }
                 Phase::ExpectConnect | Phase::Connected => {}
             }
-            if link.inbound.holds() {
+            if link.is_waiting() {
                 // Nothing behind a CONNECT is looked at before it is answered.
                 link.inbound.settle(&mut self.buffers.spare);
                 return Step::Done;
@@ -177,9 +178,14 @@ impl Shard {
                     share.packets -= 1;
                     let is_connected = link.phase == Phase::Connected;
                     counters::received(&mut self.counts.received, &packet, octets);
-                    match is_connected {
-                        true => self.apply(Input::Packet { connection: ConnectionId(id.number()), packet }),
-                        false => self.connect(id, packet),
+                    match packet {
+                        Packet::Auth(auth) if is_connected => {
+                            if let Err(auth) = self.authenticate_again(id, auth) {
+                                self.apply(Input::Packet { connection: ConnectionId(id.number()), packet: Packet::Auth(auth) });
+                            }
+                        }
+                        packet if is_connected => self.apply(Input::Packet { connection: ConnectionId(id.number()), packet }),
+                        packet => self.connect(id, packet),
                     }
                 }
                 Ok(None) => {

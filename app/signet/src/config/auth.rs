@@ -1,0 +1,236 @@
+//! Who has to vouch for clients, and who has rules about them: `[authentication]`, `[[authenticator]]`, `[[access_source]]`.
+//!
+//! What all types have in common is read here; each type reads its own keys in a file of its name and gives a [`AuthenticatorKind`] or [`SourceKind`],
+//! which makes the real thing when the broker starts.
+
+mod chain;
+mod common;
+mod condition;
+
+use std::fmt;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use signet_auth::{Authenticator, Backend, BackendConfig, HashingPool, RuleSource};
+use signet_policy::{Chain, Otherwise, Who};
+
+use super::problem::{Problems, suggestion};
+use super::section::{At, Section};
+pub(crate) use chain::CERTIFICATE;
+
+/// An authenticator of one type, as it is configured.
+pub(crate) trait AuthenticatorKind: fmt::Debug + Send + Sync {
+    /// Makes it. Runs inside of the runtime, and must not wait for whoever is not there.
+    ///
+    /// # Errors
+    /// In words: a file that cannot be read, a key that is none.
+    fn make(&self, backend: Arc<Backend>, tools: &Tools) -> Result<Arc<dyn Authenticator>, String>;
+
+    /// Files that are read when it is made: a change of one is taken over like a reload.
+    fn files(&self) -> Vec<PathBuf> {
+        Vec::new()
+    }
+}
+
+/// An access source of one type, as it is configured.
+pub(crate) trait SourceKind: fmt::Debug + Send + Sync {
+    /// Makes it, as [`AuthenticatorKind::make`].
+    ///
+    /// # Errors
+    /// In words.
+    fn make(&self, backend: Arc<Backend>, tools: &Tools) -> Result<Arc<dyn RuleSource>, String>;
+
+    /// As [`AuthenticatorKind::files`].
+    fn files(&self) -> Vec<PathBuf> {
+        Vec::new()
+    }
+}
+
+/// What those who vouch may need of the program.
+#[derive(Debug, Clone)]
+pub(crate) struct Tools {
+    /// Computes password hashes.
+    pub(crate) hashing: HashingPool,
+}
+
+/// Reads the keys of one type. What makes no sense is reported; the result is then missing.
+type Reader<T> = fn(&Section<'_>, &Path, &Problems) -> Option<Arc<T>>;
+
+/// Every type of authenticator, by its name.
+const AUTHENTICATORS: &[(&str, Reader<dyn AuthenticatorKind>)] = &[(condition::NAME, condition::read)];
+
+/// Every type of access source, by its name.
+const SOURCES: &[(&str, Reader<dyn SourceKind>)] = &[];
+
+/// Everything about who vouches for clients, as it is meant.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Authentication {
+    /// For listeners that have no chain of their own; `None`: a certificate is enough.
+    pub(crate) chain: Option<Arc<Chain>>,
+    pub(crate) authenticators: Vec<AuthenticatorConfig>,
+    pub(crate) sources: Vec<SourceConfig>,
+    /// Password hashes that are computed at a time.
+    pub(crate) hashing_threads: usize,
+    /// How long the rules of access sources count for a client that is connected; `None`: as long as it is.
+    pub(crate) rules_last: Option<Duration>,
+}
+
+/// One `[[authenticator]]`.
+#[derive(Debug, Clone)]
+pub(crate) struct AuthenticatorConfig {
+    pub(crate) name: Arc<str>,
+    /// Where it stands, for what goes wrong when it is made.
+    pub(crate) place: Range<usize>,
+    pub(crate) backend: BackendConfig,
+    pub(crate) kind: Arc<dyn AuthenticatorKind>,
+    when: Option<Who>,
+    on_deny: Otherwise,
+    on_unknown: Otherwise,
+    on_failure: Otherwise,
+}
+
+/// One `[[access_source]]`.
+#[derive(Debug, Clone)]
+pub(crate) struct SourceConfig {
+    pub(crate) name: Arc<str>,
+    pub(crate) place: Range<usize>,
+    pub(crate) backend: BackendConfig,
+    pub(crate) kind: Arc<dyn SourceKind>,
+}
+
+/// A chain as it is written: of `[authentication]` or of a listener.
+pub(crate) type WrittenChain = At<Vec<At<String>>>;
+
+/// Everything as it is written, the tables read already: only chains need to know all names.
+#[derive(Debug, Default)]
+pub(crate) struct Written {
+    chain: Option<WrittenChain>,
+    authenticators: Vec<AuthenticatorConfig>,
+    sources: Vec<SourceConfig>,
+    hashing_threads: Option<At<u64>>,
+    rules_last: Option<At<Duration>>,
+}
+
+impl Written {
+    /// Reads all tables of the file.
+    pub(crate) fn read(top: &Section<'_>, base: &Path, problems: &Problems) -> Self {
+        let mut written = Self::default();
+        if let Some(section) = top.section("authentication") {
+            written.chain = section.strings("chain");
+            written.hashing_threads = section.number("hashing_threads", 1, 64);
+            written.rules_last = section.duration("access_refresh", Duration::from_secs(1), Duration::from_secs(86_400));
+            section.finish();
+        }
+        for section in top.sections("authenticator") {
+            let read = authenticator(&section, base, problems);
+            section.finish();
+            written.authenticators.extend(read);
+        }
+        for section in top.sections("access_source") {
+            let read = source(&section, base, problems);
+            section.finish();
+            written.sources.extend(read);
+        }
+        check_names(&written, problems);
+        written
+    }
+
+    /// Gives everything but the listeners' own chains its meaning.
+    pub(crate) fn resolve(self, problems: &Problems) -> Authentication {
+        let mut resolved = Authentication {
+            chain: None,
+            authenticators: self.authenticators,
+            sources: self.sources,
+            hashing_threads: self.hashing_threads.map_or(2, |at| usize::try_from(at.value).unwrap_or(2)),
+            rules_last: Some(self.rules_last.map_or(Duration::from_secs(60), |at| at.value)),
+        };
+        resolved.chain = self.chain.and_then(|written| resolved.chain_of(&written, problems));
+        resolved
+    }
+}
+
+impl Authentication {
+    /// The files whose change is taken over like a reload.
+    pub(crate) fn files(&self) -> Vec<PathBuf> {
+        let authenticators = self.authenticators.iter().flat_map(|authenticator| authenticator.kind.files());
+        authenticators.chain(self.sources.iter().flat_map(|source| source.kind.files())).collect()
+    }
+
+    /// Whether anybody outside of the program, or in a file, has to be asked.
+    pub(crate) fn asks_anybody(&self) -> bool {
+        !self.authenticators.is_empty() || !self.sources.is_empty()
+    }
+}
+
+fn authenticator(section: &Section<'_>, base: &Path, problems: &Problems) -> Option<AuthenticatorConfig> {
+    let common = common::Common::read(section, "[[authenticator]]", problems);
+    let when = section.string("when").and_then(|written| super::who::who(&written, problems));
+    let otherwise = [("deny", Otherwise::Deny), ("continue", Otherwise::Continue)];
+    let on_deny = section.choice("on_deny", &otherwise).map_or(Otherwise::Deny, |at| at.value);
+    let on_unknown = section.choice("on_unknown", &otherwise).map_or(Otherwise::Continue, |at| at.value);
+    let on_failure = section.choice("on_failure", &otherwise).map_or(Otherwise::Deny, |at| at.value);
+    let (kind, read) = reader(section, "[[authenticator]]", AUTHENTICATORS, problems)?;
+    let settings = read(section, base, problems);
+    let name = common.name(kind);
+    if CERTIFICATE == name || name.starts_with("certificate:") || name == "anonymous" || name.contains(" and ") {
+        let hint = "`certificate` and `anonymous` are always there, and ` and ` joins names; choose another name";
+        problems.at(&common.place, format!("an authenticator cannot be called `{name}`"), Some(hint.to_owned()));
+    }
+    Some(AuthenticatorConfig {
+        backend: common.backend(&name, kind),
+        place: common.place,
+        name: name.into(),
+        kind: settings?,
+        when,
+        on_deny,
+        on_unknown,
+        on_failure,
+    })
+}
+
+fn source(section: &Section<'_>, base: &Path, problems: &Problems) -> Option<SourceConfig> {
+    let common = common::Common::read(section, "[[access_source]]", problems);
+    let (kind, read) = reader(section, "[[access_source]]", SOURCES, problems)?;
+    let settings = read(section, base, problems);
+    let name = common.name(kind);
+    Some(SourceConfig { backend: common.backend(&name, kind), place: common.place, name: name.into(), kind: settings? })
+}
+
+/// What reads the keys of the type that the table names.
+fn reader<T: ?Sized>(
+    section: &Section<'_>,
+    table: &str,
+    known: &'static [(&'static str, Reader<T>)],
+    problems: &Problems,
+) -> Option<(&'static str, Reader<T>)> {
+    let names: Vec<&str> = known.iter().map(|(name, _)| *name).collect();
+    let Some(written) = section.string("type") else {
+        if !section.keys().iter().any(|key| key == "type") {
+            problems.at(&section.span, format!("{table} has no `type`"), Some(format!("there are {}", names.join(", "))));
+        }
+        return None;
+    };
+    match known.iter().find(|(name, _)| *name == written.value) {
+        Some(found) => Some(*found),
+        None => {
+            problems.at(&written.span, format!("there is no type `{}`", written.value), Some(suggestion(&written.value, &names)));
+            None
+        }
+    }
+}
+
+/// Names must lead to one only. Access sources and authenticators are told apart by where they stand.
+fn check_names(written: &Written, problems: &Problems) {
+    let authenticators: Vec<_> = written.authenticators.iter().map(|config| (&config.name, &config.place)).collect();
+    let sources: Vec<_> = written.sources.iter().map(|config| (&config.name, &config.place)).collect();
+    for (what, named) in [("authenticators", authenticators), ("access sources", sources)] {
+        for (index, (name, place)) in named.iter().enumerate() {
+            if named.iter().take(index).any(|(other, _)| other == name) {
+                let hint = "give each its own `name`".to_owned();
+                problems.at(place, format!("two {what} are called `{name}`"), Some(hint));
+            }
+        }
+    }
+}

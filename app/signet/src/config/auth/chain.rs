@@ -1,0 +1,71 @@
+//! Chains: `["certificate:factory and devices and token", "users"]`.
+
+use std::sync::Arc;
+
+use signet_policy::{Chain, Member, Otherwise, Proof};
+
+use super::super::problem::{Problems, suggestion};
+use super::{Authentication, WrittenChain};
+
+/// The member that is a verified certificate.
+pub(crate) const CERTIFICATE: &str = "certificate";
+
+const ANONYMOUS: &str = "anonymous";
+
+impl Authentication {
+    /// Reads a chain. Whom it names has to be there.
+    pub(crate) fn chain_of(&self, written: &WrittenChain, problems: &Problems) -> Option<Arc<Chain>> {
+        if written.value.is_empty() {
+            let hint = "name those who have to vouch, such as \"certificate\", or leave the key out";
+            problems.at(&written.span, "an empty chain lets nobody in", Some(hint.to_owned()));
+            return None;
+        }
+        let mut alternatives = Vec::new();
+        for alternative in &written.value {
+            let mut members = Vec::new();
+            for name in alternative.value.split(" and ").map(str::trim) {
+                match self.member(name) {
+                    Some(member) => members.push(member),
+                    None => {
+                        let known: Vec<&str> = [CERTIFICATE, "certificate:PROFILE", ANONYMOUS]
+                            .into_iter()
+                            .chain(self.authenticators.iter().map(|known| &*known.name))
+                            .collect();
+                        problems.at(&alternative.span, format!("there is no authenticator `{name}`"), Some(suggestion(name, &known)));
+                    }
+                }
+            }
+            alternatives.push(members);
+        }
+        Some(Arc::new(Chain { alternatives }))
+    }
+
+    fn member(&self, name: &str) -> Option<Member> {
+        let built_in = |proof| Member {
+            name: name.into(),
+            proof,
+            when: None,
+            on_deny: Otherwise::Deny,
+            on_unknown: Otherwise::Continue,
+            on_failure: Otherwise::Deny,
+        };
+        if name == CERTIFICATE {
+            return Some(built_in(Proof::Certificate { profile: None }));
+        }
+        if name == ANONYMOUS {
+            return Some(built_in(Proof::Anonymous));
+        }
+        if let Some(profile) = name.strip_prefix("certificate:").filter(|profile| !profile.is_empty()) {
+            return Some(built_in(Proof::Certificate { profile: Some(profile.into()) }));
+        }
+        let config = self.authenticators.iter().find(|config| *config.name == *name)?;
+        Some(Member {
+            name: Arc::clone(&config.name),
+            proof: Proof::Authenticator,
+            when: config.when.clone(),
+            on_deny: config.on_deny,
+            on_unknown: config.on_unknown,
+            on_failure: config.on_failure,
+        })
+    }
+}

@@ -1,0 +1,340 @@
+//! CONNECT where others have to vouch: its connection waits for them, and nobody else does. AUTH, before and after (§4.12).
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use bytestring::ByteString;
+use signet_broker::{Application, ConnectionId, Input, KickCause, Refusal, Ticket, WillRule, admit};
+use signet_mqtt::{Auth, Connack, Packet, ProtocolVersion, ReasonCode};
+use signet_net::{LinkId, unix_seconds};
+use signet_policy::{Applicant, Chain, Client, DenialReason, Denied, Next, Passed, SourceRules, Walk, reauthorize};
+use signet_tls::Check;
+
+use super::Shard;
+use crate::authentication::{Exchange, Verdict};
+use crate::counters::Cause;
+use crate::link::{Link, Phase};
+use crate::log;
+use crate::mailbox::Mail;
+use crate::outbox::Outgoing;
+use crate::vouching::{Terms, Vouching};
+
+impl Shard {
+    /// Finds out whether whoever has to vouches for a client: at once, where nobody outside has to be asked.
+    pub(super) fn vouch(&mut self, id: LinkId, application: Application, chain: Option<Arc<Chain>>, anonymous: bool) {
+        let authentication = self.shared.authentication.clone();
+        let has_rule_sources = authentication.as_ref().is_some_and(|authentication| authentication.has_rule_sources());
+        let known = match &chain {
+            None => Some(Passed::without_chain(application.applicant(), anonymous)),
+            Some(chain) => match Walk::new(Arc::clone(chain)).next(application.applicant()) {
+                Next::Done(decided) => Some(decided),
+                Next::Ask(_) => None,
+            },
+        };
+        match (known, authentication) {
+            (Some(Err(denied)), _) => self.refuse_application(id, application.refuse(denied)),
+            (Some(Ok(passed)), _) if !has_rule_sources => self.vouched_for(id, application, passed),
+            (_, None) => {
+                let denied = Denied {
+                    rule: "authenticators".to_owned(),
+                    reason: DenialReason::Authentication { verdicts: Vec::new() },
+                    reason_code: ReasonCode::ServerUnavailable,
+                };
+                self.refuse_application(id, application.refuse(denied));
+            }
+            (_, Some(authentication)) => {
+                let Some(done) = self.verdict_of(id) else { return };
+                let applicant = application.applicant().clone();
+                let Some(link) = self.links.get_mut(&id) else { return };
+                link.vouching = Some(Box::new(Vouching::Asking(application)));
+                let time = link.listener().rules().config.authentication_timeout;
+                self.set_deadline_in(id, time);
+                authentication.begin(chain, anonymous, applicant, done);
+            }
+        }
+    }
+
+    /// What takes the answer of those who were asked, on whatever thread they have it.
+    fn verdict_of(&self, id: LinkId) -> Option<crate::authentication::Done> {
+        let mailbox = self.shared.mailboxes.get(usize::from(self.index)).cloned()?;
+        Some(Box::new(move |verdict| mailbox.post_one(Mail::Vouched(id, verdict))))
+    }
+
+    fn set_deadline_in(&mut self, id: LinkId, time: std::time::Duration) {
+        let Some(link) = self.links.get_mut(&id) else { return };
+        let at = self.now.saturating_add(u64::try_from(time.as_millis()).unwrap_or(u64::MAX));
+        self.deadlines.set(id, &mut link.deadline, Some(at));
+    }
+
+    /// Those who were asked have answered.
+    pub(super) fn vouched(&mut self, id: LinkId, verdict: Verdict) {
+        let Some(link) = self.links.get_mut(&id).filter(|link| !link.phase.is_closing()) else { return };
+        match link.vouching.take().map(|vouching| *vouching) {
+            Some(Vouching::Asking(application)) => {
+                match verdict {
+                    Verdict::Passed(passed) => self.vouched_for(id, application, *passed),
+                    Verdict::Refused(denied) => self.refuse_application(id, application.refuse(*denied)),
+                    Verdict::Challenge(data, exchange) => self.challenge(id, application, data, exchange),
+                }
+                self.enqueue(id);
+            }
+            Some(Vouching::AskingAgain) => self.vouched_again(id, verdict),
+            // Its time was over before.
+            other => link.vouching = other.map(Box::new),
+        }
+    }
+
+    /// Everybody who has to vouches: the client is let in, if the rest of its CONNECT allows it.
+    fn vouched_for(&mut self, id: LinkId, application: Application, passed: Passed) {
+        let method = application.applicant().method.clone();
+        match admit(application, passed, &self.ruleset) {
+            Ok(admission) => {
+                let Some(link) = self.links.get_mut(&id) else { return };
+                let client = admission.shared_client();
+                let rules_last = self.shared.authentication.as_ref().and_then(|authentication| authentication.rules_last());
+                let has_end = client.grant().is_some_and(|grant| grant.expires_at.is_some() || !grant.fetched.is_empty());
+                if has_end || method.is_some() || rules_last.is_some() {
+                    let rules_until = rules_last.map(|last| self.now.saturating_add(last));
+                    link.terms = Some(Box::new(Terms { client, method, rules_until, is_asking_rules: false }));
+                }
+                self.admitted(id, admission);
+            }
+            Err(refusal) => self.refuse_application(id, refusal),
+        }
+    }
+
+    /// A CONNECT that is refused for what it says, or because nobody vouches for it.
+    pub(super) fn refuse_application(&mut self, id: LinkId, refusal: Refusal) {
+        let Some(link) = self.links.get_mut(&id) else { return };
+        let is_vouching = matches!(refusal.denied.reason, DenialReason::Authentication { .. });
+        let check = if is_vouching { Check::Authentication } else { Check::Connect };
+        let hint = if is_vouching {
+            "`signet explain` shows what each authenticator says; `authentication` of the listener names them"
+        } else {
+            "see the listener's settings in signet.toml"
+        };
+        link.version = refusal.version;
+        log::refused(link, check, refusal.denied.to_string(), hint);
+        if let Some(connack) = refusal.connack {
+            link.outbox.push(Outgoing::Packet(Box::new(Packet::Connack(connack)), Ticket::NONE));
+        }
+        self.refuse(id, Cause::Check(check));
+    }
+
+    /// Those who were asked have not answered in time.
+    pub(super) fn vouching_overdue(&mut self, id: LinkId) {
+        let Some(link) = self.links.get_mut(&id) else { return };
+        let rules = link.listener().rules();
+        let (what, hint, reason_code) = match link.vouching.as_deref() {
+            Some(Vouching::Challenged(..)) => {
+                let time = rules.config.connect_timeout;
+                (format!("the client has not answered within {time:?}"), "`connect_timeout` sets the limit", ReasonCode::NotAuthorized)
+            }
+            _ => {
+                let time = rules.config.authentication_timeout;
+                let hint = "`signet auth` shows how they fare; `authentication_timeout` sets the limit";
+                (format!("those who have to vouch have not answered within {time:?}"), hint, ReasonCode::ServerUnavailable)
+            }
+        };
+        log::refused(link, Check::Authentication, what, hint);
+        Self::answer_waiting(link, reason_code);
+        self.refuse(id, Cause::Check(Check::Authentication));
+    }
+
+    /// Refuses a CONNECT that waits for those who have to vouch, where one does: whoever ends the connection has logged it.
+    pub(super) fn answer_waiting(link: &mut Link, reason_code: ReasonCode) {
+        if link.phase == Phase::ExpectConnect && link.vouching.take().is_some() {
+            let connack = Connack { reason_code, ..Connack::default() };
+            link.outbox.push(Outgoing::Packet(Box::new(Packet::Connack(Box::new(connack))), Ticket::NONE));
+        }
+    }
+
+    // --- AUTH
+
+    /// The client has to answer this before it is let in.
+    fn challenge(&mut self, id: LinkId, application: Application, data: Bytes, exchange: Box<dyn Exchange>) {
+        let Some(link) = self.links.get_mut(&id) else { return };
+        let method = application.applicant().method.clone();
+        link.vouching = Some(Box::new(Vouching::Challenged(application, exchange)));
+        link.version = ProtocolVersion::V5;
+        // [MQTT-4.12.0-2]
+        send(link, ReasonCode::ContinueAuthentication, method, data);
+        let time = link.listener().rules().config.connect_timeout;
+        self.set_deadline_in(id, time);
+        self.mark_dirty(id);
+    }
+
+    /// A packet of a client that was challenged in answer to its CONNECT [MQTT-4.12.0-3].
+    pub(super) fn answered(&mut self, id: LinkId, packet: Packet) {
+        let Some(link) = self.links.get_mut(&id) else { return };
+        let Some(Vouching::Challenged(application, exchange)) = link.vouching.take().map(|vouching| *vouching) else { return };
+        let method = application.applicant().method.clone();
+        match packet {
+            Packet::Auth(auth) if auth.reason_code == ReasonCode::ContinueAuthentication && auth.authentication_method == method => {
+                let Some(done) = self.verdict_of(id) else { return };
+                let Some(link) = self.links.get_mut(&id) else { return };
+                link.vouching = Some(Box::new(Vouching::Asking(application)));
+                let time = link.listener().rules().config.authentication_timeout;
+                self.set_deadline_in(id, time);
+                exchange.answer(auth.authentication_data.unwrap_or_default(), done);
+            }
+            Packet::Disconnect(_) => {
+                log::refused(link, Check::Authentication, "the client gave up while it was authenticated", "");
+                self.refuse(id, Cause::Check(Check::Authentication));
+            }
+            other => {
+                let found = format!("{} while the client is authenticated, expected AUTH of its method [MQTT-4.12.0-3]", other.name());
+                log::refused(link, Check::Authentication, found, "is it a client of MQTT 5.0?");
+                let denied = Denied {
+                    rule: "MQTT-4.12.0-3".to_owned(),
+                    reason: DenialReason::Authentication { verdicts: Vec::new() },
+                    reason_code: ReasonCode::ProtocolError,
+                };
+                if let Some(connack) = application.refuse(denied).connack {
+                    link.outbox.push(Outgoing::Packet(Box::new(Packet::Connack(connack)), Ticket::NONE));
+                }
+                self.refuse(id, Cause::Check(Check::Authentication));
+            }
+        }
+    }
+
+    /// AUTH of a connected client: it authenticates again, or goes on with that. Gives the packet back if it is out of place, which is for the broker to
+    /// say.
+    pub(super) fn authenticate_again(&mut self, id: LinkId, auth: Box<Auth>) -> Result<(), Box<Auth>> {
+        let Some(link) = self.links.get_mut(&id) else { return Ok(()) };
+        let method = link.terms.as_ref().and_then(|terms| terms.method.clone());
+        // [MQTT-4.12.1-1]
+        if method.is_none() || auth.authentication_method != method {
+            return Err(auth);
+        }
+        match (auth.reason_code, link.vouching.take().map(|vouching| *vouching)) {
+            (ReasonCode::ReAuthenticate, None) => {
+                self.begin_again(id, auth.authentication_data.unwrap_or_default());
+                Ok(())
+            }
+            (ReasonCode::ContinueAuthentication, Some(Vouching::ChallengedAgain(exchange))) => {
+                let Some(done) = self.verdict_of(id) else { return Ok(()) };
+                if let Some(link) = self.links.get_mut(&id) {
+                    link.vouching = Some(Box::new(Vouching::AskingAgain));
+                }
+                exchange.answer(auth.authentication_data.unwrap_or_default(), done);
+                Ok(())
+            }
+            (_, vouching) => {
+                link.vouching = vouching.map(Box::new);
+                Err(auth)
+            }
+        }
+    }
+
+    fn begin_again(&mut self, id: LinkId, data: Bytes) {
+        let Some(done) = self.verdict_of(id) else { return };
+        let Some(authentication) = self.shared.authentication.clone() else { return };
+        let Some(link) = self.links.get_mut(&id) else { return };
+        let Some(terms) = &link.terms else { return };
+        let rules = link.listener().rules();
+        let admission = rules.admission_of(terms.client.identity().map(|identity| &**identity));
+        let applicant = Applicant {
+            client: (*terms.client).clone(),
+            is_assigned: false,
+            claimed_username: terms.client.username().map(ByteString::from),
+            password: None,
+            method: terms.method.clone(),
+            method_data: Some(data),
+            without_identity: terms.client.identity().is_none().then(|| "it has no certificate".to_owned()),
+            now: unix_seconds(),
+        };
+        let (chain, anonymous) = (admission.chain.clone(), admission.anonymous);
+        link.vouching = Some(Box::new(Vouching::AskingAgain));
+        authentication.begin(chain, anonymous, applicant, done);
+    }
+
+    fn vouched_again(&mut self, id: LinkId, verdict: Verdict) {
+        let Some(link) = self.links.get_mut(&id) else { return };
+        let Some(terms) = &link.terms else { return };
+        let method = terms.method.clone();
+        match verdict {
+            Verdict::Challenge(data, exchange) => {
+                link.vouching = Some(Box::new(Vouching::ChallengedAgain(exchange)));
+                send(link, ReasonCode::ContinueAuthentication, method, data);
+                self.mark_dirty(id);
+            }
+            Verdict::Passed(passed) if passed.authentication_data().is_some() => {
+                let data = passed.authentication_data().cloned().unwrap_or_default();
+                let client = Arc::new(reauthorize(&terms.client, *passed));
+                // [MQTT-4.12.0-5]
+                send(link, ReasonCode::Success, method, data);
+                self.mark_dirty(id);
+                self.regrant(id, client);
+            }
+            Verdict::Passed(_) | Verdict::Refused(_) => {
+                let why = match verdict {
+                    Verdict::Refused(denied) => denied.to_string(),
+                    _ => "nobody has used its authentication method".to_owned(),
+                };
+                tracing::info!(target: "signet::session", connection = id.number(), "the client could not authenticate again: {why}");
+                // [MQTT-4.12.1-2]
+                self.end(id, KickCause::AuthenticationFailed, WillRule::Publish);
+            }
+        }
+    }
+
+    // --- what holds for a connected client
+
+    /// A connected client is granted something else from here on.
+    fn regrant(&mut self, id: LinkId, client: Arc<Client>) {
+        let Some(link) = self.links.get_mut(&id) else { return };
+        if let Some(terms) = &mut link.terms {
+            terms.client = Arc::clone(&client);
+        }
+        self.apply(Input::Regranted { connection: ConnectionId(id.number()), client });
+        self.watch_validity(id);
+    }
+
+    /// Asks again for the rules about a connected client.
+    pub(super) fn ask_for_rules(&mut self, id: LinkId) {
+        let Some(authentication) = self.shared.authentication.clone() else { return };
+        let Some(mailbox) = self.shared.mailboxes.get(usize::from(self.index)).cloned() else { return };
+        let Some(terms) = self.links.get_mut(&id).and_then(|link| link.terms.as_mut()) else { return };
+        if std::mem::replace(&mut terms.is_asking_rules, true) {
+            return;
+        }
+        let client = Arc::clone(&terms.client);
+        authentication.rules_of(client, Box::new(move |rules| mailbox.post_one(Mail::RulesOf(id, rules))));
+    }
+
+    /// The rules about a connected client, as they are now.
+    pub(super) fn rules_of(&mut self, id: LinkId, rules: Vec<SourceRules>) {
+        let last = self.shared.authentication.as_ref().and_then(|authentication| authentication.rules_last());
+        let Some(link) = self.links.get_mut(&id).filter(|link| link.phase == Phase::Connected) else { return };
+        let Some(terms) = &mut link.terms else { return };
+        terms.is_asking_rules = false;
+        terms.rules_until = last.map(|last| self.now.saturating_add(last));
+        let mut grant = terms.client.grant().map(|grant| (**grant).clone()).unwrap_or_default();
+        grant.fetched = rules.into_iter().map(|rules| (Arc::clone(&rules.source), rules)).collect();
+        let client = Arc::new(terms.client.regranted(Arc::new(grant)));
+        if client.is_same(&terms.client) {
+            return self.watch_validity(id);
+        }
+        self.regrant(id, client);
+    }
+
+    /// Asks again for the rules about every client that is here: somebody says that they have changed.
+    pub(super) fn ask_for_all_rules(&mut self) {
+        let ids: Vec<LinkId> = self.links.values().filter(|link| link.terms.is_some()).map(|link| link.id).collect();
+        for id in ids {
+            self.ask_for_rules(id);
+        }
+    }
+}
+
+/// Writes an AUTH.
+fn send(link: &mut Link, reason_code: ReasonCode, method: Option<ByteString>, data: Bytes) {
+    let auth = Auth {
+        reason_code,
+        authentication_method: method,
+        authentication_data: Some(data).filter(|data| !data.is_empty()),
+        ..Auth::default()
+    };
+    link.outbox.push(Outgoing::Packet(Box::new(Packet::Auth(Box::new(auth))), Ticket::NONE));
+}
