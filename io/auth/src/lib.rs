@@ -15,6 +15,7 @@ mod condition;
 mod exchange;
 mod hashing;
 mod key;
+mod ldap;
 mod password;
 mod password_source;
 mod pool;
@@ -27,6 +28,10 @@ pub use condition::Condition;
 pub use exchange::{Exchange, Progress};
 pub use hashing::HashingPool;
 pub use key::QueryKey;
+pub use ldap::{
+    LdapAttributes, LdapAuthenticator, LdapDirectory, LdapDn, LdapError, LdapFilter, LdapProof, LdapRuleAttributes, LdapRules, LdapScope,
+    LdapSearch, LdapSecurity, LdapServer, LdapWho,
+};
 pub use password::{HashError, HashOptions, Mac, NewHash, PasswordHash, SaltPosition};
 pub use password_source::{PasswordAuthenticator, Record, RecordSource, UserKey};
 pub use source::{Authenticator, BoxFuture, Failure, RuleSource};

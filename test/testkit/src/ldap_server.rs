@@ -1,6 +1,7 @@
 //! An OpenLDAP server of its own, in a temporary directory.
 
 use std::fs;
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -105,7 +106,11 @@ impl LdapServer {
         // With a level it stays in the foreground.
         command.args(["-d", "config,stats", "-h", &addresses, "-f"]).arg(path.join("slapd.conf")).current_dir(path);
         let mut daemon = Daemon::spawn(&mut command, &log);
-        let is_up = || fs::read_to_string(&log).unwrap_or_default().contains("slapd starting");
+        // It says so when it has its ports, a little before it listens there.
+        let (port, tls_port) = (self.port, self.tls.then_some(self.tls_port));
+        let is_open = |port| TcpStream::connect(("127.0.0.1", port)).is_ok();
+        let is_up =
+            || fs::read_to_string(&log).unwrap_or_default().contains("slapd starting") && is_open(port) && tls_port.is_none_or(is_open);
         if !daemon.wait_until(is_up) {
             assert!(daemon.log().contains("Address already in use"), "slapd ended:\n{}", daemon.log());
             return false;

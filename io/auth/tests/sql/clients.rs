@@ -100,7 +100,9 @@ async fn nothing_a_client_says_becomes_part_of_a_query(rig: Rig) {
         rig.users(QUERY),
         rig.users("SELECT password_hash FROM mqtt_user WHERE username = '${clientid}'"),
         rig.users("SELECT password_hash FROM mqtt_user WHERE username = '%C'"),
-        rig.users("SELECT password_hash FROM mqtt_user WHERE username = ${cert.cn | client_identifier} AND username <> concat('x', ${username})"),
+        rig.users(
+            "SELECT password_hash FROM mqtt_user WHERE username = ${cert.cn | client_identifier} AND username <> concat('x', ${username})",
+        ),
     ];
     for injected in INJECTIONS {
         let applicants = [

@@ -7,7 +7,7 @@ use signet_auth::{
 };
 use signet_testkit::{Conduct, Relay};
 
-use crate::people::{failed, patient, says, user};
+use crate::people::{failed, patient, says, until_allowed, user};
 use crate::rig::{QUERY, Rig, against_both};
 
 against_both!(a_restart_in_the_middle_costs_nobody_a_login);
@@ -48,12 +48,7 @@ async fn a_server_that_is_stopped_is_given_up_for_a_while(mut rig: Rig) {
     let records = SqlRecords::new(SqlPool::new(rig.server()).unwrap(), rig.statement(QUERY), SqlColumns::default()).unwrap();
     assert!(matches!(records.check().await, SqlCheck::Unreachable(_)));
     rig.start_again();
-    let mut said = String::new();
-    while said != "allow" {
-        said = says(&users, &user("ann", "secret")).await;
-        assert!(said == "allow" || said.starts_with("failed: "), "{said}");
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+    until_allowed(&users, &user("ann", "secret")).await;
     assert_eq!(backend.report().breaker, BreakerState::Closed);
 }
 
@@ -103,10 +98,10 @@ async fn a_server_whose_clock_stands_still_fails_and_comes_back() {
     let rig = Rig::start(SqlEngine::MySql);
     let Rig::Mariadb(server) = &rig else { panic!("not MariaDB") };
     let users = rig.users_at(rig.server(), QUERY, BackendConfig { timeout: Duration::from_millis(500), ..patient("mysql") });
-    while says(&users, &user("ann", "secret")).await != "allow" {}
+    until_allowed(&users, &user("ann", "secret")).await;
     server.freeze();
     let said = says(&users, &user("ann", "secret")).await;
     assert!(said.starts_with("failed: no answer from"), "{said}");
     server.thaw();
-    while says(&users, &user("ann", "secret")).await != "allow" {}
+    until_allowed(&users, &user("ann", "secret")).await;
 }
