@@ -1,5 +1,7 @@
 //! What the running broker knows, as the admin API shows it: explanations, refusals, trust profiles, sources of revocation knowledge.
 
+pub(crate) mod abuse;
+pub(crate) mod authenticators;
 pub(crate) mod explain;
 pub(crate) mod refusals;
 pub(crate) mod sources;

@@ -4,9 +4,12 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use bytes::Bytes;
-use signet_auth::{Answer, Backend, BackendReport, Chains, HashingPool, Step};
-use signet_policy::{Applicant, Chain, Client, Passed, SourceRules};
-use signet_server::{Authentication as Asked, Done, Exchange, Verdict};
+use signet_auth::{Answer, Backend, BackendReport, Chains, HashingPool, Step, UserStore};
+use signet_mqtt::ReasonCode;
+use signet_policy::{
+    Applicant, Chain, Client, Credential, DenialReason, Denied, Passed, SourceRules, Verdict, explain_assumed, explain_passed,
+};
+use signet_server::{Asking, Authentication as Asked, Done, Exchange, Verdict as Decision};
 use tokio::runtime::Handle;
 
 use crate::config::{Authentication, Tools};
@@ -20,6 +23,7 @@ pub(crate) struct Vouchers {
 struct Inner {
     chains: ArcSwap<InForce>,
     runtime: Handle,
+    users: Arc<UserStore>,
 }
 
 struct InForce {
@@ -27,16 +31,28 @@ struct InForce {
     rules_last: Option<u64>,
 }
 
+impl InForce {
+    async fn begin(&self, chain: Option<Arc<Chain>>, anonymous: bool, applicant: Applicant) -> Answer {
+        let Some(chain) = chain else {
+            return match Passed::without_chain(&applicant, anonymous) {
+                Ok(passed) => Answer::Passed(Box::new(self.chains.with_rules(passed, &applicant).await)),
+                Err(denied) => Answer::Refused(Box::new(denied)),
+            };
+        };
+        self.chains.begin(chain, applicant).await
+    }
+}
+
 /// What a configuration makes, not in force yet.
 pub(crate) struct Prepared(InForce);
 
 impl Prepared {
-    /// Makes everybody whom a configuration names. To be called inside of the runtime.
+    /// Makes everybody whom a configuration names; `users` are the built-in ones. To be called inside of the runtime.
     ///
     /// # Errors
     /// One of them cannot be made: its name, and why.
-    pub(crate) fn of(config: &Authentication) -> Result<Self, String> {
-        let tools = Tools { hashing: HashingPool::new(config.hashing_threads.max(1)) };
+    pub(crate) fn of(config: &Authentication, users: &Arc<UserStore>) -> Result<Self, String> {
+        let tools = Tools { hashing: HashingPool::new(config.hashing_threads.max(1)), users: Arc::clone(users) };
         let mut chains = Chains::default();
         for authenticator in &config.authenticators {
             let backend = Backend::new(authenticator.backend.clone());
@@ -56,8 +72,8 @@ impl Prepared {
 
 impl Vouchers {
     /// Puts what was prepared in force. To be called inside of the runtime.
-    pub(crate) fn new(prepared: Prepared) -> Self {
-        Self { inner: Arc::new(Inner { chains: ArcSwap::from_pointee(prepared.0), runtime: Handle::current() }) }
+    pub(crate) fn new(prepared: Prepared, users: Arc<UserStore>) -> Self {
+        Self { inner: Arc::new(Inner { chains: ArcSwap::from_pointee(prepared.0), runtime: Handle::current(), users }) }
     }
 
     /// Makes everybody whom another configuration names; see [`Prepared::of`]. From any thread.
@@ -66,12 +82,47 @@ impl Vouchers {
     /// One of them cannot be made.
     pub(crate) fn prepare(&self, config: &Authentication) -> Result<Prepared, String> {
         let _inside = self.inner.runtime.enter();
-        Prepared::of(config)
+        Prepared::of(config, &self.inner.users)
+    }
+
+    /// What becomes of somebody who wants to be let in, and what is said about it. To be called outside of the runtime's own threads.
+    pub(crate) fn explain(&self, asking: Asking) -> (Vec<Verdict>, Result<Client, Denied>) {
+        let Asking { applicant, chain, anonymous } = asking;
+        let in_force = self.inner.chains.load_full();
+        let answer = self.inner.runtime.block_on(in_force.begin(chain, anonymous, applicant.clone()));
+        match answer {
+            Answer::Passed(passed) => (passed.verdicts().to_vec(), Ok(explain_passed(applicant, *passed))),
+            Answer::Refused(denied) => match &denied.reason {
+                DenialReason::Authentication { verdicts } => (verdicts.clone(), Err(*denied)),
+                _ => (Vec::new(), Err(*denied)),
+            },
+            Answer::Challenge(_, step) => {
+                let why = "it begins an exchange with the client, which is not carried out here".to_owned();
+                let mut verdicts = step.verdicts().to_vec();
+                verdicts.push(Verdict { member: step.member(), said: "challenge", why });
+                let reason = DenialReason::Authentication { verdicts: verdicts.clone() };
+                let rule = format!("authenticator `{}`", step.member());
+                (verdicts, Err(Denied { rule, reason, reason_code: ReasonCode::NotAuthorized }))
+            }
+        }
+    }
+
+    /// Who somebody would be if it were let in, with the rules that access sources have about it. As [`Self::explain`].
+    pub(crate) fn assume(&self, applicant: Applicant) -> Client {
+        let in_force = self.inner.chains.load_full();
+        let client = explain_assumed(applicant.clone(), Vec::new());
+        let rules = self.inner.runtime.block_on(in_force.chains.rules_of(&client));
+        explain_assumed(applicant, rules)
     }
 
     /// Puts others in force. Who is being asked about is still asked about by the old ones.
     pub(crate) fn replace(&self, prepared: Prepared) {
         self.inner.chains.store(Arc::new(prepared.0));
+    }
+
+    /// Whether something that a client was let in by still holds.
+    pub(crate) fn holds(&self, name: &Arc<str>, version: u64) -> bool {
+        self.inner.chains.load().chains.holds(&Credential { name: Arc::clone(name), version })
     }
 
     /// How everybody fares who is asked.
@@ -90,19 +141,16 @@ impl Asked for Vouchers {
         let in_force = self.inner.chains.load_full();
         let inner = Arc::clone(&self.inner);
         self.inner.runtime.spawn(async move {
-            let answer = match chain {
-                Some(chain) => in_force.chains.begin(chain, applicant).await,
-                None => match Passed::without_chain(&applicant, anonymous) {
-                    Ok(passed) => Answer::Passed(Box::new(in_force.chains.with_rules(passed, &applicant).await)),
-                    Err(denied) => Answer::Refused(Box::new(denied)),
-                },
-            };
-            done(verdict(answer, inner));
+            done(verdict(in_force.begin(chain, anonymous, applicant).await, inner));
         });
     }
 
     fn has_rule_sources(&self) -> bool {
         !self.inner.chains.load().chains.rule_sources.is_empty()
+    }
+
+    fn holds(&self, credential: &Credential) -> bool {
+        self.inner.chains.load().chains.holds(credential)
     }
 
     fn rules_of(&self, client: Arc<Client>, done: Box<dyn FnOnce(Vec<SourceRules>) + Send>) {
@@ -131,10 +179,10 @@ impl Exchange for Paused {
     }
 }
 
-fn verdict(answer: Answer, inner: Arc<Inner>) -> Verdict {
+fn verdict(answer: Answer, inner: Arc<Inner>) -> Decision {
     match answer {
-        Answer::Passed(passed) => Verdict::Passed(passed),
-        Answer::Refused(denied) => Verdict::Refused(denied),
-        Answer::Challenge(data, step) => Verdict::Challenge(data, Box::new(Paused { step: *step, inner })),
+        Answer::Passed(passed) => Decision::Passed(passed),
+        Answer::Refused(denied) => Decision::Refused(denied),
+        Answer::Challenge(data, step) => Decision::Challenge(data, Box::new(Paused { step: *step, inner })),
     }
 }

@@ -1,5 +1,6 @@
 //! The commands, one file each.
 
+pub(crate) mod access;
 pub(crate) mod audit;
 mod broker_url;
 pub(crate) mod ca;
@@ -19,3 +20,4 @@ pub(crate) mod status;
 pub(crate) mod store;
 pub(crate) mod subscribe;
 pub(crate) mod trust;
+pub(crate) mod user;

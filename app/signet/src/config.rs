@@ -2,6 +2,7 @@
 //!
 //! Every step reports into one list of [`Problems`], so that one run of `signet check` shows all there is to repair.
 
+mod abuse;
 mod auth;
 mod bridge;
 mod carriage;
@@ -12,6 +13,7 @@ mod limits;
 mod listener;
 mod material;
 mod problem;
+mod psk;
 mod resolved;
 mod section;
 mod store;

@@ -11,7 +11,7 @@ pub(crate) enum Exit {
     Failed,
     /// The configuration has problems; nothing was started or changed.
     Configuration,
-    /// There is no such device, certificate, profile, client or refusal.
+    /// There is no such device, user, certificate, profile, client or refusal.
     NotFound,
     /// A file or a name is taken already and was left as it is.
     Exists,
@@ -32,7 +32,7 @@ Exit codes:
   1  failed: a file, a port or the broker was in the way; the message says which
   2  the command line is wrong
   3  the configuration has problems; every one of them was printed
-  4  there is no such device, certificate, profile, client or refusal
+  4  there is no such device, user, certificate, profile, client or refusal
   5  it exists already and was left alone (see --force)
   6  another signet runs on the same data directory
   7  the store failed: the disk did not take what had to be durable; nothing was acknowledged after it

@@ -10,11 +10,15 @@ use signet_revocation::Reason;
 use crate::command::{publish, subscribe};
 use crate::exit;
 
+mod access;
 mod live;
 mod trust;
+mod user;
 
+pub(crate) use access::{Acl, AclCheck, Auth};
 pub(crate) use live::{Audit, Connections, ConnectionsCommand, Named, Revocation, Which};
 pub(crate) use trust::{Explain, Refusals, RefusalsCommand, Trust};
+pub(crate) use user::{Common as UserCommon, Mechanism, Scram, Secret, User, UserAdd};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -22,6 +26,7 @@ Examples:
   signet device add pump-8                        a certificate for one more device
   signet device revoke pump-8 -r keyCompromise    its sessions end, its next handshake is refused
   signet device suspend pump-8                    its sessions end, it stays out until it is resumed
+  signet user add alice                           somebody who logs in with a password
   signet connections                              who is connected now
   signet explain --cert devices/pump-7.pem        would it be let in, and why
   signet check -c signet.toml                     every mistake in a configuration, with its line";
@@ -70,6 +75,9 @@ pub(crate) enum Command {
     /// Issue, list, show, revoke and suspend device certificates
     #[command(subcommand)]
     Device(Device),
+    /// Make, list, change and remove users who log in with a password
+    #[command(subcommand)]
+    User(User),
     /// Trust single certificates, keys or authorities of others no longer
     #[command(subcommand)]
     Revocation(Revocation),
@@ -77,6 +85,12 @@ pub(crate) enum Command {
     Connections(Box<Connections>),
     /// Explain why a device is let in or not: every check, revocation, names, access
     Explain(Box<Explain>),
+    /// Say what a client may publish and subscribe to, and by which rule
+    #[command(subcommand)]
+    Acl(Acl),
+    /// Show how those fare who are asked about clients, or have them asked anew
+    #[command(subcommand)]
+    Auth(Auth),
     /// Show the last clients that were not let in, and why
     Refusals(Box<Refusals>),
     /// Show trust profiles, or switch one off with every session under it

@@ -94,6 +94,7 @@ fn patiently(path: &Path) -> Result<DurableLedger, OpenError> {
 
 mod live;
 mod trust;
+mod users;
 
 pub(crate) use trust::BrokerOffice;
 

@@ -4,14 +4,14 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use signet_admin::api::{
-    Explain, Explained, Listening, Numbers, Problem, ProblemKind, RefreshReport, RefreshSources, RefusalQuery, RefusedClient, ReloadReport,
-    RevocationSource, Status, TrustProfile,
+    AuthenticatorState, Explain, Explained, ForgetAnswers, ForgetReport, Forgive, ForgiveReport, HeldOffClient, Listening, Numbers,
+    Problem, ProblemKind, RefreshReport, RefreshSources, RefusalQuery, RefusedClient, ReloadReport, RevocationSource, Status, TrustProfile,
 };
 use signet_admin::{Administration, Control, Live, MetricsSource};
 use signet_bridge::{BridgeStatus, Bridges, LocalBroker};
 use signet_broker::{DurabilityRules, Limits, SessionRule, WillRule};
 use signet_identity::AuthorityId;
-use signet_net::{ReconcileReport, unix_seconds};
+use signet_net::{ConnectionInfo, KickCause, ReconcileReport, unix_seconds};
 use signet_policy::Ruleset;
 use signet_server::{ListenerConfig, ProfileConfig, Reloaded, ServerConfig, ServerHandle, StartError, StoreError, StoreState};
 use signet_sources::Sources;
@@ -78,7 +78,9 @@ impl Running {
         let sources = start_sources(&config, &revocations, &follow_up)?;
         let mut server_config = server_config(&config, on_store_failure);
         server_config.on_clone = follow_up.on_clone();
-        let vouchers = Vouchers::new(Prepared::of(&config.authentication).map_err(StartError::Setting)?);
+        administration.load_users().map_err(|problem| StartError::Setting(problem.message))?;
+        let users = administration.user_store();
+        let vouchers = Vouchers::new(Prepared::of(&config.authentication, &users).map_err(StartError::Setting)?, users);
         server_config.authentication = Some(Arc::new(vouchers.clone()));
         let server = signet_server::start(server_config, revocations.clone())?;
         server.ask_about_status(Arc::new(Inquiry(Arc::clone(&sources))));
@@ -87,7 +89,8 @@ impl Running {
         administration.attach(live.clone());
         follow_up.watch(Arc::clone(&live.registry));
         let interval = config.telemetry.sys_interval;
-        let telemetry = Telemetry::new(server.monitor(), Arc::clone(&administration), (&live, Arc::clone(&sources)), interval);
+        let telemetry =
+            Telemetry::new(server.monitor(), Arc::clone(&administration), (&live, Arc::clone(&sources), vouchers.clone()), interval);
         let running = Self {
             started_at: unix_seconds(),
             telemetry: Arc::new(telemetry),
@@ -171,6 +174,19 @@ impl Running {
         let report = server.review(PATIENCE);
         server.review_absent();
         drop(state);
+        if report.kicks.found > 0 {
+            record_ended(&self.administration, cause, &report);
+        }
+        report
+    }
+
+    /// Ends the sessions of those who were let in by something that is not there any more: the line of a password file.
+    fn end_lost_credentials(&self, cause: &str) -> ReconcileReport {
+        let lost = |info: &ConnectionInfo| {
+            let lost = info.credentials.iter().find(|held| !self.vouchers.holds(&held.name, held.version))?;
+            Some(KickCause::CredentialRevoked(lost.name.split_once('/').map_or(&*lost.name, |(_, user)| user).into()))
+        };
+        let report = self.live.registry.reconcile(lost, PATIENCE);
         if report.kicks.found > 0 {
             record_ended(&self.administration, cause, &report);
         }
@@ -277,7 +293,9 @@ impl Running {
         state.watched = watched;
         state.config = config;
         drop(state);
-        let ended = self.review("reload");
+        let mut ended = self.review("reload");
+        let lost = self.end_lost_credentials("reload");
+        ended.kicks = ended.kicks.and(lost.kicks);
         let mut report = report;
         if ended.kicks.found > 0 {
             report.applied.push(format!("{} ended that the new configuration does not allow", counted(ended.kicks.found, "session")));
@@ -319,14 +337,49 @@ impl Control for Running {
     }
 
     fn explain(&self, request: &Explain) -> Result<Explained, Problem> {
-        let state = self.state();
-        let server = state.server.as_ref().ok_or_else(|| Problem::new(ProblemKind::Failed, "the broker is stopping"))?;
-        answers::explain::explain(server, request)
+        let stopping = || Problem::new(ProblemKind::Failed, "the broker is stopping");
+        let looked = answers::explain::look(
+            self.state().server.as_ref().ok_or_else(stopping)?,
+            &|name| self.administration.chain_of(name),
+            request,
+        )?;
+        // Others may take their time; nobody else waits for them meanwhile.
+        let vouched = answers::explain::vouch(looked, &self.vouchers, request);
+        Ok(answers::explain::finish(self.state().server.as_ref().ok_or_else(stopping)?, vouched, request))
     }
 
     fn refusals(&self, query: &RefusalQuery) -> Vec<RefusedClient> {
         let book = self.state().server.as_ref().map(ServerHandle::refusals);
         book.map_or_else(Vec::new, |book| answers::refusals::refusals(&book, query))
+    }
+
+    fn held_off(&self) -> Vec<HeldOffClient> {
+        self.state().server.as_ref().map_or_else(Vec::new, answers::abuse::held_off)
+    }
+
+    fn forgive(&self, request: &Forgive) -> Result<ForgiveReport, Problem> {
+        let state = self.state();
+        let server = state.server.as_ref().ok_or_else(|| Problem::new(ProblemKind::Failed, "the broker is stopping"))?;
+        answers::abuse::forgive(server, request)
+    }
+
+    fn authenticators(&self) -> Vec<AuthenticatorState> {
+        self.vouchers.reports().iter().map(answers::authenticators::state).collect()
+    }
+
+    fn forget_answers(&self, request: &ForgetAnswers) -> Result<ForgetReport, Problem> {
+        let forgotten = self.vouchers.forget(request.name.as_deref());
+        if forgotten == 0
+            && let Some(name) = &request.name
+        {
+            let problem = Problem::new(ProblemKind::NotFound, format!("nobody who is asked about clients is called `{name}`"));
+            return Err(problem.with_hint("`signet auth list` shows who is"));
+        }
+        // What connected clients may do comes from the same answers.
+        if let Some(server) = &self.state().server {
+            server.rules_changed();
+        }
+        Ok(ForgetReport { forgotten })
     }
 
     fn trust(&self) -> Vec<TrustProfile> {

@@ -5,17 +5,19 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use signet_admin::{Administration, Live, MetricsSource};
+use signet_auth::BackendReport;
 use signet_mqtt::{Message, MessageProperties, QoS, TopicName};
 use signet_net::{Registry, unix_seconds};
-use signet_server::{Monitor, ServerStats, StoreState, StoreStats};
+use signet_server::{HoldCounts, Monitor, ServerStats, StoreState, StoreStats};
 use signet_sources::{SourceReport, Sources};
 use signet_telemetry::{
-    Bridge, Certificates, Clients, CrlFreshness, Dropped, Full, Messages, RevocationSource, Snapshot, Store, SysTree, Trust, exposition,
-    numbers,
+    Backend, Bridge, Certificates, Clients, CrlFreshness, Dropped, Full, Holds, Messages, RevocationSource, Snapshot, Store, SysTree,
+    Trust, exposition, numbers,
 };
 use signet_tls::CurrentRevocations;
 
 use crate::answers::wide;
+use crate::authentication::Vouchers;
 use crate::process_facts;
 
 /// Where the numbers are.
@@ -24,6 +26,7 @@ pub(crate) struct Telemetry {
     administration: Arc<Administration>,
     revocations: CurrentRevocations,
     sources: Arc<Sources>,
+    vouchers: Vouchers,
     registry: Arc<Registry>,
     started: Instant,
     started_at: i64,
@@ -46,7 +49,7 @@ impl Telemetry {
     pub(crate) fn new(
         monitor: Monitor,
         administration: Arc<Administration>,
-        (live, sources): (&Live, Arc<Sources>),
+        (live, sources, vouchers): (&Live, Arc<Sources>, Vouchers),
         interval: Option<Duration>,
     ) -> Self {
         let started = Instant::now();
@@ -56,6 +59,7 @@ impl Telemetry {
             administration,
             revocations: live.revocations.clone(),
             sources,
+            vouchers,
             registry: Arc::clone(&live.registry),
             started,
             started_at: unix_seconds(),
@@ -102,7 +106,8 @@ impl Telemetry {
             handshakes: stats.handshakes,
             refused: stats.refused_by,
             certificates: self.certificates(),
-            trust: self.trust(),
+            trust: self.trust(&stats),
+            backends: self.vouchers.reports().into_iter().map(backend).collect(),
             store: self.monitor.store().map(|(state, stats)| store(&state, &stats)),
             process: process_facts::read(self.started_at),
             bridges: self.bridges.lock().unwrap_or_else(PoisonError::into_inner).clone(),
@@ -129,7 +134,7 @@ impl Telemetry {
 }
 
 impl Telemetry {
-    fn trust(&self) -> Trust {
+    fn trust(&self, stats: &ServerStats) -> Trust {
         let index = self.revocations.load();
         let clones = self.registry.clone_counts();
         Trust {
@@ -139,7 +144,21 @@ impl Telemetry {
             disabled_profiles: wide(index.disabled_profiles().len()),
             clones: vec![("two_identifiers", clones.two_identifiers), ("alternation", clones.alternations)],
             ended: self.registry.ended_counts().into_iter().collect(),
+            holds: stats.holds.iter().map(|(kind, counts)| (kind.name(), holds(counts))).collect(),
         }
+    }
+}
+
+fn backend(report: BackendReport) -> Backend {
+    Backend {
+        name: report.name.to_string(),
+        kind: report.kind,
+        breaker: report.breaker.name(),
+        asked: report.asked,
+        failed: report.failed,
+        remembered: report.remembered,
+        spared: report.spared,
+        microseconds: report.microseconds,
     }
 }
 
@@ -176,6 +195,10 @@ fn message((topic, payload): (String, String)) -> Option<Message> {
         retain: true,
         properties: MessageProperties::default(),
     })
+}
+
+fn holds(counts: &HoldCounts) -> Holds {
+    Holds { noted: counts.noted, total: counts.holds, held: counts.held }
 }
 
 fn clients(stats: &ServerStats, connected_maximum: u64) -> Clients {

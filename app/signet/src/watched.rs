@@ -28,7 +28,8 @@ impl Watched {
             let sources = &profile.sources;
             profile.authorities.iter().chain(&sources.crl_issuers).chain(&sources.https_trust).map(|at| &at.value)
         });
-        Self::new(shown.chain(believed).cloned().chain(config.authentication.files()))
+        let shared = config.listeners.iter().filter_map(|listener| listener.psk.as_ref()).flat_map(|psk| psk.files());
+        Self::new(shown.chain(shared).chain(believed).cloned().chain(config.authentication.files()))
     }
 
     fn new(files: impl Iterator<Item = PathBuf>) -> Self {

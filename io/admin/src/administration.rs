@@ -1,4 +1,4 @@
-//! The work behind the admin API, on any ledger: with a broker behind it, live connections are ended too; without one, the ledger is all there is.
+//! The work behind the admin API, on any inventory: with a broker behind it, live connections are ended too; without one, the ledger is all there is.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -6,12 +6,13 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
+use signet_auth::UserStore;
 use signet_ca::{
-    AUDIT_RECORDS_KEPT, Authority, CrlRecord, Csr, IssuanceRequest, Ledger, Record, RevocationOutcome, ServerName, SubjectKey, Target,
+    AUDIT_RECORDS_KEPT, Authority, CrlRecord, Csr, IssuanceRequest, Record, RevocationOutcome, ServerName, SubjectKey, Target,
     crl_is_complete, encode_pem, issue_certificate, publish_crl, resolve,
 };
 use signet_identity::{AuthorityId, DeviceName, SerialNumber};
-use signet_ledger::{serial_entropy, write_public};
+use signet_ledger::{Inventory, serial_entropy, write_public};
 use signet_net::{Registry, unix_seconds};
 use signet_revocation::{Generation, RevocationIndex};
 use signet_tls::CurrentRevocations;
@@ -28,6 +29,7 @@ mod operator;
 mod revoke;
 mod suspend;
 mod trust;
+mod users;
 
 pub use audit::Done;
 
@@ -61,11 +63,13 @@ pub struct Live {
 pub struct Administration {
     desk: Mutex<Desk>,
     live: OnceLock<Live>,
+    /// The users in force.
+    users: Arc<UserStore>,
 }
 
 /// What one request at a time works with.
 struct Desk {
-    ledger: Box<dyn Ledger + Send>,
+    ledger: Box<dyn Inventory + Send>,
     authority: Option<Authority>,
     settings: Settings,
     /// Until when the file is known to hold the newest CRL, with everything revoked on it, and no other is due. Not known at first: the
@@ -77,10 +81,11 @@ struct Desk {
 
 impl Administration {
     /// Administration of `ledger`. Without an `authority` nothing can be issued and no CRL signed; revoking works.
-    pub fn new(ledger: Box<dyn Ledger + Send>, authority: Option<Authority>, settings: Settings) -> Self {
+    pub fn new(ledger: Box<dyn Inventory + Send>, authority: Option<Authority>, settings: Settings) -> Self {
         Self {
             desk: Mutex::new(Desk { ledger, authority, settings, published_until: None, audit_kept: AUDIT_RECORDS_KEPT }),
             live: OnceLock::new(),
+            users: Arc::default(),
         }
     }
 
@@ -162,6 +167,17 @@ impl Administration {
         let target = target(&desk, which)?;
         let records = resolve(desk.ledger.as_ref(), &target).map_err(failed)?;
         desk.shown(&records, now)
+    }
+
+    /// The certificate that was issued last for a name, in DER; nothing where there is none.
+    ///
+    /// # Errors
+    /// The ledger fails.
+    pub fn chain_of(&self, name: &str) -> Result<Vec<Vec<u8>>, Problem> {
+        let desk = self.desk();
+        let records = desk.ledger.find_by_name(name).map_err(failed)?;
+        let Some(newest) = records.last() else { return Ok(Vec::new()) };
+        Ok(desk.ledger.certificate_der(&newest.intent.certificate).map_err(failed)?.into_iter().collect())
     }
 
     /// The authority and its inventory in numbers.

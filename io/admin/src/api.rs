@@ -7,22 +7,31 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+mod abuse;
 mod audit;
+mod authenticators;
 mod explain;
 mod live;
 mod operator;
 mod sources;
 mod trust;
+mod users;
 
+pub use abuse::{Forgive, ForgiveReport, HeldOffClient};
 pub use audit::{AuditEntry, AuditQuery};
+pub use authenticators::{AuthenticatorState, ForgetAnswers, ForgetReport};
 pub use explain::{
     Explain, Explained, ExplainedAccess, ExplainedAnswer, ExplainedCertificate, ExplainedCheck, ExplainedConnect, ExplainedDenial,
-    ExplainedProfile, ExplainedRule, ExplainedStatus, RefusalQuery, RefusedClient,
+    ExplainedProfile, ExplainedRule, ExplainedStatus, ExplainedVerdict, RefusalQuery, RefusedClient, Secret,
 };
 pub use live::{CloseConnections, Connection, ConnectionQuery, Release, ReleaseReport, Resume, Suspend, SuspendReport, SuspendedDevice};
 pub use operator::{AddRevocation, AddRevocationReport, RemoveRevocation, RevocationEntry};
 pub use sources::{RefreshReport, RefreshSources, RevocationList, RevocationSource};
 pub use trust::{DisableProfile, DisableReport, DisabledProfile, EnableProfile, TrustProfile, TrustedAuthority};
+pub use users::{
+    AddUser, ChangeUser, IMPORT_MAXIMUM, ImportReport, ImportUsers, NewScram, NewSecret, RemoveUser, SecretText, User, UserList, UserQuery,
+    UserReport,
+};
 
 /// One certificate as people and scripts see it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

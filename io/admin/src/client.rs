@@ -14,8 +14,10 @@ use crate::api::{
     AddDevice, AddedDevice, CaReport, Certificate, CertificateList, CrlFile, Numbers, Problem, ReloadReport, Revoke, RevokeReport, Status,
 };
 
+mod abuse;
 mod live;
 mod trust;
+mod users;
 
 /// The largest answer read, in bytes: a page of the inventory and a CRL with tens of thousands of entries fit.
 const ANSWER_BYTES_MAX: usize = 64 << 20;

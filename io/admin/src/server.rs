@@ -12,14 +12,17 @@ use serde::{Deserialize, Serialize};
 
 use crate::administration::Administration;
 use crate::api::{
-    AddDevice, Explain, Explained, Numbers, Problem, ProblemKind, RefreshReport, RefreshSources, RefusalQuery, RefusedClient, ReloadReport,
-    RevocationSource, Revoke, Status, TrustProfile,
+    AddDevice, AuthenticatorState, Explain, Explained, ForgetAnswers, ForgetReport, Forgive, ForgiveReport, HeldOffClient, Numbers,
+    Problem, ProblemKind, RefreshReport, RefreshSources, RefusalQuery, RefusedClient, ReloadReport, RevocationSource, Revoke, Status,
+    TrustProfile,
 };
 use crate::caller::Caller;
 use crate::socket::AdminSocket;
 
+mod abuse;
 mod live;
 mod trust;
+mod users;
 
 /// What only the running process itself can answer.
 pub trait Control: Send + Sync {
@@ -41,8 +44,26 @@ pub trait Control: Send + Sync {
     /// The question cannot be read, or what it names is not there.
     fn explain(&self, request: &Explain) -> Result<Explained, Problem>;
 
+    /// How those fare who are asked about clients.
+    fn authenticators(&self) -> Vec<AuthenticatorState>;
+
+    /// Forgets what they have said, so that the next client is asked about anew.
+    ///
+    /// # Errors
+    /// There is nobody of that name.
+    fn forget_answers(&self, request: &ForgetAnswers) -> Result<ForgetReport, Problem>;
+
     /// The last refused connections, newest first.
     fn refusals(&self, query: &RefusalQuery) -> Vec<RefusedClient>;
+
+    /// Who is held off now.
+    fn held_off(&self) -> Vec<HeldOffClient>;
+
+    /// Forgets what there is against somebody, or everybody.
+    ///
+    /// # Errors
+    /// Nobody of that name is held off.
+    fn forgive(&self, request: &Forgive) -> Result<ForgiveReport, Problem>;
 
     /// Every trust profile, without what the administration adds.
     fn trust(&self) -> Vec<TrustProfile>;
@@ -82,8 +103,10 @@ pub async fn serve(
         .route("/v1/revoke", post(revoke))
         .route("/v1/ca", get(ca))
         .route("/v1/crl", post(sign_crl))
+        .merge(abuse::routes())
         .merge(live::routes())
         .merge(trust::routes())
+        .merge(users::routes())
         .route("/v1/reload", post(reload))
         .fallback(unknown)
         .with_state(Shared { administration, control });

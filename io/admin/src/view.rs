@@ -1,6 +1,7 @@
 //! Records of the ledger as the API shows them.
 
 use signet_ca::{CaCertificate, DisabledProfile, Record, SignedCrl, Suspension};
+use signet_ledger::{User, UserPassword};
 use signet_net::{ConnectionInfo, KickReport};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
@@ -83,6 +84,36 @@ pub(crate) fn suspended(suspension: &Suspension) -> api::SuspendedDevice {
         since: date(suspension.since),
         reason: suspension.why.clone(),
         by: suspension.by.clone(),
+    }
+}
+
+/// A user as the API shows it.
+pub(crate) fn user(user: &User) -> api::User {
+    api::User {
+        name: user.name.clone(),
+        status: if user.disabled { "disabled" } else { "enabled" }.to_owned(),
+        password: user.password.as_ref().map(|password| kind_of_hash(password).to_owned()),
+        scram: user.scram.iter().map(|keys| keys.mechanism.clone()).collect(),
+        superuser: user.superuser,
+        groups: user.groups.clone(),
+        attributes: user.attributes.clone(),
+        created_at: date(user.created_at),
+        changed_at: date(user.changed_at),
+        changed_by: user.changed_by.clone(),
+    }
+}
+
+/// Of a hash that says itself what it is the name in it: `argon2id`.
+fn kind_of_hash(password: &UserPassword) -> &str {
+    if password.kind != "auto" {
+        return &password.kind;
+    }
+    let name = password.hash.split(['$', '}']).find(|part| !part.is_empty()).unwrap_or("auto");
+    match name.trim_start_matches('{') {
+        "2a" | "2b" | "2y" => "bcrypt",
+        "6" => "mosquitto sha512",
+        "7" => "mosquitto pbkdf2",
+        other => other,
     }
 }
 

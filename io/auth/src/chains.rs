@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use signet_policy::{Applicant, Chain, Client, Denied, Next, Outcome, Passed, SourceRules, Walk};
+use signet_policy::{Applicant, Chain, Client, Credential, Denied, Next, Outcome, Passed, SourceRules, Verdict, Walk, vouched};
 
 use crate::backend::BackendReport;
 use crate::exchange::{Exchange, Progress};
@@ -36,6 +36,7 @@ pub struct Step {
     walk: Walk,
     applicant: Applicant,
     exchange: Box<dyn Exchange>,
+    member: Arc<str>,
 }
 
 impl Step {
@@ -43,6 +44,18 @@ impl Step {
     #[must_use]
     pub fn applicant(&self) -> &Applicant {
         &self.applicant
+    }
+
+    /// What was said before.
+    #[must_use]
+    pub fn verdicts(&self) -> &[Verdict] {
+        self.walk.verdicts()
+    }
+
+    /// Who asks the client.
+    #[must_use]
+    pub fn member(&self) -> Arc<str> {
+        Arc::clone(&self.member)
     }
 }
 
@@ -60,9 +73,9 @@ impl Chains {
 
     /// Goes on with what the client has answered.
     pub async fn resume(&self, step: Step, data: Bytes) -> Answer {
-        let Step { mut walk, applicant, mut exchange } = step;
+        let Step { mut walk, applicant, mut exchange, member } = step;
         match exchange.step(&applicant, data).await {
-            Ok(Progress::Challenge(data)) => Answer::Challenge(data, Box::new(Step { walk, applicant, exchange })),
+            Ok(Progress::Challenge(data)) => Answer::Challenge(data, Box::new(Step { walk, applicant, exchange, member })),
             Ok(Progress::Over(outcome, last)) => match over(&mut walk, outcome, last) {
                 Ok(()) => self.go_on(walk, applicant).await,
                 Err(denied) => Answer::Refused(denied),
@@ -72,6 +85,13 @@ impl Chains {
                 Err(denied) => Answer::Refused(Box::new(denied)),
             },
         }
+    }
+
+    /// Whether something that a client was let in by still holds. What nobody knows does: its authenticator is not asked any more, and what that means for
+    /// clients that are here is not for a credential to say.
+    #[must_use]
+    pub fn holds(&self, credential: &Credential) -> bool {
+        self.authenticators.values().find_map(|authenticator| authenticator.holds(credential)).unwrap_or(true)
     }
 
     /// The rules that sources have about a client. A source that fails is left out.
@@ -120,7 +140,7 @@ impl Chains {
                     if let Some(mut exchange) = applicant.method.as_deref().and_then(|method| authenticator.exchange(method)) {
                         match exchange.step(&applicant, applicant.method_data.clone().unwrap_or_default()).await {
                             Ok(Progress::Challenge(data)) => {
-                                return Answer::Challenge(data, Box::new(Step { walk, applicant, exchange }));
+                                return Answer::Challenge(data, Box::new(Step { walk, applicant, exchange, member: name }));
                             }
                             Ok(Progress::Over(outcome, last)) => match over(&mut walk, outcome, last) {
                                 Ok(()) => continue,
@@ -144,7 +164,7 @@ impl Chains {
         if self.rule_sources.is_empty() {
             return passed;
         }
-        let client = applicant.client.regranted(Arc::new(passed.grant().clone()));
+        let client = vouched(applicant, &passed).regranted(Arc::new(passed.grant().clone()));
         let rules = self.rules_of(&client).await;
         passed.with_fetched(rules)
     }

@@ -16,11 +16,16 @@ mod exchange;
 mod hashing;
 mod key;
 mod ldap;
+mod local;
 mod password;
+mod password_file;
 mod password_source;
 mod pool;
+mod scram;
 mod source;
 mod sql;
+mod users;
+mod verifier;
 
 pub use backend::{Backend, BackendConfig, BackendReport, BreakerState, Remembered};
 pub use chains::{Answer, Chains, Step};
@@ -32,7 +37,14 @@ pub use ldap::{
     LdapAttributes, LdapAuthenticator, LdapDirectory, LdapDn, LdapError, LdapFilter, LdapProof, LdapRuleAttributes, LdapRules, LdapScope,
     LdapSearch, LdapSecurity, LdapServer, LdapWho,
 };
+pub use local::{LocalAuthenticator, LocalUser, LocalUsers};
 pub use password::{HashError, HashOptions, Mac, NewHash, PasswordHash, SaltPosition};
+pub use password_file::{PasswordFile, PasswordFileError, password_entries};
 pub use password_source::{PasswordAuthenticator, Record, RecordSource, UserKey};
+pub use scram::{
+    ITERATIONS_MAXIMUM, ITERATIONS_MINIMUM, SCRAM_ITERATIONS, ScramAuthenticator, ScramKeys, ScramMechanism, ScramSource, ScramUser,
+    prepared,
+};
 pub use source::{Authenticator, BoxFuture, Failure, RuleSource};
 pub use sql::{SqlAddress, SqlCheck, SqlColumns, SqlEngine, SqlError, SqlPool, SqlRecords, SqlRules, SqlServer, SqlStatement, SqlTls};
+pub use users::{BuiltInUser, UserStore};

@@ -15,6 +15,7 @@ use subtle::ConstantTimeEq as _;
 
 pub use configured::HashOptions;
 pub use cost::Mac;
+pub(crate) use cost::pbkdf2;
 pub use make::NewHash;
 
 /// How passwords are hashed in one place.
@@ -86,7 +87,7 @@ impl PasswordHash {
             Self::Sha1(position) => same_text(&digest::<Sha1>(*position, password, salt), stored),
             Self::Sha256(position) => same_text(&digest::<Sha256>(*position, password, salt), stored),
             Self::Sha512(position) => same_text(&digest::<Sha512>(*position, password, salt), stored),
-            Self::Pbkdf2 { mac, iterations, length } => same_text(&cost::pbkdf2(*mac, *iterations, *length, password, salt)?, stored),
+            Self::Pbkdf2 { mac, iterations, length } => same_text(&pbkdf2(*mac, *iterations, *length, password, salt)?, stored),
             Self::Auto => described::verify(password, described::utf8(stored)?, None),
             Self::Bcrypt => described::verify(password, described::utf8(stored)?, Some(described::Family::Bcrypt)),
             Self::Scrypt => described::verify(password, described::utf8(stored)?, Some(described::Family::Scrypt)),

@@ -3,16 +3,16 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
-use signet_mqtt::Password;
-use signet_policy::{Applicant, Grant, Outcome};
+use signet_policy::{Applicant, Outcome};
 
 use crate::backend::{Backend, Remembered};
 use crate::hashing::HashingPool;
 use crate::key::QueryKey;
-use crate::password::{HashError, PasswordHash};
+use crate::password::PasswordHash;
 use crate::source::{Authenticator, BoxFuture, Failure};
+use crate::verifier::Verifier;
 
 /// What a source knows about somebody.
 #[derive(Clone, Default)]
@@ -77,19 +77,14 @@ pub struct PasswordAuthenticator {
     source: Arc<dyn RecordSource>,
     remembered: Remembered<Option<Arc<Record>>>,
     hash: PasswordHash,
-    pool: HashingPool,
-    /// What is verified instead for somebody who is not there: the last one who was, as soon as there was one, because real hashes may cost more or less
-    /// than a made one.
-    decoy: Mutex<Arc<Record>>,
+    verifier: Verifier,
 }
 
 impl PasswordAuthenticator {
     /// Asks `source` through `backend`.
     #[must_use]
     pub fn new(source: Arc<dyn RecordSource>, backend: Arc<Backend>, hash: PasswordHash, pool: HashingPool) -> Self {
-        let (password_hash, salt) = hash.decoy();
-        let decoy = Mutex::new(Arc::new(Record { password_hash: Some(password_hash), salt, ..Record::default() }));
-        Self { source, remembered: Remembered::new(backend), hash, pool, decoy }
+        Self { source, remembered: Remembered::new(backend), verifier: Verifier::new(&hash, pool), hash }
     }
 
     async fn verdict(&self, applicant: &Applicant) -> Result<Outcome, Failure> {
@@ -99,41 +94,10 @@ impl PasswordAuthenticator {
             Err(why) => return Ok(Outcome::Unknown(why)),
         };
         let found = self.remembered.ask(key, async { Ok(self.source.find(applicant).await?.map(Arc::new)) }).await?;
-        let Some(record) = found else {
-            self.verify_decoy(password).await?;
-            return Ok(Outcome::Unknown("it is not there".to_owned()));
-        };
-        if record.password_hash.is_none() {
-            self.verify_decoy(password).await?;
-            return Ok(Outcome::Deny("its entry has no password".to_owned()));
+        match found {
+            Some(record) => self.verifier.verdict(password, &self.hash, &record).await,
+            None => self.verifier.turn_away(password, Outcome::Unknown("it is not there".to_owned())).await,
         }
-        match self.verify(password, &record).await? {
-            Ok(true) => {}
-            Ok(false) => return Ok(Outcome::Deny("wrong password".to_owned())),
-            Err(error) => return Ok(Outcome::Deny(format!("its stored password cannot be used: {error}"))),
-        }
-        let outcome = Outcome::Allow(Box::new(Grant {
-            superuser: record.superuser,
-            groups: record.groups.clone(),
-            attributes: record.attributes.clone(),
-            expires_at: record.expires_at,
-            ..Grant::default()
-        }));
-        *self.decoy.lock().unwrap_or_else(PoisonError::into_inner) = record;
-        Ok(outcome)
-    }
-
-    async fn verify(&self, password: &Password, record: &Arc<Record>) -> Result<Result<bool, HashError>, Failure> {
-        let (hash, password, record) = (self.hash.clone(), password.clone(), Arc::clone(record));
-        let verify = move || hash.verify(password.expose(), record.password_hash.as_deref().unwrap_or_default(), record.salt.as_deref());
-        self.pool.run(verify).await
-    }
-
-    /// Takes as long as for somebody who is there: otherwise the time of the answer would tell which names there are.
-    async fn verify_decoy(&self, password: &Password) -> Result<(), Failure> {
-        let decoy = Arc::clone(&self.decoy.lock().unwrap_or_else(PoisonError::into_inner));
-        // Whether it fits is of no interest.
-        self.verify(password, &decoy).await.map(drop)
     }
 }
 

@@ -5,7 +5,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use signet_policy::{Applicant, Client, Outcome, SourceRules};
+use signet_policy::{Applicant, Client, Credential, Outcome, SourceRules};
 
 use crate::backend::Backend;
 use crate::exchange::Exchange;
@@ -36,6 +36,12 @@ pub trait Authenticator: fmt::Debug + Send + Sync {
     /// The exchange that a client begins with its Authentication Method, if this is one who has that method.
     fn exchange(&self, method: &str) -> Option<Box<dyn Exchange>> {
         let _ = method;
+        None
+    }
+
+    /// Whether something that a client was let in by still holds; `None`: it is not from here. Must not wait for anybody.
+    fn holds(&self, credential: &Credential) -> Option<bool> {
+        let _ = credential;
         None
     }
 

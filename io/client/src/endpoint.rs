@@ -5,6 +5,8 @@ use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
+use signet_psk::{DeviceName, Psk};
+
 use crate::ClientError;
 use crate::socket::Socket;
 
@@ -31,6 +33,15 @@ pub enum Place {
     Unix(PathBuf),
 }
 
+/// A key that we share with the broker, and the name under which it keeps it.
+#[derive(Clone, Debug)]
+pub struct PskOptions {
+    /// The identity.
+    pub identity: DeviceName,
+    /// The key.
+    pub key: Psk,
+}
+
 /// How to prove the broker to us, and us to the broker.
 #[derive(Clone, Debug, Default)]
 pub struct TlsOptions {
@@ -42,6 +53,8 @@ pub struct TlsOptions {
     pub key: Option<PathBuf>,
     /// Accept any certificate from the broker. For tests only: whoever answers is believed.
     pub insecure: bool,
+    /// A key instead of certificates: then nothing of the above counts.
+    pub psk: Option<PskOptions>,
 }
 
 impl Endpoint {

@@ -20,8 +20,9 @@ mod transport;
 mod wire;
 
 pub use client::{Client, ConnectOptions, Event, OutgoingMessage};
-pub use endpoint::{Endpoint, Place, TlsOptions};
+pub use endpoint::{Endpoint, Place, PskOptions, TlsOptions};
 pub use error::{ClientError, in_words};
+pub use signet_psk::{DeviceName, Psk, PskError};
 pub use trace::Trace;
 pub use transport::{Interrupter, Transport};
 pub use wire::{Received, Wire};

@@ -1,13 +1,14 @@
 //! One byte stream behind every kind of connection, read with a deadline and interruptible from another thread.
 
 use std::io::{self, Read, Write};
-use std::net::Shutdown;
+use std::net::{Shutdown, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
 use signet_net::websocket::{ClientHandshake, CloseCode, Frames, Role};
+use signet_psk::{PskConnector, PskStream};
 use signet_tls::{Connector, ConnectorConfig, TlsError, TlsStream};
 
 use crate::endpoint::Place;
@@ -28,6 +29,7 @@ pub struct Transport {
 enum Stream {
     Plain(Socket),
     Tls(Box<TlsStream>),
+    Psk(Box<PskStream>),
 }
 
 /// How one read ended.
@@ -61,7 +63,7 @@ impl Transport {
     /// The name, the address, the TLS files, or a handshake: each with its own variant of [`ClientError`].
     pub fn open(endpoint: &Endpoint, tls: Option<&TlsOptions>, timeout: Duration) -> Result<Self, ClientError> {
         // The files are read before the network is touched: a missing file is the user's to mend, whatever the broker does.
-        let connector = tls.map(connector).transpose()?;
+        let connector = tls.map(Proof::new).transpose()?;
         let socket = endpoint.connect(timeout)?;
         let stream = match (connector, socket) {
             (None, socket) => Stream::Plain(socket),
@@ -69,7 +71,7 @@ impl Transport {
             (Some(connector), Socket::Tcp(socket)) => {
                 socket.set_read_timeout(Some(timeout)).map_err(ClientError::Lost)?;
                 socket.set_write_timeout(Some(timeout)).map_err(ClientError::Lost)?;
-                Stream::Tls(Box::new(connector.connect(&host(endpoint), socket).map_err(ClientError::Tls)?))
+                connector.connect(&host(endpoint), socket).map_err(ClientError::Tls)?
             }
         };
         let mut transport = Self { stream, websocket: None, interrupted: Arc::new(AtomicBool::new(false)) };
@@ -157,6 +159,7 @@ impl Transport {
             let outcome = match (&mut self.stream, buffer.get_mut(held..).unwrap_or_default()) {
                 (Stream::Plain(socket), room) => socket.read(room),
                 (Stream::Tls(stream), room) => stream.read(room),
+                (Stream::Psk(stream), room) => stream.read(room),
             };
             buffer.truncate(held + outcome.as_ref().copied().unwrap_or(0));
             match outcome {
@@ -189,6 +192,7 @@ impl Transport {
         match &mut self.stream {
             Stream::Plain(socket) => socket.write_all(bytes),
             Stream::Tls(stream) => stream.write_all(bytes).and_then(|()| stream.flush()),
+            Stream::Psk(stream) => stream.write_all(bytes).and_then(|()| stream.flush()),
         }
         .map_err(broken)
     }
@@ -199,8 +203,10 @@ impl Transport {
             frames.close(CloseCode::Normal, random().ok(), &mut close);
             let _ = self.write_raw(&close);
         }
-        if let Stream::Tls(stream) = &mut self.stream {
-            let _ = stream.close();
+        match &mut self.stream {
+            Stream::Plain(_) => {}
+            Stream::Tls(stream) => drop(stream.close()),
+            Stream::Psk(stream) => drop(stream.close()),
         }
         let _ = self.socket().shutdown(Shutdown::Write);
     }
@@ -209,6 +215,7 @@ impl Transport {
         match &self.stream {
             Stream::Plain(socket) => socket.borrow(),
             Stream::Tls(stream) => SocketRef::Tcp(stream.socket()),
+            Stream::Psk(stream) => SocketRef::Tcp(stream.socket()),
         }
     }
 }
@@ -217,9 +224,9 @@ impl std::fmt::Debug for Transport {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let kind = match (&self.stream, &self.websocket) {
             (Stream::Plain(_), None) => "tcp",
-            (Stream::Tls(_), None) => "tls",
+            (Stream::Tls(_) | Stream::Psk(_), None) => "tls",
             (Stream::Plain(_), Some(_)) => "ws",
-            (Stream::Tls(_), Some(_)) => "wss",
+            (Stream::Tls(_) | Stream::Psk(_), Some(_)) => "wss",
         };
         write!(out, "Transport({kind}, peer {})", self.socket().peer())
     }
@@ -246,6 +253,28 @@ fn random<const N: usize>() -> Result<[u8; N], ClientError> {
     let mut bytes = [0; N];
     aws_lc_rs::rand::fill(&mut bytes).map_err(|_| ClientError::WebSocket("the system gives no random numbers".to_owned()))?;
     Ok(bytes)
+}
+
+/// By what both ends prove themselves.
+enum Proof {
+    Certificates(Connector),
+    Key(PskConnector),
+}
+
+impl Proof {
+    fn new(options: &TlsOptions) -> Result<Self, ClientError> {
+        match &options.psk {
+            None => connector(options).map(Self::Certificates),
+            Some(psk) => PskConnector::new(psk.identity.clone(), psk.key.clone()).map(Self::Key).map_err(ClientError::Tls),
+        }
+    }
+
+    fn connect(&self, host: &str, socket: TcpStream) -> Result<Stream, TlsError> {
+        match self {
+            Self::Certificates(connector) => Ok(Stream::Tls(Box::new(connector.connect(host, socket)?))),
+            Self::Key(connector) => Ok(Stream::Psk(Box::new(connector.connect(host, socket)?))),
+        }
+    }
 }
 
 fn connector(options: &TlsOptions) -> Result<Connector, ClientError> {

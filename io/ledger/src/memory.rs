@@ -10,6 +10,8 @@ use signet_ca::{
 use signet_identity::{CertificateId, NameDigest, SerialNumber};
 use signet_revocation::{Generation, Reason};
 
+use crate::users::{USERS_MAXIMUM, User, Users};
+
 /// See the module's text.
 #[derive(Debug, Default)]
 pub struct MemoryLedger {
@@ -23,6 +25,7 @@ pub struct MemoryLedger {
     disabled_profiles: BTreeMap<String, DisabledProfile>,
     operator_entries: BTreeMap<OperatorSubject, OperatorEntry>,
     audit: BTreeMap<u64, AuditRecord>,
+    users: BTreeMap<String, User>,
 }
 
 impl MemoryLedger {
@@ -119,6 +122,31 @@ impl Ledger for MemoryLedger {
 
     fn latest_crl(&self, issuer: NameDigest) -> Result<Option<CrlRecord>, LedgerError> {
         Ok(self.crls.get(&issuer).cloned())
+    }
+}
+
+impl Users for MemoryLedger {
+    fn record_users(&mut self, users: &[User]) -> Result<(), LedgerError> {
+        let mut after = self.users.clone();
+        after.extend(users.iter().map(|user| (user.name.clone(), user.clone())));
+        if after.len() > USERS_MAXIMUM {
+            return Err(LedgerError::Full { what: "users", maximum: USERS_MAXIMUM });
+        }
+        self.users = after;
+        Ok(())
+    }
+
+    fn remove_user(&mut self, name: &str) -> Result<Option<User>, LedgerError> {
+        Ok(self.users.remove(name))
+    }
+
+    fn user(&self, name: &str) -> Result<Option<User>, LedgerError> {
+        Ok(self.users.get(name).cloned())
+    }
+
+    fn users(&self, after: Option<&str>, limit: usize) -> Result<Vec<User>, LedgerError> {
+        let behind = self.users.values().filter(|user| after.is_none_or(|after| user.name.as_str() > after));
+        Ok(behind.take(limit).cloned().collect())
     }
 }
 

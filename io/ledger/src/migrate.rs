@@ -1,13 +1,13 @@
 //! The format number of a ledger file: written when it is created, checked whenever it is opened.
 //!
 //! Format 1 has the certificates; format 2 also suspended devices, the operator's revocation list and the audit records; format 3 also
-//! disabled trust profiles. An older file is brought
+//! disabled trust profiles; format 4 also users. An older file is brought
 //! forward in one transaction, a newer one is refused, because writing to it with older rules could lose what they do not know.
 
 use redb::{Database, ReadableDatabase as _, TableDefinition, TableError, WriteTransaction};
 
 /// The format that this version writes.
-pub(crate) const FORMAT: u64 = 3;
+pub(crate) const FORMAT: u64 = 4;
 
 const META: TableDefinition<'_, &str, u64> = TableDefinition::new("meta");
 const FORMAT_KEY: &str = "format";

@@ -38,6 +38,7 @@ const CRLS: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("crls");
 const CRL_DER: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("crl_der");
 
 mod orders;
+mod users;
 
 /// The inventory of certificates in a file.
 pub struct DurableLedger {
@@ -92,6 +93,7 @@ impl DurableLedger {
         transaction.open_table(CRLS)?;
         transaction.open_table(CRL_DER)?;
         orders::create_tables(&transaction)?;
+        users::create_tables(&transaction)?;
         migrate::mark(&transaction, migrate::FORMAT)?;
         transaction.commit()?;
         Ok(())
@@ -374,6 +376,7 @@ mod tests {
     use signet_ca::{AuditRecord, Orders as _};
 
     use super::*;
+    use crate::Users as _;
 
     #[test]
     fn a_ledger_of_a_newer_version_is_refused_and_left_alone() {
@@ -385,8 +388,8 @@ mod tests {
         transaction.commit().unwrap();
         drop(ledger);
         let error = DurableLedger::open(&path).unwrap_err();
-        assert!(matches!(error, OpenError::NewerFormat { found: 4, known: 3, .. }), "{error}");
-        assert!(error.to_string().contains("ledger.redb` has format 4, but this version of Signet knows only up to 3"), "{error}");
+        assert!(matches!(error, OpenError::NewerFormat { found: 5, known: 4, .. }), "{error}");
+        assert!(error.to_string().contains("ledger.redb` has format 5, but this version of Signet knows only up to 4"), "{error}");
         assert!(DurableLedger::open(&path).is_err());
     }
 
@@ -398,14 +401,16 @@ mod tests {
         ledger.next_crl_number(NameDigest::of(b"issuer")).unwrap();
         let transaction = begin(&ledger.database).unwrap();
         orders::delete_tables(&transaction).unwrap();
+        users::delete_tables(&transaction).unwrap();
         migrate::mark(&transaction, 1).unwrap();
         transaction.commit().unwrap();
         drop(ledger);
         let mut ledger = DurableLedger::open(&path).unwrap();
-        assert_eq!(migrate::format(&ledger.database).unwrap(), Some(3));
+        assert_eq!(migrate::format(&ledger.database).unwrap(), Some(4));
         assert_eq!(ledger.next_crl_number(NameDigest::of(b"issuer")).unwrap(), 2, "what was in it stays");
         assert_eq!(ledger.record_audit(&AuditRecord::default(), 10).unwrap(), 1);
         assert!(ledger.suspensions().unwrap().is_empty() && ledger.disabled_profiles().unwrap().is_empty());
+        assert!(ledger.users(None, 10).unwrap().is_empty());
     }
 
     #[test]

@@ -7,6 +7,7 @@ use signet_identity::{CertificateId, Fingerprint, NameDigest};
 use signet_revocation::{Generation, Reason};
 
 pub(crate) mod orders;
+pub(crate) mod users;
 
 /// A record that this version cannot read.
 #[derive(Debug, thiserror::Error)]

@@ -23,8 +23,8 @@ pub use proxy_protocol::{
     ForwardedCertificate, ForwardedTls, MAXIMUM_HEADER, ProxyError, ProxyHeader, ProxyVersions, is_proxy_header, read_proxy_header,
 };
 pub use registry::{
-    CloneCounts, CloneEvidence, ClonePolicy, CloneRules, CloneVerdict, ConnectionInfo, Entry, Kick, KickCause, KickReport, KickTarget,
-    LinkId, ReconcileReport, Registry, Selector, Transport,
+    CloneCounts, CloneEvidence, ClonePolicy, CloneRules, CloneVerdict, ConnectionInfo, Credential, Entry, Kick, KickCause, KickReport,
+    KickTarget, LinkId, ReconcileReport, Registry, Selector, Transport,
 };
 pub use status_inquiry::StatusInquiry;
 pub use unix_socket::UnixListening;

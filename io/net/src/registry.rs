@@ -21,7 +21,7 @@ mod index;
 mod kick;
 
 pub use clones::{CloneCounts, CloneEvidence, ClonePolicy, CloneRules, CloneVerdict};
-pub use entry::{ConnectionInfo, Entry, LinkId, Transport};
+pub use entry::{ConnectionInfo, Credential, Entry, LinkId, Transport};
 pub use kick::{Kick, KickCause, KickReport, KickTarget, ReconcileReport};
 
 use clones::Clones;
@@ -44,6 +44,8 @@ pub enum Selector<'a> {
     Device(&'a str),
     /// Those with this Client Identifier.
     ClientIdentifier(&'a str),
+    /// Those that were let in by the credential of this name, whichever version of it.
+    Credential(&'a str),
     /// Those that this listener accepted.
     Listener(&'a str),
     /// All.
@@ -61,6 +63,7 @@ impl Selector<'_> {
             Self::Profile(name) => Key::Profile(name).is_of(info),
             Self::Device(name) => Key::Device(name).is_of(info),
             Self::ClientIdentifier(text) => Key::ClientIdentifier(text).is_of(info),
+            Self::Credential(name) => Key::Credential(name).is_of(info),
             Self::Listener(name) => *info.entry.listener == *name,
             Self::All => true,
         }
@@ -143,6 +146,12 @@ impl Registry {
         verdict
     }
 
+    /// Notes by what a client is let in, in place of what was noted before. Whether that still holds has to be asked afterwards: whoever takes a
+    /// credential back does that first and looks here then ([`Self::end_credential`]).
+    pub fn hold(&self, link: LinkId, credentials: Box<[Credential]>) {
+        self.state().live.hold(link, credentials);
+    }
+
     /// How often certificates were found in use twice.
     pub fn clone_counts(&self) -> CloneCounts {
         self.state().clones.counts()
@@ -208,6 +217,7 @@ impl Registry {
             Selector::Profile(name) => vec![Key::Profile(name)],
             Selector::Device(name) => vec![Key::Device(name)],
             Selector::ClientIdentifier(text) => vec![Key::ClientIdentifier(text)],
+            Selector::Credential(name) => vec![Key::Credential(name)],
             // Asked for rarely, so no connection pays for it.
             Selector::AnyKey(_) | Selector::Listener(_) | Selector::All => {
                 self.walk(|portion| found.extend(portion.iter().filter(|info| selector.matches(info)).cloned()));
@@ -250,6 +260,16 @@ impl Registry {
         let mut order = Order::begin();
         order.give(self, self.select(selector).into_iter().map(|link| (link, cause.clone())).collect());
         order.finish(patience)
+    }
+
+    /// Closes every connection that was let in by another version of a credential than the one that holds now; `current` is `None` where there is
+    /// none any more. As [`Self::kick_selected`].
+    pub fn end_credential(&self, name: &str, current: Option<u64>, cause: &KickCause, patience: Duration) -> KickReport {
+        let holds = |credential: &Credential| *credential.name != *name || Some(credential.version) == current;
+        let found = self.selected(&Selector::Credential(name));
+        let outdated = found.iter().filter(|info| !info.credentials.iter().all(holds));
+        let links: Vec<LinkId> = outdated.map(|info| info.entry.link).collect();
+        self.kick(&links, cause, patience)
     }
 
     /// Closes the connections of `links`, as [`Self::kick_selected`]. Unknown ones are not counted.

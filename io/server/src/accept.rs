@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use mio::{Events, Poll, Token, Waker};
 use signet_net::{ListenAddress, ListenSocket, PeerAddress};
+use signet_tls::Check;
 
 use crate::counters::Cause;
 use crate::gate::{Displaced, Full, origin};
@@ -195,6 +196,15 @@ impl Acceptor {
         if let Some(Err(refusal)) = rules.proxy().map(|proxy| proxy.check_source(&address)) {
             self.shared.counters.refuse(Cause::Check(refusal.check));
             return from.listener.log_refusal(&refusal, address);
+        }
+        if rules.shakes_hands_with_strangers()
+            && let Err(held) = self.shared.admissions.abuse.may_open(&address, at)
+        {
+            self.shared.counters.refuse(Cause::Check(Check::HeldOff));
+            if let Some(refusal) = self.shared.admissions.abuse.news(&held, None, at) {
+                from.listener.log_refusal(&refusal, address);
+            }
+            return;
         }
         // Behind a proxy all have one address, which is nobody's in particular.
         let origin = if rules.proxy().is_some() { None } else { origin(&address) };

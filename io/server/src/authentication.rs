@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use signet_policy::{Applicant, Chain, Client, Denied, Passed, SourceRules};
+use signet_policy::{Applicant, Chain, Client, Credential, Denied, Passed, SourceRules};
 
 /// Asks whoever has to vouch for clients. Every call returns at once; the answer comes later, from any thread.
 pub trait Authentication: Send + Sync {
@@ -12,6 +12,9 @@ pub trait Authentication: Send + Sync {
 
     /// Whether anybody has rules about clients, who has to be asked even where nobody has to vouch.
     fn has_rule_sources(&self) -> bool;
+
+    /// Whether something that a client was let in by still holds. Must not wait for anybody.
+    fn holds(&self, credential: &Credential) -> bool;
 
     /// The rules that sources have about a client that is here; those that could not be asked are left out.
     fn rules_of(&self, client: Arc<Client>, done: Box<dyn FnOnce(Vec<SourceRules>) + Send>);

@@ -2,6 +2,8 @@
 
 use signet_mqtt::DecodeLimits;
 
+use crate::AbuseLimits;
+
 /// Bounds of the whole server.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ServerLimits {
@@ -13,11 +15,13 @@ pub struct ServerLimits {
     /// CONNECT packets accepted per second over all listeners, one second's worth at once; more are answered with CONNACK 0x9F. 0 (the
     /// default) is no bound.
     pub connect_rate_total: u32,
+    /// What may be tried, and how often one may connect.
+    pub abuse: AbuseLimits,
 }
 
 impl Default for ServerLimits {
     fn default() -> Self {
-        Self { connections_maximum: 100_000, handshakes_maximum: 2_048, connect_rate_total: 0 }
+        Self { connections_maximum: 100_000, handshakes_maximum: 2_048, connect_rate_total: 0, abuse: AbuseLimits::default() }
     }
 }
 

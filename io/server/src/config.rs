@@ -9,6 +9,7 @@ use signet_identity::{ClientIdentifierBinding, Template};
 use signet_net::websocket::UpgradeRules;
 use signet_net::{CloneRules, ListenAddress, ListenError, ProxyVersions, Source};
 use signet_policy::{AdmissionRules, Ruleset};
+use signet_psk::PskConfig;
 use signet_store::{StoreConfig, StoreError};
 use signet_tls::{ForwardedIdentityConfig, TlsError, TlsListenerConfig, TrustProfileConfig, TrustProfiles};
 
@@ -226,6 +227,8 @@ pub enum TransportConfig {
     Tcp,
     /// TLS.
     Tls(TlsListenerConfig),
+    /// TLS with keys that devices share with this server, instead of certificates.
+    Psk(PskConfig),
 }
 
 /// Why a server did not start. Nothing is left running.

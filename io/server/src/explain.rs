@@ -3,11 +3,12 @@
 //!
 //! Left out is what depends on the moment: rates, bounds, whether somebody else uses the certificate now.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
-use signet_mqtt::{ClientIdentifier, Connect, ProtocolVersion, TopicFilter, TopicName};
+use signet_mqtt::{ClientIdentifier, Connect, Password, ProtocolVersion, TopicFilter, TopicName};
 use signet_net::unix_seconds;
-use signet_policy::{Client, Denied, explain_connect, explain_publish, explain_subscribe};
+use signet_policy::{Applicant, Chain, Client, Denied, Origin, explain_connect, explain_publish, explain_subscribe};
 use signet_tls::{Explanation, TrustProfile};
 
 use crate::{ProfileSettings, ServerHandle};
@@ -25,41 +26,52 @@ pub struct Question {
     pub client_identifier: Option<String>,
     /// The User Name of its CONNECT.
     pub username: Option<String>,
+    /// The Password of its CONNECT.
+    pub password: Option<Password>,
+    /// Where it comes from.
+    pub address: Option<IpAddr>,
     /// Where it wants to publish.
     pub publish: Option<TopicName>,
     /// What it wants to subscribe to.
     pub subscribe: Option<TopicFilter>,
 }
 
-/// What would become of it.
+/// What would become of it, as far as nobody outside has to be asked.
 #[derive(Clone, Debug)]
 pub struct Answer {
     /// Where it comes in.
     pub listener: String,
-    /// Its certificate.
-    pub certificate: Explanation,
-    /// Its CONNECT; `None`: no trust profile takes the certificate, so nobody knows whose it would be.
-    pub connect: Option<Result<ConnectAnswer, Denied>>,
-    /// Its publish, where one was asked about and the CONNECT is accepted.
-    pub publish: Option<signet_policy::Explanation>,
-    /// Its subscription, likewise.
-    pub subscribe: Option<signet_policy::Explanation>,
+    /// Its certificate; `None`: the listener looks at none.
+    pub certificate: Option<Explanation>,
+    /// Who would ask to be let in; `None`: its certificate is not good, so there is no CONNECT.
+    pub asking: Option<Result<Asking, Denied>>,
 }
 
-/// Whom a CONNECT makes of the client.
+/// Somebody who would ask to be let in, and who has to vouch.
 #[derive(Clone, Debug)]
-pub struct ConnectAnswer {
+pub struct Asking {
     /// Its names, as rules see them.
-    pub client: Client,
-    /// Whether the Client Identifier would be chosen by the server.
-    pub is_assigned: bool,
+    pub applicant: Applicant,
+    /// Who has to vouch; `None`: a certificate is enough.
+    pub chain: Option<Arc<Chain>>,
+    /// Whether, without a chain, nothing at all is enough.
+    pub anonymous: bool,
+}
+
+/// What a client may do.
+#[derive(Clone, Debug)]
+pub struct Access {
+    /// Whether it may publish, where that was asked.
+    pub publish: Option<signet_policy::Explanation>,
+    /// Whether it may subscribe, likewise.
+    pub subscribe: Option<signet_policy::Explanation>,
 }
 
 /// Why a question has no answer.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Unanswered {
     /// Several listeners would do.
-    #[error("several listeners look at certificates ({}); name one", .0.join(", "))]
+    #[error("several listeners would do ({}); name one", .0.join(", "))]
     WhichListener(Vec<String>),
     /// There is none.
     #[error("no listener looks at certificates")]
@@ -95,20 +107,31 @@ impl ServerHandle {
     /// There is no such listener, or it is not clear which one is meant.
     pub fn explain(&self, question: &Question) -> Result<Answer, Unanswered> {
         let now = unix_seconds();
-        let listener = self.listener_for(question.listener.as_deref())?;
+        let listener = self.listener_for(question)?;
         let rules = listener.rules();
-        let Some(certificate) = rules.explain(question.server_name.as_deref(), &question.chain, now) else {
+        let certificate = rules.explain(question.server_name.as_deref(), &question.chain, now);
+        if certificate.is_none() && !question.chain.is_empty() {
             return Err(Unanswered::NoCertificates(listener.name.to_string()));
-        };
-        let connect = certificate.identity.as_ref().map(|identity| {
-            let connected = explain_connect(rules.admission_of(Some(identity)), identity, &connect_of(question));
-            connected.map(|(client, is_assigned)| ConnectAnswer { client, is_assigned })
+        }
+        let identity = certificate.as_ref().and_then(|certificate| certificate.identity.as_ref());
+        // Who has a certificate that nobody takes does not come as far as CONNECT.
+        let comes_so_far = identity.is_some() || certificate.as_ref().is_none_or(|certificate| certificate.refusal.is_none());
+        let asking = comes_so_far.then(|| {
+            let admission = rules.admission_of(identity.map(|identity| &**identity));
+            let origin = Origin { address: question.address, listener: Arc::clone(&listener.name) };
+            let applicant = explain_connect(admission, identity, &connect_of(question), origin, now)?;
+            Ok(Asking { applicant, chain: admission.chain.clone(), anonymous: admission.anonymous })
         });
+        Ok(Answer { listener: listener.name.to_string(), certificate, asking })
+    }
+
+    /// Explains what a client may do, by the rules in force.
+    pub fn explain_access(&self, client: &Client, question: &Question) -> Access {
         let ruleset = self.shared.ruleset.load();
-        let client = connect.as_ref().and_then(|connect| connect.as_ref().ok()).map(|connected| &connected.client);
-        let publish = client.zip(question.publish.as_ref()).map(|(client, topic)| explain_publish(&ruleset, client, topic));
-        let subscribe = client.zip(question.subscribe.as_ref()).map(|(client, filter)| explain_subscribe(&ruleset, client, filter));
-        Ok(Answer { listener: listener.name.to_string(), certificate, connect, publish, subscribe })
+        Access {
+            publish: question.publish.as_ref().map(|topic| explain_publish(&ruleset, client, topic)),
+            subscribe: question.subscribe.as_ref().map(|filter| explain_subscribe(&ruleset, client, filter)),
+        }
     }
 
     /// Every trust profile, by name.
@@ -128,15 +151,18 @@ impl ServerHandle {
         rules.profiles().trust.iter().map(profile).collect()
     }
 
-    fn listener_for(&self, name: Option<&str>) -> Result<Arc<crate::listener::Listener>, Unanswered> {
+    fn listener_for(&self, question: &Question) -> Result<Arc<crate::listener::Listener>, Unanswered> {
         let listeners = self.shared.listeners.load();
-        if let Some(name) = name {
+        if let Some(name) = question.listener.as_deref() {
             return listeners.iter().find(|listener| *listener.name == *name).cloned().ok_or_else(|| Unanswered::UnknownListener {
                 name: name.to_owned(),
                 known: listeners.iter().map(|listener| listener.name.to_string()).collect(),
             });
         }
         let looks = |listener: &&Arc<crate::listener::Listener>| {
+            if question.chain.is_empty() {
+                return true;
+            }
             let rules = listener.rules();
             rules.profiles().trust.iter().any(|profile| rules.uses(profile.name()))
         };
@@ -158,7 +184,7 @@ fn connect_of(question: &Question) -> Connect {
         client_identifier: ClientIdentifier::new(question.client_identifier.as_deref().unwrap_or_default()),
         will: None,
         username: question.username.clone().map(Into::into),
-        password: None,
+        password: question.password.clone(),
         properties: signet_mqtt::ConnectProperties::default(),
     }
 }

@@ -14,6 +14,7 @@ use signet_policy::Ruleset;
 use signet_store::{Store, StoreError, StoreState, StoreStats};
 use signet_tls::CurrentRevocations;
 
+use crate::abuse::{Abuse, HeldOff};
 use crate::accept::{AcceptControl, Acceptor};
 use crate::config::Profiles;
 use crate::counters::Counters;
@@ -74,6 +75,7 @@ pub fn start(config: ServerConfig, revocations: CurrentRevocations) -> Result<Se
     let admissions = Admissions {
         total,
         connects: SharedBucket::new(Rate::per_second(config.server_limits.connect_rate_total.into())),
+        abuse: Abuse::new(&config.server_limits.abuse),
         handshakes_per_shard: config.server_limits.handshakes_maximum.div_ceil(mailboxes.len().max(1)).max(1),
     };
     let Durable { store, handles, image } = restore::open(config.store.as_ref(), &mailboxes)?;
@@ -202,6 +204,16 @@ impl ServerHandle {
     /// The last refused connections.
     pub fn refusals(&self) -> Arc<RefusalBook> {
         Arc::clone(&self.shared.refusals)
+    }
+
+    /// Who is held off now, for failed attempts or for connecting too often.
+    pub fn held_off(&self) -> Vec<HeldOff> {
+        self.shared.admissions.abuse.held(self.shared.clock.milliseconds())
+    }
+
+    /// Forgets what there is against `who`, an address or a name as [`HeldOff::who`] has it, or against everybody; says how many holds that ended.
+    pub fn forgive(&self, who: Option<&str>) -> usize {
+        self.shared.admissions.abuse.forgive(who, self.shared.clock.milliseconds())
     }
 
     /// Looks at what the sessions of devices that are not connected have left, by what is in force now, and lets Wills and sessions of devices that

@@ -11,6 +11,7 @@
 //! once per connection that has something to say; send mail. No turn is long, so nobody waits long: handshakes and orders to close a connection are
 //! limited to a few per turn, and a connection that sends a lot gets its share in every turn, no more.
 
+mod abuse;
 mod accept;
 mod attach;
 mod authentication;
@@ -33,21 +34,24 @@ mod rate;
 mod refusals;
 mod reload;
 mod restore;
+mod secure;
 mod shard;
 mod shared;
 mod socket;
 mod store;
 mod vouching;
 
+pub use abuse::{AbuseLimits, HeldOff, HoldCounts, HoldKind};
 pub use attach::BridgeEntrance;
 pub use authentication::{Authentication, Done, Exchange, Verdict};
 pub use bounds::{ListenerLimits, ServerLimits};
 pub use config::{
     CloneAlarm, ListenerConfig, ProfileConfig, ProfileNames, ProfileSettings, ProxyConfig, ServerConfig, StartError, TransportConfig,
 };
-pub use explain::{Answer, ConnectAnswer, ProfileInUse, Question, Unanswered};
+pub use explain::{Access, Answer, Asking, ProfileInUse, Question, Unanswered};
 pub use refusals::{RefusalBook, RefusalRecord};
 pub use reload::{PreparedReload, Reloaded};
+pub use signet_psk::{Psk, PskAnswer, PskConfig, PskDone, PskEncoding, PskFile, PskFileConfig, PskLookup, is_available as has_psk};
 pub use signet_store::{StoreConfig, StoreError, StoreState, StoreStats};
 
 pub use handle::{ServerHandle, start};

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use signet_identity::Peer;
 use signet_mqtt::ProtocolVersion;
 use signet_net::{Confirmation, LinkId, PeerAddress, Transport};
+use signet_policy::Client;
 
 use crate::inbound::Inbound;
 use crate::listener::{Listener, Place};
@@ -70,6 +71,8 @@ pub(crate) struct Link {
     pub(crate) paused: bool,
     /// How many of its refusals are in the log.
     pub(crate) denials: DenialLog,
+    /// Who is connected, with what it is granted; known when it is let in.
+    pub(crate) client: Option<Arc<Client>>,
     /// Those who have to vouch for it are being asked.
     pub(crate) vouching: Option<Box<Vouching>>,
     /// What holds by the word of those who vouched for it, where they set terms.
@@ -99,7 +102,7 @@ impl Link {
 
     /// When the session ends by the word of those who vouched for it, unix seconds.
     pub(crate) fn expires_at(&self) -> Option<i64> {
-        self.terms.as_ref().and_then(|terms| terms.expires_at())
+        self.client.as_ref()?.grant()?.expires_at
     }
 
     /// When the connection ends for its certificate's sake, unix seconds: the certificate's end and what its trust profile adds.

@@ -5,12 +5,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::ArcSwap;
-use signet_identity::{DeviceIdentity, Peer, PendingPeer};
+use signet_identity::{DeviceIdentity, KeyedPeer, Peer, PendingPeer};
 use signet_net::websocket::{UpgradeRules, WebSocket};
 use signet_net::{KickCause, LinkId, PeerAddress};
 use signet_policy::AdmissionRules;
+use signet_psk::{PskConnection, PskEnding, PskListener};
 use signet_revocation::Assurance;
-use signet_tls::{CurrentRevocations, Explanation, ListenerTls, Refusal, TlsConnection, TlsError, TrustProfile, Unfit};
+use signet_tls::{Check, CurrentRevocations, Explanation, ListenerTls, Refusal, TlsConnection, TlsError, TrustProfile, Unfit};
 
 use crate::config::{ProfileSettings, Profiles};
 use crate::gate::{Displaced, Full, Gate, Origin, Pass, Total};
@@ -19,6 +20,7 @@ use crate::pipe::Layers;
 use crate::proxy::ProxyRules;
 use crate::rate::{Bucket, Rate};
 use crate::refusals::RefusalBook;
+use crate::secure::Secure;
 use crate::{ListenerConfig, StartError, TransportConfig};
 
 /// A listener, shared by the accept thread, the shards and the control plane.
@@ -38,6 +40,8 @@ pub(crate) struct ListenerRules {
     pub(crate) config: ListenerConfig,
     /// `None`: plain TCP.
     tls: Option<Arc<ListenerTls>>,
+    /// TLS all the same, with keys instead of certificates.
+    psk: Option<Arc<PskListener>>,
     websocket: Option<Arc<UpgradeRules>>,
     /// Somebody else's connections come through proxies.
     proxy: Option<ProxyRules>,
@@ -55,15 +59,17 @@ impl ListenerRules {
         now: i64,
     ) -> Result<Self, StartError> {
         let failed = |source| StartError::Tls { listener: config.name.clone(), source };
-        let tls = match &config.transport {
-            TransportConfig::Tcp => None,
-            TransportConfig::Tls(tls) => Some(ListenerTls::load(tls, &profiles.trust, revocations, now).map_err(failed)?),
-        };
+        let (mut tls, mut psk) = (None, None);
+        match &config.transport {
+            TransportConfig::Tcp => {}
+            TransportConfig::Tls(config) => tls = Some(ListenerTls::load(config, &profiles.trust, revocations, now).map_err(failed)?),
+            TransportConfig::Psk(config) => psk = Some(Arc::new(PskListener::load(config, revocations.clone()).map_err(failed)?)),
+        }
         let proxy = ProxyRules::load(config, &profiles.trust, revocations).map_err(failed)?;
         let websocket = config.websocket.clone().map(Arc::new);
         let named = profiles.settings.iter();
         let admissions = named.filter_map(|(name, settings)| Some((Arc::clone(name), settings.names.over(&config.admission)?))).collect();
-        Ok(Self { config: config.clone(), tls, websocket, proxy, profiles: Arc::clone(profiles), admissions })
+        Ok(Self { config: config.clone(), tls, psk, websocket, proxy, profiles: Arc::clone(profiles), admissions })
     }
 
     /// The same rules; where TLS is what it was in `before`, with its ticket keys: a reload of something else makes nobody shake hands in full.
@@ -78,7 +84,11 @@ impl ListenerRules {
 
     /// What lies between socket and MQTT of a connection accepted now.
     pub(crate) fn layers(&self) -> Result<Layers, TlsError> {
-        let tls = self.tls.as_ref().map(|tls| TlsConnection::new(Arc::clone(tls))).transpose()?;
+        let tls = match (&self.tls, &self.psk) {
+            (Some(tls), _) => Some(Secure::Certificate(TlsConnection::new(Arc::clone(tls))?)),
+            (None, Some(psk)) => Some(Secure::Key(PskConnection::new(Arc::clone(psk)))),
+            (None, None) => None,
+        };
         Ok(Layers {
             proxy: self.proxy.as_ref().map(|rules| Box::new(rules.receiver())),
             tls: tls.map(Box::new),
@@ -88,7 +98,7 @@ impl ListenerRules {
 
     /// Whether something has to happen before MQTT can be spoken.
     pub(crate) fn opens_in_steps(&self) -> bool {
-        self.tls.is_some() || self.websocket.is_some() || self.proxy.is_some()
+        self.tls.is_some() || self.psk.is_some() || self.websocket.is_some() || self.proxy.is_some()
     }
 
     /// The rules about proxies, where there are any.
@@ -109,6 +119,11 @@ impl ListenerRules {
     /// The same for who has this identity.
     pub(crate) fn admission_of(&self, identity: Option<&DeviceIdentity>) -> &AdmissionRules {
         identity.and_then(|identity| self.admissions.get(identity.profile())).unwrap_or(&self.config.admission)
+    }
+
+    /// Whether a TLS handshake is all that would be learned of a client before its CONNECT: nobody can show a certificate here.
+    pub(crate) fn shakes_hands_with_strangers(&self) -> bool {
+        self.tls.as_ref().is_some_and(|tls| tls.profiles().is_empty()) && self.proxy.is_none()
     }
 
     /// Every trust profile of the server.
@@ -186,13 +201,31 @@ impl ListenerRules {
         }
     }
 
-    /// Who has a name by a proxy's word: whether that is still taken, and whether the device of that name is suspended, which needs no certificate.
+    /// Who has a name without a certificate, by a proxy's word or by a key: whether that still counts, and whether the device of that name is
+    /// suspended, which needs no certificate.
     fn check_named(&self, peer: &Peer) -> Result<(), (Option<Box<Refusal>>, KickCause)> {
-        let Peer::Named(named) = peer else { return Ok(()) };
+        let named = match peer {
+            Peer::Named(named) => named,
+            Peer::Keyed(keyed) => return self.check_keyed(keyed),
+            Peer::Device(_) | Peer::Pending(_) | Peer::Anonymous(_) => return Ok(()),
+        };
         let Some(proxy) = self.proxy.as_ref().filter(|proxy| proxy.identity.takes_names()) else {
             return Err((None, KickCause::Untrusted("the listener takes no names from proxies any more".to_owned())));
         };
         proxy.identity.check_name(named.name()).map_err(|refusal| (Some(refusal), KickCause::Suspended(named.name().as_str().into())))
+    }
+
+    fn check_keyed(&self, keyed: &KeyedPeer) -> Result<(), (Option<Box<Refusal>>, KickCause)> {
+        let Some(psk) = &self.psk else {
+            return Err((None, KickCause::Untrusted("the listener takes no pre-shared keys any more".to_owned())));
+        };
+        psk.check_open(keyed).map_err(|ending| match ending {
+            PskEnding::KeyChanged(found) => {
+                let refusal = Refusal::without_certificate(Check::PresharedKey, found.clone(), "give both sides the same key");
+                (Some(Box::new(refusal)), KickCause::Untrusted(found))
+            }
+            PskEnding::Suspended(refusal) => (Some(refusal), KickCause::Suspended(keyed.name().as_str().into())),
+        })
     }
 
     /// Whether anybody has said something current about the revocation of a device that may be here.

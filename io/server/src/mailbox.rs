@@ -32,6 +32,8 @@ pub(crate) enum Mail {
     Revoked(Arc<[CertificateId]>),
     /// Somebody has found out what can be found out about the certificate of a connection.
     StatusKnown(LinkId),
+    /// Whoever was asked for the key of a connection that shakes hands has answered.
+    KeyAnswered(LinkId),
     /// Those who were asked about a client have answered.
     Vouched(LinkId, Verdict),
     /// The rules that sources have about a connected client.
@@ -133,6 +135,7 @@ fn weight(mail: &Mail) -> usize {
         | Mail::Kick(_)
         | Mail::Revoked(_)
         | Mail::StatusKnown(_)
+        | Mail::KeyAnswered(_)
         | Mail::Vouched(..)
         | Mail::RulesOf(..)
         | Mail::RulesChanged

@@ -9,6 +9,7 @@ use signet_mqtt::Message;
 use signet_store::{StoreState, StoreStats, StoreWatch};
 use signet_telemetry::{Handshakes, Held, Traffic};
 
+use crate::abuse::{HoldCounts, HoldKind};
 use crate::counters::{self, ShardStats, wide};
 use crate::mailbox::Mail;
 use crate::shared::Shared;
@@ -27,6 +28,8 @@ pub struct ServerStats {
     pub refused: u64,
     /// The same by the check that failed; every check is there.
     pub refused_by: Vec<(&'static str, u64)>,
+    /// What was counted against somebody, and who is held off; every kind is there.
+    pub holds: Vec<(HoldKind, HoldCounts)>,
     /// Sockets now, those whose handshake is going on included.
     pub sockets: u64,
     /// CONNECT packets received.
@@ -73,6 +76,7 @@ impl Monitor {
             accepted: self.shared.counters.accepted.load(Ordering::Relaxed),
             refused: refused_by.iter().map(|(_, count)| count).sum(),
             refused_by,
+            holds: self.shared.admissions.abuse.counts(self.shared.clock.milliseconds()),
             sockets: wide(self.shared.admissions.total.live()),
             held: self.held(),
             ..ServerStats::default()

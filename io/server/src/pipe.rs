@@ -4,10 +4,12 @@ use std::io::{self, ErrorKind, Read, Write};
 
 use signet_identity::Peer;
 use signet_net::websocket::{CloseCode, WebSocket, WebSocketError};
-use signet_net::{ProxyHeader, Transport, is_proxy_header};
-use signet_tls::{Check, Refusal, TlsConnection};
+use signet_net::{ProxyHeader, Transport};
+use signet_psk::PskQuestion;
+use signet_tls::{Check, Refusal};
 
 use crate::proxy::ProxyReceiver;
+use crate::secure::Secure;
 use crate::socket::Socket;
 
 /// Buffers that the connections of a shard take turns with.
@@ -35,6 +37,8 @@ pub(crate) struct Opening {
     pub(crate) proxied: Option<ProxyHeader>,
     /// Who TLS says it is, once.
     pub(crate) peer: Option<Peer>,
+    /// Who has to be asked for the key by which the client names itself; it waits for the answer.
+    pub(crate) question: Option<PskQuestion>,
 }
 
 /// What reading once brought.
@@ -57,7 +61,7 @@ pub(crate) enum ReadOutcome {
 pub(crate) struct Layers {
     /// Until the header has come.
     pub(crate) proxy: Option<Box<ProxyReceiver>>,
-    pub(crate) tls: Option<Box<TlsConnection>>,
+    pub(crate) tls: Option<Box<Secure>>,
     pub(crate) websocket: Option<Box<WebSocket>>,
 }
 
@@ -67,8 +71,10 @@ impl Layers {
         if self.proxy.is_some() {
             return Some(Check::Proxy);
         }
-        if self.tls.as_ref().is_some_and(|tls| tls.is_handshaking()) {
-            return Some(Check::Handshake);
+        match &self.tls {
+            Some(tls) if tls.is_waiting() => return Some(Check::PresharedKey),
+            Some(tls) if tls.is_handshaking() => return Some(Check::Handshake),
+            _ => {}
         }
         self.websocket.as_ref().filter(|websocket| websocket.is_upgrading()).map(|_| Check::WebSocket)
     }
@@ -86,11 +92,13 @@ pub(crate) struct Pipe {
     pub(crate) writable: bool,
     /// The peer said `close_notify`, or closed its WebSocket.
     ended: bool,
+    /// A layer asks something: with the answer it goes on with what it has.
+    resumes: bool,
 }
 
 impl Pipe {
     pub(crate) fn new(socket: Socket, layers: Layers) -> Self {
-        Self { socket, layers, unsent: Vec::new(), readable: true, writable: true, ended: false }
+        Self { socket, layers, unsent: Vec::new(), readable: true, writable: true, ended: false, resumes: false }
     }
 
     pub(crate) fn transport(&self) -> Transport {
@@ -112,6 +120,10 @@ impl Pipe {
         self.layers.awaited()
     }
 
+    fn is_waiting(&self) -> bool {
+        self.layers.tls.as_ref().is_some_and(|tls| tls.is_waiting())
+    }
+
     /// Octets that wait for the socket.
     pub(crate) fn unsent(&self) -> usize {
         self.unsent.len()
@@ -122,15 +134,23 @@ impl Pipe {
         if self.ended {
             return ReadOutcome::Ended;
         }
-        let count = match self.read_socket(&mut scratch.read) {
-            Ok(Some(0)) => return ReadOutcome::Ended,
-            Ok(Some(count)) => count,
-            Ok(None) => return ReadOutcome::Blocked,
-            Err(error) => return ReadOutcome::Lost(error),
+        if self.is_waiting() {
+            return ReadOutcome::Blocked;
+        }
+        let count = match std::mem::take(&mut self.resumes) {
+            true => 0,
+            false => match self.read_socket(&mut scratch.read) {
+                Ok(Some(0)) => return ReadOutcome::Ended,
+                Ok(Some(count)) => count,
+                Ok(None) => return ReadOutcome::Blocked,
+                Err(error) => return ReadOutcome::Lost(error),
+            },
         };
         scratch.wire.clear();
         let mut opening = Opening::default();
         let received = self.receive(count, scratch, plaintext, &mut opening);
+        // The answer wakes the shard, and may be here before the socket has anything new.
+        self.resumes = opening.question.is_some();
         if let Err(error) = self.write_wire(&scratch.wire) {
             return ReadOutcome::Lost(error);
         }
@@ -299,22 +319,15 @@ impl Pipe {
 
 /// Runs TLS over `input`. Returns whether the peer has said `close_notify`.
 fn decrypt(
-    tls: &mut TlsConnection,
+    tls: &mut Secure,
     input: &mut [u8],
     plaintext: &mut Vec<u8>,
     wire: &mut Vec<u8>,
     opening: &mut Opening,
 ) -> Result<bool, Box<Refusal>> {
-    // Looked at before it is decrypted in place.
-    let is_proxied = tls.is_handshaking() && tls.buffered() == 0 && is_proxy_header(input);
-    match tls.receive(input, plaintext, wire) {
-        Ok(received) => {
-            opening.peer = received.peer;
-            Ok(received.closed)
-        }
-        Err(_) if is_proxied => Err(Box::new(unexpected_proxy())),
-        Err(failure) => Err(failure.0),
-    }
+    let received = tls.receive(input, plaintext, wire)?;
+    (opening.peer, opening.question) = (received.peer, received.question);
+    Ok(received.closed)
 }
 
 /// A PROXY header on a listener that takes none.

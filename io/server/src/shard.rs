@@ -1,5 +1,6 @@
 //! One shard: a thread with its epoll, its connections and its part of the broker.
 
+mod abuse;
 mod clone;
 mod closing;
 mod connect;
@@ -247,6 +248,7 @@ impl Shard {
                 Mail::Delivery(delivery) => self.apply(Input::Delivery(delivery)),
                 Mail::Kick(kick) => self.queues.kicks.push_back(kick),
                 Mail::StatusKnown(id) => self.status_known(id),
+                Mail::KeyAnswered(id) => self.enqueue(id),
                 Mail::Vouched(id, verdict) => self.vouched(id, verdict),
                 Mail::RulesOf(id, rules) => self.rules_of(id, rules),
                 Mail::RulesChanged => self.ask_for_all_rules(),
@@ -401,6 +403,7 @@ fn broker_cause(cause: &signet_net::KickCause) -> KickCause {
         Net::ProfileDisabled(_) => KickCause::ProfileDisabled,
         Net::Suspended(_) => KickCause::Suspended,
         Net::IdentityChanged(_) => KickCause::IdentityChanged,
+        Net::CredentialRevoked(_) => KickCause::CredentialRevoked,
         Net::Cloned => KickCause::Cloned,
         Net::Unchecked(_) => KickCause::Unchecked,
         Net::ListenerRemoved => KickCause::ListenerRemoved,
@@ -418,6 +421,7 @@ fn check_of(cause: &signet_net::KickCause) -> Check {
         Net::ProfileDisabled(_) => Check::Profile,
         Net::Suspended(_) => Check::Suspension,
         Net::IdentityChanged(_) => Check::Name,
+        Net::CredentialRevoked(_) => Check::Authentication,
         Net::Cloned => Check::Clone,
         Net::Unchecked(_) => Check::RevocationStatus,
         Net::ListenerRemoved | Net::Administrative(_) => Check::Connect,

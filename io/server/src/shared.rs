@@ -7,6 +7,7 @@ use signet_broker::{Directory, Limits, SessionRule, SharedDirectory, Totals, Wil
 use signet_net::{Clock, Registry, StatusInquiry};
 use signet_policy::Ruleset;
 
+use crate::abuse::Abuse;
 use crate::authentication::Authentication;
 use crate::config::CloneAlarm;
 use crate::counters::Counters;
@@ -42,7 +43,7 @@ pub(crate) struct Shared {
     pub(crate) on_store_failure: Arc<dyn Fn() + Send + Sync>,
 }
 
-/// How much may come in at a time, over all shards.
+/// How much may come in at a time, over all shards, and who may not.
 pub(crate) struct Admissions {
     /// Connections now.
     pub(crate) total: Arc<Total>,
@@ -50,6 +51,8 @@ pub(crate) struct Admissions {
     pub(crate) connects: SharedBucket,
     /// TLS handshakes going on in each shard.
     pub(crate) handshakes_per_shard: usize,
+    /// What is written down against whom.
+    pub(crate) abuse: Abuse,
 }
 
 /// Subscriptions and retained messages behind a reader-writer lock: publishing reads, subscribing writes.

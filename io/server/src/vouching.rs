@@ -1,10 +1,7 @@
 //! A connection for which somebody else has to vouch, and what came of it.
 
-use std::sync::Arc;
-
 use bytestring::ByteString;
 use signet_broker::Application;
-use signet_policy::Client;
 
 use crate::authentication::Exchange;
 
@@ -20,21 +17,13 @@ pub(crate) enum Vouching {
     ChallengedAgain(Box<dyn Exchange>),
 }
 
-/// What holds for a connected client by the word of those who vouched for it.
+/// What holds for a connected client by the word of those who vouched for it, besides what it is granted.
+#[derive(Default)]
 pub(crate) struct Terms {
-    /// Who it is, with what it is granted.
-    pub(crate) client: Arc<Client>,
     /// By which method it authenticated, and has to when it does so again [MQTT-4.12.1-1].
     pub(crate) method: Option<ByteString>,
     /// When its rules are asked for again, in milliseconds of the server's clock.
     pub(crate) rules_until: Option<u64>,
     /// They are being asked for.
     pub(crate) is_asking_rules: bool,
-}
-
-impl Terms {
-    /// When the session ends, in Unix seconds.
-    pub(crate) fn expires_at(&self) -> Option<i64> {
-        self.client.grant().and_then(|grant| grant.expires_at)
-    }
 }

@@ -212,6 +212,8 @@ impl ListenerTls {
         let none: [&[u8]; 0] = [];
         let host = self.hosts.iter().find(|host| host.config.is_for(server_name, none)).unwrap_or(&self.default);
         match &host.verifier {
+            // Who shows none where none has to be shown is let in without an identity.
+            Some(_) if chain.is_empty() && anonymous(host.config.client_certificate).is_ok() => Explanation::default(),
             Some(verifier) => {
                 let chain: Vec<CertificateDer<'_>> = chain.iter().map(|der| CertificateDer::from(der.as_slice())).collect();
                 explain::explain(verifier, &chain, now)

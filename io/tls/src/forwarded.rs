@@ -79,16 +79,13 @@ impl ForwardedIdentity {
         matches!(self.rule, Rule::CommonName(_))
     }
 
-    /// Whether a device that is known by a name alone may be here: a suspension is about the device, whatever proves its name.
+    /// As [`CurrentRevocations::check_name`], where names count.
     ///
     /// # Errors
     /// It is suspended.
     pub fn check_name(&self, name: &DeviceName) -> Result<(), Box<Refusal>> {
         let Rule::CommonName(revocations) = &self.rule else { return Ok(()) };
-        match revocations.load().suspension(name.as_str()) {
-            Some(suspended) => Err(Box::new(rejection::suspended_name(name, suspended.since, &suspended.why))),
-            None => Ok(()),
-        }
+        revocations.check_name(name)
     }
 
     fn verifier(&self) -> Option<&DeviceVerifier> {

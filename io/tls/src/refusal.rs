@@ -38,10 +38,14 @@ pub enum Check {
     Name,
     /// The client could not prove that it holds the private key.
     Possession,
+    /// The client named no key that it shares with this server, or has not shown that it holds it.
+    PresharedKey,
     /// Those who have to vouch for the client do not.
     Authentication,
     /// What the client sent in its CONNECT packet, or that none came.
     Connect,
+    /// Too many attempts failed before, or it connects too often.
+    HeldOff,
     /// The TLS handshake failed for a reason that is not the client's certificate.
     Handshake,
     /// A PROXY header is missing, malformed, or comes from who may not send one.
@@ -52,7 +56,7 @@ pub enum Check {
 
 impl Check {
     /// Every check.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 21] = [
         Self::CertificatePresent,
         Self::CertificateForm,
         Self::Path,
@@ -67,8 +71,10 @@ impl Check {
         Self::Clone,
         Self::Name,
         Self::Possession,
+        Self::PresharedKey,
         Self::Authentication,
         Self::Connect,
+        Self::HeldOff,
         Self::Handshake,
         Self::Proxy,
         Self::WebSocket,
@@ -91,8 +97,10 @@ impl Check {
             Self::Clone => "cloned certificate",
             Self::Name => "device name",
             Self::Possession => "proof of possession",
+            Self::PresharedKey => "pre-shared key",
             Self::Authentication => "authentication",
             Self::Connect => "CONNECT",
+            Self::HeldOff => "held off",
             Self::Handshake => "TLS handshake",
             Self::Proxy => "PROXY header",
             Self::WebSocket => "WebSocket",

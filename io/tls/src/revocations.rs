@@ -10,8 +10,10 @@
 use std::sync::{Arc, PoisonError, RwLock};
 
 use arc_swap::ArcSwap;
-use signet_identity::{DeviceIdentity, PathCertificate};
+use signet_identity::{DeviceIdentity, DeviceName, PathCertificate};
 use signet_revocation::{CertificateStatus, Generation, OcspAnswer, OcspAnswers, Recorded, RevocationIndex, RevocationRules, Verdict};
+
+use crate::{Refusal, rejection};
 
 /// A handle on the revocations in force. Cloning it shares them.
 #[derive(Clone)]
@@ -59,6 +61,17 @@ impl CurrentRevocations {
     pub fn judge(&self, identity: &DeviceIdentity, rules: &RevocationRules, now: i64) -> Verdict {
         let index = self.0.index.load();
         self.read(|answers| index.judge(identity, rules, Some(answers), now))
+    }
+
+    /// Whether a device that is known by a name alone may be here: a suspension is about the device, whatever proves its name.
+    ///
+    /// # Errors
+    /// It is suspended.
+    pub fn check_name(&self, name: &DeviceName) -> Result<(), Box<Refusal>> {
+        match self.load().suspension(name.as_str()) {
+            Some(suspended) => Err(Box::new(rejection::suspended_name(name, suspended.since, &suspended.why))),
+            None => Ok(()),
+        }
     }
 
     /// What every source says about each certificate of a path: [`RevocationIndex::explain`]. `now` in unix seconds.

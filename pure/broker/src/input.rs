@@ -125,6 +125,8 @@ pub enum KickCause {
     Cloned,
     /// What vouched for the client has expired.
     AuthenticationExpired,
+    /// The user was removed or disabled, or has another password or other rights.
+    CredentialRevoked,
     /// The client wanted to authenticate again, and nobody vouches for it any more.
     AuthenticationFailed,
     /// Nobody could say in time whether the certificate is revoked, or what was known is too old.
@@ -151,7 +153,11 @@ impl KickCause {
             | Self::Cloned
             | Self::Administrative
             | Self::ListenerRemoved => ReasonCode::AdministrativeAction,
-            Self::IdentityChanged | Self::Unchecked | Self::AuthenticationExpired | Self::AuthenticationFailed => ReasonCode::NotAuthorized,
+            Self::IdentityChanged
+            | Self::Unchecked
+            | Self::CredentialRevoked
+            | Self::AuthenticationExpired
+            | Self::AuthenticationFailed => ReasonCode::NotAuthorized,
             Self::ShuttingDown => ReasonCode::ServerShuttingDown,
         }
     }
@@ -166,6 +172,7 @@ impl KickCause {
             Self::ProfileDisabled => "the trust profile of the certificate is disabled",
             Self::Suspended => "the device is suspended",
             Self::IdentityChanged => "the certificate stands for another device now",
+            Self::CredentialRevoked => "the user was changed or removed",
             Self::AuthenticationExpired => "what vouched for the client has expired",
             Self::AuthenticationFailed => "the client could not authenticate again",
             Self::Cloned => "the certificate is in use in two places",

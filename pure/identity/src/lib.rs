@@ -45,4 +45,4 @@ pub use san::SubjectAltName;
 pub use spiffe::SpiffeId;
 pub use subject::{Attribute, AttributeValue, Subject};
 pub use template::{Expression, Facts, PlaceholderStyle, Template, TemplateError, TemplateErrorKind, TemplateField, TemplatePiece};
-pub use verified::{NamedPeer, NoIdentity, Peer, PendingPeer, VerifiedPeer};
+pub use verified::{KeyMark, KeyedPeer, NamedPeer, NoIdentity, Peer, PendingPeer, VerifiedPeer};

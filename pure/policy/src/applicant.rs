@@ -6,7 +6,7 @@ use bytestring::ByteString;
 use signet_identity::Facts;
 use signet_mqtt::Password;
 
-use crate::client::Client;
+use crate::client::{Client, Principal};
 
 /// Who a client would be, and what it shows for that. Nothing here permits anything.
 #[derive(Clone)]
@@ -23,7 +23,7 @@ pub struct Applicant {
     pub method: Option<ByteString>,
     /// The Authentication Data of its CONNECT.
     pub method_data: Option<bytes::Bytes>,
-    /// Why it has no identity, if it has none.
+    /// Why it has no certificate, if it has none. A device without one has shown that it holds a pre-shared key.
     pub without_identity: Option<String>,
     /// The time, in Unix seconds.
     pub now: i64,
@@ -34,6 +34,12 @@ impl Applicant {
     #[must_use]
     pub fn facts(&self) -> Facts<'_> {
         Facts { now: Some(self.now), ..self.client.facts() }
+    }
+
+    /// Whether it is a device because it holds a pre-shared key.
+    #[must_use]
+    pub fn is_keyed(&self) -> bool {
+        matches!(self.client.principal(), Principal::Device(_)) && self.without_identity.is_some()
     }
 
     /// Whether it shows nothing but what every connection has.

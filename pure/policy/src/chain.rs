@@ -27,7 +27,7 @@ pub struct Chain {
 /// One who is asked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Member {
-    /// As it is called in the configuration: `certificate`, `certificate:factory`, `anonymous`, or the name of an authenticator.
+    /// As it is called in the configuration: `certificate`, `certificate:factory`, `psk`, `anonymous`, or the name of an authenticator.
     pub name: Arc<str>,
     /// What it looks at.
     pub proof: Proof,
@@ -49,6 +49,8 @@ pub enum Proof {
         /// The profile.
         profile: Option<Arc<str>>,
     },
+    /// A pre-shared key, shown in the TLS handshake. Whoever has shown none is unknown.
+    PresharedKey,
     /// That nothing is claimed: no user name, no password, no certificate. Whoever claims something is unknown.
     Anonymous,
     /// What an authenticator with the member's name says.
@@ -307,8 +309,10 @@ fn look(proof: &Proof, applicant: &Applicant) -> Option<Outcome> {
     let allow = || Outcome::Allow(Box::default());
     match (proof, applicant.client.principal()) {
         (Proof::Authenticator, _) => None,
-        (Proof::Certificate { profile: None }, Principal::Device(_)) => Some(allow()),
-        (Proof::Certificate { profile: Some(wanted) }, Principal::Device(_)) => {
+        (Proof::PresharedKey, _) if applicant.is_keyed() => Some(allow()),
+        (Proof::PresharedKey, _) => Some(Outcome::Unknown("it has shown no pre-shared key".to_owned())),
+        (Proof::Certificate { profile: None }, Principal::Device(_)) if !applicant.is_keyed() => Some(allow()),
+        (Proof::Certificate { profile: Some(wanted) }, Principal::Device(_)) if !applicant.is_keyed() => {
             let found = applicant.client.identity().map(|identity| identity.profile());
             Some(match found {
                 Some(found) if **found == **wanted => allow(),
@@ -326,3 +330,6 @@ fn look(proof: &Proof, applicant: &Applicant) -> Option<Outcome> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

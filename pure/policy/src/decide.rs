@@ -44,6 +44,7 @@ pub fn identify(
         method_data: connect.properties.authentication_data.clone(),
         without_identity: match peer {
             Peer::Anonymous(why) => Some(why.to_string()),
+            Peer::Keyed(_) => Some("it has a pre-shared key instead of a certificate".to_owned()),
             Peer::Device(_) | Peer::Pending(_) | Peer::Named(_) => None,
         },
         now,
@@ -53,12 +54,26 @@ pub fn identify(
 /// May somebody connect who has passed whoever had to vouch? That, and under which names, is what the permit says.
 #[must_use]
 pub fn authorize_connect(applicant: Applicant, passed: Passed) -> ConnectPermit {
-    let Applicant { mut client, is_assigned, .. } = applicant;
+    let is_assigned = applicant.is_assigned;
+    ConnectPermit::assertion(admitted(applicant, passed), is_assigned)
+}
+
+/// Who somebody is for whom those vouch who have to.
+pub(crate) fn admitted(applicant: Applicant, passed: Passed) -> Client {
+    vouched(&applicant, &passed).regranted(Arc::new(passed.into_grant()))
+}
+
+/// The same under the names that were vouched for, without what it is given. It permits nothing.
+#[must_use]
+pub fn vouched(applicant: &Applicant, passed: &Passed) -> Client {
+    let mut client = applicant.client.clone();
+    if client.username.is_none() {
+        client.username = passed.grant().username.clone();
+    }
     if passed.is_vouched() && client.principal == Principal::Anonymous {
         client.principal = Principal::User(client.username.clone().unwrap_or_else(|| client.client_identifier.as_str().into()));
     }
-    client.grant = Some(Arc::new(passed.into_grant()));
-    ConnectPermit::assertion(client, is_assigned)
+    client
 }
 
 /// A connected client that has authenticated again: the same client, with what it is granted now.
@@ -304,6 +319,7 @@ fn principal(peer: &Peer) -> Result<Proven, Denied> {
             reason_code: ReasonCode::NotAuthorized,
         }),
         Peer::Named(named) => Ok((Principal::Device(named.name().clone().into()), None)),
+        Peer::Keyed(keyed) => Ok((Principal::Device(keyed.name().clone().into()), None)),
         // Whether that is enough is for the chain to say, or, without one, for the listener.
         Peer::Anonymous(_) => Ok((Principal::Anonymous, None)),
     }

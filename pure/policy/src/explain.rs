@@ -6,9 +6,12 @@ use signet_identity::DeviceIdentity;
 use signet_mqtt::{ClientIdentifier, Connect, QoS, TopicFilter, TopicName};
 
 use crate::admission::AdmissionRules;
-use crate::client::Client;
+use crate::applicant::Applicant;
+use crate::chain::Passed;
+use crate::client::{Client, Principal};
 use crate::decide::{self, publish_decision, subscribe_decision};
 use crate::denied::Denied;
+use crate::grant::{Grant, Origin, SourceRules};
 use crate::rule::{Action, Coverage, Rule};
 use crate::ruleset::{Decider, Ruleset};
 
@@ -38,14 +41,52 @@ pub struct Considered {
     pub covers: bool,
 }
 
-/// Who a device would be after this CONNECT, if its certificate proves this identity; the flag says whether the Client Identifier is chosen here.
-/// A question only: what comes of it permits nothing.
+/// Who would want to be let in by this CONNECT, with this identity if its certificate proves one. A question only: what comes of it permits nothing.
 ///
 /// # Errors
-/// As [`crate::authorize_connect`].
-pub fn explain_connect(rules: &AdmissionRules, identity: &Arc<DeviceIdentity>, connect: &Connect) -> Result<(Client, bool), Denied> {
+/// As [`crate::identify`].
+pub fn explain_connect(
+    rules: &AdmissionRules,
+    identity: Option<&Arc<DeviceIdentity>>,
+    connect: &Connect,
+    origin: Origin,
+    now: i64,
+) -> Result<Applicant, Denied> {
+    let proven = match identity {
+        Some(identity) => decide::device(identity)?,
+        None => (Principal::Anonymous, None),
+    };
     // What stands here is shown, and rules may look at it: a name that nobody can be given.
-    decide::client(rules, decide::device(identity)?, connect, || ClientIdentifier::new("(assigned by the server)"))
+    let (mut client, is_assigned) = decide::client(rules, proven, connect, || ClientIdentifier::new("(assigned by the server)"))?;
+    client.origin = Some(origin);
+    Ok(Applicant {
+        client,
+        is_assigned,
+        claimed_username: connect.username.clone(),
+        password: connect.password.clone(),
+        method: connect.properties.authentication_method.clone(),
+        method_data: None,
+        without_identity: identity.is_none().then(|| "it has no certificate".to_owned()),
+        now,
+    })
+}
+
+/// Who somebody would be for whom those vouch who have to: rules can be asked about it.
+#[must_use]
+pub fn explain_passed(applicant: Applicant, passed: Passed) -> Client {
+    decide::admitted(applicant, passed)
+}
+
+/// Who somebody would be if it were let in, whoever has to vouch, with the rules that access sources have about it.
+#[must_use]
+pub fn explain_assumed(applicant: Applicant, fetched: Vec<SourceRules>) -> Client {
+    let Applicant { mut client, claimed_username, .. } = applicant;
+    if let (Principal::Anonymous, Some(username)) = (&client.principal, client.username.clone().or(claimed_username)) {
+        client.principal = Principal::User(username);
+    }
+    let fetched = fetched.into_iter().map(|rules| (Arc::clone(&rules.source), rules)).collect();
+    client.grant = Some(Arc::new(Grant { fetched, ..Grant::default() }));
+    client
 }
 
 /// Explains whether a client may publish to a topic, which is written as the client writes it.

@@ -3,6 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use bytestring::ByteString;
+
 use crate::rule::Rule;
 
 /// What authenticators gave a client. All of them that had to agree add to it.
@@ -21,6 +23,19 @@ pub struct Grant {
     pub fetched: BTreeMap<Arc<str>, SourceRules>,
     /// When the session ends, in Unix seconds.
     pub expires_at: Option<i64>,
+    /// The user name that was proven by a method which carries one itself; it counts where the client has no other.
+    pub username: Option<ByteString>,
+    /// What it was let in by, as far as that can be taken back while it is connected.
+    pub credentials: Vec<Credential>,
+}
+
+/// Something that a client was let in by, and that somebody may take back or replace.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Credential {
+    /// Its name among all of them: where it is kept, `/`, and its name there.
+    pub name: Arc<str>,
+    /// Which one of this name: another one when it was replaced.
+    pub version: u64,
 }
 
 /// The rules that one source has about one client.
@@ -35,7 +50,8 @@ pub struct SourceRules {
 }
 
 impl Grant {
-    /// What two who both vouch for a client give it: all of both, and the earlier end. Of an attribute that both give the later counts.
+    /// What two who both vouch for a client give it: all of both, and the earlier end. Of an attribute that both give the later counts,
+    /// of a user name the earlier.
     #[must_use]
     pub fn and(mut self, later: Self) -> Self {
         self.superuser |= later.superuser;
@@ -44,6 +60,8 @@ impl Grant {
         self.rules.extend(later.rules);
         self.fetched.extend(later.fetched);
         self.expires_at = self.expires_at.into_iter().chain(later.expires_at).min();
+        self.username = self.username.or(later.username);
+        self.credentials.extend(later.credentials);
         self
     }
 }

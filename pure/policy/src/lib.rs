@@ -32,10 +32,11 @@ pub use chain::{Chain, Member, Next, Otherwise, Outcome, Passed, Proof, Verdict,
 pub use client::{Client, Principal, QualifiedName};
 pub use decide::{
     authorize_connect, authorize_publish, authorize_server_publish, authorize_subscribe, check_client, identify, may_receive, reauthorize,
+    vouched,
 };
 pub use denied::{DenialReason, Denied, shown};
-pub use explain::{Considered, Explanation, explain_connect, explain_publish, explain_subscribe};
-pub use grant::{Grant, Origin, SourceRules};
+pub use explain::{Considered, Explanation, explain_assumed, explain_connect, explain_passed, explain_publish, explain_subscribe};
+pub use grant::{Credential, Grant, Origin, SourceRules};
 pub use mount::Mount;
 pub use name_pattern::{NamePattern, RegexError};
 pub use network::{Network, NetworkError};

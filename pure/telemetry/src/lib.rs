@@ -11,7 +11,7 @@ mod sys_tree;
 
 pub use exposition::{exposition, numbers, reference};
 pub use snapshot::{
-    Bridge, Certificates, Clients, CrlFreshness, Dropped, Full, Handshakes, Held, Messages, Process, RevocationSource, Snapshot, Store,
-    StoreState, Traffic, Trust,
+    Backend, Bridge, Certificates, Clients, CrlFreshness, Dropped, Full, Handshakes, Held, Holds, Messages, Process, RevocationSource,
+    Snapshot, Store, StoreState, Traffic, Trust,
 };
 pub use sys_tree::{SysTree, sys_topics};

@@ -1,6 +1,6 @@
 //! Every metric of `/metrics`: name, kind, words, and where its numbers come from.
 
-use crate::snapshot::{Bridge, RevocationSource, Snapshot, Store, StoreState, Traffic};
+use crate::snapshot::{Backend, Bridge, RevocationSource, Snapshot, Store, StoreState, Traffic};
 
 /// What kind of number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -93,6 +93,25 @@ fn source_states(snapshot: &Snapshot) -> Vec<Sample> {
     shown.flat_map(states).collect()
 }
 
+fn backends(snapshot: &Snapshot, value: fn(&Backend) -> Value) -> Vec<Sample> {
+    snapshot.backends.iter().map(|backend| Sample { labels: backend_labels(backend), value: value(backend) }).collect()
+}
+
+fn backend_labels(backend: &Backend) -> Vec<(&'static str, String)> {
+    vec![("name", backend.name.clone()), ("type", backend.kind.to_owned())]
+}
+
+fn breaker_states(snapshot: &Snapshot) -> Vec<Sample> {
+    let states = |backend: &Backend| {
+        Backend::STATES.map(|state| {
+            let mut labels = backend_labels(backend);
+            labels.push(("state", state.to_owned()));
+            Sample { labels, value: Value::Count(u64::from(backend.breaker == state)) }
+        })
+    };
+    snapshot.backends.iter().flat_map(states).collect()
+}
+
 fn crl_times(snapshot: &Snapshot, time: impl Fn(&crate::CrlFreshness) -> Option<i64>) -> Vec<Sample> {
     let lists = snapshot.certificates.crls.iter();
     lists.filter_map(|crl| Some(Sample { labels: vec![("issuer", crl.issuer.clone())], value: Value::Time(time(crl)?) })).collect()
@@ -118,6 +137,14 @@ table! {
     Counter "signet_refused_total" "Connections refused before their session began, by the check that failed" |s| {
         each("check", s.refused.iter().copied())
     };
+    Counter "signet_failed_attempts_total" "Refused attempts that count against an address or a certificate" |s| {
+        let attempts = s.trust.holds.iter().filter(|(kind, _)| matches!(*kind, "address" | "certificate"));
+        each("by", attempts.map(|(kind, holds)| (*kind, holds.noted)))
+    };
+    Counter "signet_holds_total" "Times that somebody was held off, by what was too much: attempts of an address or a certificate, connections of an identity, flapping" |s| {
+        each("by", s.trust.holds.iter().map(|(kind, holds)| (*kind, holds.total)))
+    };
+    Gauge "signet_held_off" "Who is held off now, by the same" |s| each("by", s.trust.holds.iter().map(|(kind, holds)| (*kind, holds.held)));
     Counter "signet_disconnected_total" "Connections ended by the broker, by cause: kicked is revocation, expiry, an operator or the end of the server" |s| {
         each("cause", [
             ("kicked", s.clients.kicked_total),
@@ -197,6 +224,20 @@ table! {
     Counter "signet_revocation_source_failures_total" "Of these, failed" |s| sources(s, |source| Some(Value::Count(source.failures)));
     Gauge "signet_ocsp_answers" "OCSP answers held, by responder" |s| {
         sources(s, |source| matches!(source.kind, "ocsp" | "staple").then_some(Value::Count(source.answers)))
+    };
+    Gauge "signet_auth_breaker_state" "1 for the state of the breaker of one who is asked about clients; open: it has failed too often and is not asked for a while" breaker_states;
+    Counter "signet_auth_requests_total" "Questions to one who is asked about clients, since it was made: a reload makes it anew" |s| {
+        backends(s, |backend| Value::Count(backend.asked))
+    };
+    Counter "signet_auth_failures_total" "Of these, failed" |s| backends(s, |backend| Value::Count(backend.failed));
+    Counter "signet_auth_seconds_total" "How long all of these took together" |s| {
+        backends(s, |backend| Value::Milliseconds(backend.microseconds / 1_000))
+    };
+    Counter "signet_auth_remembered_total" "Questions answered from memory, or by the same question of somebody else" |s| {
+        backends(s, |backend| Value::Count(backend.remembered))
+    };
+    Counter "signet_auth_spared_total" "Questions that failed without being asked: too many waited, or the breaker was open" |s| {
+        backends(s, |backend| Value::Count(backend.spared))
     };
     Gauge "signet_suspended_devices" "Devices that an operator, or a cloned certificate, keeps out" |s| one(s.trust.suspended);
     Gauge "signet_operator_revocations" "Entries of the operator's own revocation list" |s| one(s.trust.operator_entries);

@@ -25,6 +25,8 @@ pub struct Snapshot {
     pub certificates: Certificates,
     /// What is not trusted any more, and how that is known.
     pub trust: Trust,
+    /// Those who are asked about clients, by name.
+    pub backends: Vec<Backend>,
     /// The durable store; none where it is switched off.
     pub store: Option<Store>,
     /// The process.
@@ -194,7 +196,18 @@ pub struct CrlFreshness {
     pub next_update: Option<i64>,
 }
 
-/// What is not trusted any more, and how that is known.
+/// What was counted of one kind, and who is held off for it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Holds {
+    /// What was counted: failed attempts, connections, ends of connections.
+    pub noted: u64,
+    /// How often somebody was held off.
+    pub total: u64,
+    /// Who is held off now.
+    pub held: u64,
+}
+
+/// What is not trusted any more, and how that is known; and who is held off.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Trust {
     /// Where revocation knowledge comes from.
@@ -209,6 +222,8 @@ pub struct Trust {
     pub clones: Vec<(&'static str, u64)>,
     /// Connections told to close, by cause. All causes are there, zero or not.
     pub ended: Vec<(&'static str, u64)>,
+    /// Who tries or connects too often. All kinds are there, zero or not.
+    pub holds: Vec<(&'static str, Holds)>,
 }
 
 /// One source of revocation knowledge: a file, an address, a responder. Times in Unix seconds.
@@ -246,6 +261,32 @@ impl RevocationSource {
 
     /// Sources shown at most, of which those of certificates and responders come and go: each is a dozen series.
     pub const SHOWN_MAXIMUM: usize = 500;
+}
+
+/// One who vouches for clients or has rules about them, somewhere else. Counted since it was made: a reload makes it anew.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Backend {
+    /// Its name.
+    pub name: String,
+    /// What it is, in one word.
+    pub kind: &'static str,
+    /// Whether it is asked: one of [`Self::STATES`].
+    pub breaker: &'static str,
+    /// Questions to it.
+    pub asked: u64,
+    /// Of these, failed.
+    pub failed: u64,
+    /// Questions answered without it: from memory, or by somebody else's question at the same time.
+    pub remembered: u64,
+    /// Questions that failed without it: too many waited, or it was given up for a while.
+    pub spared: u64,
+    /// How long all questions took together.
+    pub microseconds: u64,
+}
+
+impl Backend {
+    /// Every state of a breaker.
+    pub const STATES: [&'static str; 3] = ["closed", "open", "trying"];
 }
 
 /// What the durable store can do.

@@ -37,7 +37,7 @@ impl Target {
             ca_file: Some(ca_file),
             certificate: identity.map(|identity| identity.certificate.clone()),
             key: identity.map(|identity| identity.key.clone()),
-            insecure: false,
+            ..TlsOptions::default()
         };
         Self { endpoint: Endpoint::tcp("localhost", port), tls: Some(tls) }
     }

@@ -24,7 +24,7 @@ fn tls(ca_file: PathBuf, identity: Option<&Identity>) -> Option<TlsOptions> {
         ca_file: Some(ca_file),
         certificate: identity.map(|identity| identity.certificate.clone()),
         key: identity.map(|identity| identity.key.clone()),
-        insecure: false,
+        ..TlsOptions::default()
     })
 }
 

@@ -5,7 +5,7 @@ use super::Finding;
 use crate::tree::Tree;
 
 /// Crate folder → the crates of ours it depends on, exactly.
-const GRAPH: [(&str, &[&str]); 19] = [
+const GRAPH: [(&str, &[&str]); 20] = [
     ("pure/mqtt", &[]),
     ("pure/identity", &[]),
     ("pure/revocation", &["identity"]),
@@ -14,13 +14,14 @@ const GRAPH: [(&str, &[&str]); 19] = [
     ("pure/broker", &["mqtt", "identity", "policy"]),
     ("pure/telemetry", &[]),
     ("io/tls", &["identity", "revocation"]),
+    ("io/psk", &["identity", "tls"]),
     ("io/net", &["identity", "revocation"]),
     ("io/journal", &[]),
     ("io/store", &["broker", "journal", "mqtt", "policy", "identity"]),
     ("io/ledger", &["ca", "revocation", "identity"]),
-    ("io/server", &["mqtt", "broker", "identity", "revocation", "policy", "telemetry", "net", "store", "tls"]),
-    ("io/admin", &["ca", "revocation", "identity", "ledger", "net", "tls"]),
-    ("io/client", &["mqtt", "tls", "net"]),
+    ("io/server", &["mqtt", "broker", "identity", "revocation", "policy", "telemetry", "net", "store", "tls", "psk"]),
+    ("io/admin", &["auth", "ca", "revocation", "identity", "ledger", "net", "tls"]),
+    ("io/client", &["mqtt", "tls", "net", "psk"]),
     ("io/bridge", &["mqtt", "policy", "tls"]),
     ("io/sources", &["identity", "revocation", "tls"]),
     ("io/auth", &["identity", "mqtt", "policy", "tls"]),
@@ -49,9 +50,10 @@ const GRAPH: [(&str, &[&str]); 19] = [
 ];
 
 /// Crate of somebody else → the folders that may name it, and why nobody else may.
-const NAMED_ONLY_IN: [(&str, &[&str], &str); 13] = [
+const NAMED_ONLY_IN: [(&str, &[&str], &str); 14] = [
     ("rustls", &["io/tls"], "only the wrapper may notice a change of the TLS engine"),
     ("rustls-webpki", &["io/tls"], "certification paths are verified in one place"),
+    ("openssl", &["io/psk"], "a second TLS engine is for pre-shared keys only, which the first one does not know"),
     ("axum", &["io/admin"], "serving HTTP has one home"),
     (
         "hyper",

@@ -4,46 +4,92 @@ use std::fmt::Display;
 
 use signet_admin::api::{
     Explain, Explained, ExplainedAccess, ExplainedAnswer, ExplainedCertificate, ExplainedCheck, ExplainedConnect, ExplainedDenial,
-    ExplainedProfile, ExplainedRule, ExplainedStatus, Problem, ProblemKind,
+    ExplainedProfile, ExplainedRule, ExplainedStatus, ExplainedVerdict, Problem, ProblemKind,
 };
 use signet_admin::date;
 use signet_identity::Leaf;
-use signet_mqtt::{TopicFilter, TopicName};
+use signet_mqtt::{Password, TopicFilter, TopicName};
 use signet_net::{Registry, Selector};
-use signet_policy::Denied;
+use signet_policy::{Client, Denied, Verdict};
 use signet_revocation::{CertificateStatus, StatusAnswer};
-use signet_server::{Answer, Question, ServerHandle, Unanswered};
+use signet_server::{Access, Answer, Question, ServerHandle, Unanswered};
 use signet_tls::{Check, CheckResult, ProfileExplanation};
+
+use crate::authentication::Vouchers;
 
 /// Certificates in one question, and octets of each: more than a handshake takes.
 const CHAIN_MAXIMUM: usize = 16;
 const CERTIFICATE_MAXIMUM: usize = 64 * 1024;
 
-/// What is asked besides the certificate; issue 5 adds to it.
-const AUTHENTICATORS: &str = "none besides the certificate";
+/// A question that the server has answered as far as it can by itself.
+pub(crate) struct Looked {
+    question: Question,
+    notes: Vec<String>,
+    answer: Answer,
+}
 
-/// Explains what would become of a client.
+/// What those who have to vouch say about it.
+pub(crate) struct Vouched {
+    looked: Looked,
+    verdicts: Vec<Verdict>,
+    client: Option<Result<Client, Denied>>,
+}
+
+/// The first of three steps to an explanation: what the server knows by itself.
 ///
 /// # Errors
 /// The question cannot be read, or what it names is not there.
-pub(crate) fn explain(server: &ServerHandle, request: &Explain) -> Result<Explained, Problem> {
-    let Asked { mut question, mut notes, is_partial } = asked(server, request)?;
+pub(crate) fn look(server: &ServerHandle, issued: Issued<'_>, request: &Explain) -> Result<Looked, Problem> {
+    let Asked { mut question, mut notes, is_partial } = asked(server, issued, request)?;
     question.publish = request.publish.as_deref().map(TopicName::new).transpose().map_err(|error| invalid(&error))?;
     question.subscribe = request.subscribe.as_deref().map(TopicFilter::new).transpose().map_err(|error| invalid(&error))?;
     let answer = server.explain(&question).map_err(unanswered)?;
-    if is_partial && answer.certificate.refusal.as_ref().is_some_and(|refusal| refusal.check == Check::Path) {
+    let certificate = answer.certificate.as_ref();
+    let refusal = certificate.and_then(|certificate| certificate.refusal.as_ref());
+    if is_partial && refusal.is_some_and(|refusal| refusal.check == Check::Path) {
         notes.push(
             "only the client's own certificate was kept: intermediate certificates that it sent are missing from the path; ask again with --cert FILE"
                 .to_owned(),
         );
     }
-    if answer.certificate.leaf.is_none() && answer.certificate.refusal.is_none() {
+    let is_looked_at = refusal.is_some() || certificate.is_some_and(|certificate| certificate.leaf.is_some());
+    if !question.chain.is_empty() && !is_looked_at {
         return Err(Problem::new(
             ProblemKind::Invalid,
             format!("the listener `{}` asks for no certificate under that server name", answer.listener),
         ));
     }
-    Ok(explained(&answer, request, notes))
+    Ok(Looked { question, notes, answer })
+}
+
+/// The second step: asks those who have to vouch, and waits for them.
+pub(crate) fn vouch(looked: Looked, vouchers: &Vouchers, request: &Explain) -> Vouched {
+    let (verdicts, client) = match looked.answer.asking.clone() {
+        None => (Vec::new(), None),
+        Some(Err(denied)) => (Vec::new(), Some(Err(denied))),
+        Some(Ok(asking)) if request.assume_let_in => (Vec::new(), Some(Ok(vouchers.assume(asking.applicant)))),
+        Some(Ok(asking)) => {
+            let (verdicts, client) = vouchers.explain(asking);
+            (verdicts, Some(client))
+        }
+    };
+    Vouched { looked, verdicts, client }
+}
+
+/// The last step: what the client may do.
+pub(crate) fn finish(server: &ServerHandle, vouched: Vouched, request: &Explain) -> Explained {
+    let Vouched { looked: Looked { question, notes, answer }, verdicts, client } = vouched;
+    let granted = client.as_ref().and_then(|client| client.as_ref().ok()).map(|client| server.explain_access(client, &question));
+    explained(&Found { answer, verdicts, client, granted }, request, notes)
+}
+
+/// All that was found out.
+struct Found {
+    answer: Answer,
+    verdicts: Vec<Verdict>,
+    /// Who it would be, or why it would be nobody; `None`: its certificate is not good.
+    client: Option<Result<Client, Denied>>,
+    granted: Option<Access>,
 }
 
 /// A question that was found.
@@ -54,22 +100,26 @@ struct Asked {
     is_partial: bool,
 }
 
-fn asked(server: &ServerHandle, request: &Explain) -> Result<Asked, Problem> {
+fn asked(server: &ServerHandle, issued: Issued<'_>, request: &Explain) -> Result<Asked, Problem> {
     let question = Question {
         listener: request.listener.clone(),
         server_name: request.server_name.clone(),
         client_identifier: request.client_identifier.clone(),
         username: request.username.clone(),
+        password: request.password.as_ref().map(|secret| Password::new(secret.expose().as_bytes().to_vec())),
+        address: request.address,
         ..Question::default()
     };
-    match (request.certificates.as_slice(), &request.client, request.refusal) {
-        ([_, ..], None, None) => {
+    match (request.certificates.as_slice(), &request.client, &request.device, request.refusal) {
+        ([_, ..], None, None, None) => {
             let chain = chain(&request.certificates)?;
             Ok(Asked { question: Question { chain, ..question }, notes: Vec::new(), is_partial: false })
         }
-        ([], Some(client), None) => of_client(&server.registry(), client, question),
-        ([], None, Some(number)) => of_refusal(server, number, question),
-        _ => Err(Problem::new(ProblemKind::Invalid, "a certificate, a client or a refusal has to be named, and one of them only")),
+        ([], Some(client), None, None) => of_client(&server.registry(), client, question),
+        ([], None, Some(device), None) => of_device(&server.registry(), issued, device, question),
+        ([], None, None, Some(number)) => of_refusal(server, number, question),
+        ([], None, None, None) => Ok(Asked { question, notes: Vec::new(), is_partial: false }),
+        _ => Err(Problem::new(ProblemKind::Invalid, "a certificate, a client, a device or a refusal may be named, and one of them only")),
     }
 }
 
@@ -105,6 +155,30 @@ fn of_client(registry: &Registry, client: &str, question: Question) -> Result<As
     Ok(Asked { question, notes, is_partial: true })
 }
 
+/// The certificates that our own CA has issued last for a name, its own first.
+pub(crate) type Issued<'a> = &'a dyn Fn(&str) -> Result<Vec<Vec<u8>>, Problem>;
+
+/// A device by its name: as it is connected, or by the certificate that was issued for it last.
+fn of_device(registry: &Registry, issued: Issued<'_>, device: &str, question: Question) -> Result<Asked, Problem> {
+    let found = registry.selected(&Selector::Device(device));
+    if let Some((first, identity)) = found.first().and_then(|first| Some((first, first.entry.peer.identity()?))) {
+        let question = Question {
+            listener: question.listener.or_else(|| Some(first.entry.listener.to_string())),
+            client_identifier: question.client_identifier.or_else(|| first.client_identifier.as_deref().map(str::to_owned)),
+            chain: vec![identity.leaf().der().to_vec()],
+            ..question
+        };
+        return Ok(Asked { question, notes: Vec::new(), is_partial: true });
+    }
+    let chain = issued(device)?;
+    if chain.is_empty() {
+        let problem =
+            Problem::new(ProblemKind::NotFound, format!("no device `{device}` is connected, and no certificate was issued for it here"));
+        return Err(problem.with_hint("--cert FILE names a certificate of another authority; --username TEXT a client without one"));
+    }
+    Ok(Asked { question: Question { chain, ..question }, notes: Vec::new(), is_partial: false })
+}
+
 /// A refused attempt, by the certificate that was kept of it.
 fn of_refusal(server: &ServerHandle, number: u64, question: Question) -> Result<Asked, Problem> {
     let Some(record) = server.refusals().find(number) else {
@@ -134,29 +208,35 @@ fn unanswered(error: Unanswered) -> Problem {
     }
 }
 
-fn explained(answer: &Answer, request: &Explain, notes: Vec<String>) -> Explained {
-    let certificate = &answer.certificate;
-    let connect = connect(answer);
-    let access: Vec<ExplainedAccess> =
-        [("publish", &request.publish, &answer.publish), ("subscribe", &request.subscribe, &answer.subscribe)]
-            .into_iter()
-            .filter_map(|(action, topic, decided)| Some(access(action, topic.as_deref()?, decided.as_ref()?)))
-            .collect();
-    let (let_in, verdict, hint) = verdict(answer, &access);
+fn explained(found: &Found, request: &Explain, notes: Vec<String>) -> Explained {
+    let certificate = found.answer.certificate.as_ref();
+    let decided = |pick: fn(&Access) -> Option<&signet_policy::Explanation>| found.granted.as_ref().and_then(pick);
+    let access: Vec<ExplainedAccess> = [
+        ("publish", &request.publish, decided(|granted| granted.publish.as_ref())),
+        ("subscribe", &request.subscribe, decided(|granted| granted.subscribe.as_ref())),
+    ]
+    .into_iter()
+    .filter_map(|(action, topic, decided)| Some(access(action, topic.as_deref()?, decided?)))
+    .collect();
+    let (let_in, verdict, hint) = verdict(found, &access);
     Explained {
-        listener: answer.listener.clone(),
-        certificate: certificate.leaf.as_ref().map(facts),
-        checks: certificate.checks.iter().map(check).collect(),
-        profiles: certificate.profiles.iter().map(profile).collect(),
-        connect,
-        authenticators: AUTHENTICATORS.to_owned(),
+        listener: found.answer.listener.clone(),
+        certificate: certificate.and_then(|certificate| certificate.leaf.as_ref()).map(facts),
+        checks: certificate.map_or_else(Vec::new, |certificate| certificate.checks.iter().map(check).collect()),
+        profiles: certificate.map_or_else(Vec::new, |certificate| certificate.profiles.iter().map(profile).collect()),
+        connect: connect(found),
+        authenticators: found.verdicts.iter().map(said).collect(),
         access,
         let_in,
-        waits: certificate.waits,
+        waits: certificate.is_some_and(|certificate| certificate.waits),
         verdict,
         hint,
         notes,
     }
+}
+
+fn said(verdict: &Verdict) -> ExplainedVerdict {
+    ExplainedVerdict { authenticator: verdict.member.to_string(), verdict: verdict.said.to_owned(), why: verdict.why.clone() }
 }
 
 fn facts(leaf: &Leaf) -> ExplainedCertificate {
@@ -206,20 +286,23 @@ fn status_of(status: &CertificateStatus, subject: &str) -> ExplainedStatus {
     }
 }
 
-fn connect(answer: &Answer) -> Option<ExplainedConnect> {
-    let identity = answer.certificate.identity.as_ref()?;
+fn connect(found: &Found) -> Option<ExplainedConnect> {
+    let identity = found.answer.certificate.as_ref().and_then(|certificate| certificate.identity.as_ref());
     let base = ExplainedConnect {
-        device: identity.name().to_string(),
-        tenant: identity.tenant().map(ToString::to_string),
+        device: identity.map(|identity| identity.name().to_string()),
+        tenant: identity.and_then(|identity| identity.tenant()).map(ToString::to_string),
         ..ExplainedConnect::default()
     };
-    Some(match answer.connect.as_ref()? {
-        Ok(connected) => ExplainedConnect {
-            username: connected.client.username().map(str::to_owned),
-            client_identifier: Some(connected.client.client_identifier().as_str().to_owned()),
-            is_assigned: connected.is_assigned,
-            ..base
-        },
+    Some(match found.answer.asking.as_ref()? {
+        Ok(asking) => {
+            let client = &asking.applicant.client;
+            ExplainedConnect {
+                username: client.username().map(str::to_owned),
+                client_identifier: Some(client.client_identifier().as_str().to_owned()),
+                is_assigned: asking.applicant.is_assigned,
+                ..base
+            }
+        }
         Err(denied) => ExplainedConnect { denied: Some(denial(denied)), ..base },
     })
 }
@@ -245,17 +328,21 @@ fn access(action: &str, topic: &str, decided: &signet_policy::Explanation) -> Ex
 }
 
 /// Whether it would be let in, in one line, and what to do about it.
-fn verdict(answer: &Answer, access: &[ExplainedAccess]) -> (bool, String, Option<String>) {
-    if let Some(refusal) = &answer.certificate.refusal {
+fn verdict(found: &Found, access: &[ExplainedAccess]) -> (bool, String, Option<String>) {
+    let certificate = found.answer.certificate.as_ref();
+    if let Some(refusal) = certificate.and_then(|certificate| certificate.refusal.as_ref()) {
         return (false, format!("would be refused: {refusal}"), Some(refusal.hint.clone()));
     }
-    if let Some(Err(denied)) = &answer.connect {
-        let hint = format!("its certificate is good; what refuses its CONNECT is `{}`", denied.rule);
-        return (false, format!("would be refused: {}", denied.reason), Some(hint));
-    }
-    let device = answer.certificate.identity.as_ref().map_or_else(String::new, |identity| identity.qualified_name());
-    let mut words = format!("would be let in as device `{device}`");
-    if answer.certificate.waits {
+    let client = match &found.client {
+        Some(Ok(client)) => client,
+        Some(Err(denied)) => {
+            let hint = format!("what refuses its CONNECT is {}", quoted(&denied.rule));
+            return (false, format!("would be refused: {}", denied.reason), Some(hint));
+        }
+        None => return (false, "would be refused".to_owned(), None),
+    };
+    let mut words = format!("would be let in as {}", client.principal());
+    if certificate.is_some_and(|certificate| certificate.waits) {
         words.push_str(", after waiting for an answer about its revocation (status_wait)");
     }
     let denied: Vec<String> = access
@@ -268,6 +355,11 @@ fn verdict(answer: &Answer, access: &[ExplainedAccess]) -> (bool, String, Option
     }
     let hint = (!denied.is_empty()).then(|| "`[[access]]` rules, and those of its trust profile, say what it may".to_owned());
     (true, words, hint)
+}
+
+/// The name of a rule that is none of those that stand in quotes by themselves.
+fn quoted(rule: &str) -> String {
+    if rule.contains('`') { rule.to_owned() } else { format!("`{rule}`") }
 }
 
 fn preposition(action: &str) -> &'static str {

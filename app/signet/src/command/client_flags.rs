@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use signet_client::{Client, ClientError, ConnectOptions, Endpoint, TlsOptions, Trace};
+use signet_client::{Client, ClientError, ConnectOptions, DeviceName, Endpoint, Psk, PskOptions, TlsOptions, Trace};
 use signet_mqtt::{ClientIdentifier, Connect, ConnectProperties, Password, ProtocolVersion, QoS, TopicName, Will};
 
 use crate::command::broker_url::BrokerUrl;
@@ -109,6 +109,12 @@ struct TlsFlags {
     /// Use TLS, and believe whoever answers: for experiments only
     #[arg(long)]
     insecure: bool,
+    /// Use TLS with this key that we share with the broker, in hexadecimal; visible to other users of this machine while the command runs
+    #[arg(long, value_name = "HEX", requires = "psk_identity", conflicts_with_all = ["cafile", "cert", "key", "insecure"], value_parser = psk)]
+    psk: Option<Psk>,
+    /// The name under which the broker keeps that key
+    #[arg(long, value_name = "NAME", requires = "psk", value_parser = psk_identity)]
+    psk_identity: Option<DeviceName>,
 }
 
 /// Client Identifier, User Name, Password.
@@ -179,11 +185,10 @@ impl ConnectionFlags {
             return Ok(Endpoint::tcp(&self.host, self.port.unwrap_or(if has_tls { 8883 } else { 1883 })));
         };
         match (url.is_secure, has_tls) {
-            (true, false) => {
-                Err(usage("this URL means TLS, and `--cafile` is missing").hint("after `signet quickstart` add `--cafile ca/ca.pem`"))
-            }
+            (true, false) => Err(usage("this URL means TLS, and `--cafile` or `--psk` is missing")
+                .hint("after `signet quickstart` add `--cafile ca/ca.pem`")),
             (false, true) => {
-                Err(usage("this URL means no TLS, and `--cafile` or `--insecure` asks for it").hint("write mqtts:// or wss://"))
+                Err(usage("this URL means no TLS, and `--cafile`, `--insecure` or `--psk` asks for it").hint("write mqtts:// or wss://"))
             }
             _ => Ok(url.endpoint.clone()),
         }
@@ -209,7 +214,11 @@ impl ConnectionFlags {
     }
 
     fn tls(&self) -> Result<Option<TlsOptions>, Failure> {
-        let TlsFlags { cafile, cert, key, insecure } = &self.tls;
+        let TlsFlags { cafile, cert, key, insecure, psk, psk_identity } = &self.tls;
+        if let (Some(key), Some(identity)) = (psk, psk_identity) {
+            let psk = Some(PskOptions { identity: identity.clone(), key: key.clone() });
+            return Ok(Some(TlsOptions { psk, ..TlsOptions::default() }));
+        }
         if cafile.is_none() && !insecure {
             if cert.is_some() {
                 return Err(usage("`--cert` and `--key` need `--cafile`, the authorities that vouch for the broker")
@@ -221,7 +230,7 @@ impl ConnectionFlags {
             }
             return Ok(None);
         }
-        Ok(Some(TlsOptions { ca_file: cafile.clone(), certificate: cert.clone(), key: key.clone(), insecure: *insecure }))
+        Ok(Some(TlsOptions { ca_file: cafile.clone(), certificate: cert.clone(), key: key.clone(), insecure: *insecure, psk: None }))
     }
 
     fn connect(&self, program: &str, properties: &Properties) -> Result<Connect, Failure> {
@@ -295,6 +304,15 @@ pub(crate) fn qos(text: &str) -> Result<QoS, String> {
 /// For topics that are published to.
 pub(crate) fn topic_name(text: &str) -> Result<TopicName, String> {
     TopicName::new(text.to_owned()).map_err(|error| error.to_string())
+}
+
+/// Says nothing of what was written.
+fn psk(text: &str) -> Result<Psk, String> {
+    Psk::from_hex(text.as_bytes()).map_err(|error| error.to_string())
+}
+
+fn psk_identity(text: &str) -> Result<DeviceName, String> {
+    DeviceName::new(text).map_err(|error| error.to_string())
 }
 
 fn protocol_version(text: &str) -> Result<ProtocolVersion, String> {

@@ -2,7 +2,9 @@
 
 use std::path::Path;
 
-use signet_admin::api::{Explain, Explained, ExplainedAccess, ExplainedCheck, ExplainedConnect, ExplainedProfile, ExplainedStatus};
+use signet_admin::api::{
+    Explain, Explained, ExplainedAccess, ExplainedCheck, ExplainedConnect, ExplainedProfile, ExplainedStatus, ExplainedVerdict, Secret,
+};
 use signet_ledger::read_certificates;
 
 use super::revocation::age;
@@ -17,11 +19,15 @@ pub(crate) fn run(flags: &flags::Explain) -> Result<Exit, Failure> {
     let request = Explain {
         certificates: flags.cert.as_deref().map(certificates).transpose()?.unwrap_or_default(),
         client: flags.client.clone(),
+        device: None,
         refusal: flags.refusal,
         listener: flags.listener.clone(),
         server_name: flags.server_name.clone(),
         client_identifier: flags.client_identifier.clone(),
         username: flags.username.clone(),
+        password: flags.password_file.as_deref().map(password).transpose()?.map(Secret::new),
+        address: flags.address,
+        assume_let_in: false,
         publish: flags.publish.clone(),
         subscribe: flags.subscribe.clone(),
     };
@@ -34,7 +40,7 @@ pub(crate) fn run(flags: &flags::Explain) -> Result<Exit, Failure> {
     Ok(if explained.is_allowed() { Exit::Done } else { Exit::Refused })
 }
 
-fn certificates(path: &Path) -> Result<Vec<String>, Failure> {
+pub(super) fn certificates(path: &Path) -> Result<Vec<String>, Failure> {
     let all = read_certificates(path)?;
     if all.is_empty() {
         return Err(Failure::new(format!("`{}` holds no certificate", path.display())));
@@ -54,7 +60,10 @@ fn lines(explained: &Explained) -> Vec<String> {
     explained.profiles.iter().for_each(|profile| lines.extend(profile_lines(profile)));
     if let Some(connect) = &explained.connect {
         lines.extend(connect_lines(connect));
-        lines.push(format!("authenticators: {}", explained.authenticators));
+    }
+    if !explained.authenticators.is_empty() {
+        lines.push("authenticators".to_owned());
+        lines.extend(explained.authenticators.iter().map(verdict_line));
     }
     explained.access.iter().for_each(|access| lines.extend(access_lines(access)));
     lines.push(explained.verdict.clone());
@@ -101,20 +110,37 @@ fn status_lines(status: &ExplainedStatus) -> Vec<String> {
 }
 
 fn connect_lines(connect: &ExplainedConnect) -> Vec<String> {
-    let mut lines = vec!["CONNECT".to_owned(), format!("  device             {}", connect.device)];
+    let mut lines = vec!["CONNECT".to_owned(), format!("  device             {}", connect.device.as_deref().unwrap_or("none"))];
     lines.extend(connect.tenant.iter().map(|tenant| format!("  tenant             {tenant}")));
     match &connect.denied {
         Some(denied) => lines.push(format!("  {}  {}: {}", word(false), denied.rule, denied.found)),
         None => {
             lines.push(format!("  user name          {}", connect.username.as_deref().unwrap_or("none")));
             lines.extend(connect.client_identifier.iter().map(|identifier| format!("  client identifier  {identifier}")));
-            lines.push(format!("  {}  the names fit the certificate", word(true)));
+            if connect.device.is_some() {
+                lines.push(format!("  {}  the names fit the certificate", word(true)));
+            }
         }
     }
     lines
 }
 
-fn access_lines(access: &ExplainedAccess) -> Vec<String> {
+fn verdict_line(verdict: &ExplainedVerdict) -> String {
+    let ExplainedVerdict { authenticator, verdict, why } = verdict;
+    if why.is_empty() { format!("  {verdict:8}  {authenticator}") } else { format!("  {verdict:8}  {authenticator}: {why}") }
+}
+
+/// The first line of a file, or of standard input.
+fn password(path: &Path) -> Result<String, Failure> {
+    let text = if path == Path::new("-") {
+        std::io::read_to_string(std::io::stdin()).map_err(|error| Failure::new(format!("cannot read the password: {error}")))?
+    } else {
+        std::fs::read_to_string(path).map_err(|error| Failure::file("read", path, &error))?
+    };
+    Ok(text.lines().next().unwrap_or_default().to_owned())
+}
+
+pub(super) fn access_lines(access: &ExplainedAccess) -> Vec<String> {
     let mut lines = vec![format!("{} `{}`", access.action, access.topic)];
     for rule in &access.considered {
         let fits = match (rule.includes_client, rule.covers) {

@@ -1,6 +1,6 @@
-//! `signet refusals` and `signet refusals show`: the last clients that were not let in, and why.
+//! `signet refusals …`: the last clients that were not let in, and why; who is held off, and forgiving it.
 
-use signet_admin::api::{RefusalQuery, RefusedClient};
+use signet_admin::api::{Forgive, HeldOffClient, RefusalQuery, RefusedClient};
 
 use crate::exit::Exit;
 use crate::flags::{Refusals, RefusalsCommand};
@@ -27,6 +27,20 @@ pub(crate) fn run(flags: &Refusals) -> Result<Exit, Failure> {
             let refused = BrokerOffice::open(config)?.refusal(*number)?;
             if *json { output::json(&refused)? } else { show(&refused) }
         }
+        Some(RefusalsCommand::Held { json, config }) => {
+            let held = BrokerOffice::open(config)?.held_off()?;
+            if *json { output::json(&held)? } else { list_held(&held) }
+        }
+        // Everybody only where that was asked for: the command line makes sure of one of the two.
+        Some(RefusalsCommand::Forgive { who, all: _, json, config }) => {
+            let report = BrokerOffice::open(config)?.forgive(&Forgive { who: who.clone() })?;
+            if *json {
+                output::json(&report)?;
+            } else {
+                let noun = if report.forgiven == 1 { "hold" } else { "holds" };
+                output::data(&format!("{} {noun} ended", report.forgiven));
+            }
+        }
     }
     Ok(Exit::Done)
 }
@@ -49,6 +63,11 @@ fn list(refused: &[RefusedClient]) {
     if let Some(newest) = refused.first() {
         output::note(&format!("note: what to do about one: signet refusals show {}", newest.number));
     }
+}
+
+fn list_held(held: &[HeldOffClient]) {
+    let row = |held: &HeldOffClient| vec![held.who.clone(), held.why.clone(), held.until.clone(), held.times.to_string()];
+    output::table(&["WHO", "WHY", "UNTIL", "TIMES"], held.iter().map(row));
 }
 
 fn show(refused: &RefusedClient) {

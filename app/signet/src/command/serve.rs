@@ -161,12 +161,13 @@ fn store_lost(why: &str) -> Failure {
         .hint("look at the disk (`dmesg`, SMART) and start again: what was acknowledged before is there, and checked at the start")
 }
 
-/// Others who can read a key can be the server, or issue certificates.
+/// Others who can read a key can be the server, or a device, or issue certificates.
 fn warn_of_exposed_keys(config: &Config) {
     let tls = config.listeners.iter().filter_map(|listener| listener.tls.as_ref());
     let servers = tls.flat_map(|tls| tls.credentials()).map(|credential| credential.key.value.clone());
     let files = AuthorityFiles::new(&config.ca.dir);
-    for path in servers.chain([files.issuing_key(), files.root_key()]) {
+    let shared = config.listeners.iter().filter_map(|listener| listener.psk.as_ref()).flat_map(|psk| psk.files()).cloned();
+    for path in servers.chain(shared).chain([files.issuing_key(), files.root_key()]) {
         // A key that is not there cannot be exposed; one that is needed was checked before.
         if let Ok(Some(warning)) = key_exposure(&path) {
             tracing::warn!("{warning}");

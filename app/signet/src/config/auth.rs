@@ -6,6 +6,10 @@
 mod chain;
 mod common;
 mod condition;
+mod password_file;
+mod password_hash;
+mod scram;
+mod users;
 
 use std::fmt;
 use std::ops::Range;
@@ -13,12 +17,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use signet_auth::{Authenticator, Backend, BackendConfig, HashingPool, RuleSource};
+use signet_auth::{Authenticator, Backend, BackendConfig, HashingPool, RuleSource, UserStore};
 use signet_policy::{Chain, Otherwise, Who};
 
 use super::problem::{Problems, suggestion};
 use super::section::{At, Section};
-pub(crate) use chain::CERTIFICATE;
+pub(crate) use chain::{CERTIFICATE, PRESHARED_KEY};
 
 /// An authenticator of one type, as it is configured.
 pub(crate) trait AuthenticatorKind: fmt::Debug + Send + Sync {
@@ -27,6 +31,14 @@ pub(crate) trait AuthenticatorKind: fmt::Debug + Send + Sync {
     /// # Errors
     /// In words: a file that cannot be read, a key that is none.
     fn make(&self, backend: Arc<Backend>, tools: &Tools) -> Result<Arc<dyn Authenticator>, String>;
+
+    /// Whether it can be made, as far as that shows without anybody being asked; for `signet check`.
+    ///
+    /// # Errors
+    /// As [`Self::make`].
+    fn check(&self) -> Result<(), String> {
+        Ok(())
+    }
 
     /// Files that are read when it is made: a change of one is taken over like a reload.
     fn files(&self) -> Vec<PathBuf> {
@@ -53,13 +65,20 @@ pub(crate) trait SourceKind: fmt::Debug + Send + Sync {
 pub(crate) struct Tools {
     /// Computes password hashes.
     pub(crate) hashing: HashingPool,
+    /// The built-in users.
+    pub(crate) users: Arc<UserStore>,
 }
 
 /// Reads the keys of one type. What makes no sense is reported; the result is then missing.
 type Reader<T> = fn(&Section<'_>, &Path, &Problems) -> Option<Arc<T>>;
 
 /// Every type of authenticator, by its name.
-const AUTHENTICATORS: &[(&str, Reader<dyn AuthenticatorKind>)] = &[(condition::NAME, condition::read)];
+const AUTHENTICATORS: &[(&str, Reader<dyn AuthenticatorKind>)] = &[
+    (condition::NAME, condition::read),
+    (password_file::NAME, password_file::read),
+    (scram::NAME, scram::read),
+    (users::NAME, users::read),
+];
 
 /// Every type of access source, by its name.
 const SOURCES: &[(&str, Reader<dyn SourceKind>)] = &[];
@@ -152,15 +171,19 @@ impl Written {
 }
 
 impl Authentication {
+    /// Reports what cannot be made.
+    pub(super) fn check(&self, problems: &Problems) {
+        for authenticator in &self.authenticators {
+            if let Err(why) = authenticator.kind.check() {
+                problems.at(&authenticator.place, why, None);
+            }
+        }
+    }
+
     /// The files whose change is taken over like a reload.
     pub(crate) fn files(&self) -> Vec<PathBuf> {
         let authenticators = self.authenticators.iter().flat_map(|authenticator| authenticator.kind.files());
         authenticators.chain(self.sources.iter().flat_map(|source| source.kind.files())).collect()
-    }
-
-    /// Whether anybody outside of the program, or in a file, has to be asked.
-    pub(crate) fn asks_anybody(&self) -> bool {
-        !self.authenticators.is_empty() || !self.sources.is_empty()
     }
 }
 
@@ -174,7 +197,7 @@ fn authenticator(section: &Section<'_>, base: &Path, problems: &Problems) -> Opt
     let (kind, read) = reader(section, "[[authenticator]]", AUTHENTICATORS, problems)?;
     let settings = read(section, base, problems);
     let name = common.name(kind);
-    if CERTIFICATE == name || name.starts_with("certificate:") || name == "anonymous" || name.contains(" and ") {
+    if CERTIFICATE == name || PRESHARED_KEY == name || name.starts_with("certificate:") || name == "anonymous" || name.contains(" and ") {
         let hint = "`certificate` and `anonymous` are always there, and ` and ` joins names; choose another name";
         problems.at(&common.place, format!("an authenticator cannot be called `{name}`"), Some(hint.to_owned()));
     }

@@ -95,6 +95,7 @@ pub(crate) struct Listener {
     pub(crate) transport: Option<At<Transport>>,
     pub(crate) carriage: super::carriage::Written,
     pub(crate) tls: ListenerTls,
+    pub(crate) psk: super::psk::Written,
     pub(crate) hosts: Vec<super::host::Written>,
     pub(crate) identity: ListenerIdentity,
     pub(crate) authentication: Option<super::auth::WrittenChain>,
@@ -284,6 +285,7 @@ impl Listener {
             transport: section.choice("transport", &Transport::WORDS),
             carriage: super::carriage::Written::read(&section),
             tls: ListenerTls::read(&section),
+            psk: super::psk::Written::read(&section),
             hosts: section.sections("host").into_iter().map(super::host::Written::read).collect(),
             identity: ListenerIdentity {
                 device: section.string("device"),
@@ -320,6 +322,12 @@ impl ListenerTls {
 
     /// The first key of this group that was written, with its place: TLS keys on a listener without TLS are a mistake.
     pub(crate) fn first_written(&self) -> Option<(&'static str, std::ops::Range<usize>)> {
+        let tls_min = self.tls13_only.as_ref().map(|at| ("tls_min", at.span.clone()));
+        self.first_written_about_certificates().into_iter().chain(tls_min).min_by_key(|(_, span)| span.start)
+    }
+
+    /// The same, but for the one that is about TLS as such.
+    pub(crate) fn first_written_about_certificates(&self) -> Option<(&'static str, std::ops::Range<usize>)> {
         let spans = [
             ("certificate", self.certificate.as_ref().map(|at| at.span.clone())),
             ("key", self.key.as_ref().map(|at| at.span.clone())),
@@ -329,7 +337,6 @@ impl ListenerTls {
             ("client_certificate", self.client_certificate.as_ref().map(|at| at.span.clone())),
             ("crl", self.crl.as_ref().map(|at| at.span.clone())),
             ("crl_stale", self.crl_stale_allowed.as_ref().map(|at| at.span.clone())),
-            ("tls_min", self.tls13_only.as_ref().map(|at| at.span.clone())),
         ];
         spans.into_iter().filter_map(|(key, span)| Some((key, span?))).min_by_key(|(_, span)| span.start)
     }

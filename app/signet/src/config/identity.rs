@@ -16,6 +16,8 @@ pub(super) enum Proof {
     None,
     /// The name of a device, by the word of a proxy.
     Name,
+    /// The name of a device, by the key that it shares with the server.
+    Key,
     /// A certificate, or that there is none.
     Optional,
     /// A certificate, always.
@@ -26,7 +28,7 @@ impl Proof {
     fn suffices_for(self, template: &Template) -> bool {
         match self {
             Self::None => !template.needs_certificate(),
-            Self::Name => !template.needs_whole_certificate(),
+            Self::Name | Self::Key => !template.needs_whole_certificate(),
             Self::Optional | Self::Required => true,
         }
     }
@@ -51,6 +53,11 @@ pub(super) fn resolve(
             &at.span,
             "`anonymous` has no meaning where every client must show a certificate",
             Some("set client_certificate = \"optional\", or remove `anonymous`".to_owned()),
+        ),
+        Some(at) if at.value && proof == Proof::Key => problems.at(
+            &at.span,
+            "`anonymous` has no meaning where every client must have a key",
+            Some("remove `anonymous`, or give anonymous clients a listener of their own".to_owned()),
         ),
         _ if !anonymous && chain.is_none() && proof == Proof::None => problems.at(
             &header.span,
@@ -128,6 +135,10 @@ fn naming(written: &At<String>, proof: Proof, problems: &Problems) -> Option<Nam
         // Who relies on another field must not get devices by a name that anybody may have put into the common name.
         let hint = "remove `device`, or set proxy_identity = \"certificate\"";
         problems.at(&written.span, "`device` has no meaning where the proxy tells the common name and nothing else", Some(hint.to_owned()));
+    }
+    if proof == Proof::Key {
+        let hint = "remove `device`: the identity of the key is the name";
+        problems.at(&written.span, "`device` has no meaning where a pre-shared key names the device", Some(hint.to_owned()));
     }
     NamingRule::new(template).map_err(|error| complain(written, &error, problems)).ok()
 }

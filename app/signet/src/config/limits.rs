@@ -5,6 +5,7 @@ use std::time::Duration;
 use signet_mqtt::QoS;
 use signet_server::{ListenerLimits, ServerLimits};
 
+use super::abuse;
 use super::section::{At, Section};
 
 /// The bounds of the broker, of its decoder and of what comes before both, set together.
@@ -101,6 +102,7 @@ impl Limits {
     pub(crate) fn read(section: Section<'_>) -> Self {
         let mut limits = Self::default();
         limits.read_settings(&section, ALL);
+        abuse::read(&section, &mut limits.server.abuse);
         limits.read_each(&section);
         section.finish();
         limits
@@ -115,6 +117,7 @@ impl Limits {
                 section.misplaced(&at, setting.key, "it counts over all listeners: set it in [limits]");
             }
         }
+        abuse::refuse(&section);
         section.finish();
         limits
     }
@@ -198,6 +201,39 @@ mod tests {
         assert_eq!((one.broker.maximum_packet_size, one.listener.decode.maximum_packet_size), (2048, 2048));
         assert_eq!(config.limits.broker.total.sessions_maximum, 8);
         assert_eq!(config.listeners[0].durability, Some(Durability::Off));
+    }
+
+    #[test]
+    fn what_may_be_tried_is_said_once_for_all_listeners() {
+        let text = format!(
+            "{}[limits]\nattempts_maximum = 5\nattempts_window = \"2m\"\nattempts_exempt = [\"10.0.0.0/8\", \"unix\"]\nhold_off = \"10s\"\n\
+             hold_off_maximum = \"1h\"\nidentity_connect_rate = 30\nflapping_maximum = 15\nflapping_window = \"90s\"\nflapping_hold_off = \"5m\"\n",
+            listener("one", 1)
+        );
+        let (config, problems) = resolve(&text);
+        assert_eq!(problems, Vec::<String>::new());
+        let abuse = &config.limits.server.abuse;
+        assert_eq!((abuse.attempts_maximum, abuse.identity_connect_rate, abuse.flapping_maximum), (5, 30, 15));
+        assert_eq!((abuse.attempts_window, abuse.hold_off, abuse.hold_off_maximum).2.as_secs(), 3_600);
+        assert_eq!(abuse.attempts_exempt.iter().map(ToString::to_string).collect::<Vec<_>>(), ["10.0.0.0/8", "unix"]);
+        assert_eq!((abuse.flapping_window.as_secs(), abuse.flapping_hold_off.as_secs()), (90, 300));
+
+        let text = format!(
+            "{}[listener.limits]\nattempts_maximum = 5\nhold_off = \"1s\"\nattempts_exempt = []\n[limits]\nhold_off = \"1h\"\nattempts_exempt = [\"here\"]\n",
+            listener("one", 1)
+        );
+        let mut problems = resolve(&text).1;
+        problems.sort();
+        assert_eq!(
+            problems,
+            [
+                "`attempts_exempt` has no meaning in [listener.limits]",
+                "`attempts_maximum` has no meaning in [listener.limits]",
+                "`here` is not a network, an address or `unix`",
+                "`hold_off` has no meaning in [listener.limits]",
+                "`hold_off` is longer than `hold_off_maximum`",
+            ]
+        );
     }
 
     #[test]

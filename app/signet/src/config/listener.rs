@@ -16,6 +16,7 @@ use super::host::{self, Tls};
 use super::identity::{self, Proof};
 use super::limits::Limits;
 use super::problem::Problems;
+use super::psk::ListenerPsk;
 use super::section::At;
 use super::trust::Profile;
 
@@ -26,6 +27,8 @@ pub(crate) struct Listener {
     pub(crate) bind: Vec<ListenAddress>,
     /// `None`: no TLS.
     pub(crate) tls: Option<Tls>,
+    /// TLS with keys instead of certificates.
+    pub(crate) psk: Option<ListenerPsk>,
     /// Whose certificates are believed, here or, where a proxy forwards them, by its hosts too.
     profiles: Vec<At<Arc<str>>>,
     carriage: Carriage,
@@ -59,8 +62,10 @@ impl Listener {
         let name = written.name.map_or_else(|| format!("listener {}", index + 1), |at| at.value);
         let transport = transport.value;
         let carriage = Carriage::resolve(written.carriage, transport, &bind, problems);
+        let has_keys = transport.has_tls() && written.psk.is_meant();
         let proof = match (transport.has_tls(), written.tls.client_certificate.as_ref().map(|at| at.value)) {
             (false, _) => carriage.proof(),
+            (true, _) if has_keys => Proof::Key,
             (true, None | Some(ClientCertificate::Required)) => Proof::Required,
             (true, Some(ClientCertificate::Optional)) => Proof::Optional,
             (true, Some(ClientCertificate::None)) => Proof::None,
@@ -68,12 +73,22 @@ impl Listener {
         let own = written.authentication.as_ref().and_then(|chain| authentication.chain_of(chain, problems));
         let chain = if written.authentication.is_some() { own } else { authentication.chain.clone() };
         let (admission, naming) = identity::resolve(&written.identity, (&header, chain), proof, problems);
-        let asks_for_certificates = transport.has_tls() || carriage.takes_certificates();
+        let asks_for_certificates = (transport.has_tls() && !has_keys) || carriage.takes_certificates();
         let profile =
             if asks_for_certificates { Profile::of_listener(&name, &mut written.tls, naming, &header, base, problems) } else { None };
-        let believed = profiles(profile.as_ref(), written.tls.profiles.take());
-        check_trust(&written.tls, &believed, (transport, &carriage, proof), &header, problems);
-        let tls = if transport.has_tls() {
+        let psk = if has_keys {
+            Some(ListenerPsk::resolve(written.psk, &written.tls, &written.hosts, base, problems))
+        } else {
+            written.psk.refuse_without_meaning(transport, problems);
+            None
+        };
+        let believed = if has_keys { Vec::new() } else { profiles(profile.as_ref(), written.tls.profiles.take()) };
+        if !has_keys {
+            check_trust(&written.tls, &believed, (transport, &carriage, proof), &header, problems);
+        }
+        let tls = if has_keys {
+            None
+        } else if transport.has_tls() {
             Some(Tls::resolve(written.tls, written.hosts, believed.clone(), (transport, &header, base), problems)?)
         } else {
             refuse_tls_keys(&written.tls, &written.hosts, transport, problems);
@@ -83,6 +98,7 @@ impl Listener {
             name,
             bind,
             tls,
+            psk,
             profiles: believed,
             carriage: carriage.with_ambient_certificates(proof),
             admission,
@@ -102,7 +118,7 @@ impl Listener {
 
     /// What carries MQTT, as `transport` is written.
     pub(crate) fn transport(&self) -> &'static str {
-        match (self.tls.is_some(), self.carriage.is_websocket()) {
+        match (self.tls.is_some() || self.psk.is_some(), self.carriage.is_websocket()) {
             (false, false) => Transport::Tcp,
             (true, false) => Transport::Tls,
             (false, true) => Transport::WebSocket,
@@ -123,7 +139,11 @@ impl Listener {
 
     /// The same for `signet-server`.
     pub(crate) fn config(&self) -> ListenerConfig {
-        let transport = self.tls.as_ref().map_or(TransportConfig::Tcp, |tls| TransportConfig::Tls(tls.config()));
+        let transport = match (&self.tls, &self.psk) {
+            (Some(tls), _) => TransportConfig::Tls(tls.config()),
+            (None, Some(psk)) => TransportConfig::Psk(psk.config(None)),
+            (None, None) => TransportConfig::Tcp,
+        };
         let mut config = ListenerConfig::new(self.name.clone(), self.bind.clone(), transport, self.admission.clone());
         config.maximum_connections = self.maximum_connections;
         let profiles: Vec<Arc<str>> = self.profiles.iter().map(|at| Arc::clone(&at.value)).collect();

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use signet_identity::Leaf;
 use signet_revocation::{Crl, Freshness};
+use signet_server::PskFile;
 use signet_tls::{Connector, Credentials, TlsError, TrustAnchors};
 
 use super::host::{Credential, Tls};
@@ -19,6 +20,13 @@ pub(super) fn check(config: &Config, problems: &Problems, now: i64) {
     for credential in config.listeners.iter().filter_map(|listener| listener.tls.as_ref()).flat_map(Tls::credentials) {
         check_credentials(credential, problems, now);
     }
+    let keys = config.listeners.iter().filter_map(|listener| listener.psk.as_ref()?.file.as_ref());
+    for written in keys.filter(|_| signet_server::has_psk()) {
+        if let Err(error) = PskFile::load(&written.value) {
+            let (message, hint) = words(error, &written.value.path);
+            problems.at(&written.span, message, hint);
+        }
+    }
     for profile in &config.profiles {
         let trusted = [&profile.authorities, &profile.sources.crl_issuers].map(|files| check_trust(files, problems));
         if let Some(file) = &profile.sources.https_trust {
@@ -28,6 +36,7 @@ pub(super) fn check(config: &Config, problems: &Problems, now: i64) {
             check_crls(profile, problems);
         }
     }
+    config.authentication.check(problems);
     check_bridges(config, problems);
     check_ca(config, problems);
 }

@@ -210,6 +210,11 @@ impl<'a> Section<'a> {
         self.problems.at(&at.span, format!("`{key}` has no meaning in {}", self.name), Some(hint.to_owned()));
     }
 
+    /// Reports a value that does not fit.
+    pub(crate) fn refuse<T>(&self, at: &At<T>, message: &str, hint: &str) {
+        self.problems.at(&at.span, message, Some(hint.to_owned()));
+    }
+
     /// Reports every key that nobody asked for.
     pub(crate) fn finish(self) {
         let known = self.known.into_inner();

@@ -12,6 +12,7 @@ Examples:
   signet explain --cert p.pem --publish pump-7/temp                   and may it publish there?
   signet explain --cert p.pem --listener partners --server-name mqtt.example.com
   signet explain --client pump-7 --subscribe 'plant/#'                a client that is connected now
+  signet explain --listener lan --username ann --password-file -      a client without a certificate; the password from the terminal
   signet explain --refusal 17                                         one of signet refusals, by what is in force now
 
 Ends with code 0 when everything asked about would be allowed, 9 when not. Rates, bounds and cloned certificates depend on the
@@ -23,7 +24,9 @@ Examples:
   signet refusals --listener mqtts --last 10
   signet refusals --device pump-7               with that common name in the certificate
   signet refusals show 17                       all that is known of one
-  signet explain --refusal 17                   every check, by what is in force now";
+  signet explain --refusal 17                   every check, by what is in force now
+  signet refusals held                          who is not listened to for a while, and until when
+  signet refusals forgive 192.0.2.7             lets it try again at once";
 
 const TRUST_EXAMPLES: &str = "\
 Examples:
@@ -37,16 +40,16 @@ A disabled profile stays so over restarts, until it is enabled.";
 
 /// `signet explain`
 #[derive(Debug, Args)]
-#[command(after_help = EXPLAIN_EXAMPLES, group = ArgGroup::new("what").args(["cert", "client", "refusal"]).required(true))]
+#[command(after_help = EXPLAIN_EXAMPLES, group = ArgGroup::new("what").args(["cert", "client", "refusal", "username", "client_identifier"]).multiple(true).required(true))]
 pub(crate) struct Explain {
     /// This certificate, PEM; further ones in the file are the intermediates that the device sends
     #[arg(long, value_name = "FILE")]
     pub(crate) cert: Option<PathBuf>,
     /// The live client with this Client Identifier
-    #[arg(long, value_name = "TEXT")]
+    #[arg(long, value_name = "TEXT", conflicts_with = "cert")]
     pub(crate) client: Option<String>,
     /// The refused attempt with this number
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", conflicts_with_all = ["cert", "client"])]
     pub(crate) refusal: Option<u64>,
     /// Where it comes in [default: where it came in, or the only listener that looks at certificates]
     #[arg(long, value_name = "NAME")]
@@ -60,6 +63,12 @@ pub(crate) struct Explain {
     /// The user name that it sends
     #[arg(long, value_name = "TEXT")]
     pub(crate) username: Option<String>,
+    /// The password that it sends: the first line of this file, `-` for standard input
+    #[arg(long, value_name = "FILE")]
+    pub(crate) password_file: Option<PathBuf>,
+    /// The address that it comes from
+    #[arg(long, value_name = "IP")]
+    pub(crate) address: Option<std::net::IpAddr>,
     /// May it publish to this topic?
     #[arg(long, value_name = "TOPIC")]
     pub(crate) publish: Option<String>,
@@ -109,6 +118,30 @@ pub(crate) enum RefusalsCommand {
     Show {
         /// Its number, as `signet refusals` shows it
         number: u64,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+        #[command(flatten)]
+        config: ConfigFlag,
+    },
+    /// List who is held off for a while: too many failed attempts, or too many connections
+    #[command(after_help = REFUSALS_EXAMPLES)]
+    Held {
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+        #[command(flatten)]
+        config: ConfigFlag,
+    },
+    /// Forget what there is against somebody who is held off
+    #[command(after_help = REFUSALS_EXAMPLES)]
+    Forgive {
+        /// An address or a name, as `signet refusals held` shows it
+        #[arg(value_name = "WHO", required_unless_present = "all", conflicts_with = "all")]
+        who: Option<String>,
+        /// Everybody
+        #[arg(long)]
+        all: bool,
         /// Print JSON
         #[arg(long)]
         json: bool,

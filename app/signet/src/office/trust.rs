@@ -1,8 +1,8 @@
 //! The running broker's answers about explanations, refusals, trust profiles and sources of revocation knowledge. Nobody else has them.
 
 use signet_admin::api::{
-    DisableProfile, DisableReport, DisabledProfile, EnableProfile, Explain, Explained, RefreshReport, RefreshSources, RefusalQuery,
-    RefusedClient, RevocationSource, TrustProfile,
+    AuthenticatorState, DisableProfile, DisableReport, DisabledProfile, EnableProfile, Explain, Explained, ForgetAnswers, ForgetReport,
+    Forgive, ForgiveReport, HeldOffClient, RefreshReport, RefreshSources, RefusalQuery, RefusedClient, RevocationSource, TrustProfile,
 };
 use signet_admin::{Client, ClientError};
 
@@ -33,12 +33,28 @@ impl BrokerOffice {
         self.call(self.client.explain(request))
     }
 
+    pub(crate) fn authenticators(&self) -> Result<Vec<AuthenticatorState>, Failure> {
+        self.call(self.client.authenticators())
+    }
+
+    pub(crate) fn forget_answers(&self, request: &ForgetAnswers) -> Result<ForgetReport, Failure> {
+        self.call(self.client.forget_answers(request))
+    }
+
     pub(crate) fn refusals(&self, query: &RefusalQuery) -> Result<Vec<RefusedClient>, Failure> {
         self.call(self.client.refusals(query))
     }
 
     pub(crate) fn refusal(&self, number: u64) -> Result<RefusedClient, Failure> {
         self.call(self.client.refusal(number))
+    }
+
+    pub(crate) fn held_off(&self) -> Result<Vec<HeldOffClient>, Failure> {
+        self.call(self.client.held_off())
+    }
+
+    pub(crate) fn forgive(&self, request: &Forgive) -> Result<ForgiveReport, Failure> {
+        self.call(self.client.forgive(request))
     }
 
     pub(crate) fn trust(&self) -> Result<Vec<TrustProfile>, Failure> {

@@ -2,7 +2,30 @@
 
 use serde::{Deserialize, Serialize};
 
-/// A client to explain, by exactly one of `certificates`, `client` and `refusal`.
+/// Text that no log shows.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Secret(String);
+
+impl Secret {
+    /// Takes the text.
+    pub fn new(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+
+    /// The text.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("Secret(redacted)")
+    }
+}
+
+/// A client to explain, by at most one of `certificates`, `client`, `device` and `refusal`; by none, it shows no certificate.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Explain {
     /// The certificates that it shows, DER in hexadecimal, its own first.
@@ -11,6 +34,9 @@ pub struct Explain {
     /// A live client, by its Client Identifier.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub client: Option<String>,
+    /// A device, by its name: with the certificate of its live connection, or else the last one that our own CA has issued for that name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub device: Option<String>,
     /// A refused attempt, by its number.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub refusal: Option<u64>,
@@ -26,6 +52,15 @@ pub struct Explain {
     /// The User Name of its CONNECT.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub username: Option<String>,
+    /// Do not ask who has to vouch: what might it do if it were let in?
+    #[serde(default)]
+    pub assume_let_in: bool,
+    /// The Password of its CONNECT. Over the socket of the broker's owner only, and kept nowhere.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub password: Option<Secret>,
+    /// The address that it comes from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub address: Option<std::net::IpAddr>,
     /// A Topic Name that it wants to publish to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub publish: Option<String>,
@@ -49,8 +84,9 @@ pub struct Explained {
     /// Whom CONNECT makes of it; absent when no trust profile takes the certificate.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub connect: Option<ExplainedConnect>,
-    /// What is asked besides the certificate.
-    pub authenticators: String,
+    /// What those say who have to vouch, in the order in which they are asked; empty where a certificate is enough.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub authenticators: Vec<ExplainedVerdict>,
     /// Publishing and subscribing, as far as it was asked for.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub access: Vec<ExplainedAccess>,
@@ -149,11 +185,23 @@ pub struct ExplainedAnswer {
     pub next_update: Option<String>,
 }
 
+/// What one of those who have to vouch says.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ExplainedVerdict {
+    /// Its name.
+    pub authenticator: String,
+    /// `allow`, `deny`, `continue`, `failed`, or `challenge`.
+    pub verdict: String,
+    /// Why.
+    pub why: String,
+}
+
 /// What comes of CONNECT.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ExplainedConnect {
-    /// The device's name.
-    pub device: String,
+    /// The device's name, where it has a certificate.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub device: Option<String>,
     /// The tenant in whose name space it lives.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tenant: Option<String>,

@@ -4,8 +4,8 @@ use hyper::Method;
 
 use super::{Client, ClientError};
 use crate::api::{
-    DisableProfile, DisableReport, DisabledProfile, EnableProfile, Explain, Explained, RefreshReport, RefreshSources, RefusalQuery,
-    RefusedClient, RevocationSource, TrustProfile,
+    AuthenticatorState, DisableProfile, DisableReport, DisabledProfile, EnableProfile, Explain, Explained, ForgetAnswers, ForgetReport,
+    RefreshReport, RefreshSources, RefusalQuery, RefusedClient, RevocationSource, TrustProfile,
 };
 
 impl Client {
@@ -15,6 +15,22 @@ impl Client {
     /// [`ClientError`], as for every method below.
     pub async fn explain(&self, request: &Explain) -> Result<Explained, ClientError> {
         self.call(Method::POST, "/v1/explain", request).await
+    }
+
+    /// How those fare who are asked about clients.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn authenticators(&self) -> Result<Vec<AuthenticatorState>, ClientError> {
+        self.call(Method::GET, "/v1/authenticators", &()).await
+    }
+
+    /// Forgets what they have said.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn forget_answers(&self, request: &ForgetAnswers) -> Result<ForgetReport, ClientError> {
+        self.call(Method::POST, "/v1/authenticators/forget", request).await
     }
 
     /// The last refused connections, newest first.

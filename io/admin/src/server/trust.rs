@@ -6,7 +6,7 @@ use axum::routing::{get, post};
 use axum::{Json, Router};
 
 use super::{Shared, answer};
-use crate::api::{DisableProfile, EnableProfile, Explain, Problem, ProblemKind, RefreshSources, RefusalQuery};
+use crate::api::{DisableProfile, EnableProfile, Explain, ForgetAnswers, Problem, ProblemKind, RefreshSources, RefusalQuery};
 use crate::caller::Caller;
 
 type Asker = ConnectInfo<Caller>;
@@ -14,6 +14,8 @@ type Asker = ConnectInfo<Caller>;
 pub(super) fn routes() -> Router<Shared> {
     Router::new()
         .route("/v1/explain", post(explain))
+        .route("/v1/authenticators", get(authenticators))
+        .route("/v1/authenticators/forget", post(forget))
         .route("/v1/refusals", get(refusals))
         .route("/v1/refusals/{number}", get(refusal))
         .route("/v1/trust", get(trust))
@@ -25,6 +27,14 @@ pub(super) fn routes() -> Router<Shared> {
 
 async fn explain(State(shared): State<Shared>, Json(request): Json<Explain>) -> Response {
     answer(move || shared.control.explain(&request)).await
+}
+
+async fn authenticators(State(shared): State<Shared>) -> Response {
+    answer(move || Ok::<_, Problem>(shared.control.authenticators())).await
+}
+
+async fn forget(State(shared): State<Shared>, Json(request): Json<ForgetAnswers>) -> Response {
+    answer(move || shared.control.forget_answers(&request)).await
 }
 
 async fn refusals(State(shared): State<Shared>, Query(query): Query<RefusalQuery>) -> Response {

@@ -14,3 +14,5 @@ mod partly;
 mod socket;
 #[cfg(test)]
 mod trust;
+#[cfg(test)]
+mod users;

@@ -9,7 +9,7 @@ use signet_ca::{
     Orders, Record, RevocationEvent, RevocationRecord, Suspension,
 };
 use signet_identity::{CertificateId, NameDigest, SerialNumber};
-use signet_ledger::{AuthorityFiles, CeremonyPlan, MemoryLedger, Overwrite, PrivateKey};
+use signet_ledger::{AuthorityFiles, CeremonyPlan, MemoryLedger, Overwrite, PrivateKey, User, Users};
 use signet_net::{Registry, unix_seconds};
 use signet_revocation::{Generation, RevocationIndex};
 use signet_tls::CurrentRevocations;
@@ -79,6 +79,24 @@ impl Ledger for Filling {
 
     fn latest_crl(&self, issuer: NameDigest) -> Result<Option<CrlRecord>, LedgerError> {
         self.inner.latest_crl(issuer)
+    }
+}
+
+impl Users for Filling {
+    fn record_users(&mut self, users: &[User]) -> Result<(), LedgerError> {
+        self.inner.record_users(users)
+    }
+
+    fn remove_user(&mut self, name: &str) -> Result<Option<User>, LedgerError> {
+        self.inner.remove_user(name)
+    }
+
+    fn user(&self, name: &str) -> Result<Option<User>, LedgerError> {
+        self.inner.user(name)
+    }
+
+    fn users(&self, after: Option<&str>, limit: usize) -> Result<Vec<User>, LedgerError> {
+        self.inner.users(after, limit)
     }
 }
 

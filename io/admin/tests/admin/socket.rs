@@ -5,13 +5,14 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use signet_admin::api::{
-    AddDevice, DeviceKey, Explain, Explained, Numbers, Problem, ProblemKind, RefreshReport, RefreshSources, RefusalQuery, RefusedClient,
-    ReloadReport, RevocationSource, Revoke, Status, TrustProfile,
+    AddDevice, AuthenticatorState, DeviceKey, Explain, Explained, ForgetAnswers, ForgetReport, Forgive, ForgiveReport, HeldOffClient,
+    Numbers, Problem, ProblemKind, RefreshReport, RefreshSources, RefusalQuery, RefusedClient, ReloadReport, RevocationSource, Revoke,
+    Status, TrustProfile,
 };
 use signet_admin::{AdminSocket, Administration, Caller, Client, ClientError, Control, Live, Settings, SocketError};
 use signet_ca::{Intent, KeyType, Ledger, ProfileKind};
 use signet_identity::{CertificateId, NameDigest, SerialNumber};
-use signet_ledger::{AuthorityFiles, CeremonyPlan, DurableLedger, MemoryLedger, Overwrite, PrivateKey};
+use signet_ledger::{AuthorityFiles, CeremonyPlan, DurableLedger, Inventory, MemoryLedger, Overwrite, PrivateKey};
 use signet_net::{Registry, unix_seconds};
 use signet_revocation::{Reason, RevocationIndex};
 use signet_tls::CurrentRevocations;
@@ -37,8 +38,29 @@ impl Control for Idle {
         Ok(Explained { listener: request.listener.clone().unwrap_or_default(), ..Explained::default() })
     }
 
+    fn authenticators(&self) -> Vec<AuthenticatorState> {
+        Vec::new()
+    }
+
+    fn forget_answers(&self, _: &ForgetAnswers) -> Result<ForgetReport, Problem> {
+        Ok(ForgetReport { forgotten: 0 })
+    }
+
     fn refusals(&self, query: &RefusalQuery) -> Vec<RefusedClient> {
         crate::trust::refusals().into_iter().filter(|refused| query.number.is_none_or(|number| number == refused.number)).collect()
+    }
+
+    fn held_off(&self) -> Vec<HeldOffClient> {
+        let held = |who: &str, why: &str| HeldOffClient { who: who.to_owned(), why: why.to_owned(), until: String::new(), times: 1 };
+        vec![held("192.0.2.7", "address"), held("pump-7", "flapping")]
+    }
+
+    fn forgive(&self, request: &Forgive) -> Result<ForgiveReport, Problem> {
+        let goes = |held: &&HeldOffClient| request.who.as_ref().is_none_or(|who| *who == held.who);
+        match self.held_off().iter().filter(goes).count() {
+            0 => Err(Problem::new(ProblemKind::NotFound, "nobody is held off under that name")),
+            count => Ok(ForgiveReport { forgiven: u64::try_from(count).unwrap() }),
+        }
     }
 
     fn trust(&self) -> Vec<TrustProfile> {
@@ -60,6 +82,7 @@ pub(crate) struct Rig {
     pub(crate) client: Client,
     pub(crate) revocations: CurrentRevocations,
     pub(crate) registry: Arc<Registry>,
+    pub(crate) administration: Arc<Administration>,
     stop: Option<oneshot::Sender<()>>,
     server: tokio::task::JoinHandle<std::io::Result<()>>,
 }
@@ -71,7 +94,7 @@ impl Rig {
         Self::serve(directory, Box::new(ledger))
     }
 
-    fn serve(directory: tempfile::TempDir, ledger: Box<dyn Ledger + Send>) -> Self {
+    fn serve(directory: tempfile::TempDir, ledger: Box<dyn Inventory + Send>) -> Self {
         let authority = AuthorityFiles::new(directory.path().join("ca"))
             .create(&CeremonyPlan::named("Test"), Overwrite::Never, unix_seconds())
             .unwrap();
@@ -85,8 +108,8 @@ impl Rig {
         let socket = AdminSocket::bind(&path).unwrap();
         let (stop, stopped) = oneshot::channel::<()>();
         let wait = async move { drop(stopped.await) };
-        let server = tokio::spawn(signet_admin::serve(socket, administration, Arc::new(Idle), wait));
-        Self { client: Client::new(&path), directory, revocations, registry, stop: Some(stop), server }
+        let server = tokio::spawn(signet_admin::serve(socket, Arc::clone(&administration), Arc::new(Idle), wait));
+        Self { client: Client::new(&path), directory, revocations, registry, administration, stop: Some(stop), server }
     }
 
     fn path(&self, name: &str) -> PathBuf {

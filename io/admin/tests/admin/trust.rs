@@ -1,7 +1,7 @@
 //! Trust profiles over the socket, with shards that close what they are told to; and what only the broker itself knows, passed through.
 
 use signet_admin::api::{
-    AuditQuery, DisableProfile, EnableProfile, Explain, ProblemKind, RefreshSources, RefusalQuery, RefusedClient, TrustProfile,
+    AuditQuery, DisableProfile, EnableProfile, Explain, Forgive, ProblemKind, RefreshSources, RefusalQuery, RefusedClient, TrustProfile,
 };
 use signet_net::KickCause;
 
@@ -101,4 +101,19 @@ async fn what_the_broker_knows_comes_through() {
     assert_eq!((problem.kind, problem.message.as_str()), (ProblemKind::NotFound, "refusal 9 is not kept"));
     assert!(client.sources().await.unwrap().is_empty());
     assert_eq!(client.refresh(&RefreshSources { which: Some("plant".to_owned()) }).await.unwrap().sources, 1);
+}
+
+#[tokio::test]
+async fn who_is_held_off_comes_through_and_forgiving_is_recorded() {
+    let plant = Plant::start();
+    let client = &plant.rig.client;
+    let held: Vec<(String, String)> = client.held_off().await.unwrap().into_iter().map(|held| (held.who, held.why)).collect();
+    assert_eq!(held, [("192.0.2.7", "address"), ("pump-7", "flapping")].map(|(who, why)| (who.to_owned(), why.to_owned())));
+    let forgive = |who: &str| Forgive { who: Some(who.to_owned()) };
+    assert_eq!(client.forgive(&forgive("192.0.2.7")).await.unwrap().forgiven, 1);
+    assert_eq!(client.forgive(&Forgive::default()).await.unwrap().forgiven, 2);
+    assert_eq!(refused(client.forgive(&forgive("192.0.2.8")).await.unwrap_err()).kind, ProblemKind::NotFound);
+    let records = client.audit(&AuditQuery::default()).await.unwrap();
+    let forgiven = records.iter().filter(|record| record.action == "held.forgive").map(|record| record.subject.as_str());
+    assert_eq!(forgiven.collect::<Vec<_>>(), ["everybody", "192.0.2.7"], "not what changed nothing");
 }

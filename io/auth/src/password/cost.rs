@@ -74,7 +74,7 @@ pub(super) fn check_pbkdf2(iterations: u32, length: usize) -> Result<NonZeroU32,
         .ok_or_else(|| HashError(format!("PBKDF2 has {iterations} iterations here, and may have 1 to {ITERATIONS_MAXIMUM}")))
 }
 
-pub(super) fn pbkdf2(mac: Mac, iterations: u32, length: usize, password: &[u8], salt: &[u8]) -> Result<Vec<u8>, HashError> {
+pub(crate) fn pbkdf2(mac: Mac, iterations: u32, length: usize, password: &[u8], salt: &[u8]) -> Result<Vec<u8>, HashError> {
     let iterations = check_pbkdf2(iterations, length)?;
     let mut made = vec![0; length];
     let algorithm = match mac {

@@ -2,21 +2,21 @@
 
 use std::path::PathBuf;
 
-use signet_ca::{CrlRecord, Intent, Issued, Ledger, LedgerError, ProfileKind, RevocationRecord, Status};
+use signet_ca::{CrlRecord, Intent, Issued, LedgerError, ProfileKind, RevocationRecord, Status};
 use signet_identity::{CertificateId, Fingerprint, NameDigest, SerialNumber};
-use signet_ledger::{DurableLedger, MemoryLedger, OpenError};
+use signet_ledger::{DurableLedger, Inventory, MemoryLedger, OpenError};
 use signet_revocation::{Generation, Reason};
 
 /// A ledger that a test can close and open again wherever it likes.
 pub(crate) trait Subject {
-    fn ledger(&mut self) -> &mut dyn Ledger;
+    fn ledger(&mut self) -> &mut dyn Inventory;
     fn reopen(&mut self);
 }
 
 struct Memory(MemoryLedger);
 
 impl Subject for Memory {
-    fn ledger(&mut self) -> &mut dyn Ledger {
+    fn ledger(&mut self) -> &mut dyn Inventory {
         &mut self.0
     }
 
@@ -30,7 +30,7 @@ struct Durable {
 }
 
 impl Subject for Durable {
-    fn ledger(&mut self) -> &mut dyn Ledger {
+    fn ledger(&mut self) -> &mut dyn Inventory {
         self.ledger.as_mut().unwrap()
     }
 

@@ -18,3 +18,5 @@ mod ledger_rules;
 mod orders;
 #[cfg(test)]
 mod support;
+#[cfg(test)]
+mod users;

@@ -80,6 +80,17 @@ pub struct ConnectionInfo {
     pub client_identifier: Option<Arc<str>>,
     /// The user name, once CONNECT was accepted, if it has one.
     pub username: Option<Arc<str>>,
+    /// By what it was let in besides its certificate, as far as that can be taken back.
+    pub credentials: Box<[Credential]>,
+}
+
+/// Something that a client was let in by, and that somebody may take back or replace: the password of a user.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Credential {
+    /// Its name among all of them.
+    pub name: Arc<str>,
+    /// Which one of this name.
+    pub version: u64,
 }
 
 impl ConnectionInfo {

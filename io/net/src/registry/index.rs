@@ -11,7 +11,7 @@ use std::sync::Arc;
 use foldhash::fast::RandomState;
 use signet_identity::{AuthorityId, CertificateId, KeyDigest};
 
-use super::entry::{ConnectionInfo, Entry, LinkId};
+use super::entry::{ConnectionInfo, Credential, Entry, LinkId};
 
 /// Something that a connection has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -28,6 +28,8 @@ pub(super) enum Key<'a> {
     Device(&'a str),
     /// The Client Identifier.
     ClientIdentifier(&'a str),
+    /// What it was let in by, by its name.
+    Credential(&'a str),
 }
 
 impl Key<'_> {
@@ -40,6 +42,7 @@ impl Key<'_> {
             Self::Profile(name) => identity.is_some_and(|identity| **identity.profile() == **name),
             Self::Device(name) => info.device().is_some_and(|device| device == *name),
             Self::ClientIdentifier(text) => info.client_identifier.as_deref() == Some(text),
+            Self::Credential(name) => info.credentials.iter().any(|credential| *credential.name == **name),
         }
     }
 }
@@ -64,7 +67,7 @@ pub(super) struct Live {
 impl Live {
     pub(super) fn enter(&mut self, entry: Entry) {
         let link = entry.link;
-        let info = Arc::new(ConnectionInfo { entry, client_identifier: None, username: None });
+        let info = Arc::new(ConnectionInfo { entry, client_identifier: None, username: None, credentials: Box::default() });
         if let Some(previous) = self.links.insert(link, Arc::clone(&info)) {
             // No connection is entered twice; if one is, nothing of the first may be left behind.
             each_key(&previous, |key| self.unlink(&key, link));
@@ -88,6 +91,18 @@ impl Live {
             self.unlink(&Key::ClientIdentifier(&previous), link);
         }
         // All keys, in case the previous identifier had the hash of another one.
+        each_key(&info, |key| self.link(&key, link));
+    }
+
+    /// In place of those before.
+    pub(super) fn hold(&mut self, link: LinkId, credentials: Box<[Credential]>) {
+        let Some(info) = self.links.get_mut(&link) else { return };
+        let previous = std::mem::replace(&mut Arc::make_mut(info).credentials, credentials);
+        let info = Arc::clone(info);
+        for credential in &previous {
+            self.unlink(&Key::Credential(&credential.name), link);
+        }
+        // All keys, in case one of the previous had the hash of another one.
         each_key(&info, |key| self.link(&key, link));
     }
 
@@ -179,5 +194,8 @@ fn each_key(info: &ConnectionInfo, mut act: impl FnMut(Key<'_>)) {
     }
     if let Some(client_identifier) = &info.client_identifier {
         act(Key::ClientIdentifier(client_identifier));
+    }
+    for credential in &info.credentials {
+        act(Key::Credential(&credential.name));
     }
 }

@@ -25,6 +25,8 @@ pub enum KickCause {
     Suspended(Arc<str>),
     /// By the rules in force now the certificate is another device, or may not use its Client Identifier.
     IdentityChanged(String),
+    /// The user of this name was removed or disabled, or has another password or other rights.
+    CredentialRevoked(Arc<str>),
     /// Somebody else uses the certificate at the same time.
     Cloned,
     /// Whether they are revoked cannot be known, or what is known is too old.
@@ -36,19 +38,28 @@ pub enum KickCause {
 }
 
 impl KickCause {
-    /// Whether the device is not believed any more, by its certificate or by decision: then its Will and its session are not its own to leave.
+    /// Whether the client is not believed any more, by its certificate or by decision: then its Will and its session are not its own to leave.
     pub fn is_distrust(&self) -> bool {
-        matches!(self, Self::Revoked(_) | Self::Untrusted(_) | Self::ProfileDisabled(_) | Self::Suspended(_) | Self::Cloned)
+        matches!(
+            self,
+            Self::Revoked(_)
+                | Self::Untrusted(_)
+                | Self::ProfileDisabled(_)
+                | Self::Suspended(_)
+                | Self::CredentialRevoked(_)
+                | Self::Cloned
+        )
     }
 
     /// Every [`Self::name`].
-    pub const NAMES: [&'static str; 10] = [
+    pub const NAMES: [&'static str; 11] = [
         "revoked",
         "expired",
         "untrusted",
         "profile disabled",
         "suspended",
         "identity changed",
+        "credential revoked",
         "cloned",
         "unchecked",
         "listener removed",
@@ -64,6 +75,7 @@ impl KickCause {
             Self::ProfileDisabled(_) => "profile disabled",
             Self::Suspended(_) => "suspended",
             Self::IdentityChanged(_) => "identity changed",
+            Self::CredentialRevoked(_) => "credential revoked",
             Self::Cloned => "cloned",
             Self::Unchecked(_) => "unchecked",
             Self::ListenerRemoved => "listener removed",
@@ -82,6 +94,9 @@ impl std::fmt::Display for KickCause {
             Self::ProfileDisabled(profile) => write!(f, "the trust profile `{profile}` was disabled"),
             Self::Suspended(device) => write!(f, "the device `{device}` is suspended"),
             Self::IdentityChanged(why) => write!(f, "the device is another one by the rules in force now: {why}"),
+            Self::CredentialRevoked(user) => {
+                write!(f, "the user `{user}` was removed or disabled, or has another password or other rights")
+            }
             Self::Cloned => f.write_str("the certificate is in use by somebody else at the same time"),
             Self::Unchecked(why) => write!(f, "whether the certificate is revoked is not known: {why}"),
             Self::ListenerRemoved => f.write_str("the listener was removed"),

@@ -82,6 +82,7 @@ fn ended_connections_are_counted_by_every_cause() {
         KickCause::ProfileDisabled("x".into()),
         KickCause::Suspended("x".into()),
         KickCause::IdentityChanged(text()),
+        KickCause::CredentialRevoked("x".into()),
         KickCause::Cloned,
         KickCause::Unchecked(text()),
         KickCause::ListenerRemoved,
@@ -98,6 +99,34 @@ fn ended_connections_are_counted_by_every_cause() {
     let expected: BTreeMap<&str, u64> = causes.iter().map(|cause| (cause.name(), 1)).collect();
     assert_eq!(registry.ended_counts(), expected);
     assert_eq!(expected.len(), KickCause::NAMES.len());
+}
+
+#[test]
+fn who_was_let_in_by_a_credential_that_is_replaced_is_ended_and_nobody_else() {
+    let (registry, shards) = registry();
+    let held = |name: &str, version| Credential { name: name.into(), version };
+    let (old, new, both, other) = (enter(&registry, 0), enter(&registry, 0), enter(&registry, 0), enter(&registry, 0));
+    registry.hold(old, [held("users/alice", 1)].into());
+    registry.hold(new, [held("users/alice", 2)].into());
+    registry.hold(both, [held("users/bob", 7), held("users/alice", 1)].into());
+    registry.hold(other, [held("users/bob", 7)].into());
+    let ended = |name, current| {
+        let cause = KickCause::CredentialRevoked("alice".into());
+        registry.end_credential(name, current, &cause, Duration::ZERO);
+        shards[0].0.lock().unwrap().drain(..).map(|kick| kick.link).collect::<Vec<_>>()
+    };
+    assert_eq!(ended("users/alice", Some(2)), [old, both]);
+    assert_eq!(ended("users/alice", None), [old, new, both]);
+    assert_eq!(ended("users/carol", None), []);
+    // Who has authenticated again holds nothing else.
+    registry.hold(old, [held("users/alice", 2)].into());
+    registry.hold(both, Box::default());
+    assert_eq!(ended("users/alice", Some(2)), []);
+    assert_eq!(registry.select(&Selector::Credential("users/alice")), [old, new]);
+    for link in [old, new, both, other] {
+        registry.remove(link);
+    }
+    assert_eq!(registry.state().live.keys(), 0);
 }
 
 #[test]

@@ -90,7 +90,7 @@ impl Shard {
                     format!("no complete {what} within {} s", link.listener().rules().config.handshake_timeout.as_secs()),
                     hint,
                 );
-                self.counts.handshakes.failed += u64::from(check == Check::Handshake);
+                self.counts.handshakes.failed += u64::from(matches!(check, Check::Handshake | Check::PresharedKey));
                 self.count_refused(Cause::Check(check));
                 self.remove(id);
             }

@@ -96,6 +96,7 @@ impl Shard {
             dirty: false,
             paused: false,
             denials: DenialLog::default(),
+            client: None,
             vouching: None,
             terms: None,
             confirmations: Vec::new(),
@@ -176,6 +177,11 @@ impl Shard {
             }
         };
         self.counts.connects += 1;
+        if let Err(held) = self.may_try(id, connect.version) {
+            return self.refuse_held_off(id, &held);
+        }
+        let Some(link) = self.links.get_mut(&id) else { return };
+        let Some(peer) = &link.peer else { return };
         let rules = link.listener().rules();
         let limits = rules.config.broker_limits.as_ref().unwrap_or(&self.shared.limits);
         let origin = Origin { address: link.address.ip(), listener: Arc::clone(&link.listener().name) };
@@ -194,6 +200,9 @@ impl Shard {
 
     /// A client that may connect goes to the shard that owns its session.
     pub(super) fn admitted(&mut self, id: LinkId, admission: Admission) {
+        if let Err(held) = self.may_connect(id, admission.client().principal()) {
+            return self.refuse_held_off(id, &held);
+        }
         let Some(link) = self.links.get_mut(&id) else { return };
         link.place.pass().keep();
         let owner = admission.owner(u16::try_from(self.shared.mailboxes.len()).unwrap_or(u16::MAX)).0;
@@ -253,7 +262,8 @@ impl Shard {
 
     /// This shard owns the session.
     fn welcome(&mut self, id: LinkId, admission: Box<Admission>) {
-        let refusal = self.note_names(id, admission.client()).or_else(|| self.check_names(id, admission.client()));
+        let client = admission.client();
+        let refusal = self.note_names(id, client).or_else(|| self.check_names(id, client)).or_else(|| self.note_credentials(id, client));
         if let Some(refusal) = refusal {
             return self.refuse_connect(id, &refusal);
         }

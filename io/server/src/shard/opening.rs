@@ -7,6 +7,7 @@ use signet_tls::{Check, Refusal};
 use super::Shard;
 use crate::gate::origin;
 use crate::link::Phase;
+use crate::mailbox::Mail;
 use crate::pipe::Opening;
 
 impl Shard {
@@ -14,6 +15,10 @@ impl Shard {
     pub(super) fn advance(&mut self, id: LinkId, opening: Opening) -> Result<(), Box<Refusal>> {
         if let Some(header) = opening.proxied {
             self.proxied(id, &header)?;
+        }
+        if let (Some(question), Some(mailbox)) = (opening.question, self.shared.mailboxes.get(usize::from(self.index)).cloned()) {
+            // The thread does not wait: the connection does, and is not read meanwhile.
+            question.ask(move || mailbox.post_one(Mail::KeyAnswered(id)));
         }
         let Some(link) = self.links.get_mut(&id) else { return Ok(()) };
         if let Some(peer) = opening.peer {
@@ -52,6 +57,10 @@ impl Shard {
             Some(Check::Proxy) => (Check::Proxy, "PROXY header", "does the proxy send one? `handshake_timeout` sets the limit"),
             Some(Check::WebSocket) => {
                 (Check::WebSocket, "WebSocket upgrade", "is it a WebSocket client? `handshake_timeout` sets the limit")
+            }
+            Some(Check::PresharedKey) => {
+                let hint = "whoever is asked for keys is slow or away, see the log; `handshake_timeout` sets the limit";
+                (Check::PresharedKey, "answer about its pre-shared key", hint)
             }
             _ => (Check::Handshake, "TLS handshake", "is it a TLS client? is the network this slow? `handshake_timeout` sets the limit"),
         }

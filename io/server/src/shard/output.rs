@@ -98,6 +98,7 @@ impl Shard {
             log::refused(link, Check::Connect, found, hint);
             self.count_refused(Cause::Check(Check::Connect));
         }
+        self.note_end(event);
         log::event(event, link.map(|link| &**link));
     }
 

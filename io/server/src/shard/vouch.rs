@@ -6,9 +6,9 @@ use bytes::Bytes;
 use bytestring::ByteString;
 use signet_broker::{Application, ConnectionId, Input, KickCause, Refusal, Ticket, WillRule, admit};
 use signet_mqtt::{Auth, Connack, Packet, ProtocolVersion, ReasonCode};
-use signet_net::{LinkId, unix_seconds};
-use signet_policy::{Applicant, Chain, Client, DenialReason, Denied, Next, Passed, SourceRules, Walk, reauthorize};
-use signet_tls::Check;
+use signet_net::{Credential as Held, LinkId, unix_seconds};
+use signet_policy::{Applicant, Chain, Client, DenialReason, Denied, Next, Passed, Principal, SourceRules, Walk, reauthorize};
+use signet_tls::{Check, Refusal as Refused};
 
 use super::Shard;
 use crate::authentication::{Exchange, Verdict};
@@ -23,7 +23,8 @@ impl Shard {
     /// Finds out whether whoever has to vouches for a client: at once, where nobody outside has to be asked.
     pub(super) fn vouch(&mut self, id: LinkId, application: Application, chain: Option<Arc<Chain>>, anonymous: bool) {
         let authentication = self.shared.authentication.clone();
-        let has_rule_sources = authentication.as_ref().is_some_and(|authentication| authentication.has_rule_sources());
+        let is_bridge = matches!(application.applicant().client.principal(), Principal::Bridge(_));
+        let has_rule_sources = !is_bridge && authentication.as_ref().is_some_and(|authentication| authentication.has_rule_sources());
         let known = match &chain {
             None => Some(Passed::without_chain(application.applicant(), anonymous)),
             Some(chain) => match Walk::new(Arc::clone(chain)).next(application.applicant()) {
@@ -52,6 +53,12 @@ impl Shard {
                 authentication.begin(chain, anonymous, applicant, done);
             }
         }
+    }
+
+    /// When rules that are asked for now are to be asked for again; nothing where nobody has any.
+    fn rules_until(&self) -> Option<u64> {
+        let last = self.shared.authentication.as_ref().and_then(|authentication| authentication.rules_last())?;
+        Some(self.now.saturating_add(last))
     }
 
     /// What takes the answer of those who were asked, on whatever thread they have it.
@@ -89,13 +96,11 @@ impl Shard {
         let method = application.applicant().method.clone();
         match admit(application, passed, &self.ruleset) {
             Ok(admission) => {
+                let rules_until = self.rules_until();
                 let Some(link) = self.links.get_mut(&id) else { return };
-                let client = admission.shared_client();
-                let rules_last = self.shared.authentication.as_ref().and_then(|authentication| authentication.rules_last());
-                let has_end = client.grant().is_some_and(|grant| grant.expires_at.is_some() || !grant.fetched.is_empty());
-                if has_end || method.is_some() || rules_last.is_some() {
-                    let rules_until = rules_last.map(|last| self.now.saturating_add(last));
-                    link.terms = Some(Box::new(Terms { client, method, rules_until, is_asking_rules: false }));
+                link.client = Some(admission.shared_client());
+                if method.is_some() || rules_until.is_some() {
+                    link.terms = Some(Box::new(Terms { method, rules_until, is_asking_rules: false }));
                 }
                 self.admitted(id, admission);
             }
@@ -114,6 +119,7 @@ impl Shard {
             "see the listener's settings in signet.toml"
         };
         link.version = refusal.version;
+        self.shared.admissions.abuse.note_refusal(&link.address, link.peer.as_ref(), &refusal.denied, self.now);
         log::refused(link, check, refusal.denied.to_string(), hint);
         if let Some(connack) = refusal.connack {
             link.outbox.push(Outgoing::Packet(Box::new(Packet::Connack(connack)), Ticket::NONE));
@@ -231,17 +237,19 @@ impl Shard {
         let Some(done) = self.verdict_of(id) else { return };
         let Some(authentication) = self.shared.authentication.clone() else { return };
         let Some(link) = self.links.get_mut(&id) else { return };
-        let Some(terms) = &link.terms else { return };
+        let (Some(client), Some(terms)) = (&link.client, &link.terms) else { return };
         let rules = link.listener().rules();
-        let admission = rules.admission_of(terms.client.identity().map(|identity| &**identity));
+        let admission = rules.admission_of(client.identity().map(|identity| &**identity));
+        let proven = client.grant().and_then(|grant| grant.username.clone());
         let applicant = Applicant {
-            client: (*terms.client).clone(),
+            client: (**client).clone(),
             is_assigned: false,
-            claimed_username: terms.client.username().map(ByteString::from),
+            // It may not become somebody else.
+            claimed_username: proven.or_else(|| client.username().map(ByteString::from)),
             password: None,
             method: terms.method.clone(),
             method_data: Some(data),
-            without_identity: terms.client.identity().is_none().then(|| "it has no certificate".to_owned()),
+            without_identity: client.identity().is_none().then(|| "it has no certificate".to_owned()),
             now: unix_seconds(),
         };
         let (chain, anonymous) = (admission.chain.clone(), admission.anonymous);
@@ -251,7 +259,7 @@ impl Shard {
 
     fn vouched_again(&mut self, id: LinkId, verdict: Verdict) {
         let Some(link) = self.links.get_mut(&id) else { return };
-        let Some(terms) = &link.terms else { return };
+        let (Some(client), Some(terms)) = (link.client.clone(), &link.terms) else { return };
         let method = terms.method.clone();
         match verdict {
             Verdict::Challenge(data, exchange) => {
@@ -261,7 +269,14 @@ impl Shard {
             }
             Verdict::Passed(passed) if passed.authentication_data().is_some() => {
                 let data = passed.authentication_data().cloned().unwrap_or_default();
-                let client = Arc::new(reauthorize(&terms.client, *passed));
+                let client = Arc::new(reauthorize(&client, *passed));
+                // In place of what it held before, also where that is nothing now.
+                self.shared.registry.hold(id, Box::default());
+                if self.note_credentials(id, &client).is_some() {
+                    let (will, session) = self.shared.on_distrust;
+                    return self.end_with(id, KickCause::CredentialRevoked, will, session);
+                }
+                let Some(link) = self.links.get_mut(&id) else { return };
                 // [MQTT-4.12.0-5]
                 send(link, ReasonCode::Success, method, data);
                 self.mark_dirty(id);
@@ -281,12 +296,22 @@ impl Shard {
 
     // --- what holds for a connected client
 
+    /// Notes by what a client is let in, then asks whether that still holds: whoever takes it back does that first, and looks at what is noted here
+    /// afterwards. A refusal: it does not.
+    pub(super) fn note_credentials(&self, id: LinkId, client: &Client) -> Option<Refused> {
+        let credentials = &client.grant().filter(|grant| !grant.credentials.is_empty())?.credentials;
+        let held = credentials.iter().map(|held| Held { name: Arc::clone(&held.name), version: held.version });
+        self.shared.registry.hold(id, held.collect());
+        let authentication = self.shared.authentication.as_ref();
+        let lost = credentials.iter().find(|held| !authentication.is_some_and(|authentication| authentication.holds(held)))?;
+        let found = format!("`{}` was removed or replaced while the client connected", lost.name);
+        Some(Refused::without_certificate(Check::Authentication, found, "connect again"))
+    }
+
     /// A connected client is granted something else from here on.
     fn regrant(&mut self, id: LinkId, client: Arc<Client>) {
         let Some(link) = self.links.get_mut(&id) else { return };
-        if let Some(terms) = &mut link.terms {
-            terms.client = Arc::clone(&client);
-        }
+        link.client = Some(Arc::clone(&client));
         self.apply(Input::Regranted { connection: ConnectionId(id.number()), client });
         self.watch_validity(id);
     }
@@ -295,25 +320,27 @@ impl Shard {
     pub(super) fn ask_for_rules(&mut self, id: LinkId) {
         let Some(authentication) = self.shared.authentication.clone() else { return };
         let Some(mailbox) = self.shared.mailboxes.get(usize::from(self.index)).cloned() else { return };
-        let Some(terms) = self.links.get_mut(&id).and_then(|link| link.terms.as_mut()) else { return };
+        let Some(link) = self.links.get_mut(&id).filter(|link| link.phase == Phase::Connected) else { return };
+        // What a bridge may do is its own list.
+        let Some(client) = link.client.clone().filter(|client| !matches!(client.principal(), Principal::Bridge(_))) else { return };
+        let terms = link.terms.get_or_insert_default();
         if std::mem::replace(&mut terms.is_asking_rules, true) {
             return;
         }
-        let client = Arc::clone(&terms.client);
         authentication.rules_of(client, Box::new(move |rules| mailbox.post_one(Mail::RulesOf(id, rules))));
     }
 
     /// The rules about a connected client, as they are now.
     pub(super) fn rules_of(&mut self, id: LinkId, rules: Vec<SourceRules>) {
-        let last = self.shared.authentication.as_ref().and_then(|authentication| authentication.rules_last());
+        let rules_until = self.rules_until();
         let Some(link) = self.links.get_mut(&id).filter(|link| link.phase == Phase::Connected) else { return };
-        let Some(terms) = &mut link.terms else { return };
+        let (Some(before), Some(terms)) = (&link.client, &mut link.terms) else { return };
         terms.is_asking_rules = false;
-        terms.rules_until = last.map(|last| self.now.saturating_add(last));
-        let mut grant = terms.client.grant().map(|grant| (**grant).clone()).unwrap_or_default();
+        terms.rules_until = rules_until;
+        let mut grant = before.grant().map(|grant| (**grant).clone()).unwrap_or_default();
         grant.fetched = rules.into_iter().map(|rules| (Arc::clone(&rules.source), rules)).collect();
-        let client = Arc::new(terms.client.regranted(Arc::new(grant)));
-        if client.is_same(&terms.client) {
+        let client = Arc::new(before.regranted(Arc::new(grant)));
+        if client.is_same(before) {
             return self.watch_validity(id);
         }
         self.regrant(id, client);
@@ -321,7 +348,11 @@ impl Shard {
 
     /// Asks again for the rules about every client that is here: somebody says that they have changed.
     pub(super) fn ask_for_all_rules(&mut self) {
-        let ids: Vec<LinkId> = self.links.values().filter(|link| link.terms.is_some()).map(|link| link.id).collect();
+        let has_rule_sources = self.shared.authentication.as_ref().is_some_and(|authentication| authentication.has_rule_sources());
+        let is_meant = |link: &&Box<Link>| {
+            has_rule_sources || link.client.as_ref().is_some_and(|client| client.grant().is_some_and(|grant| !grant.fetched.is_empty()))
+        };
+        let ids: Vec<LinkId> = self.links.values().filter(is_meant).map(|link| link.id).collect();
         for id in ids {
             self.ask_for_rules(id);
         }

@@ -24,26 +24,29 @@ fn the_answer_is_that_of_the_rules_in_force() {
     let rig = Rig::new(1);
     let mut asked = question(&rig, "mqtts");
     let answer = rig.server.explain(&asked).unwrap();
-    let connected = answer.connect.as_ref().unwrap().as_ref().unwrap();
-    assert_eq!((connected.client.device().unwrap().as_str(), connected.is_assigned), ("pump-7", true));
-    assert!(answer.certificate.refusal.is_none() && answer.publish.unwrap().allowed && answer.subscribe.unwrap().allowed);
+    let asking = answer.asking.unwrap().unwrap();
+    assert_eq!((asking.applicant.client.device().unwrap().as_str(), asking.applicant.is_assigned), ("pump-7", true));
+    assert!(asking.chain.is_none() && answer.certificate.unwrap().refusal.is_none());
+    let client = asking.applicant.client;
+    let access = rig.server.explain_access(&client, &asked);
+    assert!(access.publish.unwrap().allowed && access.subscribe.unwrap().allowed);
 
     let pattern = |text: &str| vec![TopicPattern::parse(text).unwrap()];
     let rule =
         Rule { name: "only here".to_owned(), who: Who::Devices, publish: pattern("a/b"), subscribe: pattern("a/b"), ..Rule::default() };
     rig.server.replace_rules(Arc::new(Ruleset::compile(vec![rule])));
-    let answer = rig.server.explain(&asked).unwrap();
-    assert_eq!(answer.publish.unwrap().rule, "only here");
-    let subscribe = answer.subscribe.unwrap();
+    let access = rig.server.explain_access(&client, &asked);
+    assert_eq!(access.publish.unwrap().rule, "only here");
+    let subscribe = access.subscribe.unwrap();
     assert!(!subscribe.allowed && subscribe.considered[0].includes_client && !subscribe.considered[0].covers);
 
     asked.chain = vec![rig.pki.expired_device("late").der];
     let answer = rig.server.explain(&asked).unwrap();
-    assert_eq!(answer.certificate.refusal.unwrap().check, Check::Validity);
+    assert_eq!(answer.certificate.unwrap().refusal.unwrap().check, Check::Validity);
     asked.chain = vec![b"no certificate".to_vec()];
     let answer = rig.server.explain(&asked).unwrap();
-    assert!(answer.connect.is_none() && answer.publish.is_none());
-    assert_eq!(answer.certificate.refusal.unwrap().check, Check::CertificateForm);
+    assert!(answer.asking.is_none());
+    assert_eq!(answer.certificate.unwrap().refusal.unwrap().check, Check::CertificateForm);
 }
 
 #[test]
@@ -61,4 +64,18 @@ fn a_listener_is_named_where_it_is_not_clear() {
     );
     let profiles = rig.server.profiles();
     assert_eq!((&**profiles[0].profile.name(), &profiles[0].listeners), ("devices", &vec!["mqtts".to_owned(), "wss".to_owned()]));
+}
+
+#[test]
+fn who_has_no_certificate_can_be_asked_about_too() {
+    let rig = Rig::new(1);
+    let asked = Question { listener: Some("mqtt".to_owned()), username: Some("ann".to_owned()), ..Question::default() };
+    let answer = rig.server.explain(&asked).unwrap();
+    assert!(answer.certificate.is_none());
+    let asking = answer.asking.unwrap().unwrap();
+    assert_eq!((asking.applicant.client.username(), asking.anonymous), (Some("ann"), true));
+    // Where a certificate is required, there is no CONNECT without one.
+    let answer = rig.server.explain(&Question { listener: Some("mqtts".to_owned()), ..asked }).unwrap();
+    assert!(answer.asking.is_none());
+    assert_eq!(answer.certificate.unwrap().refusal.unwrap().check, Check::CertificatePresent);
 }

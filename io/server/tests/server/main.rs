@@ -8,6 +8,7 @@
     reason = "tables of cases, each line like the next"
 )]
 
+mod abuse;
 mod crowds;
 mod damaged;
 mod explain;
@@ -17,6 +18,7 @@ mod messages;
 mod pending;
 mod profiles;
 mod proxies;
+mod psk;
 mod races;
 mod refusals;
 mod restarts;

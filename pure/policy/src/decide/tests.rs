@@ -366,9 +366,9 @@ fn a_question_about_a_connect_is_answered_as_the_connect_is() {
     for rules in [AdmissionRules::default(), bound, mapped] {
         for claimed in ["pump-7", "valve", "", "$bridge/x"] {
             let connect = connect(claimed, Some("ann"));
-            let asked = crate::explain_connect(&rules, identity, &connect);
+            let asked = crate::explain_connect(&rules, Some(identity), &connect, origin(), 0);
             match (decide(&rules, &peer, &connect), asked) {
-                (Ok(permit), Ok((client, is_assigned))) => {
+                (Ok(permit), Ok(Applicant { client, is_assigned, .. })) => {
                     assert_eq!(is_assigned, permit.is_assigned(), "{claimed}");
                     assert_eq!((client.principal(), client.username()), (permit.client().principal(), permit.client().username()));
                     assert!(is_assigned || client.client_identifier() == permit.client().client_identifier(), "{claimed}");

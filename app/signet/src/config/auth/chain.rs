@@ -12,6 +12,9 @@ pub(crate) const CERTIFICATE: &str = "certificate";
 
 const ANONYMOUS: &str = "anonymous";
 
+/// The member that is a pre-shared key, shown in the handshake.
+pub(crate) const PRESHARED_KEY: &str = "psk";
+
 impl Authentication {
     /// Reads a chain. Whom it names has to be there.
     pub(crate) fn chain_of(&self, written: &WrittenChain, problems: &Problems) -> Option<Arc<Chain>> {
@@ -27,7 +30,7 @@ impl Authentication {
                 match self.member(name) {
                     Some(member) => members.push(member),
                     None => {
-                        let known: Vec<&str> = [CERTIFICATE, "certificate:PROFILE", ANONYMOUS]
+                        let known: Vec<&str> = [CERTIFICATE, "certificate:PROFILE", PRESHARED_KEY, ANONYMOUS]
                             .into_iter()
                             .chain(self.authenticators.iter().map(|known| &*known.name))
                             .collect();
@@ -51,6 +54,9 @@ impl Authentication {
         };
         if name == CERTIFICATE {
             return Some(built_in(Proof::Certificate { profile: None }));
+        }
+        if name == PRESHARED_KEY {
+            return Some(built_in(Proof::PresharedKey));
         }
         if name == ANONYMOUS {
             return Some(built_in(Proof::Anonymous));

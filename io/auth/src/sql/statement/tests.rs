@@ -1,3 +1,5 @@
+//! Queries as operators write them, and what the data base gets.
+
 use super::*;
 
 use SqlEngine::{MySql, PostgreSql};

@@ -1,0 +1,175 @@
+//! Chains: every outcome of every member, alone and with others.
+
+use signet_identity::{DeviceName, KeyedPeer, NamedPeer, NoIdentity, Peer};
+use signet_mqtt::{ClientIdentifier, Connect, ConnectProperties, Password, ProtocolVersion};
+
+use super::*;
+use crate::admission::AdmissionRules;
+use crate::decide::{authorize_connect, identify};
+use crate::grant::Origin;
+
+fn connect(username: Option<&str>, password: Option<&str>) -> Connect {
+    Connect {
+        version: ProtocolVersion::V5,
+        is_bridge: false,
+        clean_start: true,
+        keep_alive: 0,
+        client_identifier: ClientIdentifier::new("c"),
+        will: None,
+        username: username.map(|text| text.to_owned().into()),
+        password: password.map(|text| Password::new(text.as_bytes().to_vec())),
+        properties: ConnectProperties::default(),
+    }
+}
+
+fn applicant(username: Option<&str>, password: Option<&str>) -> Applicant {
+    let origin = Origin { address: Some("10.0.0.7".parse().unwrap()), listener: "lan".into() };
+    let peer = Peer::Anonymous(NoIdentity::PlainTransport);
+    identify(&AdmissionRules::default(), &peer, &connect(username, password), origin, 7, || unreachable!()).unwrap()
+}
+
+fn member(name: &str) -> Member {
+    let proof = match name.split_once(':') {
+        Some(("certificate", profile)) => Proof::Certificate { profile: Some(profile.into()) },
+        _ if name == "certificate" => Proof::Certificate { profile: None },
+        _ if name == "psk" => Proof::PresharedKey,
+        _ if name == "anonymous" => Proof::Anonymous,
+        _ => Proof::Authenticator,
+    };
+    Member { name: name.into(), proof, when: None, on_deny: Otherwise::Deny, on_unknown: Otherwise::Continue, on_failure: Otherwise::Deny }
+}
+
+/// `a and b` is one alternative.
+fn chain(alternatives: &[&str]) -> Chain {
+    let members = |text: &&str| text.split(" and ").map(member).collect();
+    Chain { alternatives: alternatives.iter().map(members).collect() }
+}
+
+/// Goes through a chain; what each authenticator says is the letter of its name: `a…` allows, `d…` denies, `u…` does not know, `f…` fails.
+fn walk(chain: Chain, applicant: &Applicant) -> (Result<Passed, Denied>, Vec<String>) {
+    let mut walk = Walk::new(Arc::new(chain));
+    let mut asked = Vec::new();
+    loop {
+        let name = match walk.next(applicant) {
+            Next::Done(decided) => return (decided, asked),
+            Next::Ask(name) => name,
+        };
+        asked.push(name.to_string());
+        let grant = Grant { groups: [Arc::clone(&name)].into(), expires_at: (&*name == "allow-until").then_some(99), ..Grant::default() };
+        let outcome = match name.chars().next().unwrap() {
+            'a' => Outcome::Allow(Box::new(grant)),
+            'd' => Outcome::Deny("wrong password".to_owned()),
+            'u' => Outcome::Unknown("not there".to_owned()),
+            _ => Outcome::Failed("unreachable".to_owned()),
+        };
+        if let Err(denied) = walk.answer(outcome) {
+            return (Err(denied), asked);
+        }
+    }
+}
+
+#[test]
+fn a_pre_shared_key_is_no_certificate() {
+    let by = |peer: &Peer| {
+        let origin = Origin { address: None, listener: "keys".into() };
+        identify(&AdmissionRules::default(), peer, &connect(None, None), origin, 7, || unreachable!()).unwrap()
+    };
+    let name = || DeviceName::new("pump-7").unwrap();
+    let keyed = by(&Peer::Keyed(KeyedPeer::assertion(name(), None)));
+    let named = by(&Peer::Named(NamedPeer::assertion(name())));
+    let passes = |alternative: &str, applicant| walk(chain(&[alternative]), applicant).0.is_ok();
+    assert!(passes("psk", &keyed) && passes("psk and allow", &keyed));
+    assert!(!passes("certificate", &keyed) && !passes("certificate:factory", &keyed) && !passes("anonymous", &keyed));
+    assert!(passes("certificate", &named) && !passes("psk", &named));
+    assert!(!passes("psk", &applicant(None, None)));
+    // Without a chain either is enough.
+    assert!(Passed::without_chain(&keyed, false).is_ok());
+}
+
+#[test]
+fn the_first_alternative_in_which_all_agree_decides() {
+    use ReasonCode::{NotAuthorized, ServerUnavailable};
+    let somebody = applicant(Some("ann"), Some("secret"));
+    for (alternatives, expected, asked) in [
+        (&["allow"][..], Ok(()), "allow"),
+        (&["allow and also"], Ok(()), "allow also"),
+        (&["unknown", "allow"], Ok(()), "unknown allow"),
+        (&["allow and unknown", "also"], Ok(()), "allow unknown also"),
+        (&["unknown and never", "allow"], Ok(()), "unknown allow"),
+        (&["certificate and never", "allow"], Ok(()), "allow"),
+        (&["anonymous", "allow"], Ok(()), "allow"),
+        // A denial is final, whatever comes behind it.
+        (&["deny", "allow"], Err(NotAuthorized), "deny"),
+        (&["allow and deny", "also"], Err(NotAuthorized), "allow deny"),
+        // So is a failure; it may be better in a minute.
+        (&["fails", "allow"], Err(ServerUnavailable), "fails"),
+        (&["allow and fails", "also"], Err(ServerUnavailable), "allow fails"),
+        // The end of the chain denies.
+        (&["unknown"], Err(NotAuthorized), "unknown"),
+        (&["certificate"], Err(NotAuthorized), ""),
+        (&["certificate:factory", "anonymous"], Err(NotAuthorized), ""),
+        (&[], Err(NotAuthorized), ""),
+    ] {
+        let (decided, found) = walk(chain(alternatives), &somebody);
+        assert_eq!(decided.map(drop).map_err(|denied| denied.reason_code), expected, "{alternatives:?}");
+        assert_eq!(found.join(" "), asked, "{alternatives:?}");
+    }
+    // An alternative without members is no way in.
+    let empty = Chain { alternatives: vec![Vec::new()] };
+    assert!(walk(empty, &somebody).0.is_err());
+}
+
+#[test]
+fn the_operator_can_have_the_chain_go_on() {
+    let somebody = applicant(Some("ann"), Some("secret"));
+    let with = |name: &str, change: fn(&mut Member)| {
+        let mut chain = chain(&[name, "allow"]);
+        change(&mut chain.alternatives[0][0]);
+        walk(chain, &somebody).0
+    };
+    assert!(with("deny", |member| member.on_deny = Otherwise::Continue).is_ok());
+    assert!(with("fails", |member| member.on_failure = Otherwise::Continue).is_ok());
+    assert!(with("unknown", |member| member.on_unknown = Otherwise::Deny).is_err());
+    // Whoever is asked about nobody in the client's place says that it does not know it.
+    assert!(with("deny", |member| member.when = Some(Who::Devices)).is_ok());
+    assert!(with("deny", |member| member.when = Some(Who::Everyone)).is_err());
+    // A failure that was passed over is still why nobody was let in.
+    let mut chain = chain(&["fails", "unknown"]);
+    chain.alternatives[0][0].on_failure = Otherwise::Continue;
+    assert_eq!(walk(chain, &somebody).0.unwrap_err().reason_code, ReasonCode::ServerUnavailable);
+}
+
+#[test]
+fn what_is_granted_is_that_of_the_alternative_that_lets_in() {
+    let somebody = applicant(Some("ann"), Some("secret"));
+    let (passed, _) = walk(chain(&["above and unknown", "allow and allow-until"]), &somebody);
+    let passed = passed.unwrap();
+    let groups: Vec<&str> = passed.grant().groups.iter().map(|group| &**group).collect();
+    assert_eq!((groups, passed.grant().expires_at), (vec!["allow", "allow-until"], Some(99)));
+    let said: Vec<String> = passed.verdicts().iter().map(Verdict::to_string).collect();
+    assert_eq!(said, ["above: allow", "unknown: continue (not there)", "allow: allow", "allow-until: allow"]);
+}
+
+#[test]
+fn a_name_is_proven_only_by_somebody_who_looked_at_more_than_nothing() {
+    let principal = |applicant: Applicant, alternatives: &[&str]| {
+        let (passed, _) = walk(chain(alternatives), &applicant);
+        authorize_connect(applicant, passed.unwrap()).client().principal().clone()
+    };
+    assert_eq!(principal(applicant(Some("ann"), Some("secret")), &["allow"]), Principal::User("ann".into()));
+    assert_eq!(principal(applicant(None, Some("secret")), &["allow"]), Principal::User("c".into()), "by its Client Identifier");
+    assert_eq!(principal(applicant(None, None), &["anonymous"]), Principal::Anonymous);
+    // What was said in an alternative that did not hold proves nothing.
+    assert_eq!(principal(applicant(None, None), &["allow and unknown", "anonymous"]), Principal::Anonymous);
+    assert!(walk(chain(&["anonymous"]), &applicant(Some("ann"), None)).0.is_err());
+    assert!(walk(chain(&["anonymous"]), &applicant(None, Some("secret"))).0.is_err());
+}
+
+#[test]
+fn the_client_learns_nothing_of_what_was_said() {
+    let (decided, _) = walk(chain(&["unknown", "deny"]), &applicant(Some("ann"), Some("secret")));
+    let denied = decided.unwrap_err();
+    assert_eq!(denied.to_string(), "refused by authenticator `deny`: unknown: continue (not there); deny: deny (wrong password)");
+    assert_eq!(denied.reason.for_client(), "not authorized");
+    assert!(!format!("{:?}", applicant(Some("ann"), Some("secret"))).contains("secret"));
+}
