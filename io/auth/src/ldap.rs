@@ -18,6 +18,7 @@ use signet_identity::Facts;
 use signet_mqtt::Password;
 use signet_tls::{Connector as TlsConnector, ConnectorConfig};
 
+use crate::check::SourceCheck;
 use crate::pool::Pool;
 use crate::source::Failure;
 use connection::{Connector, Trouble};
@@ -150,13 +151,13 @@ impl LdapDirectory {
         Ok(Arc::new(Self { reading: pool(true), binding: pool(false) }))
     }
 
-    /// Connects once, to see whether it works. Has to be called within a tokio runtime.
-    ///
-    /// # Errors
-    /// It does not, and why.
-    pub async fn check(&self) -> Result<(), Failure> {
-        self.reading.take().await?.give_back();
-        Ok(())
+    /// Connects once, and binds as the account, to see whether that works. Has to be called within a tokio runtime.
+    pub async fn check(&self) -> SourceCheck {
+        match self.reading.take().await {
+            Ok(held) => held.give_back(),
+            Err(failure) => return SourceCheck::Unreachable(failure.0),
+        }
+        SourceCheck::Fine
     }
 
     /// Looks for the one entry that a search finds. `attributes` are those wanted.

@@ -11,6 +11,7 @@
 
 mod backend;
 mod chains;
+mod check;
 mod condition;
 mod exchange;
 mod hashing;
@@ -29,6 +30,7 @@ mod verifier;
 
 pub use backend::{Backend, BackendConfig, BackendReport, BreakerState, Remembered};
 pub use chains::{Answer, Chains, Step};
+pub use check::SourceCheck;
 pub use condition::Condition;
 pub use exchange::{Exchange, Progress};
 pub use hashing::HashingPool;
@@ -46,5 +48,5 @@ pub use scram::{
     prepared,
 };
 pub use source::{Authenticator, BoxFuture, Failure, RuleSource};
-pub use sql::{SqlAddress, SqlCheck, SqlColumns, SqlEngine, SqlError, SqlPool, SqlRecords, SqlRules, SqlServer, SqlStatement, SqlTls};
+pub use sql::{SqlAddress, SqlColumns, SqlEngine, SqlError, SqlPool, SqlRecords, SqlRules, SqlServer, SqlStatement, SqlTls};
 pub use users::{BuiltInUser, UserStore};

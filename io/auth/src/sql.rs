@@ -15,6 +15,7 @@ use std::time::Duration;
 
 use signet_mqtt::Password;
 
+use crate::check::SourceCheck;
 use crate::pool::Pool;
 use crate::source::Failure;
 use connection::{Answer, Connector, Trouble};
@@ -69,10 +70,10 @@ pub enum SqlTls {
     /// It is not.
     #[default]
     Off,
-    /// By TLS, with a certificate of the server that is checked, its name too. Files are read with every connection that is made.
+    /// By TLS, with a certificate of the server that is checked, its name too. Files are read once.
     Required {
-        /// PEM file with certificates of authorities, besides those that are known to the public.
-        ca: Option<PathBuf>,
+        /// PEM files with certificates of authorities, besides those that are known to the public.
+        ca_files: Vec<PathBuf>,
         /// PEM files with our certificate and its key, for a server that wants one.
         client: Option<(PathBuf, PathBuf)>,
     },
@@ -108,17 +109,6 @@ pub struct SqlPool {
     pool: Pool<Connector>,
 }
 
-/// What a look at the server says about a query.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum SqlCheck {
-    /// The server takes it.
-    Fine,
-    /// The server could not be asked, and why; it may be up later.
-    Unreachable(String),
-    /// It can never work: what is wrong, and what to do.
-    Wrong(String),
-}
-
 /// What a query brought.
 #[derive(Debug)]
 pub(crate) enum Found {
@@ -142,9 +132,8 @@ impl SqlPool {
     /// # Errors
     /// A file for TLS that cannot be read.
     pub fn new(server: SqlServer) -> Result<Arc<Self>, SqlError> {
-        server.check_files()?;
         let (engine, size, timeout) = (server.engine, server.pool_size, server.connect_timeout);
-        Ok(Arc::new(Self { engine, pool: Pool::new(Connector::new(server), size, timeout) }))
+        Ok(Arc::new(Self { engine, pool: Pool::new(Connector::new(server)?, size, timeout) }))
     }
 
     /// What it is.
@@ -183,32 +172,19 @@ impl SqlPool {
     }
 
     /// Lets the server look at a query, on a connection of its own, and at the columns that it brings.
-    pub(crate) async fn check(&self, statement: &SqlStatement, columns: impl Fn(&[(String, String)]) -> Result<(), String>) -> SqlCheck {
+    pub(crate) async fn check(&self, statement: &SqlStatement, columns: impl Fn(&[(String, String)]) -> Result<(), String>) -> SourceCheck {
         let mut held = match self.pool.take().await {
             Ok(held) => held,
-            Err(failure) => return SqlCheck::Unreachable(failure.0),
+            Err(failure) => return SourceCheck::Unreachable(failure.0),
         };
         match held.connection.describe(statement.text(), statement.value_count()).await {
             Ok(found) => {
                 held.give_back();
-                columns(&found).map_or_else(SqlCheck::Wrong, |()| SqlCheck::Fine)
+                columns(&found).map_or_else(SourceCheck::Wrong, |()| SourceCheck::Fine)
             }
-            Err(Trouble::Connection(why)) => SqlCheck::Unreachable(why),
-            Err(Trouble::Wrong(why) | Trouble::BadValue(why)) => SqlCheck::Wrong(why),
+            Err(Trouble::Connection(why)) => SourceCheck::Unreachable(why),
+            Err(Trouble::Wrong(why) | Trouble::BadValue(why)) => SourceCheck::Wrong(why),
         }
-    }
-}
-
-impl SqlServer {
-    fn check_files(&self) -> Result<(), SqlError> {
-        let SqlTls::Required { ca, client } = &self.tls else { return Ok(()) };
-        if matches!(self.address, SqlAddress::Socket { .. }) {
-            return Err(SqlError("TLS is for servers that are reached by TCP, and this one is reached by a socket".to_owned()));
-        }
-        for file in ca.iter().chain(client.iter().flat_map(|(certificate, key)| [certificate, key])) {
-            std::fs::File::open(file).map_err(|error| SqlError(format!("`{}` cannot be read: {error}", file.display())))?;
-        }
-        Ok(())
     }
 }
 

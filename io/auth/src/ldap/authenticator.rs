@@ -192,14 +192,14 @@ impl LdapAuthenticator {
         let entry = match &*known {
             Known::Entry(entry) => entry,
             Known::Nobody => {
-                self.verify(hash, applicant, vec![self.decoy()]).await?;
+                self.verify_decoy(hash, applicant).await?;
                 return Ok(Outcome::Unknown("it is not there".to_owned()));
             }
             Known::Deny(why) => return Ok(Outcome::Deny(why.clone())),
         };
         let stored: Vec<Arc<[u8]>> = entry.values(attribute).iter().take(VALUES_MAXIMUM).map(|value| value.as_slice().into()).collect();
         let Some(first) = stored.first().cloned() else {
-            self.verify(hash, applicant, vec![self.decoy()]).await?;
+            self.verify_decoy(hash, applicant).await?;
             return Ok(Outcome::Deny(format!("its entry has no `{attribute}`, or the account may not read it")));
         };
         match self.verify(hash, applicant, stored).await? {
@@ -221,6 +221,11 @@ impl LdapAuthenticator {
 
     fn decoy(&self) -> Arc<[u8]> {
         Arc::clone(&self.decoy.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Takes as long as for somebody who is there. Whether it fits is of no interest.
+    async fn verify_decoy(&self, hash: &PasswordHash, applicant: &Applicant) -> Result<(), Failure> {
+        self.verify(hash, applicant, vec![self.decoy()]).await.map(drop)
     }
 
     /// Whether the password is that of one of the stored values. One that cannot be used counts only when no other fits.

@@ -33,7 +33,7 @@ impl LdapDn {
     /// # Errors
     /// The client does not have one of the values; in words.
     pub fn render(&self, facts: &Facts<'_>) -> Result<String, String> {
-        render(&self.0, facts, |value| ldap3::dn_escape(value))
+        render(&self.0, facts, ldap3::dn_escape)
     }
 
     /// Whether it is another one for each client.
@@ -76,7 +76,7 @@ impl LdapFilter {
     /// # Errors
     /// The client does not have one of the values; in words.
     pub fn render(&self, facts: &Facts<'_>) -> Result<String, String> {
-        render(&self.0, facts, |value| ldap3::ldap_escape(value))
+        render(&self.0, facts, ldap3::ldap_escape)
     }
 
     /// Whether it finds something else for each client.

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::future::poll_fn;
+use std::path::Path;
 use std::pin::Pin;
 use std::sync::Arc;
 
@@ -10,9 +11,10 @@ use sqlx::error::DatabaseError;
 use sqlx::mysql::{MySqlConnectOptions, MySqlConnection, MySqlDatabaseError, MySqlSslMode};
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgSslMode, PgTypeInfo};
 use sqlx::{AssertSqlSafe, Column as _, ConnectOptions as _, Either, Executor as _, SqlSafeStr as _, Statement as _, TypeInfo as _};
+use zeroize::Zeroizing;
 
 use super::row::{SqlRow, is_readable_mysql, is_readable_postgres};
-use super::{SqlAddress, SqlEngine, SqlServer, SqlTls};
+use super::{SqlAddress, SqlEngine, SqlError, SqlServer, SqlTls};
 use crate::pool::Connect;
 use crate::source::{BoxFuture, Failure};
 
@@ -30,6 +32,36 @@ pub(super) enum Trouble {
 /// Makes connections to one server.
 pub(super) struct Connector {
     server: SqlServer,
+    /// What was in the files.
+    tls: Option<Material>,
+}
+
+/// PEM.
+struct Material {
+    authorities: Vec<u8>,
+    /// Certificate and key.
+    client: Option<(Vec<u8>, Zeroizing<Vec<u8>>)>,
+}
+
+impl Material {
+    /// `None`: no TLS.
+    fn read(server: &SqlServer) -> Result<Option<Self>, SqlError> {
+        let SqlTls::Required { ca_files, client } = &server.tls else { return Ok(None) };
+        if matches!(server.address, SqlAddress::Socket { .. }) {
+            return Err(SqlError("TLS is for servers that are reached by TCP, and this one is reached by a socket".to_owned()));
+        }
+        let read = |file: &Path| std::fs::read(file).map_err(|error| SqlError(format!("`{}` cannot be read: {error}", file.display())));
+        let mut authorities = Vec::new();
+        for file in ca_files {
+            authorities.extend(read(file)?);
+            authorities.push(b'\n');
+        }
+        let client = match client {
+            Some((certificate, key)) => Some((read(certificate)?, Zeroizing::new(read(key)?))),
+            None => None,
+        };
+        Ok(Some(Self { authorities, client }))
+    }
 }
 
 /// A connection.
@@ -39,8 +71,9 @@ pub(super) enum Connection {
 }
 
 impl Connector {
-    pub(super) fn new(server: SqlServer) -> Self {
-        Self { server }
+    pub(super) fn new(server: SqlServer) -> Result<Self, SqlError> {
+        let tls = Material::read(&server)?;
+        Ok(Self { server, tls })
     }
 
     /// Everything is said, because sqlx takes what is not from the environment.
@@ -52,15 +85,12 @@ impl Connector {
             SqlAddress::Tcp { host, port } => options.host(host).port(*port),
             SqlAddress::Socket { path, port } => options.host("localhost").socket(path).port(*port),
         };
-        options = match &server.tls {
-            SqlTls::Off => options.ssl_mode(PgSslMode::Disable),
-            SqlTls::Required { ca, client } => {
-                options = options.ssl_mode(PgSslMode::VerifyFull);
-                if let Some(ca) = ca {
-                    options = options.ssl_root_cert(ca);
-                }
+        options = match &self.tls {
+            None => options.ssl_mode(PgSslMode::Disable),
+            Some(Material { authorities, client }) => {
+                options = options.ssl_mode(PgSslMode::VerifyFull).ssl_root_cert_from_pem(authorities.clone());
                 match client {
-                    Some((certificate, key)) => options.ssl_client_cert(certificate).ssl_client_key(key),
+                    Some((certificate, key)) => options.ssl_client_cert_from_pem(certificate).ssl_client_key_from_pem(key),
                     None => options,
                 }
             }
@@ -78,15 +108,12 @@ impl Connector {
             SqlAddress::Tcp { host, port } => options.host(host).port(*port),
             SqlAddress::Socket { path, .. } => options.socket(path),
         };
-        options = match &server.tls {
-            SqlTls::Off => options.ssl_mode(MySqlSslMode::Disabled),
-            SqlTls::Required { ca, client } => {
-                options = options.ssl_mode(MySqlSslMode::VerifyIdentity);
-                if let Some(ca) = ca {
-                    options = options.ssl_ca(ca);
-                }
+        options = match &self.tls {
+            None => options.ssl_mode(MySqlSslMode::Disabled),
+            Some(Material { authorities, client }) => {
+                options = options.ssl_mode(MySqlSslMode::VerifyIdentity).ssl_ca_from_pem(authorities.clone());
                 match client {
-                    Some((certificate, key)) => options.ssl_client_cert(certificate).ssl_client_key(key),
+                    Some((certificate, key)) => options.ssl_client_cert_from_pem(certificate).ssl_client_key_from_pem(key),
                     None => options,
                 }
             }
@@ -192,9 +219,12 @@ pub(super) struct Answer {
 /// So many rows are read and thrown away, so that the connection can be kept.
 const PASSED_OVER_MAXIMUM: usize = 100;
 
+/// What sqlx gives rows with.
+type Rows<'a, Q, R> = Pin<Box<dyn Stream<Item = Result<Either<Q, R>, sqlx::Error>> + Send + 'a>>;
+
 /// Reads rows one by one: a query that brings all clients there are costs no memory.
 async fn rows<Q, R>(
-    mut stream: Pin<Box<dyn Stream<Item = Result<Either<Q, R>, sqlx::Error>> + Send + '_>>,
+    mut stream: Rows<'_, Q, R>,
     maximum: usize,
     read: impl Fn(&R) -> Result<SqlRow, sqlx::Error>,
 ) -> Result<Answer, Trouble> {

@@ -6,8 +6,9 @@ use signet_identity::PlaceholderStyle;
 use signet_policy::{Client, RuleRow, SourceRules};
 
 use super::row::{READABLE, SqlRow, SqlValue};
-use super::{Found, SqlCheck, SqlPool, SqlStatement};
+use super::{Found, SqlPool, SqlStatement};
 use crate::backend::{Backend, Remembered};
+use crate::check::SourceCheck;
 use crate::key::QueryKey;
 use crate::source::{BoxFuture, Failure, RuleSource};
 
@@ -52,7 +53,7 @@ impl SqlRules {
     }
 
     /// Asks the server whether it takes the query and brings what is needed. Has to be called within a tokio runtime.
-    pub async fn check(&self) -> SqlCheck {
+    pub async fn check(&self) -> SourceCheck {
         self.pool.check(&self.statement, check_columns).await
     }
 

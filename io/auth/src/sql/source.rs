@@ -6,7 +6,8 @@ use std::sync::Arc;
 use signet_policy::Applicant;
 
 use super::row::{READABLE, SqlRow, SqlValue};
-use super::{Found, SqlCheck, SqlError, SqlPool, SqlStatement};
+use super::{Found, SqlError, SqlPool, SqlStatement};
+use crate::check::SourceCheck;
 use crate::key::QueryKey;
 use crate::password_source::{Record, RecordSource};
 use crate::source::{BoxFuture, Failure};
@@ -49,7 +50,7 @@ impl SqlRecords {
     }
 
     /// Asks the server whether it takes the query and brings what is needed. Has to be called within a tokio runtime.
-    pub async fn check(&self) -> SqlCheck {
+    pub async fn check(&self) -> SourceCheck {
         self.pool.check(&self.statement, |found| self.check_columns(found)).await
     }
 

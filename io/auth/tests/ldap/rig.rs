@@ -1,7 +1,5 @@
 //! A directory with some clients, and the ways to ask it.
 
-#![expect(clippy::unwrap_used, reason = "a test rig reports by panicking")]
-
 use std::sync::Arc;
 use std::time::Duration;
 

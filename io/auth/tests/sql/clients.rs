@@ -1,7 +1,5 @@
 //! Who is let in.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test reports by panicking")]
-
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -79,7 +77,7 @@ async fn salts_of_all_types(rig: Rig) {
         let statement =
             rig.statement(&format!("SELECT hash AS password_hash, salt, root AS is_superuser FROM {table} WHERE id = ${{clientid}}"));
         let records = SqlRecords::new(SqlPool::new(rig.server()).unwrap(), statement, SqlColumns::default()).unwrap();
-        assert_eq!(records.check().await, signet_auth::SqlCheck::Fine, "{table}");
+        assert_eq!(records.check().await, signet_auth::SourceCheck::Fine, "{table}");
         let kind = PasswordHash::Sha256(SaltPosition::Prefix);
         let users = PasswordAuthenticator::new(Arc::new(records), Backend::new(patient("sql")), kind, HashingPool::new(1));
         assert_eq!(says(&users, &somebody(None, "c1", Some("secret"), None)).await, "superuser", "{hash_type} {salt_type} {root}");

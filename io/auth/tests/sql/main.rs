@@ -1,6 +1,8 @@
 //! Passwords and access rules in real data bases, PostgreSQL and MariaDB: each test starts a server of its own.
 
-#[path = "../people.rs"]
+#![expect(clippy::panic, clippy::unwrap_used, clippy::indexing_slicing, reason = "a test reports by panicking")]
+
+#[path = "../people/mod.rs"]
 mod people;
 mod rig;
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use signet_auth::{
-    Authenticator as _, BackendConfig, BreakerState, SqlAddress, SqlCheck, SqlColumns, SqlEngine, SqlPool, SqlRecords, SqlServer,
+    Authenticator as _, BackendConfig, BreakerState, SourceCheck, SqlAddress, SqlColumns, SqlEngine, SqlPool, SqlRecords, SqlServer,
 };
 use signet_testkit::{Conduct, Relay};
 
@@ -46,7 +46,7 @@ async fn a_server_that_is_stopped_is_given_up_for_a_while(mut rig: Rig) {
     let backend = users.backend().unwrap();
     assert_eq!(backend.report().breaker, BreakerState::Open);
     let records = SqlRecords::new(SqlPool::new(rig.server()).unwrap(), rig.statement(QUERY), SqlColumns::default()).unwrap();
-    assert!(matches!(records.check().await, SqlCheck::Unreachable(_)));
+    assert!(matches!(records.check().await, SourceCheck::Unreachable(_)));
     rig.start_again();
     until_allowed(&users, &user("ann", "secret")).await;
     assert_eq!(backend.report().breaker, BreakerState::Closed);

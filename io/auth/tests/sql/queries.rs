@@ -1,12 +1,12 @@
 //! Queries that do not fit the data base: said at the start, and no harm later.
 
-use signet_auth::{Authenticator as _, SqlCheck, SqlColumns, SqlEngine, SqlPool, SqlRecords, SqlServer, SqlStatement};
+use signet_auth::{Authenticator as _, SourceCheck, SqlColumns, SqlEngine, SqlPool, SqlRecords, SqlServer, SqlStatement};
 use signet_mqtt::Password;
 
 use crate::people::{failed, patient, says, user};
 use crate::rig::{QUERY, Rig, against_both};
 
-async fn checked(rig: &Rig, server: SqlServer, query: &str, columns: SqlColumns) -> SqlCheck {
+async fn checked(rig: &Rig, server: SqlServer, query: &str, columns: SqlColumns) -> SourceCheck {
     let records = SqlRecords::new(SqlPool::new(server).unwrap(), rig.statement(query), columns).unwrap();
     records.check().await
 }
@@ -28,17 +28,17 @@ async fn mistakes_are_said_at_the_start(rig: Rig) {
         wrong("DELETE FROM mqtt_user WHERE username = ${username}", ""),
     ] {
         match checked(&rig, rig.server(), query, SqlColumns::default()).await {
-            SqlCheck::Wrong(why) => assert!(why.contains(words), "{query}: {why}"),
+            SourceCheck::Wrong(why) => assert!(why.contains(words), "{query}: {why}"),
             // MariaDB looks at what signet may do there, PostgreSQL at the columns that come.
             other => panic!("{query}: {other:?}"),
         }
     }
-    assert_eq!(checked(&rig, rig.server(), QUERY, SqlColumns::default()).await, SqlCheck::Fine);
+    assert_eq!(checked(&rig, rig.server(), QUERY, SqlColumns::default()).await, SourceCheck::Fine);
     let columns = SqlColumns { attributes: vec!["colour".into()], ..SqlColumns::default() };
-    let SqlCheck::Wrong(why) = checked(&rig, rig.server(), QUERY, columns).await else { panic!("a missing attribute passes") };
+    let SourceCheck::Wrong(why) = checked(&rig, rig.server(), QUERY, columns).await else { panic!("a missing attribute passes") };
     assert!(why.contains("no column `colour`"), "{why}");
     let elsewhere = SqlServer { username: "stranger".to_owned(), ..rig.server() };
-    let SqlCheck::Unreachable(why) = checked(&rig, elsewhere, QUERY, SqlColumns::default()).await else { panic!("a stranger passes") };
+    let SourceCheck::Unreachable(why) = checked(&rig, elsewhere, QUERY, SqlColumns::default()).await else { panic!("a stranger passes") };
     assert!(why.contains("stranger") && why.contains("127.0.0.1"), "{why}");
     let statement = SqlStatement::parse(rig.engine(), "SELECT password_hash FROM mqtt_user LIMIT 1").unwrap();
     let error = SqlRecords::new(SqlPool::new(rig.server()).unwrap(), statement, SqlColumns::default()).unwrap_err();
@@ -95,6 +95,6 @@ async fn postgres_says_that_values_are_text() {
     let rig = Rig::start(SqlEngine::PostgreSql);
     rig.table("numbered", "CREATE TABLE numbered (id INTEGER, password_hash TEXT)");
     let query = "SELECT password_hash FROM numbered WHERE id = ${username}";
-    let SqlCheck::Wrong(why) = checked(&rig, rig.server(), query, SqlColumns::default()).await else { panic!("passes") };
+    let SourceCheck::Wrong(why) = checked(&rig, rig.server(), query, SqlColumns::default()).await else { panic!("passes") };
     assert!(why.contains("${username}::integer"), "{why}");
 }

@@ -1,7 +1,5 @@
 //! One of the two servers, with a table of clients.
 
-#![expect(clippy::unwrap_used, reason = "a test rig reports by panicking")]
-
 use std::sync::Arc;
 use std::time::Duration;
 

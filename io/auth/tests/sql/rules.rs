@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use signet_auth::{Backend, BackendConfig, RuleSource as _, SqlCheck, SqlPool, SqlRules, SqlStatement};
+use signet_auth::{Backend, BackendConfig, RuleSource as _, SourceCheck, SqlPool, SqlRules, SqlStatement};
 use signet_identity::PlaceholderStyle;
 use signet_policy::{Client, Rule, SourceRules};
 
@@ -49,7 +49,7 @@ against_both!(rows_are_rules_in_their_order);
 async fn rows_are_rules_in_their_order(rig: Rig) {
     table(&rig);
     let source = rules(&rig, QUERY, patient("sql"));
-    assert_eq!(source.check().await, SqlCheck::Fine);
+    assert_eq!(source.check().await, SourceCheck::Fine);
     let ann = found(&source, &client(Some("ann"), "c")).await;
     assert_eq!(
         ann.rules.iter().map(shown).collect::<Vec<_>>(),
@@ -80,7 +80,7 @@ async fn the_tables_of_emqx_4_can_be_used_as_they_are(rig: Rig) {
     rig.execute("INSERT INTO acl_4 VALUES (1, 0, NULL, '$all', NULL, 1, '$SYS/#'), (2, 1, NULL, NULL, 'c7', 2, 'up/%c'), (3, 1, NULL, 'ann', NULL, 3, 'u/%u')");
     let query = "SELECT allow, ipaddr, username, clientid, access, topic FROM acl_4 WHERE ipaddr = '%a' OR username = '%u' OR username = '$all' OR clientid = '%c' ORDER BY id";
     let source = rules(&rig, query, patient("sql"));
-    assert_eq!(source.check().await, SqlCheck::Fine);
+    assert_eq!(source.check().await, SourceCheck::Fine);
     let shown_for = async |client: Client| found(&source, &client).await.rules.iter().map(shown).collect::<Vec<_>>();
     // A client without a user name is still found by its identifier.
     let (system, up) = ("Deny pub  sub $SYS/#", "Allow pub up/%c sub ");
@@ -114,7 +114,7 @@ async fn what_cannot_be_understood_denies(rig: Rig) {
         ("SELECT permission, action, topic, CURRENT_TIMESTAMP AS qos FROM mqtt_acl WHERE username = ${username}", "`qos` is of the type"),
     ] {
         let source = rules(&rig, query, patient("sql"));
-        let SqlCheck::Wrong(why) = source.check().await else { panic!("{query} passes") };
+        let SourceCheck::Wrong(why) = source.check().await else { panic!("{query} passes") };
         assert!(why.contains(words), "{query}: {why}");
     }
     assert!(

@@ -17,7 +17,7 @@ async fn with(rig: &Rig, server: SqlServer) -> String {
 fn named(host: &str, rig: &Rig, ca: Option<PathBuf>, client: Option<&Issued>) -> SqlServer {
     let client = client.map(|issued| (issued.certificate.clone(), issued.key.clone()));
     let address = SqlAddress::Tcp { host: host.to_owned(), port: rig.port() };
-    SqlServer { address, tls: SqlTls::Required { ca, client }, ..rig.server() }
+    SqlServer { address, tls: SqlTls::Required { ca_files: ca.into_iter().collect(), client }, ..rig.server() }
 }
 
 async fn both(engine: SqlEngine) {
@@ -50,7 +50,7 @@ async fn both(engine: SqlEngine) {
         |client| SqlServer { username: "certified".to_owned(), password: None, ..named("localhost", &rig, Some(ca.certificate()), client) };
     assert_eq!(with(&rig, certified(Some(&client))).await, "allow");
     assert!(with(&rig, certified(None)).await.starts_with("failed: no connection to "));
-    let missing = SqlServer { tls: SqlTls::Required { ca: Some("/nowhere.pem".into()), client: None }, ..rig.server() };
+    let missing = SqlServer { tls: SqlTls::Required { ca_files: vec!["/nowhere.pem".into()], client: None }, ..rig.server() };
     let error = SqlPool::new(missing).unwrap_err();
     assert!(error.0.contains("`/nowhere.pem` cannot be read"), "{error}");
 }
@@ -75,7 +75,7 @@ async fn a_socket_needs_no_tls() {
         };
         let address = SqlAddress::Socket { path, port };
         assert_eq!(with(&rig, SqlServer { address: address.clone(), ..rig.server() }).await, "allow");
-        let tls = SqlTls::Required { ca: None, client: None };
+        let tls = SqlTls::Required { ca_files: Vec::new(), client: None };
         assert!(SqlPool::new(SqlServer { address, tls, ..rig.server() }).is_err());
     }
 }

@@ -1,7 +1,5 @@
 //! Clients that want to be let in, for the tests of sources.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test rig reports by panicking")]
-
 use std::sync::Arc;
 use std::time::Duration;
 
