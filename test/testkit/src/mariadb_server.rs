@@ -37,6 +37,8 @@ impl MariadbServer {
         let mut install = unprivileged(Path::new("mariadb-install-db"));
         install.args(["--no-defaults", "--auth-root-authentication-method=normal", "--skip-test-db", "--skip-name-resolve"]);
         install.arg(format!("--datadir={}", directory.path().join("data").display()));
+        // One that starts removes the temporary tables of the others, if they are in the same place.
+        install.arg(format!("--tmpdir={}", directory.path().display()));
         run(install.current_dir(directory.path()));
         if let Some((ca, issued)) = tls {
             for (from, name) in [(&ca.certificate(), "ca.pem"), (&issued.certificate, "server.pem"), (&issued.key, "server.key")] {
@@ -71,6 +73,7 @@ impl MariadbServer {
         command.args(["--innodb-flush-log-at-trx-commit=0", "--innodb-flush-method=nosync", "--max-connections=60"]);
         command.arg(format!("--datadir={}", file("data"))).arg(format!("--socket={}", file("socket")));
         command.arg(format!("--pid-file={}", file("pid"))).arg(format!("--port={}", self.port));
+        command.arg(format!("--tmpdir={}", path.display()));
         if self.tls {
             command.arg(format!("--ssl-ca={}", file("ca.pem"))).arg(format!("--ssl-cert={}", file("server.pem")));
             command.arg(format!("--ssl-key={}", file("server.key"))).arg("--require-secure-transport=ON");
