@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use signet_policy::{
@@ -112,12 +113,14 @@ impl Chains {
         found
     }
 
-    /// Asks the source that a question names.
-    pub async fn ask(&self, client: &Client, question: &AccessQuestion) -> AccessAnswer {
+    /// Asks the source that a question names. With the answer comes how long it counts.
+    pub async fn ask(&self, client: &Client, question: &AccessQuestion) -> (AccessAnswer, Duration) {
         let Some(asker) = self.askers.get(&question.source) else {
-            return AccessAnswer::Failed("there is no such source any more".to_owned());
+            return (AccessAnswer::Failed("there is no such source any more".to_owned()), Duration::ZERO);
         };
-        asker.ask(client, question).await.unwrap_or_else(|Failure(why)| AccessAnswer::Failed(why))
+        let lasts = asker.backend().map_or(Duration::ZERO, |backend| backend.config().cache_ttl);
+        let answer = asker.ask(client, question).await.unwrap_or_else(|Failure(why)| AccessAnswer::Failed(why));
+        (answer, lasts)
     }
 
     /// How every backend fares, each once, by name.
@@ -127,8 +130,7 @@ impl Chains {
         let sources = self.rule_sources.values().filter_map(|source| source.backend());
         let askers = self.askers.values().filter_map(|asker| asker.backend());
         let mut reports: Vec<BackendReport> = authenticators.chain(sources).chain(askers).map(|backend| backend.report()).collect();
-        reports.sort_by(|one, other| one.name.cmp(&other.name));
-        reports.dedup_by(|one, other| one.name == other.name);
+        reports.sort_by(|one, other| (&one.name, one.kind).cmp(&(&other.name, other.kind)));
         reports
     }
 

@@ -12,23 +12,28 @@
 mod backend;
 mod chains;
 mod claims;
+mod check;
 mod condition;
 mod exchange;
 mod hashing;
 mod http;
 mod jwt;
 mod key;
+mod ldap;
 mod local;
 mod password;
 mod password_file;
 mod password_source;
+mod pool;
 mod scram;
 mod source;
+mod sql;
 mod users;
 mod verifier;
 
 pub use backend::{Backend, BackendConfig, BackendReport, BreakerState, Remembered};
 pub use chains::{Answer, Chains, Step};
+pub use check::SourceCheck;
 pub use condition::Condition;
 pub use exchange::{Exchange, Progress};
 pub use hashing::HashingPool;
@@ -38,6 +43,10 @@ pub use http::{
 };
 pub use jwt::{Audience, ClaimRules, JwksAddress, JwksConfig, JwksPlace, JwtAlgorithm, JwtAuthenticator, JwtConfig, JwtKeys, TokenPlace};
 pub use key::QueryKey;
+pub use ldap::{
+    LdapAttributes, LdapAuthenticator, LdapDirectory, LdapDn, LdapError, LdapFilter, LdapProof, LdapRuleAttributes, LdapRules, LdapScope,
+    LdapSearch, LdapSecurity, LdapServer, LdapWho,
+};
 pub use local::{LocalAuthenticator, LocalUser, LocalUsers};
 pub use password::{HashError, HashOptions, Mac, NewHash, PasswordHash, SaltPosition};
 pub use password_file::{PasswordFile, PasswordFileError, password_entries};
@@ -47,4 +56,5 @@ pub use scram::{
     prepared,
 };
 pub use source::{AccessAsker, Authenticator, BoxFuture, Failure, RuleSource};
+pub use sql::{SqlAddress, SqlColumns, SqlEngine, SqlError, SqlPool, SqlRecords, SqlRules, SqlServer, SqlStatement, SqlTls};
 pub use users::{BuiltInUser, UserStore};

@@ -21,7 +21,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use signet_auth::{AccessAsker, Authenticator, Backend, BackendConfig, HashingPool, RuleSource, UserStore};
-use signet_policy::{Chain, Otherwise, Who};
+use signet_policy::{AccessSource, Chain, Otherwise, Who};
 
 use super::problem::{Problems, suggestion};
 use super::section::{At, Section};
@@ -60,6 +60,15 @@ pub(crate) trait SourceKind: fmt::Debug + Send + Sync {
     /// Whether it is asked each time a client wants to do something, in place of having rules: then it is [`Self::make_asker`] that makes it.
     fn is_asked_each_time(&self) -> bool {
         false
+    }
+
+    /// The rules of a source that is a file: it is read here, and nobody is asked later.
+    ///
+    /// # Errors
+    /// In words.
+    fn rules(&self, name: &Arc<str>) -> Option<Result<AccessSource, String>> {
+        let _ = name;
+        None
     }
 
     /// Makes one that is asked each time, as [`Self::make`].
