@@ -11,7 +11,7 @@ use signet_admin::{Administration, Control, Live, MetricsSource};
 use signet_bridge::{BridgeStatus, Bridges, LocalBroker};
 use signet_broker::{DurabilityRules, Limits, SessionRule, WillRule};
 use signet_identity::AuthorityId;
-use signet_net::{ConnectionInfo, KickCause, ReconcileReport, unix_seconds};
+use signet_net::{ReconcileReport, unix_seconds};
 use signet_policy::Ruleset;
 use signet_server::{ListenerConfig, ProfileConfig, Reloaded, ServerConfig, ServerHandle, StartError, StoreError, StoreState};
 use signet_sources::Sources;
@@ -20,10 +20,10 @@ use signet_tls::CurrentRevocations;
 use tokio::sync::Notify;
 
 use crate::answers;
-use crate::authentication::{Prepared, Vouchers};
+use crate::authentication::Vouchers;
 use crate::ca_files;
 use crate::config::{self, Config, ConfigError};
-use crate::follow_up::{FollowUp, record_ended, suspend_clone};
+use crate::follow_up::{FollowUp, end_lost_credentials, record_ended, suspend_clone};
 use crate::office;
 use crate::sources::{Inquiry, sources_config, start_sources};
 use crate::staples::Staples;
@@ -78,9 +78,7 @@ impl Running {
         let sources = start_sources(&config, &revocations, &follow_up)?;
         let mut server_config = server_config(&config, on_store_failure);
         server_config.on_clone = follow_up.on_clone();
-        administration.load_users().map_err(|problem| StartError::Setting(problem.message))?;
-        let users = administration.user_store();
-        let vouchers = Vouchers::new(Prepared::of(&config.authentication, &users).map_err(StartError::Setting)?, users);
+        let vouchers = Vouchers::start(&config.authentication, &administration).map_err(StartError::Setting)?;
         server_config.authentication = Some(Arc::new(vouchers.clone()));
         let server = signet_server::start(server_config, revocations.clone())?;
         server.ask_about_status(Arc::new(Inquiry(Arc::clone(&sources))));
@@ -174,19 +172,6 @@ impl Running {
         let report = server.review(PATIENCE);
         server.review_absent();
         drop(state);
-        if report.kicks.found > 0 {
-            record_ended(&self.administration, cause, &report);
-        }
-        report
-    }
-
-    /// Ends the sessions of those who were let in by something that is not there any more: the line of a password file.
-    fn end_lost_credentials(&self, cause: &str) -> ReconcileReport {
-        let lost = |info: &ConnectionInfo| {
-            let lost = info.credentials.iter().find(|held| !self.vouchers.holds(&held.name, held.version))?;
-            Some(KickCause::CredentialRevoked(lost.name.split_once('/').map_or(&*lost.name, |(_, user)| user).into()))
-        };
-        let report = self.live.registry.reconcile(lost, PATIENCE);
         if report.kicks.found > 0 {
             record_ended(&self.administration, cause, &report);
         }
@@ -293,12 +278,11 @@ impl Running {
         state.watched = watched;
         state.config = config;
         drop(state);
-        let mut ended = self.review("reload");
-        let lost = self.end_lost_credentials("reload");
-        ended.kicks = ended.kicks.and(lost.kicks);
+        let lost = end_lost_credentials(&self.live.registry, &self.vouchers, &self.administration);
+        let ended = self.review("reload").kicks.and(lost);
         let mut report = report;
-        if ended.kicks.found > 0 {
-            report.applied.push(format!("{} ended that the new configuration does not allow", counted(ended.kicks.found, "session")));
+        if ended.found > 0 {
+            report.applied.push(format!("{} ended that the new configuration does not allow", counted(ended.found, "session")));
         }
         Ok(report)
     }

@@ -6,9 +6,9 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use signet_mqtt::{ClientIdentifier, Connect, Password, ProtocolVersion, TopicFilter, TopicName};
+use signet_mqtt::{ClientIdentifier, Connect, Password, ProtocolVersion, QoS, TopicFilter, TopicName};
 use signet_net::unix_seconds;
-use signet_policy::{Applicant, Chain, Client, Denied, Origin, explain_connect, explain_publish, explain_subscribe};
+use signet_policy::{Applicant, Chain, Client, Denied, Origin, Published, explain_connect, explain_publish, explain_subscribe};
 use signet_tls::{Explanation, TrustProfile};
 
 use crate::{ProfileSettings, ServerHandle};
@@ -128,9 +128,10 @@ impl ServerHandle {
     /// Explains what a client may do, by the rules in force.
     pub fn explain_access(&self, client: &Client, question: &Question) -> Access {
         let ruleset = self.shared.ruleset.load();
+        let message = Published { qos: QoS::AtMostOnce, retain: false, will: false };
         Access {
-            publish: question.publish.as_ref().map(|topic| explain_publish(&ruleset, client, topic)),
-            subscribe: question.subscribe.as_ref().map(|filter| explain_subscribe(&ruleset, client, filter)),
+            publish: question.publish.as_ref().map(|topic| explain_publish(&ruleset, client, topic, message)),
+            subscribe: question.subscribe.as_ref().map(|filter| explain_subscribe(&ruleset, client, filter, QoS::AtMostOnce)),
         }
     }
 

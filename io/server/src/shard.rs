@@ -11,6 +11,7 @@ mod opening;
 mod output;
 mod status;
 mod vouch;
+mod wishes;
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap, VecDeque};
@@ -213,7 +214,7 @@ impl Shard {
     /// Puts a connection into the queue of those to be read, unless it is there already.
     fn enqueue(&mut self, id: LinkId) {
         let Some(link) = self.links.get_mut(&id) else { return };
-        if std::mem::replace(&mut link.queued, true) {
+        if std::mem::replace(&mut link.marks.queued, true) {
             return;
         }
         if link.phase == Phase::Handshake {
@@ -225,7 +226,7 @@ impl Shard {
 
     fn mark_dirty(&mut self, id: LinkId) {
         let Some(link) = self.links.get_mut(&id) else { return };
-        if !std::mem::replace(&mut link.dirty, true) {
+        if !std::mem::replace(&mut link.marks.dirty, true) {
             self.queues.dirty.push(id);
         }
     }
@@ -251,6 +252,7 @@ impl Shard {
                 Mail::KeyAnswered(id) => self.enqueue(id),
                 Mail::Vouched(id, verdict) => self.vouched(id, verdict),
                 Mail::RulesOf(id, rules) => self.rules_of(id, rules),
+                Mail::Answered(id, question, answer, lasts) => self.answered_about(id, question, answer, lasts),
                 Mail::RulesChanged => self.ask_for_all_rules(),
                 Mail::Review { judge, will, session } => self.apply(Input::Review { judge, will, session }),
                 Mail::Revoked(certificates) => {

@@ -1,14 +1,30 @@
 //! A connection for which somebody else has to vouch, and what came of it.
 
+use std::sync::Arc;
+
 use bytestring::ByteString;
 use signet_broker::Application;
+use signet_policy::{Answers, Client, Passed};
 
 use crate::authentication::Exchange;
+
+/// How a connection was let in, or how far that is.
+#[derive(Default)]
+pub(crate) struct Entrance {
+    /// Who is connected, with what it is granted; known when it is let in.
+    pub(crate) client: Option<Arc<Client>>,
+    /// Those who have to vouch for it are being asked.
+    pub(crate) vouching: Option<Box<Vouching>>,
+    /// What holds by the word of those who vouched for it, where they set terms.
+    pub(crate) terms: Option<Box<Terms>>,
+}
 
 /// What a connection waits for.
 pub(crate) enum Vouching {
     /// Others are asked whether it may connect. Nothing behind its CONNECT is decoded.
     Asking(Application),
+    /// It may connect, and access sources are asked about its Will.
+    AskingWill(Application, Box<Passed>, Answers),
     /// The client has to answer; nothing but AUTH and DISCONNECT may come.
     Challenged(Application, Box<dyn Exchange>),
     /// It is connected and authenticates again: others are asked. Everything but AUTH goes on [MQTT-4.12.1-1].

@@ -7,8 +7,8 @@ use bytestring::ByteString;
 use signet_identity::Peer;
 use signet_mqtt::{ClientIdentifier, Connack, Connect, Packet, ProtocolVersion, ReasonCode, TopicName, Will, encoded_len};
 use signet_policy::{
-    AdmissionRules, Applicant, Client, ConnectPermit, DenialReason, Denied, Origin, Passed, PublishPermit, Ruleset, authorize_connect,
-    authorize_publish, identify,
+    AccessQuestion, AdmissionRules, Answers, Applicant, Client, ConnectPermit, DenialReason, Denied, Known, NoPermit, Origin, Passed,
+    PublishPermit, Published, Ruleset, authorize_connect, authorize_publish, identify, vouched,
 };
 
 use crate::ids::{ShardId, owner_shard};
@@ -23,6 +23,8 @@ pub struct Admission {
     pub(crate) limits: Arc<Limits>,
     /// Authentication Method and the last data of its exchange, for the CONNACK [MQTT-4.12.0-5].
     pub(crate) authentication: Option<(ByteString, Bytes)>,
+    /// What access sources have said about the Will.
+    pub(crate) will_answers: Option<Box<Answers>>,
 }
 
 impl Admission {
@@ -94,10 +96,17 @@ impl Application {
         &self.applicant
     }
 
-    /// The Will as it is to be published, if somebody outside has to be asked about it.
+    /// What an access source has to be asked about the Will before [`admit`], and who the client is then. To be called again with each answer among the
+    /// others, until there is no question; one without an answer refuses the CONNECT.
     #[must_use]
-    pub fn will(&self) -> Option<&Will> {
-        self.connect.will.as_ref()
+    pub fn will_question(&self, passed: &Passed, ruleset: &Ruleset, answers: &Answers) -> Option<(Client, AccessQuestion)> {
+        let will = self.connect.will.as_ref().filter(|_| ruleset.asks())?;
+        let client = vouched(&self.applicant, passed).regranted(Arc::new(passed.grant().clone()));
+        let message = Published { qos: will.qos, retain: will.retain, will: true };
+        match authorize_publish(ruleset, &client, &will.topic, message, Known { held: Some(answers), ..Known::NOTHING }) {
+            Err(NoPermit::Ask(question)) => Some((client, *question)),
+            Ok(_) | Err(NoPermit::Denied(_)) => None,
+        }
     }
 
     /// What the connection speaks.
@@ -133,18 +142,19 @@ pub fn apply(
     }
 }
 
-/// Lets in whoever has passed those who had to vouch, if the Will may be published.
+/// Lets in whoever has passed those who had to vouch, if the Will may be published. `answers`: what access sources have said about the Will
+/// ([`Application::will_question`]).
 ///
 /// # Errors
 /// A [`Refusal`] with the CONNACK to send.
-pub fn admit(application: Application, passed: Passed, ruleset: &Ruleset) -> Result<Admission, Refusal> {
+pub fn admit(application: Application, passed: Passed, ruleset: &Ruleset, answers: Answers) -> Result<Admission, Refusal> {
     let Application { mut connect, applicant, limits } = application;
     if let Err(denied) = check_authentication_method(&connect, &passed) {
         return Err(refusal(&connect, denied));
     }
     let authentication = connect.properties.authentication_method.take().zip(passed.authentication_data().cloned());
     let permit = authorize_connect(applicant, passed);
-    match check_will(connect.will.as_ref(), permit.client(), ruleset, &limits) {
+    match check_will(connect.will.as_ref(), permit.client(), (ruleset, &answers), &limits) {
         Ok(will) => {
             if let (Some(will_permit), Some(will)) = (will, &mut connect.will) {
                 // From here on it is where it will be published.
@@ -153,7 +163,8 @@ pub fn admit(application: Application, passed: Passed, ruleset: &Ruleset) -> Res
             }
             // The password has served its purpose; nothing behind this point needs it.
             connect.password = None;
-            Ok(Admission { permit, connect, limits, authentication })
+            let will_answers = (!answers.is_empty()).then(|| Box::new(answers));
+            Ok(Admission { permit, connect, limits, authentication, will_answers })
         }
         Err(denied) => Err(refusal(&connect, denied)),
     }
@@ -174,7 +185,7 @@ pub fn admit_without_chain(
 ) -> Result<Admission, Refusal> {
     let application = apply(connect, peer, rules, limits, from, assigned)?;
     match Passed::without_chain(application.applicant(), rules.anonymous) {
-        Ok(passed) => admit(application, passed, ruleset),
+        Ok(passed) => admit(application, passed, ruleset, Answers::default()),
         Err(denied) => Err(application.refuse(denied)),
     }
 }
@@ -237,7 +248,12 @@ fn check_identifier(connect: &Connect, limits: &Limits) -> Result<(), Denied> {
 }
 
 /// A Will is a publish that happens later: it is judged now, so that the client hears of it, and again when it is published.
-fn check_will(will: Option<&Will>, client: &Client, ruleset: &Ruleset, limits: &Limits) -> Result<Option<PublishPermit>, Denied> {
+fn check_will(
+    will: Option<&Will>,
+    client: &Client,
+    (ruleset, answers): (&Ruleset, &Answers),
+    limits: &Limits,
+) -> Result<Option<PublishPermit>, Denied> {
     let Some(will) = will else { return Ok(None) };
     if will.qos > limits.maximum_qos {
         // [MQTT-3.2.2-12]
@@ -255,7 +271,9 @@ fn check_will(will: Option<&Will>, client: &Client, ruleset: &Ruleset, limits: &
             reason_code: ReasonCode::TopicNameInvalid,
         });
     }
-    authorize_publish(ruleset, client, &will.topic, will.qos, will.retain).map(Some)
+    let message = Published { qos: will.qos, retain: will.retain, will: true };
+    let known = Known { held: Some(answers), ..Known::NOTHING };
+    authorize_publish(ruleset, client, &will.topic, message, known).map(Some).map_err(|no| no.or_denied(client))
 }
 
 /// A Response Topic is a topic too: whoever answers has to find it, another tenant's name space being none of his. One that becomes too long is

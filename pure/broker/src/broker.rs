@@ -149,6 +149,7 @@ impl Broker {
                 }
             }
             Input::PolicyChanged(ruleset) => self.change_rules(ruleset, context),
+            Input::Answered { connection, question, answer, lasts } => self.answered(connection, (question, answer, lasts), context),
             Input::Regranted { connection, client } => self.regrant(connection, client, context),
             Input::Publish { message } => self.publish_own(message, context),
             Input::StoreHasRoom => self.settle_debts(context),
@@ -172,6 +173,10 @@ impl Broker {
     fn packet<D: SharedDirectory, S: Store>(&mut self, id: ConnectionId, packet: Packet, context: &mut Context<'_, D, S>) {
         let Some(connection) = self.connections.get_mut(&id) else { return };
         connection.keep_alive.heard(context.now);
+        if connection.is_asking() {
+            debug_assert!(false, "nothing is read from a connection that waits for an answer");
+            return self.violated(id, "the server has read further than it may", context);
+        }
         match packet {
             Packet::Publish(publish) => self.publish(id, publish, context),
             Packet::Puback(ack) => self.puback(id, &ack, context),
@@ -201,6 +206,7 @@ impl Broker {
             match timer {
                 Timer::KeepAlive(connection) => self.check_keep_alive(connection, context),
                 Timer::Pump(session) => self.pump(session, context),
+                Timer::Answers(session) => self.ask_again(session, context),
                 Timer::WillDelay(session) => self.publish_will(session, context),
                 Timer::SessionExpiry(session) => {
                     debug_assert!(due <= context.now, "only what is due is popped");

@@ -4,7 +4,7 @@ use std::num::{NonZeroU16, NonZeroU32};
 use std::sync::Arc;
 
 use signet_mqtt::{Connack, ConnackProperties, Connect, Packet, ProtocolVersion, QoS, ReasonCode, ServerFeatures, Will};
-use signet_policy::{Client, Principal};
+use signet_policy::{Answers, Client, Principal};
 
 use crate::admission::{Admission, refusing};
 use crate::broker::{Broker, Context};
@@ -31,7 +31,7 @@ impl Broker {
         admission: Admission,
         context: &mut Context<'_, D, S>,
     ) {
-        let Admission { permit, mut connect, limits, authentication } = admission;
+        let Admission { permit, mut connect, limits, authentication, will_answers } = admission;
         let client = Arc::clone(permit.client());
         if let Some(owner) = self.other_device(&client) {
             return refuse_identifier(id, &connect, &client, owner, context);
@@ -66,7 +66,7 @@ impl Broker {
         state.connection = Some(id);
         state.limits = limits;
         state.inflight.reconnect();
-        let mut after = state.opened(client, expiry, will, session_present, context.store);
+        let mut after = state.opened(client, expiry, will.map(|will| (will, will_answers)), session_present, context.store);
         if !session_present {
             // No crash may bring back what the client is told is not there, be it that this connection ended it or one before.
             after = after.max(self.last_removal);
@@ -79,6 +79,10 @@ impl Broker {
             return;
         }
         context.output.push(Output::Event(Event::Connected { connection: id, client_identifier, principal, session_present }));
+        if self.sessions.get(session).is_some_and(|session| session.standing.is_waiting) {
+            // Now that there is a connection, whoever has to be asked about its subscriptions is asked.
+            self.review_session(session, context);
+        }
         self.pump(session, context);
     }
 
@@ -182,11 +186,18 @@ impl Broker {
 impl Session {
     /// Takes what the CONNECT says and tells the store what it does not know. Returns what the CONNACK waits for: the promise to keep the
     /// session, and to publish its Will.
-    fn opened<S: Store>(&mut self, client: Arc<Client>, expiry: u32, will: Option<Will>, is_resumed: bool, store: &mut S) -> Ticket {
+    fn opened<S: Store>(
+        &mut self,
+        client: Arc<Client>,
+        expiry: u32,
+        will: Option<(Will, Option<Box<Answers>>)>,
+        is_resumed: bool,
+        store: &mut S,
+    ) -> Ticket {
         let id = self.id;
-        let of_will = will.as_ref().map(|will| self.limits.durability.of(will.topic.as_str()));
+        let of_will = will.as_ref().map(|(will, _)| self.limits.durability.of(will.topic.as_str()));
         let keeps_will = of_will.is_some_and(|durability| durability != Durability::Off);
-        let is_same = self.is_stored && self.expiry == expiry && self.client.is_same(&client);
+        let is_same = self.is_stored && self.expiry == expiry && self.client.has_same_names(&client);
         if !is_same && (self.is_persistent || keeps_will || self.is_stored) {
             store.append(&Change::SessionOpened { session: id, client: &client, expiry }, Urgency::Now);
             self.is_stored = true;
@@ -196,7 +207,7 @@ impl Session {
         }
         let had_will = self.will.take().is_some_and(|held| held.is_stored);
         match &will {
-            Some(will) if keeps_will => {
+            Some((will, _)) if keeps_will => {
                 store.append(&Change::WillSet { session: id, will, due: None }, Urgency::Now);
             }
             _ if had_will => {
@@ -204,7 +215,7 @@ impl Session {
             }
             _ => {}
         }
-        self.will = will.map(|will| Box::new(HeldWill { will, due: None, is_stored: keeps_will }));
+        self.will = will.map(|(will, answers)| Box::new(HeldWill { will, due: None, is_stored: keeps_will, answers }));
         self.client = client;
         self.expiry = expiry;
         let is_promised = self.is_persistent || of_will == Some(Durability::Always);
@@ -318,6 +329,7 @@ fn connection(id: ConnectionId, session: SessionId, connect: &Connect, client: &
         outbound: OutboundAliases::new(asked.topic_alias_maximum.unwrap_or(0).min(limits.topic_alias_maximum)),
         is_writable: true,
         memo: Memo::default(),
+        asking: None,
         mount: client.mount().map(Box::new),
     }
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use signet_mqtt::{Message, Packet, PacketId, ProtocolVersion, QoS, UserProperties, encoded_len, publish_len};
 use signet_policy::{Client, Mount};
 
+use crate::asking::Asking;
 use crate::ids::{ConnectionId, SessionId};
 use crate::keep_alive::KeepAlive;
 use crate::limits::Limits;
@@ -36,6 +37,8 @@ pub(crate) struct Connection {
     pub(crate) outbound: OutboundAliases,
     pub(crate) is_writable: bool,
     pub(crate) memo: Memo,
+    /// What it waits for, if it waits for somebody who is asked.
+    pub(crate) asking: Option<Box<Asking>>,
     /// Where the topics of its tenant are, if it has one.
     pub(crate) mount: Option<Box<Mount>>,
 }

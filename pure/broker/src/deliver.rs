@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use signet_mqtt::{Ack, Message, Packet, PacketId, QoS};
-use signet_policy::may_receive;
 
 use crate::broker::{Broker, Context};
 use crate::connection::Connection;
@@ -15,6 +14,7 @@ use crate::moment::Moment;
 use crate::output::{CloseCause, Output};
 use crate::packet_ids::Lifetime;
 use crate::queue::{Pending, Start};
+use crate::review::receives;
 use crate::session::Session;
 use crate::stats::Stats;
 use crate::store::{Change, Starting, Store, Ticket, Urgency};
@@ -44,27 +44,37 @@ impl Broker {
         id: Option<MessageId>,
         message: &Arc<Message>,
         received_at: Moment,
-        recipient: Recipient,
+        (recipient, passed_on): (Recipient, u8),
         context: &mut Context<'_, D, S>,
     ) {
-        let Some(session) = self.sessions.get_mut(recipient.session) else {
+        let session_id = recipient.session;
+        let Some(session) = self.sessions.get_mut(session_id) else {
             if let Some(filter) = &recipient.shared {
-                self.pass_on(message, received_at, filter, id.is_some(), context);
+                self.pass_on(message, received_at, (filter, passed_on), id.is_some(), context);
             }
-            return done(recipient.session, id, context.store);
+            return done(session_id, id, context.store);
         };
-        if session.standing.is_doubtful(self.ruleset_count) && !may_receive(&self.ruleset, &session.client, &message.topic) {
-            return self.withhold(id, message, received_at, recipient, context);
+        let pending = Pending::new(id, message, received_at, recipient);
+        let mut has_to_wait = session.standing.is_waiting;
+        if session.standing.is_doubtful(self.ruleset_count) {
+            // Its subscriptions may have to be asked about, and the message waits for what comes of that.
+            let is_behind = session.standing.rulesets != self.ruleset_count;
+            has_to_wait |= is_behind && session.connection.is_some() && self.ruleset.asks();
+            let is_here = session.connection.is_some() && !has_to_wait;
+            let asked = (&message.topic, pending.qos);
+            if !session.with_known(None, context.now, |known| receives(&self.ruleset, &session.client, asked, known, is_here)) {
+                return self.withhold(pending, session_id, passed_on, context);
+            }
+            session.standing.is_unsettled |= has_to_wait;
         }
         let before = session.load();
         let connection = session.connection.and_then(|id| self.connections.get_mut(&id)).filter(|connection| connection.is_writable);
-        let pending = Pending::new(id, message, received_at, recipient);
         if pending.qos == QoS::AtMostOnce {
             // QoS 0 is for those who are there: it is neither kept for the absent nor queued for the slow.
             if session.connection.is_none() {
                 return;
             }
-            if session.queue.holds_qos0() {
+            if session.queue.holds_qos0() || has_to_wait {
                 // Behind what is older, above all behind the retained messages of a subscription that is just starting.
                 if session.queue.push(pending, &session.limits).is_err() {
                     self.stats.dropped_slow += 1;
@@ -75,7 +85,7 @@ impl Broker {
                 self.stats.dropped_slow += 1;
             }
         } else if let Some(connection) =
-            connection.filter(|connection| session.queue.is_empty() && session.inflight.has_room(connection.window))
+            connection.filter(|connection| !has_to_wait && session.queue.is_empty() && session.inflight.has_room(connection.window))
         {
             let Context { now, store, output, .. } = context;
             let mut desk = Desk { shard: self.shard, ids: &mut self.ids, stats: &mut self.stats, now: *now, store: *store, output };
@@ -117,7 +127,7 @@ impl Broker {
         if self.sessions.get(id).is_some_and(|session| session.connection.is_some()) {
             self.keep_up(id, context);
         }
-        let Some(session) = self.sessions.get_mut(id) else { return };
+        let Some(session) = self.sessions.get_mut(id).filter(|session| !session.standing.is_waiting) else { return };
         let Some(connection) = session.connection.and_then(|id| self.connections.get_mut(&id)) else { return };
         let before = session.load();
         let was_starting = session.queue.is_starting();

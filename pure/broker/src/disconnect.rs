@@ -70,6 +70,10 @@ impl Broker {
             principal: connection.client.principal().clone(),
             cause,
         }));
+        if let Some(session) = self.sessions.get_mut(connection.session).filter(|_| connection.asking.is_some()) {
+            // Nobody hears the answer.
+            session.standing.is_unsettled = true;
+        }
         self.leave_session(connection.session, will, context);
     }
 
@@ -93,6 +97,7 @@ impl Broker {
         let Some(session) = self.sessions.get_mut(id) else { return };
         let before = session.load();
         session.connection = None;
+        session.standing.is_waiting = false;
         let (will, rule) = session.standing.sentenced(will);
         if rule == SessionRule::End {
             session.expiry = 0;
@@ -130,6 +135,7 @@ impl Broker {
         self.held = self.held.minus(session.load());
         self.totals.session_ends();
         self.timers.disarm(session.ends_at, Timer::SessionExpiry(id));
+        self.forget_timer_of(&session);
         if !session.subscriptions.is_empty() {
             context.directory.write(|directory| {
                 for filter in session.subscriptions.keys() {
@@ -169,7 +175,7 @@ impl Broker {
     /// A message of a Shared Subscription goes to another member than the session it was for.
     pub(crate) fn give_away<D: SharedDirectory, S: Store>(&mut self, pending: &Pending, context: &mut Context<'_, D, S>) {
         if let Some(filter) = &pending.shared {
-            self.pass_on(&pending.message, pending.received_at, filter, pending.id.is_some(), context);
+            self.pass_on(&pending.message, pending.received_at, (filter, 0), pending.id.is_some(), context);
         }
     }
 

@@ -3,10 +3,11 @@
 use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use signet_identity::{CertificateId, DeviceIdentity};
 use signet_mqtt::{DecodeError, Message, Packet, QoS, ReasonCode, SubscriptionIdentifier, TopicFilter};
-use signet_policy::{Client, Ruleset};
+use signet_policy::{AccessAnswer, AccessQuestion, Client, Ruleset};
 use smallvec::SmallVec;
 
 use crate::admission::Admission;
@@ -85,6 +86,18 @@ pub enum Input {
     HeldBack {
         /// Which.
         connection: ConnectionId,
+    },
+    /// An access source has answered, or could not be asked, which is an answer too. One that is not waited for, because the connection is gone, is of no
+    /// interest.
+    Answered {
+        /// Which connection waits for it.
+        connection: ConnectionId,
+        /// What was asked ([`crate::Output::Ask`]).
+        question: AccessQuestion,
+        /// What was said.
+        answer: AccessAnswer,
+        /// How long that counts. A live subscription is not asked about more often than every ten seconds.
+        lasts: Duration,
     },
     /// A connected client is granted something else from here on.
     Regranted {
@@ -242,6 +255,8 @@ pub struct Delivery {
     pub id: Option<MessageId>,
     /// For whom, each session at most once.
     pub recipients: Vec<Recipient>,
+    /// How many members of a Shared Subscription were chosen for it before and may not have it.
+    pub passed_on: u8,
 }
 
 /// One session's part in a delivery.

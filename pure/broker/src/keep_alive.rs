@@ -50,6 +50,11 @@ impl Broker {
         let Some(connection) = self.connections.get_mut(&id) else { return };
         connection.keep_alive.armed = None;
         let Some(deadline) = connection.keep_alive.deadline() else { return };
+        if connection.is_asking() {
+            // It may have said much that nobody has read.
+            connection.keep_alive.heard(context.now);
+        }
+        let deadline = connection.keep_alive.deadline().unwrap_or(deadline);
         if deadline > context.now {
             connection.keep_alive.armed = Some(deadline);
             self.timers.arm(deadline, Timer::KeepAlive(id));

@@ -11,6 +11,11 @@
 //! 4. After each call carry out the [`Output`]s in their order. Those for other shards ([`Output::Handover`]) become
 //!    [`Input::Delivery`] there, after [`Store::post`].
 //! 5. Call `apply` with [`Input::Tick`] not later than [`Broker::next_deadline`].
+//! 6. Where access sources are asked about each topic ([`Ruleset::asks`](signet_policy::Ruleset::asks)), a connection that was named in an
+//!    [`Output::Ask`] is held: read and decode nothing more of it, and keep what is decided already, until the [`Input::Answered`] that makes no further
+//!    [`Output::Ask`] for it. Any input can make one, a tick too. There is one question of a connection at a time; everything else goes on, above all
+//!    what is sent to it. Every question needs its answer, [`AccessAnswer::Failed`](signet_policy::AccessAnswer::Failed) if nobody has one in time. The
+//!    Will of a CONNECT is asked about before [`admit`], as long as [`Application::will_question`] has a question.
 //!
 //! A session lives on exactly one shard, the one its Client Identifier hashes to ([`owner_shard`]): take-over and resumption are local.
 //! What the shards share is the [`Directory`] of subscriptions and retained messages.
@@ -23,6 +28,7 @@
 
 mod acknowledge;
 mod admission;
+mod asking;
 mod broker;
 mod connect;
 mod connection;

@@ -34,6 +34,9 @@ pub struct Limits {
     pub session_expiry_maximum: u32,
     /// Subscriptions per session; more are answered with 0x97 in the SUBACK. Default 1,000.
     pub subscriptions_maximum: usize,
+    /// Answers of access sources that are remembered for one client, besides those on which its subscriptions rest. The one that ends first makes room.
+    /// Default 32.
+    pub access_answers_maximum: usize,
     /// Messages waiting in one session's queue, without the retained ones that a new subscription starts with. When it is full the newest
     /// message is dropped and counted. Default 1,000.
     pub queued_messages_maximum: usize,
@@ -58,6 +61,7 @@ impl Default for Limits {
             client_identifier_bytes_maximum: 1024,
             session_expiry_maximum: 7 * 24 * 3600,
             subscriptions_maximum: 1_000,
+            access_answers_maximum: 32,
             queued_messages_maximum: 1_000,
             queued_bytes_maximum: 4 * 1024 * 1024,
             durability: DurabilityRules::default(),

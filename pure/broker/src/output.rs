@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use signet_mqtt::{ClientIdentifier, Message, Packet, PacketId, PublishHeader, QoS, ReasonCode, SubscriptionIdentifier, TopicFilter};
-use signet_policy::{Denied, Principal};
+use signet_policy::{AccessQuestion, Client, Denied, Principal};
 use smallvec::SmallVec;
 
 use crate::ids::{ConnectionId, ShardId};
@@ -49,6 +49,16 @@ pub enum Output {
         shard: ShardId,
         /// What.
         delivery: Delivery,
+    },
+    /// Ask an access source about one topic, and answer with [`crate::Input::Answered`]. Until then the connection is held: nothing that it sends is read
+    /// (see the crate's documentation).
+    Ask {
+        /// Who waits.
+        connection: ConnectionId,
+        /// Who wants to do it.
+        client: Arc<Client>,
+        /// What, and which source.
+        question: AccessQuestion,
     },
     /// Something worth a log line.
     Event(Event),

@@ -1,9 +1,12 @@
 //! Inbound PUBLISH: alias → limits → duplicate → authorize → route → acknowledge (§3.3).
 
+use std::sync::Arc;
+
 use signet_mqtt::{Ack, Message, Packet, PacketId, Publish, QoS, ReasonCode, TopicName};
-use signet_policy::{Denied, authorize_publish, authorize_server_publish};
+use signet_policy::{Denied, NoPermit, PublishPermit, Published, authorize_publish, authorize_server_publish};
 
 use crate::admission::place_response;
+use crate::asking::Held;
 use crate::broker::{Broker, Context};
 use crate::directory::SharedDirectory;
 use crate::durability::Durability;
@@ -12,7 +15,7 @@ use crate::input::WillRule;
 use crate::limits::Limits;
 use crate::memo::Validity;
 use crate::output::{CloseCause, Event, Output};
-use crate::route::{NoRoom, Origin, append_as};
+use crate::route::{NoRoom, Origin, RouteSet, append_as};
 use crate::session::Received;
 use crate::store::{Change, Store, Ticket};
 use crate::topic_alias::AliasError;
@@ -37,6 +40,9 @@ impl Verdict {
     }
 }
 
+/// A permit, the routes if they are known, and with what both are valid.
+type Permitted = (PublishPermit, Option<Arc<RouteSet>>, Validity);
+
 /// What a PUBLISH with QoS 2 is to its session.
 enum Arrival {
     New,
@@ -55,7 +61,6 @@ impl Broker {
     ) {
         let Some(connection) = self.connections.get_mut(&id) else { return };
         let resolved = connection.inbound.resolve(publish.topic.take(), publish.properties.topic_alias);
-        let session = connection.session;
         let prefix = usize::from(connection.mount.is_some());
         let topic = match check(resolved, &publish, prefix, &connection.limits) {
             Ok(topic) => topic,
@@ -76,7 +81,25 @@ impl Broker {
         if packet_id.is_some() && self.connections.get(&id).is_some_and(|connection| connection.incoming.owes) {
             return;
         }
-        let verdict = self.accept(id, session, topic, publish, context);
+        self.publish_resolved(id, publish, topic, context);
+    }
+
+    /// The rest of it, which may have to wait for somebody who is asked.
+    pub(crate) fn publish_resolved<D: SharedDirectory, S: Store>(
+        &mut self,
+        id: ConnectionId,
+        publish: Publish,
+        topic: TopicName,
+        context: &mut Context<'_, D, S>,
+    ) {
+        let Some(session) = self.connections.get(&id).map(|connection| connection.session) else { return };
+        let (qos, packet_id) = (publish.qos, publish.packet_id);
+        let Some(permitted) = self.permit(id, session, &topic, &publish, context) else { return };
+        let verdict = match permitted {
+            Ok(permitted) => self.accept(id, session, (topic, permitted), publish, context),
+            Err(NoPermit::Denied(denied)) => self.denied_publish(id, *denied, context),
+            Err(NoPermit::Ask(question)) => return self.hold(id, Held::Publish(publish, topic.detached()), *question, context),
+        };
         let Some(packet_id) = packet_id else { return };
         self.acknowledge(id, session, (qos, packet_id), verdict, context);
     }
@@ -111,29 +134,40 @@ impl Broker {
         again(known)
     }
 
-    /// Authorizes and routes.
+    /// Whether it may be published, and where it goes if that is known from the last message to its topic.
+    fn permit<D: SharedDirectory, S: Store>(
+        &self,
+        id: ConnectionId,
+        session: SessionId,
+        topic: &TopicName,
+        publish: &Publish,
+        context: &Context<'_, D, S>,
+    ) -> Option<Result<Permitted, NoPermit>> {
+        let (connection, session) = self.connections.get(&id).zip(self.sessions.get(session))?;
+        let generation = context.directory.read(|directory| directory.subscriptions.generation());
+        let validity = Validity { rulesets: self.ruleset_count, generation };
+        if let Some((permit, routes)) = connection.memo.find(topic, validity) {
+            return Some(Ok((permit, Some(routes), validity)));
+        }
+        // The topic gets memory of its own here, because the permit may be remembered longer than the packet lives.
+        let topic = topic.detached();
+        let message = Published { qos: publish.qos, retain: publish.retain, will: false };
+        let permit = session.with_known(connection.answers(), context.now, |known| {
+            authorize_publish(&self.ruleset, &connection.client, &topic, message, known)
+        });
+        Some(permit.map(|permit| (permit, None, validity)))
+    }
+
+    /// Routes what is permitted.
     fn accept<D: SharedDirectory, S: Store>(
         &mut self,
         id: ConnectionId,
         session: SessionId,
-        mut topic: TopicName,
+        (topic, (permit, known, validity)): (TopicName, Permitted),
         mut publish: Publish,
         context: &mut Context<'_, D, S>,
     ) -> Verdict {
         let Some(connection) = self.connections.get_mut(&id) else { return Verdict::refused(ReasonCode::UnspecifiedError, None) };
-        let generation = context.directory.read(|directory| directory.subscriptions.generation());
-        let validity = Validity { rulesets: self.ruleset_count, generation };
-        let (permit, known) = match connection.memo.find(&topic, validity) {
-            Some((permit, routes)) => (permit, Some(routes)),
-            None => {
-                // The topic gets memory of its own here, because the permit may be remembered longer than the packet lives.
-                topic = topic.detached();
-                match authorize_publish(&self.ruleset, &connection.client, &topic, publish.qos, publish.retain) {
-                    Ok(permit) => (permit, None),
-                    Err(denied) => return self.denied_publish(id, denied, context),
-                }
-            }
-        };
         if connection.mount.is_some() {
             publish.properties.response_topic = place_response(&connection.client, publish.properties.response_topic.take());
         }
@@ -144,7 +178,7 @@ impl Broker {
         let Some(message) = Message::from_publish(publish, Some(permit.topic().clone())) else {
             return Verdict::refused(ReasonCode::TopicNameInvalid, None);
         };
-        let to_remember = (known.is_none() && !message.retain).then(|| (topic, permit.clone()));
+        let to_remember = (known.is_none() && !message.retain && permit.is_general()).then(|| (topic.detached(), permit.clone()));
         let origin = Origin { publisher: Some(session), known, durability, is_refusable: true };
         let routed = match self.route(permit, message, origin, context) {
             Ok(routed) => routed,

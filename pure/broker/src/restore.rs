@@ -59,7 +59,7 @@ impl Broker {
         let beginnings = self.take_up_subscriptions(&mut session, subscriptions, context);
         let due = will.as_ref().and_then(|(_, due)| *due);
         let delay = will.as_ref().map(|(will, _)| will.properties.delay_interval.unwrap_or(0));
-        session.will = will.map(|(will, _)| Box::new(HeldWill { will, due: None, is_stored: true }));
+        session.will = will.map(|(will, _)| Box::new(HeldWill { will, due: None, is_stored: true, answers: None }));
         self.held = self.held.plus(session.load());
         self.sessions.insert(session);
         self.totals.session_begins();

@@ -9,15 +9,19 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use signet_mqtt::{Message, QoS, TopicFilter};
-use signet_policy::{Client, DenialReason, Denied, Mount, Ruleset, authorize_subscribe, may_receive};
+use signet_mqtt::{Message, QoS, TopicFilter, TopicName};
+use signet_policy::{
+    AccessQuestion, Client, DenialReason, Denied, Known, Mount, NoPermit, Ruleset, authorize_subscribe, may_keep_subscription, may_receive,
+    may_yet_receive,
+};
 
+use crate::asking::with_remembered;
 use crate::broker::{Broker, Context};
 use crate::deliver::done;
 use crate::directory::SharedDirectory;
 use crate::ids::{ConnectionId, MessageId, SessionId};
 use crate::inflight::Stage;
-use crate::input::{Judge, Recipient, SessionRule, WillRule};
+use crate::input::{Judge, SessionRule, WillRule};
 use crate::memo::Memo;
 use crate::moment::Moment;
 use crate::output::{CloseCause, Event, Output};
@@ -32,6 +36,9 @@ const STEPS: usize = if cfg!(test) { 20 } else { 1_000 };
 /// Reviews of trust that wait for one another. They come from the operator's side, one for each change of a source.
 const WAITING_MAXIMUM: usize = 8;
 
+/// How often a message of a Shared Subscription is passed on because the member whose turn it is may not have it, while another may.
+const PASSED_ON_MAXIMUM: u8 = 16;
+
 /// How a session stands to the rules and the trust of the present.
 #[derive(Debug, Default)]
 pub(crate) struct Standing {
@@ -39,6 +46,13 @@ pub(crate) struct Standing {
     pub(crate) rulesets: u64,
     /// Whether rules ever took a subscription from it. Then messages that were routed before may still be on their way to it.
     pub(crate) has_lost: bool,
+    /// Whether some of what its filters match may be denied, so that each delivery is judged.
+    pub(crate) is_partial: bool,
+    /// Whether its subscriptions, and what waits for it, were judged without all that has to be known: because it was stored, is away, or because
+    /// somebody is asked.
+    pub(crate) is_unsettled: bool,
+    /// Whether it is here and nothing may be sent before somebody who is asked has answered.
+    pub(crate) is_waiting: bool,
     /// What happens to it when its present connection ends, because the identity behind it is not entitled any more.
     sentence: Option<Sentence>,
 }
@@ -79,6 +93,8 @@ pub(crate) struct Stray {
     message: Arc<Message>,
     received_at: Moment,
     filter: Arc<TopicFilter>,
+    /// How many members had it before.
+    passed_on: u8,
 }
 
 impl Broker {
@@ -99,6 +115,7 @@ impl Broker {
         let Some(state) = self.sessions.get_mut(session) else { return };
         state.client = client;
         state.standing.rulesets = 0;
+        self.forget_all_answers(session);
         self.keep_up(session, context);
     }
 
@@ -164,49 +181,108 @@ impl Broker {
 
     // --- rules
 
-    /// Judges a session's subscriptions, unless that was done under the present rules. Ends its connection if it loses one: MQTT has no other
-    /// way to tell the client. Returns how much work it was.
+    /// Judges a session's subscriptions, unless that was done under the present rules. Returns how much work it was.
     pub(crate) fn keep_up<D: SharedDirectory, S: Store>(&mut self, id: SessionId, context: &mut Context<'_, D, S>) -> usize {
-        let Some(session) = self.sessions.get(id).filter(|session| session.standing.rulesets != self.ruleset_count) else { return 1 };
+        match self.sessions.get(id) {
+            Some(session) if session.standing.rulesets != self.ruleset_count => self.review_session(id, context),
+            _ => 1,
+        }
+    }
+
+    /// Judges a session's subscriptions. Ends its connection if it loses one: MQTT has no other way to tell the client. Waits if somebody has to be
+    /// asked. Returns how much work it was.
+    pub(crate) fn review_session<D: SharedDirectory, S: Store>(&mut self, id: SessionId, context: &mut Context<'_, D, S>) -> usize {
+        let Some(session) = self.sessions.get(id) else { return 1 };
         let (client, connection, count) = (Arc::clone(&session.client), session.connection, session.subscriptions.len());
-        let ended = self.judge_subscriptions(id, &client, context);
-        if let (Some(connection), Some(filter)) = (connection, ended.first()) {
+        let was_waiting = session.standing.is_waiting;
+        let Judged { ended, question } = self.judge_subscriptions(id, &client, connection.is_some(), context);
+        let Some(connection) = connection else { return count + 1 };
+        if let Some(filter) = ended.first() {
             let shown = view(client.mount().as_ref(), filter).map_or_else(String::new, |filter| signet_policy::shown(filter.as_str()));
             self.disconnect(connection, CloseCause::SubscriptionEnded(shown), WillRule::Publish, context);
+        } else if let Some(question) = question {
+            self.hold_review(connection, Some(question), context);
+        } else if was_waiting || self.sessions.get(id).is_some_and(|session| !session.queue.is_empty()) {
+            // Not here: who pumps has come here first.
+            self.timers.arm(context.now, Timer::Pump(id));
         }
         count + 1
     }
 
-    /// A client comes back, perhaps with other facts than those by which its subscriptions were allowed.
+    /// A client comes back, perhaps with other facts than those by which its subscriptions were allowed. What is judged here is judged before anything is
+    /// sent to it; if somebody has to be asked for that, it waits ([`Standing::is_waiting`]).
     pub(crate) fn judge_resumed<D: SharedDirectory, S: Store>(&mut self, id: SessionId, client: &Client, context: &mut Context<'_, D, S>) {
         let Some(session) = self.sessions.get_mut(id) else { return };
         session.standing.sentence = None;
-        let is_current = session.standing.rulesets == self.ruleset_count && session.client.is_same(client);
+        session.standing.is_waiting = false;
+        let is_same = session.client.is_same(client);
+        if !is_same {
+            session.standing.is_unsettled = true;
+            self.forget_all_answers(id);
+        }
+        let Some(session) = self.sessions.get(id) else { return };
+        let standing = &session.standing;
+        let is_current = standing.rulesets == self.ruleset_count && !standing.is_unsettled;
         // What was on its way over the last connection is not sent again if it may not be.
-        if !is_current || session.standing.has_lost {
-            self.judge_subscriptions(id, client, context);
+        if !is_current || standing.has_lost {
+            self.judge_subscriptions(id, client, true, context);
         }
     }
 
-    /// Ends the subscriptions that the client may not have, and takes back what waits because of them. Returns their filters.
+    /// Ends the subscriptions that the client may not have, and takes back what waits because of them. `is_here`: whether it is connected, or just about
+    /// to be. Of one that is away nothing unknown is held against it.
     fn judge_subscriptions<D: SharedDirectory, S: Store>(
         &mut self,
         id: SessionId,
         client: &Client,
+        is_here: bool,
         context: &mut Context<'_, D, S>,
-    ) -> Vec<TopicFilter> {
-        let Some(session) = self.sessions.get_mut(id) else { return Vec::new() };
-        let is_restored = session.standing.rulesets == 0;
-        session.standing.rulesets = self.ruleset_count;
+    ) -> Judged {
+        let Some(session) = self.sessions.get(id) else { return Judged::default() };
         let mount = client.mount();
-        let judged = session.subscriptions.keys();
-        let ended = judged.filter_map(|filter| Some((filter.clone(), refusal(&self.ruleset, client, mount.as_ref(), filter)?)));
-        let (ended, why): (Vec<TopicFilter>, Vec<Denied>) = ended.unzip();
-        self.end_subscriptions(id, &ended, why, context);
-        if is_restored || self.sessions.get(id).is_some_and(|session| session.standing.has_lost) {
-            self.take_back(id, client, &ended, context);
+        let held = session.connection.and_then(|id| self.connections.get(&id)).and_then(|connection| connection.answers());
+        let mut judged = Judged::default();
+        let (mut why, mut is_partial, mut standing_filters) = (Vec::new(), false, Vec::new());
+        let asks = self.ruleset.asks();
+        for (filter, subscription) in &session.subscriptions {
+            let qos = subscription.options.maximum_qos;
+            let decided = session
+                .with_known(held, context.now, |known| standing_of(&self.ruleset, client, (mount.as_ref(), filter, qos), known, is_here));
+            match decided {
+                Ok((partial, seen)) => {
+                    is_partial |= partial;
+                    if asks && is_here {
+                        standing_filters.push((seen, qos));
+                    }
+                }
+                Err(NoPermit::Ask(question)) => judged.question = judged.question.or(Some(*question)),
+                Err(NoPermit::Denied(denied)) => {
+                    judged.ended.push(filter.clone());
+                    why.push(*denied);
+                }
+            }
         }
-        ended
+        let is_open = judged.question.is_some();
+        let is_unknown = !is_here && (client.grant().is_none() || client.origin().is_none() || asks);
+        let Some(session) = self.sessions.get_mut(id) else { return judged };
+        let standing = &mut session.standing;
+        let (was_behind, was_restored, was_unsettled) =
+            (standing.rulesets != self.ruleset_count, standing.rulesets == 0, standing.is_unsettled);
+        standing.rulesets = self.ruleset_count;
+        standing.is_partial = is_partial;
+        standing.is_waiting = is_open && (was_behind || was_unsettled);
+        standing.is_unsettled = standing.is_waiting || is_unknown;
+        self.end_subscriptions(id, &judged.ended, why, context);
+        if !is_open && is_here {
+            self.rest_on_answers(id, &standing_filters, context);
+        }
+        let may_hold_denied = was_restored || was_unsettled || (was_behind && is_partial);
+        if !is_open && (may_hold_denied || self.sessions.get(id).is_some_and(|session| session.standing.has_lost))
+            || !judged.ended.is_empty()
+        {
+            self.take_back(id, client, &judged.ended, is_here && !is_open, context);
+        }
+        judged
     }
 
     fn end_subscriptions<D: SharedDirectory, S: Store>(
@@ -237,6 +313,7 @@ impl Broker {
                 directory.subscriptions.remove(filter, id);
             }
         });
+        self.forget_answers(id);
     }
 
     /// Takes out of the queue, and out of what would be sent again, what the client may not read, and what came by a subscription that has just
@@ -246,10 +323,12 @@ impl Broker {
         id: SessionId,
         client: &Client,
         ended: &[TopicFilter],
+        is_here: bool,
         context: &mut Context<'_, D, S>,
     ) {
         let Some(session) = self.sessions.get_mut(id) else { return };
         let before = session.load();
+        let remembered = session.remembered.take();
         let was_starting = session.queue.is_starting();
         if session.connection.is_none() {
             // Nothing was sent over a connection that is to come.
@@ -262,13 +341,16 @@ impl Broker {
         };
         let is_kept = |pending: &Pending| {
             let is_orphaned = ended.iter().any(|filter| came_by(filter, pending));
-            may_receive(&self.ruleset, client, &pending.message.topic)
-                && (!is_orphaned || subscriptions.keys().any(|filter| came_by(filter, pending)))
+            let may = with_remembered(remembered.as_deref(), context.now, |known| {
+                receives(&self.ruleset, client, (&pending.message.topic, pending.qos), known, is_here)
+            });
+            may && (!is_orphaned || subscriptions.keys().any(|filter| came_by(filter, pending)))
         };
         let waiting = queue.withdraw(|pending: &Pending, start: Option<&Start>| {
             start.is_none_or(|start| !ended.contains(&start.filter)) && is_kept(pending)
         });
         let under_way = inflight.withdraw(is_kept);
+        session.remembered = remembered;
         if was_starting {
             session.note_started(context.store);
         }
@@ -277,7 +359,7 @@ impl Broker {
         self.stats.refused.messages_withheld += u64::try_from(waiting.len() + under_way.len()).unwrap_or(u64::MAX);
         for (stage, message) in under_way {
             match (stage, message) {
-                (Stage::Puback(pending), message) => self.give_up(id, Pending { id: message, ..pending }, context.store),
+                (Stage::Puback(pending), message) => self.give_up(id, Pending { id: message, ..pending }, 0, context.store),
                 // PUBREL goes out in its place: a client that has the message is through with it, and one that has not says so.
                 (Stage::Pubrec(_) | Stage::Pubcomp, Some(message)) => {
                     context.store.append(&Change::MessageReleased { session: id, id: message }, Urgency::Now);
@@ -286,23 +368,26 @@ impl Broker {
             }
         }
         for pending in waiting {
-            self.give_up(id, pending, context.store);
+            self.give_up(id, pending, 0, context.store);
         }
     }
 
     /// The session does not get the message. Another member may, if a Shared Subscription chose this one.
-    fn give_up<S: Store>(&mut self, session: SessionId, pending: Pending, store: &mut S) {
+    fn give_up<S: Store>(&mut self, session: SessionId, pending: Pending, passed_on: u8, store: &mut S) {
         let Pending { id, message, received_at, shared, .. } = pending;
         match shared {
-            Some(filter) => self.backlog.strays.push_back(Stray { session, id, message, received_at, filter }),
-            None => done(session, id, store),
+            Some(filter) if passed_on < PASSED_ON_MAXIMUM => {
+                self.backlog.strays.push_back(Stray { session, id, message, received_at, filter, passed_on: passed_on + 1 });
+            }
+            _ => done(session, id, store),
         }
     }
 
     /// Finds other members for what was given up, until nobody gives anything up.
     pub(crate) fn rehome<D: SharedDirectory, S: Store>(&mut self, context: &mut Context<'_, D, S>) {
-        while let Some(Stray { session, id, message, received_at, filter }) = self.backlog.strays.pop_front() {
-            self.pass_on(&message, received_at, &filter, id.is_some(), context);
+        while let Some(stray) = self.backlog.strays.pop_front() {
+            let Stray { session, id, message, received_at, filter, passed_on } = stray;
+            self.pass_on(&message, received_at, (&filter, passed_on), id.is_some(), context);
             done(session, id, context.store);
         }
     }
@@ -310,22 +395,27 @@ impl Broker {
     /// A delivery that may not be made.
     pub(crate) fn withhold<D: SharedDirectory, S: Store>(
         &mut self,
-        id: Option<MessageId>,
-        message: &Arc<Message>,
-        received_at: Moment,
-        recipient: Recipient,
+        pending: Pending,
+        session: SessionId,
+        passed_on: u8,
         context: &mut Context<'_, D, S>,
     ) {
         self.stats.refused.messages_withheld += 1;
-        let session = recipient.session;
-        if let Some(filter) = recipient.shared.as_deref()
-            && let Some(client) = self.sessions.get(session).map(|session| Arc::clone(&session.client))
-            && let Some(denied) = refusal(&self.ruleset, &client, client.mount().as_ref(), filter)
+        if let Some(filter) = pending.shared.as_deref()
+            && let Some(state) = self.sessions.get(session)
         {
-            // Else it would be this member's turn again and again.
-            self.end_subscriptions(session, std::slice::from_ref(filter), vec![denied], context);
+            let client = Arc::clone(&state.client);
+            let qos = state.subscriptions.get(filter).map_or(QoS::AtMostOnce, |subscription| subscription.options.maximum_qos);
+            let mount = client.mount();
+            let decided = state.with_known(None, context.now, |known| {
+                standing_of(&self.ruleset, &client, (mount.as_ref(), filter, qos), known, state.connection.is_some())
+            });
+            if let Err(NoPermit::Denied(denied)) = decided {
+                // Else it would be this member's turn again and again.
+                self.end_subscriptions(session, std::slice::from_ref(filter), vec![*denied], context);
+            }
         }
-        self.give_up(session, Pending::new(id, message, received_at, recipient), context.store);
+        self.give_up(session, pending, passed_on, context.store);
     }
 
     // --- trust
@@ -361,13 +451,13 @@ impl Broker {
 impl Standing {
     /// That of a session which begins under the present rules.
     pub(crate) fn new(rulesets: u64) -> Self {
-        Self { rulesets, has_lost: false, sentence: None }
+        Self { rulesets, ..Self::default() }
     }
 
     /// Whether a message that was routed to the session has to be judged before it goes there: its subscriptions were not judged by the present
-    /// rules yet, or it has lost one and this may have been on its way.
+    /// rules yet, or not by all that has to be known, or it has lost one and this may have been on its way, or not all that its filters match is allowed.
     pub(crate) fn is_doubtful(&self, rulesets: u64) -> bool {
-        self.has_lost || self.rulesets != rulesets
+        self.has_lost || self.is_partial || self.is_unsettled || self.rulesets != rulesets
     }
 
     /// What becomes of Will and session when the connection ends.
@@ -389,21 +479,47 @@ impl Sentence {
 }
 
 /// A whole filter as the client wrote it.
-fn view(mount: Option<&Mount>, filter: &TopicFilter) -> Option<TopicFilter> {
+pub(crate) fn view(mount: Option<&Mount>, filter: &TopicFilter) -> Option<TopicFilter> {
     match mount {
         None => Some(filter.clone()),
         Some(mount) => mount.view_filter(filter),
     }
 }
 
-/// Why a client may not have a subscription that it has, if it may not.
-fn refusal(rules: &Ruleset, client: &Client, mount: Option<&Mount>, filter: &TopicFilter) -> Option<Denied> {
+/// What comes of judging subscriptions.
+#[derive(Debug, Default)]
+struct Judged {
+    /// Those that are no more.
+    ended: Vec<TopicFilter>,
+    /// What has to be asked before the rest is judged.
+    question: Option<AccessQuestion>,
+}
+
+/// Whether a client may have a subscription that it has: then, whether each delivery has to be judged, and the filter as the client wrote it, without
+/// ShareName.
+fn standing_of(
+    rules: &Ruleset,
+    client: &Client,
+    (mount, filter, qos): (Option<&Mount>, &TopicFilter, QoS),
+    known: Known<'_>,
+    is_here: bool,
+) -> Result<(bool, String), NoPermit> {
     let Some(view) = view(mount, filter) else {
-        return Some(Denied {
+        return Err(NoPermit::from(Denied {
             rule: "tenant".to_owned(),
             reason: DenialReason::Subscribe { principal: client.principal().to_string(), filter: filter.as_str().to_owned() },
             reason_code: signet_mqtt::ReasonCode::NotAuthorized,
-        });
+        }));
     };
-    authorize_subscribe(rules, client, &view, QoS::AtMostOnce).err()
+    let is_partial = if is_here {
+        authorize_subscribe(rules, client, &view, qos, known)?.is_partial()
+    } else {
+        may_keep_subscription(rules, client, &view, qos, known).map_err(NoPermit::Denied)?
+    };
+    Ok((is_partial, view.without_share_name().to_owned()))
+}
+
+/// Whether a message may go to a client: now, or, if it is away, as far as that can be known.
+pub(crate) fn receives(rules: &Ruleset, client: &Client, (topic, qos): (&TopicName, QoS), known: Known<'_>, is_here: bool) -> bool {
+    if is_here { may_receive(rules, client, topic, qos, known) } else { may_yet_receive(rules, client, topic, qos, known) }
 }

@@ -135,7 +135,7 @@ impl Broker {
         self.stats.messages_unmatched += u64::from(!is_matched && origin.publisher.is_some());
         let mut ticket = retained;
         for copies in batches {
-            ticket = ticket.max(self.queue_up(&message, context.now, copies, origin.durability, context));
+            ticket = ticket.max(self.queue_up(&message, (context.now, 0), copies, origin.durability, context));
         }
         Ok(Routed { ticket, is_matched, routes })
     }
@@ -147,7 +147,7 @@ impl Broker {
         &mut self,
         message: &Arc<Message>,
         received_at: Moment,
-        filter: &TopicFilter,
+        (filter, passed_on): (&TopicFilter, u8),
         was_stored: bool,
         context: &mut Context<'_, D, S>,
     ) {
@@ -157,7 +157,7 @@ impl Broker {
         let durability = if durability == Durability::Always { Durability::Interval } else { durability };
         let batches = context.directory.read(|directory| directory.subscriptions.group_routes(filter)).batches(message);
         for copies in batches {
-            self.queue_up(message, received_at, copies, durability, context);
+            self.queue_up(message, (received_at, passed_on), copies, durability, context);
         }
     }
 
@@ -165,7 +165,7 @@ impl Broker {
     fn queue_up<D: SharedDirectory, S: Store>(
         &mut self,
         message: &Arc<Message>,
-        received_at: Moment,
+        (received_at, passed_on): (Moment, u8),
         copies: Copies,
         durability: Durability,
         context: &mut Context<'_, D, S>,
@@ -180,7 +180,7 @@ impl Broker {
             ticket = append_as(&change, durability, context.store);
         }
         let durable = durable.len();
-        self.hand_over(message, received_at, id.map(|id| (id, durable)), copies.recipients, context);
+        self.hand_over(message, (received_at, passed_on), id.map(|id| (id, durable)), copies.recipients, context);
         ticket
     }
 
@@ -189,7 +189,7 @@ impl Broker {
     fn hand_over<D: SharedDirectory, S: Store>(
         &mut self,
         message: &Arc<Message>,
-        received_at: Moment,
+        (received_at, passed_on): (Moment, u8),
         stored: Option<(MessageId, usize)>,
         recipients: Vec<Recipient>,
         context: &mut Context<'_, D, S>,
@@ -199,7 +199,7 @@ impl Broker {
             let id = stored.filter(|(_, count)| at < *count).map(|(id, _)| id);
             let shard = recipient.shard;
             if shard == self.shard {
-                self.deliver(id, message, received_at, recipient, context);
+                self.deliver(id, message, received_at, (recipient, passed_on), context);
                 continue;
             }
             match elsewhere.iter_mut().find(|(there, other, _)| *there == shard && *other == id) {
@@ -208,7 +208,7 @@ impl Broker {
             }
         }
         for (shard, id, recipients) in elsewhere {
-            let delivery = Delivery { message: Arc::clone(message), received_at, id, recipients };
+            let delivery = Delivery { message: Arc::clone(message), received_at, id, recipients, passed_on };
             context.output.push(Output::Handover { shard, delivery });
         }
     }
@@ -216,7 +216,7 @@ impl Broker {
     /// A message from another shard.
     pub(crate) fn deliver_all<D: SharedDirectory, S: Store>(&mut self, delivery: Delivery, context: &mut Context<'_, D, S>) {
         for recipient in delivery.recipients {
-            self.deliver(delivery.id, &delivery.message, delivery.received_at, recipient, context);
+            self.deliver(delivery.id, &delivery.message, delivery.received_at, (recipient, delivery.passed_on), context);
         }
     }
 

@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use foldhash::fast::FixedState;
 use signet_mqtt::{ClientIdentifier, PacketId, SubscriptionIdentifier, SubscriptionOptions, TopicFilter, Will};
-use signet_policy::Client;
+use signet_policy::{Answers, Client};
 
+use crate::asking::Remembered;
 use crate::durability::Durability;
 use crate::ids::{ConnectionId, SessionId};
 use crate::inflight::InFlight;
@@ -48,6 +49,8 @@ pub(crate) struct Session {
     /// of QoS 1 leave nothing behind [MQTT-4.3.2-5].
     pub(crate) received: BTreeMap<PacketId, Received>,
     pub(crate) standing: Standing,
+    /// What access sources have said about its client, if they were asked.
+    pub(crate) remembered: Option<Box<Remembered>>,
 }
 
 /// A Will and what became of it.
@@ -58,6 +61,8 @@ pub(crate) struct HeldWill {
     pub(crate) due: Option<Moment>,
     /// Whether the store has it.
     pub(crate) is_stored: bool,
+    /// What access sources have said about it when it was set. That counts when it is published: nobody can be asked then.
+    pub(crate) answers: Option<Box<Answers>>,
 }
 
 /// One subscription, as its session and the store know it.
@@ -98,6 +103,7 @@ impl Session {
             queue: Queue::default(),
             received: BTreeMap::new(),
             standing: Standing::default(),
+            remembered: None,
         }
     }
 

@@ -6,15 +6,19 @@ use signet_mqtt::{
     Packet, QoS, ReasonCode, RetainHandling, Suback, Subscribe, SubscribeFilter, SubscriptionIdentifier, SubscriptionOptions, TopicFilter,
     Unsuback, Unsubscribe, UserProperties,
 };
-use signet_policy::{SubscribePermit, authorize_subscribe};
+use signet_policy::{AccessQuestion, NoPermit, SubscribePermit, authorize_subscribe};
 
+use crate::asking::Held;
 use crate::broker::{Broker, Context};
+use crate::connection::Connection;
 use crate::directory::SharedDirectory;
 use crate::ids::{ConnectionId, RetainedId, SessionId};
 use crate::input::{Recipient, WillRule};
+use crate::moment::Moment;
 use crate::output::{CloseCause, Event, Output};
 use crate::queue::{Pending, Start};
 use crate::retained::Search;
+use crate::review::receives;
 use crate::session::{Session, Subscription};
 use crate::store::{Change, Starting, Store, Ticket, Urgency};
 use crate::subscriptions::Subscriber;
@@ -51,20 +55,30 @@ impl Broker {
         if let Some(session) = self.connections.get(&id).map(|connection| connection.session) {
             self.keep_up(session, context);
         }
-        let Subscribe { packet_id, subscription_identifier: identifier, subscriptions, .. } = subscribe;
         let Some(connection) = self.connections.get(&id) else { return };
+        if connection.is_asking() {
+            // Its older subscriptions wait for an answer, and this list behind them.
+            return self.hold_behind(id, Held::Subscribe(subscribe));
+        }
+        if let Some(question) = self.question_about(connection, &subscribe, context.now) {
+            return self.hold(id, Held::Subscribe(subscribe), question, context);
+        }
+        let Subscribe { packet_id, subscription_identifier: identifier, subscriptions, .. } = subscribe;
         let (session, manners) = (connection.session, connection.manners);
         let mut reason_codes = Vec::with_capacity(subscriptions.len());
         let mut granted = Vec::with_capacity(subscriptions.len());
         let mut reason_string = None;
+        let mut views = Vec::new();
         for mut entry in subscriptions {
             if manners.is_bridge {
                 // MQTT 3.x has no options: this is what a broker that says so in its CONNECT expects.
                 entry.options.no_local = entry.filter.shared().is_none();
                 entry.options.retain_as_published = true;
             }
+            let view = self.ruleset.asks().then(|| entry.filter.without_share_name().to_owned());
             match self.grant(id, session, entry, identifier, context) {
                 Ok(grant) => {
+                    views.extend(view.map(|view| (view, grant.options.maximum_qos)));
                     reason_codes.push(ReasonCode::granted(grant.options.maximum_qos));
                     granted.push(grant);
                 }
@@ -74,6 +88,7 @@ impl Broker {
                 }
             }
         }
+        self.rest_on_answers(session, &views, context);
         let beginnings = self.enter(session, granted, identifier, context);
         if !manners.hears_refused_subscription && !pretend_granted(&mut reason_codes) {
             return self.disconnect(id, CloseCause::SubscriptionRefused, WillRule::Publish, context);
@@ -84,6 +99,24 @@ impl Broker {
         self.answer(id, Packet::Suback(suback), after, context);
         let starts = self.collect_starts(session, beginnings, context);
         self.start_with(session, starts, context);
+    }
+
+    /// What has to be asked about a list of filters before it is granted or refused, filter by filter.
+    fn question_about(&self, connection: &Connection, subscribe: &Subscribe, now: Moment) -> Option<AccessQuestion> {
+        if !self.ruleset.asks() {
+            return None;
+        }
+        let session = self.sessions.get(connection.session)?;
+        subscribe.subscriptions.iter().find_map(|entry| {
+            let qos = entry.options.maximum_qos.min(session.limits.maximum_qos);
+            let decided = session.with_known(connection.answers(), now, |known| {
+                authorize_subscribe(&self.ruleset, &session.client, &entry.filter, qos, known)
+            });
+            match decided {
+                Err(NoPermit::Ask(question)) => Some(*question),
+                Ok(_) | Err(NoPermit::Denied(_)) => None,
+            }
+        })
     }
 
     /// Limits and rules for one filter.
@@ -103,9 +136,16 @@ impl Broker {
         }
         // With memory of its own: one that stays must not keep the whole packet alive.
         let filter = filter.detached();
-        let permit = match authorize_subscribe(&self.ruleset, &session.client, &filter, options.maximum_qos) {
+        // [MQTT-3.8.4-7], [MQTT-3.9.3-2]: what is granted may be lower than what was asked for, and is no reason to refuse [MQTT-3.2.2-10].
+        options.maximum_qos = options.maximum_qos.min(session.limits.maximum_qos);
+        let held = self.connections.get(&id).and_then(Connection::answers);
+        let decided = session.with_known(held, context.now, |known| {
+            authorize_subscribe(&self.ruleset, &session.client, &filter, options.maximum_qos, known)
+        });
+        let permit = match decided {
             Ok(permit) => permit,
-            Err(denied) => {
+            Err(no) => {
+                let denied = no.or_denied(&session.client);
                 self.stats.refused.subscribe_denied += 1;
                 let told = (denied.reason_code, denied.reason.to_string());
                 let client_identifier = session.client.client_identifier().clone();
@@ -113,8 +153,7 @@ impl Broker {
                 return Err(told);
             }
         };
-        // [MQTT-3.8.4-7], [MQTT-3.9.3-2]: what is granted may be lower than what was asked for, and is no reason to refuse [MQTT-3.2.2-10].
-        options.maximum_qos = options.maximum_qos.min(session.limits.maximum_qos);
+        session.standing.is_partial |= permit.is_partial();
         let known = session.subscriptions.get(permit.filter());
         if known.is_none() && session.subscriptions.len() >= session.limits.subscriptions_maximum {
             let words = format!("the session already has {} subscriptions, as many as it may", session.limits.subscriptions_maximum);
@@ -198,6 +237,13 @@ impl Broker {
             drop(search);
             // In the order in which they were set, so that the last one sent says which ones were.
             found.sort_unstable_by_key(|retained| retained.id);
+            if session.standing.is_doubtful(self.ruleset_count) {
+                let is_here = session.connection.is_some();
+                found.retain(|retained| {
+                    let asked = (&retained.message.topic, subscription.options.maximum_qos.min(retained.message.qos));
+                    session.with_known(None, context.now, |known| receives(&self.ruleset, &session.client, asked, known, is_here))
+                });
+            }
             found.retain(|retained| !(subscription.options.no_local && retained.publisher == key));
             starts.extend(found.into_iter().map(|retained| {
                 let recipient = Recipient {
@@ -252,6 +298,7 @@ impl Broker {
                 }
             });
         }
+        self.forget_answers(session_id);
         // [MQTT-3.10.4-4]
         let unsuback =
             Unsuback { packet_id: unsubscribe.packet_id, reason_string: None, user_properties: UserProperties::default(), reason_codes };

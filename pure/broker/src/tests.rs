@@ -1,8 +1,10 @@
 //! Scripted clients over several shards, all in memory and in virtual time. One file per chapter of what a broker does; a test that proves
 //! a normative statement carries its number.
 
+mod asking;
 mod connecting;
 mod crash;
+mod denying;
 mod durability;
 mod ending;
 mod limits;

@@ -14,6 +14,8 @@ pub(crate) enum Timer {
     WillDelay(SessionId),
     /// The Session Expiry Interval passed.
     SessionExpiry(SessionId),
+    /// An answer on which a subscription rests has come to its end.
+    Answers(SessionId),
     /// More is waiting for the client than went out at once.
     Pump(SessionId),
     /// All shards have taken up what was stored.
@@ -24,7 +26,7 @@ pub(crate) enum Timer {
     Debts,
 }
 
-/// All deadlines of a shard, at most one keep-alive per connection and three per session: whoever arms one disarms the one before,
+/// All deadlines of a shard, at most one keep-alive per connection and four per session: whoever arms one disarms the one before,
 /// and a pump finds nothing to do when it comes twice.
 #[derive(Debug, Default)]
 pub(crate) struct Timers {

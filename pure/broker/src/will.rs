@@ -1,7 +1,7 @@
 //! The Will Message (§3.1.2.5) and its delay.
 
 use signet_mqtt::Message;
-use signet_policy::authorize_publish;
+use signet_policy::{Published, authorize_publish};
 
 use crate::broker::{Broker, Context};
 use crate::directory::SharedDirectory;
@@ -43,13 +43,18 @@ impl Broker {
     pub(crate) fn publish_will<D: SharedDirectory, S: Store>(&mut self, id: SessionId, context: &mut Context<'_, D, S>) {
         let Some(session) = self.sessions.get_mut(id) else { return };
         let Some(held) = session.will.take() else { return };
-        let HeldWill { will, due, is_stored } = *held;
+        let HeldWill { will, due, is_stored, answers } = *held;
         self.timers.disarm(due, Timer::WillDelay(id));
         // Rules are asked about the topic as the client wrote it. What is held is the whole one, by the client's own mount: it can be seen.
         let mount = session.client.mount();
         let topic = mount.and_then(|mount| mount.view_topic(&will.topic)).unwrap_or_else(|| will.topic.clone());
         // [MQTT-3.1.2-14], [MQTT-3.1.2-15]
-        match authorize_publish(&self.ruleset, &session.client, &topic, will.qos, will.retain) {
+        let message = Published { qos: will.qos, retain: will.retain, will: true };
+        let decided = session.with_known(answers.as_deref(), context.now, |known| {
+            let decided = authorize_publish(&self.ruleset, &session.client, &topic, message, known);
+            decided.map_err(|no| no.or_denied(&session.client))
+        });
+        match decided {
             Ok(permit) => {
                 self.stats.wills_published += 1;
                 let durability = session.limits.durability.of(will.topic.as_str());

@@ -118,9 +118,25 @@ impl Client {
         Self { grant: Some(grant), ..self.clone() }
     }
 
-    /// Whether rules see the same in both.
+    /// Whether rules see the same in both: who it is, where it came from and what it was given.
     #[must_use]
     pub fn is_same(&self, other: &Self) -> bool {
+        // When a grant ends is nothing that rules look at.
+        let is_granted_the_same = match (self.grant.as_deref(), other.grant.as_deref()) {
+            (None, None) => true,
+            (Some(one), Some(other)) => {
+                let own = |grant: &Grant| (grant.superuser, grant.groups == other.groups, grant.attributes == other.attributes);
+                own(one) == own(other) && one.rules == other.rules && one.fetched == other.fetched
+            }
+            (Some(_), None) | (None, Some(_)) => false,
+        };
+        self.has_same_names(other) && self.origin == other.origin && is_granted_the_same
+    }
+
+    /// Whether both are the same client under the same names, by the same certificate, wherever they came from: what is kept of a client when it is
+    /// stored is the same.
+    #[must_use]
+    pub fn has_same_names(&self, other: &Self) -> bool {
         let facts = |client: &Self| {
             let identity = client.identity.as_ref()?;
             Some((identity.leaf().fingerprint(), identity.path().to_vec(), Arc::clone(identity.profile()), identity.tenant().cloned()))

@@ -7,6 +7,7 @@ use signet_identity::{ClientIdentifierBinding, DeviceIdentity, DeviceName, Facts
 use signet_mqtt::{ClientIdentifier, Connect, QoS, ReasonCode, TopicFilter, TopicName};
 
 use crate::admission::AdmissionRules;
+use crate::answers::{AccessQuestion, Known};
 use crate::applicant::Applicant;
 use crate::bridge::{BRIDGE_IDENTIFIERS, bridge_identifier};
 use crate::chain::Passed;
@@ -14,8 +15,9 @@ use crate::client::{Client, Principal, QualifiedName};
 use crate::denied::{DenialReason, Denied, shown};
 use crate::grant::Origin;
 use crate::permit::{ConnectPermit, PublishPermit, SubscribePermit};
-use crate::rule::{Action, Coverage, Effect, Rule};
+use crate::rule::Action;
 use crate::ruleset::{Decider, Ruleset};
+use crate::verdict::{Allowed, By, Request, Stance, Verdict, judge};
 
 /// Who would this peer be, under which names, and what does it show for that? `assigned` makes a Client Identifier for a client that sent an empty
 /// one [MQTT-3.1.3-6]; `now` in Unix seconds.
@@ -158,42 +160,86 @@ pub fn check_client(
     check_binding(&rules.binding, &facts, client_identifier, rules.client_identifier.is_some())
 }
 
-/// May this client publish to this topic, as the client wrote it? The permit is for the whole topic, with the client's tenant. QoS and RETAIN
-/// are part of the question; no rule looks at them yet, and a permit covers all of them.
+/// Why there is no permit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum NoPermit {
+    /// It is not allowed.
+    Denied(Box<Denied>),
+    /// An access source has to be asked first. What it says belongs into [`Known`], and then the same is to be decided again.
+    Ask(Box<AccessQuestion>),
+}
+
+impl From<Denied> for NoPermit {
+    fn from(denied: Denied) -> Self {
+        Self::Denied(Box::new(denied))
+    }
+}
+
+impl NoPermit {
+    /// The refusal where nobody can be asked any more.
+    #[must_use]
+    pub fn or_denied(self, client: &Client) -> Denied {
+        match self {
+            Self::Denied(denied) => *denied,
+            Self::Ask(question) => {
+                let by = By::Silent(question.source, Some("there was no time for it".to_owned()));
+                denied_by(by, client, question.action, &question.topic)
+            }
+        }
+    }
+}
+
+/// May this client publish this message to this topic, as the client wrote it? The permit is for the whole topic, with the client's tenant.
 ///
 /// # Errors
-/// Says that no rule allows it, or why a tenant's client cannot have it.
-pub fn authorize_publish(rules: &Ruleset, client: &Client, topic: &TopicName, _qos: QoS, _retain: bool) -> Result<PublishPermit, Denied> {
-    let (decider, topic) = publish_decision(rules, client, topic)?;
-    Ok(PublishPermit::assertion(topic, decider))
+/// Says which rule or source denies it, that nobody allows it, why a tenant's client cannot have it, or who has to be asked first.
+pub fn authorize_publish(
+    rules: &Ruleset,
+    client: &Client,
+    topic: &TopicName,
+    message: Published,
+    known: Known<'_>,
+) -> Result<PublishPermit, NoPermit> {
+    let (allowed, topic) = publish_decision(rules, client, topic, message, known)?;
+    Ok(PublishPermit::assertion(topic, allowed.decider, allowed.is_general))
+}
+
+/// What rules look at in a message besides its topic.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Published {
+    /// Its QoS.
+    pub qos: QoS,
+    /// Its RETAIN flag.
+    pub retain: bool,
+    /// Whether it is a Will.
+    pub will: bool,
 }
 
 /// What allows it, and the whole topic.
-pub(crate) fn publish_decision(rules: &Ruleset, client: &Client, topic: &TopicName) -> Result<(Decider, TopicName), Denied> {
+pub(crate) fn publish_decision(
+    rules: &Ruleset,
+    client: &Client,
+    topic: &TopicName,
+    message: Published,
+    known: Known<'_>,
+) -> Result<(Allowed, TopicName), NoPermit> {
     if let Principal::Bridge(name) = client.principal() {
         let is_listed = rules.bridge(name).is_some_and(|bridge| bridge.may_publish(topic));
-        return if is_listed { Ok((Decider::Bridge, topic.clone())) } else { Err(outside_bridge(name, topic.as_str())) };
+        let allowed = Allowed { decider: Decider::Bridge, is_general: true, is_partial: false };
+        return if is_listed { Ok((allowed, topic.clone())) } else { Err(outside_bridge(name, topic.as_str()).into()) };
     }
     let mount = client.mount();
     if mount.is_some() && topic.starts_with_dollar() {
         let detail = "topics that start with `$` belong to the server, and no tenant publishes there";
-        return Err(outside_tenant(client, topic.as_str(), detail, ReasonCode::NotAuthorized));
+        return Err(outside_tenant(client, topic.as_str(), detail, ReasonCode::NotAuthorized).into());
     }
-    let action = Action::Publish { qos: QoS::AtMostOnce, retain: false, will: false };
-    let decider = decider(rules, client, |rule| rule.covers(action, topic.as_str(), client))
-        // Topics that start with `$` are the Server's own: without a rule that names them nobody publishes there (§4.7.2).
-        .filter(|decider| !(*decider == Decider::NoRules && topic.starts_with_dollar()));
-    let Some(decider) = decider else {
-        return Err(Denied {
-            rule: "access rules".to_owned(),
-            reason: DenialReason::Publish { principal: client.principal().to_string(), topic: topic.as_str().to_owned() },
-            reason_code: ReasonCode::NotAuthorized,
-        });
-    };
-    let Some(mount) = mount else { return Ok((decider, topic.clone())) };
+    let Published { qos, retain, will } = message;
+    let action = Action::Publish { qos, retain, will };
+    let allowed = decide(&Request { rules, client, action, topic: topic.as_str(), known, stance: Stance::Strict }, topic.as_str())?;
+    let Some(mount) = mount else { return Ok((allowed, topic.clone())) };
     // [MQTT-4.7.3-3]
     let too_long = |_| outside_tenant(client, topic.as_str(), TOO_LONG, ReasonCode::TopicNameInvalid);
-    Ok((decider, mount.place_topic(topic).map_err(too_long)?))
+    Ok((allowed, mount.place_topic(topic).map_err(too_long)?))
 }
 
 /// May the Server itself publish to this topic? Under `$SYS/` only: what it has to say about itself.
@@ -202,7 +248,7 @@ pub(crate) fn publish_decision(rules: &Ruleset, client: &Client, topic: &TopicNa
 /// Says that the topic is not the Server's own.
 pub fn authorize_server_publish(topic: &TopicName) -> Result<PublishPermit, Denied> {
     if topic.as_str().starts_with("$SYS/") {
-        return Ok(PublishPermit::assertion(topic.clone(), Decider::Server));
+        return Ok(PublishPermit::assertion(topic.clone(), Decider::Server, true));
     }
     Err(Denied {
         rule: "the server's own topics".to_owned(),
@@ -211,59 +257,115 @@ pub fn authorize_server_publish(topic: &TopicName) -> Result<PublishPermit, Deni
     })
 }
 
-/// May this client subscribe to this filter, as the client wrote it? Of a Shared Subscription the filter behind the ShareName is judged. The
-/// permit is for the whole filter, with the client's tenant.
+/// May this client subscribe to this filter, as the client wrote it, with this QoS at most? Of a Shared Subscription the filter behind the ShareName is
+/// judged. The permit is for the whole filter, with the client's tenant.
 ///
 /// # Errors
-/// Says that no rule allows it, or why a tenant's client cannot have it.
-pub fn authorize_subscribe(rules: &Ruleset, client: &Client, filter: &TopicFilter, _qos: QoS) -> Result<SubscribePermit, Denied> {
-    let (decider, filter) = subscribe_decision(rules, client, filter)?;
-    Ok(SubscribePermit::assertion(filter, decider))
+/// Says which rule or source denies it, that nobody allows it, why a tenant's client cannot have it, or who has to be asked first.
+pub fn authorize_subscribe(
+    rules: &Ruleset,
+    client: &Client,
+    filter: &TopicFilter,
+    qos: QoS,
+    known: Known<'_>,
+) -> Result<SubscribePermit, NoPermit> {
+    let (allowed, filter) = subscribe_decision(rules, client, filter, (qos, known, Stance::Strict))?;
+    Ok(SubscribePermit::assertion(filter, allowed.decider, allowed.is_partial))
+}
+
+/// May a client that is away keep this subscription, as it wrote it, until it comes back? What is not known of it, because it was stored, or because
+/// somebody would have to be asked, is taken to be in its favour. Says whether each delivery has to be judged.
+///
+/// # Errors
+/// It may not, whatever it is granted when it comes back.
+pub fn may_keep_subscription(
+    rules: &Ruleset,
+    client: &Client,
+    filter: &TopicFilter,
+    qos: QoS,
+    known: Known<'_>,
+) -> Result<bool, Box<Denied>> {
+    match subscribe_decision(rules, client, filter, (qos, known, Stance::Hopeful)) {
+        Ok((allowed, _)) => Ok(allowed.is_partial),
+        Err(NoPermit::Denied(denied)) => Err(denied),
+        // Who hopes does not ask.
+        Err(NoPermit::Ask(_)) => Ok(false),
+    }
 }
 
 /// What allows it, and the whole filter.
-pub(crate) fn subscribe_decision(rules: &Ruleset, client: &Client, filter: &TopicFilter) -> Result<(Decider, TopicFilter), Denied> {
+pub(crate) fn subscribe_decision(
+    rules: &Ruleset,
+    client: &Client,
+    filter: &TopicFilter,
+    (qos, known, stance): (QoS, Known<'_>, Stance),
+) -> Result<(Allowed, TopicFilter), NoPermit> {
     if let Principal::Bridge(name) = client.principal() {
         let is_listed = rules.bridge(name).is_some_and(|bridge| bridge.may_subscribe(filter));
-        return if is_listed { Ok((Decider::Bridge, filter.clone())) } else { Err(outside_bridge(name, filter.as_str())) };
+        let allowed = Allowed { decider: Decider::Bridge, is_general: true, is_partial: false };
+        return if is_listed { Ok((allowed, filter.clone())) } else { Err(outside_bridge(name, filter.as_str()).into()) };
     }
-    let Some(decider) = reader(rules, client, filter.without_share_name()) else {
-        return Err(Denied {
-            rule: "access rules".to_owned(),
-            reason: DenialReason::Subscribe { principal: client.principal().to_string(), filter: filter.as_str().to_owned() },
-            reason_code: ReasonCode::NotAuthorized,
-        });
-    };
-    let Some(mount) = client.mount() else { return Ok((decider, filter.clone())) };
+    let request = Request { rules, client, action: Action::Subscribe { qos }, topic: filter.without_share_name(), known, stance };
+    let allowed = decide(&request, filter.as_str())?;
+    let Some(mount) = client.mount() else { return Ok((allowed, filter.clone())) };
     let too_long = |_| outside_tenant(client, filter.as_str(), TOO_LONG, ReasonCode::TopicFilterInvalid);
-    Ok((decider, mount.place_filter(filter).map_err(too_long)?))
+    Ok((allowed, mount.place_filter(filter).map_err(too_long)?))
 }
 
-/// May a message with this whole topic still go to this client, whatever it once subscribed to?
+/// May a message with this whole topic still go to this client, whatever it once subscribed to? `qos` is that of the delivery. Nobody is asked for it: an
+/// access source has said what it thinks of the subscription by which the message comes, and that stands in `known`.
 #[must_use]
-pub fn may_receive(rules: &Ruleset, client: &Client, topic: &TopicName) -> bool {
+pub fn may_receive(rules: &Ruleset, client: &Client, topic: &TopicName, qos: QoS, known: Known<'_>) -> bool {
+    receives(rules, client, topic, (qos, known, Stance::Strict))
+}
+
+/// May a message with this whole topic be kept for a client that is away? What is not known of it is taken to be in its favour, as with
+/// [`may_keep_subscription`]: it is judged again before it is sent.
+#[must_use]
+pub fn may_yet_receive(rules: &Ruleset, client: &Client, topic: &TopicName, qos: QoS, known: Known<'_>) -> bool {
+    receives(rules, client, topic, (qos, known, Stance::Hopeful))
+}
+
+fn receives(rules: &Ruleset, client: &Client, topic: &TopicName, (qos, known, stance): (QoS, Known<'_>, Stance)) -> bool {
     if let Principal::Bridge(name) = client.principal() {
         return rules.bridge(name).is_some_and(|bridge| bridge.may_receive(topic));
     }
-    match client.mount() {
-        None => reader(rules, client, topic.as_str()).is_some(),
-        Some(mount) => mount.view_topic(topic).is_some_and(|topic| reader(rules, client, topic.as_str()).is_some()),
+    let seen = match client.mount() {
+        None => Some(topic.clone()),
+        Some(mount) => mount.view_topic(topic),
+    };
+    let action = Action::Receive { qos };
+    let may = |topic: TopicName| judge(&Request { rules, client, action, topic: topic.as_str(), known, stance });
+    seen.is_some_and(|topic| matches!(may(topic), Verdict::Allow(_)))
+}
+
+/// The verdict as a decision; `written` is what the client wrote, with a ShareName.
+fn decide(request: &Request<'_>, written: &str) -> Result<Allowed, NoPermit> {
+    match judge(request) {
+        Verdict::Allow(allowed) => Ok(allowed),
+        Verdict::Deny(by) => Err(denied_by(by, request.client, request.action, written).into()),
+        Verdict::Ask(question) => Err(NoPermit::Ask(Box::new(question))),
     }
 }
 
-/// What lets a client read what a filter without ShareName matches. What the Server says about itself is about all tenants: one of them reads
-/// it only if a rule names it.
-fn reader(rules: &Ruleset, client: &Client, filter: &str) -> Option<Decider> {
-    let action = Action::Subscribe { qos: QoS::AtMostOnce };
-    decider(rules, client, |rule| rule.covers(action, filter, client))
-        .filter(|decider| !(*decider == Decider::NoRules && client.tenant().is_some() && filter.starts_with('$')))
-}
-
-/// What allows something to a client that is no bridge.
-fn decider(rules: &Ruleset, client: &Client, covers: impl Fn(&Rule) -> Coverage) -> Option<Decider> {
-    let Some(mut asked) = rules.asked(client) else { return Some(Decider::NoRules) };
-    let deciding = asked.find(|named| named.rule.includes(client) && covers(&named.rule) == Coverage::All)?;
-    (deciding.rule.effect == Effect::Allow).then(|| Decider::Rule(Arc::clone(&deciding.name)))
+/// A refusal in words.
+fn denied_by(by: By, client: &Client, action: Action, written: &str) -> Denied {
+    let (principal, topic) = (client.principal().to_string(), written.to_owned());
+    let action = match action {
+        Action::Publish { .. } => "publish to",
+        Action::Subscribe { .. } | Action::Receive { .. } => "subscribe to",
+    };
+    let (rule, reason) = match by {
+        By::Nobody if action == "publish to" => ("access rules".to_owned(), DenialReason::Publish { principal, topic }),
+        By::Nobody => ("access rules".to_owned(), DenialReason::Subscribe { principal, filter: topic }),
+        By::Rule(name) => (name, DenialReason::Rule { principal, action, topic }),
+        By::Source(name) => (format!("access source `{name}`"), DenialReason::Source { principal, action, topic }),
+        By::Silent(name, why) => {
+            let why = why.unwrap_or_default();
+            (format!("access source `{name}`"), DenialReason::SourceFailed { principal, action, topic, why })
+        }
+    };
+    Denied { rule, reason, reason_code: ReasonCode::NotAuthorized }
 }
 
 const TOO_LONG: &str = "it is too long with the tenant's name before it";

@@ -77,6 +77,38 @@ pub enum DenialReason {
         /// The Topic Name.
         topic: String,
     },
+    /// A rule denies it.
+    #[error("the rule denies {principal} to {action} `{}`", shown(.topic))]
+    Rule {
+        /// Who asked.
+        principal: String,
+        /// "publish to" or "subscribe to".
+        action: &'static str,
+        /// The Topic Name or Topic Filter.
+        topic: String,
+    },
+    /// An access source denies it.
+    #[error("the access source denies {principal} to {action} `{}`", shown(.topic))]
+    Source {
+        /// Who asked.
+        principal: String,
+        /// "publish to" or "subscribe to".
+        action: &'static str,
+        /// The Topic Name or Topic Filter.
+        topic: String,
+    },
+    /// An access source could not be asked, and so denies it.
+    #[error("the access source could not be asked whether {principal} may {action} `{}`{}", shown(.topic), behind(.why))]
+    SourceFailed {
+        /// Who asked.
+        principal: String,
+        /// "publish to" or "subscribe to".
+        action: &'static str,
+        /// The Topic Name or Topic Filter.
+        topic: String,
+        /// Why not, as far as it is known here.
+        why: String,
+    },
     /// A bridge asks for what is not in its list.
     #[error("no `topic` of the bridge covers `{}`", shown(.topic))]
     Bridge {
@@ -115,9 +147,15 @@ impl DenialReason {
     pub fn for_client(&self) -> String {
         match self {
             Self::Authentication { .. } => "not authorized".to_owned(),
+            Self::SourceFailed { .. } => "it could not be found out whether this is allowed".to_owned(),
             other => other.to_string(),
         }
     }
+}
+
+/// What stands behind a colon, if there is something.
+fn behind(why: &str) -> String {
+    if why.is_empty() { String::new() } else { format!(": {why}") }
 }
 
 fn listed(verdicts: &[Verdict]) -> String {

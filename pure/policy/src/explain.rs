@@ -1,44 +1,72 @@
 //! Why something is allowed or not, for people: the decision of [`crate::decide`] again, with everything that was looked at.
 
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use signet_identity::DeviceIdentity;
 use signet_mqtt::{ClientIdentifier, Connect, QoS, TopicFilter, TopicName};
 
 use crate::admission::AdmissionRules;
+use crate::answers::{AccessQuestion, Known};
 use crate::applicant::Applicant;
 use crate::chain::Passed;
 use crate::client::{Client, Principal};
-use crate::decide::{self, publish_decision, subscribe_decision};
+use crate::decide::{self, NoPermit, Published, publish_decision, subscribe_decision};
 use crate::denied::Denied;
 use crate::grant::{Grant, Origin, SourceRules};
-use crate::rule::{Action, Coverage, Rule};
-use crate::ruleset::{Decider, Ruleset};
+use crate::rule::{Action, Coverage, Effect};
+use crate::ruleset::{From, Part, Ruleset};
+use crate::verdict::{Allowed, Stance};
 
 /// A decision and its reasons.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Explanation {
-    /// What was decided.
+    /// What was decided. Where somebody would have to be asked, nothing is, and this is false.
     pub allowed: bool,
-    /// The rule that decided, by its name.
+    /// What decided, by its name: a rule, an access source, the client's superuser right.
     pub rule: String,
     /// Why not, if not.
     pub denied: Option<Denied>,
-    /// The rules that were there to be asked, in their order. The first one that includes the client and covers the topic decides.
+    /// What an access source would be asked, if it comes to that.
+    pub asked: Option<AccessQuestion>,
+    /// Of a subscription that is allowed: whether some of the topics that its filter matches are, or may be, not delivered.
+    pub is_partial: bool,
+    /// Everything that was there to be asked, in its order. The first rule that includes the client and covers the topic decides.
     pub considered: Vec<Considered>,
 }
 
-/// One rule that was there to be asked.
+/// One rule, or one access source, that was there to be asked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Considered {
     /// Its name.
     pub rule: String,
-    /// Whether it is one of the client's trust profile.
-    pub is_of_profile: bool,
+    /// What it does where it applies; nothing for a source that has no rules of its own here.
+    pub effect: Option<Effect>,
+    /// Where it comes from.
+    pub from: ConsideredFrom,
     /// Whether it is about this client.
     pub includes_client: bool,
-    /// Whether one of its patterns covers what was asked, for this client.
+    /// Whether one of its patterns covers what was asked, for this client, under the conditions of the rule.
     pub covers: bool,
+    /// Whether it denies some of what was asked, a filter, and leaves the rest to others.
+    pub covers_some: bool,
+}
+
+/// Where a rule comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ConsideredFrom {
+    /// The `[[access]]` tables of the configuration.
+    Configuration,
+    /// The client's trust profile.
+    Profile,
+    /// An authenticator that gave it to the client.
+    Authenticator(String),
+    /// An access source.
+    Source(String),
+    /// An access source that is asked about each topic.
+    AskedSource(String),
+    /// An access source that could not be asked about the client.
+    SilentSource(String),
 }
 
 /// Who would want to be let in by this CONNECT, with this identity if its certificate proves one. A question only: what comes of it permits nothing.
@@ -89,39 +117,93 @@ pub fn explain_assumed(applicant: Applicant, fetched: Vec<SourceRules>) -> Clien
     client
 }
 
-/// Explains whether a client may publish to a topic, which is written as the client writes it.
+/// Explains whether a client may publish such a message to a topic, which is written as the client writes it.
 #[must_use]
-pub fn explain_publish(rules: &Ruleset, client: &Client, topic: &TopicName) -> Explanation {
-    let decided = publish_decision(rules, client, topic).map(|(decider, _)| decider);
-    let action = Action::Publish { qos: QoS::AtMostOnce, retain: false, will: false };
-    let covers = |rule: &Rule| rule.covers(action, topic.as_str(), client) == Coverage::All;
-    explanation(decided, considered(rules, client, covers))
+pub fn explain_publish(rules: &Ruleset, client: &Client, topic: &TopicName, message: Published) -> Explanation {
+    let decided = publish_decision(rules, client, topic, message, Known::NOTHING).map(|(allowed, _)| allowed);
+    let Published { qos, retain, will } = message;
+    explanation(decided, client, considered(rules, client, Action::Publish { qos, retain, will }, topic.as_str()))
 }
 
 /// Explains whether a client may subscribe to a filter, which is written as the client writes it.
 #[must_use]
-pub fn explain_subscribe(rules: &Ruleset, client: &Client, filter: &TopicFilter) -> Explanation {
-    let decided = subscribe_decision(rules, client, filter).map(|(decider, _)| decider);
-    let asked = filter.without_share_name();
-    let action = Action::Subscribe { qos: QoS::AtMostOnce };
-    let covers = |rule: &Rule| rule.covers(action, asked, client) == Coverage::All;
-    explanation(decided, considered(rules, client, covers))
+pub fn explain_subscribe(rules: &Ruleset, client: &Client, filter: &TopicFilter, qos: QoS) -> Explanation {
+    let decided = subscribe_decision(rules, client, filter, (qos, Known::NOTHING, Stance::Strict)).map(|(allowed, _)| allowed);
+    explanation(decided, client, considered(rules, client, Action::Subscribe { qos }, filter.without_share_name()))
 }
 
-fn explanation(decided: Result<Decider, Denied>, considered: Vec<Considered>) -> Explanation {
+fn explanation(decided: Result<Allowed, NoPermit>, client: &Client, considered: Vec<Considered>) -> Explanation {
     match decided {
-        Ok(decider) => Explanation { allowed: true, rule: decider.as_str().to_owned(), denied: None, considered },
-        Err(denied) => Explanation { allowed: false, rule: denied.rule.clone(), denied: Some(denied), considered },
+        Ok(allowed) => Explanation {
+            allowed: true,
+            rule: allowed.decider.as_str().to_owned(),
+            denied: None,
+            asked: None,
+            is_partial: allowed.is_partial,
+            considered,
+        },
+        Err(NoPermit::Ask(question)) => {
+            let rule = format!("access source `{}`, which would be asked", question.source);
+            Explanation { allowed: false, rule, denied: None, asked: Some(*question), is_partial: false, considered }
+        }
+        Err(no @ NoPermit::Denied(_)) => {
+            let denied = no.or_denied(client);
+            Explanation { allowed: false, rule: denied.rule.clone(), denied: Some(denied), asked: None, is_partial: false, considered }
+        }
     }
 }
 
-fn considered(rules: &Ruleset, client: &Client, covers: impl Fn(&Rule) -> bool) -> Vec<Considered> {
-    let asked = rules.asked(client).into_iter().flatten();
-    let considered = asked.map(|named| Considered {
-        rule: named.name.to_string(),
-        is_of_profile: named.is_of_profile,
-        includes_client: named.rule.includes(client),
-        covers: covers(&named.rule),
+fn considered(rules: &Ruleset, client: &Client, action: Action, topic: &str) -> Vec<Considered> {
+    let mut considered = Vec::new();
+    let asked = |rule: String, from: ConsideredFrom, covers: bool| Considered {
+        rule,
+        effect: None,
+        from,
+        includes_client: true,
+        covers,
+        covers_some: false,
+    };
+    let _: ControlFlow<()> = rules.visit(client, &mut |part| {
+        match part {
+            Part::Rules { from, source, rules, grants_subscribe, .. } => {
+                if let Some(source) = source.filter(|_| grants_subscribe && matches!(action, Action::Subscribe { .. })) {
+                    considered.push(asked(
+                        format!("access source `{source}`: every subscription is granted, and deliveries are judged"),
+                        ConsideredFrom::Source(source.to_string()),
+                        true,
+                    ));
+                    return ControlFlow::Continue(());
+                }
+                for rule in rules {
+                    let is_deny = rule.rule.effect == Effect::Deny;
+                    let coverage = rule.rule.covers(action, topic, client, is_deny);
+                    considered.push(Considered {
+                        rule: rule.rule.name.clone(),
+                        effect: Some(rule.rule.effect),
+                        from: match (from, source) {
+                            (_, None) if rule.is_of_profile => ConsideredFrom::Profile,
+                            (_, None) => ConsideredFrom::Configuration,
+                            (From::Authenticator, Some(source)) => ConsideredFrom::Authenticator(source.to_string()),
+                            (From::Source, Some(source)) => ConsideredFrom::Source(source.to_string()),
+                        },
+                        includes_client: rule.rule.who.test(client, is_deny),
+                        covers: coverage == Coverage::All,
+                        covers_some: coverage == Coverage::Some,
+                    });
+                }
+            }
+            Part::Missing(source) => considered.push(asked(
+                format!("access source `{source}`: it could not be asked, and denies"),
+                ConsideredFrom::SilentSource(source.to_string()),
+                true,
+            )),
+            Part::Asked(source) => considered.push(asked(
+                format!("access source `{source}`: it would be asked"),
+                ConsideredFrom::AskedSource(source.to_string()),
+                true,
+            )),
+        }
+        ControlFlow::Continue(())
     });
-    considered.collect()
+    considered
 }

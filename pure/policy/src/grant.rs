@@ -8,7 +8,7 @@ use bytestring::ByteString;
 use crate::rule::Rule;
 
 /// What authenticators gave a client. All of them that had to agree add to it.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Grant {
     /// Whether the client may do everything, within its tenant.
     pub superuser: bool,
@@ -39,7 +39,7 @@ pub struct Credential {
 }
 
 /// The rules that one source has about one client.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct SourceRules {
     /// The source's name in the configuration.
     pub source: Arc<str>,

@@ -7,6 +7,7 @@
 //! What is missing on purpose: sockets, sessions and data bases. Facts about the caller arrive as arguments.
 
 mod admission;
+mod answers;
 mod applicant;
 mod bridge;
 mod chain;
@@ -23,19 +24,23 @@ mod permit;
 mod row;
 mod rule;
 mod ruleset;
+mod verdict;
 mod who;
 
 pub use admission::AdmissionRules;
+pub use answers::{AccessAnswer, AccessQuestion, Answers, Known};
 pub use applicant::Applicant;
 pub use bridge::{BRIDGE_IDENTIFIERS, BridgeRights, bridge_identifier};
 pub use chain::{Chain, Member, Next, Otherwise, Outcome, Passed, Proof, Verdict, Walk};
 pub use client::{Client, Principal, QualifiedName};
 pub use decide::{
-    authorize_connect, authorize_publish, authorize_server_publish, authorize_subscribe, check_client, identify, may_receive, reauthorize,
-    vouched,
+    NoPermit, Published, authorize_connect, authorize_publish, authorize_server_publish, authorize_subscribe, check_client, identify,
+    may_keep_subscription, may_receive, may_yet_receive, reauthorize, vouched,
 };
 pub use denied::{DenialReason, Denied, shown};
-pub use explain::{Considered, Explanation, explain_assumed, explain_connect, explain_passed, explain_publish, explain_subscribe};
+pub use explain::{
+    Considered, ConsideredFrom, Explanation, explain_assumed, explain_connect, explain_passed, explain_publish, explain_subscribe,
+};
 pub use grant::{Credential, Grant, Origin, SourceRules};
 pub use mount::Mount;
 pub use name_pattern::{NamePattern, RegexError};
@@ -44,5 +49,5 @@ pub use pattern::{PatternError, TopicPattern};
 pub use permit::{ConnectPermit, PublishPermit, SubscribePermit};
 pub use row::{RowError, RuleRow};
 pub use rule::{Action, Conditions, Effect, QosSet, Rule};
-pub use ruleset::Ruleset;
+pub use ruleset::{AccessSource, Ruleset};
 pub use who::Who;

@@ -152,9 +152,9 @@ impl TopicPattern {
         if starts_wild && self.starts_with_dollar() {
             return false;
         }
-        if self.is_exact && filter.contains(['+', '#']) {
-            // A Topic Name has no wildcards, so an exact pattern covers one that has none either.
-            return !self.levels.iter().any(|level| !matches!(level, Level::Text(_))) && self.meets(filter, &facts);
+        // A Topic Name has no wildcards, so an exact pattern covers one only if it has none either.
+        if self.is_exact && self.levels.iter().any(|level| is_wild(Some(level))) {
+            return false;
         }
         self.meets(filter, &facts)
     }

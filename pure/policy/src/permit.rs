@@ -32,16 +32,24 @@ impl ConnectPermit {
     }
 }
 
-/// Proof that one client may publish to one Topic Name, with any QoS and RETAIN flag. A clone is proof of the same thing and no more.
+/// Proof that one client may publish one message to one Topic Name. A clone is proof of the same thing and no more.
 #[derive(Debug, Clone)]
 pub struct PublishPermit {
     topic: TopicName,
     decider: Decider,
+    is_general: bool,
 }
 
 impl PublishPermit {
-    pub(crate) fn assertion(topic: TopicName, decider: Decider) -> Self {
-        Self { topic, decider }
+    pub(crate) fn assertion(topic: TopicName, decider: Decider, is_general: bool) -> Self {
+        Self { topic, decider, is_general }
+    }
+
+    /// Whether it would be the same for every message of the client to this topic, whatever its QoS and RETAIN flag, as long as rules and client stay
+    /// as they are.
+    #[must_use]
+    pub fn is_general(&self) -> bool {
+        self.is_general
     }
 
     /// Which rule allowed it, by its name.
@@ -68,11 +76,18 @@ impl PublishPermit {
 pub struct SubscribePermit {
     filter: TopicFilter,
     decider: Decider,
+    is_partial: bool,
 }
 
 impl SubscribePermit {
-    pub(crate) fn assertion(filter: TopicFilter, decider: Decider) -> Self {
-        Self { filter, decider }
+    pub(crate) fn assertion(filter: TopicFilter, decider: Decider, is_partial: bool) -> Self {
+        Self { filter, decider, is_partial }
+    }
+
+    /// Whether some of the topics that the filter matches may be denied: each delivery has to be judged with [`crate::may_receive`].
+    #[must_use]
+    pub fn is_partial(&self) -> bool {
+        self.is_partial
     }
 
     /// Which rule allowed it, by its name.

@@ -87,7 +87,7 @@ impl FromIterator<QoS> for QosSet {
 }
 
 /// What a client wants to do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Action {
     /// Send a message.
     Publish {
@@ -132,23 +132,19 @@ impl Rule {
         Self { effect: Effect::Deny, ..Self::allow(name, who, publish, subscribe) }
     }
 
-    /// Whether it is about this client.
-    pub(crate) fn includes(&self, client: &Client) -> bool {
-        self.who.test(client, self.effect == Effect::Deny)
-    }
-
     /// Whether a yes or no of its depends on more than who asks and for which topic.
     pub(crate) fn has_conditions(&self) -> bool {
         self.conditions != Conditions::default()
     }
 
-    /// How far its topics and conditions cover what is asked: a Topic Name, or a Topic Filter without ShareName.
-    pub(crate) fn covers(&self, action: Action, asked: &str, client: &Client) -> Coverage {
+    /// How far its topics and conditions cover what is asked: a Topic Name, or a Topic Filter without ShareName. `takes_unfilled`: whether it covers what
+    /// is behind a hole that nothing fills.
+    pub(crate) fn covers(&self, action: Action, asked: &str, client: &Client, takes_unfilled: bool) -> Coverage {
         let is_deny = self.effect == Effect::Deny;
         if !self.conditions.admit(action, is_deny) {
             return Coverage::Nothing;
         }
-        let is_covered = |fit: Fit| fit == Fit::Yes || (is_deny && fit == Fit::Unfilled);
+        let is_covered = |fit: Fit| fit == Fit::Yes || (takes_unfilled && fit == Fit::Unfilled);
         let covers_all = match action {
             Action::Publish { .. } => self.publish.iter().any(|pattern| is_covered(pattern.covers_topic(asked, client))),
             Action::Subscribe { .. } => self.subscribe.iter().any(|pattern| is_covered(pattern.covers_filter(asked, client))),

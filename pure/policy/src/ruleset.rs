@@ -1,10 +1,12 @@
 //! Rules compiled for look-up, with a version.
 
 use std::collections::BTreeMap;
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use crate::bridge::BridgeRights;
 use crate::client::Client;
+use crate::grant::SourceRules;
 use crate::rule::Rule;
 
 /// All access rules in force at one time.
@@ -13,8 +15,84 @@ pub struct Ruleset {
     rules: Option<Vec<Named>>,
     /// Rules of trust profiles, by the name of the profile.
     profiles: BTreeMap<String, Vec<Named>>,
+    /// Asked behind the rules, in order.
+    sources: Vec<AccessSource>,
+    /// Whether those who vouch for clients may give them something.
+    may_grant: bool,
     bridges: Vec<BridgeRights>,
     version: u64,
+}
+
+/// Somebody besides the configuration who has something to say about what clients may do.
+#[derive(Debug, Clone, PartialEq)]
+pub enum AccessSource {
+    /// Rules that are here already, as from a file.
+    Rules {
+        /// Its name in the configuration.
+        name: Arc<str>,
+        /// The rules, in order. Whoever is next is asked about what none of them covers.
+        rules: Vec<Rule>,
+        /// Whether every subscription is granted, and the rules look at what is delivered.
+        grants_subscribe: bool,
+    },
+    /// Rules that it has about each client, found in [`crate::Grant::fetched`] under its name. If they are not there it could not be asked, and denies.
+    Fetched(Arc<str>),
+    /// One that is asked about each topic.
+    Asked(Arc<str>),
+}
+
+impl AccessSource {
+    /// Its name in the configuration.
+    #[must_use]
+    pub fn name(&self) -> &Arc<str> {
+        match self {
+            Self::Rules { name, .. } | Self::Fetched(name) | Self::Asked(name) => name,
+        }
+    }
+}
+
+/// What has something to say about one client.
+pub(crate) enum Part<'a, 'i> {
+    Rules {
+        from: From,
+        /// Of an access source or an authenticator, its name.
+        source: Option<&'a Arc<str>>,
+        /// In order.
+        rules: &'i mut dyn Iterator<Item = Entry<'a>>,
+        grants_subscribe: bool,
+        /// Whether what none of them covers is denied.
+        is_complete: bool,
+    },
+    /// An access source that could not be asked about this client.
+    Missing(&'a Arc<str>),
+    /// One that is asked about each topic.
+    Asked(&'a Arc<str>),
+}
+
+/// Who wrote rules.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum From {
+    Authenticator,
+    /// The configuration, or an access source.
+    Source,
+}
+
+/// A rule among others.
+pub(crate) struct Entry<'a> {
+    pub(crate) rule: &'a Rule,
+    /// Its name in a form that a permit can carry without a copy, where it is kept.
+    pub(crate) name: Option<&'a Arc<str>>,
+    pub(crate) is_of_profile: bool,
+}
+
+impl<'a> Entry<'a> {
+    fn plain(rule: &'a Rule) -> Self {
+        Self { rule, name: None, is_of_profile: false }
+    }
+
+    fn named(named: &'a Named, is_of_profile: bool) -> Self {
+        Self { rule: &named.rule, name: Some(&named.name), is_of_profile }
+    }
 }
 
 /// A rule, and its name in a form that a permit can carry without a copy.
@@ -22,13 +100,11 @@ pub struct Ruleset {
 pub(crate) struct Named {
     pub(crate) rule: Rule,
     pub(crate) name: Arc<str>,
-    /// Whether it is one of a trust profile.
-    pub(crate) is_of_profile: bool,
 }
 
 impl Named {
-    fn list(rules: Vec<Rule>, is_of_profile: bool) -> Vec<Self> {
-        rules.into_iter().map(|rule| Self { name: rule.name.as_str().into(), rule, is_of_profile }).collect()
+    fn list(rules: Vec<Rule>) -> Vec<Self> {
+        rules.into_iter().map(|rule| Self { name: rule.name.as_str().into(), rule }).collect()
     }
 }
 
@@ -37,8 +113,12 @@ impl Named {
 pub(crate) enum Decider {
     /// There is no rule at all.
     NoRules,
-    /// An access rule.
+    /// An access rule, or an access source.
     Rule(Arc<str>),
+    /// The client may do everything.
+    Superuser,
+    /// Nobody yet: the client is away, and is judged when it comes back.
+    Later,
     /// The bridge's own list.
     Bridge,
     /// The topic is the Server's own, and so is the message.
@@ -50,6 +130,8 @@ impl Decider {
         match self {
             Self::NoRules => "no access rules: everything is allowed",
             Self::Rule(name) => name,
+            Self::Superuser => "the client is a superuser",
+            Self::Later => "the client is away, and is judged when it comes back",
             Self::Bridge => "the bridge's list of topics",
             Self::Server => "the server's own topics",
         }
@@ -60,13 +142,13 @@ impl Ruleset {
     /// Takes the rules as written. Whatever none of them allows is denied: an empty list denies everything.
     #[must_use]
     pub fn compile(rules: Vec<Rule>) -> Self {
-        Self { rules: Some(Named::list(rules, false)), ..Self::allow_all() }
+        Self { rules: Some(Named::list(rules)), ..Self::allow_all() }
     }
 
     /// Everything is allowed to everyone who may connect: what applies as long as nobody has written a rule.
     #[must_use]
     pub fn allow_all() -> Self {
-        Self { rules: None, profiles: BTreeMap::new(), bridges: Vec::new(), version: 0 }
+        Self { rules: None, profiles: BTreeMap::new(), sources: Vec::new(), may_grant: false, bridges: Vec::new(), version: 0 }
     }
 
     /// The same rules under another version number, which the control plane counts up with each reload.
@@ -88,8 +170,41 @@ impl Ruleset {
     /// are no other rules.
     #[must_use]
     pub fn with_profile_rules(mut self, profiles: impl IntoIterator<Item = (String, Vec<Rule>)>) -> Self {
-        self.profiles = profiles.into_iter().map(|(profile, rules)| (profile, Named::list(rules, true))).collect();
+        self.profiles = profiles.into_iter().map(|(profile, rules)| (profile, Named::list(rules))).collect();
         self
+    }
+
+    /// The same rules, and behind them access sources, in order. Where there is one, whatever nobody allows is denied.
+    #[must_use]
+    pub fn with_sources(mut self, sources: Vec<AccessSource>) -> Self {
+        self.sources = sources;
+        self
+    }
+
+    /// The same rules; `may_grant` says whether those who vouch for clients may give them rights, groups or rules. Then nothing is decided about a
+    /// client whose session was stored before it comes back.
+    #[must_use]
+    pub fn with_grants(mut self, may_grant: bool) -> Self {
+        self.may_grant = may_grant;
+        self
+    }
+
+    /// Whether those who vouch for clients may give them something.
+    #[must_use]
+    pub(crate) fn may_grant(&self) -> bool {
+        self.may_grant
+    }
+
+    /// The access sources, in order.
+    #[must_use]
+    pub fn sources(&self) -> &[AccessSource] {
+        &self.sources
+    }
+
+    /// Whether there is an access source that is asked about each topic.
+    #[must_use]
+    pub fn asks(&self) -> bool {
+        self.sources.iter().any(|source| matches!(source, AccessSource::Asked(_)))
     }
 
     /// The version number given by [`Self::with_version`].
@@ -109,12 +224,38 @@ impl Ruleset {
         self.bridges.iter().find(|bridge| bridge.name == name)
     }
 
-    /// The rules that are asked about this client, or nothing when there are none and everything is allowed.
-    pub(crate) fn asked(&self, client: &Client) -> Option<impl Iterator<Item = &Named>> {
-        let of_profile = client.identity().and_then(|identity| self.profiles.get(&**identity.profile()));
-        if self.rules.is_none() && of_profile.is_none() {
-            return None;
+    /// Shows everything that has something to say about this client, in order, until something decides. Nothing is shown where there is nothing at all.
+    pub(crate) fn visit<T>(&self, client: &Client, decide: &mut dyn FnMut(Part<'_, '_>) -> ControlFlow<T>) -> ControlFlow<T> {
+        let given = client.grant().map(|grant| grant.rules.as_slice()).unwrap_or_default();
+        for SourceRules { source, rules, is_complete } in given {
+            let (mut rules, is_complete) = (rules.iter().map(Entry::plain), *is_complete);
+            let (from, source) = (From::Authenticator, Some(source));
+            decide(Part::Rules { from, source, rules: &mut rules, grants_subscribe: false, is_complete })?;
         }
-        Some(self.rules.iter().flatten().chain(of_profile.into_iter().flatten()))
+        let of_profile = client.identity().and_then(|identity| self.profiles.get(&**identity.profile()));
+        if self.rules.is_some() || of_profile.is_some() {
+            let own = self.rules.iter().flatten().map(|named| Entry::named(named, false));
+            let mut rules = own.chain(of_profile.into_iter().flatten().map(|named| Entry::named(named, true)));
+            decide(Part::Rules { from: From::Source, source: None, rules: &mut rules, grants_subscribe: false, is_complete: false })?;
+        }
+        for source in &self.sources {
+            match source {
+                AccessSource::Rules { name, rules, grants_subscribe } => {
+                    let (mut rules, grants_subscribe) = (rules.iter().map(Entry::plain), *grants_subscribe);
+                    let (from, source) = (From::Source, Some(name));
+                    decide(Part::Rules { from, source, rules: &mut rules, grants_subscribe, is_complete: false })?;
+                }
+                AccessSource::Fetched(name) => match client.grant().and_then(|grant| grant.fetched.get(name)) {
+                    None => decide(Part::Missing(name))?,
+                    Some(fetched) => {
+                        let (mut rules, is_complete) = (fetched.rules.iter().map(Entry::plain), fetched.is_complete);
+                        let (from, source) = (From::Source, Some(name));
+                        decide(Part::Rules { from, source, rules: &mut rules, grants_subscribe: false, is_complete })?;
+                    }
+                },
+                AccessSource::Asked(name) => decide(Part::Asked(name))?,
+            }
+        }
+        ControlFlow::Continue(())
     }
 }

@@ -1,3 +1,5 @@
+//! Users in memory: whom they vouch for, what is given, and how long what a client holds lasts.
+
 use bytestring::ByteString;
 use signet_mqtt::{ClientIdentifier, Password};
 use signet_policy::{Client, Principal};

@@ -1,5 +1,6 @@
 //! Writing: what the broker asks for → outboxes → encoded, encrypted and written once per connection and turn.
 
+
 use signet_broker::{ConnectionId, Event, Input, Output};
 use signet_net::LinkId;
 use signet_policy::shown;
@@ -47,6 +48,7 @@ impl Shard {
         while !self.outputs.is_empty() {
             let mut outputs = std::mem::take(&mut self.outputs);
             let mut full = Vec::new();
+            let mut unasked = Vec::new();
             for output in outputs.drain(..) {
                 match output {
                     Output::Send { connection, packet, after } => {
@@ -66,8 +68,12 @@ impl Shard {
                         Some(post) => post.push(Mail::Delivery(delivery)),
                         None => tracing::error!(shard = shard.0, "a message for a shard that does not exist is lost"),
                     },
+                    Output::Ask { connection, client, question } => unasked.push((connection, client, question)),
                     Output::Event(event) => self.note_event(&event),
                 }
+            }
+            for (connection, client, question) in unasked {
+                self.ask_about_wish(LinkId::from_number(connection.0), client, question);
             }
             // The memory comes back unless telling the broker has made new outputs.
             if self.outputs.is_empty() {
@@ -141,7 +147,7 @@ impl Shard {
 
     fn write(&mut self, id: LinkId) {
         let Some(link) = self.links.get_mut(&id) else { return };
-        link.dirty = false;
+        link.marks.dirty = false;
         let durable = self.store.durable();
         for chunk in 0.. {
             match link.pipe.flush() {
@@ -172,8 +178,8 @@ impl Shard {
         if link.phase == Phase::Draining && link.outbox.is_empty() && link.pipe.unsent() == 0 {
             return self.finish(id);
         }
-        if link.paused && !link.is_full() {
-            link.paused = false;
+        if link.marks.paused && !link.is_full() {
+            link.marks.paused = false;
             self.enqueue(id);
         }
         self.tell_water_mark(id);

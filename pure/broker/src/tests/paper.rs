@@ -33,10 +33,16 @@ pub(super) enum Kept {
     NoWill(SessionId),
 }
 
+/// What a disk keeps of a client: not where it came from and what it was granted.
+fn written(client: &Client) -> Client {
+    let username = client.username().map(|username| username.to_owned().into());
+    Client::restored(client.principal().clone(), username, client.client_identifier().clone(), client.identity().cloned())
+}
+
 impl Kept {
     fn new(change: &Change<'_>) -> Self {
         match change.clone() {
-            Change::SessionOpened { session, client, expiry } => Self::Opened(session, client.clone(), expiry),
+            Change::SessionOpened { session, client, expiry } => Self::Opened(session, written(client), expiry),
             Change::SessionLeft { session, ends_at } => Self::Left(session, ends_at),
             Change::SessionReturned { session } => Self::Returned(session),
             Change::SessionRemoved { session } => Self::Removed(session),

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use signet_identity::DeviceIdentity;
 use signet_mqtt::{Ack, Packet, Publish, ReasonCode};
-use signet_policy::{Rule, Ruleset, TopicPattern, Who};
+use signet_policy::{NamePattern, Rule, Ruleset, TopicPattern, Who};
 
 use super::rig::*;
 use crate::{CloseCause, ConnectionId, Event, Input, Judge, KickCause, Limits, SessionRule, WillRule};
@@ -207,7 +207,7 @@ fn a_message_under_way_is_not_sent_again_and_its_packet_identifier_is_not_lost()
 
 #[test]
 fn who_comes_back_with_other_facts_keeps_what_those_allow() {
-    let rules = Ruleset::compile(vec![allow(Who::Username("ann".to_owned()), &["#"]), allow(Who::Everyone, &["open"])]);
+    let rules = Ruleset::compile(vec![allow(Who::Username(NamePattern::exact("ann")), &["#"]), allow(Who::Everyone, &["open"])]);
     let mut rig = Rig::with(2, Limits::default(), rules);
     let publisher = rig.connect(v5("publisher"));
     let id = rig.connect(v5("c").username("ann").expiry(100));

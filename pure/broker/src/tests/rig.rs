@@ -4,6 +4,7 @@
 use std::cell::RefCell;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, LazyLock};
+use std::time::Duration;
 
 use bytes::BytesMut;
 use signet_identity::{CertificateId, DeviceIdentity, DeviceName, KeyDigest, Leaf, NoIdentity, Peer, VerifiedPeer};
@@ -12,12 +13,15 @@ use signet_mqtt::{
     Publish, PublishProperties, QoS, ReasonCode, Role, Suback, Subscribe, SubscribeFilter, SubscriptionIdentifier, SubscriptionOptions,
     TopicFilter, TopicName, Unsuback, Unsubscribe, UserProperties, Will, WillProperties, encode, encode_publish,
 };
-use signet_policy::{AdmissionRules, Origin, Ruleset};
+use signet_policy::{
+    AccessAnswer, AccessQuestion, AdmissionRules, Answers, Applicant, Chain, Client, Grant, Member, Next, Origin, Otherwise, Outcome,
+    Passed, Proof, Ruleset, Walk,
+};
 
 use super::paper::Paper;
 use crate::{
     Broker, CloseCause, ConnectionId, Context, Directory, Event, Input, Judge, KickCause, Limits, Moment, Output, Refusal, SessionRule,
-    SharedDirectory, Stats, Store, Ticket, Totals, WillRule, admit_without_chain,
+    SharedDirectory, Stats, Store, Ticket, Totals, WillRule, admit, admit_without_chain, apply,
 };
 
 pub(super) const QOS0: QoS = QoS::AtMostOnce;
@@ -65,7 +69,11 @@ pub(super) struct Rig {
     pub(super) ruleset: Arc<Ruleset>,
     pub(super) admission: AdmissionRules,
     pub(super) now: Moment,
+    /// What access sources say about Wills.
+    pub(super) of_wills: AccessAnswer,
     pub(super) events: Vec<Event>,
+    /// What access sources were asked and have not answered.
+    pub(super) questions: VecDeque<(ConnectionId, Arc<Client>, AccessQuestion)>,
     lines: BTreeMap<ConnectionId, Line>,
     count: u64,
     /// Whether deliveries between shards wait for [`Rig::release`], in order per pair of shards.
@@ -91,7 +99,9 @@ impl Rig {
             ruleset,
             admission: AdmissionRules { anonymous: true, ..AdmissionRules::default() },
             now: Moment::ZERO,
+            of_wills: AccessAnswer::Allow,
             events: Vec::new(),
+            questions: VecDeque::new(),
             lines: BTreeMap::new(),
             count: 0,
             holds_handovers: false,
@@ -106,7 +116,18 @@ impl Rig {
         let version = dial.connect.version;
         let assigned = || ClientIdentifier::new(format!("assigned-{}", self.count));
         let origin = Origin { address: None, listener: "rig".into() };
-        let admission = admit_without_chain(dial.connect, &dial.peer, &self.admission, &self.ruleset, &self.limits, (origin, 0), assigned)?;
+        let admission = match dial.grant {
+            None => admit_without_chain(dial.connect, &dial.peer, &self.admission, &self.ruleset, &self.limits, (origin, 0), assigned)?,
+            Some(grant) => {
+                let application = apply(dial.connect, &dial.peer, &self.admission, &self.limits, (origin, 0), assigned)?;
+                let passed = vouch(application.applicant(), grant);
+                let mut answers = Answers::default();
+                while let Some((_, question)) = application.will_question(&passed, &self.ruleset, &answers) {
+                    answers.remember(question, self.of_wills.clone(), Duration::ZERO, 0);
+                }
+                admit(application, passed, &self.ruleset, answers)?
+            }
+        };
         let shards = u16::try_from(self.brokers.len()).unwrap();
         let shard = usize::from(admission.owner(shards).0);
         self.lines.insert(id, Line { version, shard, inbox: VecDeque::new(), outbox: Vec::new(), closed: None, tickets: Vec::new() });
@@ -303,8 +324,17 @@ impl Rig {
                 line.outbox.clear();
             }
             Output::Event(event) => self.events.push(event),
+            Output::Ask { connection, client, question } => self.questions.push_back((connection, client, question)),
             Output::Handover { .. } => unreachable!("handed over by the caller"),
         }
+    }
+
+    /// Gives the oldest question that waits its answer, and says what was asked.
+    pub(super) fn answer(&mut self, answer: AccessAnswer, lasts: u64) -> String {
+        let (connection, _, question) = self.questions.pop_front().expect("nobody was asked");
+        let asked = format!("{:?} {}", question.action, question.topic);
+        self.input(connection, Input::Answered { connection, question, answer, lasts: Duration::from_secs(lasts) });
+        asked
     }
 
     pub(super) fn next(&mut self, id: ConnectionId) -> Option<Packet> {
@@ -393,6 +423,17 @@ impl Rig {
         }
     }
 
+    /// The client of a connection.
+    pub(super) fn client(&self, id: ConnectionId) -> Arc<Client> {
+        Arc::clone(&self.brokers[self.shard_of(id)].connections[&id].client)
+    }
+
+    /// The payloads of what is sent with the next tick, too.
+    pub(super) fn payloads_after_pump(&mut self, id: ConnectionId) -> Vec<String> {
+        self.pass(5);
+        self.payloads(id)
+    }
+
     /// Takes every packet, which all have to be PUBLISH, and returns their payloads.
     pub(super) fn payloads(&mut self, id: ConnectionId) -> Vec<String> {
         let drained = self.drain(id);
@@ -444,6 +485,8 @@ impl Line {
 pub(super) struct Dial {
     pub(super) connect: Connect,
     pub(super) peer: Peer,
+    /// What those who vouch for the client give it; `None`: nobody has to vouch.
+    pub(super) grant: Option<Grant>,
 }
 
 /// A client of MQTT 5 that starts clean.
@@ -459,7 +502,7 @@ pub(super) fn v5(client_identifier: &str) -> Dial {
         password: None,
         properties: ConnectProperties::default(),
     };
-    Dial { connect, peer: Peer::Anonymous(NoIdentity::PlainTransport) }
+    Dial { connect, peer: Peer::Anonymous(NoIdentity::PlainTransport), grant: None }
 }
 
 /// A client of MQTT 3.1.1 with a clean session.
@@ -515,9 +558,33 @@ impl Dial {
         self
     }
 
+    pub(super) fn grant(mut self, grant: Grant) -> Self {
+        self.grant = Some(grant);
+        self
+    }
+
     pub(super) fn username(mut self, username: &str) -> Self {
         self.connect.username = Some(username.to_owned().into());
         self
+    }
+}
+
+/// Somebody vouches for a client and gives it this.
+fn vouch(applicant: &Applicant, grant: Grant) -> Passed {
+    let member = Member {
+        name: "rig".into(),
+        proof: Proof::Authenticator,
+        when: None,
+        on_deny: Otherwise::Deny,
+        on_unknown: Otherwise::Deny,
+        on_failure: Otherwise::Deny,
+    };
+    let mut walk = Walk::new(Arc::new(Chain { alternatives: vec![vec![member]] }));
+    assert!(matches!(walk.next(applicant), Next::Ask(_)));
+    walk.answer(Outcome::Allow(Box::new(grant))).unwrap();
+    match walk.next(applicant) {
+        Next::Done(Ok(passed)) => passed,
+        other => panic!("{other:?}"),
     }
 }
 

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use signet_mqtt::{Ack, Packet, PacketId, Publish, QoS, ReasonCode, TopicFilter, TopicName};
-use signet_policy::{Rule, Ruleset, TopicPattern, Who};
+use signet_policy::{NamePattern, Rule, Ruleset, TopicPattern, Who};
 
 use super::rig::*;
 use crate::{ConnectionId, Limits};
@@ -79,7 +79,10 @@ fn rules() -> Ruleset {
         ..Rule::default()
     };
     let open = ["a/#", "b/#", "s/#", "+/x-nothing"];
-    Ruleset::compile(vec![rule(Who::Everyone, &["a/#", "b/#", "s/#", "secret/#"], &open), rule(Who::Username(name(0)), &[], &["#"])])
+    Ruleset::compile(vec![
+        rule(Who::Everyone, &["a/#", "b/#", "s/#", "secret/#"], &open),
+        rule(Who::Username(NamePattern::exact(name(0))), &[], &["#"]),
+    ])
 }
 
 fn may_read(actor: usize, topic: &str) -> bool {

@@ -22,7 +22,7 @@ fn read(row: Value) -> Result<Rule, RowError> {
 }
 
 fn covers(rule: &Rule, action: Action, topic: &str) -> bool {
-    rule.includes(&client()) && rule.covers(action, topic, &client()) == Coverage::All
+    rule.who.includes(&client()) && rule.covers(action, topic, &client(), false) == Coverage::All
 }
 
 #[test]

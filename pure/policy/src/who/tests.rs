@@ -56,3 +56,41 @@ fn a_rule_can_be_for_what_a_certificate_says() {
     let bridge = Client::restored(Principal::Bridge("b".into()), None, ClientIdentifier::new("b"), None);
     assert!(!Who::All(vec![Who::Everyone]).includes(&bridge) && !Who::Everyone.includes(&bridge));
 }
+
+#[test]
+fn a_rule_can_be_for_what_a_client_was_given_and_where_it_comes_from() {
+    let plain = Client::restored(Principal::User("ann".into()), Some("ann".into()), ClientIdentifier::new("pump-7"), None);
+    let grant = crate::grant::Grant {
+        groups: ["ops".into()].into(),
+        attributes: [("site".into(), "hall-3".into())].into(),
+        ..crate::grant::Grant::default()
+    };
+    let mut ours = plain.regranted(Arc::new(grant));
+    ours.origin = Some(crate::grant::Origin { address: Some("10.1.2.3".parse().unwrap()), listener: "factory".into() });
+    let group = |name: &str| Who::Group(name.to_owned());
+    let attribute = |name: &str, value: &str| Who::Attribute { name: name.to_owned(), value: NamePattern::new(value) };
+    for (who, of_ours, of_plain) in [
+        (Who::Users, true, (true, true)),
+        (Who::Anonymous, false, (false, false)),
+        (Who::Username(NamePattern::new("a*")), true, (true, true)),
+        (Who::ClientIdentifier(NamePattern::new("pump-*")), true, (true, true)),
+        (group("ops"), true, (false, true)),
+        (group("dev"), false, (false, true)),
+        (attribute("site", "hall-*"), true, (false, true)),
+        (attribute("site", "x"), false, (false, true)),
+        (attribute("floor", "*"), false, (false, true)),
+        (Who::Address("10.0.0.0/8".parse().unwrap()), true, (false, true)),
+        (Who::Address("11.0.0.0/8".parse().unwrap()), false, (false, true)),
+        (Who::Listener(NamePattern::new("factory")), true, (false, true)),
+        (Who::Not(Box::new(group("dev"))), true, (false, true)),
+        (Who::Not(Box::new(group("ops"))), false, (false, true)),
+        (Who::Any(vec![group("dev"), group("ops")]), true, (false, true)),
+        (Who::Any(vec![]), false, (false, false)),
+        (Who::All(vec![group("ops"), Who::Users]), true, (false, true)),
+    ] {
+        assert_eq!((who.includes(&ours), who.may_include(&ours)), (of_ours, of_ours), "{who:?}");
+        assert_eq!((who.includes(&plain), who.may_include(&plain)), of_plain, "{who:?}");
+    }
+    let bridge = Client::restored(Principal::Bridge("b".into()), None, ClientIdentifier::new("b"), None);
+    assert!(!Who::Not(Box::new(Who::Anonymous)).may_include(&bridge));
+}
