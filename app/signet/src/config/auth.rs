@@ -9,9 +9,12 @@ mod condition;
 mod endpoint;
 mod http;
 mod jwt;
+mod ldap;
 mod password_file;
 mod password_hash;
+mod remote;
 mod scram;
+mod sql;
 mod users;
 
 use std::fmt;
@@ -109,15 +112,23 @@ type Reader<T> = fn(&Section<'_>, &Path, &Problems) -> Option<Arc<T>>;
 /// Every type of authenticator, by its name.
 const AUTHENTICATORS: &[(&str, Reader<dyn AuthenticatorKind>)] = &[
     (condition::NAME, condition::read),
+    (ldap::NAME, ldap::read),
+    (sql::MYSQL, sql::read_mysql),
     (http::NAME, http::read),
     (jwt::NAME, jwt::read),
     (password_file::NAME, password_file::read),
+    (sql::POSTGRESQL, sql::read_postgresql),
     (scram::NAME, scram::read),
     (users::NAME, users::read),
 ];
 
 /// Every type of access source, by its name.
-const SOURCES: &[(&str, Reader<dyn SourceKind>)] = &[(http::NAME, http::read_source)];
+const SOURCES: &[(&str, Reader<dyn SourceKind>)] = &[
+    (http::NAME, http::read_source),
+    (ldap::NAME, ldap::read_source),
+    (sql::MYSQL, sql::read_mysql_source),
+    (sql::POSTGRESQL, sql::read_postgresql_source),
+];
 
 /// Everything about who vouches for clients, as it is meant.
 #[derive(Debug, Clone, Default)]
