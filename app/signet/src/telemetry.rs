@@ -104,10 +104,9 @@ impl Telemetry {
             sent: stats.sent,
             held: stats.held,
             handshakes: stats.handshakes,
+            trust: self.trust(&stats),
             refused: stats.refused_by,
-            holds: stats.holds.iter().map(|(kind, counts)| (kind.name(), holds(counts))).collect(),
             certificates: self.certificates(),
-            trust: self.trust(),
             backends: self.vouchers.reports().into_iter().map(backend).collect(),
             store: self.monitor.store().map(|(state, stats)| store(&state, &stats)),
             process: process_facts::read(self.started_at),
@@ -135,7 +134,7 @@ impl Telemetry {
 }
 
 impl Telemetry {
-    fn trust(&self) -> Trust {
+    fn trust(&self, stats: &ServerStats) -> Trust {
         let index = self.revocations.load();
         let clones = self.registry.clone_counts();
         Trust {
@@ -145,6 +144,7 @@ impl Telemetry {
             disabled_profiles: wide(index.disabled_profiles().len()),
             clones: vec![("two_identifiers", clones.two_identifiers), ("alternation", clones.alternations)],
             ended: self.registry.ended_counts().into_iter().collect(),
+            holds: stats.holds.iter().map(|(kind, counts)| (kind.name(), holds(counts))).collect(),
         }
     }
 }

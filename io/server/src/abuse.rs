@@ -1,7 +1,7 @@
 //! Who tries too often, and is not listened to for a while.
 //!
 //! An attempt that fails counts against what is proven about whoever made it, and against nothing else: against the certificate, where one was
-//! verified, and against the address otherwise. Nobody is held off for a name that a client claims, so nobody can be locked out by somebody
+//! verified (or a pre-shared key), and against the address otherwise. Nobody is held off for a name that a client claims, so nobody can be locked out by somebody
 //! who claims his name. Three rules follow:
 //! - Whoever shows a verified certificate is never refused for what others did at its address, and what it does wrong itself is not held
 //!   against its address: one bad device does not lock out its site.
@@ -73,7 +73,7 @@ const MINUTE: Duration = Duration::from_secs(60);
 pub enum HoldKind {
     /// Failed attempts of an address.
     Address,
-    /// Failed attempts of a certificate.
+    /// Failed attempts of a certificate, or of a pre-shared key.
     Certificate,
     /// Connections of a device or user, of which it may make so many per minute.
     ConnectRate,
@@ -127,7 +127,7 @@ pub struct HoldCounts {
 enum Suspect {
     /// All that is known is where it came from.
     Address(IpAddr),
-    /// Whoever has the key of a certificate: what identifies it, and its device's name.
+    /// Whoever has the key of a certificate, or a pre-shared key: what identifies it, and its device's name.
     Certificate(Digest, String),
 }
 
@@ -164,8 +164,8 @@ impl Abuse {
         }
     }
 
-    /// Whom the attempts of a client count against; `None`: nobody. A peer proves its certificate by its handshake; of one that a trusted proxy names
-    /// the proxy has seen it, and a pre-shared key is proven like a certificate's.
+    /// Whom the attempts of a client count against; `None`: nobody. A peer proves its certificate, or the key that it shares with us, by its
+    /// handshake; of one that a trusted proxy names the proxy has seen the certificate.
     fn suspect(&self, address: &PeerAddress, peer: &Peer) -> Option<Suspect> {
         match peer {
             Peer::Device(_) | Peer::Pending(_) => {
@@ -310,7 +310,7 @@ impl Abuse {
             HoldKind::Certificate => {
                 let rules = self.certificates.rules();
                 let failed = format!("{} failed attempts within {} s", most(rules), time(rules));
-                (format!("the certificate of `{who}` is held off {left} after {failed}"), attempts)
+                (format!("whoever has the certificate or key of `{who}` is held off {left} after {failed}"), attempts)
             }
             HoldKind::ConnectRate => {
                 let rules = self.connects.rules();

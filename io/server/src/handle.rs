@@ -26,7 +26,7 @@ use crate::rate::{Rate, SharedBucket};
 use crate::refusals::RefusalBook;
 use crate::restore::{self, Durable};
 use crate::shard::{Shard, WAKE};
-use crate::shared::{Admissions, LockedDirectory, Shared};
+use crate::shared::{Admissions, Asked, LockedDirectory, Shared};
 use crate::{ListenerConfig, ServerConfig, StartError};
 
 /// One place where a listener listens.
@@ -93,8 +93,7 @@ pub fn start(config: ServerConfig, revocations: CurrentRevocations) -> Result<Se
         admissions,
         counters: Counters::new(),
         refusals,
-        inquiry: OnceLock::new(),
-        authentication: config.authentication,
+        asked: Asked { inquiry: OnceLock::new(), authentication: config.authentication },
         on_store_failure: config.on_store_failure,
     });
     shared.registry.attach(shared.mailboxes.iter().map(kick_target).collect());
@@ -191,7 +190,7 @@ impl ServerHandle {
 
     /// Names whom to ask about certificates whose revocation status is not known. The first call counts; before it such certificates wait in vain.
     pub fn ask_about_status(&self, inquiry: Arc<dyn StatusInquiry>) {
-        self.shared.inquiry.get_or_init(|| inquiry);
+        self.shared.asked.inquiry.get_or_init(|| inquiry);
     }
 
     /// Has the rules that sources have about connected clients asked for again.

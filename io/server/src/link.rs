@@ -5,7 +5,6 @@ use std::sync::Arc;
 use signet_identity::Peer;
 use signet_mqtt::ProtocolVersion;
 use signet_net::{Confirmation, LinkId, PeerAddress, Transport};
-use signet_policy::Client;
 
 use crate::inbound::Inbound;
 use crate::listener::{Listener, Place};
@@ -13,7 +12,7 @@ use crate::log::DenialLog;
 use crate::outbox::Outbox;
 use crate::pipe::Pipe;
 use crate::socket::Socket;
-use crate::vouching::{Terms, Vouching};
+use crate::vouching::{Entrance, Vouching};
 
 /// A connection on its way from the accept thread to a shard.
 pub(crate) struct Accepted {
@@ -48,6 +47,17 @@ impl Phase {
     }
 }
 
+/// What the shard has noted about a connection.
+#[derive(Default)]
+pub(crate) struct Marks {
+    /// In a queue of the shard, so not to be queued again.
+    pub(crate) queued: bool,
+    /// In the list of connections to write to.
+    pub(crate) dirty: bool,
+    /// Not read because too much waits to be written.
+    pub(crate) paused: bool,
+}
+
 /// One connection. Exactly one shard owns it.
 pub(crate) struct Link {
     pub(crate) id: LinkId,
@@ -63,20 +73,10 @@ pub(crate) struct Link {
     pub(crate) outbox: Outbox,
     /// When this phase is over at the latest, in milliseconds of the server's clock.
     pub(crate) deadline: Option<u64>,
-    /// In a queue of the shard, so not to be queued again.
-    pub(crate) queued: bool,
-    /// In the list of connections to write to.
-    pub(crate) dirty: bool,
-    /// Not read because too much waits to be written.
-    pub(crate) paused: bool,
+    pub(crate) marks: Marks,
     /// How many of its refusals are in the log.
     pub(crate) denials: DenialLog,
-    /// Who is connected, with what it is granted; known when it is let in.
-    pub(crate) client: Option<Arc<Client>>,
-    /// Those who have to vouch for it are being asked.
-    pub(crate) vouching: Option<Box<Vouching>>,
-    /// What holds by the word of those who vouched for it, where they set terms.
-    pub(crate) terms: Option<Box<Terms>>,
+    pub(crate) entrance: Entrance,
     /// Who waits until this connection is closed.
     pub(crate) confirmations: Vec<Confirmation>,
 }
@@ -97,12 +97,12 @@ impl Link {
 
     /// Whether nothing it sends may be decoded, because others are asked whether it may connect.
     pub(crate) fn is_waiting(&self) -> bool {
-        self.inbound.holds() || matches!(self.vouching.as_deref(), Some(Vouching::Asking(_)))
+        self.inbound.holds() || matches!(self.entrance.vouching.as_deref(), Some(Vouching::Asking(_)))
     }
 
     /// When the session ends by the word of those who vouched for it, unix seconds.
     pub(crate) fn expires_at(&self) -> Option<i64> {
-        self.client.as_ref()?.grant()?.expires_at
+        self.entrance.client.as_ref()?.grant()?.expires_at
     }
 
     /// When the connection ends for its certificate's sake, unix seconds: the certificate's end and what its trust profile adds.

@@ -213,7 +213,7 @@ impl Shard {
     /// Puts a connection into the queue of those to be read, unless it is there already.
     fn enqueue(&mut self, id: LinkId) {
         let Some(link) = self.links.get_mut(&id) else { return };
-        if std::mem::replace(&mut link.queued, true) {
+        if std::mem::replace(&mut link.marks.queued, true) {
             return;
         }
         if link.phase == Phase::Handshake {
@@ -225,7 +225,7 @@ impl Shard {
 
     fn mark_dirty(&mut self, id: LinkId) {
         let Some(link) = self.links.get_mut(&id) else { return };
-        if !std::mem::replace(&mut link.dirty, true) {
+        if !std::mem::replace(&mut link.marks.dirty, true) {
             self.queues.dirty.push(id);
         }
     }

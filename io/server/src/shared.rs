@@ -35,12 +35,17 @@ pub(crate) struct Shared {
     pub(crate) admissions: Admissions,
     pub(crate) counters: Counters,
     pub(crate) refusals: Arc<RefusalBook>,
-    /// Whom to ask about certificates whose revocation status is not known; nobody at first.
+    pub(crate) asked: Asked,
+    /// [`crate::ServerConfig::on_store_failure`]
+    pub(crate) on_store_failure: Arc<dyn Fn() + Send + Sync>,
+}
+
+/// Who is asked about clients.
+pub(crate) struct Asked {
+    /// About certificates whose revocation status is not known; nobody at first.
     pub(crate) inquiry: OnceLock<Arc<dyn StatusInquiry>>,
     /// Those who vouch for clients and have rules about them.
     pub(crate) authentication: Option<Arc<dyn Authentication>>,
-    /// [`crate::ServerConfig::on_store_failure`]
-    pub(crate) on_store_failure: Arc<dyn Fn() + Send + Sync>,
 }
 
 /// How much may come in at a time, over all shards, and who may not.

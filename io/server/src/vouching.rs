@@ -1,9 +1,23 @@
 //! A connection for which somebody else has to vouch, and what came of it.
 
+use std::sync::Arc;
+
 use bytestring::ByteString;
 use signet_broker::Application;
+use signet_policy::Client;
 
 use crate::authentication::Exchange;
+
+/// How a connection was let in, or how far that is.
+#[derive(Default)]
+pub(crate) struct Entrance {
+    /// Who is connected, with what it is granted; known when it is let in.
+    pub(crate) client: Option<Arc<Client>>,
+    /// Those who have to vouch for it are being asked.
+    pub(crate) vouching: Option<Box<Vouching>>,
+    /// What holds by the word of those who vouched for it, where they set terms.
+    pub(crate) terms: Option<Box<Terms>>,
+}
 
 /// What a connection waits for.
 pub(crate) enum Vouching {

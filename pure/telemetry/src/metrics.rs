@@ -138,13 +138,13 @@ table! {
         each("check", s.refused.iter().copied())
     };
     Counter "signet_failed_attempts_total" "Refused attempts that count against an address or a certificate" |s| {
-        let attempts = s.holds.iter().filter(|(kind, _)| matches!(*kind, "address" | "certificate"));
+        let attempts = s.trust.holds.iter().filter(|(kind, _)| matches!(*kind, "address" | "certificate"));
         each("by", attempts.map(|(kind, holds)| (*kind, holds.noted)))
     };
     Counter "signet_holds_total" "Times that somebody was held off, by what was too much: attempts of an address or a certificate, connections of an identity, flapping" |s| {
-        each("by", s.holds.iter().map(|(kind, holds)| (*kind, holds.total)))
+        each("by", s.trust.holds.iter().map(|(kind, holds)| (*kind, holds.total)))
     };
-    Gauge "signet_held_off" "Who is held off now, by the same" |s| each("by", s.holds.iter().map(|(kind, holds)| (*kind, holds.held)));
+    Gauge "signet_held_off" "Who is held off now, by the same" |s| each("by", s.trust.holds.iter().map(|(kind, holds)| (*kind, holds.held)));
     Counter "signet_disconnected_total" "Connections ended by the broker, by cause: kicked is revocation, expiry, an operator or the end of the server" |s| {
         each("cause", [
             ("kicked", s.clients.kicked_total),

@@ -21,8 +21,6 @@ pub struct Snapshot {
     pub handshakes: Handshakes,
     /// Connections refused before their session began, by the check that failed. All causes are there, zero or not.
     pub refused: Vec<(&'static str, u64)>,
-    /// Who tries or connects too often. All kinds are there, zero or not.
-    pub holds: Vec<(&'static str, Holds)>,
     /// Certificates and revocation.
     pub certificates: Certificates,
     /// What is not trusted any more, and how that is known.
@@ -209,7 +207,7 @@ pub struct Holds {
     pub held: u64,
 }
 
-/// What is not trusted any more, and how that is known.
+/// What is not trusted any more, and how that is known; and who is held off.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Trust {
     /// Where revocation knowledge comes from.
@@ -224,6 +222,8 @@ pub struct Trust {
     pub clones: Vec<(&'static str, u64)>,
     /// Connections told to close, by cause. All causes are there, zero or not.
     pub ended: Vec<(&'static str, u64)>,
+    /// Who tries or connects too often. All kinds are there, zero or not.
+    pub holds: Vec<(&'static str, Holds)>,
 }
 
 /// One source of revocation knowledge: a file, an address, a responder. Times in Unix seconds.

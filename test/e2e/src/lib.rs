@@ -9,6 +9,7 @@ mod client;
 mod pki;
 mod process;
 pub mod s_client;
+mod scram;
 mod site;
 mod tools;
 pub mod transcript;
@@ -16,6 +17,7 @@ pub mod transcript;
 pub use client::{Client, Credentials, Door, Publication, Subscription, Version, Will};
 pub use pki::{Pki, Validity};
 pub use process::{Finished, Running};
+pub use scram::{Scramp, mqttjs_scram};
 pub use site::{Broker, Site};
 pub use tools::{haproxy, openssl, repository};
 

@@ -27,8 +27,18 @@ impl Mosquitto {
     /// Starts it and waits until it listens. Needs the `mosquitto` package of the system.
     #[must_use]
     pub fn start(pki: Option<&Pki>) -> Self {
+        Self::start_with("allow_anonymous true\n", pki)
+    }
+
+    /// The same, without TLS, for the users of a password file.
+    #[must_use]
+    pub fn with_passwords(file: &Path) -> Self {
+        Self::start_with(&format!("allow_anonymous false\npassword_file {}\n", file.display()), None)
+    }
+
+    fn start_with(options: &str, pki: Option<&Pki>) -> Self {
         for _ in 1..PORT_ATTEMPTS {
-            if let Some(broker) = Self::attempt(pki) {
+            if let Some(broker) = Self::attempt(options, pki) {
                 return broker;
             }
         }
@@ -36,11 +46,11 @@ impl Mosquitto {
     }
 
     /// None when a port was taken by somebody else in the meantime.
-    fn attempt(pki: Option<&Pki>) -> Option<Self> {
+    fn attempt(options: &str, pki: Option<&Pki>) -> Option<Self> {
         let directory = tempfile::tempdir().unwrap();
         let (plain, tls) = (free_port(), free_port());
         // As root it would change to a user who cannot read the test's directory.
-        let mut text = format!("user root\nallow_anonymous true\nlistener {plain} 127.0.0.1\n");
+        let mut text = format!("user root\n{options}listener {plain} 127.0.0.1\n");
         if let Some(pki) = pki {
             text.push_str(&format!(
                 "listener {tls} 127.0.0.1\ncafile {}\ncertfile {}\nkeyfile {}\nrequire_certificate true\n",

@@ -18,3 +18,5 @@ mod rig;
 mod serve;
 #[cfg(test)]
 mod status;
+#[cfg(test)]
+mod users;

@@ -161,6 +161,11 @@ impl Broker {
         }
     }
 
+    /// Lines seen so far.
+    pub(crate) fn count(&self) -> usize {
+        self.seen.len()
+    }
+
     /// The first line so far that holds `text`.
     #[track_caller]
     pub(crate) fn said(&self, text: &str) -> String {

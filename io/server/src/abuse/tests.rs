@@ -1,7 +1,7 @@
 //! What counts against whom, and that nobody pays for others.
 
 use bytestring::ByteString;
-use signet_identity::NoIdentity;
+use signet_identity::{DeviceName, KeyedPeer, NamedPeer, NoIdentity};
 use signet_mqtt::ReasonCode;
 use signet_policy::Verdict;
 
@@ -188,4 +188,18 @@ fn a_victim_is_never_locked_out_by_what_others_try() {
         assert!(may_guess(&abuse, "192.0.2.2", now), "nor another address");
     }
     assert!(!abuse.held(now).is_empty());
+}
+
+/// A pre-shared key and the word of a trusted proxy prove as much as a certificate, each for itself: the same name in the other way is somebody else.
+#[test]
+fn whoever_proves_its_name_answers_for_that_alone() {
+    let abuse = Abuse::new(&limits());
+    let name = || DeviceName::new("pump-7").unwrap();
+    let (keyed, named) = (Peer::Keyed(KeyedPeer::assertion(name(), None)), Peer::Named(NamedPeer::assertion(name())));
+    let address = at("192.0.2.7");
+    (0..3).for_each(|_| guess(&abuse, "192.0.2.7", 10_000));
+    assert!(abuse.may_try(&address, &keyed, 10_001).is_ok() && abuse.may_try(&address, &named, 10_001).is_ok());
+    (0..3).for_each(|_| abuse.note_refusal(&address, Some(&keyed), &wrong_password(), 10_000));
+    assert!(abuse.may_try(&at("192.0.2.8"), &keyed, 10_001).is_err());
+    assert!(abuse.may_try(&address, &named, 10_001).is_ok());
 }

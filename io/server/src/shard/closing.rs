@@ -95,7 +95,7 @@ impl Shard {
                 self.remove(id);
             }
             Phase::ExpectConnect if link.inbound.holds() => self.status_overdue(id),
-            Phase::ExpectConnect if link.vouching.is_some() => self.vouching_overdue(id),
+            Phase::ExpectConnect if link.entrance.vouching.is_some() => self.vouching_overdue(id),
             Phase::ExpectConnect => {
                 let found = format!("no complete CONNECT packet within {} s", link.listener().rules().config.connect_timeout.as_secs());
                 log::refused(link, Check::Connect, found, "is it an MQTT client? `connect_timeout` sets the limit");
@@ -109,7 +109,7 @@ impl Shard {
                     tracing::info!(target: "signet::session", connection = id.number(), "disconnected: what vouched for the client has expired");
                     self.end(id, KickCause::AuthenticationExpired, WillRule::Publish);
                 } else {
-                    if link.terms.as_ref().and_then(|terms| terms.rules_until).is_some_and(|until| until <= self.now) {
+                    if link.entrance.terms.as_ref().and_then(|terms| terms.rules_until).is_some_and(|until| until <= self.now) {
                         self.ask_for_rules(id);
                     }
                     self.watch_validity(id);

@@ -13,11 +13,12 @@ use super::{Shard, closing};
 use crate::counters::Cause;
 use crate::gate::Displaced;
 use crate::inbound::Inbound;
-use crate::link::{Accepted, Link, Phase};
+use crate::link::{Accepted, Link, Marks, Phase};
 use crate::log::{self, DenialLog};
 use crate::mailbox::Mail;
 use crate::outbox::{Outbox, Outgoing};
 use crate::pipe::{Pipe, unexpected_proxy};
+use crate::vouching::Entrance;
 
 /// How often the validity of a connected client's certificate is compared with the wall clock, which somebody may set, in milliseconds.
 const VALIDITY_CHECK: u64 = 3_600_000;
@@ -92,13 +93,9 @@ impl Shard {
             inbound: Inbound::new(&rules.config.limits),
             outbox: Outbox::default(),
             deadline: None,
-            queued: false,
-            dirty: false,
-            paused: false,
+            marks: Marks::default(),
             denials: DenialLog::default(),
-            client: None,
-            vouching: None,
-            terms: None,
+            entrance: Entrance::default(),
             confirmations: Vec::new(),
         });
         if let Err(error) = self.watch(&mut link) {
@@ -165,7 +162,7 @@ impl Shard {
         if let Peer::Pending(_) = peer {
             return self.hold_connect(id, packet);
         }
-        if link.vouching.is_some() {
+        if link.entrance.vouching.is_some() {
             return self.answered(id, packet);
         }
         let connect = match expect_connect(packet) {
@@ -290,8 +287,8 @@ impl Shard {
         if let Err(error) = self.poll.registry().deregister(&mut link.pipe.socket) {
             tracing::error!(%error, connection = id.number(), "cannot stop watching a connection");
         }
-        link.queued = false;
-        link.dirty = false;
+        link.marks.queued = false;
+        link.marks.dirty = false;
         if let Some(post) = self.outgoing.by_shard.get_mut(usize::from(owner)) {
             post.push(Mail::Moved(link, admission));
             self.outgoing.relocations.push((id, owner));
@@ -323,7 +320,7 @@ impl Shard {
             let left = u64::try_from(end.saturating_sub(unix_seconds())).unwrap_or(0);
             self.now.saturating_add(left.saturating_mul(1000).min(VALIDITY_CHECK))
         });
-        let rules_until = link.terms.as_ref().filter(|terms| !terms.is_asking_rules).and_then(|terms| terms.rules_until);
+        let rules_until = link.entrance.terms.as_ref().filter(|terms| !terms.is_asking_rules).and_then(|terms| terms.rules_until);
         let at = end.into_iter().chain(rules_until).min();
         self.deadlines.set(id, &mut link.deadline, at);
     }

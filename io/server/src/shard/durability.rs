@@ -62,7 +62,7 @@ impl Shard {
         if self.now.saturating_sub(self.queues.excused) < EXCUSE_INTERVAL {
             return;
         }
-        let is_paused = |id: &LinkId| self.links.get(id).is_some_and(|link| link.paused);
+        let is_paused = |id: &LinkId| self.links.get(id).is_some_and(|link| link.marks.paused);
         let mut silent: Vec<LinkId> = self.queues.awaiting.iter().map(|Reverse((_, id))| *id).filter(is_paused).collect();
         if self.is_held_back() {
             silent.extend(&self.queues.ready);

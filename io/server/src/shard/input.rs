@@ -65,7 +65,7 @@ impl Shard {
 
     fn serve(&mut self, id: LinkId) {
         let Some(link) = self.links.get_mut(&id) else { return };
-        link.queued = false;
+        link.marks.queued = false;
         let mut share = self.share();
         loop {
             let step = match self.decode(id, &mut share) {
@@ -87,7 +87,7 @@ impl Shard {
     /// One read, so at most one expensive step of the handshake.
     fn shake_hands(&mut self, id: LinkId) {
         let Some(link) = self.links.get_mut(&id) else { return };
-        link.queued = false;
+        link.marks.queued = false;
         let mut share = self.share();
         if matches!(self.read(id, &mut share), Step::More | Step::Later) {
             // Still shaking hands, or connected with more to read: the queue that it goes to depends on its phase.
@@ -155,7 +155,7 @@ impl Shard {
             }
             if link.is_full() {
                 // It does not read what it is sent, so it is not read either: TCP passes that on.
-                link.paused = true;
+                link.marks.paused = true;
                 link.inbound.settle(&mut self.buffers.spare);
                 return Step::Done;
             }

@@ -150,7 +150,7 @@ impl Shard {
 
     fn write(&mut self, id: LinkId) {
         let Some(link) = self.links.get_mut(&id) else { return };
-        link.dirty = false;
+        link.marks.dirty = false;
         let durable = self.store.durable();
         for chunk in 0.. {
             match link.pipe.flush() {
@@ -181,8 +181,8 @@ impl Shard {
         if link.phase == Phase::Draining && link.outbox.is_empty() && link.pipe.unsent() == 0 {
             return self.finish(id);
         }
-        if link.paused && !link.is_full() {
-            link.paused = false;
+        if link.marks.paused && !link.is_full() {
+            link.marks.paused = false;
             self.enqueue(id);
         }
         self.tell_water_mark(id);

@@ -15,7 +15,7 @@ use crate::outbox::Outgoing;
 impl Shard {
     /// Lets somebody find out, while the client still sends its CONNECT.
     pub(super) fn ask_about(&self, id: LinkId) {
-        let Some(inquiry) = self.shared.inquiry.get() else { return };
+        let Some(inquiry) = self.shared.asked.inquiry.get() else { return };
         let Some(identity) = self.links.get(&id).and_then(|link| link.peer.as_ref()?.identity().cloned()) else { return };
         let Some(mailbox) = self.shared.mailboxes.get(usize::from(self.index)).cloned() else { return };
         inquiry.ask(&identity, Box::new(move || mailbox.post_one(Mail::StatusKnown(id))));
@@ -24,7 +24,7 @@ impl Shard {
     /// A device that was let in. Where nobody has said anything about it, somebody finds out while it is here; where somebody has, that is kept
     /// current.
     pub(super) fn note_device(&self, id: LinkId) {
-        let (Some(inquiry), Some(link)) = (self.shared.inquiry.get(), self.links.get(&id)) else { return };
+        let (Some(inquiry), Some(link)) = (self.shared.asked.inquiry.get(), self.links.get(&id)) else { return };
         let Some(identity) = link.peer.as_ref().and_then(Peer::identity) else { return };
         if link.listener().rules().is_answered(identity, unix_seconds()) {
             inquiry.seen(identity);

@@ -22,7 +22,7 @@ use crate::vouching::{Terms, Vouching};
 impl Shard {
     /// Finds out whether whoever has to vouches for a client: at once, where nobody outside has to be asked.
     pub(super) fn vouch(&mut self, id: LinkId, application: Application, chain: Option<Arc<Chain>>, anonymous: bool) {
-        let authentication = self.shared.authentication.clone();
+        let authentication = self.shared.asked.authentication.clone();
         let is_bridge = matches!(application.applicant().client.principal(), Principal::Bridge(_));
         let has_rule_sources = !is_bridge && authentication.as_ref().is_some_and(|authentication| authentication.has_rule_sources());
         let known = match &chain {
@@ -47,7 +47,7 @@ impl Shard {
                 let Some(done) = self.verdict_of(id) else { return };
                 let applicant = application.applicant().clone();
                 let Some(link) = self.links.get_mut(&id) else { return };
-                link.vouching = Some(Box::new(Vouching::Asking(application)));
+                link.entrance.vouching = Some(Box::new(Vouching::Asking(application)));
                 let time = link.listener().rules().config.authentication_timeout;
                 self.set_deadline_in(id, time);
                 authentication.begin(chain, anonymous, applicant, done);
@@ -57,7 +57,7 @@ impl Shard {
 
     /// When rules that are asked for now are to be asked for again; nothing where nobody has any.
     fn rules_until(&self) -> Option<u64> {
-        let last = self.shared.authentication.as_ref().and_then(|authentication| authentication.rules_last())?;
+        let last = self.shared.asked.authentication.as_ref().and_then(|authentication| authentication.rules_last())?;
         Some(self.now.saturating_add(last))
     }
 
@@ -76,7 +76,7 @@ impl Shard {
     /// Those who were asked have answered.
     pub(super) fn vouched(&mut self, id: LinkId, verdict: Verdict) {
         let Some(link) = self.links.get_mut(&id).filter(|link| !link.phase.is_closing()) else { return };
-        match link.vouching.take().map(|vouching| *vouching) {
+        match link.entrance.vouching.take().map(|vouching| *vouching) {
             Some(Vouching::Asking(application)) => {
                 match verdict {
                     Verdict::Passed(passed) => self.vouched_for(id, application, *passed),
@@ -87,7 +87,7 @@ impl Shard {
             }
             Some(Vouching::AskingAgain) => self.vouched_again(id, verdict),
             // Its time was over before.
-            other => link.vouching = other.map(Box::new),
+            other => link.entrance.vouching = other.map(Box::new),
         }
     }
 
@@ -98,9 +98,9 @@ impl Shard {
             Ok(admission) => {
                 let rules_until = self.rules_until();
                 let Some(link) = self.links.get_mut(&id) else { return };
-                link.client = Some(admission.shared_client());
+                link.entrance.client = Some(admission.shared_client());
                 if method.is_some() || rules_until.is_some() {
-                    link.terms = Some(Box::new(Terms { method, rules_until, is_asking_rules: false }));
+                    link.entrance.terms = Some(Box::new(Terms { method, rules_until, is_asking_rules: false }));
                 }
                 self.admitted(id, admission);
             }
@@ -131,7 +131,7 @@ impl Shard {
     pub(super) fn vouching_overdue(&mut self, id: LinkId) {
         let Some(link) = self.links.get_mut(&id) else { return };
         let rules = link.listener().rules();
-        let (what, hint, reason_code) = match link.vouching.as_deref() {
+        let (what, hint, reason_code) = match link.entrance.vouching.as_deref() {
             Some(Vouching::Challenged(..)) => {
                 let time = rules.config.connect_timeout;
                 (format!("the client has not answered within {time:?}"), "`connect_timeout` sets the limit", ReasonCode::NotAuthorized)
@@ -149,7 +149,7 @@ impl Shard {
 
     /// Refuses a CONNECT that waits for those who have to vouch, where one does: whoever ends the connection has logged it.
     pub(super) fn answer_waiting(link: &mut Link, reason_code: ReasonCode) {
-        if link.phase == Phase::ExpectConnect && link.vouching.take().is_some() {
+        if link.phase == Phase::ExpectConnect && link.entrance.vouching.take().is_some() {
             let connack = Connack { reason_code, ..Connack::default() };
             link.outbox.push(Outgoing::Packet(Box::new(Packet::Connack(Box::new(connack))), Ticket::NONE));
         }
@@ -161,7 +161,7 @@ impl Shard {
     fn challenge(&mut self, id: LinkId, application: Application, data: Bytes, exchange: Box<dyn Exchange>) {
         let Some(link) = self.links.get_mut(&id) else { return };
         let method = application.applicant().method.clone();
-        link.vouching = Some(Box::new(Vouching::Challenged(application, exchange)));
+        link.entrance.vouching = Some(Box::new(Vouching::Challenged(application, exchange)));
         link.version = ProtocolVersion::V5;
         // [MQTT-4.12.0-2]
         send(link, ReasonCode::ContinueAuthentication, method, data);
@@ -173,13 +173,13 @@ impl Shard {
     /// A packet of a client that was challenged in answer to its CONNECT [MQTT-4.12.0-3].
     pub(super) fn answered(&mut self, id: LinkId, packet: Packet) {
         let Some(link) = self.links.get_mut(&id) else { return };
-        let Some(Vouching::Challenged(application, exchange)) = link.vouching.take().map(|vouching| *vouching) else { return };
+        let Some(Vouching::Challenged(application, exchange)) = link.entrance.vouching.take().map(|vouching| *vouching) else { return };
         let method = application.applicant().method.clone();
         match packet {
             Packet::Auth(auth) if auth.reason_code == ReasonCode::ContinueAuthentication && auth.authentication_method == method => {
                 let Some(done) = self.verdict_of(id) else { return };
                 let Some(link) = self.links.get_mut(&id) else { return };
-                link.vouching = Some(Box::new(Vouching::Asking(application)));
+                link.entrance.vouching = Some(Box::new(Vouching::Asking(application)));
                 let time = link.listener().rules().config.authentication_timeout;
                 self.set_deadline_in(id, time);
                 exchange.answer(auth.authentication_data.unwrap_or_default(), done);
@@ -208,12 +208,12 @@ impl Shard {
     /// say.
     pub(super) fn authenticate_again(&mut self, id: LinkId, auth: Box<Auth>) -> Result<(), Box<Auth>> {
         let Some(link) = self.links.get_mut(&id) else { return Ok(()) };
-        let method = link.terms.as_ref().and_then(|terms| terms.method.clone());
+        let method = link.entrance.terms.as_ref().and_then(|terms| terms.method.clone());
         // [MQTT-4.12.1-1]
         if method.is_none() || auth.authentication_method != method {
             return Err(auth);
         }
-        match (auth.reason_code, link.vouching.take().map(|vouching| *vouching)) {
+        match (auth.reason_code, link.entrance.vouching.take().map(|vouching| *vouching)) {
             (ReasonCode::ReAuthenticate, None) => {
                 self.begin_again(id, auth.authentication_data.unwrap_or_default());
                 Ok(())
@@ -221,13 +221,13 @@ impl Shard {
             (ReasonCode::ContinueAuthentication, Some(Vouching::ChallengedAgain(exchange))) => {
                 let Some(done) = self.verdict_of(id) else { return Ok(()) };
                 if let Some(link) = self.links.get_mut(&id) {
-                    link.vouching = Some(Box::new(Vouching::AskingAgain));
+                    link.entrance.vouching = Some(Box::new(Vouching::AskingAgain));
                 }
                 exchange.answer(auth.authentication_data.unwrap_or_default(), done);
                 Ok(())
             }
             (_, vouching) => {
-                link.vouching = vouching.map(Box::new);
+                link.entrance.vouching = vouching.map(Box::new);
                 Err(auth)
             }
         }
@@ -235,9 +235,9 @@ impl Shard {
 
     fn begin_again(&mut self, id: LinkId, data: Bytes) {
         let Some(done) = self.verdict_of(id) else { return };
-        let Some(authentication) = self.shared.authentication.clone() else { return };
+        let Some(authentication) = self.shared.asked.authentication.clone() else { return };
         let Some(link) = self.links.get_mut(&id) else { return };
-        let (Some(client), Some(terms)) = (&link.client, &link.terms) else { return };
+        let (Some(client), Some(terms)) = (&link.entrance.client, &link.entrance.terms) else { return };
         let rules = link.listener().rules();
         let admission = rules.admission_of(client.identity().map(|identity| &**identity));
         let proven = client.grant().and_then(|grant| grant.username.clone());
@@ -253,17 +253,17 @@ impl Shard {
             now: unix_seconds(),
         };
         let (chain, anonymous) = (admission.chain.clone(), admission.anonymous);
-        link.vouching = Some(Box::new(Vouching::AskingAgain));
+        link.entrance.vouching = Some(Box::new(Vouching::AskingAgain));
         authentication.begin(chain, anonymous, applicant, done);
     }
 
     fn vouched_again(&mut self, id: LinkId, verdict: Verdict) {
         let Some(link) = self.links.get_mut(&id) else { return };
-        let (Some(client), Some(terms)) = (link.client.clone(), &link.terms) else { return };
+        let (Some(client), Some(terms)) = (link.entrance.client.clone(), &link.entrance.terms) else { return };
         let method = terms.method.clone();
         match verdict {
             Verdict::Challenge(data, exchange) => {
-                link.vouching = Some(Box::new(Vouching::ChallengedAgain(exchange)));
+                link.entrance.vouching = Some(Box::new(Vouching::ChallengedAgain(exchange)));
                 send(link, ReasonCode::ContinueAuthentication, method, data);
                 self.mark_dirty(id);
             }
@@ -302,7 +302,7 @@ impl Shard {
         let credentials = &client.grant().filter(|grant| !grant.credentials.is_empty())?.credentials;
         let held = credentials.iter().map(|held| Held { name: Arc::clone(&held.name), version: held.version });
         self.shared.registry.hold(id, held.collect());
-        let authentication = self.shared.authentication.as_ref();
+        let authentication = self.shared.asked.authentication.as_ref();
         let lost = credentials.iter().find(|held| !authentication.is_some_and(|authentication| authentication.holds(held)))?;
         let found = format!("`{}` was removed or replaced while the client connected", lost.name);
         Some(Refused::without_certificate(Check::Authentication, found, "connect again"))
@@ -311,19 +311,21 @@ impl Shard {
     /// A connected client is granted something else from here on.
     fn regrant(&mut self, id: LinkId, client: Arc<Client>) {
         let Some(link) = self.links.get_mut(&id) else { return };
-        link.client = Some(Arc::clone(&client));
+        link.entrance.client = Some(Arc::clone(&client));
         self.apply(Input::Regranted { connection: ConnectionId(id.number()), client });
         self.watch_validity(id);
     }
 
     /// Asks again for the rules about a connected client.
     pub(super) fn ask_for_rules(&mut self, id: LinkId) {
-        let Some(authentication) = self.shared.authentication.clone() else { return };
+        let Some(authentication) = self.shared.asked.authentication.clone() else { return };
         let Some(mailbox) = self.shared.mailboxes.get(usize::from(self.index)).cloned() else { return };
         let Some(link) = self.links.get_mut(&id).filter(|link| link.phase == Phase::Connected) else { return };
         // What a bridge may do is its own list.
-        let Some(client) = link.client.clone().filter(|client| !matches!(client.principal(), Principal::Bridge(_))) else { return };
-        let terms = link.terms.get_or_insert_default();
+        let Some(client) = link.entrance.client.clone().filter(|client| !matches!(client.principal(), Principal::Bridge(_))) else {
+            return;
+        };
+        let terms = link.entrance.terms.get_or_insert_default();
         if std::mem::replace(&mut terms.is_asking_rules, true) {
             return;
         }
@@ -334,7 +336,7 @@ impl Shard {
     pub(super) fn rules_of(&mut self, id: LinkId, rules: Vec<SourceRules>) {
         let rules_until = self.rules_until();
         let Some(link) = self.links.get_mut(&id).filter(|link| link.phase == Phase::Connected) else { return };
-        let (Some(before), Some(terms)) = (&link.client, &mut link.terms) else { return };
+        let (Some(before), Some(terms)) = (&link.entrance.client, &mut link.entrance.terms) else { return };
         terms.is_asking_rules = false;
         terms.rules_until = rules_until;
         let mut grant = before.grant().map(|grant| (**grant).clone()).unwrap_or_default();
@@ -348,9 +350,10 @@ impl Shard {
 
     /// Asks again for the rules about every client that is here: somebody says that they have changed.
     pub(super) fn ask_for_all_rules(&mut self) {
-        let has_rule_sources = self.shared.authentication.as_ref().is_some_and(|authentication| authentication.has_rule_sources());
+        let has_rule_sources = self.shared.asked.authentication.as_ref().is_some_and(|authentication| authentication.has_rule_sources());
         let is_meant = |link: &&Box<Link>| {
-            has_rule_sources || link.client.as_ref().is_some_and(|client| client.grant().is_some_and(|grant| !grant.fetched.is_empty()))
+            has_rule_sources
+                || link.entrance.client.as_ref().is_some_and(|client| client.grant().is_some_and(|grant| !grant.fetched.is_empty()))
         };
         let ids: Vec<LinkId> = self.links.values().filter(is_meant).map(|link| link.id).collect();
         for id in ids {
