@@ -1,5 +1,7 @@
 //! In the place of `engine.rs` in a build without OpenSSL: the same names, and a context that cannot be made.
 
+#![expect(clippy::needless_pass_by_ref_mut, reason = "the signatures are those of the engine")]
+
 use std::convert::Infallible;
 use std::io;
 use std::net::TcpStream;

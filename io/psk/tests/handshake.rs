@@ -1,5 +1,13 @@
 //! The server end against OpenSSL's own client, over memory.
 #![cfg(feature = "openssl")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::as_conversions,
+    reason = "a test reports by panicking"
+)]
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -333,10 +341,6 @@ impl PskLookup for Slow {
     fn find(&self, identity: &DeviceName, done: PskDone) {
         self.0.lock().unwrap().push((identity.clone(), done));
     }
-
-    fn name(&self) -> &str {
-        "slow"
-    }
 }
 
 #[test]
@@ -375,7 +379,8 @@ fn a_slow_answer_is_waited_for_and_nothing_is_lost() {
 fn whoever_gives_no_key_lets_nobody_in() {
     let slow = Arc::new(Slow::default());
     let listener = listener(|config| config.lookup = Some(Arc::clone(&slow) as _));
-    let answers: [(&str, fn(PskDone)); 3] = [
+    type Answer = fn(PskDone);
+    let answers: [(&str, Answer); 3] = [
         ("no pre-shared key is known", |done| done.answer(PskAnswer::Unknown)),
         ("could not be looked up: the data base is away", |done| done.answer(PskAnswer::Failed("the data base is away".to_owned()))),
         ("could not be looked up: whoever was asked gave no answer", drop),
