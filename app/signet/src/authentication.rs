@@ -60,7 +60,7 @@ impl Prepared {
             let made = made.map_err(|why| format!("[[authenticator]] `{}`: {why}", authenticator.name))?;
             chains.authenticators.insert(Arc::clone(&authenticator.name), made);
         }
-        for source in &config.sources {
+        for source in config.sources.iter().filter(|source| source.kind.is_fetched()) {
             let backend = Backend::new(source.backend.clone());
             let made = source.kind.make(backend, &tools).map_err(|why| format!("[[access_source]] `{}`: {why}", source.name))?;
             chains.rule_sources.insert(Arc::clone(&source.name), made);

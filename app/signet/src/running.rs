@@ -76,7 +76,7 @@ impl Running {
         let watched = Watched::of(&config);
         let follow_up = FollowUp::new();
         let sources = start_sources(&config, &revocations, &follow_up)?;
-        let mut server_config = server_config(&config, on_store_failure);
+        let mut server_config = server_config(&config, ruleset(&config, &config.bridges).map_err(StartError::Setting)?, on_store_failure);
         server_config.on_clone = follow_up.on_clone();
         administration.load_users().map_err(|problem| StartError::Setting(problem.message))?;
         let users = administration.user_store();
@@ -272,6 +272,7 @@ impl Running {
         let own: Vec<AuthorityId> = authority.iter().map(|authority| authority.certificate().leaf().authority_id()).collect();
         let sources = sources_config(&config).map_err(failed)?;
         let vouchers = self.vouchers.prepare(&config.authentication).map_err(failed)?;
+        let rules = ruleset(&config, &self.started_with.bridges).map_err(failed)?;
         let mut state = self.state();
         let version = state.rules_version + 1;
         let Some(server) = &state.server else { return Err(failed("the broker is stopping".to_owned())) };
@@ -281,8 +282,7 @@ impl Running {
         self.sources.replace(&sources).map_err(|error| failed(error.to_string()))?;
         self.vouchers.replace(vouchers);
         let reloaded = server.install(prepared);
-        let rules = ruleset(&config, &self.started_with.bridges).with_version(version);
-        server.replace_rules(Arc::new(rules));
+        server.replace_rules(Arc::new(rules.with_version(version)));
         server.rules_changed();
         self.live.revocations.update(|index| index.with_own_authorities(own.iter().copied()));
         self.administration.replace(authority, office::settings(&config.ca));
@@ -420,7 +420,7 @@ impl Control for Running {
     }
 }
 
-fn server_config(config: &Config, on_store_failure: Arc<dyn Fn() + Send + Sync>) -> ServerConfig {
+fn server_config(config: &Config, ruleset: Ruleset, on_store_failure: Arc<dyn Fn() + Send + Sync>) -> ServerConfig {
     let mut seed = [0; 8];
     // Only spreads load and makes assigned identifiers: a process that can get no randomness fails its first handshake anyway.
     let _ = aws_lc_rs::rand::fill(&mut seed);
@@ -431,7 +431,7 @@ fn server_config(config: &Config, on_store_failure: Arc<dyn Fn() + Send + Sync>)
         listeners: listeners(config, &limits.durability),
         limits: Arc::new(limits),
         server_limits: config.limits.server.clone(),
-        ruleset: Arc::new(ruleset(config, &config.bridges)),
+        ruleset: Arc::new(ruleset),
         will_on_revoke: if config.revocation.publish_will { WillRule::Publish } else { WillRule::Drop },
         session_on_revoke: if config.revocation.keep_session { SessionRule::Keep } else { SessionRule::End },
         on_clone: Arc::new(|_| {}),
@@ -482,12 +482,15 @@ fn start_bridges(config: &Config, server: &ServerHandle) -> Result<Bridges, Star
 }
 
 /// The rules as they are written, and what the bridges may do that run: a reload does not change those.
-fn ruleset(config: &Config, bridges: &[config::Bridge]) -> Ruleset {
+fn ruleset(config: &Config, bridges: &[config::Bridge]) -> Result<Ruleset, String> {
+    let sources = config.authentication.access_sources()?;
     let rules = if config.rules.is_empty() { Ruleset::allow_all() } else { Ruleset::compile(config.rules.clone()) };
     let own = config.profiles.iter().filter(|profile| !profile.rules.is_empty());
-    rules
+    Ok(rules
         .with_profile_rules(own.map(|profile| (profile.name.to_string(), profile.rules.clone())))
-        .with_bridges(bridges.iter().filter_map(config::Bridge::rights).collect())
+        .with_sources(sources)
+        .with_grants(!config.authentication.authenticators.is_empty())
+        .with_bridges(bridges.iter().filter_map(config::Bridge::rights).collect()))
 }
 
 /// What is written differently now and cannot change while clients are connected.

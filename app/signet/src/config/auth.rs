@@ -3,6 +3,7 @@
 //! What all types have in common is read here; each type reads its own keys in a file of its name and gives a [`AuthenticatorKind`] or [`SourceKind`],
 //! which makes the real thing when the broker starts.
 
+mod acl_file;
 mod chain;
 mod common;
 mod condition;
@@ -18,7 +19,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use signet_auth::{Authenticator, Backend, BackendConfig, HashingPool, RuleSource, UserStore};
-use signet_policy::{Chain, Otherwise, Who};
+use signet_policy::{AccessSource, Chain, Otherwise, Who};
 
 use super::problem::{Problems, suggestion};
 use super::section::{At, Section};
@@ -54,6 +55,28 @@ pub(crate) trait SourceKind: fmt::Debug + Send + Sync {
     /// In words.
     fn make(&self, backend: Arc<Backend>, tools: &Tools) -> Result<Arc<dyn RuleSource>, String>;
 
+    /// What stands for it among the access rules: rules about each client, which [`Self::make`] gives somebody to ask for. A type that has its rules in
+    /// a file, or that is asked about each topic, says so here.
+    ///
+    /// # Errors
+    /// In words: a file that cannot be read, or that has no rules in it.
+    fn access_source(&self, name: &Arc<str>) -> Result<AccessSource, String> {
+        Ok(AccessSource::Fetched(Arc::clone(name)))
+    }
+
+    /// Looks at what [`Self::access_source`] would read.
+    ///
+    /// # Errors
+    /// In words.
+    fn check(&self) -> Result<(), String> {
+        Ok(())
+    }
+
+    /// Whether it has rules about each client.
+    fn is_fetched(&self) -> bool {
+        true
+    }
+
     /// As [`AuthenticatorKind::files`].
     fn files(&self) -> Vec<PathBuf> {
         Vec::new()
@@ -81,7 +104,7 @@ const AUTHENTICATORS: &[(&str, Reader<dyn AuthenticatorKind>)] = &[
 ];
 
 /// Every type of access source, by its name.
-const SOURCES: &[(&str, Reader<dyn SourceKind>)] = &[];
+const SOURCES: &[(&str, Reader<dyn SourceKind>)] = &[(acl_file::MOSQUITTO, acl_file::mosquitto), (acl_file::EMQX, acl_file::emqx)];
 
 /// Everything about who vouches for clients, as it is meant.
 #[derive(Debug, Clone, Default)]
@@ -178,6 +201,23 @@ impl Authentication {
                 problems.at(&authenticator.place, why, None);
             }
         }
+        for source in &self.sources {
+            if let Err(why) = source.kind.check() {
+                problems.at(&source.place, why, None);
+            }
+        }
+    }
+
+    /// The access sources, in order, as they stand behind the access rules. Files are read anew.
+    ///
+    /// # Errors
+    /// One of them cannot be read: its name, and why.
+    pub(crate) fn access_sources(&self) -> Result<Vec<AccessSource>, String> {
+        let made = |source: &SourceConfig| {
+            let made = source.kind.access_source(&source.name);
+            made.map_err(|why| format!("[[access_source]] `{}`: {why}", source.name))
+        };
+        self.sources.iter().map(made).collect()
     }
 
     /// The files whose change is taken over like a reload.
