@@ -60,6 +60,14 @@ pub(crate) trait SourceKind: fmt::Debug + Send + Sync {
     /// In words.
     fn make(&self, backend: Arc<Backend>, tools: &Tools) -> Result<Arc<dyn RuleSource>, String>;
 
+    /// Whether it can be made, as [`AuthenticatorKind::check`].
+    ///
+    /// # Errors
+    /// In words.
+    fn check(&self) -> Result<(), String> {
+        Ok(())
+    }
+
     /// Whether it is asked each time a client wants to do something, in place of having rules: then it is [`Self::make_asker`] that makes it.
     fn is_asked_each_time(&self) -> bool {
         false
@@ -215,6 +223,11 @@ impl Authentication {
         for authenticator in &self.authenticators {
             if let Err(why) = authenticator.kind.check() {
                 problems.at(&authenticator.place, why, None);
+            }
+        }
+        for source in &self.sources {
+            if let Err(why) = source.kind.check() {
+                problems.at(&source.place, why, None);
             }
         }
     }
