@@ -12,7 +12,7 @@ const DEVICE: &str = "346a004d-1dab-4016-bb38-03cca7094415";
 /// A quickstart with a certificate for [`DEVICE`], where a certificate and `accounts` have to agree, and only `rights` says what may be done.
 fn site(tables: &str, password: &str) -> (Site, Broker) {
     let site = Site::quickstart();
-    site.signet(&["ca", "issue", DEVICE, "--out", "devices"]).succeeded();
+    site.signet(&["device", "add", DEVICE]).succeeded();
     site.write("secret", &format!("{password}\n"));
     site.edit("signet.toml", |text| {
         let text = text.replacen("\n[authentication]\n", "\n[authentication]\nchain = [\"certificate and accounts\"]\n", 1);
@@ -28,7 +28,22 @@ fn site(tables: &str, password: &str) -> (Site, Broker) {
 fn publishes(site: &Site, device: &str, username: &str, password: &str, topic: &str) -> Finished {
     let mut command = Command::new("mosquitto_pub");
     command.current_dir(site.folder());
-    command.args(["-h", "localhost", "-p", &site.port().to_string(), "--cafile", "ca/ca.pem", "-V", "5", "-q", "1", "-m", "on", "-t", topic]);
+    command.args([
+        "-h",
+        "localhost",
+        "-p",
+        &site.port().to_string(),
+        "--cafile",
+        "ca/ca.pem",
+        "-V",
+        "5",
+        "-q",
+        "1",
+        "-m",
+        "on",
+        "-t",
+        topic,
+    ]);
     command.args(["-u", username, "-P", password, "-d"]);
     for (flag, ending) in [("--cert", "pem"), ("--key", "key")] {
         command.arg(flag).arg(Path::new("devices").join(format!("{device}.{ending}")));
@@ -77,7 +92,9 @@ CREATE TABLE mqtt_acl (username VARCHAR(100), permission VARCHAR(10), action VAR
 INSERT INTO mqtt_acl VALUES ('ann', 'allow', 'publish', 'up/${username}');";
 
 fn tables(kind: &str, port: u16, database: &str) -> String {
-    let place = format!("type = \"{kind}\"\naddress = \"127.0.0.1:{port}\"\ndatabase = \"{database}\"\nusername = \"signet\"\npassword_file = \"secret\"\n");
+    let place = format!(
+        "type = \"{kind}\"\naddress = \"127.0.0.1:{port}\"\ndatabase = \"{database}\"\nusername = \"signet\"\npassword_file = \"secret\"\n"
+    );
     format!(
         "[[authenticator]]\nname = \"accounts\"\n{place}password_hash = \"plain\"\n\
          query = \"SELECT password_hash, salt, is_superuser FROM mqtt_user WHERE device = '%C' AND username = '%u'\"\n\
@@ -124,7 +141,8 @@ fn ldap_vouches() {
         LdapServer::ADMIN,
         LdapServer::BASE
     );
-    let tables = format!("[[authenticator]]\nname = \"accounts\"\nmethod = \"bind\"\n{search}[[access_source]]\nname = \"rights\"\n{search}");
+    let tables =
+        format!("[[authenticator]]\nname = \"accounts\"\nmethod = \"bind\"\n{search}[[access_source]]\nname = \"rights\"\n{search}");
     let (site, broker) = site(&tables, LdapServer::PASSWORD);
     tells_the_story(&site, &broker);
     // A bind without a password would succeed, as nobody.
