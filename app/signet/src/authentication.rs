@@ -9,7 +9,8 @@ use signet_admin::Administration;
 use signet_auth::{Answer, Backend, BackendReport, Chains, HashingPool, Step, UserStore};
 use signet_mqtt::ReasonCode;
 use signet_policy::{
-    AccessAnswer, AccessQuestion, AccessSource, Applicant, Chain, Client, Credential, DenialReason, Denied, Passed, Ruleset, SourceRules, Verdict, explain_assumed, explain_passed,
+    AccessAnswer, AccessQuestion, AccessSource, Applicant, Chain, Client, Credential, DenialReason, Denied, Passed, Ruleset, SourceRules,
+    Verdict, explain_assumed, explain_passed,
 };
 use signet_server::{Asking, Authentication as Asked, Done, Exchange, Verdict as Decision};
 use tokio::runtime::Handle;

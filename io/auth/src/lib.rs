@@ -11,8 +11,8 @@
 
 mod backend;
 mod chains;
-mod claims;
 mod check;
+mod claims;
 mod condition;
 mod exchange;
 mod hashing;

@@ -99,7 +99,9 @@ impl Link {
 
     /// Whether nothing it sends may be decoded, because others are asked whether it may connect, or do what it wants.
     pub(crate) fn is_waiting(&self) -> bool {
-        self.marks.asking || self.inbound.holds() || matches!(self.entrance.vouching.as_deref(), Some(Vouching::Asking(_) | Vouching::AskingWill(..)))
+        self.marks.asking
+            || self.inbound.holds()
+            || matches!(self.entrance.vouching.as_deref(), Some(Vouching::Asking(_) | Vouching::AskingWill(..)))
     }
 
     /// When the session ends by the word of those who vouched for it, unix seconds.

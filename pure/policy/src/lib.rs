@@ -6,6 +6,7 @@
 //!
 //! What is missing on purpose: sockets, sessions and data bases. Facts about the caller arrive as arguments.
 
+mod acl_file;
 mod admission;
 mod answers;
 mod applicant;
@@ -27,6 +28,7 @@ mod ruleset;
 mod verdict;
 mod who;
 
+pub use acl_file::{AclFile, AclFileError, AclWarning, emqx_acl_file, mosquitto_acl_file};
 pub use admission::AdmissionRules;
 pub use answers::{AccessAnswer, AccessQuestion, Answers, Known};
 pub use applicant::Applicant;

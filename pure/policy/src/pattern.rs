@@ -20,6 +20,8 @@ pub struct TopicPattern {
     levels: Vec<Level>,
     /// Whether it stands for one filter and not for what that matches.
     is_exact: bool,
+    /// Whether its wildcard at the start stands for topics that start with `$`, too.
+    reaches_dollar: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -85,7 +87,7 @@ impl TopicPattern {
     /// # Errors
     /// Says which level or placeholder is wrong, and what is possible.
     pub fn parse(text: &str) -> Result<Self, PatternError> {
-        Self::read(text, Template::parse_pattern)
+        Self::read(text, true, Template::parse_pattern)
     }
 
     /// The same with the placeholders of another broker, `%c` or `${clientid}`. [`Self::as_str`] gives the text as it was written.
@@ -93,7 +95,12 @@ impl TopicPattern {
     /// # Errors
     /// As [`Self::parse`].
     pub fn parse_with_placeholders(style: PlaceholderStyle, text: &str) -> Result<Self, PatternError> {
-        Self::read(text, |text| Template::parse_with_placeholders(style, text))
+        Self::read(text, true, |text| Template::parse_with_placeholders(style, text))
+    }
+
+    /// A pattern in which `eq ` has no meaning.
+    pub(crate) fn parse_plain(text: &str) -> Result<Self, PatternError> {
+        Self::read(text, false, Template::parse_pattern)
     }
 
     /// A pattern without placeholders: every character but the wildcards stands for itself.
@@ -101,11 +108,18 @@ impl TopicPattern {
     /// # Errors
     /// As [`Self::parse`].
     pub fn parse_literal(text: &str) -> Result<Self, PatternError> {
-        Self::read(text, |text| Template::parse_pattern(&text.replace('$', "$$")))
+        Self::read(text, false, |text| Template::parse_pattern(&text.replace('$', "$$")))
     }
 
-    fn read(text: &str, template: impl FnOnce(&str) -> Result<Template, TemplateError>) -> Result<Self, PatternError> {
-        let (written, is_exact) = text.strip_prefix("eq ").map_or((text, false), |exact| (exact, true));
+    /// Every topic, those that start with `$` among them: for a rule that denies everything.
+    #[must_use]
+    pub fn everything() -> Self {
+        Self { written: "#".to_owned(), levels: vec![Level::Rest], is_exact: false, reaches_dollar: true }
+    }
+
+    fn read(text: &str, has_exact: bool, template: impl FnOnce(&str) -> Result<Template, TemplateError>) -> Result<Self, PatternError> {
+        let exact = text.strip_prefix("eq ").filter(|_| has_exact);
+        let (written, is_exact) = exact.map_or((text, false), |exact| (exact, true));
         if written.is_empty() {
             return Err(PatternError::Empty);
         }
@@ -116,7 +130,7 @@ impl TopicPattern {
         let found = split(&template, text)?;
         let count = found.len();
         let levels = found.into_iter().enumerate().map(|(at, level)| level.check(at + 1 == count, text)).collect::<Result<_, _>>()?;
-        Ok(Self { written: text.to_owned(), levels, is_exact })
+        Ok(Self { written: text.to_owned(), levels, is_exact, reaches_dollar: false })
     }
 
     /// The pattern as written.
@@ -145,7 +159,7 @@ impl TopicPattern {
         let facts = client.facts();
         let is_wild = |level: Option<&Level>| !matches!(level, Some(Level::Text(_)));
         // Neither wildcard reaches topics that start with `$` [MQTT-4.7.2-1].
-        if filter.starts_with('$') && is_wild(self.levels.first()) {
+        if filter.starts_with('$') && is_wild(self.levels.first()) && !self.reaches_dollar {
             return false;
         }
         let starts_wild = matches!(filter.split('/').next(), Some("+" | "#"));
@@ -191,7 +205,7 @@ impl TopicPattern {
     fn covers(&self, asked: &str, client: &Client, mode: Mode) -> Fit {
         let facts = client.facts();
         // A wildcard at the start never reaches topics that start with `$` [MQTT-4.7.2-1]; the same holds for what it permits.
-        if asked.starts_with('$') && !matches!(self.levels.first(), Some(Level::Text(_))) {
+        if asked.starts_with('$') && !self.reaches_dollar && !matches!(self.levels.first(), Some(Level::Text(_))) {
             return Fit::No;
         }
         let mut asked = asked.split('/');

@@ -30,7 +30,9 @@ pub enum AccessSource {
     Rules {
         /// Its name in the configuration.
         name: Arc<str>,
-        /// The rules, in order. Whoever is next is asked about what none of them covers.
+        /// Rules for the clients with a user name, by that, asked before the others: a file may name very many.
+        of_users: BTreeMap<String, Vec<Rule>>,
+        /// The rules for everybody else and behind them, in order. Whoever is next is asked about what none of them covers.
         rules: Vec<Rule>,
         /// Whether every subscription is granted, and the rules look at what is delivered.
         grants_subscribe: bool,
@@ -240,8 +242,10 @@ impl Ruleset {
         }
         for source in &self.sources {
             match source {
-                AccessSource::Rules { name, rules, grants_subscribe } => {
-                    let (mut rules, grants_subscribe) = (rules.iter().map(Entry::plain), *grants_subscribe);
+                AccessSource::Rules { name, of_users, rules, grants_subscribe } => {
+                    let own = client.username().and_then(|username| of_users.get(username));
+                    let all = own.into_iter().flatten().chain(rules);
+                    let (mut rules, grants_subscribe) = (all.map(Entry::plain), *grants_subscribe);
                     let (from, source) = (From::Source, Some(name));
                     decide(Part::Rules { from, source, rules: &mut rules, grants_subscribe, is_complete: false })?;
                 }

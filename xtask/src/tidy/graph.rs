@@ -77,7 +77,11 @@ const NAMED_ONLY_IN: [(&str, &[&str], &str); 14] = [
     ("sqlx", &["io/auth"], "those who are asked about clients have one home"),
     ("ldap3", &["io/auth"], "those who are asked about clients have one home"),
     ("jsonwebtoken", &["io/auth"], "those who are asked about clients have one home"),
-    ("tokio", &["io/admin", "io/http", "io/sources", "io/auth", "app/signet"], "the data plane runs on its own shards, tokio is the control plane"),
+    (
+        "tokio",
+        &["io/admin", "io/http", "io/sources", "io/auth", "app/signet"],
+        "the data plane runs on its own shards, tokio is the control plane",
+    ),
     ("mio", &["io/net", "io/server", "io/bridge"], "sockets of the data plane are polled by the shards and the bridges"),
 ];
 

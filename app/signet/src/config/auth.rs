@@ -9,9 +9,12 @@ mod condition;
 mod endpoint;
 mod http;
 mod jwt;
+mod ldap;
 mod password_file;
 mod password_hash;
+mod remote;
 mod scram;
+mod sql;
 mod users;
 
 use std::fmt;
@@ -57,6 +60,14 @@ pub(crate) trait SourceKind: fmt::Debug + Send + Sync {
     /// In words.
     fn make(&self, backend: Arc<Backend>, tools: &Tools) -> Result<Arc<dyn RuleSource>, String>;
 
+    /// Whether it can be made, as [`AuthenticatorKind::check`].
+    ///
+    /// # Errors
+    /// In words.
+    fn check(&self) -> Result<(), String> {
+        Ok(())
+    }
+
     /// Whether it is asked each time a client wants to do something, in place of having rules: then it is [`Self::make_asker`] that makes it.
     fn is_asked_each_time(&self) -> bool {
         false
@@ -101,15 +112,23 @@ type Reader<T> = fn(&Section<'_>, &Path, &Problems) -> Option<Arc<T>>;
 /// Every type of authenticator, by its name.
 const AUTHENTICATORS: &[(&str, Reader<dyn AuthenticatorKind>)] = &[
     (condition::NAME, condition::read),
+    (ldap::NAME, ldap::read),
+    (sql::MYSQL, sql::read_mysql),
     (http::NAME, http::read),
     (jwt::NAME, jwt::read),
     (password_file::NAME, password_file::read),
+    (sql::POSTGRESQL, sql::read_postgresql),
     (scram::NAME, scram::read),
     (users::NAME, users::read),
 ];
 
 /// Every type of access source, by its name.
-const SOURCES: &[(&str, Reader<dyn SourceKind>)] = &[(http::NAME, http::read_source)];
+const SOURCES: &[(&str, Reader<dyn SourceKind>)] = &[
+    (http::NAME, http::read_source),
+    (ldap::NAME, ldap::read_source),
+    (sql::MYSQL, sql::read_mysql_source),
+    (sql::POSTGRESQL, sql::read_postgresql_source),
+];
 
 /// Everything about who vouches for clients, as it is meant.
 #[derive(Debug, Clone, Default)]
@@ -204,6 +223,11 @@ impl Authentication {
         for authenticator in &self.authenticators {
             if let Err(why) = authenticator.kind.check() {
                 problems.at(&authenticator.place, why, None);
+            }
+        }
+        for source in &self.sources {
+            if let Err(why) = source.kind.check() {
+                problems.at(&source.place, why, None);
             }
         }
     }

@@ -85,7 +85,7 @@ impl Control for Running {
                 for problem in &problems {
                     tracing::error!("{problem}");
                 }
-                let message = format!("`{}` has {}", path.display(), counted(problems.len(), "problem"));
+                let message = format!("`{}` has {}", path.display(), given::counted(problems.len(), "problem"));
                 Err(Problem::new(ProblemKind::Invalid, message).with_hint(format!("`signet check -c {}` shows them", path.display())))
             }
         };

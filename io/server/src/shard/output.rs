@@ -1,6 +1,5 @@
 //! Writing: what the broker asks for → outboxes → encoded, encrypted and written once per connection and turn.
 
-
 use signet_broker::{ConnectionId, Event, Input, Output};
 use signet_net::LinkId;
 use signet_policy::shown;

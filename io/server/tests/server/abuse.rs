@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use bytes::BytesMut;
 use signet_mqtt::{Connect, Packet, Password, ProtocolVersion, ReasonCode, encode};
-use signet_policy::{AccessAnswer, AccessQuestion, AdmissionRules, Applicant, Chain, Client, Member, Next, Otherwise, Outcome, Proof, SourceRules, Walk};
+use signet_policy::{
+    AccessAnswer, AccessQuestion, AdmissionRules, Applicant, Chain, Client, Member, Next, Otherwise, Outcome, Proof, SourceRules, Walk,
+};
 use signet_server::{AbuseLimits, Authentication, Done, HoldKind, ListenerConfig, ServerConfig, TransportConfig, Verdict};
 use signet_testkit::{Device, Identity, Target, connect_packet};
 use signet_tls::{ClientCertificate, TlsHostConfig, TlsListenerConfig};

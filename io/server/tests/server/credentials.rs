@@ -2,11 +2,13 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use signet_mqtt::{Connect, ProtocolVersion, QoS, ReasonCode};
 use signet_net::{KickCause, Selector};
 use signet_policy::{
-    AdmissionRules, Applicant, Chain, Client, Credential, Grant, Member, Next, Otherwise, Outcome, Proof, SourceRules, Walk,
+    AccessAnswer, AccessQuestion, AdmissionRules, Applicant, Chain, Client, Credential, Grant, Member, Next, Otherwise, Outcome, Proof,
+    SourceRules, Walk,
 };
 use signet_server::{Authentication, Done, ListenerConfig, ServerConfig, TransportConfig, Verdict};
 use signet_testkit::{Device, Target, connect_packet};
@@ -37,6 +39,10 @@ impl Authentication for Vouching {
 
     fn holds(&self, credential: &Credential) -> bool {
         *credential.name == *NAME && credential.version == self.version.load(Ordering::SeqCst)
+    }
+
+    fn ask(&self, _: Arc<Client>, _: AccessQuestion, done: Box<dyn FnOnce(AccessAnswer, Duration) + Send>) {
+        done(AccessAnswer::Deny, Duration::ZERO);
     }
 
     fn has_rule_sources(&self) -> bool {

@@ -169,7 +169,12 @@ fn conditions_are_part_of_what_a_rule_covers() {
 
 #[test]
 fn the_order_is_superuser_given_rules_configuration_sources() {
-    let file = AccessSource::Rules { name: "file".into(), rules: vec![allow(&["file", "both"])], grants_subscribe: false };
+    let file = AccessSource::Rules {
+        name: "file".into(),
+        of_users: Default::default(),
+        rules: vec![allow(&["file", "both"])],
+        grants_subscribe: false,
+    };
     let rules =
         Ruleset::compile(vec![deny(&["both", "given"]), allow(&["own"])]).with_sources(vec![file, AccessSource::Fetched("db".into())]);
     let fetched = source_rules("db", vec![deny(&["db/x"]), allow(&["db/#"])], false);
@@ -207,7 +212,8 @@ fn without_anything_everything_is_allowed_and_with_anything_nothing_is() {
 
 #[test]
 fn a_file_that_grants_subscriptions_looks_at_deliveries() {
-    let file = AccessSource::Rules { name: "acl".into(), rules: vec![allow(&["a/#"])], grants_subscribe: true };
+    let file =
+        AccessSource::Rules { name: "acl".into(), of_users: Default::default(), rules: vec![allow(&["a/#"])], grants_subscribe: true };
     let rules = Ruleset::allow_all().with_sources(vec![file]);
     assert_eq!(is_partial(&rules, "b/#"), Some(true));
     assert!(

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use signet_auth::{
-    AccessAsker, Authenticator, Backend, Compatibility, EndpointConfig, HttpAsker, HttpAuthenticator, HttpBody, HttpMethod,
+    AccessAsker, Authenticator, Backend, BackendConfig, Compatibility, EndpointConfig, HttpAsker, HttpAuthenticator, HttpBody, HttpMethod,
     HttpPlaceholders, HttpRules, Purpose, QuestionConfig, RuleSource,
 };
 
@@ -90,6 +90,11 @@ impl Asked {
         Ok(QuestionConfig { fixed_headers: self.secret_headers.load()?, ..self.question.clone() })
     }
 
+    /// Whoever it is made for: a backend that nobody asks.
+    fn unused() -> Arc<Backend> {
+        Backend::new(BackendConfig::new(NAME, NAME))
+    }
+
     fn files(&self) -> Vec<PathBuf> {
         endpoint::files(&self.endpoint).into_iter().chain(self.secret_headers.files()).collect()
     }
@@ -118,10 +123,20 @@ fn body(section: &Section<'_>, is_form: bool, problems: &Problems) -> Option<Htt
     fields.map(HttpBody::Form)
 }
 
+impl Service {
+    fn make(&self, backend: Arc<Backend>) -> Result<HttpAuthenticator, String> {
+        let Self(asked) = self;
+        HttpAuthenticator::new(&asked.question()?, asked.compatibility, &asked.endpoint, backend)
+    }
+}
+
 impl AuthenticatorKind for Service {
     fn make(&self, backend: Arc<Backend>, _tools: &Tools) -> Result<Arc<dyn Authenticator>, String> {
-        let Self(asked) = self;
-        Ok(Arc::new(HttpAuthenticator::new(&asked.question()?, asked.compatibility, &asked.endpoint, backend)?))
+        Ok(Arc::new(self.make(backend)?))
+    }
+
+    fn check(&self) -> Result<(), String> {
+        self.make(Asked::unused()).map(|_| ())
     }
 
     fn files(&self) -> Vec<PathBuf> {
@@ -132,6 +147,14 @@ impl AuthenticatorKind for Service {
 impl SourceKind for Access {
     fn make(&self, backend: Arc<Backend>, _tools: &Tools) -> Result<Arc<dyn RuleSource>, String> {
         Ok(Arc::new(HttpRules::new(&self.asked.question()?, &self.asked.endpoint, backend)?))
+    }
+
+    fn check(&self) -> Result<(), String> {
+        let asked = &self.asked;
+        match self.is_asked_each_time {
+            true => HttpAsker::new(&asked.question()?, asked.compatibility, &asked.endpoint, Asked::unused()).map(|_| ()),
+            false => HttpRules::new(&asked.question()?, &asked.endpoint, Asked::unused()).map(|_| ()),
+        }
     }
 
     fn is_asked_each_time(&self) -> bool {

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use signet_auth::{
-    Audience, Authenticator, Backend, ClaimRules, EndpointConfig, JwksAddress, JwksConfig, JwksPlace, JwtAlgorithm, JwtAuthenticator,
-    JwtConfig, JwtKeys, TokenPlace,
+    Audience, Authenticator, Backend, BackendConfig, ClaimRules, EndpointConfig, JwksAddress, JwksConfig, JwksPlace, JwtAlgorithm,
+    JwtAuthenticator, JwtConfig, JwtKeys, TokenPlace,
 };
 use signet_http::Url;
 use signet_identity::{PlaceholderStyle, Template, TemplateError};
@@ -237,8 +237,8 @@ impl Keys {
     }
 }
 
-impl AuthenticatorKind for Token {
-    fn make(&self, backend: Arc<Backend>, _tools: &Tools) -> Result<Arc<dyn Authenticator>, String> {
+impl Token {
+    fn make(&self, backend: Arc<Backend>) -> Result<JwtAuthenticator, String> {
         let config = JwtConfig {
             name: Arc::clone(&backend.config().name),
             from: self.from,
@@ -247,7 +247,17 @@ impl AuthenticatorKind for Token {
             token_maximum: self.token_maximum,
             claims: self.claims.clone(),
         };
-        Ok(Arc::new(JwtAuthenticator::new(&config, backend)?))
+        JwtAuthenticator::new(&config, backend)
+    }
+}
+
+impl AuthenticatorKind for Token {
+    fn make(&self, backend: Arc<Backend>, _tools: &Tools) -> Result<Arc<dyn Authenticator>, String> {
+        Ok(Arc::new(self.make(backend)?))
+    }
+
+    fn check(&self) -> Result<(), String> {
+        self.make(Backend::new(BackendConfig::new(NAME, NAME))).map(|_| ())
     }
 
     fn files(&self) -> Vec<PathBuf> {

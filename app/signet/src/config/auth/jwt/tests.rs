@@ -1,7 +1,5 @@
 //! The keys of tokens as they are written.
 
-use signet_auth::{BackendConfig, HashingPool};
-
 use super::*;
 use crate::config::{Config, file};
 
@@ -78,7 +76,6 @@ fn what_makes_no_sense_is_said_where_it_stands() {
     }
     let (config, problems) = read("algorithms = \"HS256\"\nsecret_file = \"/nowhere/secret\"");
     assert_eq!(problems, Vec::<String>::new());
-    let backend = Backend::new(BackendConfig::new("jwt", "jwt"));
-    let error = config.authentication.authenticators[0].kind.make(backend, &Tools { hashing: HashingPool::new(1), users: Arc::default() }).unwrap_err();
+    let error = config.authentication.authenticators[0].kind.check().unwrap_err();
     assert!(error.contains("cannot read `/nowhere/secret`"), "{error}");
 }
