@@ -290,6 +290,7 @@ impl Broker {
         }
         let session_id = session.id;
         let after = if session.is_persistent { context.store.latest() } else { Ticket::NONE };
+        session.standing.has_left |= !known.is_empty();
         if !known.is_empty() {
             // [MQTT-3.10.4-2]
             context.directory.write(|directory| {
