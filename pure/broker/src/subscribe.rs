@@ -18,10 +18,10 @@ use crate::moment::Moment;
 use crate::output::{CloseCause, Event, Output};
 use crate::queue::{Pending, Start};
 use crate::retained::Search;
-use crate::review::receives;
 use crate::session::{Session, Subscription};
 use crate::store::{Change, Starting, Store, Ticket, Urgency};
 use crate::subscriptions::Subscriber;
+use crate::withhold::receives;
 
 /// Nodes of the tree of retained messages that are looked at before whoever wants to change the tree has a turn.
 const SEARCH_STEPS: usize = 1000;
