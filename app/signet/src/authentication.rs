@@ -1,13 +1,16 @@
 //! Those who vouch for clients, as the running broker asks them: made from the configuration, asked by the shards, replaced by a reload.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use bytes::Bytes;
+use signet_admin::Administration;
 use signet_auth::{Answer, Backend, BackendReport, Chains, HashingPool, Step, UserStore};
 use signet_mqtt::ReasonCode;
 use signet_policy::{
-    Applicant, Chain, Client, Credential, DenialReason, Denied, Passed, SourceRules, Verdict, explain_assumed, explain_passed,
+    AccessAnswer, AccessQuestion, Applicant, Chain, Client, Credential, DenialReason, Denied, Passed, SourceRules, Verdict,
+    explain_assumed, explain_passed,
 };
 use signet_server::{Asking, Authentication as Asked, Done, Exchange, Verdict as Decision};
 use tokio::runtime::Handle;
@@ -51,7 +54,7 @@ impl Prepared {
     ///
     /// # Errors
     /// One of them cannot be made: its name, and why.
-    pub(crate) fn of(config: &Authentication, users: &Arc<UserStore>) -> Result<Self, String> {
+    fn of(config: &Authentication, users: &Arc<UserStore>) -> Result<Self, String> {
         let tools = Tools { hashing: HashingPool::new(config.hashing_threads.max(1)), users: Arc::clone(users) };
         let mut chains = Chains::default();
         for authenticator in &config.authenticators {
@@ -60,10 +63,16 @@ impl Prepared {
             let made = made.map_err(|why| format!("[[authenticator]] `{}`: {why}", authenticator.name))?;
             chains.authenticators.insert(Arc::clone(&authenticator.name), made);
         }
-        for source in config.sources.iter().filter(|source| source.kind.is_fetched()) {
+        for source in &config.sources {
+            let named = |why| format!("[[access_source]] `{}`: {why}", source.name);
             let backend = Backend::new(source.backend.clone());
-            let made = source.kind.make(backend, &tools).map_err(|why| format!("[[access_source]] `{}`: {why}", source.name))?;
-            chains.rule_sources.insert(Arc::clone(&source.name), made);
+            if source.kind.is_asked_each_time() {
+                let made = source.kind.make_asker(backend, &tools).map_err(named)?;
+                chains.askers.insert(Arc::clone(&source.name), made);
+            } else if source.kind.is_fetched() {
+                let made = source.kind.make(backend, &tools).map_err(named)?;
+                chains.rule_sources.insert(Arc::clone(&source.name), made);
+            }
         }
         let rules_last = config.rules_last.map(|last| u64::try_from(last.as_millis()).unwrap_or(u64::MAX));
         Ok(Self(InForce { chains, rules_last }))
@@ -71,9 +80,15 @@ impl Prepared {
 }
 
 impl Vouchers {
-    /// Puts what was prepared in force. To be called inside of the runtime.
-    pub(crate) fn new(prepared: Prepared, users: Arc<UserStore>) -> Self {
-        Self { inner: Arc::new(Inner { chains: ArcSwap::from_pointee(prepared.0), runtime: Handle::current(), users }) }
+    /// Makes everybody whom a configuration names, and puts them in force, with the users of the ledger. To be called inside of the runtime.
+    ///
+    /// # Errors
+    /// One of them cannot be made, or the users cannot be read.
+    pub(crate) fn start(config: &Authentication, administration: &Administration) -> Result<Self, String> {
+        administration.load_users().map_err(|problem| problem.message)?;
+        let users = administration.user_store();
+        let prepared = Prepared::of(config, &users)?;
+        Ok(Self { inner: Arc::new(Inner { chains: ArcSwap::from_pointee(prepared.0), runtime: Handle::current(), users }) })
     }
 
     /// Makes everybody whom another configuration names; see [`Prepared::of`]. From any thread.
@@ -156,6 +171,14 @@ impl Asked for Vouchers {
     fn rules_of(&self, client: Arc<Client>, done: Box<dyn FnOnce(Vec<SourceRules>) + Send>) {
         let in_force = self.inner.chains.load_full();
         self.inner.runtime.spawn(async move { done(in_force.chains.rules_of(&client).await) });
+    }
+
+    fn ask(&self, client: Arc<Client>, question: AccessQuestion, done: Box<dyn FnOnce(AccessAnswer, Duration) + Send>) {
+        let in_force = self.inner.chains.load_full();
+        self.inner.runtime.spawn(async move {
+            let (answer, lasts) = in_force.chains.ask(&client, &question).await;
+            done(answer, lasts);
+        });
     }
 
     fn rules_last(&self) -> Option<u64> {

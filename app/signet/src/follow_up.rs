@@ -2,17 +2,23 @@
 //! by whoever runs the broker.
 
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::Duration;
 
 use signet_admin::{Administration, Caller, Done};
 use signet_identity::PathCertificate;
-use signet_net::{ReconcileReport, Registry, Selector};
+use signet_net::{ConnectionInfo, KickCause, KickReport, ReconcileReport, Registry, Selector};
 use signet_revocation::Generation;
 use signet_server::CloneAlarm;
 use signet_sources::{Changes, ListChange};
 use tokio::sync::Notify;
 
+use crate::authentication::Vouchers;
+
 /// Open sessions are looked at at least this often, in seconds, because time alone may end them: a list that becomes too old.
 const REVIEW_INTERVAL: i64 = 30;
+
+/// How long a reload waits for the sessions it ended.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Causes named in one audit record.
 const CAUSES_NAMED: usize = 8;
@@ -165,6 +171,19 @@ pub(crate) fn record_ended(administration: &Administration, cause: &str, report:
     if let Err(problem) = administration.audit(&done) {
         tracing::error!("cannot write the audit record: {problem}");
     }
+}
+
+/// Ends the sessions of those who were let in by something that is not there any more: the line of a password file. To be called when others are in force.
+pub(crate) fn end_lost_credentials(registry: &Registry, vouchers: &Vouchers, administration: &Administration) -> KickReport {
+    let lost = |info: &ConnectionInfo| {
+        let lost = info.credentials.iter().find(|held| !vouchers.holds(&held.name, held.version))?;
+        Some(KickCause::CredentialRevoked(lost.name.split_once('/').map_or(&*lost.name, |(_, user)| user).into()))
+    };
+    let report = registry.reconcile(lost, PATIENCE);
+    if report.kicks.found > 0 {
+        record_ended(administration, "reload", &report);
+    }
+    report.kicks
 }
 
 /// Suspends the device of a certificate that two use.

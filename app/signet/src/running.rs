@@ -1,5 +1,8 @@
 //! A running broker from the control plane's side: what it was started with, what a reload changes, what every second brings.
 
+mod control;
+mod given;
+
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -11,7 +14,7 @@ use signet_admin::{Administration, Control, Live, MetricsSource};
 use signet_bridge::{BridgeStatus, Bridges, LocalBroker};
 use signet_broker::{DurabilityRules, Limits, SessionRule, WillRule};
 use signet_identity::AuthorityId;
-use signet_net::{ConnectionInfo, KickCause, ReconcileReport, unix_seconds};
+use signet_net::{ReconcileReport, unix_seconds};
 use signet_policy::Ruleset;
 use signet_server::{ListenerConfig, ProfileConfig, Reloaded, ServerConfig, ServerHandle, StartError, StoreError, StoreState};
 use signet_sources::Sources;
@@ -20,10 +23,10 @@ use signet_tls::CurrentRevocations;
 use tokio::sync::Notify;
 
 use crate::answers;
-use crate::authentication::{Prepared, Vouchers};
+use crate::authentication::Vouchers;
 use crate::ca_files;
 use crate::config::{self, Config, ConfigError};
-use crate::follow_up::{FollowUp, record_ended, suspend_clone};
+use crate::follow_up::{FollowUp, end_lost_credentials, record_ended, suspend_clone};
 use crate::office;
 use crate::sources::{Inquiry, sources_config, start_sources};
 use crate::staples::Staples;
@@ -76,15 +79,14 @@ impl Running {
         let watched = Watched::of(&config);
         let follow_up = FollowUp::new();
         let sources = start_sources(&config, &revocations, &follow_up)?;
-        let mut server_config = server_config(&config, ruleset(&config, &config.bridges).map_err(StartError::Setting)?, on_store_failure);
+        let rules = given::ruleset(&config, &config.bridges).map_err(StartError::Setting)?;
+        let mut server_config = given::server_config(&config, rules, on_store_failure);
         server_config.on_clone = follow_up.on_clone();
-        administration.load_users().map_err(|problem| StartError::Setting(problem.message))?;
-        let users = administration.user_store();
-        let vouchers = Vouchers::new(Prepared::of(&config.authentication, &users).map_err(StartError::Setting)?, users);
+        let vouchers = Vouchers::start(&config.authentication, &administration).map_err(StartError::Setting)?;
         server_config.authentication = Some(Arc::new(vouchers.clone()));
         let server = signet_server::start(server_config, revocations.clone())?;
         server.ask_about_status(Arc::new(Inquiry(Arc::clone(&sources))));
-        let bridges = start_bridges(&config, &server)?;
+        let bridges = given::start_bridges(&config, &server)?;
         let live = Live { revocations, registry: server.registry() };
         administration.attach(live.clone());
         follow_up.watch(Arc::clone(&live.registry));
@@ -180,19 +182,6 @@ impl Running {
         report
     }
 
-    /// Ends the sessions of those who were let in by something that is not there any more: the line of a password file.
-    fn end_lost_credentials(&self, cause: &str) -> ReconcileReport {
-        let lost = |info: &ConnectionInfo| {
-            let lost = info.credentials.iter().find(|held| !self.vouchers.holds(&held.name, held.version))?;
-            Some(KickCause::CredentialRevoked(lost.name.split_once('/').map_or(&*lost.name, |(_, user)| user).into()))
-        };
-        let report = self.live.registry.reconcile(lost, PATIENCE);
-        if report.kicks.found > 0 {
-            record_ended(&self.administration, cause, &report);
-        }
-        report
-    }
-
     /// Certificates and keys that were replaced on disk are taken over as by a reload; a bad file leaves everything as it was.
     fn watch_files(&self) {
         let changed = self.state().watched.changed();
@@ -272,11 +261,11 @@ impl Running {
         let own: Vec<AuthorityId> = authority.iter().map(|authority| authority.certificate().leaf().authority_id()).collect();
         let sources = sources_config(&config).map_err(failed)?;
         let vouchers = self.vouchers.prepare(&config.authentication).map_err(failed)?;
-        let rules = ruleset(&config, &self.started_with.bridges).map_err(failed)?;
+        let rules = given::ruleset(&config, &self.started_with.bridges).map_err(failed)?;
         let mut state = self.state();
         let version = state.rules_version + 1;
         let Some(server) = &state.server else { return Err(failed("the broker is stopping".to_owned())) };
-        let (listeners, profiles) = listening_config(&config);
+        let (listeners, profiles) = given::listening_config(&config);
         let prepared = server.prepare_reload(&listeners, &profiles).map_err(|error| failed(error.to_string()))?;
         // Sources that are named no more are forgotten with their lists and copies, some of which could not be had again: nothing may fail after this.
         self.sources.replace(&sources).map_err(|error| failed(error.to_string()))?;
@@ -293,12 +282,11 @@ impl Running {
         state.watched = watched;
         state.config = config;
         drop(state);
-        let mut ended = self.review("reload");
-        let lost = self.end_lost_credentials("reload");
-        ended.kicks = ended.kicks.and(lost.kicks);
+        let lost = end_lost_credentials(&self.live.registry, &self.vouchers, &self.administration);
+        let ended = self.review("reload").kicks.and(lost);
         let mut report = report;
-        if ended.kicks.found > 0 {
-            report.applied.push(format!("{} ended that the new configuration does not allow", counted(ended.kicks.found, "session")));
+        if ended.found > 0 {
+            report.applied.push(format!("{} ended that the new configuration does not allow", given::counted(ended.found, "session")));
         }
         Ok(report)
     }
@@ -311,209 +299,11 @@ fn reload_report(config: &Config, reloaded: &Reloaded, started_with: &Config) ->
     applied.extend(listed("settings of", &reloaded.kept));
     applied.extend(listed("new", &reloaded.added));
     applied.extend(listed("removed", &reloaded.removed));
-    applied.push(counted(config.profiles.len(), "trust profile"));
-    applied.push(counted(config.rules.len(), "access rule"));
+    applied.push(given::counted(config.profiles.len(), "trust profile"));
+    applied.push(given::counted(config.rules.len(), "access rule"));
     let files = config.profiles.iter().map(|profile| profile.sources.files.len()).sum();
     if files > 0 {
-        applied.push(counted(files, "CRL file"));
+        applied.push(given::counted(files, "CRL file"));
     }
-    ReloadReport { applied, needs_restart: needs_restart(started_with, config) }
-}
-
-impl Control for Running {
-    fn status(&self) -> Status {
-        Status {
-            version: env!("CARGO_PKG_VERSION").to_owned(),
-            pid: std::process::id(),
-            started_at: signet_admin::date(self.started_at),
-            listeners: self.listening(),
-            connections: u64::try_from(self.live.registry.len()).unwrap_or(u64::MAX),
-            revoked: u64::try_from(self.live.revocations.load().len()).unwrap_or(u64::MAX),
-        }
-    }
-
-    fn numbers(&self) -> Numbers {
-        Numbers { series: self.telemetry.numbers().into_iter().collect() }
-    }
-
-    fn explain(&self, request: &Explain) -> Result<Explained, Problem> {
-        let stopping = || Problem::new(ProblemKind::Failed, "the broker is stopping");
-        let looked = answers::explain::look(
-            self.state().server.as_ref().ok_or_else(stopping)?,
-            &|name| self.administration.chain_of(name),
-            request,
-        )?;
-        // Others may take their time; nobody else waits for them meanwhile.
-        let vouched = answers::explain::vouch(looked, &self.vouchers, request);
-        Ok(answers::explain::finish(self.state().server.as_ref().ok_or_else(stopping)?, vouched, request))
-    }
-
-    fn refusals(&self, query: &RefusalQuery) -> Vec<RefusedClient> {
-        let book = self.state().server.as_ref().map(ServerHandle::refusals);
-        book.map_or_else(Vec::new, |book| answers::refusals::refusals(&book, query))
-    }
-
-    fn held_off(&self) -> Vec<HeldOffClient> {
-        self.state().server.as_ref().map_or_else(Vec::new, answers::abuse::held_off)
-    }
-
-    fn forgive(&self, request: &Forgive) -> Result<ForgiveReport, Problem> {
-        let state = self.state();
-        let server = state.server.as_ref().ok_or_else(|| Problem::new(ProblemKind::Failed, "the broker is stopping"))?;
-        answers::abuse::forgive(server, request)
-    }
-
-    fn authenticators(&self) -> Vec<AuthenticatorState> {
-        self.vouchers.reports().iter().map(answers::authenticators::state).collect()
-    }
-
-    fn forget_answers(&self, request: &ForgetAnswers) -> Result<ForgetReport, Problem> {
-        let forgotten = self.vouchers.forget(request.name.as_deref());
-        if forgotten == 0
-            && let Some(name) = &request.name
-        {
-            let problem = Problem::new(ProblemKind::NotFound, format!("nobody who is asked about clients is called `{name}`"));
-            return Err(problem.with_hint("`signet auth list` shows who is"));
-        }
-        // What connected clients may do comes from the same answers.
-        if let Some(server) = &self.state().server {
-            server.rules_changed();
-        }
-        Ok(ForgetReport { forgotten })
-    }
-
-    fn trust(&self) -> Vec<TrustProfile> {
-        self.state().server.as_ref().map_or_else(Vec::new, |server| answers::trust::profiles(server, &self.sources))
-    }
-
-    fn sources(&self) -> Vec<RevocationSource> {
-        answers::sources::report(&self.sources, unix_seconds())
-    }
-
-    fn refresh(&self, request: &RefreshSources) -> Result<RefreshReport, Problem> {
-        answers::sources::refresh(&self.sources, request)
-    }
-
-    fn reload(&self) -> Result<ReloadReport, Problem> {
-        let path = &self.started_with.path;
-        let report = match config::load(path, unix_seconds()) {
-            Ok(config) => self.apply(config),
-            Err(ConfigError::Unreadable(failure)) => Err(Problem::new(ProblemKind::Failed, failure.message)),
-            Err(ConfigError::Problems(problems)) => {
-                for problem in &problems {
-                    tracing::error!("{problem}");
-                }
-                let message = format!("`{}` has {}", path.display(), counted(problems.len(), "problem"));
-                Err(Problem::new(ProblemKind::Invalid, message).with_hint(format!("`signet check -c {}` shows them", path.display())))
-            }
-        };
-        match &report {
-            Ok(report) => {
-                tracing::info!(applied = report.applied.join(", "), "configuration reloaded");
-                for change in &report.needs_restart {
-                    tracing::warn!("{change}: takes effect at the next start only");
-                }
-            }
-            Err(problem) => tracing::error!("reload refused, everything stays as it was: {problem}"),
-        }
-        report
-    }
-}
-
-fn server_config(config: &Config, ruleset: Ruleset, on_store_failure: Arc<dyn Fn() + Send + Sync>) -> ServerConfig {
-    let mut seed = [0; 8];
-    // Only spreads load and makes assigned identifiers: a process that can get no randomness fails its first handshake anyway.
-    let _ = aws_lc_rs::rand::fill(&mut seed);
-    let limits = Limits { durability: config.store.durability(), ..config.limits.broker.clone() };
-    ServerConfig {
-        shards: config.shards,
-        profiles: profiles(config),
-        listeners: listeners(config, &limits.durability),
-        limits: Arc::new(limits),
-        server_limits: config.limits.server.clone(),
-        ruleset: Arc::new(ruleset),
-        will_on_revoke: if config.revocation.publish_will { WillRule::Publish } else { WillRule::Drop },
-        session_on_revoke: if config.revocation.keep_session { SessionRule::Keep } else { SessionRule::End },
-        on_clone: Arc::new(|_| {}),
-        authentication: None,
-        refusals_kept: config.revocation.refusals_kept,
-        store: config.store.enabled.then(|| config.store.place(&config.data_dir)),
-        on_store_failure,
-        seed: u64::from_le_bytes(seed),
-    }
-}
-
-/// What a reload gives to the server.
-fn listening_config(config: &Config) -> (Vec<ListenerConfig>, Vec<ProfileConfig>) {
-    (listeners(config, &config.store.durability()), profiles(config))
-}
-
-fn listeners(config: &Config, general: &DurabilityRules) -> Vec<ListenerConfig> {
-    config.listeners.iter().map(|listener| listener_config(listener, general)).collect()
-}
-
-fn profiles(config: &Config) -> Vec<ProfileConfig> {
-    config.profiles.iter().map(config::Profile::config).collect()
-}
-
-/// A listener that says how durable messages are takes the place of `[store]`; single topics still go first.
-fn listener_config(listener: &config::Listener, general: &DurabilityRules) -> ListenerConfig {
-    let mut listening = listener.config();
-    let durability = listener.durability.map_or_else(|| general.clone(), |own| general.with_default(own));
-    listening.broker_limits = Some(Arc::new(Limits { durability, ..listener.limits().broker.clone() }));
-    listening
-}
-
-fn counted(count: usize, what: &str) -> String {
-    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
-}
-
-/// A thread for each bridge, which connects in the background.
-fn start_bridges(config: &Config, server: &ServerHandle) -> Result<Bridges, StartError> {
-    let mut bridges = Vec::new();
-    for bridge in &config.bridges {
-        let general = Limits { durability: config.store.durability(), ..config.limits.broker.clone() };
-        let entrance = server.bridge_entrance(bridge.name(), Some(Arc::new(bridge.limits(&general))))?;
-        let local: LocalBroker = Arc::new(move || entrance.connect());
-        let unreadable = |error| StartError::Setting(format!("bridge `{}`: cannot read its password: {error}", bridge.name()));
-        bridges.push((bridge.config().map_err(unreadable)?, local));
-    }
-    Bridges::start(bridges).map_err(StartError::System)
-}
-
-/// The rules as they are written, and what the bridges may do that run: a reload does not change those.
-fn ruleset(config: &Config, bridges: &[config::Bridge]) -> Result<Ruleset, String> {
-    let sources = config.authentication.access_sources()?;
-    let rules = if config.rules.is_empty() { Ruleset::allow_all() } else { Ruleset::compile(config.rules.clone()) };
-    let own = config.profiles.iter().filter(|profile| !profile.rules.is_empty());
-    Ok(rules
-        .with_profile_rules(own.map(|profile| (profile.name.to_string(), profile.rules.clone())))
-        .with_sources(sources)
-        .with_grants(!config.authentication.authenticators.is_empty())
-        .with_bridges(bridges.iter().filter_map(config::Bridge::rights).collect()))
-}
-
-/// What is written differently now and cannot change while clients are connected.
-fn needs_restart(old: &Config, new: &Config) -> Vec<String> {
-    let mut changes = Vec::new();
-    let mut compare = |what: &str, same: bool| {
-        if !same {
-            changes.push(what.to_owned());
-        }
-    };
-    compare("`data_dir`", old.data_dir == new.data_dir);
-    compare("`shards`", old.shards == new.shards);
-    compare("[log]", (old.log_level, old.log_json) == (new.log_level, new.log_json));
-    compare("[admin] `socket`", old.admin_socket == new.admin_socket);
-    compare("[limits]", old.limits == new.limits);
-    compare("[metrics] and `sys_interval`", old.telemetry == new.telemetry);
-    compare("[store]", old.store == new.store);
-    let revocation = |config: &Config| {
-        let rules = &config.revocation;
-        (rules.publish_will, rules.keep_session, rules.refusals_kept, rules.limits.ocsp_answers)
-    };
-    compare("[revocation]", revocation(old) == revocation(new));
-    let bridges = |config: &Config| config.bridges.iter().map(config::Bridge::fixed_part).collect::<Vec<_>>();
-    compare("[[bridge]]", bridges(old) == bridges(new));
-    changes
+    ReloadReport { applied, needs_restart: given::needs_restart(started_with, config) }
 }

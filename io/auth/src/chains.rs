@@ -3,13 +3,16 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
-use signet_policy::{Applicant, Chain, Client, Credential, Denied, Next, Outcome, Passed, SourceRules, Verdict, Walk, vouched};
+use signet_policy::{
+    AccessAnswer, AccessQuestion, Applicant, Chain, Client, Credential, Denied, Next, Outcome, Passed, SourceRules, Verdict, Walk, vouched,
+};
 
 use crate::backend::BackendReport;
 use crate::exchange::{Exchange, Progress};
-use crate::source::{Authenticator, Failure, RuleSource};
+use crate::source::{AccessAsker, Authenticator, Failure, RuleSource};
 
 /// Who can be asked, by name. Built once; a changed configuration makes another one.
 #[derive(Debug, Default)]
@@ -18,6 +21,8 @@ pub struct Chains {
     pub authenticators: BTreeMap<Arc<str>, Arc<dyn Authenticator>>,
     /// Those that have rules about clients. Each is asked about every client that is let in.
     pub rule_sources: BTreeMap<Arc<str>, Arc<dyn RuleSource>>,
+    /// Those that are asked each time a client wants to do something.
+    pub askers: BTreeMap<Arc<str>, Arc<dyn AccessAsker>>,
 }
 
 /// What becomes of somebody who wants to be let in.
@@ -108,14 +113,24 @@ impl Chains {
         found
     }
 
+    /// Asks the source that a question names. With the answer comes how long it counts.
+    pub async fn ask(&self, client: &Client, question: &AccessQuestion) -> (AccessAnswer, Duration) {
+        let Some(asker) = self.askers.get(&question.source) else {
+            return (AccessAnswer::Failed("there is no such source any more".to_owned()), Duration::ZERO);
+        };
+        let lasts = asker.backend().map_or(Duration::ZERO, |backend| backend.config().cache_ttl);
+        let answer = asker.ask(client, question).await.unwrap_or_else(|Failure(why)| AccessAnswer::Failed(why));
+        (answer, lasts)
+    }
+
     /// How every backend fares, each once, by name.
     #[must_use]
     pub fn reports(&self) -> Vec<BackendReport> {
         let authenticators = self.authenticators.values().filter_map(|authenticator| authenticator.backend());
         let sources = self.rule_sources.values().filter_map(|source| source.backend());
-        let mut reports: Vec<BackendReport> = authenticators.chain(sources).map(|backend| backend.report()).collect();
-        reports.sort_by(|one, other| one.name.cmp(&other.name));
-        reports.dedup_by(|one, other| one.name == other.name);
+        let askers = self.askers.values().filter_map(|asker| asker.backend());
+        let mut reports: Vec<BackendReport> = authenticators.chain(sources).chain(askers).map(|backend| backend.report()).collect();
+        reports.sort_by(|one, other| (&one.name, one.kind).cmp(&(&other.name, other.kind)));
         reports
     }
 
@@ -123,7 +138,8 @@ impl Chains {
     pub fn forget(&self, name: Option<&str>) -> usize {
         let authenticators = self.authenticators.values().filter_map(|authenticator| authenticator.backend());
         let sources = self.rule_sources.values().filter_map(|source| source.backend());
-        let meant = authenticators.chain(sources).filter(|backend| name.is_none_or(|name| *backend.config().name == *name));
+        let askers = self.askers.values().filter_map(|asker| asker.backend());
+        let meant = authenticators.chain(sources).chain(askers).filter(|backend| name.is_none_or(|name| *backend.config().name == *name));
         meant.map(|backend| backend.forget()).count()
     }
 

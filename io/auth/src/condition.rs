@@ -1,6 +1,6 @@
 //! Vouching by what is known already: no secret is looked at.
 
-use signet_policy::{Applicant, Grant, Outcome, Who};
+use signet_policy::{Applicant, Outcome, Who};
 
 use crate::source::{Authenticator, BoxFuture, Failure};
 
@@ -23,7 +23,7 @@ impl Condition {
             return Outcome::Deny(format!("it is described by `deny`, number {}", at + 1));
         }
         match is_among(&self.allow) {
-            Some(_) => Outcome::Allow(Box::new(Grant::default())),
+            Some(_) => Outcome::Allow(Box::default()),
             None => Outcome::Unknown("it is not described by `allow`".to_owned()),
         }
     }

@@ -11,25 +11,42 @@
 
 mod backend;
 mod chains;
+mod check;
+mod claims;
 mod condition;
 mod exchange;
 mod hashing;
+mod http;
+mod jwt;
 mod key;
+mod ldap;
 mod local;
 mod password;
 mod password_file;
 mod password_source;
+mod pool;
 mod scram;
 mod source;
+mod sql;
 mod users;
 mod verifier;
 
 pub use backend::{Backend, BackendConfig, BackendReport, BreakerState, Remembered};
 pub use chains::{Answer, Chains, Step};
+pub use check::SourceCheck;
 pub use condition::Condition;
 pub use exchange::{Exchange, Progress};
 pub use hashing::HashingPool;
+pub use http::{
+    Compatibility, EndpointConfig, EndpointTls, HttpAsker, HttpAuthenticator, HttpBody, HttpMethod, HttpPlaceholders, HttpRules, Purpose,
+    QuestionConfig,
+};
+pub use jwt::{Audience, ClaimRules, JwksAddress, JwksConfig, JwksPlace, JwtAlgorithm, JwtAuthenticator, JwtConfig, JwtKeys, TokenPlace};
 pub use key::QueryKey;
+pub use ldap::{
+    LdapAttributes, LdapAuthenticator, LdapDirectory, LdapDn, LdapError, LdapFilter, LdapProof, LdapRuleAttributes, LdapRules, LdapScope,
+    LdapSearch, LdapSecurity, LdapServer, LdapWho,
+};
 pub use local::{LocalAuthenticator, LocalUser, LocalUsers};
 pub use password::{HashError, HashOptions, Mac, NewHash, PasswordHash, SaltPosition};
 pub use password_file::{PasswordFile, PasswordFileError, password_entries};
@@ -38,5 +55,6 @@ pub use scram::{
     ITERATIONS_MAXIMUM, ITERATIONS_MINIMUM, SCRAM_ITERATIONS, ScramAuthenticator, ScramKeys, ScramMechanism, ScramSource, ScramUser,
     prepared,
 };
-pub use source::{Authenticator, BoxFuture, Failure, RuleSource};
+pub use source::{AccessAsker, Authenticator, BoxFuture, Failure, RuleSource};
+pub use sql::{SqlAddress, SqlColumns, SqlEngine, SqlError, SqlPool, SqlRecords, SqlRules, SqlServer, SqlStatement, SqlTls};
 pub use users::{BuiltInUser, UserStore};

@@ -5,7 +5,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use signet_policy::{Applicant, Client, Credential, Outcome, SourceRules};
+use signet_policy::{AccessAnswer, AccessQuestion, Applicant, Client, Credential, Outcome, SourceRules};
 
 use crate::backend::Backend;
 use crate::exchange::Exchange;
@@ -58,6 +58,20 @@ pub trait RuleSource: fmt::Debug + Send + Sync {
     /// # Errors
     /// It could not find out.
     fn rules<'a>(&'a self, client: &'a Client) -> BoxFuture<'a, Result<SourceRules, Failure>>;
+
+    /// The backend behind it.
+    fn backend(&self) -> Option<&Arc<Backend>> {
+        None
+    }
+}
+
+/// One who is asked each time a client wants to do something.
+pub trait AccessAsker: fmt::Debug + Send + Sync {
+    /// Whether a client may.
+    ///
+    /// # Errors
+    /// It could not find out, and the client may not.
+    fn ask<'a>(&'a self, client: &'a Client, question: &'a AccessQuestion) -> BoxFuture<'a, Result<AccessAnswer, Failure>>;
 
     /// The backend behind it.
     fn backend(&self) -> Option<&Arc<Backend>> {

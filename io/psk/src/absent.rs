@@ -1,5 +1,7 @@
 //! In the place of `engine.rs` in a build without OpenSSL: the same names, and a context that cannot be made.
 
+#![expect(clippy::needless_pass_by_ref_mut, reason = "the signatures are those of the engine")]
+
 use std::convert::Infallible;
 use std::io;
 use std::net::TcpStream;
@@ -17,6 +19,7 @@ pub(crate) const IS_AVAILABLE: bool = false;
 /// The version that one connection speaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Version {
+    PlainTls12,
     Tls12,
     Tls13,
 }

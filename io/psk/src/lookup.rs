@@ -23,9 +23,6 @@ pub trait PskLookup: Send + Sync {
     /// Looks for the key of `identity` and gives it to `done`, now or later, on whatever thread. Must not block: the thread that asks has other
     /// connections to serve.
     fn find(&self, identity: &DeviceName, done: PskDone);
-
-    /// A name for log lines.
-    fn name(&self) -> &str;
 }
 
 /// Takes one answer. Dropped without one, it says that nobody answered.

@@ -1,5 +1,13 @@
 //! The server end against OpenSSL's own client, over memory.
 #![cfg(feature = "openssl")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::as_conversions,
+    reason = "a test reports by panicking"
+)]
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -285,6 +293,22 @@ fn an_unknown_identity_looks_like_a_wrong_key() {
     }
 }
 
+/// Some small clients list suites with a key exchange and no groups for it. What they can do all the same is taken.
+#[test]
+fn a_client_without_groups_gets_a_suite_without_a_key_exchange() {
+    let listener = listener(|_| {});
+    let mut hello = vec![3, 3];
+    hello.extend([7; 32]);
+    // ECDHE-PSK-CHACHA20-POLY1305 and PSK-AES128-GCM-SHA256; no extensions.
+    hello.extend([0, 0, 4, 0xcc, 0xac, 0x00, 0xa8, 1, 0]);
+    let mut record = vec![22, 3, 1, 0, u8::try_from(hello.len() + 4).unwrap(), 1, 0, 0, u8::try_from(hello.len()).unwrap()];
+    record.extend(hello);
+    let mut output = Vec::new();
+    PskConnection::new(listener).receive(&record, &mut Vec::new(), &mut output).unwrap();
+    // ServerHello with no session id and that suite.
+    assert_eq!((output[0], output[5], &output[43..46]), (22, 2, &[0, 0x00, 0xa8][..]));
+}
+
 #[test]
 fn an_empty_identity_is_nobody() {
     // OpenSSL's client sends none by itself: by hand.
@@ -333,10 +357,6 @@ impl PskLookup for Slow {
     fn find(&self, identity: &DeviceName, done: PskDone) {
         self.0.lock().unwrap().push((identity.clone(), done));
     }
-
-    fn name(&self) -> &str {
-        "slow"
-    }
 }
 
 #[test]
@@ -375,7 +395,8 @@ fn a_slow_answer_is_waited_for_and_nothing_is_lost() {
 fn whoever_gives_no_key_lets_nobody_in() {
     let slow = Arc::new(Slow::default());
     let listener = listener(|config| config.lookup = Some(Arc::clone(&slow) as _));
-    let answers: [(&str, fn(PskDone)); 3] = [
+    type Answer = fn(PskDone);
+    let answers: [(&str, Answer); 3] = [
         ("no pre-shared key is known", |done| done.answer(PskAnswer::Unknown)),
         ("could not be looked up: the data base is away", |done| done.answer(PskAnswer::Failed("the data base is away".to_owned()))),
         ("could not be looked up: whoever was asked gave no answer", drop),

@@ -1,9 +1,10 @@
 //! Whom the server asks about clients: the seam to those who vouch for them and have rules about them. Nobody behind it may block a shard.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
-use signet_policy::{Applicant, Chain, Client, Credential, Denied, Passed, SourceRules};
+use signet_policy::{AccessAnswer, AccessQuestion, Applicant, Chain, Client, Credential, Denied, Passed, SourceRules};
 
 /// Asks whoever has to vouch for clients. Every call returns at once; the answer comes later, from any thread.
 pub trait Authentication: Send + Sync {
@@ -18,6 +19,9 @@ pub trait Authentication: Send + Sync {
 
     /// The rules that sources have about a client that is here; those that could not be asked are left out.
     fn rules_of(&self, client: Arc<Client>, done: Box<dyn FnOnce(Vec<SourceRules>) + Send>);
+
+    /// Whether a client may do one thing, where a source is asked about each.
+    fn ask(&self, client: Arc<Client>, question: AccessQuestion, done: Box<dyn FnOnce(AccessAnswer, Duration) + Send>);
 
     /// How long those rules count before they are asked for again, in milliseconds; `None`: as long as the connection lasts.
     fn rules_last(&self) -> Option<u64>;

@@ -56,6 +56,8 @@ pub(crate) struct Marks {
     pub(crate) dirty: bool,
     /// Not read because too much waits to be written.
     pub(crate) paused: bool,
+    /// Not decoded because an access source is asked about what it has sent.
+    pub(crate) asking: bool,
 }
 
 /// One connection. Exactly one shard owns it.
@@ -95,9 +97,11 @@ impl Link {
         self.outbox.is_full(self.pipe.unsent())
     }
 
-    /// Whether nothing it sends may be decoded, because others are asked whether it may connect.
+    /// Whether nothing it sends may be decoded, because others are asked whether it may connect, or do what it wants.
     pub(crate) fn is_waiting(&self) -> bool {
-        self.inbound.holds() || matches!(self.entrance.vouching.as_deref(), Some(Vouching::Asking(_)))
+        self.marks.asking
+            || self.inbound.holds()
+            || matches!(self.entrance.vouching.as_deref(), Some(Vouching::Asking(_) | Vouching::AskingWill(..)))
     }
 
     /// When the session ends by the word of those who vouched for it, unix seconds.

@@ -85,13 +85,13 @@ impl ListenerRules {
     /// What lies between socket and MQTT of a connection accepted now.
     pub(crate) fn layers(&self) -> Result<Layers, TlsError> {
         let tls = match (&self.tls, &self.psk) {
-            (Some(tls), _) => Some(Secure::Certificate(TlsConnection::new(Arc::clone(tls))?)),
-            (None, Some(psk)) => Some(Secure::Key(PskConnection::new(Arc::clone(psk)))),
+            (Some(tls), _) => Some(Secure::Certificate(Box::new(TlsConnection::new(Arc::clone(tls))?))),
+            (None, Some(psk)) => Some(Secure::Key(Box::new(PskConnection::new(Arc::clone(psk))))),
             (None, None) => None,
         };
         Ok(Layers {
             proxy: self.proxy.as_ref().map(|rules| Box::new(rules.receiver())),
-            tls: tls.map(Box::new),
+            tls,
             websocket: self.websocket.as_ref().map(|rules| Box::new(WebSocket::new(Arc::clone(rules)))),
         })
     }

@@ -3,13 +3,14 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::SyncSender;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use mio::Waker;
 use signet_broker::{Admission, Delivery, Judge, SessionRule, WillRule};
 use signet_identity::CertificateId;
 use signet_mqtt::Message;
 use signet_net::{Kick, KickTarget, LinkId};
-use signet_policy::{Ruleset, SourceRules};
+use signet_policy::{AccessAnswer, AccessQuestion, Ruleset, SourceRules};
 
 use crate::authentication::Verdict;
 
@@ -38,6 +39,8 @@ pub(crate) enum Mail {
     Vouched(LinkId, Verdict),
     /// The rules that sources have about a connected client.
     RulesOf(LinkId, Vec<SourceRules>),
+    /// An access source has answered about what a client wants to do, and how long that counts.
+    Answered(LinkId, AccessQuestion, AccessAnswer, Duration),
     /// The rules that sources have about clients may have changed.
     RulesChanged,
     /// Look at what sessions without a connection have left.
@@ -138,6 +141,7 @@ fn weight(mail: &Mail) -> usize {
         | Mail::KeyAnswered(_)
         | Mail::Vouched(..)
         | Mail::RulesOf(..)
+        | Mail::Answered(..)
         | Mail::RulesChanged
         | Mail::Review { .. }
         | Mail::Rules(_)

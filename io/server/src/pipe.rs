@@ -61,7 +61,7 @@ pub(crate) enum ReadOutcome {
 pub(crate) struct Layers {
     /// Until the header has come.
     pub(crate) proxy: Option<Box<ProxyReceiver>>,
-    pub(crate) tls: Option<Box<Secure>>,
+    pub(crate) tls: Option<Secure>,
     pub(crate) websocket: Option<Box<WebSocket>>,
 }
 

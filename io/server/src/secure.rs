@@ -10,9 +10,9 @@ use crate::pipe::unexpected_proxy;
 /// TLS of one connection.
 pub(crate) enum Secure {
     /// Devices show certificates, or nothing.
-    Certificate(TlsConnection),
+    Certificate(Box<TlsConnection>),
     /// Devices have keys that this server knows.
-    Key(PskConnection),
+    Key(Box<PskConnection>),
 }
 
 /// What one call of [`Secure::receive`] brought besides plaintext.

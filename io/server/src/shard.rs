@@ -11,6 +11,7 @@ mod opening;
 mod output;
 mod status;
 mod vouch;
+mod wishes;
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap, VecDeque};
@@ -251,6 +252,7 @@ impl Shard {
                 Mail::KeyAnswered(id) => self.enqueue(id),
                 Mail::Vouched(id, verdict) => self.vouched(id, verdict),
                 Mail::RulesOf(id, rules) => self.rules_of(id, rules),
+                Mail::Answered(id, question, answer, lasts) => self.answered_about(id, question, answer, lasts),
                 Mail::RulesChanged => self.ask_for_all_rules(),
                 Mail::Review { judge, will, session } => self.apply(Input::Review { judge, will, session }),
                 Mail::Revoked(certificates) => {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytestring::ByteString;
 use signet_broker::Application;
-use signet_policy::Client;
+use signet_policy::{Answers, Client, Passed};
 
 use crate::authentication::Exchange;
 
@@ -23,6 +23,8 @@ pub(crate) struct Entrance {
 pub(crate) enum Vouching {
     /// Others are asked whether it may connect. Nothing behind its CONNECT is decoded.
     Asking(Application),
+    /// It may connect, and access sources are asked about its Will.
+    AskingWill(Application, Box<Passed>, Answers),
     /// The client has to answer; nothing but AUTH and DISCONNECT may come.
     Challenged(Application, Box<dyn Exchange>),
     /// It is connected and authenticates again: others are asked. Everything but AUTH goes on [MQTT-4.12.1-1].

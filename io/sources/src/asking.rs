@@ -15,7 +15,7 @@ use crate::schedule::backoff;
 use crate::shared::Shared;
 use crate::source::Source;
 use crate::sources::Sources;
-use crate::url::Url;
+use signet_http::Url;
 
 /// Called when a verdict may be had, or there is nothing more to try.
 pub type Done = Box<dyn FnOnce() + Send>;

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::url::Url;
+use signet_http::Url;
 
 /// All sources of a broker.
 #[derive(Debug, Clone, Default)]

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use sha2::{Digest as _, Sha256};
 
 use crate::http::Validators;
-use crate::url::Url;
+use signet_http::Url;
 
 /// Where copies are kept; nowhere without a directory.
 #[derive(Debug, Clone, Default)]

@@ -13,7 +13,7 @@ use crate::report::SourceKind;
 use crate::schedule::{after_list, backoff, jittered};
 use crate::shared::Shared;
 use crate::source::Source;
-use crate::url::Url;
+use signet_http::Url;
 
 /// Runs until the source is removed or the sources are dropped.
 pub(crate) async fn run(shared: Weak<Shared>, source: Arc<Source>) {

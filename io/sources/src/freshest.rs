@@ -5,7 +5,7 @@ use rustls_pki_types::pem::PemObject as _;
 use signet_identity::der::{self, DerError, Extension, Reader};
 use signet_identity::distribution::{MAXIMUM_POINTS, read_point_name};
 
-use crate::url::Url;
+use signet_http::Url;
 
 const OID_FRESHEST_CRL: &[u8] = &[0x55, 0x1d, 46];
 

@@ -7,18 +7,15 @@
 
 use std::time::Duration;
 
-use http_body_util::{BodyExt as _, Full};
-use hyper::body::{Body as _, Bytes, Incoming};
+use http_body_util::Full;
+use hyper::body::{Bytes, Incoming};
 use hyper::client::conn::http1::{SendRequest, handshake};
 use hyper::header::{self, HeaderMap, HeaderName, HeaderValue};
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
+use signet_http::{BodyBounds, Https, Stream, Url, body, words};
 use signet_tls::Connector;
-use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout_at};
-
-use crate::stream::Stream;
-use crate::url::Url;
 
 /// How often `timeout` fits into a whole fetch.
 const WHOLE: u32 = 10;
@@ -78,9 +75,10 @@ pub(crate) async fn fetch(url: &Url, ask: Ask<'_>, https: Option<&Connector>, bo
     let late = |what: &str| format!("{what} within {}", seconds(bounds.timeout));
     let conditional = matches!(ask, Ask::List(Some(_)));
     let request = request(url, ask)?;
-    let stream = timeout_at(step(), connect(url, https)).await.map_err(|_| late("cannot connect"))??;
+    let https = Https { connector: https.cloned(), server_name: None, trust_key: "https_trust" };
+    let stream = timeout_at(step(), Stream::connect(url, &https)).await.map_err(|_| late("cannot connect"))??;
     let (mut sender, connection) =
-        timeout_at(step(), handshake(TokioIo::new(stream))).await.map_err(|_| late("no HTTP"))?.map_err(words)?;
+        timeout_at(step(), handshake(TokioIo::new(stream))).await.map_err(|_| late("no HTTP"))?.map_err(|error| words(&error))?;
     // Dropping it with the fetch closes the socket.
     let _driving = Driving(tokio::spawn(async move {
         let _ = connection.await;
@@ -92,7 +90,8 @@ pub(crate) async fn fetch(url: &Url, ask: Ask<'_>, https: Option<&Connector>, bo
         status => return Err(Failure { text: refusal(status, response.headers()), answered: true }),
     }
     let validators = validators(response.headers());
-    let bytes = body(response.into_body(), bounds, whole).await?;
+    let bounds = BodyBounds { maximum_size: bounds.maximum_size, timeout: bounds.timeout, until: whole };
+    let bytes = body(response.into_body(), bounds).await?.into();
     Ok(Fetched::Body { bytes, validators })
 }
 
@@ -102,19 +101,6 @@ struct Driving(tokio::task::JoinHandle<()>);
 impl Drop for Driving {
     fn drop(&mut self) {
         self.0.abort();
-    }
-}
-
-async fn connect(url: &Url, https: Option<&Connector>) -> Result<Stream, String> {
-    let socket = TcpStream::connect((url.host(), url.port()))
-        .await
-        .map_err(|error| format!("cannot connect to {}:{}: {}", url.host(), url.port(), plain(&error)))?;
-    // A request is one write; nothing is won by waiting for more.
-    let _ = socket.set_nodelay(true);
-    match (url.is_https(), https) {
-        (false, _) => Ok(Stream::Plain(socket)),
-        (true, Some(connector)) => Stream::secure(socket, connector, url.host()).await,
-        (true, None) => Err("there is no CA to check the https server with: name a file with `https_trust`".to_owned()),
     }
 }
 
@@ -146,28 +132,7 @@ fn request(url: &Url, ask: Ask<'_>) -> Result<Request<Full<Bytes>>, String> {
 }
 
 async fn send(sender: &mut SendRequest<Full<Bytes>>, request: Request<Full<Bytes>>) -> Result<Response<Incoming>, String> {
-    sender.send_request(request).await.map_err(words)
-}
-
-async fn body(mut body: Incoming, bounds: Bounds, whole: Instant) -> Result<Vec<u8>, String> {
-    let too_large = |size: String| format!("the answer has {size} bytes, more than the limit of {}", bounds.maximum_size);
-    let announced = body.size_hint().lower();
-    if usize::try_from(announced).unwrap_or(usize::MAX) > bounds.maximum_size {
-        return Err(too_large(announced.to_string()));
-    }
-    let mut bytes = Vec::new();
-    loop {
-        let until = (Instant::now() + bounds.timeout).min(whole);
-        let frame = timeout_at(until, body.frame()).await;
-        let frame = frame.map_err(|_| format!("the answer stopped after {} bytes, or takes too long", bytes.len()))?;
-        let Some(frame) = frame else { return Ok(bytes) };
-        let frame = frame.map_err(|error| format!("the answer broke off after {} bytes: {}", bytes.len(), words(error)))?;
-        let Ok(data) = frame.into_data() else { continue };
-        if bytes.len().saturating_add(data.len()) > bounds.maximum_size {
-            return Err(too_large(format!("over {}", bounds.maximum_size)));
-        }
-        bytes.extend_from_slice(&data);
-    }
+    sender.send_request(request).await.map_err(|error| words(&error))
 }
 
 fn validators(headers: &HeaderMap) -> Validators {
@@ -190,22 +155,6 @@ fn refusal(status: StatusCode, headers: &HeaderMap) -> String {
         }
         None => format!("the server answers {status}"),
     }
-}
-
-/// The library hides the cause behind its own words.
-fn words(error: hyper::Error) -> String {
-    use std::error::Error as _;
-    match error.source().and_then(|source| source.downcast_ref::<std::io::Error>()) {
-        Some(source) => plain(source),
-        None if error.is_incomplete_message() => "the server closed the connection".to_owned(),
-        None => error.to_string(),
-    }
-}
-
-/// An error of the system without its number.
-fn plain(error: &std::io::Error) -> String {
-    let text = error.to_string();
-    text.split(" (os error").next().unwrap_or_default().to_lowercase()
 }
 
 fn seconds(duration: Duration) -> String {

@@ -18,7 +18,7 @@ use crate::renewals::{Renewals, Subject};
 use crate::report::{Attempts, SourceKind, SourceReport, SourceState};
 use crate::schedule::{after_answer, backoff, jittered};
 use crate::shared::Shared;
-use crate::url::Url;
+use signet_http::Url;
 
 /// How long an answer is kept current after somebody wanted it, in seconds; while a device is connected always.
 const KEPT_AFTER_USE: i64 = 3600;

@@ -5,14 +5,13 @@ use std::sync::Arc;
 
 use signet_identity::{AuthorityId, Leaf};
 use signet_revocation::IssuerCertificate;
-use signet_tls::Connector;
+use signet_tls::{Connector, ConnectorConfig};
 use tokio::sync::Semaphore;
 
 use crate::config::{Ocsp, ProfileSources, SourceLimits, SourcesConfig};
 use crate::copies::Copies;
 use crate::error::SourceError;
 use crate::http::Bounds;
-use crate::roots;
 
 /// What is in force of the configuration.
 #[derive(Debug)]
@@ -76,7 +75,8 @@ impl Profile {
         let indirect = indirect.iter().map(|issuer| issuer.leaf().authority_id()).collect();
         let fetches = !config.urls.is_empty() || config.from_certificates || config.ocsp != Ocsp::Off;
         // The system's bundle takes a while to read; who fetches nothing needs none.
-        let https = if fetches || config.https_trust.is_some() { roots::connector(config.https_trust.as_deref()) } else { Ok(None) };
+        let trust = ConnectorConfig { ca_files: config.https_trust.iter().cloned().collect(), ..ConnectorConfig::default() };
+        let https = if fetches || config.https_trust.is_some() { signet_http::connector(&trust) } else { Ok(None) };
         let https = https.map_err(|found| SourceError::HttpsTrust { profile: profile(), found })?;
         Ok(Self { config: config.clone(), issuers: issuers.to_vec(), indirect, signers, https })
     }
@@ -86,7 +86,7 @@ impl Profile {
     }
 
     /// Whether certificates may send us to this host.
-    pub(crate) fn allows(&self, url: &crate::url::Url) -> bool {
+    pub(crate) fn allows(&self, url: &signet_http::Url) -> bool {
         self.config.allow_hosts.as_ref().is_none_or(|hosts| url.is_allowed(hosts))
     }
 

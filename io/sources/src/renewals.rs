@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use signet_identity::PathCertificate;
 
-use crate::url::Url;
+use signet_http::Url;
 
 /// How a certificate is asked about again.
 #[derive(Debug, Clone)]

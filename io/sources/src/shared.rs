@@ -18,8 +18,8 @@ use crate::profile::{Profile, Settings};
 use crate::report::{ListFacts, SourceKind};
 use crate::source::{Key, Place, Source};
 use crate::staple::StapleState;
-use crate::url::Url;
 use crate::{apply, fetching};
+use signet_http::Url;
 
 /// Shared by the handle and the tasks; the tasks hold it weakly while they wait.
 pub(crate) struct Shared {

@@ -13,7 +13,7 @@ use crate::files::Seen;
 use crate::http::Validators;
 use crate::profile::Profile;
 use crate::report::{Attempts, SourceKind};
-use crate::url::Url;
+use signet_http::Url;
 
 /// Which source it is.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]

@@ -16,7 +16,7 @@ use crate::report::{Attempts, SourceKind, SourceReport, SourceState};
 use crate::schedule::{after_answer, backoff, jittered};
 use crate::shared::Shared;
 use crate::sources::Sources;
-use crate::url::Url;
+use signet_http::Url;
 
 /// About which certificate, and who is asked.
 #[derive(Debug, Clone)]

@@ -92,6 +92,12 @@ impl Connector {
         Ok(TlsSession::new(self.connection(server)?))
     }
 
+    /// The configuration itself, for a library that makes its own connections and brings the same rustls along.
+    #[must_use]
+    pub fn client_config(&self) -> Arc<ClientConfig> {
+        Arc::clone(&self.config)
+    }
+
     fn connection(&self, server: &str) -> Result<ClientConnection, TlsError> {
         let name = ServerName::try_from(server.trim_start_matches('[').trim_end_matches(']').to_owned())
             .map_err(|_| TlsError::Setting(format!("`{server}` is neither a host name nor an address")))?;

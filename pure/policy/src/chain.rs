@@ -100,7 +100,7 @@ impl fmt::Display for Verdict {
 /// Proof that a chain let somebody through.
 #[derive(Debug)]
 pub struct Passed {
-    grant: Grant,
+    grant: Box<Grant>,
     verdicts: Vec<Verdict>,
     /// Whether anything but a certificate or nothing at all was looked at: then the user name is proven.
     is_vouched: bool,
@@ -134,7 +134,7 @@ impl Passed {
 
     /// Gives up the grant, with the rules that access sources have about the client.
     pub(crate) fn into_grant(self) -> Grant {
-        self.grant
+        *self.grant
     }
 
     /// The same with what access sources have to say about the client, each under its name.
@@ -149,7 +149,7 @@ impl Passed {
     /// # Errors
     /// There is neither.
     pub fn without_chain(applicant: &Applicant, anonymous: bool) -> Result<Self, Denied> {
-        let passed = Self { grant: Grant::default(), verdicts: Vec::new(), is_vouched: false, authentication_data: None };
+        let passed = Self { grant: Box::default(), verdicts: Vec::new(), is_vouched: false, authentication_data: None };
         match applicant.client.principal() {
             Principal::Device(_) | Principal::Bridge(_) | Principal::User(_) => Ok(passed),
             Principal::Anonymous if anonymous => Ok(passed),
@@ -212,7 +212,7 @@ impl Walk {
                     self.next_alternative();
                     continue;
                 }
-                let grant = std::mem::take(&mut self.grant);
+                let grant = Box::new(std::mem::take(&mut self.grant));
                 return Next::Done(Ok(Passed {
                     grant,
                     verdicts: std::mem::take(&mut self.verdicts),

@@ -294,6 +294,37 @@ fn our_own_client_and_whom_it_does_not_believe() {
     assert!(usage.code == Some(2) && usage.says("pairs of hexadecimal digits"), "{}", usage.output);
 }
 
+/// In WebSocket, and through a proxy that passes TLS on.
+#[test]
+fn keys_in_other_carriages() {
+    let (site, port) = site(&format!("pump-7:{KEY}\n"), "");
+    site.edit("signet.toml", |text| {
+        text.replacen(
+            "transport = \"tls\"\npsk_file",
+            "transport = \"wss\"\nproxy_protocol = true\nproxy_trusted = [\"127.0.0.1\"]\npsk_file",
+            1,
+        )
+    });
+    let broker = site.serve();
+    // A proxy that says who comes, and passes everything on.
+    let proxy = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("wss://127.0.0.1:{}/mqtt", proxy.local_addr().unwrap().port());
+    let passing = std::thread::spawn(move || {
+        let (client, _) = proxy.accept().unwrap();
+        let mut server = TcpStream::connect(("127.0.0.1", port)).unwrap();
+        server.write_all(b"PROXY TCP4 192.0.2.7 192.0.2.1 4711 8885\r\n").unwrap();
+        let (mut from, mut to) = (client.try_clone().unwrap(), server.try_clone().unwrap());
+        let up = std::thread::spawn(move || drop((std::io::copy(&mut from, &mut to), to.shutdown(Shutdown::Write))));
+        let mut client = client;
+        drop((std::io::copy(&mut server, &mut client), client.shutdown(Shutdown::Write)));
+        up.join().unwrap();
+    });
+    let arguments = ["pub", "--url", &url, "--psk-identity", "pump-7", "--psk", KEY, "-t", "pump-7/x", "-m", "x", "-q", "1"];
+    site.signet(&arguments).succeeded();
+    broker.logs_all(&["connected", "192.0.2.7", "device `pump-7`"]);
+    passing.join().unwrap();
+}
+
 #[test]
 fn many_devices_at_once() {
     let keys: String = (0..40).map(|number| format!("pump-{number}:{number:064x}\n")).collect();

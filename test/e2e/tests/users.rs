@@ -117,12 +117,10 @@ fn auth(reason_code: ReasonCode, data: &str) -> Packet {
 /// The data of the AUTH that comes next.
 #[track_caller]
 fn challenge(device: &mut Device, reason_code: ReasonCode) -> Bytes {
-    match device.expect() {
-        Packet::Auth(auth) if auth.reason_code == reason_code && auth.authentication_method.as_deref() == Some(METHOD) => {
-            auth.authentication_data.unwrap_or_default()
-        }
-        other => panic!("expected AUTH with {reason_code:?}, got {other:?}"),
-    }
+    let packet = device.expect();
+    let Packet::Auth(auth) = &packet else { unreachable!("expected AUTH, got {packet:?}") };
+    assert_eq!((auth.reason_code, auth.authentication_method.as_deref()), (reason_code, Some(METHOD)));
+    auth.authentication_data.clone().unwrap_or_default()
 }
 
 /// Logs in with scramp's messages.
@@ -137,7 +135,7 @@ fn log_in(port: u16, client_identifier: &str, user: &str, username: Option<&str>
     match device.expect() {
         Packet::Auth(auth) => scramp.hears(&auth.authentication_data.unwrap_or_default()),
         Packet::Connack(connack) => return Err(connack.reason_code),
-        other => panic!("{other:?}"),
+        other => unreachable!("{other:?}"),
     }
     device.send(&auth(ReasonCode::ContinueAuthentication, &scramp.says()));
     let connack = device.expect_connack();

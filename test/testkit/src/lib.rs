@@ -6,19 +6,28 @@
 
 mod broker;
 mod certs;
+mod daemon;
 mod device;
+mod http_service;
+mod ldap_server;
+mod mariadb_server;
 mod mosquitto;
 mod nginx;
 mod openssl_ca;
+mod postgres_server;
 mod relay;
 mod session;
 
 pub use broker::{Broker, BrokerConfig, free_port};
 pub use certs::{CrlWindow, Identity, Pki};
 pub use device::{Device, Target, connect_packet, packet_id, publish_packet, subscribe_packet, topic, topic_filter};
+pub use http_service::{HttpService, ServiceTls};
+pub use ldap_server::LdapServer;
+pub use mariadb_server::MariadbServer;
 pub use mosquitto::Mosquitto;
 pub use nginx::Nginx;
 pub use openssl_ca::{CrlWish, Issued, OcspResponder, OpensslCa};
+pub use postgres_server::PostgresServer;
 pub use relay::{Conduct, Relay};
 pub use session::{Happened, Session};
 pub use signet_client::{ClientError, Received};

@@ -5,7 +5,7 @@ use super::Finding;
 use crate::tree::Tree;
 
 /// Crate folder → the crates of ours it depends on, exactly.
-const GRAPH: [(&str, &[&str]); 20] = [
+const GRAPH: [(&str, &[&str]); 21] = [
     ("pure/mqtt", &[]),
     ("pure/identity", &[]),
     ("pure/revocation", &["identity"]),
@@ -16,6 +16,7 @@ const GRAPH: [(&str, &[&str]); 20] = [
     ("io/tls", &["identity", "revocation"]),
     ("io/psk", &["identity", "tls"]),
     ("io/net", &["identity", "revocation"]),
+    ("io/http", &["tls"]),
     ("io/journal", &[]),
     ("io/store", &["broker", "journal", "mqtt", "policy", "identity"]),
     ("io/ledger", &["ca", "revocation", "identity"]),
@@ -23,8 +24,8 @@ const GRAPH: [(&str, &[&str]); 20] = [
     ("io/admin", &["auth", "ca", "revocation", "identity", "ledger", "net", "tls"]),
     ("io/client", &["mqtt", "tls", "net", "psk"]),
     ("io/bridge", &["mqtt", "policy", "tls"]),
-    ("io/sources", &["identity", "revocation", "tls"]),
-    ("io/auth", &["identity", "mqtt", "policy", "tls"]),
+    ("io/sources", &["http", "identity", "revocation", "tls"]),
+    ("io/auth", &["http", "identity", "mqtt", "policy", "tls"]),
     (
         "app/signet",
         &[
@@ -37,6 +38,7 @@ const GRAPH: [(&str, &[&str]); 20] = [
             "telemetry",
             "tls",
             "net",
+            "http",
             "ledger",
             "journal",
             "server",
@@ -57,17 +59,17 @@ const NAMED_ONLY_IN: [(&str, &[&str], &str); 14] = [
     ("axum", &["io/admin"], "serving HTTP has one home"),
     (
         "hyper",
-        &["io/admin", "io/sources", "io/auth"],
+        &["io/admin", "io/http", "io/sources", "io/auth"],
         "HTTP is for the operator's API, for fetching what is revoked and for asking who a client is",
     ),
     (
         "hyper-util",
-        &["io/admin", "io/sources", "io/auth"],
+        &["io/admin", "io/http", "io/sources", "io/auth"],
         "HTTP is for the operator's API, for fetching what is revoked and for asking who a client is",
     ),
     (
         "http-body-util",
-        &["io/admin", "io/sources", "io/auth"],
+        &["io/admin", "io/http", "io/sources", "io/auth"],
         "HTTP is for the operator's API, for fetching what is revoked and for asking who a client is",
     ),
     ("redb", &["io/ledger"], "the storage engine has one home"),
@@ -75,7 +77,11 @@ const NAMED_ONLY_IN: [(&str, &[&str], &str); 14] = [
     ("sqlx", &["io/auth"], "those who are asked about clients have one home"),
     ("ldap3", &["io/auth"], "those who are asked about clients have one home"),
     ("jsonwebtoken", &["io/auth"], "those who are asked about clients have one home"),
-    ("tokio", &["io/admin", "io/sources", "io/auth", "app/signet"], "the data plane runs on its own shards, tokio is the control plane"),
+    (
+        "tokio",
+        &["io/admin", "io/http", "io/sources", "io/auth", "app/signet"],
+        "the data plane runs on its own shards, tokio is the control plane",
+    ),
     ("mio", &["io/net", "io/server", "io/bridge"], "sockets of the data plane are polled by the shards and the bridges"),
 ];
 

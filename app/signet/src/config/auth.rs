@@ -7,9 +7,15 @@ mod acl_file;
 mod chain;
 mod common;
 mod condition;
+mod endpoint;
+mod http;
+mod jwt;
+mod ldap;
 mod password_file;
 mod password_hash;
+mod remote;
 mod scram;
+mod sql;
 mod users;
 
 use std::fmt;
@@ -18,7 +24,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use signet_auth::{Authenticator, Backend, BackendConfig, HashingPool, RuleSource, UserStore};
+use signet_auth::{AccessAsker, Authenticator, Backend, BackendConfig, HashingPool, RuleSource, UserStore};
 use signet_policy::{AccessSource, Chain, Otherwise, Who};
 
 use super::problem::{Problems, suggestion};
@@ -61,15 +67,30 @@ pub(crate) trait SourceKind: fmt::Debug + Send + Sync {
     /// # Errors
     /// In words: a file that cannot be read, or that has no rules in it.
     fn access_source(&self, name: &Arc<str>) -> Result<AccessSource, String> {
-        Ok(AccessSource::Fetched(Arc::clone(name)))
+        let name = Arc::clone(name);
+        Ok(if self.is_asked_each_time() { AccessSource::Asked(name) } else { AccessSource::Fetched(name) })
     }
 
-    /// Looks at what [`Self::access_source`] would read.
+    /// Whether it can be made, as [`AuthenticatorKind::check`], or read.
     ///
     /// # Errors
     /// In words.
     fn check(&self) -> Result<(), String> {
         Ok(())
+    }
+
+    /// Whether it is asked each time a client wants to do something, in place of having rules: then it is [`Self::make_asker`] that makes it.
+    fn is_asked_each_time(&self) -> bool {
+        false
+    }
+
+    /// Makes one that is asked each time, as [`Self::make`].
+    ///
+    /// # Errors
+    /// In words.
+    fn make_asker(&self, backend: Arc<Backend>, tools: &Tools) -> Result<Arc<dyn AccessAsker>, String> {
+        let _ = (backend, tools);
+        Err("it has rules about clients, and is not asked each time".to_owned())
     }
 
     /// Whether it has rules about each client.
@@ -98,13 +119,25 @@ type Reader<T> = fn(&Section<'_>, &Path, &Problems) -> Option<Arc<T>>;
 /// Every type of authenticator, by its name.
 const AUTHENTICATORS: &[(&str, Reader<dyn AuthenticatorKind>)] = &[
     (condition::NAME, condition::read),
+    (ldap::NAME, ldap::read),
+    (sql::MYSQL, sql::read_mysql),
+    (http::NAME, http::read),
+    (jwt::NAME, jwt::read),
     (password_file::NAME, password_file::read),
+    (sql::POSTGRESQL, sql::read_postgresql),
     (scram::NAME, scram::read),
     (users::NAME, users::read),
 ];
 
 /// Every type of access source, by its name.
-const SOURCES: &[(&str, Reader<dyn SourceKind>)] = &[(acl_file::MOSQUITTO, acl_file::mosquitto), (acl_file::EMQX, acl_file::emqx)];
+const SOURCES: &[(&str, Reader<dyn SourceKind>)] = &[
+    (acl_file::MOSQUITTO, acl_file::mosquitto),
+    (acl_file::EMQX, acl_file::emqx),
+    (http::NAME, http::read_source),
+    (ldap::NAME, ldap::read_source),
+    (sql::MYSQL, sql::read_mysql_source),
+    (sql::POSTGRESQL, sql::read_postgresql_source),
+];
 
 /// Everything about who vouches for clients, as it is meant.
 #[derive(Debug, Clone, Default)]

@@ -74,7 +74,10 @@ pub(super) fn resolve(
             problems.at(&at.span, format!("`{}` cannot make a name", field.placeholder()), Some(hint.to_owned()));
         }
         if !proof.suffices_for(&template) {
-            let hint = "use transport = \"tls\" with client_certificate = \"required\" or \"optional\"";
+            let hint = match proof {
+                Proof::Key => "write \"${device}\": of a device with a pre-shared key nothing but its name is known",
+                _ => "use transport = \"tls\" with client_certificate = \"required\" or \"optional\"",
+            };
             problems.at(&at.span, format!("`{}` needs a certificate, and this listener asks for none", at.value), Some(hint.to_owned()));
         }
         Some(template)

@@ -2,6 +2,8 @@
 //!
 //! Reading by hand instead of deriving `Deserialize` is what lets one run report every wrong value and not only the first.
 
+mod entries;
+
 use std::cell::RefCell;
 use std::ops::{Range, RangeInclusive};
 use std::time::Duration;

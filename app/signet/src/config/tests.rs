@@ -269,8 +269,8 @@ fn what_makes_no_sense_in_rules_groups_and_sources_is_marked() {
 #[test]
 fn access_sources_in_files_are_read_and_told_apart() {
     let dir = tempfile::tempdir().unwrap();
-    std::fs::write(dir.path().join("acl"), "user ann\ntopic a\n").unwrap();
-    std::fs::write(dir.path().join("acl.conf"), "{allow, all, publish, [\"b\"]}.").unwrap();
+    fs::write(dir.path().join("acl"), "user ann\ntopic a\n").unwrap();
+    fs::write(dir.path().join("acl.conf"), "{allow, all, publish, [\"b\"]}.").unwrap();
     let text = format!(
         "{}[[access_source]]\ntype = \"emqx_acl_file\"\nfile = \"acl.conf\"\n[[access_source]]\nname = \"old\"\ntype = \"mosquitto_acl_file\"\nfile = \"acl\"\n",
         listener("")
@@ -283,7 +283,7 @@ fn access_sources_in_files_are_read_and_told_apart() {
     let names: Vec<&str> = sources.iter().map(|source| &**source.name()).collect();
     assert_eq!(names, ["emqx_acl_file", "old"]);
     assert_eq!(config.authentication.files(), [dir.path().join("acl.conf"), dir.path().join("acl")]);
-    std::fs::write(dir.path().join("acl"), "user ann\ntopics a\n").unwrap();
+    fs::write(dir.path().join("acl"), "user ann\ntopics a\n").unwrap();
     let error = config.authentication.access_sources().unwrap_err();
     assert!(error.contains("`old`") && error.contains("line 2: found `topics a`"), "{error}");
 }

@@ -1,3 +1,5 @@
+//! Users in memory: whom they vouch for, what is given, and how long what a client holds lasts.
+
 use bytestring::ByteString;
 use signet_mqtt::{ClientIdentifier, Password};
 use signet_policy::{Client, Principal};
@@ -110,4 +112,33 @@ fn what_is_held_ends_with_every_change_unless_it_is_to_go_on() {
 
 fn held_by(name: &str, version: u64) -> Credential {
     Credential { name: UserStore::credential(name).into(), version }
+}
+
+#[tokio::test]
+async fn who_is_not_there_is_answered_after_the_work_for_one_who_is() {
+    let store = Arc::new(UserStore::new());
+    store.put("disabled", BuiltInUser { is_disabled: true, ..user() }, false);
+    store.put("without", BuiltInUser::default(), false);
+    let pool = HashingPool::new(1);
+    let authenticator = Arc::new(LocalAuthenticator::new(store, UserKey::Username, &PasswordHash::Argon2, pool.clone()));
+    for name in ["nobody", "disabled", "without"] {
+        let (release, released) = std::sync::mpsc::channel::<()>();
+        let (begin, begun) = tokio::sync::oneshot::channel();
+        let work = move || {
+            begin.send(()).unwrap();
+            let _ = released.recv();
+        };
+        let (held, asked) = (pool.clone(), Arc::clone(&authenticator));
+        let holding = tokio::spawn(async move { held.run(work).await });
+        begun.await.unwrap();
+        // Without a password there is nothing to do, and nobody waits.
+        assert_eq!(said(&authenticator.authenticate(&applicant(Some(name), "c", None)).await.unwrap()), "unknown");
+        let mut asking = tokio::spawn(async move { asked.authenticate(&applicant(Some(name), "c", Some("x"))).await });
+        // The only place is taken: whoever answers now has computed nothing.
+        let answered = tokio::time::timeout(std::time::Duration::from_millis(50), &mut asking).await;
+        assert!(answered.is_err(), "{name}: {answered:?}");
+        release.send(()).unwrap();
+        holding.await.unwrap().unwrap();
+        assert_eq!(said(&asking.await.unwrap().unwrap()), if name == "nobody" { "unknown" } else { "deny" });
+    }
 }

@@ -1,3 +1,5 @@
+//! Password files, of Mosquitto's own programs too.
+
 use std::process::Command;
 
 use super::*;

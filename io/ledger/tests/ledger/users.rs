@@ -34,7 +34,7 @@ fn a_user_is_there_as_it_was_recorded_until_it_is_removed() {
         subject.reopen();
         let ledger = subject.ledger();
         assert_eq!(ledger.users(None, 10).unwrap(), [bare.clone(), user("ümläut 7")]);
-        assert_eq!(ledger.users(None, 1).unwrap(), [bare.clone()]);
+        assert_eq!(ledger.users(None, 1).unwrap(), std::slice::from_ref(&bare));
         assert_eq!(ledger.users(Some("bare"), 10).unwrap(), [user("ümläut 7")]);
         assert_eq!(ledger.user("bare").unwrap(), Some(bare.clone()));
         assert_eq!(ledger.user("Bare").unwrap(), None);
@@ -56,7 +56,8 @@ fn beyond_the_bound_nothing_of_an_import_is_recorded() {
     let users: Vec<User> = (0..USERS_MAXIMUM).map(|number| User { name: number.to_string(), ..User::default() }).collect();
     let mut memory = MemoryLedger::new();
     let mut durable = DurableLedger::open(&directory.path().join("ledger.redb")).unwrap();
-    for ledger in [&mut memory as &mut dyn signet_ledger::Inventory, &mut durable] {
+    let ledgers: [&mut dyn signet_ledger::Inventory; 2] = [&mut memory, &mut durable];
+    for ledger in ledgers {
         ledger.record_users(&users).unwrap();
         ledger.record_users(&[user("7")]).unwrap();
         let error = ledger.record_users(&[user("8"), user("one more")]).unwrap_err();

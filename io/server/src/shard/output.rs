@@ -1,10 +1,8 @@
 //! Writing: what the broker asks for → outboxes → encoded, encrypted and written once per connection and turn.
 
-use std::time::Duration;
-
 use signet_broker::{ConnectionId, Event, Input, Output};
 use signet_net::LinkId;
-use signet_policy::{AccessAnswer, shown};
+use signet_policy::shown;
 use signet_tls::Check;
 
 use super::{Shard, closing};
@@ -69,14 +67,12 @@ impl Shard {
                         Some(post) => post.push(Mail::Delivery(delivery)),
                         None => tracing::error!(shard = shard.0, "a message for a shard that does not exist is lost"),
                     },
-                    Output::Ask { connection, question, .. } => unasked.push((connection, question)),
+                    Output::Ask { connection, client, question } => unasked.push((connection, client, question)),
                     Output::Event(event) => self.note_event(&event),
                 }
             }
-            for (connection, question) in unasked {
-                // Nobody is behind the question.
-                let answer = AccessAnswer::Failed("nobody asks access sources about topics here".to_owned());
-                self.apply(Input::Answered { connection, question, answer, lasts: Duration::ZERO });
+            for (connection, client, question) in unasked {
+                self.ask_about_wish(LinkId::from_number(connection.0), client, question);
             }
             // The memory comes back unless telling the broker has made new outputs.
             if self.outputs.is_empty() {

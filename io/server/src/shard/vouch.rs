@@ -34,7 +34,7 @@ impl Shard {
         };
         match (known, authentication) {
             (Some(Err(denied)), _) => self.refuse_application(id, application.refuse(denied)),
-            (Some(Ok(passed)), _) if !has_rule_sources => self.vouched_for(id, application, passed),
+            (Some(Ok(passed)), _) if !has_rule_sources => self.enter(id, application, Box::new(passed), Answers::default()),
             (_, None) => {
                 let denied = Denied {
                     rule: "authenticators".to_owned(),
@@ -67,7 +67,7 @@ impl Shard {
         Some(Box::new(move |verdict| mailbox.post_one(Mail::Vouched(id, verdict))))
     }
 
-    fn set_deadline_in(&mut self, id: LinkId, time: std::time::Duration) {
+    pub(super) fn set_deadline_in(&mut self, id: LinkId, time: std::time::Duration) {
         let Some(link) = self.links.get_mut(&id) else { return };
         let at = self.now.saturating_add(u64::try_from(time.as_millis()).unwrap_or(u64::MAX));
         self.deadlines.set(id, &mut link.deadline, Some(at));
@@ -79,7 +79,7 @@ impl Shard {
         match link.entrance.vouching.take().map(|vouching| *vouching) {
             Some(Vouching::Asking(application)) => {
                 match verdict {
-                    Verdict::Passed(passed) => self.vouched_for(id, application, *passed),
+                    Verdict::Passed(passed) => self.enter(id, application, passed, Answers::default()),
                     Verdict::Refused(denied) => self.refuse_application(id, application.refuse(*denied)),
                     Verdict::Challenge(data, exchange) => self.challenge(id, application, data, exchange),
                 }
@@ -92,9 +92,9 @@ impl Shard {
     }
 
     /// Everybody who has to vouches: the client is let in, if the rest of its CONNECT allows it.
-    fn vouched_for(&mut self, id: LinkId, application: Application, passed: Passed) {
+    pub(super) fn vouched_for(&mut self, id: LinkId, application: Application, passed: Passed, answers: Answers) {
         let method = application.applicant().method.clone();
-        match admit(application, passed, &self.ruleset, Answers::default()) {
+        match admit(application, passed, &self.ruleset, answers) {
             Ok(admission) => {
                 let rules_until = self.rules_until();
                 let Some(link) = self.links.get_mut(&id) else { return };

@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use bytes::BytesMut;
 use signet_mqtt::{Connect, Packet, Password, ProtocolVersion, ReasonCode, encode};
-use signet_policy::{AdmissionRules, Applicant, Chain, Client, Member, Next, Otherwise, Outcome, Proof, SourceRules, Walk};
+use signet_policy::{
+    AccessAnswer, AccessQuestion, AdmissionRules, Applicant, Chain, Client, Member, Next, Otherwise, Outcome, Proof, SourceRules, Walk,
+};
 use signet_server::{AbuseLimits, Authentication, Done, HoldKind, ListenerConfig, ServerConfig, TransportConfig, Verdict};
 use signet_testkit::{Device, Identity, Target, connect_packet};
 use signet_tls::{ClientCertificate, TlsHostConfig, TlsListenerConfig};
@@ -63,6 +65,10 @@ impl Authentication for Guard {
 
     fn holds(&self, _: &signet_policy::Credential) -> bool {
         true
+    }
+
+    fn ask(&self, _: Arc<Client>, _: AccessQuestion, done: Box<dyn FnOnce(AccessAnswer, Duration) + Send>) {
+        done(AccessAnswer::Deny, Duration::ZERO);
     }
 
     fn has_rule_sources(&self) -> bool {

@@ -9,6 +9,7 @@
 )]
 
 mod abuse;
+mod credentials;
 mod crowds;
 mod damaged;
 mod explain;

@@ -32,10 +32,6 @@ impl PskLookup for Keys {
             _ => self.0.lock().unwrap().push((identity.clone(), done)),
         }
     }
-
-    fn name(&self) -> &str {
-        "keys"
-    }
 }
 
 impl Keys {
@@ -49,7 +45,8 @@ impl Keys {
 /// With one shard, so that whoever holds it up holds up everybody.
 fn rig(change: impl FnOnce(&mut ListenerConfig)) -> (Rig, Arc<Keys>) {
     let keys = Arc::new(Keys::default());
-    let psk = PskConfig { file: None, lookup: Some(Arc::clone(&keys) as _), minimum_version: MinimumVersion::Tls12 };
+    let lookup: Arc<dyn PskLookup> = keys.clone();
+    let psk = PskConfig { file: None, lookup: Some(lookup), minimum_version: MinimumVersion::Tls12 };
     let admission = AdmissionRules { client_identifier: Some(Template::parse("${device}").unwrap()), ..AdmissionRules::default() };
     let mut listener = ListenerConfig::new("keys", vec!["127.0.0.1:0".parse().unwrap()], TransportConfig::Psk(psk), admission);
     change(&mut listener);

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use signet_testkit::{Conduct, Nginx, Pki, Relay};
+use signet_tls::ConnectorConfig;
 
 use super::*;
 
@@ -10,7 +11,8 @@ const BOUNDS: Bounds = Bounds { timeout: Duration::from_secs(20), maximum_size: 
 const HURRIED: Bounds = Bounds { timeout: Duration::from_millis(100), ..BOUNDS };
 
 fn run(url: &str, ask: Ask<'_>, ca: Option<&Path>, bounds: Bounds) -> Result<Fetched, String> {
-    let https = ca.and_then(|file| crate::roots::connector(Some(file)).unwrap());
+    let trust = |file: &Path| ConnectorConfig { ca_files: vec![file.to_owned()], ..ConnectorConfig::default() };
+    let https = ca.and_then(|file| signet_http::connector(&trust(file)).unwrap());
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(fetch(&url.parse().unwrap(), ask, https.as_ref(), bounds)).map_err(|failure| failure.text)
 }

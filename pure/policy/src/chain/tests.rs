@@ -5,8 +5,8 @@ use signet_mqtt::{ClientIdentifier, Connect, ConnectProperties, Password, Protoc
 
 use super::*;
 use crate::admission::AdmissionRules;
-use crate::decide::{authorize_connect, identify};
-use crate::grant::Origin;
+use crate::decide::{authorize_connect, identify, vouched};
+use crate::grant::{Credential, Origin};
 
 fn connect(username: Option<&str>, password: Option<&str>) -> Connect {
     Connect {
@@ -172,4 +172,29 @@ fn the_client_learns_nothing_of_what_was_said() {
     assert_eq!(denied.to_string(), "refused by authenticator `deny`: unknown: continue (not there); deny: deny (wrong password)");
     assert_eq!(denied.reason.for_client(), "not authorized");
     assert!(!format!("{:?}", applicant(Some("ann"), Some("secret"))).contains("secret"));
+}
+
+#[test]
+fn a_name_that_a_method_proves_is_the_clients_unless_it_has_one() {
+    let passed = |applicant: &Applicant| {
+        let mut walk = Walk::new(Arc::new(chain(&["one and two"])));
+        for (name, version) in [("alice", 1), ("bob", 2)] {
+            let Next::Ask(_) = walk.next(applicant) else { panic!() };
+            let credentials = vec![Credential { name: format!("users/{name}").into(), version }];
+            walk.answer(Outcome::Allow(Box::new(Grant { username: Some(name.into()), credentials, ..Grant::default() }))).unwrap();
+        }
+        let Next::Done(Ok(passed)) = walk.next(applicant) else { panic!() };
+        passed
+    };
+    for (claimed, expected) in [(None, "alice"), (Some("carol"), "carol")] {
+        let applicant = applicant(claimed, None);
+        let passed = passed(&applicant);
+        assert_eq!(vouched(&applicant, &passed).username(), Some(expected), "rules that are fetched see it too");
+        let permit = authorize_connect(applicant, passed);
+        assert_eq!(permit.client().username(), Some(expected));
+        assert_eq!(*permit.client().principal(), Principal::User(expected.into()));
+        // Both of them have to go on to hold.
+        let held: Vec<&str> = permit.client().grant().unwrap().credentials.iter().map(|held| &*held.name).collect();
+        assert_eq!(held, ["users/alice", "users/bob"]);
+    }
 }

@@ -86,8 +86,12 @@ fn hidden(terminal: &mut File, prompt: &str) -> Result<String, Failure> {
 /// What is typed until the line ends; `None`: given up.
 fn typed(from: impl Read) -> io::Result<Option<String>> {
     let mut line = Zeroizing::new(Vec::new());
-    for byte in from.take(LINE_BYTES_MAX).bytes() {
-        match byte? {
+    let mut from = from.take(LINE_BYTES_MAX);
+    // One at a time: what comes behind the line belongs to the next question.
+    let mut byte = Zeroizing::new([0]);
+    while from.read(&mut *byte)? > 0 {
+        let [byte] = *byte;
+        match byte {
             b'\n' | b'\r' => break,
             // Control-C and Control-D: keys of the terminal are plain bytes while nothing is shown.
             0x03 | 0x04 => return Ok(None),
@@ -97,7 +101,7 @@ fn typed(from: impl Read) -> io::Result<Option<String>> {
             }
             // Control-U
             0x15 => line.clear(),
-            byte => line.push(byte),
+            other => line.push(other),
         }
     }
     String::from_utf8(line.to_vec()).map(Some).map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "it is not UTF-8 text"))

@@ -1,4 +1,4 @@
-//! Addresses to fetch from: http and https, nothing else, nothing hidden in them.
+//! Addresses to ask at: http and https, nothing else, nothing hidden in them.
 
 use std::fmt;
 use std::str::FromStr;
@@ -8,7 +8,7 @@ use hyper::Uri;
 /// The longest address that is taken, in bytes. Those in certificates have 30 to 100.
 pub const MAXIMUM_URL_BYTES: usize = 2048;
 
-/// The address of a list or responder: `http://` or `https://`, a host, perhaps a port, a path, perhaps a query.
+/// The address of a server, or of something at a server: `http://` or `https://`, a host, perhaps a port, a path, perhaps a query.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Url {
     text: String,
@@ -71,14 +71,16 @@ impl Url {
     }
 
     /// The value of the Host field (RFC 9112 §3.2).
-    pub(crate) fn authority(&self) -> String {
+    #[must_use]
+    pub fn authority(&self) -> String {
         let host = if self.host.contains(':') { format!("[{}]", self.host) } else { self.host.clone() };
         let usual = if self.https { 443 } else { 80 };
         if self.port == usual { host } else { format!("{host}:{}", self.port) }
     }
 
     /// The same address with one more segment (RFC 6960 §A.1: the request of an OCSP GET).
-    pub(crate) fn with_segment(&self, segment: &str) -> String {
+    #[must_use]
+    pub fn with_segment(&self, segment: &str) -> String {
         format!("{}/{segment}", self.path.trim_end_matches('/'))
     }
 

@@ -1,43 +1,72 @@
-//! A connection to fetch over: TCP, or TLS on it. TLS itself is `signet-tls`'s; here is only the waiting.
+//! A connection to ask over: TCP, or TLS on it. TLS itself is `signet-tls`'s; here is only the waiting.
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-use signet_tls::{Connector, TlsError, TlsSession};
+use signet_tls::{Connector, TlsSession};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
+
+use crate::url::Url;
+use crate::words::{plain, tls_words};
 
 /// Bytes of plaintext taken over at once.
 const CHUNK: usize = 16 * 1024;
 
+/// How to know an https server.
+#[derive(Debug, Clone, Default)]
+pub struct Https {
+    /// Who may vouch for it, and what we show. `None`: nobody, and https is not to be had.
+    pub connector: Option<Connector>,
+    /// The name that its certificate has to carry, where that is not the host of the address.
+    pub server_name: Option<String>,
+    /// The key of the configuration that names the CA's file, for messages.
+    pub trust_key: &'static str,
+}
+
+impl Https {
+    pub(crate) fn without_connector(&self) -> String {
+        format!("there is no CA to check the https server with: name a file with `{}`", self.trust_key)
+    }
+}
+
 /// An open connection.
-pub(crate) enum Stream {
+pub struct Stream {
+    kind: Kind,
+}
+
+enum Kind {
     Plain(TcpStream),
     Tls { session: Box<TlsSession>, socket: TcpStream },
 }
 
 impl Stream {
+    /// Connects to the host of an address, and makes TLS of it if that is https.
+    ///
+    /// # Errors
+    /// In words: nobody is there, or the server is not who it has to be.
+    pub async fn connect(url: &Url, https: &Https) -> Result<Self, String> {
+        let socket = TcpStream::connect((url.host(), url.port()))
+            .await
+            .map_err(|error| format!("cannot connect to {}:{}: {}", url.host(), url.port(), plain(&error)))?;
+        // A request is one write; nothing is won by waiting for more.
+        let _ = socket.set_nodelay(true);
+        if !url.is_https() {
+            return Ok(Self { kind: Kind::Plain(socket) });
+        }
+        let connector = https.connector.as_ref().ok_or_else(|| https.without_connector())?;
+        Self::secure(socket, connector, https.server_name.as_deref().unwrap_or_else(|| url.host()), https.trust_key).await
+    }
+
     /// Makes TLS of it and verifies that the server is `host`.
-    pub(crate) async fn secure(mut socket: TcpStream, connector: &Connector, host: &str) -> Result<Self, String> {
+    async fn secure(mut socket: TcpStream, connector: &Connector, host: &str, trust_key: &str) -> Result<Self, String> {
         let mut session = connector.session(host).map_err(|error| error.to_string())?;
         let shaken = std::future::poll_fn(|context| pending(session.handshake(&mut Waiting { socket: &mut socket, context }))).await;
         match shaken {
-            Ok(()) => Ok(Self::Tls { session: Box::new(session), socket }),
-            Err(error) => Err(words(TlsSession::failure(host, error))),
+            Ok(()) => Ok(Self { kind: Kind::Tls { session: Box::new(session), socket } }),
+            Err(error) => Err(tls_words(&TlsSession::failure(host, error), trust_key)),
         }
-    }
-}
-
-/// Hints for the command line client are none for whoever configures sources.
-fn words(error: TlsError) -> String {
-    match error {
-        TlsError::Peer { server, found, .. } if found.contains("CA that we trust") => {
-            format!("TLS with `{server}`: {found}; name the file of its CA with `https_trust`")
-        }
-        TlsError::Peer { server, found, .. } => format!("TLS with `{server}`: {found}"),
-        TlsError::Refused { found, .. } => found.replace("the broker", "the server"),
-        other => other.to_string(),
     }
 }
 
@@ -79,9 +108,9 @@ fn pending<T>(outcome: io::Result<T>) -> Poll<io::Result<T>> {
 
 impl AsyncRead for Stream {
     fn poll_read(self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Self::Plain(socket) => Pin::new(socket).poll_read(context, buffer),
-            Self::Tls { session, socket } => {
+        match &mut self.get_mut().kind {
+            Kind::Plain(socket) => Pin::new(socket).poll_read(context, buffer),
+            Kind::Tls { session, socket } => {
                 let mut chunk = [0; CHUNK];
                 let wanted = buffer.remaining().min(CHUNK);
                 let part = chunk.get_mut(..wanted).unwrap_or_default();
@@ -103,27 +132,36 @@ impl AsyncRead for Stream {
 
 impl AsyncWrite for Stream {
     fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &[u8]) -> Poll<io::Result<usize>> {
-        match self.get_mut() {
-            Self::Plain(socket) => Pin::new(socket).poll_write(context, buffer),
-            Self::Tls { session, socket } => pending(session.write(&mut Waiting { socket, context }, buffer)),
+        match &mut self.get_mut().kind {
+            Kind::Plain(socket) => Pin::new(socket).poll_write(context, buffer),
+            Kind::Tls { session, socket } => pending(session.write(&mut Waiting { socket, context }, buffer)),
         }
     }
 
     fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Self::Plain(socket) => Pin::new(socket).poll_flush(context),
-            Self::Tls { session, socket } => pending(session.flush(&mut Waiting { socket, context })),
+        match &mut self.get_mut().kind {
+            Kind::Plain(socket) => Pin::new(socket).poll_flush(context),
+            Kind::Tls { session, socket } => pending(session.flush(&mut Waiting { socket, context })),
         }
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Self::Plain(socket) => Pin::new(socket).poll_shutdown(context),
-            Self::Tls { session, socket } => {
+        match &mut self.get_mut().kind {
+            Kind::Plain(socket) => Pin::new(socket).poll_shutdown(context),
+            Kind::Tls { session, socket } => {
                 session.close();
                 ready!(pending(session.flush(&mut Waiting { socket, context })))?;
                 Pin::new(socket).poll_shutdown(context)
             }
         }
+    }
+}
+
+impl std::fmt::Debug for Stream {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self.kind {
+            Kind::Plain(_) => "Stream(plain)",
+            Kind::Tls { .. } => "Stream(TLS)",
+        })
     }
 }
