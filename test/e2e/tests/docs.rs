@@ -35,8 +35,9 @@ fn keys_of_reference(text: &str) -> BTreeSet<String> {
     for line in text.lines() {
         if let Some(name) = line.strip_prefix("## ") {
             section = if name == "Top level" { String::new() } else { name.trim_matches(['[', ']']).to_owned() };
-        } else if let Some((key, _)) = line.strip_prefix("| `").and_then(|row| row.split_once('`')) {
-            keys.insert(format!("{section}.{key}"));
+        } else if let Some((first, _)) = line.strip_prefix("| `").and_then(|row| row.split_once(" | ")) {
+            // Several keys with one meaning share a row.
+            keys.extend(first.split('`').step_by(2).map(|key| format!("{section}.{key}")));
         }
     }
     keys

@@ -112,7 +112,7 @@ fn what_cannot_work_is_told_before_or_instead_of_connecting() {
         (&["pub", "-t", "t", "-m", "x", "-q", "3"], 2, "use 0, 1 or 2"),
         (&["pub", "-t", "t", "-m", "x", "-V", "6"], 2, "use 5, 311 or 31"),
         (&["pub", "-t", "t", "-m", "x", "--cert", "devices/pump-7.pem"], 2, "--key"),
-        (&["pub", "-t", "t", "-m", "x", "-p", "8883"], 2, "`--cafile` is missing"),
+        (&["pub", "-t", "t", "-m", "x", "-p", "8883"], 2, "`--cafile` or `--psk` is missing"),
         (&["pub", "-t", "t", "-m", "x", "-V", "311", "-x", "5"], 2, "needs MQTT 5.0"),
         (&["pub", "-t", "t", "-m", "x", "-D", "publish", "content-typ", "x"], 2, "did you mean `content-type`?"),
         (&["sub", "-t", "a/#/b"], 2, "alone as the last level"),

@@ -5,8 +5,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use signet_mqtt::QoS;
 use signet_net::ListenAddress;
-use signet_policy::{Chain, Proof, Rule, TopicPattern};
+use signet_policy::{Chain, Conditions, Effect, Proof, QosSet, Rule, TopicPattern};
 use signet_server::ServerConfig;
 use signet_sources::SourceLimits;
 use tracing::Level;
@@ -244,15 +245,34 @@ fn rule(index: usize, access: Access, problems: &Problems) -> Option<Rule> {
         }
     };
     if access.publish.is_empty() && access.subscribe.is_empty() {
-        problems.at(
-            &access.header.span,
-            "[[access]] allows nothing",
-            Some("add publish = [\"${device}/#\"] or subscribe = [\"${device}/#\"]".to_owned()),
-        );
+        let message = match access.effect {
+            Effect::Allow => "[[access]] allows nothing",
+            Effect::Deny => "[[access]] denies nothing",
+        };
+        problems.at(&access.header.span, message, Some("add publish = [\"${device}/#\"] or subscribe = [\"${device}/#\"]".to_owned()));
     }
     let publish = patterns(&access.publish, problems);
     let subscribe = patterns(&access.subscribe, problems);
-    Some(Rule { name: format!("access rule {}", index + 1), who: who?, publish, subscribe, ..Rule::default() })
+    for (key, at) in [("retain", &access.retain), ("will", &access.will)] {
+        if let Some(at) = at.as_ref().filter(|_| access.publish.is_empty()) {
+            let hint = "it is about messages that a client sends; add `publish`, or remove it";
+            problems.at(&at.span, format!("`{key}` has no meaning without `publish`"), Some(hint.to_owned()));
+        }
+    }
+    let qos = access.qos.map(|at| at.value.into_iter().filter_map(qos).collect::<QosSet>());
+    let name = access.name.map_or_else(|| format!("access rule {}", index + 1), |at| format!("access rule `{}`", at.value));
+    let conditions =
+        Conditions { qos: qos.filter(|set| !set.is_all()), retain: access.retain.map(|at| at.value), will: access.will.map(|at| at.value) };
+    Some(Rule { name, effect: access.effect, who: who?, publish, subscribe, conditions })
+}
+
+fn qos(level: u64) -> Option<QoS> {
+    match level {
+        0 => Some(QoS::AtMostOnce),
+        1 => Some(QoS::AtLeastOnce),
+        2 => Some(QoS::ExactlyOnce),
+        _ => None,
+    }
 }
 
 pub(super) fn patterns(written: &[At<String>], problems: &Problems) -> Vec<TopicPattern> {
