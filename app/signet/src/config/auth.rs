@@ -13,6 +13,7 @@ mod jwt;
 mod ldap;
 mod password_file;
 mod password_hash;
+mod redis;
 mod remote;
 mod scram;
 mod sql;
@@ -125,6 +126,7 @@ const AUTHENTICATORS: &[(&str, Reader<dyn AuthenticatorKind>)] = &[
     (jwt::NAME, jwt::read),
     (password_file::NAME, password_file::read),
     (sql::POSTGRESQL, sql::read_postgresql),
+    (redis::NAME, redis::read),
     (scram::NAME, scram::read),
     (users::NAME, users::read),
 ];
@@ -135,6 +137,7 @@ const SOURCES: &[(&str, Reader<dyn SourceKind>)] = &[
     (acl_file::EMQX, acl_file::emqx),
     (http::NAME, http::read_source),
     (ldap::NAME, ldap::read_source),
+    (redis::NAME, redis::read_source),
     (sql::MYSQL, sql::read_mysql_source),
     (sql::POSTGRESQL, sql::read_postgresql_source),
 ];
