@@ -264,7 +264,6 @@ impl World {
     pub(crate) fn carry_out(&mut self, shard: usize, outputs: Vec<Output>, discards_will: bool) {
         for output in outputs {
             match output {
-                Output::Ask { question, .. } => panic!("nobody is asked here: {question:?}"),
                 Output::Send { connection, packet, after } => {
                     let Some(link) = self.links.get_mut(&connection.0) else { continue };
                     assert!(link.is_served, "nothing is sent after closing: {packet:?}");

@@ -32,8 +32,7 @@ pub(crate) struct Config {
     pub(crate) data_dir: PathBuf,
     /// Threads of the data plane; one per processor when absent.
     pub(crate) shards: Option<u16>,
-    pub(crate) log_level: Level,
-    pub(crate) log_json: bool,
+    pub(crate) log: LogConfig,
     pub(crate) admin_socket: PathBuf,
     pub(crate) ca: CaConfig,
     pub(crate) limits: Limits,
@@ -47,6 +46,13 @@ pub(crate) struct Config {
     pub(crate) bridges: Vec<Bridge>,
     pub(crate) revocation: RevocationConfig,
     pub(crate) store: Store,
+}
+
+/// What is logged, and how.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct LogConfig {
+    pub(crate) level: Level,
+    pub(crate) json: bool,
 }
 
 /// Our own CA.
@@ -85,8 +91,7 @@ impl Config {
         Self {
             path: path.to_owned(),
             shards: file.shards.and_then(|at| u16::try_from(at.value).ok()),
-            log_level: file.log.level.map_or(Level::INFO, |at| at.value),
-            log_json: file.log.json.is_some_and(|at| at.value),
+            log: LogConfig { level: file.log.level.map_or(Level::INFO, |at| at.value), json: file.log.json.is_some_and(|at| at.value) },
             admin_socket: file.admin_socket.map_or_else(|| data_dir.join("admin.sock"), |at| base.join(at.value)),
             ca: CaConfig {
                 crl: file.ca.crl.map_or_else(|| ca_dir.join("crl.pem"), |at| base.join(at.value)),

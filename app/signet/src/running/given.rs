@@ -85,7 +85,7 @@ pub(super) fn needs_restart(old: &Config, new: &Config) -> Vec<String> {
     };
     compare("`data_dir`", old.data_dir == new.data_dir);
     compare("`shards`", old.shards == new.shards);
-    compare("[log]", (old.log_level, old.log_json) == (new.log_level, new.log_json));
+    compare("[log]", old.log == new.log);
     compare("[admin] `socket`", old.admin_socket == new.admin_socket);
     compare("[limits]", old.limits == new.limits);
     compare("[metrics] and `sys_interval`", old.telemetry == new.telemetry);
