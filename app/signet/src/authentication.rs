@@ -9,8 +9,8 @@ use signet_admin::Administration;
 use signet_auth::{Answer, Backend, BackendReport, Chains, HashingPool, Step, UserStore};
 use signet_mqtt::ReasonCode;
 use signet_policy::{
-    AccessAnswer, AccessQuestion, AccessSource, Applicant, Chain, Client, Credential, DenialReason, Denied, Passed, Ruleset, SourceRules,
-    Verdict, explain_assumed, explain_passed,
+    AccessAnswer, AccessQuestion, Applicant, Chain, Client, Credential, DenialReason, Denied, Passed, SourceRules, Verdict,
+    explain_assumed, explain_passed,
 };
 use signet_server::{Asking, Authentication as Asked, Done, Exchange, Verdict as Decision};
 use tokio::runtime::Handle;
@@ -47,18 +47,9 @@ impl InForce {
 }
 
 /// What a configuration makes, not in force yet.
-pub(crate) struct Prepared {
-    in_force: InForce,
-    access: Vec<AccessSource>,
-    may_grant: bool,
-}
+pub(crate) struct Prepared(InForce);
 
 impl Prepared {
-    /// Puts behind a configuration's own rules who else has something to say about what clients may do.
-    pub(crate) fn behind(&self, rules: Ruleset) -> Ruleset {
-        rules.with_sources(self.access.clone()).with_grants(self.may_grant)
-    }
-
     /// Makes everybody whom a configuration names; `users` are the built-in ones. To be called inside of the runtime.
     ///
     /// # Errors
@@ -72,43 +63,32 @@ impl Prepared {
             let made = made.map_err(|why| format!("[[authenticator]] `{}`: {why}", authenticator.name))?;
             chains.authenticators.insert(Arc::clone(&authenticator.name), made);
         }
-        let mut access = Vec::new();
         for source in &config.sources {
             let named = |why| format!("[[access_source]] `{}`: {why}", source.name);
-            if let Some(rules) = source.kind.rules(&source.name) {
-                access.push(rules.map_err(named)?);
-                continue;
-            }
             let backend = Backend::new(source.backend.clone());
             if source.kind.is_asked_each_time() {
                 let made = source.kind.make_asker(backend, &tools).map_err(named)?;
                 chains.askers.insert(Arc::clone(&source.name), made);
-                access.push(AccessSource::Asked(Arc::clone(&source.name)));
-            } else {
+            } else if source.kind.is_fetched() {
                 let made = source.kind.make(backend, &tools).map_err(named)?;
                 chains.rule_sources.insert(Arc::clone(&source.name), made);
-                access.push(AccessSource::Fetched(Arc::clone(&source.name)));
             }
         }
         let rules_last = config.rules_last.map(|last| u64::try_from(last.as_millis()).unwrap_or(u64::MAX));
-        let in_force = InForce { chains, rules_last };
-        Ok(Self { in_force, access, may_grant: !config.authenticators.is_empty() })
+        Ok(Self(InForce { chains, rules_last }))
     }
 }
 
 impl Vouchers {
-    /// Makes everybody whom a configuration names, and puts them in force, with the users of the ledger. To be called inside of the runtime. Gives
-    /// back `rules` with those behind them who have something to say about what clients may do.
+    /// Makes everybody whom a configuration names, and puts them in force, with the users of the ledger. To be called inside of the runtime.
     ///
     /// # Errors
     /// One of them cannot be made, or the users cannot be read.
-    pub(crate) fn start(config: &Authentication, administration: &Administration, rules: Ruleset) -> Result<(Self, Ruleset), String> {
+    pub(crate) fn start(config: &Authentication, administration: &Administration) -> Result<Self, String> {
         administration.load_users().map_err(|problem| problem.message)?;
         let users = administration.user_store();
         let prepared = Prepared::of(config, &users)?;
-        let rules = prepared.behind(rules);
-        let inner = Inner { chains: ArcSwap::from_pointee(prepared.in_force), runtime: Handle::current(), users };
-        Ok((Self { inner: Arc::new(inner) }, rules))
+        Ok(Self { inner: Arc::new(Inner { chains: ArcSwap::from_pointee(prepared.0), runtime: Handle::current(), users }) })
     }
 
     /// Makes everybody whom another configuration names; see [`Prepared::of`]. From any thread.
@@ -152,7 +132,7 @@ impl Vouchers {
 
     /// Puts others in force. Who is being asked about is still asked about by the old ones.
     pub(crate) fn replace(&self, prepared: Prepared) {
-        self.inner.chains.store(Arc::new(prepared.in_force));
+        self.inner.chains.store(Arc::new(prepared.0));
     }
 
     /// Whether something that a client was let in by still holds.

@@ -79,11 +79,10 @@ impl Running {
         let watched = Watched::of(&config);
         let follow_up = FollowUp::new();
         let sources = start_sources(&config, &revocations, &follow_up)?;
-        let mut server_config = given::server_config(&config, on_store_failure);
+        let rules = given::ruleset(&config, &config.bridges).map_err(StartError::Setting)?;
+        let mut server_config = given::server_config(&config, rules, on_store_failure);
         server_config.on_clone = follow_up.on_clone();
-        let own = given::ruleset(&config, &config.bridges);
-        let (vouchers, rules) = Vouchers::start(&config.authentication, &administration, own).map_err(StartError::Setting)?;
-        server_config.ruleset = Arc::new(rules);
+        let vouchers = Vouchers::start(&config.authentication, &administration).map_err(StartError::Setting)?;
         server_config.authentication = Some(Arc::new(vouchers.clone()));
         let server = signet_server::start(server_config, revocations.clone())?;
         server.ask_about_status(Arc::new(Inquiry(Arc::clone(&sources))));
@@ -262,7 +261,7 @@ impl Running {
         let own: Vec<AuthorityId> = authority.iter().map(|authority| authority.certificate().leaf().authority_id()).collect();
         let sources = sources_config(&config).map_err(failed)?;
         let vouchers = self.vouchers.prepare(&config.authentication).map_err(failed)?;
-        let rules = vouchers.behind(given::ruleset(&config, &self.started_with.bridges));
+        let rules = given::ruleset(&config, &self.started_with.bridges).map_err(failed)?;
         let mut state = self.state();
         let version = state.rules_version + 1;
         let Some(server) = &state.server else { return Err(failed("the broker is stopping".to_owned())) };

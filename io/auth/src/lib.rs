@@ -25,6 +25,7 @@ mod password;
 mod password_file;
 mod password_source;
 mod pool;
+mod redis_source;
 mod scram;
 mod source;
 mod sql;
@@ -51,6 +52,10 @@ pub use local::{LocalAuthenticator, LocalUser, LocalUsers};
 pub use password::{HashError, HashOptions, Mac, NewHash, PasswordHash, SaltPosition};
 pub use password_file::{PasswordFile, PasswordFileError, password_entries};
 pub use password_source::{PasswordAuthenticator, Record, RecordSource, UserKey};
+pub use redis_source::{
+    Placeholders, RedisAddress, RedisCommand, RedisCommandError, RedisConfig, RedisConfigError, RedisConnections, RedisDeployment,
+    RedisFields, RedisIdentity, RedisLookup, RedisRecords, RedisRules, RedisTls,
+};
 pub use scram::{
     ITERATIONS_MAXIMUM, ITERATIONS_MINIMUM, SCRAM_ITERATIONS, ScramAuthenticator, ScramKeys, ScramMechanism, ScramSource, ScramUser,
     prepared,

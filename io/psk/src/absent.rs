@@ -19,6 +19,7 @@ pub(crate) const IS_AVAILABLE: bool = false;
 /// The version that one connection speaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Version {
+    PlainTls12,
     Tls12,
     Tls13,
 }

@@ -117,7 +117,7 @@ impl PskConnection {
             return Ok(self.name(usable, &shown));
         }
         if takes_tls12 {
-            self.version = Some(Version::Tls12);
+            self.version = Some(if hello.names_groups { Version::Tls12 } else { Version::PlainTls12 });
             return Ok(None);
         }
         alert(ciphertext, PROTOCOL_VERSION);

@@ -31,6 +31,9 @@ pub(crate) fn check() -> Result<(), TlsError> {
 const CIPHER_SUITES: &str = "ECDHE-PSK-CHACHA20-POLY1305:ECDHE-PSK-AES256-CBC-SHA384:ECDHE-PSK-AES128-CBC-SHA256:PSK-AES256-GCM-SHA384:\
                              PSK-CHACHA20-POLY1305:PSK-AES128-GCM-SHA256:PSK-AES256-CCM:PSK-AES128-CCM";
 
+/// Those of them that rest on the key alone.
+const PLAIN_CIPHER_SUITES: &str = "PSK-AES256-GCM-SHA384:PSK-CHACHA20-POLY1305:PSK-AES128-GCM-SHA256:PSK-AES256-CCM:PSK-AES128-CCM";
+
 /// For TLS 1.3: a key of this kind goes with SHA-256 and no other hash (RFC 8446 §4.2.11).
 const CIPHER_SUITES_13: &str = "TLS_AES_128_GCM_SHA256:TLS_CHACHA20_POLY1305_SHA256";
 
@@ -43,6 +46,9 @@ const PORTION: usize = 4096;
 /// The version that one connection speaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Version {
+    /// With the suites that rest on the key alone: the client names no groups for a key exchange, and the library would refuse it for them
+    /// instead of taking another suite.
+    PlainTls12,
     Tls12,
     Tls13,
 }
@@ -57,14 +63,17 @@ impl Context {
 
     /// Starts the server end of one connection, which gets its key from `slot`.
     pub(crate) fn accept(&self, version: Version, slot: &Arc<Slot>) -> Result<Engine, Failure> {
-        let version = match version {
-            Version::Tls12 => SslVersion::TLS1_2,
+        let number = match version {
+            Version::PlainTls12 | Version::Tls12 => SslVersion::TLS1_2,
             Version::Tls13 => SslVersion::TLS1_3,
         };
         let start = || {
             let mut ssl = Ssl::new(&self.0)?;
-            ssl.set_min_proto_version(Some(version))?;
-            ssl.set_max_proto_version(Some(version))?;
+            ssl.set_min_proto_version(Some(number))?;
+            ssl.set_max_proto_version(Some(number))?;
+            if version == Version::PlainTls12 {
+                ssl.set_cipher_list(PLAIN_CIPHER_SUITES)?;
+            }
             ssl.set_ex_data(slot_index()?, Arc::clone(slot));
             ssl.set_accept_state();
             SslStream::new(ssl, Memory::default())

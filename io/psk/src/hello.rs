@@ -7,6 +7,8 @@ pub(crate) struct Hello<'a> {
     pub(crate) takes_tls12: bool,
     /// TLS 1.3 with a key exchange beside the pre-shared key would do (`psk_dhe_ke`).
     pub(crate) takes_tls13: bool,
+    /// It names groups for a key exchange: without them there is none in TLS 1.2.
+    pub(crate) names_groups: bool,
     /// The identities for TLS 1.3, in the client's order.
     pub(crate) identities: Vec<&'a [u8]>,
 }
@@ -18,6 +20,7 @@ pub(crate) struct Malformed;
 /// Identities of one ClientHello that are looked at.
 const IDENTITIES: usize = 8;
 
+const SUPPORTED_GROUPS: u16 = 10;
 const PRE_SHARED_KEY: u16 = 41;
 const SUPPORTED_VERSIONS: u16 = 43;
 const PSK_KEY_EXCHANGE_MODES: u16 = 45;
@@ -51,6 +54,7 @@ impl<'a> Hello<'a> {
                     hello.takes_tls12 = has(TLS12);
                     takes_version = has(TLS13);
                 }
+                SUPPORTED_GROUPS => hello.names_groups = true,
                 PSK_KEY_EXCHANGE_MODES => takes_mode = whole(content, Reader::short_vector)?.contains(&PSK_DHE_KE),
                 PRE_SHARED_KEY => hello.identities = identities(content)?,
                 _ => {}

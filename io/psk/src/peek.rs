@@ -32,6 +32,7 @@ pub(crate) enum Seen {
 pub(crate) struct OwnedHello {
     pub(crate) takes_tls12: bool,
     pub(crate) takes_tls13: bool,
+    pub(crate) names_groups: bool,
     pub(crate) identities: Vec<Vec<u8>>,
 }
 
@@ -176,6 +177,7 @@ fn owned(hello: &Hello<'_>) -> OwnedHello {
     OwnedHello {
         takes_tls12: hello.takes_tls12,
         takes_tls13: hello.takes_tls13,
+        names_groups: hello.names_groups,
         identities: hello.identities.iter().map(|identity| identity.to_vec()).collect(),
     }
 }

@@ -293,6 +293,22 @@ fn an_unknown_identity_looks_like_a_wrong_key() {
     }
 }
 
+/// Some small clients list suites with a key exchange and no groups for it. What they can do all the same is taken.
+#[test]
+fn a_client_without_groups_gets_a_suite_without_a_key_exchange() {
+    let listener = listener(|_| {});
+    let mut hello = vec![3, 3];
+    hello.extend([7; 32]);
+    // ECDHE-PSK-CHACHA20-POLY1305 and PSK-AES128-GCM-SHA256; no extensions.
+    hello.extend([0, 0, 4, 0xcc, 0xac, 0x00, 0xa8, 1, 0]);
+    let mut record = vec![22, 3, 1, 0, u8::try_from(hello.len() + 4).unwrap(), 1, 0, 0, u8::try_from(hello.len()).unwrap()];
+    record.extend(hello);
+    let mut output = Vec::new();
+    PskConnection::new(listener).receive(&record, &mut Vec::new(), &mut output).unwrap();
+    // ServerHello with no session id and that suite.
+    assert_eq!((output[0], output[5], &output[43..46]), (22, 2, &[0, 0x00, 0xa8][..]));
+}
+
 #[test]
 fn an_empty_identity_is_nobody() {
     // OpenSSL's client sends none by itself: by hand.

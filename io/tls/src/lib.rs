@@ -43,6 +43,7 @@ pub use explain::{CheckResult, Explanation, ProfileExplanation};
 pub use forwarded::{ForwardedFacts, ForwardedIdentity, ForwardedIdentityConfig};
 pub use host::{CredentialFiles, TlsHostConfig};
 pub use profile::{TrustProfile, TrustProfileConfig, TrustProfiles};
+pub use provider::use_as_default_provider;
 pub use refusal::{Check, Refusal};
 pub use rejection::Unfit;
 pub use revocations::CurrentRevocations;

@@ -13,6 +13,13 @@ pub(crate) fn provider() -> Arc<CryptoProvider> {
     Arc::clone(PROVIDER.get_or_init(|| Arc::new(aws_lc_rs::default_provider())))
 }
 
+/// Makes it the provider of the process, for libraries that bring rustls along and ask the process for one. Without it such a library guesses by the
+/// features that rustls was built with, and ends the thread where it cannot. One that was set before stays.
+pub fn use_as_default_provider() {
+    // An error says that there is one already.
+    let _ = aws_lc_rs::default_provider().install_default();
+}
+
 /// The signature algorithms that certificates, CRLs and handshakes may use.
 pub(crate) fn algorithms() -> WebPkiSupportedAlgorithms {
     provider().signature_verification_algorithms

@@ -67,7 +67,7 @@ pub struct Refusal {
     /// How to encode it.
     pub version: ProtocolVersion,
     /// Which rule refused, why, and the hint.
-    pub denied: Denied,
+    pub denied: Box<Denied>,
 }
 
 /// The first packet of a connection has to be CONNECT [MQTT-3.1.0-1]; anything else ends the connection without an answer.
@@ -195,7 +195,7 @@ fn refusal(connect: &Connect, denied: Denied) -> Refusal {
     let connack = refusing(connect, denied.reason_code, &denied.reason.for_client());
     // [MQTT-3.2.2-6] of MQTT 3.1.1: a refusal that none of its return codes fits closes the connection and says nothing.
     let can_be_told = version.has_properties() || denied.reason_code.connect_return_code().is_some();
-    Refusal { connack: can_be_told.then_some(connack), version, denied }
+    Refusal { connack: can_be_told.then_some(connack), version, denied: Box::new(denied) }
 }
 
 /// The CONNACK of a refusal, with the words if they fit into what this client takes [MQTT-3.2.2-19].

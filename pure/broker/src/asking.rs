@@ -59,12 +59,13 @@ pub(crate) struct Remembered {
 impl Session {
     /// What is known of the answers about this session's client.
     pub(crate) fn with_known<T>(&self, held: Option<&Answers>, now: Moment, decide: impl FnOnce(Known<'_>) -> T) -> T {
-        with(self.remembered.as_deref(), held, now, decide)
+        with(self.standing.remembered.as_deref(), held, now, decide)
     }
 
     fn remembered(&mut self) -> &mut Remembered {
         let maximum = self.limits.access_answers_maximum;
-        self.remembered
+        self.standing
+            .remembered
             .get_or_insert_with(|| Box::new(Remembered { answers: Answers::new(maximum), subscriptions: Answers::default(), armed: None }))
     }
 }
@@ -225,7 +226,7 @@ impl Broker {
     pub(crate) fn forget_answers(&mut self, id: SessionId) {
         let Some(session) = self.sessions.get_mut(id) else { return };
         let mount = session.client.mount();
-        let Some(remembered) = &mut session.remembered else { return };
+        let Some(remembered) = &mut session.standing.remembered else { return };
         let subscriptions = &session.subscriptions;
         let live: std::collections::BTreeSet<String> = subscriptions
             .keys()
@@ -239,7 +240,7 @@ impl Broker {
     /// Nothing is known of this client any more: it is another, or is granted something else.
     pub(crate) fn forget_all_answers(&mut self, id: SessionId) {
         let Some(session) = self.sessions.get_mut(id) else { return };
-        if let Some(remembered) = session.remembered.take() {
+        if let Some(remembered) = session.standing.remembered.take() {
             self.timers.disarm(remembered.armed, Timer::Answers(id));
         }
         if let Some(asking) =
@@ -252,13 +253,13 @@ impl Broker {
 
     /// The session is gone.
     pub(crate) fn forget_timer_of(&mut self, session: &Session) {
-        if let Some(remembered) = &session.remembered {
+        if let Some(remembered) = &session.standing.remembered {
             self.timers.disarm(remembered.armed, Timer::Answers(session.id));
         }
     }
 
     fn ask_again_in_time(&mut self, id: SessionId) {
-        let Some(remembered) = self.sessions.get_mut(id).and_then(|session| session.remembered.as_mut()) else { return };
+        let Some(remembered) = self.sessions.get_mut(id).and_then(|session| session.standing.remembered.as_mut()) else { return };
         let at = remembered.subscriptions.ends_at().map(|end| Moment::from_millis(end.saturating_add(1)));
         let before = std::mem::replace(&mut remembered.armed, at);
         self.timers.disarm(before, Timer::Answers(id));
@@ -271,7 +272,7 @@ impl Broker {
     pub(crate) fn ask_again<D: SharedDirectory, S: Store>(&mut self, id: SessionId, context: &mut Context<'_, D, S>) {
         let Some(session) = self.sessions.get_mut(id) else { return };
         let connection = session.connection;
-        if let Some(remembered) = &mut session.remembered {
+        if let Some(remembered) = &mut session.standing.remembered {
             remembered.armed = None;
         }
         match connection {

@@ -15,12 +15,13 @@ use crate::input::{Input, NotAmong, SessionRule, WillRule};
 use crate::limits::Limits;
 use crate::moment::Moment;
 use crate::output::{CloseCause, Output};
-use crate::review::{Reviews, Stray};
+use crate::review::Reviews;
 use crate::session::Sessions;
 use crate::stats::Stats;
 use crate::store::{Store, Ticket};
 use crate::timers::{Timer, Timers};
 use crate::totals::{Load, Totals};
+use crate::withhold::Stray;
 
 /// One shard of the broker. See the crate's documentation for how to call it.
 #[derive(Debug)]

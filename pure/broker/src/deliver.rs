@@ -14,11 +14,11 @@ use crate::moment::Moment;
 use crate::output::{CloseCause, Output};
 use crate::packet_ids::Lifetime;
 use crate::queue::{Pending, Start};
-use crate::review::receives;
 use crate::session::Session;
 use crate::stats::Stats;
 use crate::store::{Change, Starting, Store, Ticket, Urgency};
 use crate::timers::Timer;
+use crate::withhold::receives;
 
 /// What [`Broker::pump`] sends to one client before others have their turn.
 const PUMP_BYTES: usize = 64 * 1024;

@@ -63,6 +63,7 @@ mod topic_alias;
 mod totals;
 mod tree;
 mod will;
+mod withhold;
 
 pub use admission::{Admission, Application, Refusal, admit, admit_without_chain, apply, expect_connect};
 pub use broker::{Broker, Context};

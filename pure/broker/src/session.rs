@@ -7,7 +7,6 @@ use foldhash::fast::FixedState;
 use signet_mqtt::{ClientIdentifier, PacketId, SubscriptionIdentifier, SubscriptionOptions, TopicFilter, Will};
 use signet_policy::{Answers, Client};
 
-use crate::asking::Remembered;
 use crate::durability::Durability;
 use crate::ids::{ConnectionId, SessionId};
 use crate::inflight::InFlight;
@@ -49,8 +48,6 @@ pub(crate) struct Session {
     /// of QoS 1 leave nothing behind [MQTT-4.3.2-5].
     pub(crate) received: BTreeMap<PacketId, Received>,
     pub(crate) standing: Standing,
-    /// What access sources have said about its client, if they were asked.
-    pub(crate) remembered: Option<Box<Remembered>>,
 }
 
 /// A Will and what became of it.
@@ -103,7 +100,6 @@ impl Session {
             queue: Queue::default(),
             received: BTreeMap::new(),
             standing: Standing::default(),
-            remembered: None,
         }
     }
 

@@ -18,10 +18,10 @@ use crate::moment::Moment;
 use crate::output::{CloseCause, Event, Output};
 use crate::queue::{Pending, Start};
 use crate::retained::Search;
-use crate::review::receives;
 use crate::session::{Session, Subscription};
 use crate::store::{Change, Starting, Store, Ticket, Urgency};
 use crate::subscriptions::Subscriber;
+use crate::withhold::receives;
 
 /// Nodes of the tree of retained messages that are looked at before whoever wants to change the tree has a turn.
 const SEARCH_STEPS: usize = 1000;
@@ -290,6 +290,7 @@ impl Broker {
         }
         let session_id = session.id;
         let after = if session.is_persistent { context.store.latest() } else { Ticket::NONE };
+        session.standing.has_left |= !known.is_empty();
         if !known.is_empty() {
             // [MQTT-3.10.4-2]
             context.directory.write(|directory| {

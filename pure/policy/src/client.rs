@@ -118,6 +118,12 @@ impl Client {
         Self { grant: Some(grant), ..self.clone() }
     }
 
+    /// The same client, coming from there.
+    #[must_use]
+    pub fn coming_from(&self, origin: Origin) -> Self {
+        Self { origin: Some(origin), ..self.clone() }
+    }
+
     /// Whether rules see the same in both: who it is, where it came from and what it was given.
     #[must_use]
     pub fn is_same(&self, other: &Self) -> bool {

@@ -108,7 +108,7 @@ pub(crate) fn judge(request: &Request<'_>) -> Verdict {
     match decided {
         ControlFlow::Break(verdict) => verdict,
         // Of one whose grant is not known it is not known either whether it has rules of its own.
-        ControlFlow::Continue(()) if !way.is_anybody && !needs_rule && !(client.grant().is_none() && rules.may_grant()) => {
+        ControlFlow::Continue(()) if !way.is_anybody && !needs_rule && (client.grant().is_some() || !rules.may_grant()) => {
             way.allow(Decider::NoRules)
         }
         ControlFlow::Continue(()) => Verdict::Deny(By::Nobody),

@@ -123,6 +123,66 @@ fn a_service_says_what_a_client_may_do_and_until_when() {
     broker.logs("`expire_at` lies in the past");
 }
 
+/// A quickstart behind whose rules this access source stands.
+fn with_source(keys: &str) -> Site {
+    let site = Site::quickstart();
+    site.edit("signet.toml", |text| format!("{text}\n[[access_source]]\nname = \"rights\"\ntype = \"http\"\ncache = \"0s\"\n{keys}"));
+    site.signet(&["check"]).succeeded();
+    site
+}
+
+#[test]
+fn a_service_is_asked_about_each_wish_that_no_rule_decides_on() {
+    let answers = r#"[
+        {"holds": "\"action\":\"publish\",\"qos\":\"1\",\"topic\":\"shared/x\"", "status": 204},
+        {"holds": "\"action\":\"subscribe\",\"qos\":\"1\",\"topic\":\"shared/#\"", "status": 204},
+        {"holds": "closed", "status": 403},
+        {"type": "application/json", "body": "{\"result\": \"ignore\"}"}]"#;
+    let mut service = HttpService::start(ServiceTls::None, answers);
+    let body = "body = { action = \"${action}\", topic = \"${topic}\", qos = \"${qos}\" }";
+    let site = with_source(&format!("mode = \"ask\"\nurl = \"{}\"\n{body}\n", service.url("/acl")));
+    let pump = site.device("pump-7");
+    let _broker = site.serve();
+    let publishes = |topic: &str| publish(&site, topic, Some("pump-7"), None);
+    allowed(&publishes("pump-7/x"));
+    assert_eq!(service.requests().len(), 0, "a rule has decided");
+    allowed(&publishes("shared/x"));
+    for topic in ["shared/y", "closed/x", "shared/x\",\"topic\":\"shared/x"] {
+        refused(&publishes(topic), "Not authorized");
+    }
+    let subscribed = |filter: &str, code: &str| {
+        let subscriber = Client::Paho.subscribe(Version::V5, site.port(), &pump, &Subscription::to(filter, 1, "watcher"));
+        subscriber.wait_for(&format!("subscribed {code}"));
+        subscriber
+    };
+    subscribed("closed/#", "135").kill();
+    let watcher = subscribed("shared/#", "1");
+    allowed(&publishes("shared/x"));
+    watcher.wait_for("message shared/x 1 0 x");
+    service.stop();
+    refused(&publishes("shared/x"), "Not authorized");
+    service.restart();
+    allowed(&publishes("shared/x"));
+}
+
+#[test]
+fn a_service_gives_the_rules_of_a_client_when_it_connects() {
+    let acl = r#"{"acl": [{"permission": "allow", "action": "publish", "topic": "hall/${cert_common_name}/+", "qos": 1}]}"#;
+    let mut service = HttpService::start(ServiceTls::None, &format!(r#"[{{"body": {}}}]"#, json_text(acl)));
+    let url = service.url("/acl?cn=${cert.cn}");
+    let site = with_source(&format!("mode = \"rules\"\nmethod = \"get\"\nurl = \"{url}\"\n"));
+    let broker = site.serve();
+    let publishes = |topic: &str| publish(&site, topic, Some("pump-7"), None);
+    allowed(&publishes("hall/pump-7/x"));
+    allowed(&publishes("pump-7/x"));
+    refused(&publishes("hall/pump-8/x"), "Not authorized");
+    service.answer(r#"[{"status": 403}]"#);
+    refused(&publishes("hall/pump-7/x"), "Not authorized");
+    service.stop();
+    refused(&publishes("hall/pump-7/x"), "Not authorized");
+    broker.logs_all(&["rights", "could not be asked"]);
+}
+
 /// Makes keys with openssl, and tokens with Python and openssl.
 const TOKENS: &str = r#"
 import base64, hashlib, hmac, json, subprocess, sys

@@ -122,7 +122,7 @@ fn what_cannot_work_is_told_before_or_instead_of_connecting() {
         (&["pub", "-t", "t", "-m", "x", "-p", "1"], 14, "cannot connect to localhost:1: connection refused"),
         (&["pub", "-t", "t", "-m", "x", "--cafile", "missing.pem"], 8, "cannot read `missing.pem`"),
         (&["pub", "-t", "t", "-m", "x", "--url", "http://h"], 2, "`http://h` is not a URL of a broker"),
-        (&["pub", "-t", "t", "-m", "x", "--url", "wss://h"], 2, "`--cafile` is missing"),
+        (&["pub", "-t", "t", "-m", "x", "--url", "wss://h"], 2, "`--cafile` or `--psk` is missing"),
         (&["pub", "-t", "t", "-m", "x", "--url", "ws://h", "--insecure"], 2, "write mqtts:// or wss://"),
         (&["pub", "-t", "t", "-m", "x", "--url", "ws://localhost:1/mqtt"], 14, "cannot connect to localhost:1 (WebSocket `/mqtt`)"),
         (&["pub", "-t", "t", "-m", "x", "--unix", "missing.sock"], 14, "cannot connect to unix:missing.sock"),

@@ -16,6 +16,7 @@ fn main() -> Result<(), CorpusError> {
         ("points", signet_fuzz::revocation::point_lists()?),
         ("proxy", signet_fuzz::transport::proxies()),
         ("websocket", signet_fuzz::transport::websockets()),
+        ("psk", signet_fuzz::psk::handshakes()),
         ("journal", signet_fuzz::durable::journals()),
         ("records", signet_fuzz::durable::record_lists()?),
     ] {

@@ -55,6 +55,11 @@ mod seeded {
     }
 
     #[test]
+    fn handshakes_with_pre_shared_keys() {
+        fuzz("psk", signet_fuzz::psk, &signet_fuzz::psk::handshakes(), 40_000);
+    }
+
+    #[test]
     fn journals() {
         fuzz("journal", signet_fuzz::journal, &signet_fuzz::durable::journals(), 10_000);
     }
@@ -81,6 +86,8 @@ mod seeded {
         assert_eq!(signet_fuzz::revocation::responses().unwrap().iter().filter(|response| accepted(response)).count(), 3);
         let lists = signet_fuzz::revocation::point_lists().unwrap();
         assert_eq!(lists.iter().map(|list| signet_fuzz::revocation::addresses(list)).collect::<Vec<_>>(), [(2, 0), (0, 2)]);
+        let named: Vec<bool> = signet_fuzz::psk::handshakes().iter().map(|octets| signet_fuzz::psk::names_a_key(octets)).collect();
+        assert_eq!(named, [true, true, true, true, false]);
         for input in signet_fuzz::durable::record_lists().unwrap() {
             assert!(!signet_store::image_of(&input).unwrap().sessions.is_empty());
         }

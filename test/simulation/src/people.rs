@@ -130,7 +130,7 @@ pub(crate) fn durability(topic: &str) -> Durability {
     }
 }
 
-/// Strict ones take from the confidant what is secret.
+/// Strict ones take from the confidant what is secret: a subscription to that ends, and one to everything brings the rest.
 pub(crate) fn rules(is_strict: bool) -> Ruleset {
     let patterns = |texts: &[&str]| texts.iter().map(|text| TopicPattern::parse(text).unwrap()).collect::<Vec<_>>();
     let rule = |who, publish: &[&str], subscribe: &[&str]| Rule {
@@ -142,9 +142,12 @@ pub(crate) fn rules(is_strict: bool) -> Ruleset {
     };
     let open = ["a/#", "b/#", "s/#", "r/#", "w/#", "i/#", "o/#"];
     let writable: Vec<&str> = open.iter().copied().chain(["secret/#"]).collect();
+    let confidant = Who::Device(NamePattern::new(format!("device-{CONFIDANT}")));
+    let shut = Rule::deny("shut", confidant.clone(), Vec::new(), patterns(if is_strict { &["secret/#"] } else { &[] }));
     Ruleset::compile(vec![
+        shut,
         rule(Who::Everyone, &writable, &open),
         rule(Who::Username(NamePattern::exact(name(WATCHER))), &[], &["#"]),
-        rule(Who::Device(NamePattern::new(format!("device-{CONFIDANT}"))), &[], if is_strict { &[] } else { &["#"] }),
+        rule(confidant, &[], &["#"]),
     ])
 }

@@ -15,6 +15,7 @@ mod mosquitto;
 mod nginx;
 mod openssl_ca;
 mod postgres_server;
+mod redis_server;
 mod relay;
 mod session;
 
@@ -28,6 +29,7 @@ pub use mosquitto::Mosquitto;
 pub use nginx::Nginx;
 pub use openssl_ca::{CrlWish, Issued, OcspResponder, OpensslCa};
 pub use postgres_server::PostgresServer;
+pub use redis_server::{RedisCluster, RedisOptions, RedisSentinels, RedisServer};
 pub use relay::{Conduct, Relay};
 pub use session::{Happened, Session};
 pub use signet_client::{ClientError, Received};

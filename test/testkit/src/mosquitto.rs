@@ -36,6 +36,12 @@ impl Mosquitto {
         Self::start_with(&format!("allow_anonymous false\npassword_file {}\n", file.display()), None)
     }
 
+    /// The same, without TLS, with an access file; whoever comes is let in under the user name that it claims.
+    #[must_use]
+    pub fn with_acl(file: &Path) -> Self {
+        Self::start_with(&format!("allow_anonymous true\nacl_file {}\n", file.display()), None)
+    }
+
     fn start_with(options: &str, pki: Option<&Pki>) -> Self {
         for _ in 1..PORT_ATTEMPTS {
             if let Some(broker) = Self::attempt(options, pki) {

@@ -225,7 +225,7 @@ impl ConnectionFlags {
                     .hint("after `signet quickstart` that is `--cafile ca/ca.pem`"));
             }
             if self.port == Some(8883) {
-                return Err(usage("port `8883` is the port of MQTT over TLS, and `--cafile` is missing")
+                return Err(usage("port `8883` is the port of MQTT over TLS, and `--cafile` or `--psk` is missing")
                     .hint("after `signet quickstart` add `--cafile ca/ca.pem`; for a plain listener use another port"));
             }
             return Ok(None);

@@ -39,7 +39,7 @@ pub(crate) fn run(flags: &Serve) -> Result<Exit, Failure> {
 
 /// Serves `config` until a signal ends it. `ready` runs when clients can connect.
 pub(crate) fn serve(config: Config, ready: impl FnOnce()) -> Result<Exit, Failure> {
-    let log = log::start(config.log_level, config.log_json);
+    let log = log::start(config.log.level, config.log.json);
     let places = Places::of(config.clone());
     let _lock = DataLock::take(&places.data_dir)?;
     let administration = Arc::new(office::open_administration(&places)?);

@@ -3,6 +3,7 @@
 //! What all types have in common is read here; each type reads its own keys in a file of its name and gives a [`AuthenticatorKind`] or [`SourceKind`],
 //! which makes the real thing when the broker starts.
 
+mod acl_file;
 mod chain;
 mod common;
 mod condition;
@@ -12,6 +13,7 @@ mod jwt;
 mod ldap;
 mod password_file;
 mod password_hash;
+mod redis;
 mod remote;
 mod scram;
 mod sql;
@@ -60,7 +62,17 @@ pub(crate) trait SourceKind: fmt::Debug + Send + Sync {
     /// In words.
     fn make(&self, backend: Arc<Backend>, tools: &Tools) -> Result<Arc<dyn RuleSource>, String>;
 
-    /// Whether it can be made, as [`AuthenticatorKind::check`].
+    /// What stands for it among the access rules: rules about each client, which [`Self::make`] gives somebody to ask for. A type that has its rules in
+    /// a file, or that is asked about each topic, says so here.
+    ///
+    /// # Errors
+    /// In words: a file that cannot be read, or that has no rules in it.
+    fn access_source(&self, name: &Arc<str>) -> Result<AccessSource, String> {
+        let name = Arc::clone(name);
+        Ok(if self.is_asked_each_time() { AccessSource::Asked(name) } else { AccessSource::Fetched(name) })
+    }
+
+    /// Whether it can be made, as [`AuthenticatorKind::check`], or read.
     ///
     /// # Errors
     /// In words.
@@ -73,15 +85,6 @@ pub(crate) trait SourceKind: fmt::Debug + Send + Sync {
         false
     }
 
-    /// The rules of a source that is a file: it is read here, and nobody is asked later.
-    ///
-    /// # Errors
-    /// In words.
-    fn rules(&self, name: &Arc<str>) -> Option<Result<AccessSource, String>> {
-        let _ = name;
-        None
-    }
-
     /// Makes one that is asked each time, as [`Self::make`].
     ///
     /// # Errors
@@ -89,6 +92,11 @@ pub(crate) trait SourceKind: fmt::Debug + Send + Sync {
     fn make_asker(&self, backend: Arc<Backend>, tools: &Tools) -> Result<Arc<dyn AccessAsker>, String> {
         let _ = (backend, tools);
         Err("it has rules about clients, and is not asked each time".to_owned())
+    }
+
+    /// Whether it has rules about each client.
+    fn is_fetched(&self) -> bool {
+        true
     }
 
     /// As [`AuthenticatorKind::files`].
@@ -118,14 +126,18 @@ const AUTHENTICATORS: &[(&str, Reader<dyn AuthenticatorKind>)] = &[
     (jwt::NAME, jwt::read),
     (password_file::NAME, password_file::read),
     (sql::POSTGRESQL, sql::read_postgresql),
+    (redis::NAME, redis::read),
     (scram::NAME, scram::read),
     (users::NAME, users::read),
 ];
 
 /// Every type of access source, by its name.
 const SOURCES: &[(&str, Reader<dyn SourceKind>)] = &[
+    (acl_file::MOSQUITTO, acl_file::mosquitto),
+    (acl_file::EMQX, acl_file::emqx),
     (http::NAME, http::read_source),
     (ldap::NAME, ldap::read_source),
+    (redis::NAME, redis::read_source),
     (sql::MYSQL, sql::read_mysql_source),
     (sql::POSTGRESQL, sql::read_postgresql_source),
 ];
@@ -230,6 +242,18 @@ impl Authentication {
                 problems.at(&source.place, why, None);
             }
         }
+    }
+
+    /// The access sources, in order, as they stand behind the access rules. Files are read anew.
+    ///
+    /// # Errors
+    /// One of them cannot be read: its name, and why.
+    pub(crate) fn access_sources(&self) -> Result<Vec<AccessSource>, String> {
+        let made = |source: &SourceConfig| {
+            let made = source.kind.access_source(&source.name);
+            made.map_err(|why| format!("[[access_source]] `{}`: {why}", source.name))
+        };
+        self.sources.iter().map(made).collect()
     }
 
     /// The files whose change is taken over like a reload.

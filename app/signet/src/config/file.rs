@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use signet_policy::Effect;
 use toml::de::DeTable;
 
 use super::limits::Limits;
@@ -178,8 +179,13 @@ impl ClientCertificate {
 pub(crate) struct Access {
     pub(crate) header: Header,
     pub(crate) who: Option<At<String>>,
+    pub(crate) name: Option<At<String>>,
+    pub(crate) effect: Effect,
     pub(crate) publish: Vec<At<String>>,
     pub(crate) subscribe: Vec<At<String>>,
+    pub(crate) qos: Option<At<Vec<u64>>>,
+    pub(crate) retain: Option<At<bool>>,
+    pub(crate) will: Option<At<bool>>,
 }
 
 impl File {
@@ -197,6 +203,7 @@ impl File {
             return Self::default();
         }
         let top = Section::new("the top level", table.get_ref(), 0..0, problems);
+        super::who::read_groups(&top, problems);
         let limits = top.section("limits").map(Limits::read).unwrap_or_default();
         let file = Self {
             data_dir: top.string("data_dir"),
@@ -346,9 +353,14 @@ impl Access {
     fn read(section: Section<'_>) -> Self {
         let access = Self {
             header: Header::of(&section),
+            name: section.string("name"),
             who: section.string("who"),
+            effect: section.choice("effect", &[("allow", Effect::Allow), ("deny", Effect::Deny)]).map_or(Effect::Allow, |at| at.value),
             publish: section.strings("publish").map_or_else(Vec::new, |list| list.value),
             subscribe: section.strings("subscribe").map_or_else(Vec::new, |list| list.value),
+            qos: section.numbers("qos", 0, 2),
+            retain: section.boolean("retain"),
+            will: section.boolean("will"),
         };
         section.finish();
         access

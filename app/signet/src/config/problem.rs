@@ -3,9 +3,12 @@
 //! Problems are collected, never returned at the first one: a person who repairs a file wants the whole list.
 
 use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
+
+use signet_policy::Who;
 
 /// One complaint, already located.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -63,17 +66,29 @@ pub(crate) struct Problems {
     file: PathBuf,
     text: String,
     list: RefCell<Vec<Problem>>,
+    /// Groups of the file, by name: whoever reads to whom something applies finds them here.
+    groups: RefCell<BTreeMap<String, Who>>,
 }
 
 impl Problems {
     /// Starts an empty list for `text`, which was read from `file`.
     pub(crate) fn new(file: &Path, text: &str) -> Self {
-        Self { file: file.to_owned(), text: text.to_owned(), list: RefCell::new(Vec::new()) }
+        Self { file: file.to_owned(), text: text.to_owned(), list: RefCell::new(Vec::new()), groups: RefCell::default() }
     }
 
     /// The directory of the file, to which the paths in it are relative.
     pub(crate) fn base(&self) -> PathBuf {
         self.file.parent().map(Path::to_path_buf).unwrap_or_default()
+    }
+
+    /// Who is in a group of the file.
+    pub(crate) fn group(&self, name: &str) -> Option<Who> {
+        self.groups.borrow().get(name).cloned()
+    }
+
+    /// Says who is in a group. False if there is one of this name.
+    pub(crate) fn define_group(&self, name: &str, members: Who) -> bool {
+        self.groups.borrow_mut().insert(name.to_owned(), members).is_none()
     }
 
     /// Adds a problem at a byte range of the text.

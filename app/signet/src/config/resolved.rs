@@ -5,8 +5,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use signet_mqtt::QoS;
 use signet_net::ListenAddress;
-use signet_policy::{Chain, Proof, Rule, TopicPattern};
+use signet_policy::{Chain, Conditions, Effect, Proof, QosSet, Rule, TopicPattern};
 use signet_server::ServerConfig;
 use signet_sources::SourceLimits;
 use tracing::Level;
@@ -31,8 +32,7 @@ pub(crate) struct Config {
     pub(crate) data_dir: PathBuf,
     /// Threads of the data plane; one per processor when absent.
     pub(crate) shards: Option<u16>,
-    pub(crate) log_level: Level,
-    pub(crate) log_json: bool,
+    pub(crate) log: LogConfig,
     pub(crate) admin_socket: PathBuf,
     pub(crate) ca: CaConfig,
     pub(crate) limits: Limits,
@@ -46,6 +46,13 @@ pub(crate) struct Config {
     pub(crate) bridges: Vec<Bridge>,
     pub(crate) revocation: RevocationConfig,
     pub(crate) store: Store,
+}
+
+/// What is logged, and how.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct LogConfig {
+    pub(crate) level: Level,
+    pub(crate) json: bool,
 }
 
 /// Our own CA.
@@ -84,8 +91,7 @@ impl Config {
         Self {
             path: path.to_owned(),
             shards: file.shards.and_then(|at| u16::try_from(at.value).ok()),
-            log_level: file.log.level.map_or(Level::INFO, |at| at.value),
-            log_json: file.log.json.is_some_and(|at| at.value),
+            log: LogConfig { level: file.log.level.map_or(Level::INFO, |at| at.value), json: file.log.json.is_some_and(|at| at.value) },
             admin_socket: file.admin_socket.map_or_else(|| data_dir.join("admin.sock"), |at| base.join(at.value)),
             ca: CaConfig {
                 crl: file.ca.crl.map_or_else(|| ca_dir.join("crl.pem"), |at| base.join(at.value)),
@@ -244,15 +250,34 @@ fn rule(index: usize, access: Access, problems: &Problems) -> Option<Rule> {
         }
     };
     if access.publish.is_empty() && access.subscribe.is_empty() {
-        problems.at(
-            &access.header.span,
-            "[[access]] allows nothing",
-            Some("add publish = [\"${device}/#\"] or subscribe = [\"${device}/#\"]".to_owned()),
-        );
+        let message = match access.effect {
+            Effect::Allow => "[[access]] allows nothing",
+            Effect::Deny => "[[access]] denies nothing",
+        };
+        problems.at(&access.header.span, message, Some("add publish = [\"${device}/#\"] or subscribe = [\"${device}/#\"]".to_owned()));
     }
     let publish = patterns(&access.publish, problems);
     let subscribe = patterns(&access.subscribe, problems);
-    Some(Rule { name: format!("access rule {}", index + 1), who: who?, publish, subscribe, ..Rule::default() })
+    for (key, at) in [("retain", &access.retain), ("will", &access.will)] {
+        if let Some(at) = at.as_ref().filter(|_| access.publish.is_empty()) {
+            let hint = "it is about messages that a client sends; add `publish`, or remove it";
+            problems.at(&at.span, format!("`{key}` has no meaning without `publish`"), Some(hint.to_owned()));
+        }
+    }
+    let qos = access.qos.map(|at| at.value.into_iter().filter_map(qos).collect::<QosSet>());
+    let name = access.name.map_or_else(|| format!("access rule {}", index + 1), |at| format!("access rule `{}`", at.value));
+    let conditions =
+        Conditions { qos: qos.filter(|set| !set.is_all()), retain: access.retain.map(|at| at.value), will: access.will.map(|at| at.value) };
+    Some(Rule { name, effect: access.effect, who: who?, publish, subscribe, conditions })
+}
+
+fn qos(level: u64) -> Option<QoS> {
+    match level {
+        0 => Some(QoS::AtMostOnce),
+        1 => Some(QoS::AtLeastOnce),
+        2 => Some(QoS::ExactlyOnce),
+        _ => None,
+    }
 }
 
 pub(super) fn patterns(written: &[At<String>], problems: &Problems) -> Vec<TopicPattern> {

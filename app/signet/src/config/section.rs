@@ -93,6 +93,28 @@ impl<'a> Section<'a> {
         self.within(key, number, least..=most, &span, || format!("write a whole number from {least} to {most}"))
     }
 
+    /// A whole number between `least` and `most`, both included, or a list with such numbers in it.
+    pub(crate) fn numbers(&self, key: &'static str, least: u64, most: u64) -> Option<At<Vec<u64>>> {
+        let (value, span) = self.take(key)?;
+        let expected = format!("a whole number from {least} to {most}, or a list of them");
+        let one = |item: &DeValue<'_>, span: &Range<usize>| {
+            match item {
+                DeValue::Integer(integer) => {
+                    whole(integer).and_then(|number| u64::try_from(number).ok()).filter(|number| (least..=most).contains(number))
+                }
+                _ => None,
+            }
+            .or_else(|| self.mismatch(key, &expected, item, span))
+        };
+        let value = match value {
+            DeValue::Array(items) if !items.is_empty() => {
+                items.iter().map(|item| one(item.get_ref(), &item.span())).collect::<Option<_>>()?
+            }
+            single => vec![one(single, &span)?],
+        };
+        Some(At { value, span })
+    }
+
     /// A number of bytes between `least` and `most`, both included: a whole number, or text with a unit such as `"1MiB"`.
     pub(crate) fn size(&self, key: &'static str, least: u64, most: u64) -> Option<At<u64>> {
         let (value, span) = self.take(key)?;

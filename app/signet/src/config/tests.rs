@@ -2,9 +2,12 @@
 
 use std::fs;
 use std::path::Path;
+use std::sync::Arc;
 
 use signet_broker::Durability;
 use signet_ca::KeyType;
+use signet_mqtt::{ClientIdentifier, QoS};
+use signet_policy::{Client, Effect, Grant, Origin, Principal, Rule};
 
 use super::*;
 use crate::command::ca::plan;
@@ -208,6 +211,81 @@ fn a_rule_for_nobody_is_marked() {
         let found = one(&rule(who));
         assert!(found.contains(expected), "{found}");
     }
+}
+
+#[test]
+fn rules_deny_have_conditions_and_are_for_groups() {
+    let text = format!(
+        "{}[[group]]\nname = \"ops\"\nmembers = [\"username:ann\", \"device:c-*\"]\n[[group]]\nname = \"all\"\nmembers = [\"group:ops\"]\n\
+         [[access]]\nname = \"no wills\"\nwho = \"group:all and not address:10.0.0.0/8\"\neffect = \"deny\"\npublish = [\"#\"]\nqos = [1, 2]\nwill = true\n\
+         [[access]]\nwho = \"users\"\npublish = [\"eq a/#\", \"${{attribute.site}}/#\"]\nretain = false\nqos = 0\n",
+        listener("")
+    );
+    let list = Problems::new(Path::new("signet.toml"), &text);
+    let config = Config::resolve(file::File::parse(&text, &list), Path::new("signet.toml"), &list);
+    assert!(list.is_empty());
+    let [first, second] = config.rules.as_slice() else { panic!("{:?}", config.rules) };
+    assert_eq!((first.name.as_str(), first.effect), ("access rule `no wills`", Effect::Deny));
+    assert_eq!((second.name.as_str(), second.effect), ("access rule 2", Effect::Allow));
+    assert_eq!((first.conditions.will, first.conditions.retain, second.conditions.retain), (Some(true), None, Some(false)));
+    let qos = |rule: &Rule| {
+        let set = rule.conditions.qos.unwrap();
+        [QoS::AtMostOnce, QoS::AtLeastOnce, QoS::ExactlyOnce].map(|qos| set.contains(qos))
+    };
+    assert_eq!((qos(first), qos(second)), ([false, true, true], [true, false, false]));
+    let ann =
+        |username: &str| Client::restored(Principal::User("x".into()), Some(username.to_owned().into()), ClientIdentifier::new("c"), None);
+    let included = |username: &str, address: &str| {
+        let origin = Origin { address: address.parse().ok(), listener: "tcp".into() };
+        let client = ann(username).regranted(Arc::new(Grant::default())).coming_from(origin);
+        first.who.includes(&client)
+    };
+    assert!(included("ann", "192.0.2.1") && !included("ann", "10.0.0.1") && !included("bob", "192.0.2.1"));
+}
+
+#[test]
+fn what_makes_no_sense_in_rules_groups_and_sources_is_marked() {
+    let access = "[[access]]\nwho = \"everyone\"\nsubscribe = [\"#\"]\n";
+    for (text, expected) in [
+        (format!("{access}effect = \"forbid\"\n"), "forbid"),
+        (format!("{access}qos = 3\n"), "a whole number from 0 to 2"),
+        (format!("{access}qos = []\n"), "a whole number from 0 to 2"),
+        (format!("{access}retain = true\n"), "without `publish`"),
+        (format!("{access}will = true\n"), "without `publish`"),
+        ("[[access]]\nwho = \"everyone\"\neffect = \"deny\"\n".to_owned(), "denies nothing"),
+        ("[[group]]\nmembers = [\"users\"]\n".to_owned(), "no `name`"),
+        ("[[group]]\nname = \"a\"\n".to_owned(), "no `members`"),
+        ("[[group]]\nname = \"a\"\nmembers = [\"usres\"]\n".to_owned(), "`usres` is nobody"),
+        ("[[group]]\nname = \"a\"\nmembers = [\"users\"]\n[[group]]\nname = \"a\"\nmembers = [\"users\"]\n".to_owned(), "two groups"),
+        ("[[access_source]]\ntype = \"mosquitto_acl_file\"\n".to_owned(), "no `file`"),
+        ("[[access_source]]\ntype = \"acl\"\n".to_owned(), "there is no type `acl`"),
+        ("[[access_source]]\ntype = \"emqx_acl_file\"\nfile = \"a\"\nplaceholders = \"x\"\n".to_owned(), "`x`"),
+    ] {
+        let found = one(&format!("{}{text}", listener("")));
+        assert!(found.contains(expected), "{text}: {found}");
+    }
+}
+
+#[test]
+fn access_sources_in_files_are_read_and_told_apart() {
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(dir.path().join("acl"), "user ann\ntopic a\n").unwrap();
+    fs::write(dir.path().join("acl.conf"), "{allow, all, publish, [\"b\"]}.").unwrap();
+    let text = format!(
+        "{}[[access_source]]\ntype = \"emqx_acl_file\"\nfile = \"acl.conf\"\n[[access_source]]\nname = \"old\"\ntype = \"mosquitto_acl_file\"\nfile = \"acl\"\n",
+        listener("")
+    );
+    let path = dir.path().join("signet.toml");
+    let list = Problems::new(&path, &text);
+    let config = Config::resolve(file::File::parse(&text, &list), &path, &list);
+    assert!(list.is_empty());
+    let sources = config.authentication.access_sources().unwrap();
+    let names: Vec<&str> = sources.iter().map(|source| &**source.name()).collect();
+    assert_eq!(names, ["emqx_acl_file", "old"]);
+    assert_eq!(config.authentication.files(), [dir.path().join("acl.conf"), dir.path().join("acl")]);
+    fs::write(dir.path().join("acl"), "user ann\ntopics a\n").unwrap();
+    let error = config.authentication.access_sources().unwrap_err();
+    assert!(error.contains("`old`") && error.contains("line 2: found `topics a`"), "{error}");
 }
 
 #[test]

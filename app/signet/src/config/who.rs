@@ -1,10 +1,10 @@
-//! For whom an access rule is: `devices`, `device:pump-*`, `cert.subject.ou=Hall 3 and profile:factory`.
+//! For whom an access rule is: `devices`, `device:pump-*`, `cert.subject.ou=Hall 3 and profile:factory`, `group:operators and not address:10.0.0.0/8`.
 
 use signet_identity::Expression;
 use signet_policy::{NamePattern, Who};
 
 use super::problem::{Problems, suggestion};
-use super::section::At;
+use super::section::{At, Section};
 
 /// Reads `who` of an access rule.
 pub(super) fn who(written: &At<String>, problems: &Problems) -> Option<Who> {
@@ -14,7 +14,7 @@ pub(super) fn who(written: &At<String>, problems: &Problems) -> Option<Who> {
     };
     let mut all = Vec::new();
     for part in parts(&written.value) {
-        match one(part) {
+        match one(part, problems) {
             Ok(who) => all.push(who),
             Err((message, hint)) => return complain(message, hint),
         }
@@ -46,31 +46,94 @@ fn parts(text: &str) -> Vec<&str> {
 
 type Complaint = (String, Option<String>);
 
-fn one(part: &str) -> Result<Who, Complaint> {
+const KNOWN: [&str; 14] = [
+    "devices",
+    "users",
+    "anonymous",
+    "everyone",
+    "device:NAME",
+    "username:NAME",
+    "client_identifier:NAME",
+    "group:NAME",
+    "profile:NAME",
+    "tenant:NAME",
+    "listener:NAME",
+    "address:NETWORK",
+    "cert.FIELD=VALUE",
+    "attribute.NAME=VALUE",
+];
+
+fn one(part: &str, problems: &Problems) -> Result<Who, Complaint> {
+    if let Some(other) = part.strip_prefix("not ") {
+        return one(other.trim_start(), problems).map(|who| Who::Not(Box::new(who)));
+    }
     if part.starts_with("cert.")
         && let Some((field, value)) = split_at_equals(part)
     {
         return certificate(field, value);
     }
-    if let Some((kind, name)) = part.split_once(':') {
-        let name = unquoted(name);
+    if let Some((name, value)) = part.strip_prefix("attribute.").and_then(|attribute| attribute.split_once('=')) {
+        let (name, value) = (name.trim(), unquoted(value));
+        if !name.is_empty() && !value.is_empty() {
+            return Ok(Who::Attribute { name: name.to_owned(), value: NamePattern::new(value) });
+        }
+    }
+    if let Some((kind, name)) = part.split_once(':')
+        && let name = unquoted(name)
+        && !name.is_empty()
+    {
         match kind {
-            "device" if !name.is_empty() => return Ok(Who::Device(NamePattern::new(name))),
-            "username" if !name.is_empty() => return Ok(Who::Username(NamePattern::new(name))),
-            "profile" if !name.is_empty() => return Ok(Who::Profile(name.to_owned())),
-            "tenant" if !name.is_empty() => return Ok(Who::Tenant(name.to_owned())),
+            "device" => return Ok(Who::Device(NamePattern::new(name))),
+            "username" => return Ok(Who::Username(NamePattern::new(name))),
+            "client_identifier" => return Ok(Who::ClientIdentifier(NamePattern::new(name))),
+            "listener" => return Ok(Who::Listener(NamePattern::new(name))),
+            "profile" => return Ok(Who::Profile(name.to_owned())),
+            "tenant" => return Ok(Who::Tenant(name.to_owned())),
+            "group" => return Ok(group(name, problems)),
+            "address" => {
+                return name.parse().map(Who::Address).map_err(|error: signet_policy::NetworkError| (error.to_string(), None));
+            }
             _ => {}
         }
     }
     match part {
         "everyone" => Ok(Who::Everyone),
         "devices" => Ok(Who::Devices),
+        "users" => Ok(Who::Users),
         "anonymous" => Ok(Who::Anonymous),
-        other => {
-            let known =
-                ["devices", "anonymous", "everyone", "device:NAME", "username:NAME", "profile:NAME", "tenant:NAME", "cert.FIELD=VALUE"];
-            Err((format!("`{other}` is nobody a rule can be for"), Some(suggestion(other, &known))))
+        other => Err((format!("`{other}` is nobody a rule can be for"), Some(suggestion(other, &KNOWN)))),
+    }
+}
+
+/// Whoever is in a group: its members as they are written, and those whom an authenticator puts there.
+fn group(name: &str, problems: &Problems) -> Who {
+    let given = Who::Group(name.to_owned());
+    match problems.group(name) {
+        Some(members) => Who::Any(vec![given, members]),
+        None => given,
+    }
+}
+
+/// Reads `[[group]]`. A group can name those that stand before it.
+pub(super) fn read_groups(top: &Section<'_>, problems: &Problems) {
+    for section in top.sections("group") {
+        let name = section.string("name");
+        let members = section.strings("members").map_or_else(Vec::new, |list| list.value);
+        if name.is_none() && !section.keys().iter().any(|key| key == "name") {
+            problems.at(&section.span, "[[group]] has no `name`", Some("add name = \"operators\"".to_owned()));
         }
+        if members.is_empty() {
+            let hint =
+                "add members = [\"username:ann\", \"device:pump-*\"]; who is put into it by an authenticator alone needs no [[group]]";
+            problems.at(&section.span, "[[group]] has no `members`", Some(hint.to_owned()));
+        }
+        let members: Vec<Who> = members.iter().filter_map(|member| who(member, problems)).collect();
+        if let Some(name) = name
+            && !problems.define_group(&name.value, Who::Any(members))
+        {
+            problems.at(&name.span, format!("two groups are called `{}`", name.value), Some("give each its own `name`".to_owned()));
+        }
+        section.finish();
     }
 }
 
@@ -116,7 +179,10 @@ mod tests {
     use super::*;
 
     fn read(text: &str) -> Result<Who, String> {
-        let mut all = parts(text).into_iter().map(|part| one(part).map_err(|(message, _)| message)).collect::<Result<Vec<_>, _>>()?;
+        let mut all = parts(text)
+            .into_iter()
+            .map(|part| one(part, &Problems::new(std::path::Path::new(""), "")).map_err(|(message, _)| message))
+            .collect::<Result<Vec<_>, _>>()?;
         Ok(if all.len() == 1 { all.remove(0) } else { Who::All(all) })
     }
 
@@ -127,6 +193,13 @@ mod tests {
     #[test]
     fn every_form_has_its_meaning() {
         assert_eq!(read("devices"), Ok(Who::Devices));
+        assert_eq!(read("users and not group:guests"), Ok(Who::All(vec![Who::Users, Who::Not(Box::new(Who::Group("guests".into())))])));
+        assert_eq!(read("username:pump-*"), Ok(Who::Username(NamePattern::new("pump-*"))));
+        assert_eq!(read("client_identifier:c-*"), Ok(Who::ClientIdentifier(NamePattern::new("c-*"))));
+        assert_eq!(read("address:2001:db8::/32"), Ok(Who::Address("2001:db8::/32".parse().unwrap())));
+        assert_eq!(read("listener:factory"), Ok(Who::Listener(NamePattern::new("factory"))));
+        let site = Who::Attribute { name: "site".into(), value: NamePattern::new("hall *") };
+        assert_eq!(read("attribute.site = \"hall *\""), Ok(site));
         assert_eq!(read("device:pump-*"), Ok(Who::Device(NamePattern::new("pump-*"))));
         assert_eq!(read("cert.subject.ou=Hall 3"), Ok(certificate("cert.subject.ou", "Hall 3")));
         assert_eq!(read("cert.issuer.2.5.4.10[-1] = Acme*"), Ok(certificate("cert.issuer.2.5.4.10[-1]", "Acme*")));
@@ -143,6 +216,11 @@ mod tests {
             ("", "`` is nobody"),
             ("devices and ", "`` is nobody"),
             ("device:", "`device:` is nobody"),
+            ("group:", "`group:` is nobody"),
+            ("not ", "`not` is nobody"),
+            ("attribute.=x", "`attribute.=x` is nobody"),
+            ("attribute.a=", "`attribute.a=` is nobody"),
+            ("address:10.0.0.0/40", "is no address and no network"),
             ("cert.subject.ou", "`cert.subject.ou` is nobody"),
             ("cert.subject.ouu=x", "unknown field"),
             ("cert.subject.ou=", "has no value"),

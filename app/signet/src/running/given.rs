@@ -2,7 +2,7 @@
 
 use super::*;
 
-pub(super) fn server_config(config: &Config, on_store_failure: Arc<dyn Fn() + Send + Sync>) -> ServerConfig {
+pub(super) fn server_config(config: &Config, ruleset: Ruleset, on_store_failure: Arc<dyn Fn() + Send + Sync>) -> ServerConfig {
     let mut seed = [0; 8];
     // Only spreads load and makes assigned identifiers: a process that can get no randomness fails its first handshake anyway.
     let _ = aws_lc_rs::rand::fill(&mut seed);
@@ -13,7 +13,7 @@ pub(super) fn server_config(config: &Config, on_store_failure: Arc<dyn Fn() + Se
         listeners: listeners(config, &limits.durability),
         limits: Arc::new(limits),
         server_limits: config.limits.server.clone(),
-        ruleset: Arc::new(ruleset(config, &config.bridges)),
+        ruleset: Arc::new(ruleset),
         will_on_revoke: if config.revocation.publish_will { WillRule::Publish } else { WillRule::Drop },
         session_on_revoke: if config.revocation.keep_session { SessionRule::Keep } else { SessionRule::End },
         on_clone: Arc::new(|_| {}),
@@ -64,12 +64,15 @@ pub(super) fn start_bridges(config: &Config, server: &ServerHandle) -> Result<Br
 }
 
 /// The rules as they are written, and what the bridges may do that run: a reload does not change those.
-pub(super) fn ruleset(config: &Config, bridges: &[config::Bridge]) -> Ruleset {
+pub(super) fn ruleset(config: &Config, bridges: &[config::Bridge]) -> Result<Ruleset, String> {
+    let sources = config.authentication.access_sources()?;
     let rules = if config.rules.is_empty() { Ruleset::allow_all() } else { Ruleset::compile(config.rules.clone()) };
     let own = config.profiles.iter().filter(|profile| !profile.rules.is_empty());
-    rules
+    Ok(rules
         .with_profile_rules(own.map(|profile| (profile.name.to_string(), profile.rules.clone())))
-        .with_bridges(bridges.iter().filter_map(config::Bridge::rights).collect())
+        .with_sources(sources)
+        .with_grants(!config.authentication.authenticators.is_empty())
+        .with_bridges(bridges.iter().filter_map(config::Bridge::rights).collect()))
 }
 
 /// What is written differently now and cannot change while clients are connected.
@@ -82,7 +85,7 @@ pub(super) fn needs_restart(old: &Config, new: &Config) -> Vec<String> {
     };
     compare("`data_dir`", old.data_dir == new.data_dir);
     compare("`shards`", old.shards == new.shards);
-    compare("[log]", (old.log_level, old.log_json) == (new.log_level, new.log_json));
+    compare("[log]", old.log == new.log);
     compare("[admin] `socket`", old.admin_socket == new.admin_socket);
     compare("[limits]", old.limits == new.limits);
     compare("[metrics] and `sys_interval`", old.telemetry == new.telemetry);

@@ -351,11 +351,11 @@ impl Shard {
     /// Asks again for the rules about every client that is here: somebody says that they have changed.
     pub(super) fn ask_for_all_rules(&mut self) {
         let has_rule_sources = self.shared.asked.authentication.as_ref().is_some_and(|authentication| authentication.has_rule_sources());
-        let is_meant = |link: &&Box<Link>| {
+        let is_meant = |link: &Link| {
             has_rule_sources
                 || link.entrance.client.as_ref().is_some_and(|client| client.grant().is_some_and(|grant| !grant.fetched.is_empty()))
         };
-        let ids: Vec<LinkId> = self.links.values().filter(is_meant).map(|link| link.id).collect();
+        let ids: Vec<LinkId> = self.links.values().filter(|link| is_meant(link)).map(|link| link.id).collect();
         for id in ids {
             self.ask_for_rules(id);
         }

@@ -64,7 +64,7 @@ fn a_publish_waits_for_its_answer_which_is_remembered_for_its_time() {
     for _ in 0..2 {
         assert_eq!(publish_asked(&mut rig, id, "b", failed(), 10), ReasonCode::NotAuthorized);
     }
-    assert!(rig.questions.is_empty());
+    assert!(rig.asked.questions.is_empty());
 }
 
 #[test]
@@ -135,9 +135,9 @@ fn a_subscription_is_asked_about_again_and_ends_when_the_answer_has_changed() {
         let id = rig.connect(v5("c"));
         assert_eq!(subscribe_asked(&mut rig, id, "a/#", AccessAnswer::Allow, 60), GRANTED1);
         rig.pass(60_000);
-        assert!(rig.questions.is_empty());
+        assert!(rig.asked.questions.is_empty());
         rig.pass(2);
-        assert_eq!(rig.questions.len(), 1);
+        assert_eq!(rig.asked.questions.len(), 1);
         publish_asked_while_another_waits(&mut rig, publisher);
         assert_eq!(rig.payloads(id), ["a/x"], "it is not doubted before there is another answer");
         rig.answer(again, 60);
@@ -146,16 +146,16 @@ fn a_subscription_is_asked_about_again_and_ends_when_the_answer_has_changed() {
             assert_eq!(rig.closed(id), Some(&CloseCause::SubscriptionEnded("a/#".to_owned())));
         } else {
             rig.pass(60_002);
-            assert_eq!(rig.questions.len(), 1, "and again");
+            assert_eq!(rig.asked.questions.len(), 1, "and again");
         }
     }
 }
 
 fn publish_asked_while_another_waits(rig: &mut Rig, publisher: ConnectionId) {
     rig.send(publisher, Packet::Publish(publish("a/x", "a/x", QOS1, Some(1))));
-    let first = rig.questions.pop_front().unwrap();
+    let first = rig.asked.questions.pop_front().unwrap();
     rig.answer(AccessAnswer::Allow, 600);
-    rig.questions.push_front(first);
+    rig.asked.questions.push_front(first);
     assert!(matches!(rig.next(publisher), Some(Packet::Puback(_))));
 }
 
@@ -165,14 +165,14 @@ fn one_that_says_that_its_answers_do_not_last_is_not_asked_all_the_time() {
     let id = rig.connect(v5("c"));
     subscribe_asked(&mut rig, id, "a", AccessAnswer::Allow, 0);
     rig.pass(9_000);
-    assert!(rig.questions.is_empty());
+    assert!(rig.asked.questions.is_empty());
     rig.pass(2_000);
-    assert_eq!(rig.questions.len(), 1);
+    assert_eq!(rig.asked.questions.len(), 1);
     rig.answer(AccessAnswer::Allow, 0);
-    assert_eq!((rig.questions.len(), rig.closed(id)), (0, None));
+    assert_eq!((rig.asked.questions.len(), rig.closed(id)), (0, None));
     rig.unsubscribe(id, "a");
     rig.pass(60_000);
-    assert!(rig.questions.is_empty(), "nothing rests on it any more");
+    assert!(rig.asked.questions.is_empty(), "nothing rests on it any more");
 }
 
 #[test]
@@ -198,7 +198,7 @@ fn who_comes_back_after_the_time_of_an_answer_gets_nothing_before_there_is_anoth
         let id = rig.connect(v5("c").expiry(1_000).resume());
         assert_eq!(rig.next(id), None, "everything waits");
         rig.publish1(publisher, "a/y", "a/z");
-        assert_eq!(rig.questions.len(), 1);
+        assert_eq!(rig.asked.questions.len(), 1);
         rig.answer(again.clone(), 60);
         if again == AccessAnswer::Allow {
             assert_eq!(
@@ -223,14 +223,14 @@ fn new_rules_that_have_to_ask_hold_deliveries_until_they_know() {
         rig.change_rules(rules());
         rig.pass(5);
         rig.send(publisher, Packet::Publish(publish("a/x", "1", QOS1, Some(1))));
-        let first = rig.questions.pop_front().unwrap();
+        let first = rig.asked.questions.pop_front().unwrap();
         rig.answer(AccessAnswer::Allow, 600);
         // The QoS is part of the question.
         rig.publish0(publisher, "a/x", "2");
         rig.answer(AccessAnswer::Allow, 600);
         assert_eq!(rig.publish_acknowledged(publisher, publish("a/x", "2", QOS1, Some(2))), ReasonCode::Success);
         assert!(!rig.drain(id).iter().any(|packet| matches!(packet, Packet::Publish(_))));
-        rig.questions.push_front(first);
+        rig.asked.questions.push_front(first);
         rig.answer(answer, 60);
         rig.pass(5);
         let mut got = rig
@@ -256,7 +256,7 @@ fn a_client_that_is_granted_something_else_while_it_waits_is_asked_about_again()
     rig.input(id, Input::Regranted { connection: id, client: Arc::new(client.regranted(Arc::new(other))) });
     rig.answer(AccessAnswer::Allow, 60);
     assert_eq!(rig.next(id), None, "that was about somebody else");
-    assert!(rig.questions[0].1.grant().unwrap().groups.contains("ops"));
+    assert!(rig.asked.questions[0].1.grant().unwrap().groups.contains("ops"));
     rig.answer(AccessAnswer::Deny, 60);
     let Some(Packet::Puback(ack)) = rig.next(id) else { panic!("no PUBACK") };
     assert_eq!(ack.reason_code, ReasonCode::NotAuthorized);
@@ -271,7 +271,7 @@ fn a_will_is_asked_about_before_its_client_is_let_in_and_that_counts_when_it_is_
     rig.pass(100_000);
     rig.lose(id);
     assert_eq!(rig.payloads(reader), ["will"]);
-    rig.of_wills = AccessAnswer::Deny;
+    rig.asked.of_wills = AccessAnswer::Deny;
     let refused = rig.dial(v5("c").username("ann").grant(Grant::default()).will("a/will", "will", 0)).unwrap_err();
     assert_eq!(refused.denied.rule, "access source `http`");
     // Without anybody who could have asked it is refused.

@@ -246,3 +246,24 @@ fn the_will_of_a_client_whose_grant_nobody_knows_needs_a_rule_without_it() {
         assert_eq!(got, expected, "allows: {allows}");
     }
 }
+
+#[test]
+fn what_came_by_a_subscription_that_was_given_up_is_judged_by_rules_that_came_meanwhile() {
+    let mut rig = Rig::with(2, Limits::default(), Ruleset::compile(vec![allow(Who::Everyone, &["#"])]));
+    let (mut publisher, low) = (rig.connect(v5("publisher")), rig.connect(v5("low").username("low")));
+    let mut number = 0;
+    while rig.shard_of(publisher) == rig.shard_of(low) {
+        number += 1;
+        publisher = rig.connect(v5(&format!("publisher-{number}")));
+    }
+    rig.subscribe(low, "#", QOS0);
+    rig.subscribe(low, "a/open", QOS0);
+    rig.holds_handovers = true;
+    rig.publish0(publisher, "a/secret", "secret");
+    rig.publish0(publisher, "a/open", "open");
+    assert_eq!(rig.unsubscribe(low, "#"), ReasonCode::Success);
+    rig.change_rules(but_secret());
+    rig.pass(10);
+    while rig.release(0) {}
+    assert_eq!(rig.payloads(low), ["open"]);
+}

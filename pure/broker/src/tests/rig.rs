@@ -69,16 +69,22 @@ pub(super) struct Rig {
     pub(super) ruleset: Arc<Ruleset>,
     pub(super) admission: AdmissionRules,
     pub(super) now: Moment,
-    /// What access sources say about Wills.
-    pub(super) of_wills: AccessAnswer,
     pub(super) events: Vec<Event>,
-    /// What access sources were asked and have not answered.
-    pub(super) questions: VecDeque<(ConnectionId, Arc<Client>, AccessQuestion)>,
+    /// What access sources are asked.
+    pub(super) asked: Asked,
     lines: BTreeMap<ConnectionId, Line>,
     count: u64,
     /// Whether deliveries between shards wait for [`Rig::release`], in order per pair of shards.
     pub(super) holds_handovers: bool,
     held: BTreeMap<(usize, usize), VecDeque<Input>>,
+}
+
+/// Access sources that are asked.
+pub(super) struct Asked {
+    /// What they have not answered.
+    pub(super) questions: VecDeque<(ConnectionId, Arc<Client>, AccessQuestion)>,
+    /// What they say about Wills.
+    pub(super) of_wills: AccessAnswer,
 }
 
 impl Rig {
@@ -99,9 +105,8 @@ impl Rig {
             ruleset,
             admission: AdmissionRules { anonymous: true, ..AdmissionRules::default() },
             now: Moment::ZERO,
-            of_wills: AccessAnswer::Allow,
             events: Vec::new(),
-            questions: VecDeque::new(),
+            asked: Asked { questions: VecDeque::new(), of_wills: AccessAnswer::Allow },
             lines: BTreeMap::new(),
             count: 0,
             holds_handovers: false,
@@ -123,7 +128,7 @@ impl Rig {
                 let passed = vouch(application.applicant(), grant);
                 let mut answers = Answers::default();
                 while let Some((_, question)) = application.will_question(&passed, &self.ruleset, &answers) {
-                    answers.remember(question, self.of_wills.clone(), Duration::ZERO, 0);
+                    answers.remember(question, self.asked.of_wills.clone(), Duration::ZERO, 0);
                 }
                 admit(application, passed, &self.ruleset, answers)?
             }
@@ -324,14 +329,14 @@ impl Rig {
                 line.outbox.clear();
             }
             Output::Event(event) => self.events.push(event),
-            Output::Ask { connection, client, question } => self.questions.push_back((connection, client, question)),
+            Output::Ask { connection, client, question } => self.asked.questions.push_back((connection, client, question)),
             Output::Handover { .. } => unreachable!("handed over by the caller"),
         }
     }
 
     /// Gives the oldest question that waits its answer, and says what was asked.
     pub(super) fn answer(&mut self, answer: AccessAnswer, lasts: u64) -> String {
-        let (connection, _, question) = self.questions.pop_front().expect("nobody was asked");
+        let (connection, _, question) = self.asked.questions.pop_front().expect("nobody was asked");
         let asked = format!("{:?} {}", question.action, question.topic);
         self.input(connection, Input::Answered { connection, question, answer, lasts: Duration::from_secs(lasts) });
         asked

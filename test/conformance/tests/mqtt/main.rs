@@ -10,6 +10,7 @@
     reason = "helpers of tests report by panicking, as the tests do"
 )]
 
+mod access_files;
 mod acknowledgements;
 mod connack;
 mod connect;

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use signet_mqtt::Password;
+use zeroize::Zeroizing;
 
 use super::super::problem::Problems;
 use super::super::section::{At, Section};
@@ -11,7 +12,7 @@ use super::super::section::{At, Section};
 const SECOND: Duration = Duration::from_secs(1);
 
 /// Our certificate and its key.
-type Identity = (PathBuf, PathBuf);
+pub(super) type Identity = (PathBuf, PathBuf);
 
 /// Those keys. Files are read when it is made.
 #[derive(Debug)]
@@ -72,15 +73,10 @@ impl<T: Copy + PartialEq> Remote<T> {
         })
     }
 
-    /// Our password: the whole file, without the line end that editors add.
+    /// Our password.
     pub(super) fn password(&self) -> Result<Option<Password>, String> {
-        let Some(file) = &self.password_file else { return Ok(None) };
-        let text = std::fs::read_to_string(file).map_err(|error| format!("cannot read `{}`: {error}", file.display()))?;
-        let password = text.trim_end_matches(['\r', '\n']);
-        if password.is_empty() {
-            return Err(format!("`{}` is empty: expected a password", file.display()));
-        }
-        Ok(Some(Password::new(password.to_owned())))
+        let text = self.password_file.as_deref().map(password).transpose()?;
+        Ok(text.map(|text| Password::new(text.as_bytes().to_vec())))
     }
 
     /// For one connection; never longer than a question may take.
@@ -94,8 +90,19 @@ impl<T: Copy + PartialEq> Remote<T> {
     }
 }
 
+/// Reads a password: the whole file, without the line end that editors add.
+pub(super) fn password(file: &Path) -> Result<Zeroizing<String>, String> {
+    let mut text = Zeroizing::new(std::fs::read_to_string(file).map_err(|error| format!("cannot read `{}`: {error}", file.display()))?);
+    let length = text.trim_end_matches(['\r', '\n']).len();
+    text.truncate(length);
+    if text.is_empty() {
+        return Err(format!("`{}` is empty: expected a password", file.display()));
+    }
+    Ok(text)
+}
+
 /// What belongs to TLS. `None`: it was reported.
-fn tls(section: &Section<'_>, is_tls: bool, base: &Path, problems: &Problems) -> Option<(Vec<PathBuf>, Option<Identity>)> {
+pub(super) fn tls(section: &Section<'_>, is_tls: bool, base: &Path, problems: &Problems) -> Option<(Vec<PathBuf>, Option<Identity>)> {
     let trust = section.strings("trust");
     let [certificate, key] = ["certificate", "key"].map(|key| section.string(key));
     if !is_tls {

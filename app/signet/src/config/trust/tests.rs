@@ -1,6 +1,7 @@
 //! Trust profiles as written, and what becomes of them.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use super::*;
 use crate::config::problem::Problems;
@@ -90,8 +91,8 @@ fn a_listeners_own_files_make_a_profile_of_its_name_beside_those_it_names() {
     let names: Vec<&str> = config.profiles.iter().map(|profile| &*profile.name).collect();
     assert_eq!(names, ["factory", "lab", "mqtts"]);
     let tls = config.listeners[0].tls.as_ref().unwrap().config();
-    assert_eq!(tls.host.profiles, ["mqtts".into(), "factory".into()]);
-    assert_eq!(tls.hosts[0].profiles, ["lab".into()]);
+    assert_eq!(tls.host.profiles, ["mqtts", "factory"].map(Arc::<str>::from));
+    assert_eq!(tls.hosts[0].profiles, ["lab"].map(Arc::<str>::from));
     assert_eq!(tls.hosts[0].server_names, ["lab.example"]);
     assert_eq!(tls.hosts[0].credentials, tls.host.credentials, "the listener's own");
     assert_eq!(config.profiles[2].sources.files[0].value, Path::new("/etc/own.crl"));
