@@ -7,7 +7,9 @@ use bytestring::ByteString;
 use signet_broker::{Application, ConnectionId, Input, KickCause, Refusal, Ticket, WillRule, admit};
 use signet_mqtt::{Auth, Connack, Packet, ProtocolVersion, ReasonCode};
 use signet_net::{Credential as Held, LinkId, unix_seconds};
-use signet_policy::{Answers, Applicant, Chain, Client, DenialReason, Denied, Next, Passed, Principal, SourceRules, Walk, reauthorize};
+use signet_policy::{
+    Answers, Applicant, Chain, Client, DenialReason, Denied, Next, Passed, Principal, SourceRules, Walk, reauthorize, without_identity,
+};
 use signet_tls::{Check, Refusal as Refused};
 
 use super::Shard;
@@ -249,7 +251,8 @@ impl Shard {
             password: None,
             method: terms.method.clone(),
             method_data: Some(data),
-            without_identity: client.identity().is_none().then(|| "it has no certificate".to_owned()),
+            // As it was when it connected: a device that a proxy has named holds no pre-shared key.
+            without_identity: link.peer.as_ref().and_then(without_identity),
             now: unix_seconds(),
         };
         let (chain, anonymous) = (admission.chain.clone(), admission.anonymous);
