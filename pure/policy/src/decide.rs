@@ -75,6 +75,10 @@ pub(crate) fn admitted(applicant: Applicant, passed: Passed) -> Client {
 #[must_use]
 pub fn vouched(applicant: &Applicant, passed: &Passed) -> Client {
     let mut client = applicant.client.clone();
+    // A name is logged, shown and stored. One that a template has made is a name.
+    if passed.grant().has_secret_username && client.username == applicant.claimed_username {
+        client.username = None;
+    }
     if client.username.is_none() {
         client.username = passed.grant().username.clone();
     }
