@@ -81,7 +81,7 @@ impl Chains {
         let Step { mut walk, applicant, mut exchange, member } = step;
         match exchange.step(&applicant, data).await {
             Ok(Progress::Challenge(data)) => Answer::Challenge(data, Box::new(Step { walk, applicant, exchange, member })),
-            Ok(Progress::Over(outcome, last)) => match over(&mut walk, outcome, last) {
+            Ok(Progress::Over(outcome, last)) => match over(&mut walk, in_time(outcome, &applicant), last) {
                 Ok(()) => self.go_on(walk, applicant).await,
                 Err(denied) => Answer::Refused(denied),
             },
@@ -158,7 +158,7 @@ impl Chains {
                             Ok(Progress::Challenge(data)) => {
                                 return Answer::Challenge(data, Box::new(Step { walk, applicant, exchange, member: name }));
                             }
-                            Ok(Progress::Over(outcome, last)) => match over(&mut walk, outcome, last) {
+                            Ok(Progress::Over(outcome, last)) => match over(&mut walk, in_time(outcome, &applicant), last) {
                                 Ok(()) => continue,
                                 Err(denied) => return Answer::Refused(denied),
                             },
@@ -169,7 +169,7 @@ impl Chains {
                     }
                 }
             };
-            if let Err(denied) = walk.answer(outcome) {
+            if let Err(denied) = walk.answer(in_time(outcome, &applicant)) {
                 return Answer::Refused(Box::new(denied));
             }
         }
@@ -192,4 +192,68 @@ fn over(walk: &mut Walk, outcome: Outcome, last: Bytes) -> Result<(), Box<Denied
         walk.end_exchange(last);
     }
     walk.answer(outcome).map_err(Box::new)
+}
+
+/// What ends before it begins lets nobody in, not even for the moment that it takes to resume a session and to send what waits there.
+fn in_time(outcome: Outcome, applicant: &Applicant) -> Outcome {
+    match outcome {
+        Outcome::Allow(grant) if grant.expires_at.is_some_and(|end| end <= applicant.now) => {
+            Outcome::Deny("what it is given is over: its end lies in the past".to_owned())
+        }
+        other => other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use signet_mqtt::ClientIdentifier;
+    use signet_policy::{Grant, Member, Otherwise, Principal, Proof};
+
+    use super::*;
+    use crate::source::BoxFuture;
+
+    /// Lets everybody in until then.
+    #[derive(Debug)]
+    struct Until(i64);
+
+    impl Authenticator for Until {
+        fn authenticate<'a>(&'a self, _applicant: &'a Applicant) -> BoxFuture<'a, Result<Outcome, Failure>> {
+            let grant = Grant { expires_at: Some(self.0), ..Grant::default() };
+            Box::pin(async move { Ok(Outcome::Allow(Box::new(grant))) })
+        }
+    }
+
+    async fn ask(end: i64) -> Answer {
+        let name: Arc<str> = "users".into();
+        let member = Member {
+            name: Arc::clone(&name),
+            proof: Proof::Authenticator,
+            when: None,
+            on_deny: Otherwise::Deny,
+            on_unknown: Otherwise::Continue,
+            on_failure: Otherwise::Deny,
+        };
+        let applicant = Applicant {
+            client: Client::restored(Principal::Anonymous, None, ClientIdentifier::new("c"), None),
+            is_assigned: false,
+            claimed_username: None,
+            password: None,
+            method: None,
+            method_data: None,
+            without_identity: None,
+            now: 1000,
+        };
+        let authenticator: Arc<dyn Authenticator> = Arc::new(Until(end));
+        let chains = Chains { authenticators: [(name, authenticator)].into(), ..Chains::default() };
+        chains.begin(Arc::new(Chain { alternatives: vec![vec![member]] }), applicant).await
+    }
+
+    #[tokio::test]
+    async fn what_is_over_lets_nobody_in() {
+        assert!(matches!(ask(1001).await, Answer::Passed(_)));
+        for end in [1000, 999, 0, -1, i64::MIN] {
+            let Answer::Refused(denied) = ask(end).await else { panic!("{end}") };
+            assert!(denied.to_string().contains("in the past"), "{denied}");
+        }
+    }
 }

@@ -255,6 +255,18 @@ impl Broker {
         }
     }
 
+    /// Nothing is known of any client any more: access sources may say something else from here on.
+    pub(crate) fn ask_anew<D: SharedDirectory, S: Store>(&mut self, context: &mut Context<'_, D, S>) {
+        if !self.ruleset.asks() {
+            return;
+        }
+        for id in self.sessions.ids() {
+            self.forget_all_answers(id);
+        }
+        // As if the rules were other ones: nothing is delivered on the word of an answer that is gone.
+        self.change_rules(Arc::clone(&self.ruleset), context);
+    }
+
     /// The session is gone.
     pub(crate) fn forget_timer_of(&mut self, session: &Session) {
         if let Some(remembered) = &session.standing.remembered {
