@@ -29,6 +29,7 @@ impl Authentication {
             for name in alternative.value.split(" and ").map(str::trim) {
                 match self.member(name) {
                     Some(member) => members.push(member),
+                    None if self.unreadable.iter().any(|unreadable| **unreadable == *name) => {}
                     None => {
                         let known: Vec<&str> = [CERTIFICATE, "certificate:PROFILE", PRESHARED_KEY, ANONYMOUS]
                             .into_iter()
