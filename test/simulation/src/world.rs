@@ -291,7 +291,7 @@ impl World {
                 Output::Event(Event::SubscriptionEnded { client_identifier, filter, .. }) => {
                     self.note_ended(client_identifier.as_str(), &filter)
                 }
-                Output::Event(_) | Output::Handover { .. } | Output::Ask { .. } => {}
+                Output::Event(_) | Output::Handover { .. } => {}
             }
         }
     }
