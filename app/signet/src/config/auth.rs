@@ -30,7 +30,7 @@ use signet_policy::{AccessSource, Chain, Otherwise, Who};
 
 use super::problem::{Problems, suggestion};
 use super::section::{At, Section};
-pub(crate) use chain::{CERTIFICATE, PRESHARED_KEY};
+pub(crate) use chain::{CERTIFICATE, PRESHARED_KEY, profiles_named};
 
 /// An authenticator of one type, as it is configured.
 pub(crate) trait AuthenticatorKind: fmt::Debug + Send + Sync {
@@ -218,6 +218,11 @@ impl Written {
         }
         check_names(&written, problems);
         written
+    }
+
+    /// The chain for all listeners.
+    pub(crate) fn chain(&self) -> Option<&WrittenChain> {
+        self.chain.as_ref()
     }
 
     /// Gives everything but the listeners' own chains its meaning.

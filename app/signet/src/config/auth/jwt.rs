@@ -15,6 +15,7 @@ use super::super::problem::Problems;
 use super::super::section::{At, Section};
 use super::endpoint::{self, SecretHeaders};
 use super::{AuthenticatorKind, Tools};
+use crate::hint::plain;
 
 /// Its name.
 pub(super) const NAME: &str = "jwt";
@@ -204,7 +205,7 @@ impl Keys {
             Self::Public(files) => {
                 let read = |file: &PathBuf| match std::fs::read(file) {
                     Ok(pem) => Ok((file.display().to_string(), pem)),
-                    Err(error) => Err(format!("cannot read `{}`: {error}", file.display())),
+                    Err(error) => Err(format!("cannot read `{}`: {}", file.display(), plain(&error))),
                 };
                 Ok(JwtKeys::PublicKeys(files.iter().map(read).collect::<Result<_, String>>()?))
             }
