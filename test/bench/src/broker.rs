@@ -10,6 +10,8 @@ use std::time::{Duration, Instant};
 use signet_testkit::Pki;
 use tempfile::TempDir;
 
+use crate::meter::time_of_process;
+
 /// How long the broker may take for anything.
 const PATIENCE: Duration = Duration::from_secs(120);
 
@@ -58,7 +60,8 @@ impl Place {
         let data = self.directory.path().join("data");
         // Not there before the first one.
         let _ = fs::remove_dir_all(&data);
-        let [plain, ws, tls, metrics] = free_ports();
+        let ports = free_ports();
+        let [plain, ws, tls, metrics] = ports;
         let server = self.pki.server();
         let text = format!(
             "data_dir = {data:?}\nshards = 2\nsys_interval = \"0s\"\n[log]\nlevel = \"error\"\n[store]\nflush_interval = \"10ms\"\n[metrics]\nbind = \"127.0.0.1:{metrics}\"\n\
@@ -71,25 +74,7 @@ impl Place {
             self.pki.ca_file(),
             self.limits
         );
-        let file = self.directory.path().join("signet.toml");
-        fs::write(&file, text).expect("the configuration can be written");
-        let log = self.directory.path().join("log");
-        let child = Command::new(&self.binary)
-            .args(["serve", "-c"])
-            .arg(&file)
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(File::create(&log).expect("the log can be written"))
-            .spawn()
-            .unwrap_or_else(|error| panic!("cannot start `{}`: {error}", self.binary.display()));
-        let mut broker = Broker { child, plain, ws, tls, metrics, log };
-        let deadline = Instant::now() + PATIENCE;
-        while TcpStream::connect(("127.0.0.1", tls)).is_err() {
-            assert!(broker.child.try_wait().is_ok_and(|ended| ended.is_none()), "the broker ended: {}", broker.said());
-            assert!(Instant::now() < deadline, "the broker does not listen: {}", broker.said());
-            std::thread::sleep(Duration::from_millis(10));
-        }
-        broker
+        Broker::start(&self.binary, self.directory.path(), &text, ports)
     }
 }
 
@@ -104,6 +89,42 @@ pub(crate) struct Broker {
 }
 
 impl Broker {
+    /// Starts one with this configuration and waits until it listens at the third port. The others are those of a plain listener, of one for WebSocket,
+    /// and of the metrics, where it has them.
+    pub(crate) fn start(binary: &Path, directory: &Path, configuration: &str, [plain, ws, tls, metrics]: [u16; 4]) -> Self {
+        let file = directory.join("signet.toml");
+        fs::write(&file, configuration).expect("the configuration can be written");
+        let log = directory.join("log");
+        let child = Command::new(binary)
+            .args(["serve", "-c"])
+            .arg(&file)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(File::create(&log).expect("the log can be written"))
+            .spawn()
+            .unwrap_or_else(|error| panic!("cannot start `{}`: {error}", binary.display()));
+        let mut broker = Self { child, plain, ws, tls, metrics, log };
+        let deadline = Instant::now() + PATIENCE;
+        while TcpStream::connect(("127.0.0.1", tls)).is_err() {
+            assert!(broker.child.try_wait().is_ok_and(|ended| ended.is_none()), "the broker ended: {}", broker.said());
+            assert!(Instant::now() < deadline, "the broker does not listen: {}", broker.said());
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        broker
+    }
+
+    /// Processor time that it has used.
+    pub(crate) fn processor_time(&self) -> Duration {
+        time_of_process(self.child.id())
+    }
+
+    /// All series of this counter together.
+    pub(crate) fn counted(&self, name: &str) -> u64 {
+        let metrics = self.metrics();
+        let series = metrics.lines().filter_map(|line| line.strip_prefix(name)?.strip_prefix('{')?.rsplit_once("} "));
+        series.map(|(_, number)| number.parse::<u64>().expect("a counter is a number")).sum()
+    }
+
     /// Waits until it has exactly so many connections and sessions.
     pub(crate) fn settled(&self, connections: u64, sessions: u64) {
         let deadline = Instant::now() + PATIENCE;
@@ -172,7 +193,7 @@ fn value(metrics: &str, series: &str) -> u64 {
 }
 
 /// Ports that nobody listens on now.
-fn free_ports() -> [u16; 4] {
+pub(crate) fn free_ports() -> [u16; 4] {
     let sockets = [(); 4].map(|()| TcpListener::bind("127.0.0.1:0").expect("a free port"));
     sockets.map(|socket| socket.local_addr().expect("a bound socket has an address").port())
 }

@@ -8,6 +8,7 @@
     reason = "a measurement that cannot be made ends the program with its reason"
 )]
 
+pub mod authentications;
 mod broker;
 mod crowd;
 mod figure;

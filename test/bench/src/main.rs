@@ -6,12 +6,12 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-use signet_bench::{Figure, handshakes, lists, live, mosquitto, sockets};
+use signet_bench::{Figure, authentications, handshakes, lists, live, mosquitto, sockets};
+use signet_testkit::raise_open_files;
 
 const USAGE: &str = "usage: signet-bench memory [COUNT [CONNECTIONS]]
-       signet-bench handshakes|lists|sessions|mosquitto [--quick]
-memory and mosquitto measure the binary $SIGNET_BIN, such as target/release/signet";
+       signet-bench handshakes|lists|sessions|mosquitto|authentications [--quick]
+memory, mosquitto and authentications measure the binary $SIGNET_BIN, such as target/release/signet";
 
 fn main() -> ExitCode {
     let words: Vec<String> = std::env::args().skip(1).collect();
@@ -48,7 +48,8 @@ fn memory(numbers: &[&str]) -> Option<()> {
         _ => return None,
     };
     let binary = signet()?;
-    raise_open_files();
+    // What is allowed has to do; each connection is an open file of ours too.
+    let _ = raise_open_files();
     println!("| One of | Measured with | Memory, bytes | Disk, bytes |\n|---|---|---|---|");
     for cost in signet_bench::measure(&binary, count, connections) {
         println!("| {} | {} | {} | {} |", cost.what, cost.count, cost.memory_each(), cost.disk_each());
@@ -67,6 +68,10 @@ fn measured(command: &str, quick: bool) -> Option<()> {
             figures
         }
         "mosquitto" => mosquitto::measure(&signet()?, &mosquitto(quick)),
+        "authentications" => {
+            let room = raise_open_files();
+            authentications::measure(&signet()?, &authentications(quick, room))
+        }
         _ => return None,
     };
     print(&figures);
@@ -124,14 +129,11 @@ fn mosquitto(quick: bool) -> mosquitto::Plan {
     mosquitto::Plan { lists: vec![0, 10_000, 200_000], turns: 5, handshakes: 40 }
 }
 
-/// Each connection is an open file of ours too. Returns how many there may be, at most 20,000.
-fn raise_open_files() -> u64 {
-    const MOST: u64 = 20_000;
-    let limit = getrlimit(Resource::Nofile);
-    let wanted = limit.maximum.map_or(MOST, |maximum| maximum.min(MOST)).max(limit.current.unwrap_or(0));
-    if setrlimit(Resource::Nofile, Rlimit { current: Some(wanted), maximum: limit.maximum }).is_err() {
-        eprintln!("the limit of open files cannot be raised; the measurement may fail");
-        return limit.current.unwrap_or(0);
+/// `room` is how many files may be open.
+fn authentications(quick: bool, room: u64) -> authentications::Plan {
+    if quick {
+        return authentications::Plan { devices: 100, turns: 1, quiet: Duration::from_millis(300) };
     }
-    wanted.min(MOST)
+    let devices = usize::try_from(room.saturating_sub(500)).unwrap_or(0).min(10_000);
+    authentications::Plan { devices, turns: 5, quiet: Duration::from_secs(3) }
 }

@@ -189,7 +189,7 @@ fn name_of(certificate: &std::path::Path) -> String {
 }
 
 /// Two devices, of which one tells the other the time, a thousand times a second.
-struct Talk {
+pub(crate) struct Talk {
     over: Arc<AtomicBool>,
     heard: Arc<Mutex<Vec<Duration>>>,
     threads: Vec<thread::JoinHandle<()>>,
@@ -198,7 +198,11 @@ struct Talk {
 impl Talk {
     fn begin(rig: &Rig) -> Self {
         let connect = |name: &str| Device::connect(&rig.target(&rig.pki.device(name)), ProtocolVersion::V5, name);
-        let (mut speaker, mut listener) = (connect("speaker"), connect("listener"));
+        Self::between(connect("speaker"), connect("listener"))
+    }
+
+    /// The first tells the second.
+    pub(crate) fn between(mut speaker: Device, mut listener: Device) -> Self {
         listener.subscribe("time", QoS::AtMostOnce);
         let (over, heard) = (Arc::new(AtomicBool::new(false)), Arc::new(Mutex::new(Vec::new())));
         let epoch = Instant::now();
@@ -229,11 +233,11 @@ impl Talk {
     }
 
     /// What each message took that came since the last call.
-    fn heard(&self) -> Vec<Duration> {
+    pub(crate) fn heard(&self) -> Vec<Duration> {
         std::mem::take(&mut *self.heard.lock().expect("nobody panics with it"))
     }
 
-    fn end(self) {
+    pub(crate) fn end(self) {
         self.over.store(true, Ordering::Relaxed);
         for thread in self.threads {
             thread.join().expect("a talker failed, its message is above");

@@ -98,3 +98,15 @@ fn brokers_are_compared() {
         assert!(number(&rows, &format!("mosquitto, {entries} revoked, to Signet"), "least") > 0.0);
     }
 }
+
+#[test]
+fn authentications_are_measured() {
+    let rows = quick("authentications");
+    for way in ["nobody has to vouch: ", "Redis has to vouch: "] {
+        for what in ["until all are in, median of the turns", "one, least of the turns", "messages in that time"] {
+            assert!(number(&rows, way, what) > 0.0);
+        }
+    }
+    assert!(number(&rows, "connections to Redis", "") <= 8.0);
+    assert!(number(&rows, "Redis to nobody: processor time", "") > 0.0);
+}

@@ -17,6 +17,7 @@ mod openssl_ca;
 mod postgres_server;
 mod redis_server;
 mod relay;
+mod rush;
 mod session;
 
 pub use broker::{Broker, BrokerConfig, free_port};
@@ -31,5 +32,6 @@ pub use openssl_ca::{CrlWish, Issued, OcspResponder, OpensslCa};
 pub use postgres_server::PostgresServer;
 pub use redis_server::{RedisCluster, RedisOptions, RedisSentinels, RedisServer};
 pub use relay::{Conduct, Relay};
+pub use rush::{Rush, raise_open_files};
 pub use session::{Happened, Session};
 pub use signet_client::{ClientError, Received};

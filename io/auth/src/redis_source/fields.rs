@@ -114,7 +114,7 @@ impl RedisFields {
 }
 
 /// What EMQX takes for true: `true`, and whole numbers from 1.
-pub(super) fn is_true(value: &[u8]) -> bool {
+fn is_true(value: &[u8]) -> bool {
     value == b"true" || std::str::from_utf8(value).is_ok_and(|text| text.parse::<i64>().is_ok_and(|number| number >= 1))
 }
 

@@ -6,7 +6,7 @@ use signet_policy::Applicant;
 
 use super::command::{RedisCommand, RedisCommandError};
 use super::connections::RedisConnections;
-use super::fields::{RedisFields, is_true};
+use super::fields::RedisFields;
 use super::question::Answer;
 use super::reply;
 use crate::check::SourceCheck;
@@ -28,7 +28,7 @@ pub struct RedisLookup {
 }
 
 impl RedisLookup {
-    /// The answer to `superuser_command`, if there is one, makes a superuser too: `1` or `true`.
+    /// The answer to `superuser_command`, if there is one, makes a superuser too: `1` and nothing else, as in EMQX 4.
     ///
     /// # Errors
     /// The command asks the same for everybody, or does not bring what is asked for.
@@ -109,7 +109,7 @@ impl RedisRecords {
         let Answer::Value(value) = self.connections.ask(&words, command.is_script()).await? else { return Ok(false) };
         let names = [String::new()];
         let first = reply::placed(value, &names).ok().and_then(|mut fields| fields.pop());
-        Ok(first.and_then(|(_, value)| value).is_some_and(|value| is_true(&value)))
+        Ok(first.and_then(|(_, value)| value).is_some_and(|value| value == b"1"))
     }
 }
 

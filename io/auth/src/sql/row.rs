@@ -109,8 +109,9 @@ impl SqlValue {
             // A BIT of MySQL.
             Self::Bytes(bytes) if bytes.as_slice() == [1] => true,
             Self::Bytes(bytes) => {
-                let text = std::str::from_utf8(bytes).unwrap_or_default().trim();
-                text.eq_ignore_ascii_case("true") || text.parse().is_ok_and(|number: i64| number >= 1)
+                // As EMQX takes it: no other spelling of the word.
+                let text = std::str::from_utf8(bytes).unwrap_or_default();
+                text == "true" || text.parse().is_ok_and(|number: i64| number >= 1)
             }
             Self::Null | Self::Other(_) => false,
         }
