@@ -358,7 +358,8 @@ fn key_source(section: &Section<'_>, base: &Path, problems: &Problems) -> Option
     let (kind, read) = reader(section, "[[psk_lookup]]", KEY_SOURCES, problems)?;
     let settings = read(section, base, problems);
     let name = common.name(kind);
-    Some(KeySourceConfig { backend: common.backend(&name, kind), place: common.place, name: name.into(), kind: settings? })
+    // An authenticator of this type may have the same name, and numbers of both are told apart by name and type.
+    Some(KeySourceConfig { backend: common.backend(&name, "psk_lookup"), place: common.place, name: name.into(), kind: settings? })
 }
 
 /// What reads the keys of the type that the table names.
