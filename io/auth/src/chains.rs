@@ -10,9 +10,9 @@ use signet_policy::{
     AccessAnswer, AccessQuestion, Applicant, Chain, Client, Credential, Denied, Next, Outcome, Passed, SourceRules, Verdict, Walk, vouched,
 };
 
-use crate::backend::BackendReport;
+use crate::backend::{Backend, BackendReport};
 use crate::exchange::{Exchange, Progress};
-use crate::source::{AccessAsker, Authenticator, Failure, RuleSource};
+use crate::source::{AccessAsker, Authenticator, Failure, KeySource, RuleSource};
 
 /// Who can be asked, by name. Built once; a changed configuration makes another one.
 #[derive(Debug, Default)]
@@ -23,6 +23,8 @@ pub struct Chains {
     pub rule_sources: BTreeMap<Arc<str>, Arc<dyn RuleSource>>,
     /// Those that are asked each time a client wants to do something.
     pub askers: BTreeMap<Arc<str>, Arc<dyn AccessAsker>>,
+    /// Those that have keys of devices, for listeners that name them.
+    pub key_sources: BTreeMap<Arc<str>, Arc<dyn KeySource>>,
 }
 
 /// What becomes of somebody who wants to be let in.
@@ -126,21 +128,24 @@ impl Chains {
     /// How every backend fares, each once, by name.
     #[must_use]
     pub fn reports(&self) -> Vec<BackendReport> {
-        let authenticators = self.authenticators.values().filter_map(|authenticator| authenticator.backend());
-        let sources = self.rule_sources.values().filter_map(|source| source.backend());
-        let askers = self.askers.values().filter_map(|asker| asker.backend());
-        let mut reports: Vec<BackendReport> = authenticators.chain(sources).chain(askers).map(|backend| backend.report()).collect();
+        let mut reports: Vec<BackendReport> = self.backends().map(|backend| backend.report()).collect();
         reports.sort_by(|one, other| (&one.name, one.kind).cmp(&(&other.name, other.kind)));
         reports
     }
 
     /// Forgets what is remembered of the backend with this name, or of all. Returns how many that were.
     pub fn forget(&self, name: Option<&str>) -> usize {
+        let meant = self.backends().filter(|backend| name.is_none_or(|name| *backend.config().name == *name));
+        meant.map(|backend| backend.forget()).count()
+    }
+
+    /// Everybody who is asked.
+    fn backends(&self) -> impl Iterator<Item = &Arc<Backend>> {
         let authenticators = self.authenticators.values().filter_map(|authenticator| authenticator.backend());
         let sources = self.rule_sources.values().filter_map(|source| source.backend());
         let askers = self.askers.values().filter_map(|asker| asker.backend());
-        let meant = authenticators.chain(sources).chain(askers).filter(|backend| name.is_none_or(|name| *backend.config().name == *name));
-        meant.map(|backend| backend.forget()).count()
+        let key_sources = self.key_sources.values().filter_map(|source| source.backend());
+        authenticators.chain(sources).chain(askers).chain(key_sources)
     }
 
     async fn go_on(&self, mut walk: Walk, applicant: Applicant) -> Answer {

@@ -1,7 +1,8 @@
-//! Who has to vouch for clients, and who has rules about them: `[authentication]`, `[[authenticator]]`, `[[access_source]]`.
+//! Who has to vouch for clients, and who has rules about them: `[authentication]`, `[[authenticator]]`,
+//! `[[access_source]]`, and who has their keys: `[[psk_lookup]]`.
 //!
-//! What all types have in common is read here; each type reads its own keys in a file of its name and gives a [`AuthenticatorKind`] or [`SourceKind`],
-//! which makes the real thing when the broker starts.
+//! What all types have in common is read here; each type reads its own keys in a file of its name and gives a [`AuthenticatorKind`], [`SourceKind`]
+//! or [`KeySourceKind`], which makes the real thing when the broker starts.
 
 mod acl_file;
 mod chain;
@@ -25,7 +26,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use signet_auth::{AccessAsker, Authenticator, Backend, BackendConfig, HashingPool, RuleSource, UserStore};
+use signet_auth::{AccessAsker, Authenticator, Backend, BackendConfig, HashingPool, KeySource, RuleSource, UserStore};
 use signet_policy::{AccessSource, Chain, Otherwise, Who};
 
 use super::problem::{Problems, suggestion};
@@ -105,6 +106,24 @@ pub(crate) trait SourceKind: fmt::Debug + Send + Sync {
     }
 }
 
+/// One who has pre-shared keys of devices, as it is configured.
+pub(crate) trait KeySourceKind: fmt::Debug + Send + Sync {
+    /// Makes it, as [`AuthenticatorKind::make`].
+    ///
+    /// # Errors
+    /// In words.
+    fn make(&self, backend: Arc<Backend>) -> Result<Arc<dyn KeySource>, String>;
+
+    /// Whether it can be made, as [`AuthenticatorKind::check`].
+    ///
+    /// # Errors
+    /// In words.
+    fn check(&self) -> Result<(), String>;
+
+    /// As [`AuthenticatorKind::files`].
+    fn files(&self) -> Vec<PathBuf>;
+}
+
 /// What those who vouch may need of the program.
 #[derive(Debug, Clone)]
 pub(crate) struct Tools {
@@ -142,6 +161,9 @@ const SOURCES: &[(&str, Reader<dyn SourceKind>)] = &[
     (sql::POSTGRESQL, sql::read_postgresql_source),
 ];
 
+/// Every type of those who have keys, by its name.
+const KEY_SOURCES: &[(&str, Reader<dyn KeySourceKind>)] = &[(redis::NAME, redis::read_keys)];
+
 /// Everything about who vouches for clients, as it is meant.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Authentication {
@@ -151,6 +173,7 @@ pub(crate) struct Authentication {
     /// Names of authenticators whose own table is reported already: chains that name them are not wrong for that.
     unreadable: Vec<Arc<str>>,
     pub(crate) sources: Vec<SourceConfig>,
+    pub(crate) key_sources: Vec<KeySourceConfig>,
     /// Password hashes that are computed at a time.
     pub(crate) hashing_threads: usize,
     /// How long the rules of access sources count for a client that is connected; `None`: as long as it is.
@@ -180,6 +203,15 @@ pub(crate) struct SourceConfig {
     pub(crate) kind: Arc<dyn SourceKind>,
 }
 
+/// One `[[psk_lookup]]`.
+#[derive(Debug, Clone)]
+pub(crate) struct KeySourceConfig {
+    pub(crate) name: Arc<str>,
+    pub(crate) place: Range<usize>,
+    pub(crate) backend: BackendConfig,
+    pub(crate) kind: Arc<dyn KeySourceKind>,
+}
+
 /// A chain as it is written: of `[authentication]` or of a listener.
 pub(crate) type WrittenChain = At<Vec<At<String>>>;
 
@@ -190,6 +222,7 @@ pub(crate) struct Written {
     authenticators: Vec<AuthenticatorConfig>,
     unreadable: Vec<Arc<str>>,
     sources: Vec<SourceConfig>,
+    key_sources: Vec<KeySourceConfig>,
     hashing_threads: Option<At<u64>>,
     rules_last: Option<At<Duration>>,
 }
@@ -216,6 +249,11 @@ impl Written {
             section.finish();
             written.sources.extend(read);
         }
+        for section in top.sections("psk_lookup") {
+            let read = key_source(&section, base, problems);
+            section.finish();
+            written.key_sources.extend(read);
+        }
         check_names(&written, problems);
         written
     }
@@ -232,6 +270,7 @@ impl Written {
             authenticators: self.authenticators,
             unreadable: self.unreadable,
             sources: self.sources,
+            key_sources: self.key_sources,
             hashing_threads: self.hashing_threads.map_or(2, |at| usize::try_from(at.value).unwrap_or(2)),
             rules_last: Some(self.rules_last.map_or(Duration::from_secs(60), |at| at.value)),
         };
@@ -253,6 +292,22 @@ impl Authentication {
                 problems.at(&source.place, why, None);
             }
         }
+        for keys in &self.key_sources {
+            if let Err(why) = keys.kind.check() {
+                problems.at(&keys.place, why, None);
+            }
+        }
+    }
+
+    /// The name of the `[[psk_lookup]]` that a listener names. What is not there is reported.
+    pub(super) fn key_source(&self, written: &At<String>, problems: &Problems) -> Option<Arc<str>> {
+        let found = self.key_sources.iter().find(|keys| *keys.name == *written.value);
+        if found.is_none() {
+            let names: Vec<&str> = self.key_sources.iter().map(|keys| &*keys.name).collect();
+            let hint = if names.is_empty() { "add a table [[psk_lookup]]".to_owned() } else { suggestion(&written.value, &names) };
+            problems.at(&written.span, format!("there is no [[psk_lookup]] `{}`", written.value), Some(hint));
+        }
+        found.map(|keys| Arc::clone(&keys.name))
     }
 
     /// The access sources, in order, as they stand behind the access rules. Files are read anew.
@@ -270,7 +325,8 @@ impl Authentication {
     /// The files whose change is taken over like a reload.
     pub(crate) fn files(&self) -> Vec<PathBuf> {
         let authenticators = self.authenticators.iter().flat_map(|authenticator| authenticator.kind.files());
-        authenticators.chain(self.sources.iter().flat_map(|source| source.kind.files())).collect()
+        let sources = self.sources.iter().flat_map(|source| source.kind.files());
+        authenticators.chain(sources).chain(self.key_sources.iter().flat_map(|keys| keys.kind.files())).collect()
     }
 }
 
@@ -312,6 +368,15 @@ fn source(section: &Section<'_>, base: &Path, problems: &Problems) -> Option<Sou
     Some(SourceConfig { backend: common.backend(&name, kind), place: common.place, name: name.into(), kind: settings? })
 }
 
+fn key_source(section: &Section<'_>, base: &Path, problems: &Problems) -> Option<KeySourceConfig> {
+    let common = common::Common::read(section, "[[psk_lookup]]", problems);
+    let (kind, read) = reader(section, "[[psk_lookup]]", KEY_SOURCES, problems)?;
+    let settings = read(section, base, problems);
+    let name = common.name(kind);
+    // An authenticator of this type may have the same name, and numbers of both are told apart by name and type.
+    Some(KeySourceConfig { backend: common.backend(&name, "psk_lookup"), place: common.place, name: name.into(), kind: settings? })
+}
+
 /// What reads the keys of the type that the table names.
 fn reader<T: ?Sized>(
     section: &Section<'_>,
@@ -335,11 +400,12 @@ fn reader<T: ?Sized>(
     }
 }
 
-/// Names must lead to one only. Access sources and authenticators are told apart by where they stand.
+/// Names must lead to one only. Access sources, authenticators and those who have keys are told apart by where they stand.
 fn check_names(written: &Written, problems: &Problems) {
     let authenticators: Vec<_> = written.authenticators.iter().map(|config| (&config.name, &config.place)).collect();
     let sources: Vec<_> = written.sources.iter().map(|config| (&config.name, &config.place)).collect();
-    for (what, named) in [("authenticators", authenticators), ("access sources", sources)] {
+    let key_sources: Vec<_> = written.key_sources.iter().map(|config| (&config.name, &config.place)).collect();
+    for (what, named) in [("authenticators", authenticators), ("access sources", sources), ("tables [[psk_lookup]]", key_sources)] {
         for (index, (name, place)) in named.iter().enumerate() {
             if named.iter().take(index).any(|(other, _)| other == name) {
                 let hint = "give each its own `name`".to_owned();
