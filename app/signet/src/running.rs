@@ -301,6 +301,13 @@ fn reload_report(config: &Config, reloaded: &Reloaded, started_with: &Config) ->
     applied.extend(listed("removed", &reloaded.removed));
     applied.push(given::counted(config.profiles.len(), "trust profile"));
     applied.push(given::counted(config.rules.len(), "access rule"));
+    for (count, what) in
+        [(config.authentication.authenticators.len(), "authenticator"), (config.authentication.sources.len(), "access source")]
+    {
+        if count > 0 {
+            applied.push(given::counted(count, what));
+        }
+    }
     let files = config.profiles.iter().map(|profile| profile.sources.files.len()).sum();
     if files > 0 {
         applied.push(given::counted(files, "CRL file"));

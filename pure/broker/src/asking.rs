@@ -41,7 +41,8 @@ pub(crate) struct Asking {
 /// A packet that waits.
 #[derive(Debug)]
 pub(crate) enum Held {
-    Publish(Publish, TopicName),
+    /// With its topic, its alias resolved.
+    Publish(Box<(Publish, TopicName)>),
     Subscribe(Subscribe),
 }
 
@@ -169,7 +170,10 @@ impl Broker {
         let waiting = self.connections.get_mut(&id).and_then(|connection| connection.asking.as_mut());
         let Some(asking) = waiting.filter(|asking| asking.question.is_none()) else { return };
         match asking.held.take() {
-            Some(Held::Publish(publish, topic)) => self.publish_resolved(id, publish, topic, context),
+            Some(Held::Publish(held)) => {
+                let (publish, topic) = *held;
+                self.publish_resolved(id, publish, topic, context);
+            }
             Some(Held::Subscribe(subscribe)) => self.subscribe(id, subscribe, context),
             None => {}
         }

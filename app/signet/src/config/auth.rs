@@ -30,7 +30,7 @@ use signet_policy::{AccessSource, Chain, Otherwise, Who};
 
 use super::problem::{Problems, suggestion};
 use super::section::{At, Section};
-pub(crate) use chain::{CERTIFICATE, PRESHARED_KEY};
+pub(crate) use chain::{CERTIFICATE, PRESHARED_KEY, profiles_named};
 
 /// An authenticator of one type, as it is configured.
 pub(crate) trait AuthenticatorKind: fmt::Debug + Send + Sync {
@@ -148,6 +148,8 @@ pub(crate) struct Authentication {
     /// For listeners that have no chain of their own; `None`: a certificate is enough.
     pub(crate) chain: Option<Arc<Chain>>,
     pub(crate) authenticators: Vec<AuthenticatorConfig>,
+    /// Names of authenticators whose own table is reported already: chains that name them are not wrong for that.
+    unreadable: Vec<Arc<str>>,
     pub(crate) sources: Vec<SourceConfig>,
     /// Password hashes that are computed at a time.
     pub(crate) hashing_threads: usize,
@@ -186,6 +188,7 @@ pub(crate) type WrittenChain = At<Vec<At<String>>>;
 pub(crate) struct Written {
     chain: Option<WrittenChain>,
     authenticators: Vec<AuthenticatorConfig>,
+    unreadable: Vec<Arc<str>>,
     sources: Vec<SourceConfig>,
     hashing_threads: Option<At<u64>>,
     rules_last: Option<At<Duration>>,
@@ -202,9 +205,11 @@ impl Written {
             section.finish();
         }
         for section in top.sections("authenticator") {
-            let read = authenticator(&section, base, problems);
+            match authenticator(&section, base, problems) {
+                Ok(read) => written.authenticators.push(read),
+                Err(name) => written.unreadable.push(name),
+            }
             section.finish();
-            written.authenticators.extend(read);
         }
         for section in top.sections("access_source") {
             let read = source(&section, base, problems);
@@ -215,11 +220,17 @@ impl Written {
         written
     }
 
+    /// The chain for all listeners.
+    pub(crate) fn chain(&self) -> Option<&WrittenChain> {
+        self.chain.as_ref()
+    }
+
     /// Gives everything but the listeners' own chains its meaning.
     pub(crate) fn resolve(self, problems: &Problems) -> Authentication {
         let mut resolved = Authentication {
             chain: None,
             authenticators: self.authenticators,
+            unreadable: self.unreadable,
             sources: self.sources,
             hashing_threads: self.hashing_threads.map_or(2, |at| usize::try_from(at.value).unwrap_or(2)),
             rules_last: Some(self.rules_last.map_or(Duration::from_secs(60), |at| at.value)),
@@ -263,25 +274,29 @@ impl Authentication {
     }
 }
 
-fn authenticator(section: &Section<'_>, base: &Path, problems: &Problems) -> Option<AuthenticatorConfig> {
+/// `Err`: it was reported, and this would have been its name.
+fn authenticator(section: &Section<'_>, base: &Path, problems: &Problems) -> Result<AuthenticatorConfig, Arc<str>> {
     let common = common::Common::read(section, "[[authenticator]]", problems);
     let when = section.string("when").and_then(|written| super::who::who(&written, problems));
     let otherwise = [("deny", Otherwise::Deny), ("continue", Otherwise::Continue)];
     let on_deny = section.choice("on_deny", &otherwise).map_or(Otherwise::Deny, |at| at.value);
     let on_unknown = section.choice("on_unknown", &otherwise).map_or(Otherwise::Continue, |at| at.value);
     let on_failure = section.choice("on_failure", &otherwise).map_or(Otherwise::Deny, |at| at.value);
-    let (kind, read) = reader(section, "[[authenticator]]", AUTHENTICATORS, problems)?;
+    let Some((kind, read)) = reader(section, "[[authenticator]]", AUTHENTICATORS, problems) else {
+        return Err(common.name("").into());
+    };
     let settings = read(section, base, problems);
     let name = common.name(kind);
     if CERTIFICATE == name || PRESHARED_KEY == name || name.starts_with("certificate:") || name == "anonymous" || name.contains(" and ") {
-        let hint = "`certificate` and `anonymous` are always there, and ` and ` joins names; choose another name";
+        let hint = "`certificate`, `psk` and `anonymous` are always there, and ` and ` joins names; choose another name";
         problems.at(&common.place, format!("an authenticator cannot be called `{name}`"), Some(hint.to_owned()));
     }
-    Some(AuthenticatorConfig {
+    let Some(kind_settings) = settings else { return Err(name.into()) };
+    Ok(AuthenticatorConfig {
         backend: common.backend(&name, kind),
         place: common.place,
         name: name.into(),
-        kind: settings?,
+        kind: kind_settings,
         when,
         on_deny,
         on_unknown,

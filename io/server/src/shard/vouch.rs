@@ -115,10 +115,14 @@ impl Shard {
         let Some(link) = self.links.get_mut(&id) else { return };
         let is_vouching = matches!(refusal.denied.reason, DenialReason::Authentication { .. });
         let check = if is_vouching { Check::Authentication } else { Check::Connect };
-        let hint = if is_vouching {
-            "`signet explain` shows what each authenticator says; `authentication` of the listener names them"
-        } else {
-            "see the listener's settings in signet.toml"
+        let hint = match &refusal.denied.reason {
+            DenialReason::Authentication { .. } => {
+                "`signet explain` shows what each authenticator says; `authentication` of the listener, or else `chain`, names them"
+            }
+            DenialReason::Mapping { .. } => {
+                "the template is `username` or `client_identifier` of the listener or trust profile; behind ` | ` it may name what to take instead, as in `${cert.cn | username}`"
+            }
+            _ => "see the listener's settings in signet.toml",
         };
         link.version = refusal.version;
         self.shared.admissions.abuse.note_refusal(&link.address, link.peer.as_ref(), &refusal.denied, self.now);

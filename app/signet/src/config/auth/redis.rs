@@ -14,6 +14,7 @@ use zeroize::Zeroizing;
 use super::super::problem::Problems;
 use super::super::section::{At, Section};
 use super::{AuthenticatorKind, SourceKind, Tools, password_hash, remote};
+use crate::hint::plain;
 
 /// Its name.
 pub(super) const NAME: &str = "redis";
@@ -274,7 +275,7 @@ impl Tls {
     }
 
     fn load(&self) -> Result<RedisTls, String> {
-        let read = |file: &PathBuf| std::fs::read(file).map_err(|error| format!("cannot read `{}`: {error}", file.display()));
+        let read = |file: &PathBuf| std::fs::read(file).map_err(|error| format!("cannot read `{}`: {}", file.display(), plain(&error)));
         let mut authorities = Vec::new();
         for file in &self.trust {
             authorities.extend(read(file)?);
