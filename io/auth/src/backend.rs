@@ -91,7 +91,7 @@ pub struct BackendReport {
     pub failed: u64,
     /// Questions that were answered from memory, or by somebody else's question at the same time.
     pub remembered: u64,
-    /// Questions that failed without being asked: too many waited, or the backend was given up for a while.
+    /// Questions that failed by no fault of the backend's: too many waited, their time went by in the queue, or it was given up for a while.
     pub spared: u64,
     /// Answers in memory, about.
     pub cached: u64,

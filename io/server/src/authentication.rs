@@ -48,8 +48,11 @@ pub trait Exchange: Send {
 
 /// Takes an answer once. Whoever breaks down and never gives one has given the other: a connection that waits for it does not wait for ever.
 pub(crate) struct Promise<T> {
-    rest: Option<(T, Box<dyn FnOnce(T) + Send>)>,
+    /// The answer when there is no other, and who takes it; nothing once it was given.
+    rest: Option<(T, Taker<T>)>,
 }
+
+type Taker<T> = Box<dyn FnOnce(T) + Send>;
 
 impl<T> Promise<T> {
     /// `otherwise`: the answer when there is none.

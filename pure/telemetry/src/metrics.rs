@@ -236,7 +236,7 @@ table! {
     Counter "signet_auth_remembered_total" "Questions answered from memory, or by the same question of somebody else" |s| {
         backends(s, |backend| Value::Count(backend.remembered))
     };
-    Counter "signet_auth_spared_total" "Questions that failed without being asked: too many waited, or the breaker was open" |s| {
+    Counter "signet_auth_spared_total" "Questions that failed by no fault of the backend: too many waited, or the breaker was open" |s| {
         backends(s, |backend| Value::Count(backend.spared))
     };
     Gauge "signet_suspended_devices" "Devices that an operator, or a cloned certificate, keeps out" |s| one(s.trust.suspended);

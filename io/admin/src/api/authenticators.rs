@@ -17,7 +17,7 @@ pub struct AuthenticatorState {
     pub failed: u64,
     /// Questions answered from memory, or by somebody else's question at the same time.
     pub remembered: u64,
-    /// Questions that failed without being asked.
+    /// Questions that failed by no fault of the backend.
     pub spared: u64,
     /// Answers in memory, about.
     pub cached: u64,
