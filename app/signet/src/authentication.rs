@@ -6,7 +6,7 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use bytes::Bytes;
 use signet_admin::Administration;
-use signet_auth::{Answer, Backend, BackendReport, Chains, HashingPool, Step, UserStore};
+use signet_auth::{Answer, Backend, BackendReport, Chains, HashingPool, KeySource, Step, UserStore};
 use signet_mqtt::ReasonCode;
 use signet_policy::{
     AccessAnswer, AccessQuestion, Applicant, Chain, Client, Credential, DenialReason, Denied, Passed, SourceRules, Verdict,
@@ -74,6 +74,11 @@ impl Prepared {
                 chains.rule_sources.insert(Arc::clone(&source.name), made);
             }
         }
+        for keys in &config.key_sources {
+            let made = keys.kind.make(Backend::new(keys.backend.clone()));
+            let made = made.map_err(|why| format!("[[psk_lookup]] `{}`: {why}", keys.name))?;
+            chains.key_sources.insert(Arc::clone(&keys.name), made);
+        }
         let rules_last = config.rules_last.map(|last| u64::try_from(last.as_millis()).unwrap_or(u64::MAX));
         Ok(Self(InForce { chains, rules_last }))
     }
@@ -138,6 +143,16 @@ impl Vouchers {
     /// Whether something that a client was let in by still holds.
     pub(crate) fn holds(&self, name: &Arc<str>, version: u64) -> bool {
         self.inner.chains.load().chains.holds(&Credential { name: Arc::clone(name), version })
+    }
+
+    /// Who has keys of devices, by its name.
+    pub(crate) fn key_source(&self, name: &str) -> Option<Arc<dyn KeySource>> {
+        self.inner.chains.load().chains.key_sources.get(name).cloned()
+    }
+
+    /// Runs a question to somebody; from any thread.
+    pub(crate) fn spawn(&self, question: impl Future<Output = ()> + Send + 'static) {
+        self.inner.runtime.spawn(question);
     }
 
     /// How everybody fares who is asked.

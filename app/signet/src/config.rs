@@ -29,6 +29,7 @@ pub(crate) use bridge::Bridge;
 pub(crate) use listener::Listener;
 pub(crate) use problem::Problem;
 use problem::Problems;
+pub(crate) use psk::WantedKeys;
 pub(crate) use resolved::{CaConfig, Config};
 pub(crate) use store::directory as store_directory;
 pub(crate) use trust::Profile;

@@ -37,7 +37,7 @@ Exit codes:
   6  another signet runs on the same data directory
   7  the store failed: the disk did not take what had to be durable; nothing was acknowledged after it
   8  the store is damaged and was left as it is; signet store check says where
-  9  signet explain: the device would be refused, or what was asked about denied";
+  9  signet explain, signet acl check: the client would be refused, or what was asked about denied";
 
 impl Exit {
     /// The number.

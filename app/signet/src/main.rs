@@ -17,6 +17,7 @@ mod open_files;
 mod output;
 mod process_facts;
 mod running;
+mod shared_keys;
 mod sources;
 mod staples;
 mod telemetry;

@@ -16,7 +16,7 @@ use signet_broker::{DurabilityRules, Limits, SessionRule, WillRule};
 use signet_identity::AuthorityId;
 use signet_net::{ReconcileReport, unix_seconds};
 use signet_policy::Ruleset;
-use signet_server::{ListenerConfig, ProfileConfig, Reloaded, ServerConfig, ServerHandle, StartError, StoreError, StoreState};
+use signet_server::{ListenerConfig, ProfileConfig, PskLookup, Reloaded, ServerConfig, ServerHandle, StartError, StoreError, StoreState};
 use signet_sources::Sources;
 use signet_telemetry::Bridge;
 use signet_tls::CurrentRevocations;
@@ -28,6 +28,7 @@ use crate::ca_files;
 use crate::config::{self, Config, ConfigError};
 use crate::follow_up::{FollowUp, end_lost_credentials, record_ended, suspend_clone};
 use crate::office;
+use crate::shared_keys::SharedKeys;
 use crate::sources::{Inquiry, sources_config, start_sources};
 use crate::staples::Staples;
 use crate::telemetry::Telemetry;
@@ -80,10 +81,9 @@ impl Running {
         let follow_up = FollowUp::new();
         let sources = start_sources(&config, &revocations, &follow_up)?;
         let rules = given::ruleset(&config, &config.bridges).map_err(StartError::Setting)?;
-        let mut server_config = given::server_config(&config, rules, on_store_failure);
-        server_config.on_clone = follow_up.on_clone();
         let vouchers = Vouchers::start(&config.authentication, &administration).map_err(StartError::Setting)?;
-        server_config.authentication = Some(Arc::new(vouchers.clone()));
+        let mut server_config = given::server_config(&config, rules, &vouchers, on_store_failure);
+        server_config.on_clone = follow_up.on_clone();
         let server = signet_server::start(server_config, revocations.clone())?;
         server.ask_about_status(Arc::new(Inquiry(Arc::clone(&sources))));
         let bridges = given::start_bridges(&config, &server)?;
@@ -265,7 +265,7 @@ impl Running {
         let mut state = self.state();
         let version = state.rules_version + 1;
         let Some(server) = &state.server else { return Err(failed("the broker is stopping".to_owned())) };
-        let (listeners, profiles) = given::listening_config(&config);
+        let (listeners, profiles) = given::listening_config(&config, &self.vouchers);
         let prepared = server.prepare_reload(&listeners, &profiles).map_err(|error| failed(error.to_string()))?;
         // Sources that are named no more are forgotten with their lists and copies, some of which could not be had again: nothing may fail after this.
         self.sources.replace(&sources).map_err(|error| failed(error.to_string()))?;
@@ -301,6 +301,13 @@ fn reload_report(config: &Config, reloaded: &Reloaded, started_with: &Config) ->
     applied.extend(listed("removed", &reloaded.removed));
     applied.push(given::counted(config.profiles.len(), "trust profile"));
     applied.push(given::counted(config.rules.len(), "access rule"));
+    for (count, what) in
+        [(config.authentication.authenticators.len(), "authenticator"), (config.authentication.sources.len(), "access source")]
+    {
+        if count > 0 {
+            applied.push(given::counted(count, what));
+        }
+    }
     let files = config.profiles.iter().map(|profile| profile.sources.files.len()).sum();
     if files > 0 {
         applied.push(given::counted(files, "CRL file"));

@@ -144,6 +144,7 @@ pub(crate) fn connection(info: &ConnectionInfo) -> api::Connection {
         listener: info.entry.listener.to_string(),
         transport: info.entry.transport.name().to_owned(),
         client_identifier: info.client_identifier.as_deref().map(str::to_owned),
+        username: info.username.as_deref().map(str::to_owned),
         device: info.entry.peer.device().map(ToString::to_string),
         tenant: identity.and_then(|identity| identity.tenant()).map(ToString::to_string),
         profile: identity.map(|identity| identity.profile().to_string()).filter(|profile| !profile.is_empty()),

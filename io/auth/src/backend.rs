@@ -164,11 +164,12 @@ impl Backend {
             self.counts.spared.fetch_add(1, Ordering::Relaxed);
             return Err(Failure(format!("{} questions wait for `{}` already", self.config.waiting_maximum, self.config.name)));
         };
+        let mut asked_at = None;
         let limited = tokio::time::timeout(self.config.timeout, async {
             let _place = self.places.acquire().await.map_err(Failure::new)?;
             drop(waiting);
             self.counts.asked.fetch_add(1, Ordering::Relaxed);
-            let begun = Instant::now();
+            let begun = *asked_at.insert(Instant::now());
             let answer = question.await;
             let took = u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX);
             self.counts.microseconds.fetch_add(took, Ordering::Relaxed);
@@ -176,6 +177,11 @@ impl Backend {
         });
         let answer = match limited.await {
             Ok(answer) => answer,
+            // Its time went by in the queue. That many ask at once is not the backend's fault, and no reason to give it up.
+            Err(_) if asked_at.is_none_or(|begun| begun.elapsed() < self.config.timeout / 2) => {
+                self.counts.spared.fetch_add(1, Ordering::Relaxed);
+                return Err(Failure(format!("others kept `{}` busy for {:?}", self.config.name, self.config.timeout)));
+            }
             Err(_) => Err(Failure(format!("no answer from `{}` within {:?}", self.config.name, self.config.timeout))),
         };
         probe.over(answer.as_ref().err());
@@ -347,5 +353,26 @@ impl<T> fmt::Debug for Remembered<T> {
 impl fmt::Debug for Backend {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.debug_struct("Backend").field("name", &self.config.name).field("kind", &self.config.kind).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn who_waits_in_vain_for_a_busy_backend_does_not_give_it_up() {
+        let timeout = Duration::from_secs(2);
+        let config = BackendConfig { timeout, concurrent_maximum: 1, breaker_failures: 1, ..BackendConfig::new("r", "redis") };
+        let backend = Backend::new(config);
+        let slow = || async {
+            tokio::time::sleep(Duration::from_millis(1500)).await;
+            Ok(())
+        };
+        let (first, second, third, fourth) =
+            tokio::join!(backend.ask(slow()), backend.ask(slow()), backend.ask(slow()), backend.ask(slow()));
+        assert!(first.is_ok() && second.is_err() && third.is_err() && fourth.is_err());
+        let report = backend.report();
+        assert_eq!((report.breaker, report.failed, report.spared), (BreakerState::Closed, 0, 3));
     }
 }

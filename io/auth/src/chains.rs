@@ -10,9 +10,9 @@ use signet_policy::{
     AccessAnswer, AccessQuestion, Applicant, Chain, Client, Credential, Denied, Next, Outcome, Passed, SourceRules, Verdict, Walk, vouched,
 };
 
-use crate::backend::BackendReport;
+use crate::backend::{Backend, BackendReport};
 use crate::exchange::{Exchange, Progress};
-use crate::source::{AccessAsker, Authenticator, Failure, RuleSource};
+use crate::source::{AccessAsker, Authenticator, Failure, KeySource, RuleSource};
 
 /// Who can be asked, by name. Built once; a changed configuration makes another one.
 #[derive(Debug, Default)]
@@ -23,6 +23,8 @@ pub struct Chains {
     pub rule_sources: BTreeMap<Arc<str>, Arc<dyn RuleSource>>,
     /// Those that are asked each time a client wants to do something.
     pub askers: BTreeMap<Arc<str>, Arc<dyn AccessAsker>>,
+    /// Those that have keys of devices, for listeners that name them.
+    pub key_sources: BTreeMap<Arc<str>, Arc<dyn KeySource>>,
 }
 
 /// What becomes of somebody who wants to be let in.
@@ -81,7 +83,7 @@ impl Chains {
         let Step { mut walk, applicant, mut exchange, member } = step;
         match exchange.step(&applicant, data).await {
             Ok(Progress::Challenge(data)) => Answer::Challenge(data, Box::new(Step { walk, applicant, exchange, member })),
-            Ok(Progress::Over(outcome, last)) => match over(&mut walk, outcome, last) {
+            Ok(Progress::Over(outcome, last)) => match over(&mut walk, in_time(outcome, &applicant), last) {
                 Ok(()) => self.go_on(walk, applicant).await,
                 Err(denied) => Answer::Refused(denied),
             },
@@ -126,21 +128,24 @@ impl Chains {
     /// How every backend fares, each once, by name.
     #[must_use]
     pub fn reports(&self) -> Vec<BackendReport> {
-        let authenticators = self.authenticators.values().filter_map(|authenticator| authenticator.backend());
-        let sources = self.rule_sources.values().filter_map(|source| source.backend());
-        let askers = self.askers.values().filter_map(|asker| asker.backend());
-        let mut reports: Vec<BackendReport> = authenticators.chain(sources).chain(askers).map(|backend| backend.report()).collect();
+        let mut reports: Vec<BackendReport> = self.backends().map(|backend| backend.report()).collect();
         reports.sort_by(|one, other| (&one.name, one.kind).cmp(&(&other.name, other.kind)));
         reports
     }
 
     /// Forgets what is remembered of the backend with this name, or of all. Returns how many that were.
     pub fn forget(&self, name: Option<&str>) -> usize {
+        let meant = self.backends().filter(|backend| name.is_none_or(|name| *backend.config().name == *name));
+        meant.map(|backend| backend.forget()).count()
+    }
+
+    /// Everybody who is asked.
+    fn backends(&self) -> impl Iterator<Item = &Arc<Backend>> {
         let authenticators = self.authenticators.values().filter_map(|authenticator| authenticator.backend());
         let sources = self.rule_sources.values().filter_map(|source| source.backend());
         let askers = self.askers.values().filter_map(|asker| asker.backend());
-        let meant = authenticators.chain(sources).chain(askers).filter(|backend| name.is_none_or(|name| *backend.config().name == *name));
-        meant.map(|backend| backend.forget()).count()
+        let key_sources = self.key_sources.values().filter_map(|source| source.backend());
+        authenticators.chain(sources).chain(askers).chain(key_sources)
     }
 
     async fn go_on(&self, mut walk: Walk, applicant: Applicant) -> Answer {
@@ -158,7 +163,7 @@ impl Chains {
                             Ok(Progress::Challenge(data)) => {
                                 return Answer::Challenge(data, Box::new(Step { walk, applicant, exchange, member: name }));
                             }
-                            Ok(Progress::Over(outcome, last)) => match over(&mut walk, outcome, last) {
+                            Ok(Progress::Over(outcome, last)) => match over(&mut walk, in_time(outcome, &applicant), last) {
                                 Ok(()) => continue,
                                 Err(denied) => return Answer::Refused(denied),
                             },
@@ -169,7 +174,7 @@ impl Chains {
                     }
                 }
             };
-            if let Err(denied) = walk.answer(outcome) {
+            if let Err(denied) = walk.answer(in_time(outcome, &applicant)) {
                 return Answer::Refused(Box::new(denied));
             }
         }
@@ -192,4 +197,68 @@ fn over(walk: &mut Walk, outcome: Outcome, last: Bytes) -> Result<(), Box<Denied
         walk.end_exchange(last);
     }
     walk.answer(outcome).map_err(Box::new)
+}
+
+/// What ends before it begins lets nobody in, not even for the moment that it takes to resume a session and to send what waits there.
+fn in_time(outcome: Outcome, applicant: &Applicant) -> Outcome {
+    match outcome {
+        Outcome::Allow(grant) if grant.expires_at.is_some_and(|end| end <= applicant.now) => {
+            Outcome::Deny("what it is given is over: its end lies in the past".to_owned())
+        }
+        other => other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use signet_mqtt::ClientIdentifier;
+    use signet_policy::{Grant, Member, Otherwise, Principal, Proof};
+
+    use super::*;
+    use crate::source::BoxFuture;
+
+    /// Lets everybody in until then.
+    #[derive(Debug)]
+    struct Until(i64);
+
+    impl Authenticator for Until {
+        fn authenticate<'a>(&'a self, _applicant: &'a Applicant) -> BoxFuture<'a, Result<Outcome, Failure>> {
+            let grant = Grant { expires_at: Some(self.0), ..Grant::default() };
+            Box::pin(async move { Ok(Outcome::Allow(Box::new(grant))) })
+        }
+    }
+
+    async fn ask(end: i64) -> Answer {
+        let name: Arc<str> = "users".into();
+        let member = Member {
+            name: Arc::clone(&name),
+            proof: Proof::Authenticator,
+            when: None,
+            on_deny: Otherwise::Deny,
+            on_unknown: Otherwise::Continue,
+            on_failure: Otherwise::Deny,
+        };
+        let applicant = Applicant {
+            client: Client::restored(Principal::Anonymous, None, ClientIdentifier::new("c"), None),
+            is_assigned: false,
+            claimed_username: None,
+            password: None,
+            method: None,
+            method_data: None,
+            without_identity: None,
+            now: 1000,
+        };
+        let authenticator: Arc<dyn Authenticator> = Arc::new(Until(end));
+        let chains = Chains { authenticators: [(name, authenticator)].into(), ..Chains::default() };
+        chains.begin(Arc::new(Chain { alternatives: vec![vec![member]] }), applicant).await
+    }
+
+    #[tokio::test]
+    async fn what_is_over_lets_nobody_in() {
+        assert!(matches!(ask(1001).await, Answer::Passed(_)));
+        for end in [1000, 999, 0, -1, i64::MIN] {
+            let Answer::Refused(denied) = ask(end).await else { panic!("{end}") };
+            assert!(denied.to_string().contains("in the past"), "{denied}");
+        }
+    }
 }

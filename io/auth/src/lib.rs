@@ -1,6 +1,7 @@
 //! Asks the outside who a client is and what it may do: password files, the built-in users, Redis, PostgreSQL, MySQL, HTTP, LDAP, tokens.
 //!
-//! An [`Authenticator`] is asked whether it vouches for an [`Applicant`]; a [`RuleSource`] which rules it has about a client. [`Chains`] goes
+//! An [`Authenticator`] is asked whether it vouches for an [`Applicant`]; a [`RuleSource`] which rules it has about a client, a [`KeySource`] which
+//! key a device has. [`Chains`] goes
 //! through the chain of a listener (`signet_policy::Walk`) and asks one after the other. Every question goes through a [`Backend`], which bounds
 //! how long one takes and how many there are at a time, gives up for a while on whoever does not answer, asks once for all who want to know the
 //! same, and remembers answers for a while.
@@ -54,12 +55,12 @@ pub use password_file::{PasswordFile, PasswordFileError, password_entries};
 pub use password_source::{PasswordAuthenticator, Record, RecordSource, UserKey};
 pub use redis_source::{
     Placeholders, RedisAddress, RedisCommand, RedisCommandError, RedisConfig, RedisConfigError, RedisConnections, RedisDeployment,
-    RedisFields, RedisIdentity, RedisLookup, RedisRecords, RedisRules, RedisTls,
+    RedisFields, RedisIdentity, RedisKeys, RedisLookup, RedisRecords, RedisRules, RedisTls,
 };
 pub use scram::{
     ITERATIONS_MAXIMUM, ITERATIONS_MINIMUM, SCRAM_ITERATIONS, ScramAuthenticator, ScramKeys, ScramMechanism, ScramSource, ScramUser,
     prepared,
 };
-pub use source::{AccessAsker, Authenticator, BoxFuture, Failure, RuleSource};
+pub use source::{AccessAsker, Authenticator, BoxFuture, Failure, KeySource, RuleSource, SharedKey};
 pub use sql::{SqlAddress, SqlColumns, SqlEngine, SqlError, SqlPool, SqlRecords, SqlRules, SqlServer, SqlStatement, SqlTls};
 pub use users::{BuiltInUser, UserStore};

@@ -95,7 +95,13 @@ impl PasswordAuthenticator {
         };
         let found = self.remembered.ask(key, async { Ok(self.source.find(applicant).await?.map(Arc::new)) }).await?;
         match found {
-            Some(record) => self.verifier.verdict(password, &self.hash, &record).await,
+            Some(record) => {
+                let outcome = self.verifier.verdict(password, &self.hash, &record).await?;
+                let is_over = record.expires_at.is_some_and(|end| end <= applicant.now);
+                // Whoever does not know the password is told nothing else than that.
+                let is_allowed = matches!(outcome, Outcome::Allow(_));
+                Ok(if is_over && is_allowed { Outcome::Deny("its entry has expired".to_owned()) } else { outcome })
+            }
             None => self.verifier.turn_away(password, Outcome::Unknown("it is not there".to_owned())).await,
         }
     }

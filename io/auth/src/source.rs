@@ -5,7 +5,9 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 
+use signet_identity::DeviceName;
 use signet_policy::{AccessAnswer, AccessQuestion, Applicant, Client, Credential, Outcome, SourceRules};
+use zeroize::Zeroizing;
 
 use crate::backend::Backend;
 use crate::exchange::Exchange;
@@ -72,6 +74,56 @@ pub trait AccessAsker: fmt::Debug + Send + Sync {
     /// # Errors
     /// It could not find out, and the client may not.
     fn ask<'a>(&'a self, client: &'a Client, question: &'a AccessQuestion) -> BoxFuture<'a, Result<AccessAnswer, Failure>>;
+
+    /// The backend behind it.
+    fn backend(&self) -> Option<&Arc<Backend>> {
+        None
+    }
+}
+
+/// The key that a device shares with the broker, as somebody has it.
+#[derive(Clone)]
+pub enum SharedKey {
+    /// There is none.
+    None,
+    /// As it is written there, at most [`Self::MAXIMUM`] octets.
+    Written(Arc<Zeroizing<Vec<u8>>>),
+    /// There is something that is no key, and why. Whoever has it is well: it is one device's entry.
+    Unusable(String),
+}
+
+impl SharedKey {
+    /// The most octets that are kept: no key is as long, however it is written.
+    pub const MAXIMUM: usize = 1024;
+
+    /// What somebody has under the device's name.
+    #[must_use]
+    pub fn of(octets: Zeroizing<Vec<u8>>) -> Self {
+        match octets.len() {
+            0 => Self::Unusable("the key is empty".to_owned()),
+            length if length > Self::MAXIMUM => Self::Unusable(format!("there are {length} octets, which is no key")),
+            _ => Self::Written(Arc::new(octets)),
+        }
+    }
+}
+
+impl fmt::Debug for SharedKey {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::None => formatter.write_str("None"),
+            Self::Written(_) => formatter.write_str("Written"),
+            Self::Unusable(why) => formatter.debug_tuple("Unusable").field(why).finish(),
+        }
+    }
+}
+
+/// One who has keys that devices share with the broker.
+pub trait KeySource: fmt::Debug + Send + Sync {
+    /// The key of a device, whose name is all that is known: whoever asks for it may be anybody.
+    ///
+    /// # Errors
+    /// It could not find out.
+    fn key<'a>(&'a self, device: &'a DeviceName) -> BoxFuture<'a, Result<SharedKey, Failure>>;
 
     /// The backend behind it.
     fn backend(&self) -> Option<&Arc<Backend>> {

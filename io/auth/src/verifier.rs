@@ -29,7 +29,8 @@ impl Verifier {
 
     /// What is to be said of somebody with this password about whom that is known.
     pub(crate) async fn verdict(&self, password: &Password, hash: &PasswordHash, record: &Arc<Record>) -> Result<Outcome, Failure> {
-        if record.password_hash.is_none() {
+        // An empty one is none: everybody would know it.
+        if record.password_hash.as_deref().is_none_or(<[u8]>::is_empty) {
             return self.turn_away(password, Outcome::Deny("its entry has no password".to_owned())).await;
         }
         match self.verify(password, hash, record).await? {

@@ -45,3 +45,55 @@ pub trait Exchange: Send {
     /// Goes on with it.
     fn answer(self: Box<Self>, data: Bytes, done: Done);
 }
+
+/// Takes an answer once. Whoever breaks down and never gives one has given the other: a connection that waits for it does not wait for ever.
+pub(crate) struct Promise<T> {
+    rest: Option<(T, Box<dyn FnOnce(T) + Send>)>,
+}
+
+impl<T> Promise<T> {
+    /// `otherwise`: the answer when there is none.
+    pub(crate) fn new(otherwise: T, done: impl FnOnce(T) + Send + 'static) -> Self {
+        Self { rest: Some((otherwise, Box::new(done))) }
+    }
+
+    pub(crate) fn keep(mut self, answer: T) {
+        if let Some((_, done)) = self.rest.take() {
+            done(answer);
+        }
+    }
+}
+
+impl<T> Drop for Promise<T> {
+    fn drop(&mut self) {
+        if let Some((otherwise, done)) = self.rest.take() {
+            done(otherwise);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::channel;
+
+    use super::*;
+
+    #[test]
+    fn there_is_one_answer_whatever_happens() {
+        let (sender, answers) = channel();
+        let promise = |sender: &std::sync::mpsc::Sender<u8>| {
+            let sender = sender.clone();
+            Promise::new(0, move |answer| sender.send(answer).unwrap())
+        };
+        promise(&sender).keep(1);
+        drop(promise(&sender));
+        let broken = promise(&sender);
+        let thread = std::thread::spawn(move || {
+            let _broken = broken;
+            panic!("it breaks down");
+        });
+        assert!(thread.join().is_err());
+        drop(sender);
+        assert_eq!(answers.iter().collect::<Vec<_>>(), [1, 0, 0]);
+    }
+}

@@ -51,7 +51,9 @@ pub use config::{
 pub use explain::{Access, Answer, Asking, ProfileInUse, Question, Unanswered};
 pub use refusals::{RefusalBook, RefusalRecord};
 pub use reload::{PreparedReload, Reloaded};
-pub use signet_psk::{Psk, PskAnswer, PskConfig, PskDone, PskEncoding, PskFile, PskFileConfig, PskLookup, is_available as has_psk};
+pub use signet_psk::{
+    DeviceName, Psk, PskAnswer, PskConfig, PskDone, PskEncoding, PskError, PskFile, PskFileConfig, PskLookup, is_available as has_psk,
+};
 pub use signet_store::{StoreConfig, StoreError, StoreState, StoreStats};
 
 pub use handle::{ServerHandle, start};

@@ -253,7 +253,10 @@ impl Shard {
                 Mail::Vouched(id, verdict) => self.vouched(id, verdict),
                 Mail::RulesOf(id, rules) => self.rules_of(id, rules),
                 Mail::Answered(id, question, answer, lasts) => self.answered_about(id, question, answer, lasts),
-                Mail::RulesChanged => self.ask_for_all_rules(),
+                Mail::RulesChanged => {
+                    self.ask_for_all_rules();
+                    self.apply(Input::AnswersForgotten);
+                }
                 Mail::Review { judge, will, session } => self.apply(Input::Review { judge, will, session }),
                 Mail::Revoked(certificates) => {
                     let (will, _) = self.shared.on_distrust;

@@ -40,6 +40,8 @@ pub(crate) struct Terms {
     pub(crate) method: Option<ByteString>,
     /// When its rules are asked for again, in milliseconds of the server's clock.
     pub(crate) rules_until: Option<u64>,
-    /// They are being asked for.
-    pub(crate) is_asking_rules: bool,
+    /// They are being asked for, about the client as it was then.
+    pub(crate) asking_rules: Option<Arc<Client>>,
+    /// What is asked for now was changed meanwhile, and has to be asked for once more.
+    pub(crate) are_rules_stale: bool,
 }

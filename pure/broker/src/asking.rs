@@ -41,7 +41,8 @@ pub(crate) struct Asking {
 /// A packet that waits.
 #[derive(Debug)]
 pub(crate) enum Held {
-    Publish(Publish, TopicName),
+    /// With its topic, its alias resolved.
+    Publish(Box<(Publish, TopicName)>),
     Subscribe(Subscribe),
 }
 
@@ -169,7 +170,10 @@ impl Broker {
         let waiting = self.connections.get_mut(&id).and_then(|connection| connection.asking.as_mut());
         let Some(asking) = waiting.filter(|asking| asking.question.is_none()) else { return };
         match asking.held.take() {
-            Some(Held::Publish(publish, topic)) => self.publish_resolved(id, publish, topic, context),
+            Some(Held::Publish(held)) => {
+                let (publish, topic) = *held;
+                self.publish_resolved(id, publish, topic, context);
+            }
             Some(Held::Subscribe(subscribe)) => self.subscribe(id, subscribe, context),
             None => {}
         }
@@ -249,6 +253,18 @@ impl Broker {
             asking.is_stale = true;
             asking.answers = Answers::default();
         }
+    }
+
+    /// Nothing is known of any client any more: access sources may say something else from here on.
+    pub(crate) fn ask_anew<D: SharedDirectory, S: Store>(&mut self, context: &mut Context<'_, D, S>) {
+        if !self.ruleset.asks() {
+            return;
+        }
+        for id in self.sessions.ids() {
+            self.forget_all_answers(id);
+        }
+        // As if the rules were other ones: nothing is delivered on the word of an answer that is gone.
+        self.change_rules(Arc::clone(&self.ruleset), context);
     }
 
     /// The session is gone.

@@ -106,6 +106,8 @@ pub enum Input {
         /// The same client with its new grant.
         client: Arc<Client>,
     },
+    /// What access sources have said counts no more: they are asked again.
+    AnswersForgotten,
     /// Other rules apply to every decision from here on.
     PolicyChanged(Arc<Ruleset>),
     /// The Server itself has something to say, under `$SYS/`. It is not stored, and no session gets it as its own.

@@ -98,7 +98,7 @@ impl Broker {
         let verdict = match permitted {
             Ok(permitted) => self.accept(id, session, (topic, permitted), publish, context),
             Err(NoPermit::Denied(denied)) => self.denied_publish(id, *denied, context),
-            Err(NoPermit::Ask(question)) => return self.hold(id, Held::Publish(publish, topic.detached()), *question, context),
+            Err(NoPermit::Ask(question)) => return self.hold(id, Held::Publish(Box::new((publish, topic.detached()))), *question, context),
         };
         let Some(packet_id) = packet_id else { return };
         self.acknowledge(id, session, (qos, packet_id), verdict, context);

@@ -107,7 +107,8 @@ impl Broker {
             return None;
         }
         let session = self.sessions.get(connection.session)?;
-        subscribe.subscriptions.iter().find_map(|entry| {
+        // What is asked for beyond that cannot be granted, and nobody is bothered for it: the list is gone through anew with every answer.
+        subscribe.subscriptions.iter().take(session.limits.subscriptions_maximum).find_map(|entry| {
             let qos = entry.options.maximum_qos.min(session.limits.maximum_qos);
             let decided = session.with_known(connection.answers(), now, |known| {
                 authorize_subscribe(&self.ruleset, &session.client, &entry.filter, qos, known)
@@ -144,6 +145,10 @@ impl Broker {
         });
         let permit = match decided {
             Ok(permit) => permit,
+            // Nobody was asked about it.
+            Err(NoPermit::Ask(_)) if session.subscriptions.len() >= session.limits.subscriptions_maximum => {
+                return Err(no_room(session.limits.subscriptions_maximum));
+            }
             Err(no) => {
                 let denied = no.or_denied(&session.client);
                 self.stats.refused.subscribe_denied += 1;
@@ -156,8 +161,7 @@ impl Broker {
         session.standing.is_partial |= permit.is_partial();
         let known = session.subscriptions.get(permit.filter());
         if known.is_none() && session.subscriptions.len() >= session.limits.subscriptions_maximum {
-            let words = format!("the session already has {} subscriptions, as many as it may", session.limits.subscriptions_maximum);
-            return Err((ReasonCode::QuotaExceeded, words));
+            return Err(no_room(session.limits.subscriptions_maximum));
         }
         let is_same = known.is_some_and(|known| (known.options, known.identifier) == (options, identifier));
         if session.is_persistent && !is_same && context.store.is_full() {
@@ -343,6 +347,10 @@ impl Session {
         self.subscriptions.insert(filter.clone(), subscription);
         (subscription, is_new || old != Some(subscription))
     }
+}
+
+fn no_room(maximum: usize) -> (ReasonCode, String) {
+    (ReasonCode::QuotaExceeded, format!("the session already has {maximum} subscriptions, as many as it may"))
 }
 
 /// MQTT 3.1 §3.8: a SUBACK can grant and nothing else, and what the rules refuse is granted in words. Any other failure concerns messages

@@ -34,6 +34,9 @@ pub enum AccessAnswer {
     Failed(String),
 }
 
+/// Bytes of a topic about which an answer is remembered where their number is bounded: a client chooses topics, of 64 KiB if it likes.
+const TOPIC_MAXIMUM: usize = 1024;
+
 /// What access sources have said about one client, up to a number of answers.
 #[derive(Clone)]
 pub struct Answers {
@@ -91,7 +94,7 @@ impl Known<'_> {
 }
 
 impl Answers {
-    /// None yet, and never more than so many.
+    /// None yet, and never more than so many, and none about a topic of more than 1 KiB.
     #[must_use]
     pub fn new(maximum: usize) -> Self {
         Self { entries: BTreeMap::new(), maximum }
@@ -99,7 +102,8 @@ impl Answers {
 
     /// Remembers an answer for so long. One that is remembered already is replaced; when there is no room the one that ends first goes.
     pub fn remember(&mut self, question: AccessQuestion, said: AccessAnswer, lasts: Duration, now: u64) {
-        if self.maximum == 0 {
+        let is_bounded = self.maximum < usize::MAX;
+        if self.maximum == 0 || (is_bounded && question.topic.len() > TOPIC_MAXIMUM) {
             return;
         }
         let until = now.saturating_add(u64::try_from(lasts.as_millis()).unwrap_or(u64::MAX));
@@ -202,6 +206,17 @@ mod tests {
         let mut none = Answers::new(0);
         none.remember(question("a"), AccessAnswer::Allow, Duration::from_secs(1), 0);
         assert!(none.is_empty());
+    }
+
+    #[test]
+    fn long_topics_are_remembered_only_for_what_is_decided_now() {
+        for (length, is_kept) in [(1024, true), (1025, false)] {
+            let (mut held, mut answers) = (Answers::default(), Answers::new(8));
+            held.remember(question(&"x".repeat(length)), AccessAnswer::Allow, Duration::from_secs(9), 0);
+            assert_eq!(held.len(), 1);
+            answers.take_over(held, 0);
+            assert_eq!(answers.len(), usize::from(is_kept));
+        }
     }
 
     #[test]

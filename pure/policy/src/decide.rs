@@ -44,13 +44,19 @@ pub fn identify(
         password: connect.password.clone(),
         method: connect.properties.authentication_method.clone(),
         method_data: connect.properties.authentication_data.clone(),
-        without_identity: match peer {
-            Peer::Anonymous(why) => Some(why.to_string()),
-            Peer::Keyed(_) => Some("it has a pre-shared key instead of a certificate".to_owned()),
-            Peer::Device(_) | Peer::Pending(_) | Peer::Named(_) => None,
-        },
+        without_identity: without_identity(peer),
         now,
     })
+}
+
+/// Why a peer has no certificate, if it has none: [`Applicant::without_identity`].
+#[must_use]
+pub fn without_identity(peer: &Peer) -> Option<String> {
+    match peer {
+        Peer::Anonymous(why) => Some(why.to_string()),
+        Peer::Keyed(_) => Some("it has a pre-shared key instead of a certificate".to_owned()),
+        Peer::Device(_) | Peer::Pending(_) | Peer::Named(_) => None,
+    }
 }
 
 /// May somebody connect who has passed whoever had to vouch? That, and under which names, is what the permit says.
@@ -69,6 +75,10 @@ pub(crate) fn admitted(applicant: Applicant, passed: Passed) -> Client {
 #[must_use]
 pub fn vouched(applicant: &Applicant, passed: &Passed) -> Client {
     let mut client = applicant.client.clone();
+    // A name is logged, shown and stored. One that a template has made is a name.
+    if passed.grant().has_secret_username && client.username == applicant.claimed_username {
+        client.username = None;
+    }
     if client.username.is_none() {
         client.username = passed.grant().username.clone();
     }

@@ -25,6 +25,8 @@ pub struct Grant {
     pub expires_at: Option<i64>,
     /// The user name that was proven by a method which carries one itself; it counts where the client has no other.
     pub username: Option<ByteString>,
+    /// Whether what the client sent as its user name is a secret, such as a token, and no name: then it has none but [`Self::username`].
+    pub has_secret_username: bool,
     /// What it was let in by, as far as that can be taken back while it is connected.
     pub credentials: Vec<Credential>,
 }
@@ -61,6 +63,7 @@ impl Grant {
         self.fetched.extend(later.fetched);
         self.expires_at = self.expires_at.into_iter().chain(later.expires_at).min();
         self.username = self.username.or(later.username);
+        self.has_secret_username |= later.has_secret_username;
         self.credentials.extend(later.credentials);
         self
     }

@@ -37,7 +37,7 @@ pub use chain::{Chain, Member, Next, Otherwise, Outcome, Passed, Proof, Verdict,
 pub use client::{Client, Principal, QualifiedName};
 pub use decide::{
     NoPermit, Published, authorize_connect, authorize_publish, authorize_server_publish, authorize_subscribe, check_client, identify,
-    may_keep_subscription, may_receive, may_yet_receive, reauthorize, vouched,
+    may_keep_subscription, may_receive, may_yet_receive, reauthorize, vouched, without_identity,
 };
 pub use denied::{DenialReason, Denied, shown};
 pub use explain::{

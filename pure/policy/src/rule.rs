@@ -142,7 +142,9 @@ impl Rule {
     pub(crate) fn covers(&self, action: Action, asked: &str, client: &Client, takes_unfilled: bool) -> Coverage {
         let is_deny = self.effect == Effect::Deny;
         if !self.conditions.admit(action, is_deny) {
-            return Coverage::Nothing;
+            let is_reached = matches!(action, Action::Subscribe { qos } if is_deny && self.conditions.reach_below(qos));
+            let is_met = is_reached && self.subscribe.iter().any(|pattern| pattern.overlaps_filter(asked, client));
+            return if is_met { Coverage::Some } else { Coverage::Nothing };
         }
         let is_covered = |fit: Fit| fit == Fit::Yes || (takes_unfilled && fit == Fit::Unfilled);
         let covers_all = match action {
@@ -162,6 +164,12 @@ impl Rule {
 }
 
 impl Conditions {
+    /// Whether they hold for messages that a subscription with this QoS brings with a lower one.
+    fn reach_below(&self, qos: QoS) -> bool {
+        let lower = [QoS::AtMostOnce, QoS::AtLeastOnce].into_iter().filter(|lower| *lower < qos);
+        self.qos.is_some_and(|wanted| lower.into_iter().any(|lower| wanted.contains(lower)))
+    }
+
     fn admit(&self, action: Action, is_deny: bool) -> bool {
         let has_qos = |found: QoS| self.qos.is_none_or(|wanted| wanted.contains(found));
         match action {

@@ -5,6 +5,7 @@ use std::net::{Shutdown, TcpStream};
 use std::process::Command;
 
 use signet_e2e::{Broker, Running, Site};
+use signet_testkit::{RedisOptions, RedisServer};
 
 const KEY: &str = "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff";
 const OTHER: &str = "ffeeddccbbaa99887766554433221100ffeeddccbbaa99887766554433221100";
@@ -266,6 +267,144 @@ fn what_is_wrong_in_the_configuration_is_named() {
     );
     site.write("psk.txt", &format!("pump-7:{KEY}\npump-8:xyz\n"));
     check(key, "psk.txt`: line 2: the key of `pump-8` is not written in pairs of hexadecimal digits");
+    check("psk_lookup = \"keys\"", "there is no [[psk_lookup]] `keys`");
+    let table = |command: &str| {
+        format!("[[psk_lookup]]\nname = \"keys\"\ntype = \"redis\"\naddresses = [\"127.0.0.1\"]\ncommand = \"{command}\"\n")
+    };
+    let named = "psk_lookup = \"keys\"\n";
+    check(&format!("{named}psk_separator = \"=\"\n{}", table("GET ${device}")), "`psk_separator` without `psk_file`");
+    check(&format!("{named}certificate = \"x\"\n{}", table("GET ${device}")), "`certificate` has no meaning beside `psk_lookup`");
+    check(&format!("{named}{}", table("HMGET ${device} key")), "which brings more than one value");
+    check(&format!("{named}{}", table("GET ${username}")), "nobody knows before the key is proved");
+    check("psk_lookup = \"kyes\"\n[[psk_lookup]]\nname = \"keys\"\ntype = \"sql\"\n", "there is no type `sql`");
+}
+
+/// A listener that asks Redis, and has the key of one device, `watcher`, in a file.
+#[track_caller]
+fn site_with(redis: &RedisServer, more: &str) -> (Site, u16) {
+    let (site, port) = site(&format!("watcher:{OTHER}\n"), "username = \"${device}\"");
+    site.edit("signet.toml", |text| {
+        let text = text.replacen("\npsk_file = ", "\npsk_lookup = \"keys\"\npsk_file = ", 1);
+        let address = format!("addresses = [\"127.0.0.1:{}\"]", redis.port());
+        let command = "command = \"HGET psk:${device} key\"";
+        format!("{text}\n[[psk_lookup]]\nname = \"keys\"\ntype = \"redis\"\n{address}\n{command}\ncache = \"0s\"\n{more}\n")
+    });
+    site.signet(&["check"]).succeeded();
+    (site, port)
+}
+
+fn redis_with(keys: &[(&str, &str)]) -> RedisServer {
+    let redis = RedisServer::start(&RedisOptions::default());
+    for (device, key) in keys {
+        redis.cli(&["HSET", &format!("psk:{device}"), "key", key]);
+    }
+    redis
+}
+
+#[test]
+fn keys_in_redis_let_in_who_holds_them_and_nobody_else() {
+    let redis = redis_with(&[("pump-7", KEY), ("watcher", KEY), ("short", "aabb"), ("odd", "secret-secret-secret")]);
+    let (site, port) = site_with(&redis, "");
+    let broker = site.serve();
+    // What is in the file counts, whatever Redis has.
+    let watcher = subscriber(port, "watcher", OTHER, "#");
+    assert_ne!(publish(port, "watcher", KEY, "watcher/x").code, Some(0));
+    for (version, alert) in [("-tls1_2", "alert number 20"), ("-tls1_3", "alert number 47")] {
+        let said = s_client(&site, port, &["-psk_identity", "pump-7", "-psk", KEY, version]);
+        assert!(said.contains(ACCEPTED), "{said}");
+        for (identity, key) in [
+            ("pump-7", OTHER),
+            ("pump-8", KEY),
+            ("short", "aabb"),
+            ("odd", KEY),
+            ("pump-7 key", KEY),
+            ("*", KEY),
+            ("\"pump-7\"", KEY),
+            ("x; FLUSHALL", KEY),
+            ("x${device}", KEY),
+            ("pump-7\r\nFLUSHALL", KEY),
+        ] {
+            let said = s_client(&site, port, &["-psk_identity", identity, "-psk", key, version]);
+            assert!(!said.contains(ACCEPTED) && said.contains(alert), "{identity}: {said}");
+        }
+    }
+    for words in [
+        "the client does not hold the pre-shared key of `pump-7`",
+        "no pre-shared key is known for the identity `pump-8`",
+        "no pre-shared key is known for the identity `pump-7 key`",
+        "no pre-shared key is known for the identity `x; FLUSHALL`",
+        "the pre-shared key of `short` could not be looked up: `keys`: the key has 2 octets, at least 16 are needed",
+        "the pre-shared key of `odd` could not be looked up: `keys`: the key is not written in pairs of hexadecimal digits",
+    ] {
+        broker.logs_all(&["pre-shared key", "keys", words]);
+    }
+    assert!(!broker.log().contains("secret-secret") && !broker.log().contains(KEY));
+    publish(port, "pump-7", KEY, "pump-7/x").succeeded();
+    watcher.wait_for("message pump-7/x x");
+    let listed = site.signet(&["auth", "list", "--json"]).succeeded().output;
+    assert!(listed.contains("\"keys\""), "{listed}");
+    // The next connection is looked up anew; the session that is there stays.
+    let mut session = subscriber(port, "pump-7", KEY, "pump-7/#");
+    redis.cli(&["HSET", "psk:pump-7", "key", OTHER]);
+    assert_ne!(publish(port, "pump-7", KEY, "pump-7/y").code, Some(0));
+    publish(port, "pump-7", OTHER, "pump-7/z").succeeded();
+    session.wait_for("message pump-7/z x");
+    assert!(session.is_running());
+}
+
+#[test]
+fn without_redis_nobody_new_comes_in_and_the_others_on_the_shard_do_not_notice() {
+    let mut redis = redis_with(&[("pump-7", KEY)]);
+    let (site, port) = site_with(&redis, "timeout = \"2s\"\nbreaker_failures = 3\nbreaker_pause = \"200ms\"");
+    site.edit("signet.toml", |text| format!("shards = 1\n{text}"));
+    let broker = site.serve();
+    let watcher = subscriber(port, "watcher", OTHER, "#");
+    let session = subscriber(port, "pump-7", KEY, "pump-7/#");
+    redis.stop();
+    for version in ["-tls1_2", "-tls1_3", "-tls1_3", "-tls1_3"] {
+        let said = s_client(&site, port, &["-psk_identity", "pump-7", "-psk", KEY, version]);
+        let alert = if version == "-tls1_2" { "alert number 20" } else { "alert number 47" };
+        assert!(!said.contains(ACCEPTED) && said.contains(alert), "{said}");
+    }
+    broker.logs_all(&["the pre-shared key of `pump-7` could not be looked up: `keys`: ", "cannot connect to 127.0.0.1"]);
+    broker.logs("times in a row and is not asked for a while");
+    redis.restart();
+    let is_in = || publish(port, "pump-7", KEY, "pump-7/back").code == Some(0);
+    assert!((0..100).any(|_| {
+        std::thread::sleep(std::time::Duration::from_millis(50));
+        is_in()
+    }));
+    watcher.wait_for("message pump-7/back x");
+    session.wait_for("message pump-7/back x");
+    // It takes connections and says nothing: while one device waits, another comes in by the file, on the only shard.
+    redis.freeze();
+    let waiting = Running::start(mosquitto("pub", port, "pump-7", KEY).args(["-t", "pump-7/late", "-m", "x"]));
+    publish(port, "watcher", OTHER, "watcher/x").succeeded();
+    watcher.wait_for("message watcher/x x");
+    assert_ne!(waiting.finish().code, Some(0));
+    broker.logs("could not be looked up: `keys`: no answer from `keys` within 2s");
+    redis.thaw();
+}
+
+#[test]
+fn a_reload_may_ask_somebody_else() {
+    let (one, other) = (redis_with(&[("pump-7", KEY)]), redis_with(&[("pump-7", OTHER)]));
+    let (site, port) = site_with(&one, "");
+    let broker = site.serve();
+    let mut session = subscriber(port, "pump-7", KEY, "pump-7/#");
+    let text = std::fs::read_to_string(site.path("signet.toml")).unwrap();
+    site.edit("signet.toml", |text| text.replace(&format!("127.0.0.1:{}\"", one.port()), &format!("127.0.0.1:{}\"", other.port())));
+    site.signet(&["reload"]).succeeded();
+    assert_ne!(publish(port, "pump-7", KEY, "pump-7/x").code, Some(0));
+    publish(port, "pump-7", OTHER, "pump-7/y").succeeded();
+    session.wait_for("message pump-7/y x");
+    assert!(session.is_running());
+    // Nobody is asked any more: whom it let in has to go.
+    let (before, _) = text.split_once("\n[[psk_lookup]]").unwrap();
+    site.write("signet.toml", &before.replace("\npsk_lookup = \"keys\"", ""));
+    site.signet(&["reload"]).succeeded();
+    session.wait_for("DISCONNECT");
+    broker.logs("the pre-shared key of `pump-7` comes from nobody any more");
 }
 
 /// Our own client: both ends prove themselves by the key.

@@ -147,3 +147,37 @@ fn without_redis_nobody_new_comes_in_and_those_who_are_in_stay() {
     assert!(subscriber.finish().succeeded().says("21"));
     broker.logs("answers again");
 }
+
+#[test]
+fn rules_in_redis_allow_what_the_rules_of_the_file_do_not() {
+    let mut redis = RedisServer::start(&RedisOptions::default());
+    redis.cli(&["HMSET", &format!("tls_domain:{NAME}"), "password", "public"]);
+    redis.cli(&["HSET", &format!("mqtt_acl:{NAME}"), "hall/%u/temp", "publish", "hall/+/temp", "subscribe"]);
+    let keys = format!(
+        "command = \"HMGET tls_domain:%C password\"\npassword_hash = \"plain\"\n\
+         [[access_source]]\nname = \"rights\"\ntype = \"redis\"\naddresses = \"127.0.0.1:{}\"\ncache = \"0s\"\ncommand = \"HGETALL mqtt_acl:%u\"",
+        redis.port()
+    );
+    let site = site(&redis, &keys);
+    let broker = site.serve();
+    let device = site.device(NAME);
+    let (hall, own) = (format!("hall/{NAME}/temp"), format!("{NAME}/temp"));
+    let is_denied = |topic: &str| publish(&site, &device, Some("public"), topic).says("Not authorized");
+    let mut command = client("mosquitto_sub", &site, &device, Some("public"));
+    let subscriber = Running::start(command.args(["-d", "-C", "1", "-i", "all", "-t", "hall/+/temp"]));
+    subscriber.wait_for("received SUBACK");
+    assert!(is_denied("hall/other/temp"));
+    assert!(!is_denied(&own));
+    assert!(!is_denied(&hall));
+    assert!(subscriber.finish().succeeded().says("21"));
+    let everything = Running::run(client("mosquitto_sub", &site, &device, Some("public")).args(["-d", "-C", "1", "-t", "hall/#"]));
+    assert!(everything.says("Subscribed (mid: 1): 135"), "{}", everything.output);
+    // An action that nobody understands takes the others along.
+    redis.cli(&["HSET", &format!("mqtt_acl:{NAME}"), "hall/x", "anything"]);
+    assert!(is_denied(&hall));
+    broker.logs_all(&["a client's rules in Redis are no use"]);
+    redis.cli(&["HDEL", &format!("mqtt_acl:{NAME}"), "hall/x"]);
+    assert!(!is_denied(&hall));
+    redis.stop();
+    is_refused(&publish(&site, &device, Some("public"), &hall), SERVER_UNAVAILABLE);
+}

@@ -291,7 +291,8 @@ impl World {
                 Output::Event(Event::SubscriptionEnded { client_identifier, filter, .. }) => {
                     self.note_ended(client_identifier.as_str(), &filter)
                 }
-                Output::Event(_) | Output::Handover { .. } | Output::Ask { .. } => {}
+                Output::Ask { question, .. } => panic!("nobody is asked here: {question:?}"),
+                Output::Event(_) | Output::Handover { .. } => {}
             }
         }
     }

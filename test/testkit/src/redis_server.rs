@@ -269,6 +269,12 @@ impl RedisSentinels {
         &mut self.sentinels
     }
 
+    /// One more sentinel, which takes the replica for the master.
+    #[must_use]
+    pub fn misled(&self) -> RedisServer {
+        sentinel(self.servers[1].port())
+    }
+
     /// Waits until the replica has what the master has.
     pub fn wait_for_replica(&self) {
         let offset = |server: &RedisServer| {

@@ -11,12 +11,14 @@ struct Origin {
     only_in: &'static [(&'static str, usize)],
 }
 
-const ORIGINS: [Origin; 7] = [
+const ORIGINS: [Origin; 8] = [
     // A handshake of our own; and a certificate that a trusted proxy forwards, judged by the same verifier, where the proof of possession is
     // the proxy's word.
     Origin { made_by: "VerifiedPeer::assertion(", only_in: &[("io/tls/src/acceptor.rs", 1), ("io/tls/src/forwarded.rs", 1)] },
     Origin { made_by: "NamedPeer::assertion(", only_in: &[("io/tls/src/forwarded.rs", 1)] },
     Origin { made_by: "KeyedPeer::assertion(", only_in: &[("io/psk/src/connection.rs", 1)] },
+    // Who has to vouch for a client has done so.
+    Origin { made_by: "Passed {", only_in: &[("pure/policy/src/chain.rs", 1)] },
     Origin { made_by: "ConnectPermit::assertion(", only_in: &[("pure/policy/src/decide.rs", 1)] },
     // For a client, by the rules; for the server itself, which publishes its own `$SYS` topics.
     Origin { made_by: "PublishPermit::assertion(", only_in: &[("pure/policy/src/decide.rs", 2)] },

@@ -62,6 +62,7 @@ fn list(connections: &[Connection]) {
         };
         vec![
             device,
+            or_dash(&connection.username),
             or_dash(&connection.client_identifier),
             connection.address.clone(),
             connection.listener.clone(),
@@ -72,6 +73,7 @@ fn list(connections: &[Connection]) {
             connection.not_after.as_deref().map_or_else(|| "-".to_owned(), day),
         ]
     };
-    let heading = ["DEVICE", "CLIENT IDENTIFIER", "ADDRESS", "LISTENER", "TRANSPORT", "SINCE", "PROFILE", "SERIAL", "VALID TO"];
+    let heading =
+        ["DEVICE", "USER NAME", "CLIENT IDENTIFIER", "ADDRESS", "LISTENER", "TRANSPORT", "SINCE", "PROFILE", "SERIAL", "VALID TO"];
     output::table(&heading, connections.iter().map(row));
 }

@@ -144,10 +144,10 @@ pub(super) fn access_lines(access: &ExplainedAccess) -> Vec<String> {
     let mut lines = vec![format!("{} `{}`", access.action, access.topic)];
     for rule in &access.considered {
         let fits = match (rule.includes_client, rule.covers) {
-            (true, true) => "is about this device and covers it",
-            (true, false) => "is about this device, does not cover it",
-            (false, true) => "covers it, is not about this device",
-            (false, false) => "is neither about this device nor covers it",
+            (true, true) => "is about this client and covers it",
+            (true, false) => "is about this client, does not cover it",
+            (false, true) => "covers it, is not about this client",
+            (false, false) => "is neither about this client nor covers it",
         };
         lines.push(format!("          {}: {fits}", rule.rule));
     }

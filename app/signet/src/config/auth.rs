@@ -1,7 +1,8 @@
-//! Who has to vouch for clients, and who has rules about them: `[authentication]`, `[[authenticator]]`, `[[access_source]]`.
+//! Who has to vouch for clients, and who has rules about them: `[authentication]`, `[[authenticator]]`,
+//! `[[access_source]]`, and who has their keys: `[[psk_lookup]]`.
 //!
-//! What all types have in common is read here; each type reads its own keys in a file of its name and gives a [`AuthenticatorKind`] or [`SourceKind`],
-//! which makes the real thing when the broker starts.
+//! What all types have in common is read here; each type reads its own keys in a file of its name and gives a [`AuthenticatorKind`], [`SourceKind`]
+//! or [`KeySourceKind`], which makes the real thing when the broker starts.
 
 mod acl_file;
 mod chain;
@@ -25,12 +26,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use signet_auth::{AccessAsker, Authenticator, Backend, BackendConfig, HashingPool, RuleSource, UserStore};
+use signet_auth::{AccessAsker, Authenticator, Backend, BackendConfig, HashingPool, KeySource, RuleSource, UserStore};
 use signet_policy::{AccessSource, Chain, Otherwise, Who};
 
 use super::problem::{Problems, suggestion};
 use super::section::{At, Section};
-pub(crate) use chain::{CERTIFICATE, PRESHARED_KEY};
+pub(crate) use chain::{CERTIFICATE, PRESHARED_KEY, profiles_named};
 
 /// An authenticator of one type, as it is configured.
 pub(crate) trait AuthenticatorKind: fmt::Debug + Send + Sync {
@@ -105,6 +106,24 @@ pub(crate) trait SourceKind: fmt::Debug + Send + Sync {
     }
 }
 
+/// One who has pre-shared keys of devices, as it is configured.
+pub(crate) trait KeySourceKind: fmt::Debug + Send + Sync {
+    /// Makes it, as [`AuthenticatorKind::make`].
+    ///
+    /// # Errors
+    /// In words.
+    fn make(&self, backend: Arc<Backend>) -> Result<Arc<dyn KeySource>, String>;
+
+    /// Whether it can be made, as [`AuthenticatorKind::check`].
+    ///
+    /// # Errors
+    /// In words.
+    fn check(&self) -> Result<(), String>;
+
+    /// As [`AuthenticatorKind::files`].
+    fn files(&self) -> Vec<PathBuf>;
+}
+
 /// What those who vouch may need of the program.
 #[derive(Debug, Clone)]
 pub(crate) struct Tools {
@@ -142,13 +161,19 @@ const SOURCES: &[(&str, Reader<dyn SourceKind>)] = &[
     (sql::POSTGRESQL, sql::read_postgresql_source),
 ];
 
+/// Every type of those who have keys, by its name.
+const KEY_SOURCES: &[(&str, Reader<dyn KeySourceKind>)] = &[(redis::NAME, redis::read_keys)];
+
 /// Everything about who vouches for clients, as it is meant.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Authentication {
     /// For listeners that have no chain of their own; `None`: a certificate is enough.
     pub(crate) chain: Option<Arc<Chain>>,
     pub(crate) authenticators: Vec<AuthenticatorConfig>,
+    /// Names of authenticators whose own table is reported already: chains that name them are not wrong for that.
+    unreadable: Vec<Arc<str>>,
     pub(crate) sources: Vec<SourceConfig>,
+    pub(crate) key_sources: Vec<KeySourceConfig>,
     /// Password hashes that are computed at a time.
     pub(crate) hashing_threads: usize,
     /// How long the rules of access sources count for a client that is connected; `None`: as long as it is.
@@ -178,6 +203,15 @@ pub(crate) struct SourceConfig {
     pub(crate) kind: Arc<dyn SourceKind>,
 }
 
+/// One `[[psk_lookup]]`.
+#[derive(Debug, Clone)]
+pub(crate) struct KeySourceConfig {
+    pub(crate) name: Arc<str>,
+    pub(crate) place: Range<usize>,
+    pub(crate) backend: BackendConfig,
+    pub(crate) kind: Arc<dyn KeySourceKind>,
+}
+
 /// A chain as it is written: of `[authentication]` or of a listener.
 pub(crate) type WrittenChain = At<Vec<At<String>>>;
 
@@ -186,7 +220,9 @@ pub(crate) type WrittenChain = At<Vec<At<String>>>;
 pub(crate) struct Written {
     chain: Option<WrittenChain>,
     authenticators: Vec<AuthenticatorConfig>,
+    unreadable: Vec<Arc<str>>,
     sources: Vec<SourceConfig>,
+    key_sources: Vec<KeySourceConfig>,
     hashing_threads: Option<At<u64>>,
     rules_last: Option<At<Duration>>,
 }
@@ -202,17 +238,29 @@ impl Written {
             section.finish();
         }
         for section in top.sections("authenticator") {
-            let read = authenticator(&section, base, problems);
+            match authenticator(&section, base, problems) {
+                Ok(read) => written.authenticators.push(read),
+                Err(name) => written.unreadable.push(name),
+            }
             section.finish();
-            written.authenticators.extend(read);
         }
         for section in top.sections("access_source") {
             let read = source(&section, base, problems);
             section.finish();
             written.sources.extend(read);
         }
+        for section in top.sections("psk_lookup") {
+            let read = key_source(&section, base, problems);
+            section.finish();
+            written.key_sources.extend(read);
+        }
         check_names(&written, problems);
         written
+    }
+
+    /// The chain for all listeners.
+    pub(crate) fn chain(&self) -> Option<&WrittenChain> {
+        self.chain.as_ref()
     }
 
     /// Gives everything but the listeners' own chains its meaning.
@@ -220,7 +268,9 @@ impl Written {
         let mut resolved = Authentication {
             chain: None,
             authenticators: self.authenticators,
+            unreadable: self.unreadable,
             sources: self.sources,
+            key_sources: self.key_sources,
             hashing_threads: self.hashing_threads.map_or(2, |at| usize::try_from(at.value).unwrap_or(2)),
             rules_last: Some(self.rules_last.map_or(Duration::from_secs(60), |at| at.value)),
         };
@@ -242,6 +292,22 @@ impl Authentication {
                 problems.at(&source.place, why, None);
             }
         }
+        for keys in &self.key_sources {
+            if let Err(why) = keys.kind.check() {
+                problems.at(&keys.place, why, None);
+            }
+        }
+    }
+
+    /// The name of the `[[psk_lookup]]` that a listener names. What is not there is reported.
+    pub(super) fn key_source(&self, written: &At<String>, problems: &Problems) -> Option<Arc<str>> {
+        let found = self.key_sources.iter().find(|keys| *keys.name == *written.value);
+        if found.is_none() {
+            let names: Vec<&str> = self.key_sources.iter().map(|keys| &*keys.name).collect();
+            let hint = if names.is_empty() { "add a table [[psk_lookup]]".to_owned() } else { suggestion(&written.value, &names) };
+            problems.at(&written.span, format!("there is no [[psk_lookup]] `{}`", written.value), Some(hint));
+        }
+        found.map(|keys| Arc::clone(&keys.name))
     }
 
     /// The access sources, in order, as they stand behind the access rules. Files are read anew.
@@ -259,29 +325,34 @@ impl Authentication {
     /// The files whose change is taken over like a reload.
     pub(crate) fn files(&self) -> Vec<PathBuf> {
         let authenticators = self.authenticators.iter().flat_map(|authenticator| authenticator.kind.files());
-        authenticators.chain(self.sources.iter().flat_map(|source| source.kind.files())).collect()
+        let sources = self.sources.iter().flat_map(|source| source.kind.files());
+        authenticators.chain(sources).chain(self.key_sources.iter().flat_map(|keys| keys.kind.files())).collect()
     }
 }
 
-fn authenticator(section: &Section<'_>, base: &Path, problems: &Problems) -> Option<AuthenticatorConfig> {
+/// `Err`: it was reported, and this would have been its name.
+fn authenticator(section: &Section<'_>, base: &Path, problems: &Problems) -> Result<AuthenticatorConfig, Arc<str>> {
     let common = common::Common::read(section, "[[authenticator]]", problems);
     let when = section.string("when").and_then(|written| super::who::who(&written, problems));
     let otherwise = [("deny", Otherwise::Deny), ("continue", Otherwise::Continue)];
     let on_deny = section.choice("on_deny", &otherwise).map_or(Otherwise::Deny, |at| at.value);
     let on_unknown = section.choice("on_unknown", &otherwise).map_or(Otherwise::Continue, |at| at.value);
     let on_failure = section.choice("on_failure", &otherwise).map_or(Otherwise::Deny, |at| at.value);
-    let (kind, read) = reader(section, "[[authenticator]]", AUTHENTICATORS, problems)?;
+    let Some((kind, read)) = reader(section, "[[authenticator]]", AUTHENTICATORS, problems) else {
+        return Err(common.name("").into());
+    };
     let settings = read(section, base, problems);
     let name = common.name(kind);
     if CERTIFICATE == name || PRESHARED_KEY == name || name.starts_with("certificate:") || name == "anonymous" || name.contains(" and ") {
-        let hint = "`certificate` and `anonymous` are always there, and ` and ` joins names; choose another name";
+        let hint = "`certificate`, `psk` and `anonymous` are always there, and ` and ` joins names; choose another name";
         problems.at(&common.place, format!("an authenticator cannot be called `{name}`"), Some(hint.to_owned()));
     }
-    Some(AuthenticatorConfig {
+    let Some(kind_settings) = settings else { return Err(name.into()) };
+    Ok(AuthenticatorConfig {
         backend: common.backend(&name, kind),
         place: common.place,
         name: name.into(),
-        kind: settings?,
+        kind: kind_settings,
         when,
         on_deny,
         on_unknown,
@@ -295,6 +366,15 @@ fn source(section: &Section<'_>, base: &Path, problems: &Problems) -> Option<Sou
     let settings = read(section, base, problems);
     let name = common.name(kind);
     Some(SourceConfig { backend: common.backend(&name, kind), place: common.place, name: name.into(), kind: settings? })
+}
+
+fn key_source(section: &Section<'_>, base: &Path, problems: &Problems) -> Option<KeySourceConfig> {
+    let common = common::Common::read(section, "[[psk_lookup]]", problems);
+    let (kind, read) = reader(section, "[[psk_lookup]]", KEY_SOURCES, problems)?;
+    let settings = read(section, base, problems);
+    let name = common.name(kind);
+    // An authenticator of this type may have the same name, and numbers of both are told apart by name and type.
+    Some(KeySourceConfig { backend: common.backend(&name, "psk_lookup"), place: common.place, name: name.into(), kind: settings? })
 }
 
 /// What reads the keys of the type that the table names.
@@ -320,11 +400,12 @@ fn reader<T: ?Sized>(
     }
 }
 
-/// Names must lead to one only. Access sources and authenticators are told apart by where they stand.
+/// Names must lead to one only. Access sources, authenticators and those who have keys are told apart by where they stand.
 fn check_names(written: &Written, problems: &Problems) {
     let authenticators: Vec<_> = written.authenticators.iter().map(|config| (&config.name, &config.place)).collect();
     let sources: Vec<_> = written.sources.iter().map(|config| (&config.name, &config.place)).collect();
-    for (what, named) in [("authenticators", authenticators), ("access sources", sources)] {
+    let key_sources: Vec<_> = written.key_sources.iter().map(|config| (&config.name, &config.place)).collect();
+    for (what, named) in [("authenticators", authenticators), ("access sources", sources), ("tables [[psk_lookup]]", key_sources)] {
         for (index, (name, place)) in named.iter().enumerate() {
             if named.iter().take(index).any(|(other, _)| other == name) {
                 let hint = "give each its own `name`".to_owned();

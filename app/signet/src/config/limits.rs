@@ -69,6 +69,7 @@ const EACH: &[Setting] = &[
         limits.broker.client_identifier_bytes_maximum = narrow_u16(value);
     }),
     setting("subscriptions_maximum", 1, 1_000_000, |limits, value| limits.broker.subscriptions_maximum = narrow_usize(value)),
+    setting("access_answers_maximum", 0, 100_000, |limits, value| limits.broker.access_answers_maximum = narrow_usize(value)),
     setting("queued_messages_maximum", 1, 100_000_000, |limits, value| limits.broker.queued_messages_maximum = narrow_usize(value)),
     sized("queued_bytes_maximum", 1024, 64 * GIB, |limits, value| limits.broker.queued_bytes_maximum = narrow_usize(value)),
     setting("publish_rate", 0, RATE_MAX, |limits, value| limits.listener.publish_rate = narrow_u32(value)),

@@ -7,7 +7,7 @@ use std::time::Duration;
 use signet_broker::Durability;
 use signet_net::{ListenAddress, ParseListenAddressError};
 use signet_policy::AdmissionRules;
-use signet_server::{ListenerConfig, TransportConfig};
+use signet_server::{ListenerConfig, PskLookup, TransportConfig};
 
 use super::auth::Authentication;
 use super::carriage::{self, Carriage};
@@ -16,7 +16,7 @@ use super::host::{self, Tls};
 use super::identity::{self, Proof};
 use super::limits::Limits;
 use super::problem::Problems;
-use super::psk::ListenerPsk;
+use super::psk::{ListenerPsk, WantedKeys};
 use super::section::At;
 use super::trust::Profile;
 
@@ -77,7 +77,7 @@ impl Listener {
         let profile =
             if asks_for_certificates { Profile::of_listener(&name, &mut written.tls, naming, &header, base, problems) } else { None };
         let psk = if has_keys {
-            Some(ListenerPsk::resolve(written.psk, &written.tls, &written.hosts, base, problems))
+            Some(ListenerPsk::resolve(written.psk, (&written.tls, &written.hosts), (base, authentication), problems))
         } else {
             written.psk.refuse_without_meaning(transport, problems);
             None
@@ -138,10 +138,11 @@ impl Listener {
     }
 
     /// The same for `signet-server`.
-    pub(crate) fn config(&self) -> ListenerConfig {
+    /// `lookup` makes whoever is asked for pre-shared keys.
+    pub(crate) fn config(&self, lookup: impl FnOnce(&WantedKeys) -> Arc<dyn PskLookup>) -> ListenerConfig {
         let transport = match (&self.tls, &self.psk) {
             (Some(tls), _) => TransportConfig::Tls(tls.config()),
-            (None, Some(psk)) => TransportConfig::Psk(psk.config(None)),
+            (None, Some(psk)) => TransportConfig::Psk(psk.config(lookup)),
             (None, None) => TransportConfig::Tcp,
         };
         let mut config = ListenerConfig::new(self.name.clone(), self.bind.clone(), transport, self.admission.clone());

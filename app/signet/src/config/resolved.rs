@@ -1,13 +1,12 @@
 //! The configuration as it is meant: complete, checked, paths made absolute to the file. The only form the rest of the program sees.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::time::Duration;
 
 use signet_mqtt::QoS;
 use signet_net::ListenAddress;
-use signet_policy::{Chain, Conditions, Effect, Proof, QosSet, Rule, TopicPattern};
+use signet_policy::{Conditions, Effect, QosSet, Rule, TopicPattern};
 use signet_server::ServerConfig;
 use signet_sources::SourceLimits;
 use tracing::Level;
@@ -83,11 +82,13 @@ impl Config {
         let data_dir = at_base(&base, file.data_dir.as_ref(), "data");
         let ca_dir = at_base(&base, file.ca.dir.as_ref(), "ca");
         let mut profiles: Vec<Profile> = file.trust.into_iter().filter_map(|written| Profile::resolve(written, &base, problems)).collect();
+        let named =
+            file.authentication.chain().into_iter().chain(file.listeners.iter().filter_map(|listener| listener.authentication.as_ref()));
+        let named: Vec<At<String>> = named.flat_map(super::auth::profiles_named).collect();
         let authentication = file.authentication.resolve(problems);
         let listeners = resolve_listeners(file.listeners, &mut profiles, (&base, &authentication), problems);
         check_profiles(&profiles, &listeners, problems);
-        let chains = listeners.iter().filter_map(|listener| listener.admission.chain.as_ref()).chain(&authentication.chain);
-        check_chains(chains, &profiles, problems);
+        check_chains(&named, &profiles, problems);
         Self {
             path: path.to_owned(),
             shards: file.shards.and_then(|at| u16::try_from(at.value).ok()),
@@ -174,19 +175,10 @@ fn check_profiles(profiles: &[Profile], listeners: &[Listener], problems: &Probl
 }
 
 /// Trust profiles that chains name have to be there.
-fn check_chains<'a>(chains: impl Iterator<Item = &'a Arc<Chain>>, profiles: &[Profile], problems: &Problems) {
-    let mut missing = BTreeSet::new();
-    for member in chains.flat_map(|chain| chain.alternatives.iter().flatten()) {
-        if let Proof::Certificate { profile: Some(wanted) } = &member.proof
-            && !profiles.iter().any(|profile| profile.name == *wanted)
-        {
-            missing.insert(Arc::clone(wanted));
-        }
-    }
-    for wanted in missing {
+fn check_chains(named: &[At<String>], profiles: &[Profile], problems: &Problems) {
+    for at in named.iter().filter(|at| !profiles.iter().any(|profile| *profile.name == *at.value)) {
         let names: Vec<&str> = profiles.iter().map(|profile| &*profile.name).collect();
-        problems
-            .whole(format!("`authentication` names the trust profile `{wanted}`, which is not there"), Some(suggestion(&wanted, &names)));
+        problems.at(&at.span, format!("there is no trust profile `{}`", at.value), Some(suggestion(&at.value, &names)));
     }
 }
 

@@ -288,6 +288,23 @@ fn access_sources_in_files_are_read_and_told_apart() {
     assert!(error.contains("`old`") && error.contains("line 2: found `topics a`"), "{error}");
 }
 
+/// A chain that names somebody whose own table is wrong is not wrong for that; one that names nobody is marked where it does.
+#[test]
+fn who_is_named_in_a_chain_is_missed_once_and_in_its_place() {
+    let chain = |chain: &str, table: &str| {
+        let text = format!("{}[authentication]\nchain = [\"{chain}\"]\n[[authenticator]]\nname = \"a\"\n{table}\n", listener(""));
+        problems(&text)
+    };
+    for table in ["type = \"user\"", "", "type = \"password_file\""] {
+        let found = chain("certificate and a", table);
+        assert!(found.len() == 1 && !found[0].contains("there is no authenticator"), "{found:?}");
+    }
+    for (named, expected) in [("b", "there is no authenticator `b`"), ("a and certificate:x", "there is no trust profile `x`")] {
+        let found = chain(named, "type = \"users\"");
+        assert!(found.len() == 1 && found[0].contains(expected) && found[0].contains(named), "{found:?}");
+    }
+}
+
 #[test]
 fn paths_are_relative_to_the_file() {
     let text = listener("");

@@ -19,7 +19,7 @@ Ends with code 0 when all of it is allowed, 9 when not. See also: signet explain
 
 const AUTH_EXAMPLES: &str = "\
 Examples:
-  signet auth list                 every authenticator and access source that is somewhere else: asked, failed, given up for a while
+  signet auth list                 every authenticator, access source and key look-up that is somewhere else: asked, failed, given up for a while
   signet auth forget               what they have said: who connects next is asked about anew, and what clients may do too
   signet auth forget devices       of one of them";
 

@@ -2,7 +2,12 @@
 
 use super::*;
 
-pub(super) fn server_config(config: &Config, ruleset: Ruleset, on_store_failure: Arc<dyn Fn() + Send + Sync>) -> ServerConfig {
+pub(super) fn server_config(
+    config: &Config,
+    ruleset: Ruleset,
+    vouchers: &Vouchers,
+    on_store_failure: Arc<dyn Fn() + Send + Sync>,
+) -> ServerConfig {
     let mut seed = [0; 8];
     // Only spreads load and makes assigned identifiers: a process that can get no randomness fails its first handshake anyway.
     let _ = aws_lc_rs::rand::fill(&mut seed);
@@ -10,14 +15,14 @@ pub(super) fn server_config(config: &Config, ruleset: Ruleset, on_store_failure:
     ServerConfig {
         shards: config.shards,
         profiles: profiles(config),
-        listeners: listeners(config, &limits.durability),
+        listeners: listeners(config, vouchers, &limits.durability),
         limits: Arc::new(limits),
         server_limits: config.limits.server.clone(),
         ruleset: Arc::new(ruleset),
         will_on_revoke: if config.revocation.publish_will { WillRule::Publish } else { WillRule::Drop },
         session_on_revoke: if config.revocation.keep_session { SessionRule::Keep } else { SessionRule::End },
         on_clone: Arc::new(|_| {}),
-        authentication: None,
+        authentication: Some(Arc::new(vouchers.clone())),
         refusals_kept: config.revocation.refusals_kept,
         store: config.store.enabled.then(|| config.store.place(&config.data_dir)),
         on_store_failure,
@@ -26,12 +31,12 @@ pub(super) fn server_config(config: &Config, ruleset: Ruleset, on_store_failure:
 }
 
 /// What a reload gives to the server.
-pub(super) fn listening_config(config: &Config) -> (Vec<ListenerConfig>, Vec<ProfileConfig>) {
-    (listeners(config, &config.store.durability()), profiles(config))
+pub(super) fn listening_config(config: &Config, vouchers: &Vouchers) -> (Vec<ListenerConfig>, Vec<ProfileConfig>) {
+    (listeners(config, vouchers, &config.store.durability()), profiles(config))
 }
 
-fn listeners(config: &Config, general: &DurabilityRules) -> Vec<ListenerConfig> {
-    config.listeners.iter().map(|listener| listener_config(listener, general)).collect()
+fn listeners(config: &Config, vouchers: &Vouchers, general: &DurabilityRules) -> Vec<ListenerConfig> {
+    config.listeners.iter().map(|listener| listener_config(listener, vouchers, general)).collect()
 }
 
 fn profiles(config: &Config) -> Vec<ProfileConfig> {
@@ -39,8 +44,9 @@ fn profiles(config: &Config) -> Vec<ProfileConfig> {
 }
 
 /// A listener that says how durable messages are takes the place of `[store]`; single topics still go first.
-fn listener_config(listener: &config::Listener, general: &DurabilityRules) -> ListenerConfig {
-    let mut listening = listener.config();
+fn listener_config(listener: &config::Listener, vouchers: &Vouchers, general: &DurabilityRules) -> ListenerConfig {
+    let lookup = |wanted: &config::WantedKeys| -> Arc<dyn PskLookup> { SharedKeys::new(vouchers.clone(), wanted.clone()) };
+    let mut listening = listener.config(lookup);
     let durability = listener.durability.map_or_else(|| general.clone(), |own| general.with_default(own));
     listening.broker_limits = Some(Arc::new(Limits { durability, ..listener.limits().broker.clone() }));
     listening

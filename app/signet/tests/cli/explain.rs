@@ -88,7 +88,7 @@ fn a_good_certificate_is_explained_down_to_the_rule() {
         "  user name          none",
         "  client identifier  pump-7",
         "CONNECT",
-        "          access rule 1: is about this device and covers it\n  ok      allowed by access rule 1",
+        "          access rule 1: is about this client and covers it\n  ok      allowed by access rule 1",
     ] {
         assert!(ended.out.contains(words), "no `{words}` in\n{}", ended.out);
     }

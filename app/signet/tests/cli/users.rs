@@ -158,7 +158,7 @@ fn the_users_of_other_brokers_are_imported() {
     );
     rig.write("plain.csv", "user_id,password,is_superuser\ncarol,\"se,cret\",false\nbob,other,\n");
     let _broker = rig.serve();
-    assert_eq!(rig.run(&["user", "import", "old"]).expect(0).out, "imported 1 users, 0 of them in place of others\n");
+    assert_eq!(rig.run(&["user", "import", "old"]).expect(0).out, "imported 1 user, 0 of them in place of others\n");
     let unsaid = rig.run(&["user", "import", "emqx.csv"]).expect(1);
     assert!(unsaid.err.contains("emqx.csv:1:") && unsaid.err.contains("--password-hash"), "{}", unsaid.err);
     rig.run(&["user", "import", "emqx.csv", "--password-hash", "salt,sha256"]).expect(0);

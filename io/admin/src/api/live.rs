@@ -88,6 +88,9 @@ pub struct Connection {
     /// Its Client Identifier, once CONNECT was accepted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub client_identifier: Option<String>,
+    /// Its user name as rules see it, if it has one, once CONNECT was accepted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub username: Option<String>,
     /// The device; absent for a client without a certificate.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub device: Option<String>,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use jsonwebtoken::Algorithm;
 use signet_mqtt::Password;
-use signet_policy::{Applicant, Outcome};
+use signet_policy::{Applicant, Grant, Outcome};
 use zeroize::Zeroizing;
 
 use super::checks::ClaimRules;
@@ -147,7 +147,7 @@ impl JwtAuthenticator {
         }
         let Some(claims) = token.claims() else { return Ok(Outcome::Deny("its token's claims are no object of JSON".to_owned())) };
         Ok(match self.claims.check(&claims, applicant, &self.name) {
-            Ok(grant) => Outcome::Allow(Box::new(grant)),
+            Ok(grant) => Outcome::Allow(Box::new(Grant { has_secret_username: self.from == TokenPlace::Username, ..grant })),
             Err(why) => Outcome::Deny(why),
         })
     }

@@ -45,6 +45,16 @@ async fn ask(store: &Arc<UserStore>, key: UserKey, applicant: &Applicant) -> Out
 }
 
 #[tokio::test]
+async fn an_empty_stored_password_is_none() {
+    let store = Arc::new(UserStore::new());
+    store.put("alice", BuiltInUser { password: Some((PasswordHash::Plain, String::new(), None)), ..user() }, false);
+    for password in ["", "public"] {
+        let outcome = ask(&store, UserKey::Username, &applicant(Some("alice"), "c", Some(password))).await;
+        assert!(matches!(&outcome, Outcome::Deny(why) if why.contains("no password")), "{outcome:?}");
+    }
+}
+
+#[tokio::test]
 async fn by_user_name_or_client_identifier() {
     let store = Arc::new(UserStore::new());
     store.put("alice", user(), false);

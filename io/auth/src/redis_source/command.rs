@@ -1,6 +1,6 @@
 //! A command with placeholders: read once, filled in for each client.
 
-use signet_identity::{Facts, PlaceholderStyle, Template, TemplatePiece};
+use signet_identity::{Facts, PlaceholderStyle, Template, TemplateField, TemplatePiece};
 
 use super::words;
 
@@ -152,6 +152,15 @@ impl RedisCommand {
     #[must_use]
     pub fn is_same_for_all(&self) -> bool {
         !self.arguments.iter().any(|word| matches!(word, Word::Template(_)))
+    }
+
+    /// What it has placeholders for.
+    pub(super) fn fields(&self) -> impl Iterator<Item = &TemplateField> {
+        let templates = self.arguments.iter().filter_map(|word| match word {
+            Word::Template(template) => Some(template),
+            Word::Literal(_) => None,
+        });
+        templates.flat_map(Template::fields)
     }
 
     /// Whether it runs a script.

@@ -53,6 +53,25 @@ async fn the_master_is_found_by_sentinels_and_followed_when_another_takes_over()
 }
 
 #[tokio::test]
+async fn a_sentinel_whose_master_says_that_it_is_none_is_not_believed() {
+    let mut sentinels = RedisSentinels::start();
+    sentinels.servers()[0].cli(&["HSET", "mqtt_user:ann", "password", "public"]);
+    sentinels.wait_for_replica();
+    let misled = sentinels.misled();
+    let mut config = sentinel_config(&sentinels);
+    if let RedisDeployment::Sentinel { addresses, .. } = &mut config.deployment {
+        addresses.insert(0, address(misled.port()));
+    }
+    assert_eq!(asked(config.clone()).about(&user("ann", "public")).await, "allow");
+    assert_eq!((sentinels.servers()[0].calls("hmget"), sentinels.servers()[1].calls("hmget")), (1, 0));
+    if let RedisDeployment::Sentinel { addresses, .. } = &mut config.deployment {
+        addresses.truncate(1);
+    }
+    let said = asked(config).about(&user("ann", "public")).await;
+    assert!(said.starts_with("failed: ") && said.contains("is the master, and it says that it is not"), "{said}");
+}
+
+#[tokio::test]
 async fn sentinels_that_do_not_know_the_way_are_a_failure_that_says_why() {
     let sentinels = RedisSentinels::start();
     let mut wrong_master = sentinel_config(&sentinels);

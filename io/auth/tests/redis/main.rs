@@ -6,6 +6,7 @@ mod crowd;
 mod deployments;
 mod faults;
 mod injection;
+mod keys;
 mod replies;
 mod rig;
 mod rules;

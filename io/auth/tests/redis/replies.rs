@@ -70,6 +70,21 @@ async fn values_come_by_their_place_or_by_their_name() {
 }
 
 #[tokio::test]
+async fn an_entry_that_has_expired_lets_nobody_in() {
+    let server = RedisServer::start(&RedisOptions::default());
+    let now = user("ann", "public").applicant().now;
+    for (name, until) in [("past", now - 1), ("now", now), ("next", now + 1)] {
+        server.cli(&["HSET", &format!("user:{name}"), "password", "public", "until", &until.to_string()]);
+    }
+    let until = RedisFields { expires_at: Some("until".into()), ..RedisFields::default() };
+    let asked = Asked::with(single(&server), "HGETALL user:%u", PasswordHash::Plain, until, plain_backend());
+    assert_eq!(asked.about(&user("past", "public")).await, "deny: its entry has expired");
+    assert_eq!(asked.about(&user("now", "public")).await, "deny: its entry has expired");
+    assert_eq!(asked.about(&user("now", "wrong")).await, "deny: wrong password");
+    assert_eq!(grant(&asked, "next").await.expires_at, Some(now + 1));
+}
+
+#[tokio::test]
 async fn an_entry_without_a_usable_password_lets_nobody_in() {
     let server = RedisServer::start(&RedisOptions::default());
     server.cli(&["HSET", "user:salted", "salt", "s"]);

@@ -106,7 +106,6 @@ impl Shard {
                 if link.not_after().is_some_and(|not_after| unix_seconds() > not_after) {
                     self.end(id, KickCause::Expired, WillRule::Publish);
                 } else if link.expires_at().is_some_and(|expires_at| unix_seconds() >= expires_at) {
-                    tracing::info!(target: "signet::session", connection = id.number(), "disconnected: what vouched for the client has expired");
                     self.end(id, KickCause::AuthenticationExpired, WillRule::Publish);
                 } else {
                     if link.entrance.terms.as_ref().and_then(|terms| terms.rules_until).is_some_and(|until| until <= self.now) {

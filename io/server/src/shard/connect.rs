@@ -320,7 +320,7 @@ impl Shard {
             let left = u64::try_from(end.saturating_sub(unix_seconds())).unwrap_or(0);
             self.now.saturating_add(left.saturating_mul(1000).min(VALIDITY_CHECK))
         });
-        let rules_until = link.entrance.terms.as_ref().filter(|terms| !terms.is_asking_rules).and_then(|terms| terms.rules_until);
+        let rules_until = link.entrance.terms.as_ref().filter(|terms| terms.asking_rules.is_none()).and_then(|terms| terms.rules_until);
         let at = end.into_iter().chain(rules_until).min();
         self.deadlines.set(id, &mut link.deadline, at);
     }

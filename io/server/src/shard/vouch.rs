@@ -7,11 +7,13 @@ use bytestring::ByteString;
 use signet_broker::{Application, ConnectionId, Input, KickCause, Refusal, Ticket, WillRule, admit};
 use signet_mqtt::{Auth, Connack, Packet, ProtocolVersion, ReasonCode};
 use signet_net::{Credential as Held, LinkId, unix_seconds};
-use signet_policy::{Answers, Applicant, Chain, Client, DenialReason, Denied, Next, Passed, Principal, SourceRules, Walk, reauthorize};
+use signet_policy::{
+    Answers, Applicant, Chain, Client, DenialReason, Denied, Next, Passed, Principal, SourceRules, Walk, reauthorize, without_identity,
+};
 use signet_tls::{Check, Refusal as Refused};
 
 use super::Shard;
-use crate::authentication::{Exchange, Verdict};
+use crate::authentication::{Exchange, Promise, Verdict};
 use crate::counters::Cause;
 use crate::link::{Link, Phase};
 use crate::log;
@@ -100,7 +102,7 @@ impl Shard {
                 let Some(link) = self.links.get_mut(&id) else { return };
                 link.entrance.client = Some(admission.shared_client());
                 if method.is_some() || rules_until.is_some() {
-                    link.entrance.terms = Some(Box::new(Terms { method, rules_until, is_asking_rules: false }));
+                    link.entrance.terms = Some(Box::new(Terms { method, rules_until, ..Terms::default() }));
                 }
                 self.admitted(id, admission);
             }
@@ -113,10 +115,14 @@ impl Shard {
         let Some(link) = self.links.get_mut(&id) else { return };
         let is_vouching = matches!(refusal.denied.reason, DenialReason::Authentication { .. });
         let check = if is_vouching { Check::Authentication } else { Check::Connect };
-        let hint = if is_vouching {
-            "`signet explain` shows what each authenticator says; `authentication` of the listener names them"
-        } else {
-            "see the listener's settings in signet.toml"
+        let hint = match &refusal.denied.reason {
+            DenialReason::Authentication { .. } => {
+                "`signet explain` shows what each authenticator says; `authentication` of the listener, or else `chain`, names them"
+            }
+            DenialReason::Mapping { .. } => {
+                "the template is `username` or `client_identifier` of the listener or trust profile; behind ` | ` it may name what to take instead, as in `${cert.cn | username}`"
+            }
+            _ => "see the listener's settings in signet.toml",
         };
         link.version = refusal.version;
         self.shared.admissions.abuse.note_refusal(&link.address, link.peer.as_ref(), &refusal.denied, self.now);
@@ -249,7 +255,8 @@ impl Shard {
             password: None,
             method: terms.method.clone(),
             method_data: Some(data),
-            without_identity: client.identity().is_none().then(|| "it has no certificate".to_owned()),
+            // As it was when it connected: a device that a proxy has named holds no pre-shared key.
+            without_identity: link.peer.as_ref().and_then(without_identity),
             now: unix_seconds(),
         };
         let (chain, anonymous) = (admission.chain.clone(), admission.anonymous);
@@ -326,10 +333,13 @@ impl Shard {
             return;
         };
         let terms = link.entrance.terms.get_or_insert_default();
-        if std::mem::replace(&mut terms.is_asking_rules, true) {
+        if terms.asking_rules.is_some() {
             return;
         }
-        authentication.rules_of(client, Box::new(move |rules| mailbox.post_one(Mail::RulesOf(id, rules))));
+        terms.asking_rules = Some(Arc::clone(&client));
+        // No rules are no rights.
+        let promise = Promise::new(Vec::new(), move |rules| mailbox.post_one(Mail::RulesOf(id, rules)));
+        authentication.rules_of(client, Box::new(move |rules| promise.keep(rules)));
     }
 
     /// The rules about a connected client, as they are now.
@@ -337,7 +347,10 @@ impl Shard {
         let rules_until = self.rules_until();
         let Some(link) = self.links.get_mut(&id).filter(|link| link.phase == Phase::Connected) else { return };
         let (Some(before), Some(terms)) = (&link.entrance.client, &mut link.entrance.terms) else { return };
-        terms.is_asking_rules = false;
+        let is_about_it = terms.asking_rules.take().is_some_and(|asked| Arc::ptr_eq(&asked, before));
+        if std::mem::take(&mut terms.are_rules_stale) || !is_about_it {
+            return self.ask_for_rules(id);
+        }
         terms.rules_until = rules_until;
         let mut grant = before.grant().map(|grant| (**grant).clone()).unwrap_or_default();
         grant.fetched = rules.into_iter().map(|rules| (Arc::clone(&rules.source), rules)).collect();
@@ -357,6 +370,10 @@ impl Shard {
         };
         let ids: Vec<LinkId> = self.links.values().filter(|link| is_meant(link)).map(|link| link.id).collect();
         for id in ids {
+            let terms = self.links.get_mut(&id).and_then(|link| link.entrance.terms.as_mut());
+            if let Some(terms) = terms.filter(|terms| terms.asking_rules.is_some()) {
+                terms.are_rules_stale = true;
+            }
             self.ask_for_rules(id);
         }
     }

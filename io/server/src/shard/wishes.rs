@@ -8,6 +8,7 @@ use signet_net::LinkId;
 use signet_policy::{AccessAnswer, AccessQuestion, Answers, Client, Passed};
 
 use super::Shard;
+use crate::authentication::Promise;
 use crate::mailbox::Mail;
 use crate::vouching::Vouching;
 
@@ -23,7 +24,11 @@ impl Shard {
     fn ask_source(&self, id: LinkId, client: Arc<Client>, question: AccessQuestion) {
         let Some(mailbox) = self.shared.mailboxes.get(usize::from(self.index)).cloned() else { return };
         let asked = question.clone();
-        let done = move |answer, lasts| mailbox.post_one(Mail::Answered(id, asked, answer, lasts));
+        let nothing = AccessAnswer::Failed("whoever was asked has broken down".to_owned());
+        let promise = Promise::new((nothing, Duration::ZERO), move |(answer, lasts)| {
+            mailbox.post_one(Mail::Answered(id, asked, answer, lasts));
+        });
+        let done = move |answer, lasts| promise.keep((answer, lasts));
         match &self.shared.asked.authentication {
             Some(authentication) => authentication.ask(client, question, Box::new(done)),
             None => done(AccessAnswer::Failed("nobody asks access sources about topics here".to_owned()), Duration::ZERO),

@@ -24,7 +24,11 @@ struct Vouching {
     /// An answer that waits until somebody gives it, where one is to wait.
     late: Mutex<Option<(Done, Verdict)>>,
     is_late: Mutex<bool>,
+    /// Questions about rules that wait until somebody answers them, where there are sources of rules.
+    rules: Mutex<Option<Vec<RulesDone>>>,
 }
+
+type RulesDone = Box<dyn FnOnce(Vec<SourceRules>) + Send>;
 
 impl Authentication for Vouching {
     fn begin(&self, chain: Option<Arc<Chain>>, _anonymous: bool, applicant: Applicant, done: Done) {
@@ -46,11 +50,14 @@ impl Authentication for Vouching {
     }
 
     fn has_rule_sources(&self) -> bool {
-        false
+        self.rules.lock().unwrap().is_some()
     }
 
-    fn rules_of(&self, _client: Arc<Client>, done: Box<dyn FnOnce(Vec<SourceRules>) + Send>) {
-        done(Vec::new());
+    fn rules_of(&self, _client: Arc<Client>, done: RulesDone) {
+        match &mut *self.rules.lock().unwrap() {
+            Some(waiting) => waiting.push(done),
+            None => done(Vec::new()),
+        }
     }
 
     fn rules_last(&self) -> Option<u64> {
@@ -119,4 +126,32 @@ fn what_is_replaced_while_a_client_connects_does_not_let_it_in() {
         device.expect_closed();
     }
     await_that(|| rig.server.registry().is_empty(), "all are gone");
+}
+
+#[test]
+fn rules_that_change_while_they_are_asked_for_are_asked_for_once_more() {
+    let vouching = Arc::new(Vouching::default());
+    *vouching.rules.lock().unwrap() = Some(Vec::new());
+    let rig = rig(&vouching);
+    let waiting = || vouching.rules.lock().unwrap().as_ref().map_or(0, Vec::len);
+    let answer = || {
+        let done = vouching.rules.lock().unwrap().as_mut().and_then(Vec::pop).unwrap();
+        done(Vec::new());
+    };
+    let mut device = Device::connect_with(&Target::tcp(rig.port("users")), connect("c"));
+    rig.server.rules_changed();
+    await_that(|| waiting() == 1, "somebody is asked");
+    rig.server.rules_changed();
+    device.publish("t", "the shards have seen it", QoS::AtLeastOnce, false);
+    answer();
+    await_that(|| waiting() == 1, "that was about rules of before");
+    answer();
+    // A source that breaks down has answered that there is nothing.
+    rig.server.rules_changed();
+    await_that(|| waiting() == 1, "somebody is asked");
+    drop(vouching.rules.lock().unwrap().as_mut().and_then(Vec::pop));
+    rig.server.rules_changed();
+    await_that(|| waiting() == 1, "the next question is not held up by it");
+    answer();
+    device.publish("t", "still here", QoS::AtLeastOnce, false);
 }

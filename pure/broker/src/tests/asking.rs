@@ -112,6 +112,45 @@ fn every_filter_of_a_list_is_asked_about_and_granted_or_refused_by_itself() {
 }
 
 #[test]
+fn nobody_is_asked_about_more_filters_than_a_session_may_have() {
+    let limits = Limits { subscriptions_maximum: 2, ..Limits::default() };
+    let mut rig = Rig::with(1, limits, rules());
+    let id = rig.connect(v5("c"));
+    let options = SubscriptionOptions { maximum_qos: QOS1, ..SubscriptionOptions::default() };
+    let entry = |number: u32| SubscribeFilter { filter: TopicFilter::new(format!("f/{number}")).unwrap(), options };
+    let list = Subscribe { subscriptions: (0..50).map(entry).collect(), ..subscribe("x", options, None) };
+    rig.send(id, Packet::Subscribe(list));
+    rig.answer(AccessAnswer::Allow, 60);
+    rig.answer(AccessAnswer::Allow, 60);
+    let Some(Packet::Suback(suback)) = rig.next(id) else { panic!("no SUBACK") };
+    assert_eq!(suback.reason_codes[..2], [GRANTED1; 2]);
+    assert!(suback.reason_codes[2..].iter().all(|code| *code == ReasonCode::QuotaExceeded), "{:?}", suback.reason_codes);
+}
+
+#[test]
+fn what_is_forgotten_is_asked_anew_before_anything_is_delivered_by_it() {
+    for (again, ends) in [(AccessAnswer::Allow, false), (AccessAnswer::Deny, true)] {
+        let mut rig = Rig::with(1, Limits::default(), rules());
+        let (publisher, id) = (rig.connect(v5("publisher")), rig.connect(v5("c")));
+        subscribe_asked(&mut rig, id, "a/#", AccessAnswer::Allow, 86_400);
+        publish_asked(&mut rig, publisher, "a/x", AccessAnswer::Allow, 86_400);
+        assert_eq!(rig.payloads(id), ["a/x"]);
+        rig.apply(0, Input::AnswersForgotten);
+        assert_eq!(rig.asked.questions.len(), 1, "about the subscription");
+        let first = rig.asked.questions.pop_front().unwrap();
+        publish_asked(&mut rig, publisher, "a/x", AccessAnswer::Allow, 86_400);
+        assert_eq!(rig.next(id), None, "it waits");
+        rig.asked.questions.push_front(first);
+        rig.answer(again, 60);
+        rig.pass(5);
+        assert_eq!(rig.closed(id).is_some(), ends);
+        if !ends {
+            assert_eq!(rig.payloads(id), ["a/x"]);
+        }
+    }
+}
+
+#[test]
 fn nothing_is_lost_or_doubled_with_a_qos_2_message_that_waits() {
     let mut rig = Rig::with(1, Limits::default(), rules());
     let id = rig.connect(v5("c"));

@@ -166,6 +166,22 @@ fn a_name_is_proven_only_by_somebody_who_looked_at_more_than_nothing() {
 }
 
 #[test]
+fn a_user_name_that_is_a_secret_is_nobodys_name() {
+    let client = |applicant: Applicant| {
+        let mut walk = Walk::new(Arc::new(chain(&["one"])));
+        let Next::Ask(_) = walk.next(&applicant) else { panic!() };
+        walk.answer(Outcome::Allow(Box::new(Grant { has_secret_username: true, ..Grant::default() }))).unwrap();
+        let Next::Done(Ok(passed)) = walk.next(&applicant) else { panic!() };
+        authorize_connect(applicant, passed).client().clone()
+    };
+    let let_in = client(applicant(Some("e30.e30.c2ln"), None));
+    assert_eq!((let_in.username(), let_in.principal()), (None, &Principal::User("c".into())));
+    // One that the listener has made is a name.
+    let mapped = Applicant { claimed_username: Some("e30.e30.c2ln".into()), ..applicant(Some("ann"), None) };
+    assert_eq!(client(mapped).username(), Some("ann"));
+}
+
+#[test]
 fn the_client_learns_nothing_of_what_was_said() {
     let (decided, _) = walk(chain(&["unknown", "deny"]), &applicant(Some("ann"), Some("secret")));
     let denied = decided.unwrap_err();

@@ -160,6 +160,15 @@ fn conditions_are_part_of_what_a_rule_covers() {
         Ruleset::compile(vec![Rule { conditions: Conditions { qos: Some(one), ..Conditions::default() }, ..deny(&["a"]) }, allow(&["#"])]);
     assert!(allows(&denying, &plain(), Action::Receive { qos: QoS::AtMostOnce }, "a"));
     assert!(!allows(&denying, &plain(), Action::Receive { qos: QoS::AtLeastOnce }, "a"));
+    // What comes with a lower QoS than that of the subscription is judged when it comes.
+    let partial = |qos, filter: &str| match ask(&denying, &plain(), Action::Subscribe { qos }, filter) {
+        Verdict::Allow(allowed) => Some(allowed.is_partial),
+        _ => None,
+    };
+    assert_eq!((partial(QoS::ExactlyOnce, "a"), partial(QoS::ExactlyOnce, "#")), (Some(true), Some(true)));
+    assert_eq!((partial(QoS::AtLeastOnce, "a"), partial(QoS::AtLeastOnce, "#")), (None, Some(true)));
+    assert_eq!((partial(QoS::AtMostOnce, "a"), partial(QoS::AtMostOnce, "#")), (Some(false), Some(false)));
+    assert_eq!(partial(QoS::ExactlyOnce, "b/#"), Some(false));
     let is_general = |rules: &Ruleset, topic: &str| match ask(rules, &plain(), PUBLISH, topic) {
         Verdict::Allow(allowed) => Some(allowed.is_general),
         _ => None,

@@ -58,7 +58,11 @@ pub(super) fn run(file: &Path, password_hash: Option<&str>, replace: bool, commo
     }
     let ended =
         total.sessions.filter(|closed| closed.found > 0).map_or_else(String::new, |closed| format!("; {}", sessions(Some(&closed))));
-    output::data(&format!("imported {} users, {} of them in place of others{ended}", total.added + total.replaced, total.replaced));
+    let users = match total.added + total.replaced {
+        1 => "1 user".to_owned(),
+        many => format!("{many} users"),
+    };
+    output::data(&format!("imported {users}, {} of them in place of others{ended}", total.replaced));
     Ok(())
 }
 

@@ -10,6 +10,7 @@ use signet_policy::{AccessSource, AclFile, AclFileError, emqx_acl_file, mosquitt
 use super::super::problem::Problems;
 use super::super::section::Section;
 use super::{SourceKind, Tools};
+use crate::hint::plain;
 
 /// The name of Mosquitto's.
 pub(super) const MOSQUITTO: &str = "mosquitto_acl_file";
@@ -56,7 +57,7 @@ fn settings(section: &Section<'_>, base: &Path, format: Format, problems: &Probl
 impl Settings {
     fn read(&self, name: &Arc<str>) -> Result<AclFile, String> {
         let path = self.file.display();
-        let unreadable = |error: std::io::Error| format!("cannot read `{path}`: {error}");
+        let unreadable = |error: std::io::Error| format!("cannot read `{path}`: {}", plain(&error));
         let size = std::fs::metadata(&self.file).map_err(unreadable)?.len();
         if size > SIZE_MAXIMUM {
             return Err(format!("`{path}` has {size} bytes, and may have {SIZE_MAXIMUM}"));

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use signet_policy::{Chain, Member, Otherwise, Proof};
 
 use super::super::problem::{Problems, suggestion};
+use super::super::section::At;
 use super::{Authentication, WrittenChain};
 
 /// The member that is a verified certificate.
@@ -14,6 +15,17 @@ const ANONYMOUS: &str = "anonymous";
 
 /// The member that is a pre-shared key, shown in the handshake.
 pub(crate) const PRESHARED_KEY: &str = "psk";
+
+/// The trust profiles that a chain names, each with the place of its alternative.
+pub(crate) fn profiles_named(written: &WrittenChain) -> Vec<At<String>> {
+    let named = |alternative: &At<String>| {
+        let members = alternative.value.split(" and ").filter_map(|member| member.trim().strip_prefix("certificate:"));
+        let named: Vec<_> =
+            members.filter(|name| !name.is_empty()).map(|name| At { value: name.to_owned(), span: alternative.span.clone() }).collect();
+        named
+    };
+    written.value.iter().flat_map(named).collect()
+}
 
 impl Authentication {
     /// Reads a chain. Whom it names has to be there.
@@ -29,6 +41,7 @@ impl Authentication {
             for name in alternative.value.split(" and ").map(str::trim) {
                 match self.member(name) {
                     Some(member) => members.push(member),
+                    None if self.unreadable.iter().any(|unreadable| **unreadable == *name) => {}
                     None => {
                         let known: Vec<&str> = [CERTIFICATE, "certificate:PROFILE", PRESHARED_KEY, ANONYMOUS]
                             .into_iter()

@@ -7,6 +7,7 @@ use signet_auth::{EndpointConfig, EndpointTls};
 
 use super::super::problem::Problems;
 use super::super::section::Section;
+use crate::hint::plain;
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -44,7 +45,7 @@ pub(super) fn files(endpoint: &EndpointConfig) -> Vec<PathBuf> {
 
 /// What a file holds, without the line end that editors add. For secrets: it is named in messages, what it holds is not.
 pub(super) fn secret(file: &Path) -> Result<String, String> {
-    let text = std::fs::read_to_string(file).map_err(|error| format!("cannot read `{}`: {error}", file.display()))?;
+    let text = std::fs::read_to_string(file).map_err(|error| format!("cannot read `{}`: {}", file.display(), plain(&error)))?;
     let text = text.trim_end_matches(['\r', '\n']);
     if text.is_empty() { Err(format!("`{}` is empty", file.display())) } else { Ok(text.to_owned()) }
 }

@@ -15,9 +15,13 @@ use super::super::problem::Problems;
 use super::super::section::{At, Section};
 use super::endpoint::{self, SecretHeaders};
 use super::{AuthenticatorKind, Tools};
+use crate::hint::plain;
 
 /// Its name.
 pub(super) const NAME: &str = "jwt";
+
+/// Octets from which on a secret is no longer worth a warning (RFC 7518 §3.2, for HS256).
+const SECRET_MINIMUM: usize = 32;
 
 const SECOND: Duration = Duration::from_secs(1);
 const DAY: Duration = Duration::from_secs(86_400);
@@ -204,7 +208,7 @@ impl Keys {
             Self::Public(files) => {
                 let read = |file: &PathBuf| match std::fs::read(file) {
                     Ok(pem) => Ok((file.display().to_string(), pem)),
-                    Err(error) => Err(format!("cannot read `{}`: {error}", file.display())),
+                    Err(error) => Err(format!("cannot read `{}`: {}", file.display(), plain(&error))),
                 };
                 Ok(JwtKeys::PublicKeys(files.iter().map(read).collect::<Result<_, String>>()?))
             }
@@ -238,26 +242,38 @@ impl Keys {
 }
 
 impl Token {
-    fn make(&self, backend: Arc<Backend>) -> Result<JwtAuthenticator, String> {
-        let config = JwtConfig {
-            name: Arc::clone(&backend.config().name),
+    fn config(&self, name: &Arc<str>) -> Result<JwtConfig, String> {
+        Ok(JwtConfig {
+            name: Arc::clone(name),
             from: self.from,
             algorithms: self.algorithms.clone(),
             keys: self.keys.load()?,
             token_maximum: self.token_maximum,
             claims: self.claims.clone(),
-        };
-        JwtAuthenticator::new(&config, backend)
+        })
     }
 }
 
 impl AuthenticatorKind for Token {
     fn make(&self, backend: Arc<Backend>, _tools: &Tools) -> Result<Arc<dyn Authenticator>, String> {
-        Ok(Arc::new(self.make(backend)?))
+        let config = self.config(&backend.config().name)?;
+        if let JwtKeys::Secret(secret) = &config.keys
+            && secret.len() < SECRET_MINIMUM
+        {
+            let (name, octets) = (&*config.name, secret.len());
+            tracing::warn!(
+                target: "signet::auth",
+                name,
+                octets,
+                "a secret that is so short can be guessed by whoever has one token; take {SECRET_MINIMUM} random octets"
+            );
+        }
+        Ok(Arc::new(JwtAuthenticator::new(&config, backend)?))
     }
 
     fn check(&self) -> Result<(), String> {
-        self.make(Backend::new(BackendConfig::new(NAME, NAME))).map(|_| ())
+        let backend = Backend::new(BackendConfig::new(NAME, NAME));
+        JwtAuthenticator::new(&self.config(&backend.config().name)?, backend).map(drop)
     }
 
     fn files(&self) -> Vec<PathBuf> {

@@ -1,19 +1,20 @@
-//! `type = "redis"`, for authenticators and for access sources.
+//! `type = "redis"`, for authenticators, for access sources and for keys that devices share with the broker.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use signet_auth::{
-    Authenticator, Backend, BackendConfig, PasswordAuthenticator, PasswordHash, Placeholders, RedisAddress, RedisCommand,
-    RedisCommandError, RedisConfig, RedisConnections, RedisDeployment, RedisFields, RedisIdentity, RedisLookup, RedisRecords, RedisRules,
-    RedisTls, RuleSource, SourceCheck,
+    Authenticator, Backend, BackendConfig, KeySource, PasswordAuthenticator, PasswordHash, Placeholders, RedisAddress, RedisCommand,
+    RedisCommandError, RedisConfig, RedisConnections, RedisDeployment, RedisFields, RedisIdentity, RedisKeys, RedisLookup, RedisRecords,
+    RedisRules, RedisTls, RuleSource, SourceCheck,
 };
 use zeroize::Zeroizing;
 
 use super::super::problem::Problems;
 use super::super::section::{At, Section};
-use super::{AuthenticatorKind, SourceKind, Tools, password_hash, remote};
+use super::{AuthenticatorKind, KeySourceKind, SourceKind, Tools, password_hash, remote};
+use crate::hint::plain;
 
 /// Its name.
 pub(super) const NAME: &str = "redis";
@@ -34,6 +35,13 @@ struct Rules {
     servers: Servers,
     command: RedisCommand,
     is_complete: bool,
+}
+
+/// One who has keys of devices.
+#[derive(Debug)]
+struct Keys {
+    servers: Servers,
+    command: RedisCommand,
 }
 
 /// Where Redis is; files are read when it is made.
@@ -100,6 +108,16 @@ pub(super) fn read_source(section: &Section<'_>, base: &Path, problems: &Problem
     let at = command?;
     RedisRules::check_command(&at.value).map_err(|error| complain(&at.span, "the command", &error, problems)).ok()?;
     Some(Arc::new(Rules { servers: servers?, command: at.value, is_complete }))
+}
+
+/// Reads the keys of one who has keys of devices. Its only placeholder is `${device}`.
+pub(super) fn read_keys(section: &Section<'_>, base: &Path, problems: &Problems) -> Option<Arc<dyn KeySourceKind>> {
+    let servers = Servers::read(section, base, problems);
+    let command = command(section, "command", Some(Placeholders::Signet), problems);
+    remote::missing(section, NAME, "command", "HGET psk:${device} key", problems);
+    let at = command?;
+    RedisKeys::check_command(&at.value).map_err(|error| complain(&at.span, "the command", &error, problems)).ok()?;
+    Some(Arc::new(Keys { servers: servers?, command: at.value }))
 }
 
 fn placeholders(section: &Section<'_>) -> Option<Placeholders> {
@@ -274,7 +292,7 @@ impl Tls {
     }
 
     fn load(&self) -> Result<RedisTls, String> {
-        let read = |file: &PathBuf| std::fs::read(file).map_err(|error| format!("cannot read `{}`: {error}", file.display()));
+        let read = |file: &PathBuf| std::fs::read(file).map_err(|error| format!("cannot read `{}`: {}", file.display(), plain(&error)));
         let mut authorities = Vec::new();
         for file in &self.trust {
             authorities.extend(read(file)?);
@@ -313,6 +331,25 @@ impl SourceKind for Rules {
         let looked_at = Arc::clone(&rules);
         SourceCheck::report(&backend, async move { looked_at.check().await });
         Ok(rules)
+    }
+
+    fn check(&self) -> Result<(), String> {
+        self.servers.connections(&BackendConfig::new(NAME, NAME)).map(drop)
+    }
+
+    fn files(&self) -> Vec<PathBuf> {
+        self.servers.files()
+    }
+}
+
+impl KeySourceKind for Keys {
+    fn make(&self, backend: Arc<Backend>) -> Result<Arc<dyn KeySource>, String> {
+        let connections = self.servers.connections(backend.config())?;
+        let keys = RedisKeys::new(connections, self.command.clone(), Arc::clone(&backend));
+        let keys = Arc::new(keys.map_err(|error| format!("the command {error}"))?);
+        let looked_at = Arc::clone(&keys);
+        SourceCheck::report(&backend, async move { looked_at.check().await });
+        Ok(keys)
     }
 
     fn check(&self) -> Result<(), String> {

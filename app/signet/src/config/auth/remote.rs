@@ -8,6 +8,7 @@ use zeroize::Zeroizing;
 
 use super::super::problem::Problems;
 use super::super::section::{At, Section};
+use crate::hint::plain;
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -92,7 +93,8 @@ impl<T: Copy + PartialEq> Remote<T> {
 
 /// Reads a password: the whole file, without the line end that editors add.
 pub(super) fn password(file: &Path) -> Result<Zeroizing<String>, String> {
-    let mut text = Zeroizing::new(std::fs::read_to_string(file).map_err(|error| format!("cannot read `{}`: {error}", file.display()))?);
+    let mut text =
+        Zeroizing::new(std::fs::read_to_string(file).map_err(|error| format!("cannot read `{}`: {}", file.display(), plain(&error)))?);
     let length = text.trim_end_matches(['\r', '\n']).len();
     text.truncate(length);
     if text.is_empty() {

@@ -19,6 +19,10 @@ fn source(keys: &str) -> String {
     format!("[[access_source]]\ntype = \"redis\"\n{keys}\n")
 }
 
+fn keys(keys: &str) -> String {
+    format!("[[psk_lookup]]\ntype = \"redis\"\n{keys}\n")
+}
+
 const WHOLE: &str = "addresses = \"127.0.0.1\"\ncommand = \"HMGET tls_domain:%C password salt\"";
 
 #[test]
@@ -30,10 +34,13 @@ fn keys_become_what_they_say() {
              sentinel_password_file = \"s\"\ntransport = \"tls\"\ntrust = [\"ca.pem\"]\ncertificate = \"c.pem\"\nkey = \"/k.pem\"\npassword_hash = \"salt,sha256\""
         )),
         source("addresses = [\"unix:/run/redis.sock\"]\ncommand = \"HGETALL mqtt_acl:%u\"\ncomplete = true")
+            + &keys("addresses = \"a\"\npassword_file = \"k\"\ncommand = \"HGET psk:${device} key\"\ntimeout = \"1s\"")
     ));
     assert_eq!(problems, Vec::<String>::new());
     let files: Vec<String> = config.authentication.files().iter().map(|file| file.display().to_string()).collect();
-    assert_eq!(files, ["/etc/signet/p", "/etc/signet/s", "/etc/signet/ca.pem", "/etc/signet/c.pem", "/k.pem"]);
+    assert_eq!(files, ["/etc/signet/p", "/etc/signet/s", "/etc/signet/ca.pem", "/etc/signet/c.pem", "/k.pem", "/etc/signet/k"]);
+    let looked_up = &config.authentication.key_sources[0];
+    assert_eq!((&*looked_up.name, looked_up.backend.timeout), ("redis", Duration::from_secs(1)));
     let (authenticator, source) = (&config.authentication.authenticators[0], &config.authentication.sources[0]);
     assert_eq!((&*authenticator.name, &*source.name), ("devices", "redis"));
     let said = format!("{:?}", authenticator.kind);
@@ -76,6 +83,12 @@ fn what_makes_no_sense_is_reported_where_it_stands() {
         (authenticator(&format!("{WHOLE}\ncomplete = true")), "unknown key `complete`"),
         (source("addresses = \"a\"\ncommand = \"GET %u\""), "which brings no pairs of topic filter and action"),
         (source("addresses = \"a\"\ncommand = \"HGETALL %u\"\npassword_hash = \"plain\""), "unknown key `password_hash`"),
+        (keys("addresses = \"a\""), "a table of type \"redis\" has no `command`"),
+        (keys("addresses = \"a\"\ncommand = \"HGETALL ${device}\""), "the command begins with `HGETALL`, which brings more than one value"),
+        (keys("addresses = \"a\"\ncommand = \"GET psk:%u\""), "the command asks the same for every device"),
+        (keys("addresses = \"a\"\ncommand = \"GET ${username}\""), "holds `${username}`, which nobody knows"),
+        (keys("addresses = \"a\"\ncommand = \"GET ${device}\"\nplaceholders = \"emqx4\""), "unknown key `placeholders`"),
+        (keys("addresses = \"a\"\ncommand = \"GET ${device}\"").repeat(2), "two tables [[psk_lookup]] are called `redis`"),
     ] {
         let (_, problems) = read(&text);
         assert!(problems.len() == 1 && problems[0].contains(expected), "{text}\nexpected {expected}, found {problems:#?}");
