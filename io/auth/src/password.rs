@@ -115,6 +115,11 @@ impl PasswordHash {
         text::hex_or_base64(stored, length).map(|_| ())
     }
 
+    /// Whether verifying takes microseconds, a single digest, and needs no thread of its own.
+    pub(crate) fn is_quick(&self) -> bool {
+        matches!(self, Self::Plain | Self::Md5(_) | Self::Sha1(_) | Self::Sha256(_) | Self::Sha512(_))
+    }
+
     /// A stored hash and salt of this kind that no password fits and that costs about as much to verify as a real one: for users who do not exist, so that the
     /// time of the answer does not tell.
     #[must_use]

@@ -58,14 +58,43 @@ impl Verifier {
     }
 
     async fn verify(&self, password: &Password, hash: &PasswordHash, record: &Arc<Record>) -> Result<Result<bool, HashError>, Failure> {
-        let (hash, password, record) = (hash.clone(), password.clone(), Arc::clone(record));
-        let verify = move || hash.verify(password.expose(), record.password_hash.as_deref().unwrap_or_default(), record.salt.as_deref());
-        self.pool.run(verify).await
+        let (own, password, record) = (hash.clone(), password.clone(), Arc::clone(record));
+        let verify = move || own.verify(password.expose(), record.password_hash.as_deref().unwrap_or_default(), record.salt.as_deref());
+        // The pool's bound is there for what takes long; ten thousand of these take no longer than a few of those.
+        if hash.is_quick() { Ok(verify()) } else { self.pool.run(verify).await }
     }
 }
 
 impl fmt::Debug for Verifier {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.debug_struct("Verifier").finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_digest_does_not_wait_for_slow_hashes() {
+        let pool = HashingPool::new(1);
+        let (over, wait) = std::sync::mpsc::channel::<()>();
+        let slow = pool.clone();
+        let slow = tokio::spawn(async move { slow.run(move || wait.recv().is_ok()).await });
+        // Once it has the only place, and as many wait for that as may.
+        tokio::task::yield_now().await;
+        let record = Record { password_hash: Some(b"public".to_vec()), ..Record::default() };
+        let (verifier, record) = (Verifier::new(&PasswordHash::Plain, pool), Arc::new(record));
+        let password = |text: &str| Password::new(text.as_bytes().to_vec());
+        for (text, expected) in [("public", true), ("Public", false)] {
+            let text = password(text);
+            let verdict = verifier.verdict(&text, &PasswordHash::Plain, &record);
+            let verdict = tokio::time::timeout(Duration::from_secs(30), verdict).await.expect("it does not wait").unwrap();
+            assert_eq!(matches!(verdict, Outcome::Allow(_)), expected, "{verdict:?}");
+        }
+        over.send(()).unwrap();
+        assert!(slow.await.unwrap().unwrap());
     }
 }

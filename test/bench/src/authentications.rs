@@ -98,9 +98,9 @@ pub fn measure(signet: &Path, plan: &Plan) -> Vec<Figure> {
 fn connect(port: u16, devices: usize) -> (Duration, Rush) {
     let begun = Instant::now();
     let mut rush = Rush::begin(port, devices, device);
-    let refused = rush.answers().into_iter().filter(|code| *code != 0).count();
+    let refused: Vec<u8> = rush.answers().into_iter().filter(|code| *code != 0).collect();
     let took = begun.elapsed();
-    assert_eq!(refused, 0, "devices are refused");
+    assert!(refused.is_empty(), "{} devices are refused, one with the reason code {:#04x}", refused.len(), refused.first().unwrap_or(&0));
     (took, rush)
 }
 

@@ -15,7 +15,7 @@ const PATIENCE: Duration = Duration::from_secs(120);
 /// Clients that connect at a time.
 const THREADS: usize = 4;
 
-/// The first octet of a CONNACK [MQTT-3.2.1].
+/// The first octet of a CONNACK (§3.2.1).
 const CONNACK: u8 = 0x20;
 
 /// Clients that have sent CONNECT. Dropping it closes their connections.
