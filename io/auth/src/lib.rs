@@ -1,6 +1,6 @@
 //! Asks the outside who a client is and what it may do: password files, the built-in users, Redis, PostgreSQL, MySQL, HTTP, LDAP, tokens.
 //!
-//! An [`Authenticator`] is asked whether it vouches for an [`Applicant`]; a [`RuleSource`] which rules it has about a client, a [`KeySource`] which
+//! An [`Authenticator`] is asked whether it vouches for an [`Applicant`](signet_policy::Applicant); a [`RuleSource`] which rules it has about a client, a [`KeySource`] which
 //! key a device has. [`Chains`] goes
 //! through the chain of a listener (`signet_policy::Walk`) and asks one after the other. Every question goes through a [`Backend`], which bounds
 //! how long one takes and how many there are at a time, gives up for a while on whoever does not answer, asks once for all who want to know the

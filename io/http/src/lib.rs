@@ -4,7 +4,7 @@
 //! - [`Url`] is an address with nothing hidden in it.
 //! - [`Stream`] is a connection to one. TLS is verified; there is no way to turn that off.
 //! - [`HttpClient`] asks one server again and again.
-//! - [`body`] reads an answer up to a limit.
+//! - [`body()`] reads an answer up to a limit.
 //!
 //! Deliberately missing: redirects (where something comes from is for the operator to say), proxies, compression, cookies, HTTP/2.
 
