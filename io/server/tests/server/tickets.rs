@@ -153,7 +153,8 @@ fn no_ticket_outlives_its_certificates() {
     for client in &clients {
         await_that(
             || match meet(stage.port(), client) {
-                (Met::In(_), resumed) => {
+                // Closed: the certificate ended between the handshake and the entry in the registry, which is looked at once more.
+                (Met::In(_) | Met::Closed, resumed) => {
                     assert!(resumed);
                     false
                 }
