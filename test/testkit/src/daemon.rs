@@ -21,8 +21,19 @@ pub(crate) struct Daemon {
 }
 
 impl Daemon {
+    /// Starts a server and waits until what it logs says `is_up`. `None`: its port was taken by somebody else in the meantime.
+    pub(crate) fn start(command: &mut Command, log: &Path, is_up: impl Fn(&str) -> bool) -> Option<Self> {
+        let _ = fs::remove_file(log);
+        let mut daemon = Self::spawn(command, log);
+        if daemon.wait_until(|| is_up(&fs::read_to_string(log).unwrap_or_default())) {
+            return Some(daemon);
+        }
+        assert!(daemon.log().contains("Address already in use"), "{command:?} ended:\n{}", daemon.log());
+        None
+    }
+
     /// Starts a command whose output goes to `log`.
-    pub(crate) fn spawn(command: &mut Command, log: &Path) -> Self {
+    fn spawn(command: &mut Command, log: &Path) -> Self {
         let output = fs::OpenOptions::new().create(true).append(true).open(log).unwrap();
         let errors = output.try_clone().unwrap();
         let child = command.stdin(Stdio::null()).stdout(output).stderr(errors).spawn();
@@ -31,7 +42,7 @@ impl Daemon {
     }
 
     /// Waits until `is_up`. False: it ended before.
-    pub(crate) fn wait_until(&mut self, is_up: impl Fn() -> bool) -> bool {
+    fn wait_until(&mut self, is_up: impl Fn() -> bool) -> bool {
         let deadline = Instant::now() + PATIENCE;
         while !is_up() {
             if self.child.try_wait().unwrap().is_some() {

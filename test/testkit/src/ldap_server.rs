@@ -100,23 +100,15 @@ impl LdapServer {
         if self.tls {
             addresses.push_str(&format!(" ldaps://127.0.0.1:{}", self.tls_port));
         }
-        let log = path.join("log");
-        let _ = fs::remove_file(&log);
         let mut command = unprivileged(&program("slapd"));
         // With a level it stays in the foreground.
         command.args(["-d", "config,stats", "-h", &addresses, "-f"]).arg(path.join("slapd.conf")).current_dir(path);
-        let mut daemon = Daemon::spawn(&mut command, &log);
         // It says so when it has its ports, a little before it listens there.
         let (port, tls_port) = (self.port, self.tls.then_some(self.tls_port));
         let is_open = |port| TcpStream::connect(("127.0.0.1", port)).is_ok();
-        let is_up =
-            || fs::read_to_string(&log).unwrap_or_default().contains("slapd starting") && is_open(port) && tls_port.is_none_or(is_open);
-        if !daemon.wait_until(is_up) {
-            assert!(daemon.log().contains("Address already in use"), "slapd ended:\n{}", daemon.log());
-            return false;
-        }
-        self.daemon = Some(daemon);
-        true
+        let is_up = |log: &str| log.contains("slapd starting") && is_open(port) && tls_port.is_none_or(is_open);
+        self.daemon = Daemon::start(&mut command, &path.join("log"), is_up);
+        self.daemon.is_some()
     }
 
     /// Its port on 127.0.0.1, without TLS unless the client begins it.

@@ -78,16 +78,8 @@ impl MariadbServer {
             command.arg(format!("--ssl-ca={}", file("ca.pem"))).arg(format!("--ssl-cert={}", file("server.pem")));
             command.arg(format!("--ssl-key={}", file("server.key"))).arg("--require-secure-transport=ON");
         }
-        let log = path.join("log");
-        let _ = fs::remove_file(&log);
-        let mut daemon = Daemon::spawn(command.current_dir(path), &log);
-        let is_up = || fs::read_to_string(&log).unwrap_or_default().contains("ready for connections");
-        if !daemon.wait_until(is_up) {
-            assert!(daemon.log().contains("Address already in use"), "mariadbd ended:\n{}", daemon.log());
-            return false;
-        }
-        self.daemon = Some(daemon);
-        true
+        self.daemon = Daemon::start(command.current_dir(path), &path.join("log"), |log| log.contains("ready for connections"));
+        self.daemon.is_some()
     }
 
     /// Its port on 127.0.0.1.

@@ -76,16 +76,8 @@ impl PostgresServer {
             settings.push(format!("ssl_key_file={}", files("server.key")));
         }
         command.args(settings.iter().flat_map(|setting| ["-c", setting]));
-        let log = path.join("log");
-        let _ = fs::remove_file(&log);
-        let mut daemon = Daemon::spawn(&mut command, &log);
-        let is_up = || fs::read_to_string(&log).unwrap_or_default().contains("ready to accept connections");
-        if !daemon.wait_until(is_up) {
-            assert!(daemon.log().contains("Address already in use"), "postgres ended:\n{}", daemon.log());
-            return false;
-        }
-        self.daemon = Some(daemon);
-        true
+        self.daemon = Daemon::start(&mut command, &path.join("log"), |log| log.contains("ready to accept connections"));
+        self.daemon.is_some()
     }
 
     /// Its port on 127.0.0.1.
