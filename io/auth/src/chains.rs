@@ -59,6 +59,25 @@ impl Step {
         self.walk.verdicts()
     }
 
+    /// Gives the exchange what the client has sent. The way goes on, or there is an answer to the client.
+    async fn take(mut self, data: Bytes) -> Result<(Walk, Applicant), Answer> {
+        let outcome = match self.exchange.step(&self.applicant, data).await {
+            Ok(Progress::Challenge(data)) => return Err(Answer::Challenge(data, Box::new(self))),
+            Ok(Progress::Over(outcome, last)) => {
+                let outcome = in_time(outcome, &self.applicant);
+                if matches!(outcome, Outcome::Allow(_)) {
+                    self.walk.end_exchange(last);
+                }
+                outcome
+            }
+            Err(Failure(why)) => Outcome::Failed(why),
+        };
+        match self.walk.answer(outcome) {
+            Ok(()) => Ok((self.walk, self.applicant)),
+            Err(denied) => Err(Answer::Refused(Box::new(denied))),
+        }
+    }
+
     /// Who asks the client.
     #[must_use]
     pub fn member(&self) -> Arc<str> {
@@ -80,17 +99,9 @@ impl Chains {
 
     /// Goes on with what the client has answered.
     pub async fn resume(&self, step: Step, data: Bytes) -> Answer {
-        let Step { mut walk, applicant, mut exchange, member } = step;
-        match exchange.step(&applicant, data).await {
-            Ok(Progress::Challenge(data)) => Answer::Challenge(data, Box::new(Step { walk, applicant, exchange, member })),
-            Ok(Progress::Over(outcome, last)) => match over(&mut walk, in_time(outcome, &applicant), last) {
-                Ok(()) => self.go_on(walk, applicant).await,
-                Err(denied) => Answer::Refused(denied),
-            },
-            Err(failure) => match walk.answer(Outcome::Failed(failure.0)) {
-                Ok(()) => self.go_on(walk, applicant).await,
-                Err(denied) => Answer::Refused(Box::new(denied)),
-            },
+        match step.take(data).await {
+            Ok((walk, applicant)) => self.go_on(walk, applicant).await,
+            Err(answer) => answer,
         }
     }
 
@@ -148,7 +159,7 @@ impl Chains {
         authenticators.chain(sources).chain(askers).chain(key_sources)
     }
 
-    async fn go_on(&self, mut walk: Walk, applicant: Applicant) -> Answer {
+    async fn go_on(&self, mut walk: Walk, mut applicant: Applicant) -> Answer {
         loop {
             let name = match walk.next(&applicant) {
                 Next::Ask(name) => name,
@@ -158,20 +169,15 @@ impl Chains {
             let outcome = match self.authenticators.get(&*name) {
                 None => Outcome::Failed("there is no such authenticator any more".to_owned()),
                 Some(authenticator) => {
-                    if let Some(mut exchange) = applicant.method.as_deref().and_then(|method| authenticator.exchange(method)) {
-                        match exchange.step(&applicant, applicant.method_data.clone().unwrap_or_default()).await {
-                            Ok(Progress::Challenge(data)) => {
-                                return Answer::Challenge(data, Box::new(Step { walk, applicant, exchange, member: name }));
-                            }
-                            Ok(Progress::Over(outcome, last)) => match over(&mut walk, in_time(outcome, &applicant), last) {
-                                Ok(()) => continue,
-                                Err(denied) => return Answer::Refused(denied),
-                            },
-                            Err(failure) => Outcome::Failed(failure.0),
+                    if let Some(exchange) = applicant.method.as_deref().and_then(|method| authenticator.exchange(method)) {
+                        let data = applicant.method_data.clone().unwrap_or_default();
+                        match (Step { walk, applicant, exchange, member: name }).take(data).await {
+                            Ok(on) => (walk, applicant) = on,
+                            Err(answer) => return answer,
                         }
-                    } else {
-                        authenticator.authenticate(&applicant).await.unwrap_or_else(|Failure(why)| Outcome::Failed(why))
+                        continue;
                     }
+                    authenticator.authenticate(&applicant).await.unwrap_or_else(|Failure(why)| Outcome::Failed(why))
                 }
             };
             if let Err(denied) = walk.answer(in_time(outcome, &applicant)) {
@@ -189,14 +195,6 @@ impl Chains {
         let rules = self.rules_of(&client).await;
         passed.with_fetched(rules)
     }
-}
-
-/// The end of an exchange.
-fn over(walk: &mut Walk, outcome: Outcome, last: Bytes) -> Result<(), Box<Denied>> {
-    if matches!(outcome, Outcome::Allow(_)) {
-        walk.end_exchange(last);
-    }
-    walk.answer(outcome).map_err(Box::new)
 }
 
 /// What ends before it begins lets nobody in, not even for the moment that it takes to resume a session and to send what waits there.
