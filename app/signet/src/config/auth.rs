@@ -18,6 +18,8 @@ mod redis;
 mod remote;
 mod scram;
 mod sql;
+#[cfg(test)]
+mod testing;
 mod users;
 
 use std::fmt;

@@ -1,16 +1,11 @@
 //! The keys of tokens as they are written.
 
+use super::super::testing;
 use super::*;
-use crate::config::{Config, file};
+use crate::config::Config;
 
 fn read(keys: &str) -> (Config, Vec<String>) {
-    let path = Path::new("/etc/signet/signet.toml");
-    let text = &format!(
-        "[[authenticator]]\ntype = \"jwt\"\n{keys}\n[[listener]]\nbind = \"127.0.0.1:1883\"\ntransport = \"tcp\"\nanonymous = true\n"
-    );
-    let problems = Problems::new(path, text);
-    let config = Config::resolve(file::File::parse(text, &problems), path, &problems);
-    (config, problems.into_sorted().iter().map(ToString::to_string).collect())
+    testing::read(&format!("[[authenticator]]\ntype = \"jwt\"\n{keys}"))
 }
 
 fn token(text: &str) -> Token {

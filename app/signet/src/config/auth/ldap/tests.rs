@@ -1,22 +1,6 @@
 //! The keys of LDAP as they are written.
 
-use super::*;
-use crate::config::{Config, file};
-
-fn read(text: &str) -> (Config, Vec<String>) {
-    let path = Path::new("/etc/signet/signet.toml");
-    let text = &format!("{text}[[listener]]\nbind = \"127.0.0.1:1883\"\ntransport = \"tcp\"\nanonymous = true\n");
-    let problems = Problems::new(path, text);
-    let config = Config::resolve(file::File::parse(text, &problems), path, &problems);
-    (config, problems.into_sorted().iter().map(ToString::to_string).collect())
-}
-
-/// One problem for each mistake, so no mistake makes another look like one.
-#[track_caller]
-fn mistake(text: &str, expected: &str) {
-    let (_, problems) = read(text);
-    assert!(problems.len() == 1 && problems[0].contains(expected), "{text}: {problems:?}");
-}
+use super::super::testing::{mistake, read};
 
 const WHERE: &str = "address = \"ldap.example.com\"\n";
 

@@ -1,15 +1,7 @@
 //! The keys of Redis as they are written.
 
+use super::super::testing::read;
 use super::*;
-use crate::config::{Config, file};
-
-fn read(text: &str) -> (Config, Vec<String>) {
-    let path = Path::new("/etc/signet/signet.toml");
-    let text = &format!("{text}[[listener]]\nbind = \"127.0.0.1:1883\"\ntransport = \"tcp\"\nanonymous = true\n");
-    let problems = Problems::new(path, text);
-    let config = Config::resolve(file::File::parse(text, &problems), path, &problems);
-    (config, problems.into_sorted().iter().map(ToString::to_string).collect())
-}
 
 fn authenticator(keys: &str) -> String {
     format!("[[authenticator]]\ntype = \"redis\"\n{keys}\n")
