@@ -10,7 +10,7 @@ use signet_auth::{Answer, Backend, BackendReport, Chains, HashingPool, KeySource
 use signet_mqtt::ReasonCode;
 use signet_policy::{
     AccessAnswer, AccessQuestion, Applicant, Chain, Client, Credential, DenialReason, Denied, Passed, SourceRules, Verdict,
-    explain_assumed, explain_passed,
+    explain_assumed, vouched,
 };
 use signet_server::{Asking, Authentication as Asked, Done, Exchange, Verdict as Decision};
 use tokio::runtime::Handle;
@@ -111,7 +111,7 @@ impl Vouchers {
         let in_force = self.inner.chains.load_full();
         let answer = self.inner.runtime.block_on(in_force.begin(chain, anonymous, applicant.clone()));
         match answer {
-            Answer::Passed(passed) => (passed.verdicts().to_vec(), Ok(explain_passed(applicant, *passed))),
+            Answer::Passed(passed) => (passed.verdicts().to_vec(), Ok(vouched(&applicant, &passed))),
             Answer::Refused(denied) => match &denied.reason {
                 DenialReason::Authentication { verdicts } => (verdicts.clone(), Err(*denied)),
                 _ => (Vec::new(), Err(*denied)),

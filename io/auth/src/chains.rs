@@ -191,7 +191,7 @@ impl Chains {
         if self.rule_sources.is_empty() {
             return passed;
         }
-        let client = vouched(applicant, &passed).regranted(Arc::new(passed.grant().clone()));
+        let client = vouched(applicant, &passed);
         let rules = self.rules_of(&client).await;
         passed.with_fetched(rules)
     }

@@ -101,7 +101,7 @@ impl Application {
     #[must_use]
     pub fn will_question(&self, passed: &Passed, ruleset: &Ruleset, answers: &Answers) -> Option<(Client, AccessQuestion)> {
         let will = self.connect.will.as_ref().filter(|_| ruleset.asks())?;
-        let client = vouched(&self.applicant, passed).regranted(Arc::new(passed.grant().clone()));
+        let client = vouched(&self.applicant, passed);
         let message = Published { qos: will.qos, retain: will.retain, will: true };
         match authorize_publish(ruleset, &client, &will.topic, message, Known { held: Some(answers), ..Known::NOTHING }) {
             Err(NoPermit::Ask(question)) => Some((client, *question)),

@@ -63,17 +63,18 @@ pub fn without_identity(peer: &Peer) -> Option<String> {
 #[must_use]
 pub fn authorize_connect(applicant: Applicant, passed: Passed) -> ConnectPermit {
     let is_assigned = applicant.is_assigned;
-    ConnectPermit::assertion(admitted(applicant, passed), is_assigned)
+    let client = named(&applicant, &passed).regranted(Arc::new(passed.into_grant()));
+    ConnectPermit::assertion(client, is_assigned)
 }
 
-/// Who somebody is for whom those vouch who have to.
-pub(crate) fn admitted(applicant: Applicant, passed: Passed) -> Client {
-    vouched(&applicant, &passed).regranted(Arc::new(passed.into_grant()))
-}
-
-/// The same under the names that were vouched for, without what it is given. It permits nothing.
+/// Who somebody would be for whom those vouch who have to, with what it is given: rules and access sources can be asked about it. It permits nothing.
 #[must_use]
 pub fn vouched(applicant: &Applicant, passed: &Passed) -> Client {
+    named(applicant, passed).regranted(Arc::new(passed.grant().clone()))
+}
+
+/// The same under the names that were vouched for, without what it is given.
+fn named(applicant: &Applicant, passed: &Passed) -> Client {
     let mut client = applicant.client.clone();
     // A name is logged, shown and stored. One that a template has made is a name.
     if passed.grant().has_secret_username && client.username == applicant.claimed_username {

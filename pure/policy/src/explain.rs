@@ -9,7 +9,6 @@ use signet_mqtt::{ClientIdentifier, Connect, QoS, TopicFilter, TopicName};
 use crate::admission::AdmissionRules;
 use crate::answers::{AccessQuestion, Known};
 use crate::applicant::Applicant;
-use crate::chain::Passed;
 use crate::client::{Client, Principal};
 use crate::decide::{self, NoPermit, Published, publish_decision, subscribe_decision};
 use crate::denied::Denied;
@@ -97,12 +96,6 @@ pub fn explain_connect(
         without_identity: identity.is_none().then(|| "it has no certificate".to_owned()),
         now,
     })
-}
-
-/// Who somebody would be for whom those vouch who have to: rules can be asked about it.
-#[must_use]
-pub fn explain_passed(applicant: Applicant, passed: Passed) -> Client {
-    decide::admitted(applicant, passed)
 }
 
 /// Who somebody would be if it were let in, whoever has to vouch, with the rules that access sources have about it.

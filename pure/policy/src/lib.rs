@@ -40,9 +40,7 @@ pub use decide::{
     may_keep_subscription, may_receive, may_yet_receive, reauthorize, vouched, without_identity,
 };
 pub use denied::{DenialReason, Denied, shown};
-pub use explain::{
-    Considered, ConsideredFrom, Explanation, explain_assumed, explain_connect, explain_passed, explain_publish, explain_subscribe,
-};
+pub use explain::{Considered, ConsideredFrom, Explanation, explain_assumed, explain_connect, explain_publish, explain_subscribe};
 pub use grant::{Credential, Grant, Origin, SourceRules};
 pub use mount::Mount;
 pub use name_pattern::{NamePattern, RegexError};
