@@ -1,4 +1,8 @@
 //! What Mosquitto's files and words mean: `mosquitto.conf` read as Mosquitto 2.1.2 reads it, and written as `signet.toml`; its log lines.
 //!
-//! Nothing here opens a file or a socket. What a file names is asked for through a trait, so that the same code serves `signet serve`,
+//! Nothing here opens a file or a socket. What a file names is asked for through [`Files`], so that the same code serves `signet serve`,
 //! `signet import mosquitto` and the tests.
+
+mod translation;
+
+pub use translation::{Files, Mistake, Notice, Place, Translation};
