@@ -33,7 +33,7 @@ impl Origin {
     pub(crate) fn path(&self) -> &Path {
         match self {
             Self::Native(path) => path,
-            Self::Mosquitto(origin) => origin.file.as_deref().unwrap_or(Path::new("no configuration file")),
+            Self::Mosquitto(origin) => origin.file.as_deref().unwrap_or_else(|| Path::new("no configuration file")),
         }
     }
 }
