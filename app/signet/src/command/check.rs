@@ -11,7 +11,7 @@ pub(crate) fn run(flags: &Check) -> Result<Exit, Failure> {
     let origin = flags.config.origin();
     let path = origin.path();
     let config = config::load_strictly(&origin, signet_net::unix_seconds()).map_err(|error| error.report(path))?;
-    for notice in &config.notices {
+    for notice in &config.source.notices {
         output::note(&config::told(notice));
     }
     let rules = match config.rules.len() {

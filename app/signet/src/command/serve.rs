@@ -40,7 +40,7 @@ pub(crate) fn run(flags: &Serve) -> Result<Exit, Failure> {
 /// Serves `config` until a signal ends it. `ready` runs when clients can connect.
 pub(crate) fn serve(config: Config, ready: impl FnOnce()) -> Result<Exit, Failure> {
     let log = log::start(config.log.level, config.log.json);
-    for notice in &config.notices {
+    for notice in &config.source.notices {
         tracing::warn!("{}", config::told(notice));
     }
     let places = Places::of(config.clone());
@@ -76,7 +76,7 @@ async fn run_until_signal(
     let socket = AdminSocket::bind(&config.admin_socket).map_err(|error| Failure::new(error.to_string()))?;
     let metrics = metrics_socket(&config).await?;
     let greeting = greeting(&config, &administration);
-    let path = config.origin.path().to_owned();
+    let path = config.source.origin.path().to_owned();
     let failed = Arc::new(Notify::new());
     let on_store_failure = {
         let failed = Arc::clone(&failed);

@@ -10,7 +10,7 @@ use super::ConfigError;
 use super::file::File;
 use super::origin::{MosquittoOrigin, Origin};
 use super::problem::{Originals, Problem, Problems};
-use super::resolved::Config;
+use super::resolved::{Config, Source};
 use crate::hint::{Failure, plain};
 use crate::state_directory;
 
@@ -55,8 +55,7 @@ pub(super) fn read(origin: &MosquittoOrigin) -> Result<(Config, Problems), Confi
     let has_place = file.data_dir.is_some();
     // Paths are absolute in a translation, or do not matter.
     let mut config = Config::resolve(file, Path::new("signet.toml"), &problems);
-    config.origin = named;
-    config.notices = notices;
+    config.source = Source { origin: named, notices };
     let place = match std::env::var_os(PERSISTENCE_LOCATION) {
         Some(location) => PathBuf::from(location),
         None if has_place => config.data_dir.clone(),

@@ -28,10 +28,7 @@ use super::who;
 /// A whole configuration.
 #[derive(Debug, Clone)]
 pub(crate) struct Config {
-    /// Where it came from, to be read again.
-    pub(crate) origin: Origin,
-    /// What its user should know, where it was written for another program.
-    pub(crate) notices: Vec<Notice>,
+    pub(crate) source: Source,
     pub(crate) data_dir: PathBuf,
     /// Threads of the data plane; one per processor when absent.
     pub(crate) shards: Option<u16>,
@@ -49,6 +46,15 @@ pub(crate) struct Config {
     pub(crate) bridges: Vec<Bridge>,
     pub(crate) revocation: RevocationConfig,
     pub(crate) store: Store,
+}
+
+/// Where a configuration came from.
+#[derive(Debug, Clone)]
+pub(crate) struct Source {
+    /// To be read again.
+    pub(crate) origin: Origin,
+    /// What its user should know, where it was written for another program.
+    pub(crate) notices: Vec<Notice>,
 }
 
 /// What is logged, and how.
@@ -94,8 +100,7 @@ impl Config {
         check_profiles(&profiles, &listeners, problems);
         check_chains(&named, &profiles, problems);
         Self {
-            origin: Origin::Native(path.to_owned()),
-            notices: Vec::new(),
+            source: Source { origin: Origin::Native(path.to_owned()), notices: Vec::new() },
             shards: file.shards.and_then(|at| u16::try_from(at.value).ok()),
             log: LogConfig { level: file.log.level.map_or(Level::INFO, |at| at.value), json: file.log.json.is_some_and(|at| at.value) },
             admin_socket: file.admin_socket.map_or_else(|| data_dir.join("admin.sock"), |at| base.join(at.value)),

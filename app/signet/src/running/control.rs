@@ -77,7 +77,7 @@ impl Control for Running {
     }
 
     fn reload(&self) -> Result<ReloadReport, Problem> {
-        let origin = &self.started_with.origin;
+        let origin = &self.started_with.source.origin;
         let path = origin.path();
         let report = match config::load(origin, unix_seconds()) {
             Ok(config) => self.apply(config),
