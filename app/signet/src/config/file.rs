@@ -3,12 +3,15 @@
 use std::time::Duration;
 
 use signet_policy::Effect;
+use signet_revocation::{RevocationDepth, RevocationMode};
+use signet_tls::CertificateDates;
 use toml::de::DeTable;
 
 use super::limits::Limits;
 use super::problem::Problems;
 use super::section::{At, Section};
 use super::telemetry::Telemetry;
+use super::trust;
 
 const DAY: Duration = Duration::from_secs(86_400);
 const YEARS: Duration = Duration::from_secs(100 * 365 * 86_400);
@@ -17,12 +20,13 @@ const YEARS: Duration = Duration::from_secs(100 * 365 * 86_400);
 #[derive(Debug, Default)]
 pub(crate) struct File {
     pub(crate) data_dir: Option<At<String>>,
+    pub(crate) tls_keylog: Option<At<String>>,
     pub(crate) shards: Option<At<u64>>,
     pub(crate) log: Log,
     pub(crate) admin_socket: Option<At<String>>,
     pub(crate) ca: Ca,
     pub(crate) limits: Limits,
-    pub(crate) trust: Vec<super::trust::Written>,
+    pub(crate) trust: Vec<trust::Written>,
     pub(crate) listeners: Vec<Listener>,
     pub(crate) authentication: super::auth::Written,
     pub(crate) access: Vec<Access>,
@@ -118,6 +122,11 @@ pub(crate) struct ListenerTls {
     pub(crate) client_certificate: Option<At<ClientCertificate>>,
     pub(crate) crl: Option<At<Vec<At<String>>>>,
     pub(crate) crl_stale_allowed: Option<At<bool>>,
+    pub(crate) revocation: Option<At<RevocationMode>>,
+    pub(crate) revocation_depth: Option<At<RevocationDepth>>,
+    pub(crate) certificate_dates: Option<At<CertificateDates>>,
+    pub(crate) authority_names: Option<At<bool>>,
+    pub(crate) cipher_suites: Option<At<Vec<At<String>>>>,
     pub(crate) tls13_only: Option<At<bool>>,
 }
 
@@ -207,6 +216,7 @@ impl File {
         let limits = top.section("limits").map(Limits::read).unwrap_or_default();
         let file = Self {
             data_dir: top.string("data_dir"),
+            tls_keylog: top.string("tls_keylog"),
             shards: top.number("shards", 1, 256),
             log: top.section("log").map(Log::read).unwrap_or_default(),
             admin_socket: top.section("admin").and_then(|section| {
@@ -215,7 +225,7 @@ impl File {
                 socket
             }),
             ca: top.section("ca").map(Ca::read).unwrap_or_default(),
-            trust: top.sections("trust").into_iter().map(super::trust::Written::read).collect(),
+            trust: top.sections("trust").into_iter().map(trust::Written::read).collect(),
             listeners: top.sections("listener").into_iter().map(|section| Listener::read(section, &limits)).collect(),
             limits,
             telemetry: Telemetry::read(&top, problems),
@@ -323,6 +333,11 @@ impl ListenerTls {
             client_certificate: section.choice("client_certificate", &ClientCertificate::WORDS),
             crl: section.strings("crl"),
             crl_stale_allowed: section.choice("crl_stale", &[("deny", false), ("allow", true)]),
+            revocation: section.choice("revocation", &trust::REVOCATION),
+            revocation_depth: section.choice("revocation_depth", &trust::REVOCATION_DEPTH),
+            certificate_dates: section.choice("certificate_dates", &trust::CERTIFICATE_DATES),
+            authority_names: section.boolean("authority_names"),
+            cipher_suites: section.strings("cipher_suites"),
             tls13_only: section.choice("tls_min", &[("1.2", false), ("1.3", true)]),
         }
     }
@@ -344,6 +359,11 @@ impl ListenerTls {
             ("client_certificate", self.client_certificate.as_ref().map(|at| at.span.clone())),
             ("crl", self.crl.as_ref().map(|at| at.span.clone())),
             ("crl_stale", self.crl_stale_allowed.as_ref().map(|at| at.span.clone())),
+            ("revocation", self.revocation.as_ref().map(|at| at.span.clone())),
+            ("revocation_depth", self.revocation_depth.as_ref().map(|at| at.span.clone())),
+            ("certificate_dates", self.certificate_dates.as_ref().map(|at| at.span.clone())),
+            ("authority_names", self.authority_names.as_ref().map(|at| at.span.clone())),
+            ("cipher_suites", self.cipher_suites.as_ref().map(|at| at.span.clone())),
         ];
         spans.into_iter().filter_map(|(key, span)| Some((key, span?))).min_by_key(|(_, span)| span.start)
     }

@@ -29,6 +29,8 @@ pub(crate) struct Config {
     /// The file it came from, as the user named it.
     pub(crate) path: PathBuf,
     pub(crate) data_dir: PathBuf,
+    /// Where the secrets of every TLS connection are written, if they are.
+    pub(crate) tls_keylog: Option<PathBuf>,
     /// Threads of the data plane; one per processor when absent.
     pub(crate) shards: Option<u16>,
     pub(crate) log: LogConfig,
@@ -101,6 +103,7 @@ impl Config {
                 device_validity: file.ca.device_validity.map_or(DAY * 365, |at| at.value),
                 dir: ca_dir,
             },
+            tls_keylog: file.tls_keylog.map(|at| base.join(at.value)),
             data_dir,
             bridges: bridge::resolve(file.bridges, &base, &file.limits.broker, problems),
             limits: file.limits,
@@ -200,13 +203,12 @@ fn resolve_listeners(
     for (index, file) in files.into_iter().enumerate() {
         let header = file.header.span.clone();
         let place = file.name.as_ref().map_or_else(|| header.clone(), |name| name.span.clone());
-        let binds = file.bind.clone();
         let Some((listener, profile)) = Listener::resolve(file, index, (base, authentication), problems) else { continue };
         profiles.extend(profile);
         if names.insert(listener.name.clone(), ()).is_some() {
             problems.at(&place, format!("two listeners are called `{}`", listener.name), Some("give each its own `name`".to_owned()));
         }
-        for (address, written) in listener.bind.iter().zip(binds.into_iter().flat_map(|at| at.value)) {
+        for (address, written) in listener.bind.iter().zip(&listener.bind_places) {
             if address.port() == Some(0) {
                 continue;
             }
@@ -216,7 +218,7 @@ fn resolve_listeners(
                 } else {
                     format!("`{address}` cannot be bound beside `{taken}` of listener `{other}`: one of them stands for every address")
                 };
-                problems.at(&written.span, message, Some("give one of them another port".to_owned()));
+                problems.at(written, message, Some("give one of them another port".to_owned()));
             }
             addresses.push((address.clone(), listener.name.clone()));
         }

@@ -1,5 +1,7 @@
 //! What a configuration gives to the server.
 
+use std::path::Path;
+
 use super::*;
 
 pub(super) fn server_config(
@@ -36,7 +38,7 @@ pub(super) fn listening_config(config: &Config, vouchers: &Vouchers) -> (Vec<Lis
 }
 
 fn listeners(config: &Config, vouchers: &Vouchers, general: &DurabilityRules) -> Vec<ListenerConfig> {
-    config.listeners.iter().map(|listener| listener_config(listener, vouchers, general)).collect()
+    config.listeners.iter().map(|listener| listener_config(listener, vouchers, (general, config.tls_keylog.as_deref()))).collect()
 }
 
 fn profiles(config: &Config) -> Vec<ProfileConfig> {
@@ -44,9 +46,13 @@ fn profiles(config: &Config) -> Vec<ProfileConfig> {
 }
 
 /// A listener that says how durable messages are takes the place of `[store]`; single topics still go first.
-fn listener_config(listener: &config::Listener, vouchers: &Vouchers, general: &DurabilityRules) -> ListenerConfig {
+fn listener_config(
+    listener: &config::Listener,
+    vouchers: &Vouchers,
+    (general, key_log): (&DurabilityRules, Option<&Path>),
+) -> ListenerConfig {
     let lookup = |wanted: &config::WantedKeys| -> Arc<dyn PskLookup> { SharedKeys::new(vouchers.clone(), wanted.clone()) };
-    let mut listening = listener.config(lookup);
+    let mut listening = listener.config(lookup, key_log);
     let durability = listener.durability.map_or_else(|| general.clone(), |own| general.with_default(own));
     listening.broker_limits = Some(Arc::new(Limits { durability, ..listener.limits().broker.clone() }));
     listening
@@ -90,6 +96,11 @@ pub(super) fn needs_restart(old: &Config, new: &Config) -> Vec<String> {
         }
     };
     compare("`data_dir`", old.data_dir == new.data_dir);
+    let interfaces = |config: &Config| {
+        config.listeners.iter().map(|listener| (listener.name.clone(), listener.interface().map(str::to_owned))).collect::<Vec<_>>()
+    };
+    let kept = interfaces(new).into_iter().all(|now| interfaces(old).iter().all(|then| then.0 != now.0 || then.1 == now.1));
+    compare("`bind_interface`", kept);
     compare("`shards`", old.shards == new.shards);
     compare("[log]", old.log == new.log);
     compare("[admin] `socket`", old.admin_socket == new.admin_socket);

@@ -90,7 +90,7 @@ fn a_listeners_own_files_make_a_profile_of_its_name_beside_those_it_names() {
     assert!(problems.is_empty(), "{problems:?}");
     let names: Vec<&str> = config.profiles.iter().map(|profile| &*profile.name).collect();
     assert_eq!(names, ["factory", "lab", "mqtts"]);
-    let tls = config.listeners[0].tls.as_ref().unwrap().config();
+    let tls = config.listeners[0].tls.as_ref().unwrap().config(None);
     assert_eq!(tls.host.profiles, ["mqtts", "factory"].map(Arc::<str>::from));
     assert_eq!(tls.hosts[0].profiles, ["lab"].map(Arc::<str>::from));
     assert_eq!(tls.hosts[0].server_names, ["lab.example"]);
@@ -103,7 +103,7 @@ fn two_certificates_go_with_two_keys() {
     let text = LISTENER.replace("\"s.pem\"", "[\"ec.pem\", \"rsa.pem\"]").replace("\"s.key\"", "[\"ec.key\", \"rsa.key\"]");
     let (config, problems) = read(&format!("{text}trust = \"ca.pem\"\n"));
     assert!(problems.is_empty(), "{problems:?}");
-    let credentials = &config.listeners[0].tls.as_ref().unwrap().config().host.credentials;
+    let credentials = &config.listeners[0].tls.as_ref().unwrap().config(None).host.credentials;
     assert_eq!(credentials[1].key, Path::new("/etc/rsa.key"));
     let (_, problems) = read(&format!("{}trust = \"ca.pem\"\n", text.replace(", \"rsa.key\"", "")));
     assert!(problems[0].contains("2 certificates and 1 keys"), "{problems:?}");
@@ -137,4 +137,44 @@ fn what_is_wrong_is_shown_where_it_is() {
     let (_, problems) = read(&format!("{LISTENER}trust = \"a.pem\"\n[[listener.host]]\ncertificate = \"x.pem\"\n"));
     assert!(problems.iter().any(|problem| problem.contains("does not say for whom it is")), "{problems:?}");
     assert!(problems.iter().any(|problem| problem.contains("belong together")), "{problems:?}");
+}
+
+#[test]
+fn a_listener_says_of_its_own_trust_what_a_profile_says() {
+    let own = |more: &str| {
+        let (config, problems) = read(&format!("{LISTENER}trust = \"ca.pem\"\n{more}\n"));
+        (config, problems.join("\n"))
+    };
+    let (config, problems) = own("crl = \"a.crl\"\nrevocation = \"require\"\nrevocation_depth = \"leaf\"\ncertificate_dates = \"ignore\"");
+    assert_eq!(problems, "");
+    let trust = &config.profiles[0].trust;
+    assert_eq!((trust.revocation.mode, trust.revocation.depth), (RevocationMode::Require, RevocationDepth::Leaf));
+    assert_eq!((trust.revocation.stale, trust.revocation.grace), (StalePolicy::Deny, 0));
+    assert!(trust.dates == CertificateDates::Ignore && config.profiles[0].ignores_dates());
+    assert_eq!(own("certificate_dates = \"strict\"").0.profiles[0].trust.dates, CertificateDates::Strict);
+    assert_eq!(own("").0.profiles[0].trust.dates, CertificateDates::Check);
+    assert!(own("revocation = \"off\"\ncrl = \"a.crl\"").1.contains("nobody would look at"));
+    for key in ["revocation = \"require\"", "revocation_depth = \"leaf\"", "certificate_dates = \"ignore\""] {
+        let (_, problems) = read(&format!("{LISTENER}client_certificate = \"none\"\nanonymous = true\n{key}\n"));
+        assert!(problems.len() == 1 && problems[0].contains("has no meaning on this listener"), "{problems:?}");
+    }
+}
+
+#[test]
+fn cipher_suites_are_known_by_name_and_belong_to_a_version() {
+    let with = |more: &str| read(&format!("{LISTENER}trust = \"ca.pem\"\n{more}\n"));
+    let (config, problems) = with("cipher_suites = [\"TLS_AES_128_GCM_SHA256\"]\nauthority_names = false");
+    assert!(problems.is_empty(), "{problems:?}");
+    let tls = config.listeners[0].tls.as_ref().unwrap().config(None);
+    assert_eq!((tls.cipher_suites, tls.host.names_authorities), (vec!["TLS_AES_128_GCM_SHA256".to_owned()], false));
+    for (more, words) in [
+        ("cipher_suites = [\"TLS_AES_128_GCM_SHA257\"]", "did you mean `TLS_AES_128_GCM_SHA256`? there are TLS_AES_256_GCM_SHA384, "),
+        ("cipher_suites = [\"ECDHE-RSA-AES128-GCM-SHA256\"]", "`ECDHE-RSA-AES128-GCM-SHA256` is no cipher suite"),
+        ("tls_min = \"1.3\"\ncipher_suites = [\"TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256\"]", "belongs to TLS 1.2, which is not spoken here"),
+        ("cipher_suites = []", "nobody could connect"),
+    ] {
+        let (_, problems) = with(more);
+        assert!(problems.len() == 1 && problems[0].contains(words), "{problems:?}");
+        assert!(!problems[0].contains(":1:"), "at its place: {problems:?}");
+    }
 }
