@@ -178,7 +178,7 @@ fn warn_of_exposed_keys(config: &Config) {
 
 /// What a configuration allows that somebody should know who did not write it.
 fn warn_of_dangers(config: &Config) {
-    if let Some(path) = &config.tls_keylog {
+    if let Some(path) = config.listeners.iter().find_map(config::Listener::key_log) {
         tracing::warn!(
             "the secrets of every TLS connection are written to `{}`: whoever reads it can read all that was sent; remove `tls_keylog` when you are done",
             path.display()

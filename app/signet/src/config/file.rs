@@ -11,7 +11,6 @@ use super::limits::Limits;
 use super::problem::Problems;
 use super::section::{At, Section};
 use super::telemetry::Telemetry;
-use super::trust;
 
 const DAY: Duration = Duration::from_secs(86_400);
 const YEARS: Duration = Duration::from_secs(100 * 365 * 86_400);
@@ -20,13 +19,12 @@ const YEARS: Duration = Duration::from_secs(100 * 365 * 86_400);
 #[derive(Debug, Default)]
 pub(crate) struct File {
     pub(crate) data_dir: Option<At<String>>,
-    pub(crate) tls_keylog: Option<At<String>>,
     pub(crate) shards: Option<At<u64>>,
     pub(crate) log: Log,
     pub(crate) admin_socket: Option<At<String>>,
     pub(crate) ca: Ca,
     pub(crate) limits: Limits,
-    pub(crate) trust: Vec<trust::Written>,
+    pub(crate) trust: Vec<super::trust::Written>,
     pub(crate) listeners: Vec<Listener>,
     pub(crate) authentication: super::auth::Written,
     pub(crate) access: Vec<Access>,
@@ -128,6 +126,8 @@ pub(crate) struct ListenerTls {
     pub(crate) authority_names: Option<At<bool>>,
     pub(crate) cipher_suites: Option<At<Vec<At<String>>>>,
     pub(crate) tls13_only: Option<At<bool>>,
+    /// The file of the secrets, which the top level names for every listener.
+    pub(crate) secrets: Option<String>,
 }
 
 /// The keys that say who a client of a listener is.
@@ -183,6 +183,17 @@ impl ClientCertificate {
     pub(crate) const WORDS: [(&'static str, Self); 3] = [("required", Self::Required), ("optional", Self::Optional), ("none", Self::None)];
 }
 
+/// `revocation`
+pub(super) const REVOCATION: [(&str, RevocationMode); 3] =
+    [("require", RevocationMode::Require), ("prefer", RevocationMode::Prefer), ("off", RevocationMode::Off)];
+
+/// `revocation_depth`
+pub(super) const REVOCATION_DEPTH: [(&str, RevocationDepth); 2] = [("chain", RevocationDepth::Chain), ("leaf", RevocationDepth::Leaf)];
+
+/// `certificate_dates`
+pub(super) const CERTIFICATE_DATES: [(&str, CertificateDates); 3] =
+    [("check", CertificateDates::Check), ("strict", CertificateDates::Strict), ("ignore", CertificateDates::Ignore)];
+
 /// `[[access]]`
 #[derive(Debug)]
 pub(crate) struct Access {
@@ -213,10 +224,10 @@ impl File {
         }
         let top = Section::new("the top level", table.get_ref(), 0..0, problems);
         super::who::read_groups(&top, problems);
+        let secrets = top.string("tls_keylog");
         let limits = top.section("limits").map(Limits::read).unwrap_or_default();
         let file = Self {
             data_dir: top.string("data_dir"),
-            tls_keylog: top.string("tls_keylog"),
             shards: top.number("shards", 1, 256),
             log: top.section("log").map(Log::read).unwrap_or_default(),
             admin_socket: top.section("admin").and_then(|section| {
@@ -225,8 +236,8 @@ impl File {
                 socket
             }),
             ca: top.section("ca").map(Ca::read).unwrap_or_default(),
-            trust: top.sections("trust").into_iter().map(trust::Written::read).collect(),
-            listeners: top.sections("listener").into_iter().map(|section| Listener::read(section, &limits)).collect(),
+            trust: top.sections("trust").into_iter().map(super::trust::Written::read).collect(),
+            listeners: top.sections("listener").into_iter().map(|section| Listener::read(section, &limits, secrets.as_ref())).collect(),
             limits,
             telemetry: Telemetry::read(&top, problems),
             authentication: super::auth::Written::read(&top, &problems.base(), problems),
@@ -292,7 +303,7 @@ impl Ca {
 }
 
 impl Listener {
-    fn read(section: Section<'_>, limits: &Limits) -> Self {
+    fn read(section: Section<'_>, limits: &Limits, secrets: Option<&At<String>>) -> Self {
         let own = section.section("limits").map(|section| Limits::read_listener(section, limits));
         let listener = Self {
             limits: own.unwrap_or_else(|| limits.clone()),
@@ -301,7 +312,7 @@ impl Listener {
             bind: section.strings("bind"),
             transport: section.choice("transport", &Transport::WORDS),
             carriage: super::carriage::Written::read(&section),
-            tls: ListenerTls::read(&section),
+            tls: ListenerTls { secrets: secrets.map(|at| at.value.clone()), ..ListenerTls::read(&section) },
             psk: super::psk::Written::read(&section),
             hosts: section.sections("host").into_iter().map(super::host::Written::read).collect(),
             identity: ListenerIdentity {
@@ -333,12 +344,13 @@ impl ListenerTls {
             client_certificate: section.choice("client_certificate", &ClientCertificate::WORDS),
             crl: section.strings("crl"),
             crl_stale_allowed: section.choice("crl_stale", &[("deny", false), ("allow", true)]),
-            revocation: section.choice("revocation", &trust::REVOCATION),
-            revocation_depth: section.choice("revocation_depth", &trust::REVOCATION_DEPTH),
-            certificate_dates: section.choice("certificate_dates", &trust::CERTIFICATE_DATES),
+            revocation: section.choice("revocation", &REVOCATION),
+            revocation_depth: section.choice("revocation_depth", &REVOCATION_DEPTH),
+            certificate_dates: section.choice("certificate_dates", &CERTIFICATE_DATES),
             authority_names: section.boolean("authority_names"),
             cipher_suites: section.strings("cipher_suites"),
             tls13_only: section.choice("tls_min", &[("1.2", false), ("1.3", true)]),
+            secrets: None,
         }
     }
 

@@ -44,6 +44,8 @@ pub(crate) struct Tls {
     hosts: Vec<Host>,
     minimum_version: MinimumVersion,
     cipher_suites: Vec<String>,
+    /// Where the secrets of its connections are written, if they are.
+    pub(crate) key_log: Option<PathBuf>,
     /// Whether OCSP responses about its own certificates are fetched and shown.
     pub(crate) staples: bool,
 }
@@ -97,7 +99,8 @@ impl Tls {
         let hosts = hosts.into_iter().filter_map(|written| Host::resolve(written, &host, base, problems)).collect();
         let minimum_version = if written.tls13_only.is_some_and(|at| at.value) { MinimumVersion::Tls13 } else { MinimumVersion::Tls12 };
         let cipher_suites = written.cipher_suites.map_or_else(Vec::new, |list| cipher_suites(&list, minimum_version, problems));
-        Some(Self { host, hosts, minimum_version, cipher_suites, staples: written.ocsp_stapling.is_some_and(|at| at.value) })
+        let key_log = written.secrets.map(|path| base.join(path));
+        Some(Self { host, hosts, minimum_version, cipher_suites, key_log, staples: written.ocsp_stapling.is_some_and(|at| at.value) })
     }
 
     /// Every certificate with its key.
@@ -111,13 +114,13 @@ impl Tls {
     }
 
     /// The same for `signet-tls`.
-    pub(crate) fn config(&self, key_log: Option<&Path>) -> TlsListenerConfig {
+    pub(crate) fn config(&self) -> TlsListenerConfig {
         TlsListenerConfig {
             host: self.host.config(),
             hosts: self.hosts.iter().map(Host::config).collect(),
             minimum_version: self.minimum_version,
             cipher_suites: self.cipher_suites.clone(),
-            key_log: key_log.map(Path::to_owned),
+            key_log: self.key_log.clone(),
         }
     }
 }

@@ -150,17 +150,23 @@ impl Listener {
         self.carriage.believes_everybody()
     }
 
+    /// Where the secrets of its connections are written, if they are.
+    pub(crate) fn key_log(&self) -> Option<&Path> {
+        let of_keys = self.psk.as_ref().and_then(|psk| psk.key_log.as_deref());
+        self.tls.as_ref().and_then(|tls| tls.key_log.as_deref()).or(of_keys)
+    }
+
     /// Bounds for its clients.
     pub(crate) fn limits(&self) -> &Limits {
         &self.limits
     }
 
     /// The same for `signet-server`.
-    /// `lookup` makes whoever is asked for pre-shared keys; `key_log` is where the secrets of TLS go, if they go anywhere.
-    pub(crate) fn config(&self, lookup: impl FnOnce(&WantedKeys) -> Arc<dyn PskLookup>, key_log: Option<&Path>) -> ListenerConfig {
+    /// `lookup` makes whoever is asked for pre-shared keys.
+    pub(crate) fn config(&self, lookup: impl FnOnce(&WantedKeys) -> Arc<dyn PskLookup>) -> ListenerConfig {
         let transport = match (&self.tls, &self.psk) {
-            (Some(tls), _) => TransportConfig::Tls(tls.config(key_log)),
-            (None, Some(psk)) => TransportConfig::Psk(psk.config(lookup, key_log)),
+            (Some(tls), _) => TransportConfig::Tls(tls.config()),
+            (None, Some(psk)) => TransportConfig::Psk(psk.config(lookup)),
             (None, None) => TransportConfig::Tcp,
         };
         let mut config = ListenerConfig::new(self.name.clone(), self.bind.clone(), transport, self.admission.clone());

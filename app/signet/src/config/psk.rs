@@ -85,6 +85,8 @@ pub(crate) struct ListenerPsk {
     pub(crate) file: Option<At<PskFileConfig>>,
     lookup: Option<WantedKeys>,
     minimum_version: MinimumVersion,
+    /// Where the secrets of its connections are written, if they are.
+    pub(crate) key_log: Option<PathBuf>,
     /// A hint is written, and cannot be sent.
     pub(crate) has_hint: bool,
 }
@@ -136,14 +138,19 @@ impl ListenerPsk {
         });
         let minimum_version =
             if tls.tls13_only.as_ref().is_some_and(|at| at.value) { MinimumVersion::Tls13 } else { MinimumVersion::Tls12 };
-        Self { file, lookup, minimum_version, has_hint: written.hint.is_some() }
+        let key_log = tls.secrets.as_ref().map(|path| base.join(path));
+        Self { file, lookup, minimum_version, key_log, has_hint: written.hint.is_some() }
     }
 
     /// The same for `signet-server`; `lookup` makes who is asked for the keys that are not in the file.
-    pub(super) fn config(&self, lookup: impl FnOnce(&WantedKeys) -> Arc<dyn PskLookup>, key_log: Option<&Path>) -> PskConfig {
+    pub(super) fn config(&self, lookup: impl FnOnce(&WantedKeys) -> Arc<dyn PskLookup>) -> PskConfig {
         let lookup = self.lookup.as_ref().map(lookup);
-        let key_log = key_log.map(Path::to_owned);
-        PskConfig { file: self.file.as_ref().map(|at| at.value.clone()), lookup, minimum_version: self.minimum_version, key_log }
+        PskConfig {
+            file: self.file.as_ref().map(|at| at.value.clone()),
+            lookup,
+            minimum_version: self.minimum_version,
+            key_log: self.key_log.clone(),
+        }
     }
 
     /// The files that it reads.

@@ -29,8 +29,6 @@ pub(crate) struct Config {
     /// The file it came from, as the user named it.
     pub(crate) path: PathBuf,
     pub(crate) data_dir: PathBuf,
-    /// Where the secrets of every TLS connection are written, if they are.
-    pub(crate) tls_keylog: Option<PathBuf>,
     /// Threads of the data plane; one per processor when absent.
     pub(crate) shards: Option<u16>,
     pub(crate) log: LogConfig,
@@ -103,7 +101,6 @@ impl Config {
                 device_validity: file.ca.device_validity.map_or(DAY * 365, |at| at.value),
                 dir: ca_dir,
             },
-            tls_keylog: file.tls_keylog.map(|at| base.join(at.value)),
             data_dir,
             bridges: bridge::resolve(file.bridges, &base, &file.limits.broker, problems),
             limits: file.limits,

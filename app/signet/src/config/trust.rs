@@ -13,7 +13,7 @@ use signet_server::{ProfileConfig, ProfileNames, ProfileSettings};
 use signet_sources::{Nonce, Ocsp, ProfileSources, Url};
 use signet_tls::{AnchorRule, CertificateDates, TrustAnchors, TrustProfileConfig};
 
-use super::file::{Header, ListenerIdentity, ListenerTls};
+use super::file::{CERTIFICATE_DATES, Header, ListenerIdentity, ListenerTls, REVOCATION, REVOCATION_DEPTH};
 use super::identity::{self, Proof};
 use super::problem::Problems;
 use super::resolved::patterns;
@@ -23,17 +23,6 @@ const YEAR: Duration = Duration::from_secs(365 * 86_400);
 
 /// The word in `crl` and `ocsp` that stands for what certificates themselves name.
 const FROM_CERTIFICATES: &str = "certificates";
-
-/// `revocation`
-pub(super) const REVOCATION: [(&str, RevocationMode); 3] =
-    [("require", RevocationMode::Require), ("prefer", RevocationMode::Prefer), ("off", RevocationMode::Off)];
-
-/// `revocation_depth`
-pub(super) const REVOCATION_DEPTH: [(&str, RevocationDepth); 2] = [("chain", RevocationDepth::Chain), ("leaf", RevocationDepth::Leaf)];
-
-/// `certificate_dates`
-pub(super) const CERTIFICATE_DATES: [(&str, CertificateDates); 3] =
-    [("check", CertificateDates::Check), ("strict", CertificateDates::Strict), ("ignore", CertificateDates::Ignore)];
 
 /// `[[trust]]` as written.
 #[derive(Debug)]

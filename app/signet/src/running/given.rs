@@ -1,7 +1,5 @@
 //! What a configuration gives to the server.
 
-use std::path::Path;
-
 use super::*;
 
 pub(super) fn server_config(
@@ -38,7 +36,7 @@ pub(super) fn listening_config(config: &Config, vouchers: &Vouchers) -> (Vec<Lis
 }
 
 fn listeners(config: &Config, vouchers: &Vouchers, general: &DurabilityRules) -> Vec<ListenerConfig> {
-    config.listeners.iter().map(|listener| listener_config(listener, vouchers, (general, config.tls_keylog.as_deref()))).collect()
+    config.listeners.iter().map(|listener| listener_config(listener, vouchers, general)).collect()
 }
 
 fn profiles(config: &Config) -> Vec<ProfileConfig> {
@@ -46,13 +44,9 @@ fn profiles(config: &Config) -> Vec<ProfileConfig> {
 }
 
 /// A listener that says how durable messages are takes the place of `[store]`; single topics still go first.
-fn listener_config(
-    listener: &config::Listener,
-    vouchers: &Vouchers,
-    (general, key_log): (&DurabilityRules, Option<&Path>),
-) -> ListenerConfig {
+fn listener_config(listener: &config::Listener, vouchers: &Vouchers, general: &DurabilityRules) -> ListenerConfig {
     let lookup = |wanted: &config::WantedKeys| -> Arc<dyn PskLookup> { SharedKeys::new(vouchers.clone(), wanted.clone()) };
-    let mut listening = listener.config(lookup, key_log);
+    let mut listening = listener.config(lookup);
     let durability = listener.durability.map_or_else(|| general.clone(), |own| general.with_default(own));
     listening.broker_limits = Some(Arc::new(Limits { durability, ..listener.limits().broker.clone() }));
     listening

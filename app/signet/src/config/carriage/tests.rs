@@ -20,7 +20,7 @@ fn resolve(text: &str) -> (Config, Vec<String>) {
 fn listener(table: &str) -> ListenerConfig {
     let (config, problems) = resolve(&format!("[[listener]]\n{table}\n"));
     assert_eq!(problems, Vec::<String>::new());
-    config.listeners[0].config(|wanted| panic!("nobody is asked for keys here: {wanted:?}"), None)
+    config.listeners[0].config(|wanted| panic!("nobody is asked for keys here: {wanted:?}"))
 }
 
 /// The one problem of this table.

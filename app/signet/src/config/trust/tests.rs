@@ -90,7 +90,7 @@ fn a_listeners_own_files_make_a_profile_of_its_name_beside_those_it_names() {
     assert!(problems.is_empty(), "{problems:?}");
     let names: Vec<&str> = config.profiles.iter().map(|profile| &*profile.name).collect();
     assert_eq!(names, ["factory", "lab", "mqtts"]);
-    let tls = config.listeners[0].tls.as_ref().unwrap().config(None);
+    let tls = config.listeners[0].tls.as_ref().unwrap().config();
     assert_eq!(tls.host.profiles, ["mqtts", "factory"].map(Arc::<str>::from));
     assert_eq!(tls.hosts[0].profiles, ["lab"].map(Arc::<str>::from));
     assert_eq!(tls.hosts[0].server_names, ["lab.example"]);
@@ -103,7 +103,7 @@ fn two_certificates_go_with_two_keys() {
     let text = LISTENER.replace("\"s.pem\"", "[\"ec.pem\", \"rsa.pem\"]").replace("\"s.key\"", "[\"ec.key\", \"rsa.key\"]");
     let (config, problems) = read(&format!("{text}trust = \"ca.pem\"\n"));
     assert!(problems.is_empty(), "{problems:?}");
-    let credentials = &config.listeners[0].tls.as_ref().unwrap().config(None).host.credentials;
+    let credentials = &config.listeners[0].tls.as_ref().unwrap().config().host.credentials;
     assert_eq!(credentials[1].key, Path::new("/etc/rsa.key"));
     let (_, problems) = read(&format!("{}trust = \"ca.pem\"\n", text.replace(", \"rsa.key\"", "")));
     assert!(problems[0].contains("2 certificates and 1 keys"), "{problems:?}");
@@ -165,7 +165,7 @@ fn cipher_suites_are_known_by_name_and_belong_to_a_version() {
     let with = |more: &str| read(&format!("{LISTENER}trust = \"ca.pem\"\n{more}\n"));
     let (config, problems) = with("cipher_suites = [\"TLS_AES_128_GCM_SHA256\"]\nauthority_names = false");
     assert!(problems.is_empty(), "{problems:?}");
-    let tls = config.listeners[0].tls.as_ref().unwrap().config(None);
+    let tls = config.listeners[0].tls.as_ref().unwrap().config();
     assert_eq!((tls.cipher_suites, tls.host.names_authorities), (vec!["TLS_AES_128_GCM_SHA256".to_owned()], false));
     for (more, words) in [
         ("cipher_suites = [\"TLS_AES_128_GCM_SHA257\"]", "did you mean `TLS_AES_128_GCM_SHA256`? there are TLS_AES_256_GCM_SHA384, "),
