@@ -16,7 +16,7 @@ use webpki::{EndEntityCert, KeyUsage};
 use crate::provider::algorithms;
 use crate::rejection::{self, Rejected, Unfit};
 use crate::trust::AnchorRule;
-use crate::{TlsError, TrustAnchors};
+use crate::{TlsError, TrustAnchors, version_1};
 
 /// Whose dates count, notBefore and notAfter.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -57,6 +57,8 @@ pub struct TrustProfileConfig {
     pub dates: CertificateDates,
     /// Whether its devices are let in.
     pub enabled: bool,
+    /// Whether certificates of X.509 version 1 and 2 are taken, which do not say what they are for. Their path is made of `authorities` alone.
+    pub version_1: bool,
 }
 
 impl TrustProfileConfig {
@@ -75,6 +77,7 @@ impl TrustProfileConfig {
             expiry_grace: 0,
             dates: CertificateDates::Check,
             enabled: true,
+            version_1: false,
         }
     }
 }
@@ -145,7 +148,7 @@ impl TrustProfile {
         intermediates: &[CertificateDer<'_>],
         now: i64,
     ) -> Result<Verified, Rejected> {
-        let path = self.path(leaf, end_entity, intermediates, now)?;
+        let path = if version_1::is_old(leaf) { self.path_of_old(leaf, now)? } else { self.path(leaf, end_entity, intermediates, now)? };
         if !self.config.enabled {
             return Err(self.disabled(leaf));
         }
@@ -166,6 +169,9 @@ impl TrustProfile {
         let leaf = identity.leaf();
         if !self.config.enabled {
             return Err(self.disabled(leaf));
+        }
+        if version_1::is_old(leaf) && !self.config.version_1 {
+            return Err(rejection::version(leaf));
         }
         if !identity.authorities().any(|authority| self.trust.is_anchor(authority)) {
             return Err(rejection::anchor_gone(leaf, &self.config.name));
@@ -202,7 +208,11 @@ impl TrustProfile {
             found.intermediate_certificates().map(|certificate| authority(leaf, &certificate.der())).collect::<Result<_, _>>()?;
         let anchor = self.trust.authority_of(found.anchor());
         let anchor_key = anchor.map_or_else(|| KeyDigest::from_bytes([0; 32]), Leaf::spki_digest);
-        let path = Path::new(authorities, anchor.cloned(), anchor_key, self.config.dates);
+        self.dated(leaf, Path::new(authorities, anchor.cloned(), anchor_key, self.config.dates), now)
+    }
+
+    /// The path, unless its anchor is not within its dates and these count.
+    fn dated(&self, leaf: &Leaf, path: Path, now: i64) -> Result<Path, Rejected> {
         match path.anchor.as_ref().map(Leaf::validity) {
             Some(dates) if self.config.dates == CertificateDates::Strict && (now < dates.not_before || now > dates.not_after) => {
                 Err(rejection::authority_expired(leaf, dates.not_after))
@@ -223,6 +233,16 @@ impl TrustProfile {
         moments
     }
 
+    /// The path of a certificate without extensions.
+    fn path_of_old(&self, leaf: &Leaf, now: i64) -> Result<Path, Rejected> {
+        if !self.config.version_1 {
+            return Err(rejection::version(leaf));
+        }
+        let found = version_1::path_of(leaf, &self.trust, (!self.ignores_dates()).then_some(now));
+        let (authorities, anchor) = found.ok_or_else(|| rejection::path(leaf, &webpki::Error::UnknownIssuer))?;
+        self.dated(leaf, Path::new(authorities, Some(anchor.clone()), anchor.spki_digest(), self.config.dates), now)
+    }
+
     /// The subjects of the path that is found, the device's first, the anchor's last.
     pub(crate) fn path_words(
         &self,
@@ -231,7 +251,7 @@ impl TrustProfile {
         intermediates: &[CertificateDer<'_>],
         now: i64,
     ) -> Result<Vec<String>, Rejected> {
-        let path = self.path(leaf, end_entity, intermediates, now)?;
+        let path = if version_1::is_old(leaf) { self.path_of_old(leaf, now)? } else { self.path(leaf, end_entity, intermediates, now)? };
         let all = std::iter::once(leaf).chain(&path.authorities).chain(&path.anchor);
         Ok(all.map(|certificate| certificate.subject().rfc4514()).collect())
     }

@@ -123,6 +123,7 @@ pub(crate) struct ListenerTls {
     pub(crate) revocation: Option<At<RevocationMode>>,
     pub(crate) revocation_depth: Option<At<RevocationDepth>>,
     pub(crate) certificate_dates: Option<At<CertificateDates>>,
+    pub(crate) takes_version_1: Option<At<bool>>,
     pub(crate) authority_names: Option<At<bool>>,
     pub(crate) cipher_suites: Option<At<Vec<At<String>>>>,
     pub(crate) tls13_only: Option<At<bool>>,
@@ -189,6 +190,9 @@ pub(super) const REVOCATION: [(&str, RevocationMode); 3] =
 
 /// `revocation_depth`
 pub(super) const REVOCATION_DEPTH: [(&str, RevocationDepth); 2] = [("chain", RevocationDepth::Chain), ("leaf", RevocationDepth::Leaf)];
+
+/// `version_1`
+pub(super) const VERSION_1: [(&str, bool); 2] = [("deny", false), ("allow", true)];
 
 /// `certificate_dates`
 pub(super) const CERTIFICATE_DATES: [(&str, CertificateDates); 3] =
@@ -347,6 +351,7 @@ impl ListenerTls {
             revocation: section.choice("revocation", &REVOCATION),
             revocation_depth: section.choice("revocation_depth", &REVOCATION_DEPTH),
             certificate_dates: section.choice("certificate_dates", &CERTIFICATE_DATES),
+            takes_version_1: section.choice("version_1", &VERSION_1),
             authority_names: section.boolean("authority_names"),
             cipher_suites: section.strings("cipher_suites"),
             tls13_only: section.choice("tls_min", &[("1.2", false), ("1.3", true)]),
@@ -374,6 +379,7 @@ impl ListenerTls {
             ("revocation", self.revocation.as_ref().map(|at| at.span.clone())),
             ("revocation_depth", self.revocation_depth.as_ref().map(|at| at.span.clone())),
             ("certificate_dates", self.certificate_dates.as_ref().map(|at| at.span.clone())),
+            ("version_1", self.takes_version_1.as_ref().map(|at| at.span.clone())),
             ("authority_names", self.authority_names.as_ref().map(|at| at.span.clone())),
             ("cipher_suites", self.cipher_suites.as_ref().map(|at| at.span.clone())),
         ];

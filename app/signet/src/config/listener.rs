@@ -213,6 +213,7 @@ fn check_trust(
         ("revocation", written.revocation.as_ref().map(|at| &at.span)),
         ("revocation_depth", written.revocation_depth.as_ref().map(|at| &at.span)),
         ("certificate_dates", written.certificate_dates.as_ref().map(|at| &at.span)),
+        ("version_1", written.takes_version_1.as_ref().map(|at| &at.span)),
     ];
     for (key, span) in left.into_iter().filter_map(|(key, span)| Some((key, span?))).filter(|_| transport.has_tls()) {
         let hint = match (proof, key) {

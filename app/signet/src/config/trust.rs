@@ -13,7 +13,7 @@ use signet_server::{ProfileConfig, ProfileNames, ProfileSettings};
 use signet_sources::{Nonce, Ocsp, ProfileSources, Url};
 use signet_tls::{AnchorRule, CertificateDates, TrustAnchors, TrustProfileConfig};
 
-use super::file::{CERTIFICATE_DATES, Header, ListenerIdentity, ListenerTls, REVOCATION, REVOCATION_DEPTH};
+use super::file::{CERTIFICATE_DATES, Header, ListenerIdentity, ListenerTls, REVOCATION, REVOCATION_DEPTH, VERSION_1};
 use super::identity::{self, Proof};
 use super::problem::Problems;
 use super::resolved::patterns;
@@ -38,6 +38,7 @@ pub(crate) struct Written {
     revocation: WrittenRevocation,
     expiry_grace: Option<At<Duration>>,
     dates: Option<At<CertificateDates>>,
+    takes_version_1: Option<At<bool>>,
     clones: Option<At<ClonePolicy>>,
     clone_alternation: Option<At<Duration>>,
     publish: Vec<At<String>>,
@@ -98,6 +99,7 @@ impl Written {
             revocation: WrittenRevocation::read(&section),
             expiry_grace: section.duration("expiry_grace", Duration::ZERO, YEAR),
             dates: section.choice("certificate_dates", &CERTIFICATE_DATES),
+            takes_version_1: section.choice("version_1", &VERSION_1),
             clones: section.choice(
                 "clones",
                 &[
@@ -223,6 +225,7 @@ impl Profile {
             expiry_grace: seconds(written.expiry_grace.as_ref(), 0),
             dates: written.dates.map_or(CertificateDates::Check, |at| at.value),
             enabled: written.enabled.is_none_or(|at| at.value),
+            version_1: written.takes_version_1.is_some_and(|at| at.value),
         };
         let settings = ProfileSettings {
             names: ProfileNames {
@@ -275,6 +278,7 @@ impl Profile {
             naming,
             revocation,
             dates: written.certificate_dates.take().map_or(CertificateDates::Check, |at| at.value),
+            version_1: written.takes_version_1.take().is_some_and(|at| at.value),
             ..TrustProfileConfig::new(Arc::clone(&name), authorities.iter().map(|at| at.value.clone()).collect())
         };
         let settings = ProfileSettings { names: ProfileNames::default(), clones: ClonePolicy::Allow.into() };

@@ -11,3 +11,4 @@ mod refused;
 mod resumption;
 mod rig;
 mod settings;
+mod version_1;
