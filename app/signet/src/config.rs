@@ -12,6 +12,8 @@ mod identity;
 mod limits;
 mod listener;
 mod material;
+mod mosquitto;
+mod origin;
 mod problem;
 mod psk;
 mod resolved;
@@ -27,6 +29,8 @@ use std::path::Path;
 pub(crate) use auth::{Authentication, Tools};
 pub(crate) use bridge::Bridge;
 pub(crate) use listener::Listener;
+pub(crate) use mosquitto::{SystemFiles, told, translate};
+pub(crate) use origin::{MosquittoOrigin, Origin};
 pub(crate) use problem::Problem;
 use problem::Problems;
 pub(crate) use psk::WantedKeys;
@@ -70,27 +74,31 @@ impl ConfigError {
 ///
 /// A CRL past its nextUpdate passes here and is warned of when it is taken over: it concerns the devices of one CA, and must not keep the
 /// broker from starting, or from a new server certificate, for all others.
-pub(crate) fn load(path: &Path, now: i64) -> Result<Config, ConfigError> {
-    let (config, problems) = read(path)?;
+pub(crate) fn load(origin: &Origin, now: i64) -> Result<Config, ConfigError> {
+    let (config, problems) = read(origin)?;
     material::check(&config, &problems, now);
     finish(config, problems)
 }
 
 /// The same for `signet check`, which reports a CRL past its nextUpdate too.
-pub(crate) fn load_strictly(path: &Path, now: i64) -> Result<Config, ConfigError> {
-    let (config, problems) = read(path)?;
+pub(crate) fn load_strictly(origin: &Origin, now: i64) -> Result<Config, ConfigError> {
+    let (config, problems) = read(origin)?;
     material::check(&config, &problems, now);
     material::check_freshness(&config, &problems, now);
     finish(config, problems)
 }
 
 /// The same without opening the files it names: for commands that need only to know where things are.
-pub(crate) fn load_places(path: &Path) -> Result<Config, ConfigError> {
-    let (config, problems) = read(path)?;
+pub(crate) fn load_places(origin: &Origin) -> Result<Config, ConfigError> {
+    let (config, problems) = read(origin)?;
     finish(config, problems)
 }
 
-fn read(path: &Path) -> Result<(Config, Problems), ConfigError> {
+fn read(origin: &Origin) -> Result<(Config, Problems), ConfigError> {
+    let path = match origin {
+        Origin::Native(path) => path,
+        Origin::Mosquitto(origin) => return mosquitto::read(origin),
+    };
     let bytes = std::fs::read(path).map_err(|error| ConfigError::Unreadable(unreadable(path, &error)))?;
     let text = String::from_utf8(bytes).map_err(|error| {
         let failure = Failure::new(format!("`{}` is not UTF-8 text: byte {}", path.display(), error.utf8_error().valid_up_to() + 1));

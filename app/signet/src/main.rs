@@ -20,6 +20,7 @@ mod running;
 mod shared_keys;
 mod sources;
 mod staples;
+mod state_directory;
 mod telemetry;
 mod watched;
 
@@ -35,6 +36,7 @@ fn main() -> ExitCode {
         Command::Serve(flags) => command::serve::run(&flags),
         Command::Status(flags) => command::status::run(&flags),
         Command::Check(flags) => command::check::run(&flags),
+        Command::Import(flags) => command::import::run(&flags),
         Command::Ca(flags) => command::ca::run(&flags),
         Command::Device(flags) => command::device::run(&flags),
         Command::Revocation(flags) => command::revocation::run(&flags),

@@ -37,6 +37,7 @@ mod session;
 mod signature;
 mod ticket;
 mod trust;
+mod version_1;
 
 pub use acceptor::{ClientCertificate, Ending, ListenerTls, MinimumVersion, TlsListenerConfig};
 pub use connection::{Received, TlsConnection, TlsFailure};

@@ -32,14 +32,17 @@ const TICK: Duration = Duration::from_secs(1);
 
 /// Runs the command.
 pub(crate) fn run(flags: &Serve) -> Result<Exit, Failure> {
-    let path = flags.config.path();
-    let config = config::load(&path, unix_seconds()).map_err(|error| error.report(&path))?;
+    let origin = flags.config.origin();
+    let config = config::load(&origin, unix_seconds()).map_err(|error| error.report(origin.path()))?;
     serve(config, || {})
 }
 
 /// Serves `config` until a signal ends it. `ready` runs when clients can connect.
 pub(crate) fn serve(config: Config, ready: impl FnOnce()) -> Result<Exit, Failure> {
     let log = log::start(config.log.level, config.log.json);
+    for notice in &config.source.notices {
+        tracing::warn!("{}", config::told(notice));
+    }
     let places = Places::of(config.clone());
     let _lock = DataLock::take(&places.data_dir)?;
     let administration = Arc::new(office::open_administration(&places)?);
@@ -73,7 +76,7 @@ async fn run_until_signal(
     let socket = AdminSocket::bind(&config.admin_socket).map_err(|error| Failure::new(error.to_string()))?;
     let metrics = metrics_socket(&config).await?;
     let greeting = greeting(&config, &administration);
-    let path = config.path.clone();
+    let path = config.source.origin.path().to_owned();
     let failed = Arc::new(Notify::new());
     let on_store_failure = {
         let failed = Arc::clone(&failed);
