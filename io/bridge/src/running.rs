@@ -50,6 +50,8 @@ pub struct Bridges {
     /// One name for all bridges of this process: what one brings in another may carry on.
     here: ByteString,
     running: Vec<Running>,
+    /// Stopped to be started again.
+    restarting: Vec<String>,
 }
 
 #[derive(Debug)]
@@ -66,7 +68,7 @@ struct Running {
 
 impl Default for Bridges {
     fn default() -> Self {
-        Self { here: ByteString::from(format!("{:016x}", random())), running: Vec::new() }
+        Self { here: ByteString::from(format!("{:016x}", random())), running: Vec::new(), restarting: Vec::new() }
     }
 }
 
@@ -87,15 +89,21 @@ impl Bridges {
         self.running.iter().map(|bridge| bridge.board.status()).collect()
     }
 
-    /// Their configurations: of one whose change is postponed that with which it will be connected next.
-    pub fn configs(&self) -> impl Iterator<Item = &BridgeConfig> {
-        self.running.iter().map(|bridge| &bridge.config)
+    /// The names of those that may still be connected as they were configured before: what was theirs to do is theirs until then. With `planned`, of
+    /// those that would be then.
+    pub fn postponed<'a>(&'a self, planned: &'a [Planned]) -> impl Iterator<Item = &'a str> {
+        let is_changed = |bridge: &Running| {
+            let next = planned.iter().find(|next| next.config.name == bridge.config.name);
+            next.is_some_and(|next| next.config.reload == ReloadRule::Lazy && !bridge.is(next))
+        };
+        self.running.iter().filter(move |bridge| bridge.orders.has_next() || is_changed(bridge)).map(|bridge| bridge.config.name.as_str())
     }
 
     /// Stops the bridges that are no longer planned, which forget their sessions here, and those that are planned otherwise and do not wait for their
     /// next connection; each tells both brokers. Says the names of the former. To be called while everything that they may do is still theirs to do,
     /// and [`Self::adopt`] after it.
     pub fn retire(&mut self, planned: &[Planned], patience: Duration) -> Vec<String> {
+        self.restarting.clear();
         let mut leaving = Vec::new();
         let mut removed = Vec::new();
         for bridge in std::mem::take(&mut self.running) {
@@ -110,6 +118,7 @@ impl Bridges {
                     if next.config.local.client_identifier != bridge.config.local.client_identifier {
                         bridge.orders.forget();
                     }
+                    self.restarting.push(bridge.config.name.clone());
                     leaving.push(bridge);
                 }
                 Some(_) => self.running.push(bridge),
@@ -134,7 +143,8 @@ impl Bridges {
                     Ok(bridge) => self.running.push(bridge),
                     Err(error) => failure = Some(error),
                 }
-                changes.push((name, Change::Started));
+                let is_back = self.restarting.contains(&name);
+                changes.push((name, if is_back { Change::Restarted } else { Change::Started }));
                 continue;
             };
             let mut bridge = before.remove(at);

@@ -43,7 +43,7 @@ impl Orders {
         self.forget.store(true, Ordering::Release);
     }
 
-    fn has_next(&self) -> bool {
+    pub(crate) fn has_next(&self) -> bool {
         self.next.lock().unwrap_or_else(PoisonError::into_inner).is_some()
     }
 
