@@ -3,6 +3,7 @@
 //! Nothing here opens a file or a socket. What a file names is asked for through [`Files`], so that the same code serves `signet serve`,
 //! `signet import mosquitto` and the tests.
 
+pub mod log;
 mod translation;
 
 pub use translation::{Files, Mistake, Notice, Place, Translation};
