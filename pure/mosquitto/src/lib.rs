@@ -4,6 +4,7 @@
 //! `signet import mosquitto` and the tests.
 
 pub mod log;
+pub mod program;
 mod translation;
 
 pub use translation::{Files, Mistake, Notice, Place, Translation};

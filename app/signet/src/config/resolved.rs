@@ -9,14 +9,15 @@ use signet_net::ListenAddress;
 use signet_policy::{Conditions, Effect, QosSet, Rule, TopicPattern};
 use signet_server::ServerConfig;
 use signet_sources::SourceLimits;
-use tracing::Level;
 
 use super::auth::Authentication;
 use super::bridge::{self, Bridge};
 use super::file::{Access, File};
 use super::limits::Limits;
 use super::listener::Listener;
+use super::log::LogConfig;
 use super::problem::{Problems, suggestion};
+use super::process::Process;
 use super::section::At;
 use super::store::Store;
 use super::telemetry::Telemetry;
@@ -29,9 +30,8 @@ pub(crate) struct Config {
     /// The file it came from, as the user named it.
     pub(crate) path: PathBuf,
     pub(crate) data_dir: PathBuf,
-    /// Threads of the data plane; one per processor when absent.
-    pub(crate) shards: Option<u16>,
     pub(crate) log: LogConfig,
+    pub(crate) process: Process,
     pub(crate) admin_socket: PathBuf,
     pub(crate) ca: CaConfig,
     pub(crate) limits: Limits,
@@ -45,13 +45,6 @@ pub(crate) struct Config {
     pub(crate) bridges: Vec<Bridge>,
     pub(crate) revocation: RevocationConfig,
     pub(crate) store: Store,
-}
-
-/// What is logged, and how.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct LogConfig {
-    pub(crate) level: Level,
-    pub(crate) json: bool,
 }
 
 /// Our own CA.
@@ -91,8 +84,8 @@ impl Config {
         check_chains(&named, &profiles, problems);
         Self {
             path: path.to_owned(),
-            shards: file.shards.and_then(|at| u16::try_from(at.value).ok()),
-            log: LogConfig { level: file.log.level.map_or(Level::INFO, |at| at.value), json: file.log.json.is_some_and(|at| at.value) },
+            log: file.log,
+            process: file.process,
             admin_socket: file.admin_socket.map_or_else(|| data_dir.join("admin.sock"), |at| base.join(at.value)),
             ca: CaConfig {
                 crl: file.ca.crl.map_or_else(|| ca_dir.join("crl.pem"), |at| base.join(at.value)),
