@@ -32,7 +32,6 @@ pub(crate) use listener::Listener;
 pub(crate) use log::{Destination, Format, LogConfig, Mosquitto as MosquittoLog, Timestamps};
 pub(crate) use problem::Problem;
 use problem::Problems;
-pub(crate) use process::Process;
 pub(crate) use psk::WantedKeys;
 pub(crate) use resolved::{CaConfig, Config};
 pub(crate) use store::directory as store_directory;
@@ -75,7 +74,19 @@ impl ConfigError {
 /// A CRL past its nextUpdate passes here and is warned of when it is taken over: it concerns the devices of one CA, and must not keep the
 /// broker from starting, or from a new server certificate, for all others.
 pub(crate) fn load(path: &Path, now: i64) -> Result<Config, ConfigError> {
+    load_between(path, now, &mut |_| Ok(()))
+}
+
+/// The same, where something is to be done after the configuration was read and before the files that it names are.
+pub(crate) fn load_between(
+    path: &Path,
+    now: i64,
+    between: &mut dyn FnMut(&Config) -> Result<(), Failure>,
+) -> Result<Config, ConfigError> {
     let (config, problems) = read(path)?;
+    if problems.is_empty() {
+        between(&config).map_err(ConfigError::Unreadable)?;
+    }
     material::check(&config, &problems, now);
     finish(config, problems)
 }

@@ -14,6 +14,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use arc_swap::ArcSwap;
+use signet_mosquitto::log::Kinds;
+use signet_mosquitto::program::Flags;
 use signet_server::Monitor;
 use tracing::Level;
 use tracing_subscriber::filter::{LevelFilter, Targets};
@@ -34,6 +36,40 @@ const PACKET_LINES: &str = "signet::line::packet";
 /// The same, where each subscription is one.
 const SUBSCRIPTION_LINES: &str = "signet::line::subscription";
 
+/// What is logged, whatever the configuration says.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) enum Verbosity {
+    /// What it says.
+    #[default]
+    Configured,
+    /// Nothing.
+    Quiet,
+    /// Everything.
+    Verbose,
+}
+
+impl Verbosity {
+    /// What the command line says.
+    pub(crate) fn of(flags: &Flags) -> Self {
+        match (flags.quiet, flags.verbose) {
+            (true, _) => Self::Quiet,
+            (false, true) => Self::Verbose,
+            (false, false) => Self::Configured,
+        }
+    }
+
+    /// The configuration as far as it counts.
+    fn applied(self, config: &LogConfig) -> LogConfig {
+        let mut config = config.clone();
+        match self {
+            Self::Configured => {}
+            Self::Quiet => config.to = Vec::new(),
+            Self::Verbose => (config.level, config.mosquitto.kinds) = (Level::TRACE, Kinds::all()),
+        }
+        config
+    }
+}
+
 /// Logging. When the last of its clones is closed or dropped, what waits is written, as far as that takes no longer than a second.
 #[derive(Clone)]
 pub(crate) struct Log {
@@ -41,10 +77,12 @@ pub(crate) struct Log {
     style: Arc<ArcSwap<Style>>,
     filter: reload::Handle<Targets, Registry>,
     reported: Arc<AtomicUsize>,
+    verbosity: Verbosity,
 }
 
 /// Starts logging. Called once, by the commands that run for a long time. Where a file cannot be opened, lines go to stderr.
-pub(crate) fn start(config: &LogConfig) -> Log {
+pub(crate) fn start(config: &LogConfig, verbosity: Verbosity) -> Log {
+    let config = &verbosity.applied(config);
     let (opened, failure) = Destinations::open(config);
     let destinations = Arc::new(opened);
     let style = Arc::new(ArcSwap::from_pointee(Style::of(config)));
@@ -63,7 +101,7 @@ pub(crate) fn start(config: &LogConfig) -> Log {
     if let Some(failure) = failure {
         tracing::error!("{failure}");
     }
-    Log { destinations, style, filter: handle, reported: Arc::default() }
+    Log { destinations, style, filter: handle, reported: Arc::default(), verbosity }
 }
 
 /// What is asked for, by target.
@@ -80,7 +118,8 @@ impl Log {
     /// # Errors
     /// A file that cannot be opened; everything stays as it was.
     pub(crate) fn prepare(&self, config: &LogConfig) -> Result<Prepared, String> {
-        Ok(Prepared { opened: self.destinations.prepare(config)?, config: config.clone() })
+        let config = self.verbosity.applied(config);
+        Ok(Prepared { opened: self.destinations.prepare(&config)?, config })
     }
 
     /// Takes over what was prepared. The format stays as it is. Files are closed and opened anew.

@@ -3,6 +3,7 @@
 mod control;
 mod given;
 
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -26,6 +27,7 @@ use crate::answers;
 use crate::authentication::Vouchers;
 use crate::ca_files;
 use crate::config::{self, Config, ConfigError};
+use crate::log::Log;
 use crate::follow_up::{FollowUp, end_lost_credentials, record_ended, suspend_clone};
 use crate::office;
 use crate::shared_keys::SharedKeys;
@@ -52,6 +54,7 @@ pub(crate) struct Running {
     staples: Staples,
     follow_up: Arc<FollowUp>,
     telemetry: Arc<Telemetry>,
+    log: Log,
     state: Mutex<State>,
 }
 
@@ -73,6 +76,7 @@ impl Running {
     /// `on_store_failure` is called from another thread, once or more often, when nothing can be made durable any more.
     pub(crate) fn start(
         config: Config,
+        log: Log,
         administration: Arc<Administration>,
         revocations: CurrentRevocations,
         on_store_failure: Arc<dyn Fn() + Send + Sync>,
@@ -86,6 +90,7 @@ impl Running {
         server_config.on_clone = follow_up.on_clone();
         let server = signet_server::start(server_config, revocations.clone())?;
         server.ask_about_status(Arc::new(Inquiry(Arc::clone(&sources))));
+        log.publish_through(server.monitor());
         let bridges = given::start_bridges(&config, &server)?;
         let live = Live { revocations, registry: server.registry() };
         administration.attach(live.clone());
@@ -102,6 +107,7 @@ impl Running {
             live,
             administration,
             follow_up,
+            log,
             state: Mutex::new(State {
                 server: Some(server),
                 bridges,
@@ -191,6 +197,17 @@ impl Running {
         }
     }
 
+    /// Where sessions and messages are kept, if anywhere.
+    pub(crate) fn store_place(&self) -> Option<PathBuf> {
+        let config = &self.started_with;
+        config.store.enabled.then(|| config::store_directory(&config.data_dir))
+    }
+
+    /// Closes log files and opens them anew.
+    pub(crate) fn reopen_log(&self) {
+        self.log.reopen();
+    }
+
     /// Why the store has failed; `None` while it has not.
     pub(crate) fn store_failure(&self) -> Option<String> {
         match self.state().server.as_ref()?.store_state()? {
@@ -267,10 +284,12 @@ impl Running {
         let Some(server) = &state.server else { return Err(failed("the broker is stopping".to_owned())) };
         let (listeners, profiles) = given::listening_config(&config, &self.vouchers);
         let prepared = server.prepare_reload(&listeners, &profiles).map_err(|error| failed(error.to_string()))?;
+        let log = self.log.prepare(&config.log).map_err(failed)?;
         // Sources that are named no more are forgotten with their lists and copies, some of which could not be had again: nothing may fail after this.
         self.sources.replace(&sources).map_err(|error| failed(error.to_string()))?;
         self.vouchers.replace(vouchers);
         let reloaded = server.install(prepared);
+        self.log.install(log);
         server.replace_rules(Arc::new(rules.with_version(version)));
         server.rules_changed();
         self.live.revocations.update(|index| index.with_own_authorities(own.iter().copied()));

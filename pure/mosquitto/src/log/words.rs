@@ -93,7 +93,7 @@ const PACKETS: [Row; 27] = [
     ("dropped_publish", Kind::Debug, NO, "Dropped too large PUBLISH from {client} (d{dup}, q{qos}, r{retain}, m{id}, '{topic}', ... ({bytes} bytes))"),
 ];
 
-const PROGRAM: [Row; 17] = [
+const PROGRAM: [Row; 18] = [
     ("starting", Kind::Information, NO, "mosquitto version {version} starting"),
     ("signet", Kind::Information, NO, "Info: this is Signet {signet}, which behaves as Mosquitto {version}."),
     ("config_loaded", Kind::Information, NO, "Config loaded from {file}."),
@@ -110,6 +110,7 @@ const PROGRAM: [Row; 17] = [
     ("reloading", Kind::Information, NO, "Reloading config."),
     ("saving", Kind::Information, NO, "Saving in-memory database to {path}."),
     ("user", Kind::Information, NO, "Info: running mosquitto as user: {user}."),
+    ("failed", Kind::Error, NO, "Error: {failure}<; {hint}>."),
     ("root", Kind::Warning, NO, "Warning: Mosquitto should not be run as root/administrator."),
 ];
 
