@@ -8,6 +8,7 @@ use signet_identity::DeviceName;
 use signet_revocation::Reason;
 
 use crate::command::{publish, subscribe};
+use crate::config::Origin;
 use crate::exit;
 
 mod access;
@@ -71,6 +72,9 @@ pub(crate) enum Command {
     Status(Status),
     /// Check a configuration and every file it names; print every problem
     Check(Check),
+    /// Write the configuration of another broker as signet.toml
+    #[command(subcommand)]
+    Import(Import),
     /// Create and show the certificate authority, sign its CRL
     #[command(subcommand)]
     Ca(Ca),
@@ -142,10 +146,27 @@ pub(crate) struct Check {
     pub(crate) config: ConfigFlag,
 }
 
+/// `signet import …`
+#[derive(Debug, Subcommand)]
+pub(crate) enum Import {
+    /// Mosquitto's; what cannot be the same is said, and nothing is left out without a word
+    Mosquitto {
+        /// The file, such as /etc/mosquitto/mosquitto.conf
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+        /// Where to write it; `-` prints it
+        #[arg(short, long, value_name = "FILE", default_value = "-")]
+        output: PathBuf,
+        /// Replace an existing file
+        #[arg(long)]
+        force: bool,
+    },
+}
+
 /// Which configuration.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct ConfigFlag {
-    /// Configuration file [default: signet.toml]
+    /// Configuration file; one whose name ends in .conf is read as Mosquitto's [default: signet.toml]
     #[arg(short = 'c', long = "config", value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
 }
@@ -154,6 +175,11 @@ impl ConfigFlag {
     /// The file named, or the usual one.
     pub(crate) fn path(&self) -> PathBuf {
         self.config.clone().unwrap_or_else(|| PathBuf::from("signet.toml"))
+    }
+
+    /// The same, with the grammar by which it is read.
+    pub(crate) fn origin(&self) -> Origin {
+        Origin::of(&self.path())
     }
 }
 

@@ -23,6 +23,7 @@ mod running;
 mod shared_keys;
 mod sources;
 mod staples;
+mod state_directory;
 mod telemetry;
 mod watched;
 
@@ -41,6 +42,7 @@ fn main() -> ExitCode {
         Command::Serve(flags) => command::serve::run(&flags.into()),
         Command::Status(flags) => command::status::run(&flags),
         Command::Check(flags) => command::check::run(&flags),
+        Command::Import(flags) => command::import::run(&flags),
         Command::Ca(flags) => command::ca::run(&flags),
         Command::Device(flags) => command::device::run(&flags),
         Command::Revocation(flags) => command::revocation::run(&flags),

@@ -1,6 +1,9 @@
 //! Root starts the broker, and somebody else is it: everything but the configuration is read and written by the user that it names.
 
 use std::ffi::CString;
+use std::fs::Permissions;
+use std::os::unix::fs::{PermissionsExt as _, chown};
+use std::path::Path;
 
 use nix::unistd::{Gid, Uid, User, getegid, geteuid, initgroups, setgid, setuid};
 
@@ -20,13 +23,19 @@ pub(crate) struct Dropped {
     pub(crate) instead_of: Option<String>,
 }
 
-/// Becomes `user`, with the groups of that user, if root runs this and `user` is somebody else. There is no way back.
+/// Whether root runs this and `user` is somebody else.
+pub(crate) fn would_give_up(user: Option<&str>) -> bool {
+    user.is_some_and(|user| geteuid().is_root() && user != "root")
+}
+
+/// Becomes `user`, with the groups of that user, if root runs this and `user` is somebody else. `place` is a directory that is made for that user
+/// before. There is no way back.
 ///
 /// # Errors
 /// There is no such user, or the system does not let us: nothing may go on as root then.
-pub(crate) fn give_up(user: Option<&str>) -> Result<Dropped, Failure> {
+pub(crate) fn give_up(user: Option<&str>, place: Option<&Path>) -> Result<Dropped, Failure> {
     let mut instead_of = None;
-    if let Some(user) = user.filter(|user| geteuid().is_root() && *user != "root") {
+    if let Some(user) = user.filter(|_| would_give_up(user)) {
         let known = match named(user)? {
             None if user == USUAL.0 => {
                 instead_of = Some(user.to_owned());
@@ -38,7 +47,11 @@ pub(crate) fn give_up(user: Option<&str>) -> Result<Dropped, Failure> {
             Failure::new(format!("cannot become `{user}`: there is no such user"))
                 .hint("make it (`useradd --system`), or name another one: `user` in the configuration")
         };
-        become_user(&known.ok_or_else(unknown)?)?;
+        let known = known.ok_or_else(unknown)?;
+        if let Some(place) = place {
+            make_place(place, &known)?;
+        }
+        become_user(&known)?;
     }
     let user = User::from_uid(geteuid()).ok().flatten().map_or_else(|| geteuid().to_string(), |user| user.name);
     Ok(Dropped { user, is_root: geteuid().is_root() || getegid().as_raw() == 0, instead_of })
@@ -46,6 +59,14 @@ pub(crate) fn give_up(user: Option<&str>) -> Result<Dropped, Failure> {
 
 fn named(user: &str) -> Result<Option<User>, Failure> {
     User::from_name(user).map_err(|error| Failure::new(format!("cannot look up the user `{user}`: {error}")))
+}
+
+/// A directory where the user may write and nobody else may read.
+fn make_place(place: &Path, user: &User) -> Result<(), Failure> {
+    let failed = |error: std::io::Error| Failure::file("make", place, &error);
+    std::fs::create_dir_all(place).map_err(failed)?;
+    std::fs::set_permissions(place, Permissions::from_mode(0o700)).map_err(failed)?;
+    chown(place, Some(user.uid.as_raw()), Some(user.gid.as_raw())).map_err(failed)
 }
 
 /// Groups first: afterwards nobody may change them.
@@ -65,14 +86,14 @@ mod tests {
     #[test]
     fn nobody_is_left_as_it_was() {
         let before = geteuid();
-        let dropped = give_up(None).unwrap();
+        let dropped = give_up(None, None).unwrap();
         assert_eq!((geteuid(), dropped.instead_of), (before, None));
         assert_eq!(dropped.is_root, before.is_root() || getegid().as_raw() == 0);
     }
 
     #[test]
     fn root_does_not_go_on_as_nobody_knows_whom() {
-        let tried = give_up(Some("no-such-user-here"));
+        let tried = give_up(Some("no-such-user-here"), None);
         assert_eq!(tried.is_err(), geteuid().is_root(), "others than root stay who they are");
     }
 }

@@ -1,15 +1,15 @@
 //! The programs that this one is when it is started under their names, by a link or a copy.
 
 use std::ffi::OsString;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use signet_mosquitto::program::{Flags, INVALID, Stop, parse};
+use signet_mosquitto::program::{Flags, Stop, parse};
 use signet_net::unix_seconds;
 
 use crate::command::serve;
-use crate::config;
+use crate::config::{self, MosquittoOrigin, Origin};
 use crate::exit::Exit;
 use crate::hint::Failure;
 use crate::output;
@@ -63,18 +63,44 @@ fn complain(message: &str, has_time: bool) {
 }
 
 fn broker(flags: &Flags) -> Result<Exit, Failure> {
-    let Some(path) = &flags.config_file else {
-        if flags.test_config {
-            complain("Please provide a configuration file to test.", true);
-            return Ok(Exit::Configuration);
-        }
-        return serve::start(flags, None, |between| without_file(&flags.ports, between));
-    };
-    let read = |between: &mut serve::Between<'_>| config::load_between(path, unix_seconds(), between).map_err(|error| error.report(path));
-    if flags.test_config {
-        read(&mut |_| Ok(()))?;
-        complain("Configuration file is OK.", true);
-        return Ok(Exit::Done);
+    let origin = origin(flags);
+    if !flags.test_config {
+        return serve::start(flags, &origin);
     }
-    serve::start(flags, Some(path.clone()), read)
+    if flags.config_file.is_none() {
+        complain("Please provide a configuration file to test.", true);
+        return Ok(Exit::Configuration);
+    }
+    config::load(&origin, unix_seconds()).map_err(|error| error.report(origin.path()))?;
+    complain("Configuration file is OK.", true);
+    Ok(Exit::Done)
+}
+
+/// Under this name a file is Mosquitto's, unless it says that it is ours.
+fn origin(flags: &Flags) -> Origin {
+    match &flags.config_file {
+        Some(path) if path.extension().is_some_and(|extension| extension == "toml") => Origin::Native(path.clone()),
+        file => Origin::Mosquitto(MosquittoOrigin { file: file.clone(), ports: flags.ports.clone(), place: None }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_name_says_which_program_it_is() {
+        for (name, is_one) in [("mosquitto", true), ("/usr/sbin/mosquitto", true), ("signet", false), ("/opt/mosquitto/signet", false)] {
+            assert_eq!(named(Path::new(name)).is_some(), is_one, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_file_without_a_name_that_says_otherwise_is_mosquittos() {
+        let of = |file: Option<&str>| origin(&Flags { config_file: file.map(Into::into), ports: vec![1], ..Flags::default() });
+        assert_eq!(of(Some("signet.toml")), Origin::Native("signet.toml".into()));
+        let expected = |file: Option<&str>| Origin::Mosquitto(MosquittoOrigin { file: file.map(Into::into), ports: vec![1], place: None });
+        assert_eq!(of(Some("/etc/m")), expected(Some("/etc/m")));
+        assert_eq!(of(None), expected(None));
+    }
 }

@@ -105,6 +105,9 @@ fn build() -> Result<SslContext, ErrorStack> {
         let slot = ssl.ex_data(index);
         Ok(slot.zip(identity).map_or(0, |(slot, identity)| slot.take_for(identity, space)))
     });
+    if let Some(key_log) = signet_tls::key_log() {
+        builder.set_keylog_callback(move |_, line| key_log.line(line));
+    }
     Ok(builder.build())
 }
 

@@ -19,7 +19,7 @@ use crate::profile::{TrustProfile, Verified};
 use crate::provider::algorithms;
 use crate::rejection::{self, Rejected, Unfit};
 use crate::trust::NameLink;
-use crate::{Check, CurrentRevocations, Refusal};
+use crate::{Check, CurrentRevocations, Refusal, version_1};
 
 /// Intermediates that a client may send. The library looks for paths with no more than six (RFC 5280 sets no bound).
 pub(crate) const MAXIMUM_INTERMEDIATES: usize = 6;
@@ -136,6 +136,11 @@ impl DeviceVerifier {
         self.profiles.iter().find(|profile| **profile.name() == *name)
     }
 
+    /// Whether a profile takes certificates without extensions.
+    pub(crate) fn takes_version_1(&self) -> bool {
+        self.profiles.iter().any(|profile| profile.config().version_1)
+    }
+
     /// Judges a certificate as presented. `now` in unix seconds.
     pub(crate) fn judge(
         &self,
@@ -144,7 +149,7 @@ impl DeviceVerifier {
         now: i64,
     ) -> Result<Judged, Rejected> {
         let leaf = Leaf::parse(end_entity).map_err(|error| rejection::unreadable(&error))?;
-        rejection::check_form(&leaf)?;
+        rejection::check_form(&leaf, self.takes_version_1())?;
         rejection::check_validity(&leaf, now, 0)?;
         // The search for a path tries every order of authorities that fits by name, so what a stranger may send is little: ten of one name take
         // the library 160 ms, six take 4.
@@ -277,7 +282,9 @@ impl ClientCertVerifier for DeviceVerifier {
         certificate: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        verify_tls12_signature(message, certificate, signature, &algorithms()).inspect_err(|_| note_possession(certificate))
+        version_1::verify_tls12_signature(message, certificate, signature)
+            .unwrap_or_else(|| verify_tls12_signature(message, certificate, signature, &algorithms()))
+            .inspect_err(|_| note_possession(certificate))
     }
 
     fn verify_tls13_signature(
@@ -286,7 +293,9 @@ impl ClientCertVerifier for DeviceVerifier {
         certificate: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        verify_tls13_signature(message, certificate, signature, &algorithms()).inspect_err(|_| note_possession(certificate))
+        version_1::verify_tls13_signature(message, certificate, signature)
+            .unwrap_or_else(|| verify_tls13_signature(message, certificate, signature, &algorithms()))
+            .inspect_err(|_| note_possession(certificate))
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {

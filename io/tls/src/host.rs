@@ -14,6 +14,7 @@ use rustls::sign::CertifiedKey;
 
 use crate::client_verifier::DeviceVerifier;
 use crate::profile::TrustProfiles;
+use crate::key_log::key_log;
 use crate::provider::{provider, versions};
 use crate::resumption::DeviceTickets;
 use crate::{ClientCertificate, Credentials, CurrentRevocations, MinimumVersion, TlsError};
@@ -106,6 +107,9 @@ impl Host {
         server.session_storage = Arc::new(NoServerSessionStorage {});
         // Early data can be replayed (RFC 8446 §8), and a replayed PUBLISH is a second PUBLISH.
         server.max_early_data_size = 0;
+        if let Some(key_log) = key_log() {
+            server.key_log = key_log;
+        }
         Ok(Self { config: config.clone(), server: Arc::new(server), verifier, credentials })
     }
 

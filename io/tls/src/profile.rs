@@ -16,7 +16,7 @@ use webpki::{EndEntityCert, KeyUsage};
 use crate::provider::algorithms;
 use crate::rejection::{self, Rejected, Unfit};
 use crate::trust::AnchorRule;
-use crate::{TlsError, TrustAnchors};
+use crate::{TlsError, TrustAnchors, version_1};
 
 /// A profile as configured.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,6 +42,8 @@ pub struct TrustProfileConfig {
     pub expiry_grace: i64,
     /// Whether its devices are let in.
     pub enabled: bool,
+    /// Whether certificates of X.509 version 1 and 2 are taken, which do not say what they are for. Their path is made of `authorities` alone.
+    pub version_1: bool,
 }
 
 impl TrustProfileConfig {
@@ -59,6 +61,7 @@ impl TrustProfileConfig {
             status_wait: Duration::ZERO,
             expiry_grace: 0,
             enabled: true,
+            version_1: false,
         }
     }
 }
@@ -114,7 +117,7 @@ impl TrustProfile {
         intermediates: &[CertificateDer<'_>],
         now: i64,
     ) -> Result<Verified, Rejected> {
-        let path = self.path(leaf, end_entity, intermediates, now)?;
+        let path = if version_1::is_old(leaf) { self.path_of_old(leaf, now)? } else { self.path(leaf, end_entity, intermediates, now)? };
         if !self.config.enabled {
             return Err(self.disabled(leaf));
         }
@@ -135,6 +138,9 @@ impl TrustProfile {
         let leaf = identity.leaf();
         if !self.config.enabled {
             return Err(self.disabled(leaf));
+        }
+        if version_1::is_old(leaf) && !self.config.version_1 {
+            return Err(rejection::version(leaf));
         }
         if !identity.authorities().any(|authority| self.trust.is_anchor(authority)) {
             return Err(rejection::anchor_gone(leaf, &self.config.name));
@@ -166,6 +172,16 @@ impl TrustProfile {
         Ok(Path::new(authorities, anchor.cloned(), anchor_key))
     }
 
+    /// The path of a certificate without extensions.
+    fn path_of_old(&self, leaf: &Leaf, now: i64) -> Result<Path, Rejected> {
+        if !self.config.version_1 {
+            return Err(rejection::version(leaf));
+        }
+        let found = version_1::path_of(leaf, &self.trust, now);
+        let (authorities, anchor) = found.ok_or_else(|| rejection::path(leaf, &webpki::Error::UnknownIssuer))?;
+        Ok(Path::new(authorities, Some(anchor.clone()), anchor.spki_digest()))
+    }
+
     /// The subjects of the path that is found, the device's first, the anchor's last.
     pub(crate) fn path_words(
         &self,
@@ -174,7 +190,7 @@ impl TrustProfile {
         intermediates: &[CertificateDer<'_>],
         now: i64,
     ) -> Result<Vec<String>, Rejected> {
-        let path = self.path(leaf, end_entity, intermediates, now)?;
+        let path = if version_1::is_old(leaf) { self.path_of_old(leaf, now)? } else { self.path(leaf, end_entity, intermediates, now)? };
         let all = std::iter::once(leaf).chain(&path.authorities).chain(&path.anchor);
         Ok(all.map(|certificate| certificate.subject().rfc4514()).collect())
     }

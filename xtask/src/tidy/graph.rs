@@ -5,7 +5,7 @@ use super::Finding;
 use crate::tree::Tree;
 
 /// Crate folder → the crates of ours it depends on, exactly.
-const GRAPH: [(&str, &[&str]); 21] = [
+const GRAPH: [(&str, &[&str]); 24] = [
     ("pure/mqtt", &[]),
     ("pure/identity", &[]),
     ("pure/revocation", &["identity"]),
@@ -13,6 +13,8 @@ const GRAPH: [(&str, &[&str]); 21] = [
     ("pure/ca", &["identity", "revocation"]),
     ("pure/broker", &["mqtt", "identity", "policy"]),
     ("pure/telemetry", &[]),
+    ("pure/mosquitto", &[]),
+    ("pure/dynsec", &[]),
     ("io/tls", &["identity", "revocation"]),
     ("io/psk", &["identity", "tls"]),
     ("io/net", &["identity", "revocation"]),
@@ -26,9 +28,13 @@ const GRAPH: [(&str, &[&str]); 21] = [
     ("io/bridge", &["mqtt", "policy", "tls"]),
     ("io/sources", &["http", "identity", "revocation", "tls"]),
     ("io/auth", &["http", "identity", "mqtt", "policy", "tls"]),
+    ("app/clients", &[]),
     (
         "app/signet",
         &[
+            "mosquitto",
+            "dynsec",
+            "clients",
             "mqtt",
             "identity",
             "revocation",

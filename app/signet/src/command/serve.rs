@@ -7,7 +7,7 @@ use std::time::Duration;
 use signet_admin::api::Listening;
 use signet_admin::{AdminSocket, Administration, Control, MetricsSocket};
 use signet_ledger::{AuthorityFiles, key_exposure};
-use signet_mosquitto::program::{Flags, VERSION as MOSQUITTO};
+use signet_mosquitto::program::{Flags, PORTS_MAXIMUM, VERSION as MOSQUITTO};
 use signet_net::{ListenAddress, ListenError, unix_seconds};
 use signet_server::StartError;
 use signet_tls::CurrentRevocations;
@@ -16,7 +16,7 @@ use tokio::sync::{Notify, watch};
 use tokio::time::MissedTickBehavior;
 
 use crate::command::store;
-use crate::config::{self, Config, Format};
+use crate::config::{self, Config, Format, MosquittoOrigin, Origin};
 use crate::data_lock::DataLock;
 use crate::exit::Exit;
 use crate::hint::{Failure, plain};
@@ -43,8 +43,6 @@ const TICK: Duration = Duration::from_secs(1);
 /// How a start differs from the usual one, by what the command line says.
 #[derive(Debug, Default)]
 pub(crate) struct Manner {
-    /// The configuration, for the log; `None` without one.
-    pub(crate) file: Option<PathBuf>,
     /// Whom root has become.
     pub(crate) dropped: Dropped,
     /// What is logged, whatever the configuration says.
@@ -54,28 +52,32 @@ pub(crate) struct Manner {
 /// Runs the command.
 pub(crate) fn run(flags: &Flags) -> Result<Exit, Failure> {
     let path = flags.config_file.clone().unwrap_or_else(|| PathBuf::from(USUAL_FILE));
-    let read = |between: &mut dyn FnMut(&Config) -> Result<(), Failure>| {
-        config::load_between(&path, unix_seconds(), between).map_err(|error| error.report(&path))
+    let origin = match Origin::of(&path) {
+        Origin::Mosquitto(origin) => Origin::Mosquitto(MosquittoOrigin { ports: flags.ports.clone(), ..origin }),
+        Origin::Native(_) if !flags.ports.is_empty() => {
+            return Err(Failure::new("-p is for a mosquitto.conf without a listener").hint("write the port into signet.toml: `bind` of a [[listener]]"));
+        }
+        native => native,
     };
+    if flags.ports.len() > PORTS_MAXIMUM {
+        return Err(Failure::new(format!("only {PORTS_MAXIMUM} ports can be given with -p")));
+    }
     if flags.test_config {
-        read(&mut |_| Ok(()))?;
-        output::note(&format!("`{}` is right", path.display()));
+        config::load(&origin, unix_seconds()).map_err(|error| error.report(origin.path()))?;
+        output::note(&format!("`{}` is right", origin.path().display()));
         return Ok(Exit::Done);
     }
-    start(flags, Some(path.clone()), read)
+    start(flags, &origin)
 }
 
-/// Starts what `read` reads, in this order: the configuration; root becomes somebody else; the files that it names; the background.
-pub(crate) fn start(
-    flags: &Flags,
-    file: Option<PathBuf>,
-    read: impl FnOnce(&mut dyn FnMut(&Config) -> Result<(), Failure>) -> Result<Config, Failure>,
-) -> Result<Exit, Failure> {
+/// Starts what `origin` says, in this order: the configuration; root becomes somebody else; the files that it names; the background.
+pub(crate) fn start(flags: &Flags, origin: &Origin) -> Result<Exit, Failure> {
     let mut dropped = Dropped::default();
-    let config = read(&mut |config| {
-        dropped = privileges::give_up(config.process.user.as_deref())?;
+    let mut become_user = |config: &Config| {
+        dropped = privileges::give_up(config.process.user.as_deref(), config.source.origin.own_place())?;
         Ok(())
-    })?;
+    };
+    let config = config::load_between(origin, unix_seconds(), &mut become_user).map_err(|error| error.report(origin.path()))?;
     if let Some(path) = &flags.tls_keylog {
         signet_tls::log_keys(path).map_err(|error| Failure::file("open", path, &error))?;
     }
@@ -83,7 +85,7 @@ pub(crate) fn start(
         // Before there is a thread. The current directory stays: paths may be relative to it.
         nix::unistd::daemon(true, false).map_err(|error| Failure::new(format!("cannot go to the background: {error}")))?;
     }
-    serve(config, Manner { file, dropped, verbosity: Verbosity::of(flags) }, || {})
+    serve(config, Manner { dropped, verbosity: Verbosity::of(flags) }, || {})
 }
 
 /// Serves `config` until a signal ends it. `ready` runs when clients can connect.
@@ -107,7 +109,7 @@ pub(crate) fn serve(config: Config, manner: Manner, ready: impl FnOnce()) -> Res
 
 /// The same once there is a log.
 fn logged(config: Config, manner: &Manner, log: &Log, ready: impl FnOnce()) -> Result<Exit, Failure> {
-    announce(manner);
+    announce(manner, &config);
     let places = Places::of(config.clone());
     let _lock = DataLock::take(&places.data_dir)?;
     let administration = Arc::new(office::open_administration(&places)?);
@@ -128,7 +130,7 @@ fn logged(config: Config, manner: &Manner, log: &Log, ready: impl FnOnce()) -> R
 }
 
 /// What Mosquitto says first.
-fn announce(manner: &Manner) {
+fn announce(manner: &Manner, config: &Config) {
     let Dropped { user, is_root, instead_of } = &manner.dropped;
     if let Some(wanted) = instead_of {
         tracing::warn!("there is no user `{wanted}`: running as `{user}`");
@@ -141,11 +143,14 @@ fn announce(manner: &Manner) {
     }
     tracing::info!(target: PROGRAM_LINES, line = "starting", version = MOSQUITTO);
     tracing::info!(target: PROGRAM_LINES, line = "signet", signet = env!("CARGO_PKG_VERSION"), version = MOSQUITTO);
-    match &manner.file {
-        Some(file) => tracing::info!(target: PROGRAM_LINES, line = "config_loaded", file = %file.display()),
-        None => tracing::info!(target: PROGRAM_LINES, line = "default_config"),
+    match &config.source.origin {
+        Origin::Mosquitto(MosquittoOrigin { file: None, .. }) => tracing::info!(target: PROGRAM_LINES, line = "default_config"),
+        named => tracing::info!(target: PROGRAM_LINES, line = "config_loaded", file = %named.path().display()),
     }
     tracing::info!(target: PROGRAM_LINES, line = "features", psk = if cfg!(feature = "psk") { "" } else { " NOT" });
+    for notice in &config.source.notices {
+        tracing::warn!("{}", config::told(notice));
+    }
 }
 
 /// Where a listener listens, in the words of both formats.
@@ -176,7 +181,7 @@ async fn run_until_signal(
     let socket = AdminSocket::bind(&config.admin_socket).map_err(|error| Failure::new(error.to_string()))?;
     let metrics = metrics_socket(&config).await?;
     let greeting = greeting(&config, &administration);
-    let path = config.path.clone();
+    let path = config.source.origin.path().to_owned();
     let failed = Arc::new(Notify::new());
     let on_store_failure = {
         let failed = Arc::clone(&failed);

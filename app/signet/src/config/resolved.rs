@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use signet_mosquitto::Notice;
 use signet_mqtt::QoS;
 use signet_net::ListenAddress;
 use signet_policy::{Conditions, Effect, QosSet, Rule, TopicPattern};
@@ -16,6 +17,7 @@ use super::file::{Access, File};
 use super::limits::Limits;
 use super::listener::Listener;
 use super::log::LogConfig;
+use super::origin::Origin;
 use super::problem::{Problems, suggestion};
 use super::process::Process;
 use super::section::At;
@@ -27,8 +29,7 @@ use super::who;
 /// A whole configuration.
 #[derive(Debug, Clone)]
 pub(crate) struct Config {
-    /// The file it came from, as the user named it.
-    pub(crate) path: PathBuf,
+    pub(crate) source: Source,
     pub(crate) data_dir: PathBuf,
     pub(crate) log: LogConfig,
     pub(crate) process: Process,
@@ -45,6 +46,15 @@ pub(crate) struct Config {
     pub(crate) bridges: Vec<Bridge>,
     pub(crate) revocation: RevocationConfig,
     pub(crate) store: Store,
+}
+
+/// Where a configuration came from.
+#[derive(Debug, Clone)]
+pub(crate) struct Source {
+    /// To be read again.
+    pub(crate) origin: Origin,
+    /// What its user should know, where it was written for another program.
+    pub(crate) notices: Vec<Notice>,
 }
 
 /// Our own CA.
@@ -83,7 +93,7 @@ impl Config {
         check_profiles(&profiles, &listeners, problems);
         check_chains(&named, &profiles, problems);
         Self {
-            path: path.to_owned(),
+            source: Source { origin: Origin::Native(path.to_owned()), notices: Vec::new() },
             log: file.log,
             process: file.process,
             admin_socket: file.admin_socket.map_or_else(|| data_dir.join("admin.sock"), |at| base.join(at.value)),
@@ -105,6 +115,20 @@ impl Config {
             revocation: RevocationConfig::resolve(&file.revocation),
             store: file.store,
         }
+    }
+}
+
+impl Config {
+    /// Keeps everything below another directory than the one it says, if the places of other things were not written themselves.
+    pub(super) fn move_data(&mut self, directory: PathBuf) {
+        for place in [&mut self.admin_socket, &mut self.ca.dir, &mut self.ca.crl] {
+            if let Ok(below) = place.strip_prefix(&self.data_dir) {
+                *place = directory.join(below);
+            } else if place.is_relative() {
+                *place = directory.join(&*place);
+            }
+        }
+        self.data_dir = directory;
     }
 }
 

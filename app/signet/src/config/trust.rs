@@ -37,6 +37,7 @@ pub(crate) struct Written {
     identity: ListenerIdentity,
     revocation: WrittenRevocation,
     expiry_grace: Option<At<Duration>>,
+    takes_version_1: Option<At<bool>>,
     clones: Option<At<ClonePolicy>>,
     clone_alternation: Option<At<Duration>>,
     publish: Vec<At<String>>,
@@ -96,6 +97,7 @@ impl Written {
             },
             revocation: WrittenRevocation::read(&section),
             expiry_grace: section.duration("expiry_grace", Duration::ZERO, YEAR),
+            takes_version_1: section.choice("version_1", &[("deny", false), ("allow", true)]),
             clones: section.choice(
                 "clones",
                 &[
@@ -223,6 +225,7 @@ impl Profile {
             status_wait: written.revocation.wait.as_ref().map_or(default_wait, |at| at.value),
             expiry_grace: seconds(written.expiry_grace.as_ref(), 0),
             enabled: written.enabled.is_none_or(|at| at.value),
+            version_1: written.takes_version_1.is_some_and(|at| at.value),
         };
         let settings = ProfileSettings {
             names: ProfileNames {

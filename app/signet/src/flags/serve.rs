@@ -15,6 +15,9 @@ pub(crate) struct Serve {
     /// Go to the background once the configuration is read
     #[arg(short, long)]
     pub(crate) daemon: bool,
+    /// Listen on PORT where a mosquitto.conf has no listener; can be given ten times
+    #[arg(short, long = "port", value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
+    pub(crate) ports: Vec<u16>,
     /// Log nothing, whatever the configuration and -v say
     #[arg(short, long)]
     pub(crate) quiet: bool,
@@ -31,7 +34,7 @@ pub(crate) struct Serve {
 
 impl From<Serve> for Flags {
     fn from(serve: Serve) -> Self {
-        let Serve { config, daemon, quiet, verbose, test_config, tls_keylog } = serve;
-        Self { config_file: config.config, daemon, ports: Vec::new(), quiet, verbose, test_config, tls_keylog }
+        let Serve { config, daemon, ports, quiet, verbose, test_config, tls_keylog } = serve;
+        Self { config_file: config.config, daemon, ports, quiet, verbose, test_config, tls_keylog }
     }
 }

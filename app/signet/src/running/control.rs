@@ -77,8 +77,9 @@ impl Control for Running {
     }
 
     fn reload(&self) -> Result<ReloadReport, Problem> {
-        let path = &self.started_with.path;
-        let report = match config::load(path, unix_seconds()) {
+        let origin = &self.started_with.source.origin;
+        let path = origin.path();
+        let report = match config::load(origin, unix_seconds()) {
             Ok(config) => self.apply(config),
             Err(ConfigError::Unreadable(failure)) => Err(Problem::new(ProblemKind::Failed, failure.message)),
             Err(ConfigError::Problems(problems)) => {

@@ -10,3 +10,4 @@ mod overdue;
 mod refused;
 mod resumption;
 mod rig;
+mod version_1;

@@ -50,7 +50,7 @@ fn every_key_of_a_profile_reaches_the_code_that_acts_on_it() {
          username = \"${cert.o}\"\nrevocation = \"require\"\nrevocation_depth = \"leaf\"\nrevocation_grace = \"1h\"\ncrl_stale = \"allow\"\n\
          crl = [\"a.crl\", \"http://crl.example/b.crl\", \"certificates\"]\nocsp = \"http://ocsp.example\"\nocsp_nonce = \"send\"\n\
          crl_issuers = \"signer.pem\"\nrevocation_hosts = [\".example\"]\nrevocation_refresh = \"5m\"\nrevocation_timeout = \"3s\"\n\
-         status_wait = \"2s\"\nexpiry_grace = \"1d\"\nclones = \"suspend\"\nclone_alternation = \"1m\"\npublish = \"${device}/#\"",
+         status_wait = \"2s\"\nexpiry_grace = \"1d\"\nversion_1 = \"allow\"\nclones = \"suspend\"\nclone_alternation = \"1m\"\npublish = \"${device}/#\"",
     );
     let trust = &factory.trust;
     assert_eq!((trust.anchors, trust.enabled, trust.tenant.as_deref()), (AnchorRule::All, false, Some("acme")));
@@ -62,7 +62,7 @@ fn every_key_of_a_profile_reaches_the_code_that_acts_on_it() {
         trust.revocation,
         RevocationRules { mode: RevocationMode::Require, depth: RevocationDepth::Leaf, grace: 3600, stale: StalePolicy::Allow }
     );
-    assert_eq!((trust.status_wait, trust.expiry_grace), (Duration::from_secs(2), 86_400));
+    assert_eq!((trust.status_wait, trust.expiry_grace, trust.version_1), (Duration::from_secs(2), 86_400, true));
     assert_eq!(factory.settings.clones, CloneRules { policy: ClonePolicy::Suspend, alternation: 60 });
     assert!(factory.settings.names.username.is_some() && factory.settings.names.binding.is_none());
     let sources = &factory.sources;
