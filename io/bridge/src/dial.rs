@@ -116,7 +116,8 @@ mod tests {
         let socket = Socket::from(connect(&address, &options, 10 * second).unwrap());
         assert_eq!(listener.accept().unwrap().1.ip().to_string(), "127.0.0.9");
         assert!(socket.keepalive().unwrap());
-        let found = (socket.tcp_keepalive_time().unwrap(), socket.tcp_keepalive_interval().unwrap(), socket.tcp_keepalive_retries().unwrap());
+        let found =
+            (socket.tcp_keepalive_time().unwrap(), socket.tcp_keepalive_interval().unwrap(), socket.tcp_keepalive_retries().unwrap());
         assert_eq!(found, (7 * second, 3 * second, 4));
         assert_eq!(socket.tcp_user_timeout().unwrap(), Some(9 * second));
         let plain = Socket::from(connect(&address, &SocketOptions::default(), 10 * second).unwrap());

@@ -40,8 +40,8 @@ mod topics;
 mod waiter;
 
 pub use config::{
-    BridgeConfig, LocalBroker, LocalSession, Notification, Outgoing, Reconnect, ReloadRule, Remote, RemoteAddress, RemoteTls, SessionSettings,
-    SocketOptions, Start, TcpKeepAlive,
+    BridgeConfig, LocalBroker, LocalSession, Notification, Outgoing, Reconnect, ReloadRule, Remote, RemoteAddress, RemoteTls,
+    SessionSettings, SocketOptions, Start, TcpKeepAlive,
 };
 pub use running::{Bridges, Change, Planned};
 pub use schedule::Schedule;

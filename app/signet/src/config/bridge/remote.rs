@@ -84,11 +84,9 @@ fn socket(written: &WrittenSocket, problems: &Problems) -> Option<SocketOptions>
         ("tcp_keep_alive_count", written.keep_alive_count.as_ref().map(|at| &at.span)),
     ];
     let keep_alive = match (&written.keep_alive_idle, &written.keep_alive_interval, &written.keep_alive_count) {
-        (Some(idle), Some(interval), Some(count)) => Some(TcpKeepAlive {
-            idle: idle.value,
-            interval: interval.value,
-            count: u32::try_from(count.value).unwrap_or(u32::MAX),
-        }),
+        (Some(idle), Some(interval), Some(count)) => {
+            Some(TcpKeepAlive { idle: idle.value, interval: interval.value, count: u32::try_from(count.value).unwrap_or(u32::MAX) })
+        }
         _ => {
             if let Some(span) = keys.iter().find_map(|(_, span)| *span) {
                 let missing: Vec<String> = keys.iter().filter(|(_, span)| span.is_none()).map(|(key, _)| format!("`{key}`")).collect();
@@ -109,12 +107,18 @@ fn resolve_psk(written: &WrittenTls, problems: &Problems) -> Option<RemoteTls> {
             return None;
         }
         (None, Some(at)) => {
-            problems.at(&at.span, "`psk` without `psk_identity`", Some("add the name under which the other broker knows the key".to_owned()));
+            problems.at(
+                &at.span,
+                "`psk` without `psk_identity`",
+                Some("add the name under which the other broker knows the key".to_owned()),
+            );
             return None;
         }
         (None, None) => return None,
     };
-    for (key, at) in [("trust", written.trust.as_ref().map(|at| &at.span)), ("certificate", written.certificate.as_ref().map(|at| &at.span))] {
+    for (key, at) in
+        [("trust", written.trust.as_ref().map(|at| &at.span)), ("certificate", written.certificate.as_ref().map(|at| &at.span))]
+    {
         if let Some(span) = at {
             problems.at(span, format!("`{key}` has no meaning with `psk`: the key is the proof"), Some("leave one of them out".to_owned()));
         }

@@ -158,8 +158,7 @@ impl Written {
             ),
             notification_topic: section.string("notification_topic"),
             start: WrittenStart {
-                kind: section
-                    .choice("start", &[("automatic", StartKind::Automatic), ("once", StartKind::Once), ("lazy", StartKind::Lazy)]),
+                kind: section.choice("start", &[("automatic", StartKind::Automatic), ("once", StartKind::Once), ("lazy", StartKind::Lazy)]),
                 idle_timeout: section.duration("idle_timeout", SECOND, 365 * DAY),
                 lazy_threshold: section.number("lazy_threshold", 1, 65_535),
             },
