@@ -5,7 +5,7 @@ use super::Finding;
 use crate::tree::Tree;
 
 /// Crate folder → the crates of ours it depends on, exactly.
-const GRAPH: [(&str, &[&str]); 21] = [
+const GRAPH: [(&str, &[&str]); 22] = [
     ("pure/mqtt", &[]),
     ("pure/identity", &[]),
     ("pure/revocation", &["identity"]),
@@ -13,6 +13,7 @@ const GRAPH: [(&str, &[&str]); 21] = [
     ("pure/ca", &["identity", "revocation"]),
     ("pure/broker", &["mqtt", "identity", "policy"]),
     ("pure/telemetry", &[]),
+    ("pure/dynsec", &[]),
     ("io/tls", &["identity", "revocation"]),
     ("io/psk", &["identity", "tls"]),
     ("io/net", &["identity", "revocation"]),
@@ -25,7 +26,7 @@ const GRAPH: [(&str, &[&str]); 21] = [
     ("io/client", &["mqtt", "tls", "net", "psk"]),
     ("io/bridge", &["mqtt", "policy", "tls"]),
     ("io/sources", &["http", "identity", "revocation", "tls"]),
-    ("io/auth", &["http", "identity", "mqtt", "policy", "tls"]),
+    ("io/auth", &["dynsec", "http", "identity", "mqtt", "policy", "tls"]),
     (
         "app/signet",
         &[
