@@ -25,6 +25,14 @@ pub struct AdmissionRules {
     pub bridge: Option<BridgeClient>,
 }
 
+impl AdmissionRules {
+    /// Whether the user name is made without the client's word.
+    #[must_use]
+    pub fn is_username_proven(&self) -> bool {
+        self.username.as_ref().is_some_and(|template| !template.fields().any(|field| field.is_claim()))
+    }
+}
+
 impl Default for AdmissionRules {
     fn default() -> Self {
         Self { anonymous: false, chain: None, username: None, client_identifier: None, binding: ClientIdentifierBinding::Any, bridge: None }

@@ -27,7 +27,7 @@ const GRAPH: [(&str, &[&str]); 24] = [
     ("io/client", &["mqtt", "tls", "net", "psk"]),
     ("io/bridge", &["mqtt", "policy", "tls"]),
     ("io/sources", &["http", "identity", "revocation", "tls"]),
-    ("io/auth", &["http", "identity", "mqtt", "policy", "tls"]),
+    ("io/auth", &["dynsec", "http", "identity", "mqtt", "policy", "tls"]),
     ("app/clients", &[]),
     (
         "app/signet",
