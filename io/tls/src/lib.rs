@@ -11,6 +11,7 @@
 //! - [`CurrentRevocations`] is the revocation index everybody reads.
 
 mod acceptor;
+mod cipher_suite;
 mod client_hello;
 mod client_verifier;
 mod connection;
@@ -22,6 +23,7 @@ mod explain;
 mod forwarded;
 mod host;
 mod host_connection;
+mod key_log;
 mod pem;
 mod profile;
 mod provider;
@@ -29,6 +31,8 @@ mod refusal;
 mod rejection;
 mod resumption;
 mod revocations;
+mod server_roots;
+mod server_verifier;
 mod session;
 mod signature;
 mod ticket;
@@ -39,10 +43,11 @@ pub use acceptor::{ClientCertificate, Ending, ListenerTls, MinimumVersion, TlsLi
 pub use connection::{Received, TlsConnection, TlsFailure};
 pub use connector::{Connector, ConnectorConfig, TlsStream};
 pub use credentials::Credentials;
-pub use error::TlsError;
+pub use error::{PeerFault, TlsError};
 pub use explain::{CheckResult, Explanation, ProfileExplanation};
 pub use forwarded::{ForwardedFacts, ForwardedIdentity, ForwardedIdentityConfig};
 pub use host::{CredentialFiles, TlsHostConfig};
+pub use key_log::KeyLogFile;
 pub use profile::{TrustProfile, TrustProfileConfig, TrustProfiles};
 pub use provider::use_as_default_provider;
 pub use refusal::{Check, Refusal};

@@ -266,8 +266,8 @@ fn resolve_tls(written: WrittenTls, header: &Header, base: &Path, problems: &Pro
         ca_files: written.trust?.value.into_iter().map(path).collect(),
         certificate: written.certificate.map(path),
         key: written.key.map(path),
-        insecure: false,
         minimum_version: if written.tls13_only.is_some_and(|at| at.value) { MinimumVersion::Tls13 } else { MinimumVersion::Tls12 },
+        ..ConnectorConfig::default()
     })
 }
 

@@ -130,8 +130,8 @@ fn mutual_tls(pki: &Pki, port: u16, version: ProtocolVersion) -> BridgeConfig {
         ca_files: vec![pki.ca_file()],
         certificate: Some(device.certificate),
         key: Some(device.key),
-        insecure: false,
         minimum_version: MinimumVersion::Tls12,
+        ..ConnectorConfig::default()
     });
     config
 }
