@@ -19,8 +19,6 @@ pub(crate) enum Wrong {
     Version,
     /// An error message, with its line ends. What follows it is the hint to `--help`.
     Line(String),
-    /// The same, for once without the hint.
-    Bare(String),
 }
 
 impl Wrong {
@@ -31,7 +29,7 @@ impl Wrong {
     #[cfg(test)]
     pub(crate) fn text(&self) -> &str {
         match self {
-            Self::Line(text) | Self::Bare(text) => text,
+            Self::Line(text) => text,
             Self::Help | Self::Version => "",
         }
     }

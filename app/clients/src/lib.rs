@@ -21,6 +21,7 @@ mod output;
 mod own_json;
 mod property;
 mod publish;
+mod report;
 mod request;
 mod session;
 mod stop;

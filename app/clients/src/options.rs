@@ -3,7 +3,6 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use signet_client::{DeviceName, Psk};
 use signet_mqtt::{ProtocolVersion, QoS, RetainHandling};
 
 use crate::format::Format;
@@ -101,9 +100,6 @@ pub(crate) struct EngineFlags {
     pub(crate) name: Option<String>,
     pub(crate) key_password: Option<String>,
 }
-
-/// A key that is shared with the broker, once its form was checked.
-pub(crate) type SharedKey = (DeviceName, Psk);
 
 /// The message that the broker publishes if we vanish.
 #[derive(Debug, Default)]

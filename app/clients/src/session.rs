@@ -2,13 +2,13 @@
 //! wait for room, and QoS 2 messages that count when they are released.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::num::NonZeroU16;
 use std::time::{Duration, Instant};
 
-use signet_client::{ClientError, Endpoint, TlsOptions, Trace, Transport, Wire};
-use signet_client::{Received, in_words};
+use signet_client::{ClientError, Endpoint, Received, SocketOptions, TlsError, TlsOptions, Trace, Transport, Wire};
 use signet_mqtt::{
     Ack, Connack, Connect, DecodeLimits, Disconnect, Packet, PacketId, ProtocolVersion, Publish, QoS, ReasonCode, Subscribe, SubscribeFilter,
-    TopicFilter, Unsubscribe,
+    TopicFilter, TopicName, Unsubscribe,
 };
 
 use crate::output::{self, Incoming};
@@ -39,6 +39,7 @@ const UNRELEASED: usize = 1024;
 #[derive(Debug)]
 pub(crate) struct Plan {
     pub(crate) endpoint: Endpoint,
+    pub(crate) socket: SocketOptions,
     pub(crate) tls: Option<TlsOptions>,
     pub(crate) connect: Connect,
     pub(crate) in_flight_maximum: u16,
@@ -112,6 +113,8 @@ pub(crate) struct Session<'a> {
     outgoing: Outgoing,
     /// QoS 2 messages that are not released yet.
     unreleased: BTreeMap<PacketId, Incoming>,
+    /// Of this connection. No more than we offered.
+    aliases: BTreeMap<NonZeroU16, TopicName>,
     events: VecDeque<Event>,
     /// The connection is up: CONNACK said so.
     active: bool,
@@ -136,6 +139,7 @@ impl<'a> Session<'a> {
             last_mid: 0,
             outgoing: Outgoing::new(plan.in_flight_maximum),
             unreleased: BTreeMap::new(),
+            aliases: BTreeMap::new(),
             events: VecDeque::new(),
             active: false,
             leaving: false,
@@ -150,13 +154,14 @@ impl<'a> Session<'a> {
         self.bounds = UNBOUNDED;
         self.clock = Clock::new(plan.connect.keep_alive, Instant::now());
         self.outgoing.disconnected();
+        self.aliases.clear();
         (self.active, self.ending, self.broken) = (false, None, None);
         let packet = Packet::Connect(Box::new(plan.connect.clone()));
-        let transport = match Transport::open(&plan.endpoint, plan.tls.as_ref(), plan.timeout) {
+        let transport = match Transport::open_by(&plan.endpoint, &plan.socket, plan.tls.as_ref(), plan.timeout) {
             Ok(transport) => transport,
             Err(error) => {
                 let before_connect = is_before_connect(&error);
-                if !before_connect {
+                if matches!(error, ClientError::Tls(_)) && !before_connect {
                     // Mosquitto's library has the packet ready while the handshake goes on.
                     self.trace.sending(&packet);
                 }
@@ -207,10 +212,21 @@ impl<'a> Session<'a> {
     /// # Errors
     /// The connection is over. From then on it is that of every call until [`Session::connect`].
     pub(crate) fn poll(&mut self, deadline: Option<Instant>) -> Result<Option<Event>, Ending> {
+        if self.events.is_empty() {
+            self.look(deadline)?;
+        }
+        Ok(self.event())
+    }
+
+    /// What was seen and not told yet.
+    pub(crate) fn event(&mut self) -> Option<Event> {
+        self.events.pop_front()
+    }
+
+    /// Waits until `deadline`, or for ever, until there is a further event.
+    pub(crate) fn look(&mut self, deadline: Option<Instant>) -> Result<(), Ending> {
+        let told = self.events.len();
         loop {
-            if let Some(event) = self.events.pop_front() {
-                return Ok(Some(event));
-            }
             if let Some(ending) = self.ending.take() {
                 self.close();
                 return Err(ending);
@@ -225,14 +241,17 @@ impl<'a> Session<'a> {
             };
             match received {
                 Ok(Received::Packet(packet)) => self.handle(packet),
-                Ok(Received::TimedOut) if deadline.is_some_and(|deadline| Instant::now() >= deadline) => return Ok(None),
+                Ok(Received::TimedOut) if deadline.is_some_and(|deadline| Instant::now() >= deadline) => return Ok(()),
                 Ok(Received::TimedOut) => {}
-                Ok(Received::Interrupted) => return Ok(Some(Event::Interrupted)),
+                Ok(Received::Interrupted) => self.events.push_back(Event::Interrupted),
                 Ok(Received::Closed) => {
                     let when = if self.active { "without a DISCONNECT" } else { "before it answered the CONNECT" };
                     self.over(ClientError::Closed { when });
                 }
                 Err(error) => self.over(error),
+            }
+            if self.events.len() > told {
+                return Ok(());
             }
         }
     }
@@ -462,7 +481,7 @@ impl<'a> Session<'a> {
             maximum_packet_size: given.maximum_packet_size.map_or(MAXIMUM_PACKET_SIZE, std::num::NonZeroU32::get),
         };
         self.clock.set(given.server_keep_alive.unwrap_or(self.plan.connect.keep_alive));
-        self.outgoing.connected(given.receive_maximum.map_or(self.plan.in_flight_maximum, std::num::NonZeroU16::get));
+        self.outgoing.connected(given.receive_maximum.map_or(self.plan.in_flight_maximum, NonZeroU16::get));
         self.trace.note(&format!("received CONNACK ({code})"));
         self.events.push_back(Event::Connack(code));
         self.active = code == 0;
@@ -475,12 +494,13 @@ impl<'a> Session<'a> {
     }
 
     /// Acknowledges as the QoS asks.
-    fn incoming(&mut self, publish: Publish) {
+    fn incoming(&mut self, mut publish: Publish) {
         let order = self.wire.as_ref().map(|wire| order::of_publish(wire.last_received(), self.version())).unwrap_or_default();
-        self.trace.received(&Packet::Publish(publish.clone()));
-        let Publish { qos, retain, topic, packet_id, properties, payload, .. } = publish;
-        // We offer no topic aliases of our own accord; who does with -D gets what Mosquitto's users get without them.
-        let Some(topic) = topic else { return self.over(ClientError::Unexpected { packet: "PUBLISH without a topic" }) };
+        let Some(topic) = self.topic_of(&publish) else { return self.over(ClientError::Unexpected { packet: "PUBLISH without a topic" }) };
+        publish.topic = Some(topic.clone());
+        let shown = Packet::Publish(publish);
+        self.trace.received(&shown);
+        let Packet::Publish(Publish { qos, retain, packet_id, properties, payload, .. }) = shown else { return };
         let number = packet_id.map_or(0, PacketId::get);
         let message = Incoming { topic, payload, qos, retain, packet_id: number, properties, order };
         match (qos, packet_id) {
@@ -496,6 +516,21 @@ impl<'a> Session<'a> {
                 self.events.push_back(Event::Message(message));
             }
             _ => self.events.push_back(Event::Message(message)),
+        }
+    }
+
+    /// Its own, or the one that its alias stands for. None: neither, or an alias that we did not offer.
+    fn topic_of(&mut self, publish: &Publish) -> Option<TopicName> {
+        let Some(alias) = publish.properties.topic_alias else { return publish.topic.clone() };
+        if alias.get() > self.plan.connect.properties.topic_alias_maximum.unwrap_or(0) {
+            return None;
+        }
+        match &publish.topic {
+            Some(topic) => {
+                self.aliases.insert(alias, topic.detached());
+                Some(topic.clone())
+            }
+            None => self.aliases.get(&alias).cloned(),
         }
     }
 
@@ -524,15 +559,9 @@ fn not_connected() -> Ending {
 
 /// Whether nobody was reached, or a file is wrong: a handshake that fails is none of these.
 fn is_before_connect(error: &ClientError) -> bool {
-    use signet_client::TlsError;
     match error {
-        ClientError::Tls(TlsError::Socket { .. } | TlsError::Peer { .. } | TlsError::Refused { .. }) | ClientError::WebSocket(_) => false,
-        ClientError::Lost(_) | ClientError::Closed { .. } => false,
+        ClientError::Tls(TlsError::Socket { .. } | TlsError::Peer { .. } | TlsError::Refused { .. }) => false,
+        ClientError::WebSocket(_) | ClientError::Proxy { .. } | ClientError::Lost(_) | ClientError::Closed { .. } => false,
         _ => true,
     }
-}
-
-/// A refusal in our words.
-pub(crate) fn refusal(reason: ReasonCode, reason_string: Option<&str>) -> String {
-    in_words(reason, reason_string)
 }

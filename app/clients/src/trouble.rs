@@ -13,12 +13,12 @@ pub(crate) enum Trouble {
     Refused,
     Lost,
     Tls,
-    PayloadSize,
     NotSupported,
     System(io::Error),
     Lookup,
     Proxy,
-    MalformedUtf8,
+    Authentication,
+    NameService,
     KeepAlive,
     Malformed,
     DuplicateProperty,
@@ -48,12 +48,12 @@ impl Trouble {
             Self::Refused => (5, "The connection was refused"),
             Self::Lost => (7, "The connection was lost"),
             Self::Tls => (8, "A TLS error occurred"),
-            Self::PayloadSize => (9, "Payload too large"),
             Self::NotSupported => (10, "This feature is not supported"),
             Self::System(_) => (14, "Success"),
             Self::Lookup => (15, "Lookup error"),
             Self::Proxy => (16, "Proxy error"),
-            Self::MalformedUtf8 => (18, "Malformed UTF-8"),
+            Self::Authentication => (11, "Authorisation failed"),
+            Self::NameService => (20, "DNS Lookup failed"),
             Self::KeepAlive => (19, "Keepalive exceeded"),
             Self::Malformed => (21, "Malformed packet"),
             Self::DuplicateProperty => (22, "Duplicate property in property list"),
@@ -66,7 +66,7 @@ impl Trouble {
     pub(crate) fn is_fatal(&self) -> bool {
         matches!(
             self,
-            Self::Protocol | Self::Invalid | Self::Tls | Self::PayloadSize | Self::NotSupported | Self::Lookup | Self::Proxy
+            Self::Protocol | Self::Invalid | Self::Tls | Self::NotSupported | Self::Lookup | Self::Proxy | Self::Authentication
         )
     }
 
@@ -74,6 +74,8 @@ impl Trouble {
     pub(crate) fn of(error: &ClientError) -> Self {
         match error {
             ClientError::Resolve { .. } => Self::Lookup,
+            ClientError::Service { .. } => Self::NameService,
+            ClientError::Proxy { .. } => Self::of_proxy(error.exit_code()),
             ClientError::Unreachable { source, .. } => Self::System(copy(source)),
             ClientError::Lost(error) if error.kind() == io::ErrorKind::ConnectionReset => Self::Lost,
             ClientError::Lost(error) if error.kind() == io::ErrorKind::BrokenPipe => Self::Lost,
@@ -87,6 +89,20 @@ impl Trouble {
             ClientError::Refused { .. } => Self::Refused,
             ClientError::Disconnected { .. } => Self::NotConnected,
             _ => Self::Lost,
+        }
+    }
+}
+
+/// The errors that a proxy can be the cause of, by their numbers.
+impl Trouble {
+    fn of_proxy(code: u8) -> Self {
+        match code {
+            3 => Self::Invalid,
+            4 => Self::NotConnected,
+            7 => Self::Lost,
+            11 => Self::Authentication,
+            14 => Self::System(io::Error::from(io::ErrorKind::TimedOut)),
+            _ => Self::Proxy,
         }
     }
 }
