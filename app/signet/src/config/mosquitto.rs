@@ -40,7 +40,7 @@ pub(crate) fn translate(origin: &MosquittoOrigin, files: &SystemFiles) -> Result
     let Some(file) = &origin.file else { return Ok(signet_mosquitto::nothing_configured(&origin.ports)) };
     let directory = std::env::current_dir()
         .map_err(|error| ConfigError::Unreadable(Failure::new(format!("the current directory is not there: {}", plain(&error)))))?;
-    signet_mosquitto::translate(file, &directory, &origin.ports, files)
+    signet_mosquitto::translate(file, &directory, files)
         .map_err(|mistakes| ConfigError::Problems(mistakes.into_iter().map(|mistake| problem(mistake, file, files)).collect()))
 }
 

@@ -224,13 +224,12 @@ fn resolve_listeners(
     for (index, file) in files.into_iter().enumerate() {
         let header = file.header.span.clone();
         let place = file.name.as_ref().map_or_else(|| header.clone(), |name| name.span.clone());
-        let binds = file.bind.clone();
         let Some((listener, profile)) = Listener::resolve(file, index, (base, authentication), problems) else { continue };
         profiles.extend(profile);
         if names.insert(listener.name.clone(), ()).is_some() {
             problems.at(&place, format!("two listeners are called `{}`", listener.name), Some("give each its own `name`".to_owned()));
         }
-        for (address, written) in listener.bind.iter().zip(binds.into_iter().flat_map(|at| at.value)) {
+        for (address, written) in listener.bind.iter().zip(&listener.bind_places) {
             if address.port() == Some(0) {
                 continue;
             }
@@ -240,7 +239,7 @@ fn resolve_listeners(
                 } else {
                     format!("`{address}` cannot be bound beside `{taken}` of listener `{other}`: one of them stands for every address")
                 };
-                problems.at(&written.span, message, Some("give one of them another port".to_owned()));
+                problems.at(written, message, Some("give one of them another port".to_owned()));
             }
             addresses.push((address.clone(), listener.name.clone()));
         }

@@ -90,6 +90,11 @@ pub(super) fn needs_restart(old: &Config, new: &Config) -> Vec<String> {
         }
     };
     compare("`data_dir`", old.data_dir == new.data_dir);
+    let interfaces = |config: &Config| {
+        config.listeners.iter().map(|listener| (listener.name.clone(), listener.interface().map(str::to_owned))).collect::<Vec<_>>()
+    };
+    let kept = interfaces(new).into_iter().all(|now| interfaces(old).iter().all(|then| then.0 != now.0 || then.1 == now.1));
+    compare("`bind_interface`", kept);
     compare("`shards`", old.shards == new.shards);
     compare("[log]", old.log == new.log);
     compare("[admin] `socket`", old.admin_socket == new.admin_socket);
