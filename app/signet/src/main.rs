@@ -3,6 +3,7 @@
 mod answers;
 mod authentication;
 mod ca_files;
+mod client_program;
 mod command;
 mod config;
 mod data_lock;
@@ -34,8 +35,9 @@ use clap::Parser as _;
 use flags::{Command, Flags};
 
 fn main() -> ExitCode {
-    if let Some(program) = program::by_name(std::env::args_os()) {
-        return program;
+    let by_name = program::by_name(std::env::args_os()).or_else(|| client_program::by_words(std::env::args_os()));
+    if let Some(code) = by_name {
+        return code;
     }
     let result = match Flags::parse().command {
         Command::Quickstart(flags) => command::quickstart::run(&flags),
@@ -55,8 +57,9 @@ fn main() -> ExitCode {
         Command::Trust(flags) => command::trust::run(&flags),
         Command::User(flags) => command::user::run(&flags),
         Command::Store(flags) => command::store::run(&flags),
-        Command::Pub(flags) => return command::publish::run(*flags),
-        Command::Sub(flags) => return command::subscribe::run(*flags),
+        Command::Pub(words) => return client_program::by_word("pub".as_ref(), words.arguments),
+        Command::Sub(words) => return client_program::by_word("sub".as_ref(), words.arguments),
+        Command::Rr(words) => return client_program::by_word("rr".as_ref(), words.arguments),
     };
     match result {
         Ok(exit) => exit.into(),
