@@ -24,8 +24,10 @@ use tokio::sync::Notify;
 
 use crate::answers;
 use crate::authentication::Vouchers;
+use crate::broker_control::BrokerFacts;
 use crate::ca_files;
 use crate::config::{self, Config, ConfigError};
+use crate::dynamic_security::{self, ControlDesk};
 use crate::follow_up::{FollowUp, end_lost_credentials, record_ended, suspend_clone};
 use crate::office;
 use crate::shared_keys::SharedKeys;
@@ -49,6 +51,7 @@ pub(crate) struct Running {
     administration: Arc<Administration>,
     sources: Arc<Sources>,
     vouchers: Vouchers,
+    desk: Arc<ControlDesk>,
     staples: Staples,
     follow_up: Arc<FollowUp>,
     telemetry: Arc<Telemetry>,
@@ -80,12 +83,17 @@ impl Running {
         let watched = Watched::of(&config);
         let follow_up = FollowUp::new();
         let sources = start_sources(&config, &revocations, &follow_up)?;
-        let rules = given::ruleset(&config, &config.bridges).map_err(StartError::Setting)?;
-        let vouchers = Vouchers::start(&config.authentication, &administration).map_err(StartError::Setting)?;
+        let clients = config.authentication.services.dynamic_security.as_ref();
+        let clients = clients.map(dynamic_security::open).transpose().map_err(StartError::Setting)?;
+        let rules = given::ruleset(&config, &config.bridges, clients.as_ref()).map_err(StartError::Setting)?;
+        let vouchers = Vouchers::start(&config.authentication, &administration, clients.clone()).map_err(StartError::Setting)?;
         let mut server_config = given::server_config(&config, rules, &vouchers, on_store_failure);
         server_config.on_clone = follow_up.on_clone();
         let server = signet_server::start(server_config, revocations.clone())?;
         server.ask_about_status(Arc::new(Inquiry(Arc::clone(&sources))));
+        let facts = BrokerFacts::of(&config, &server.local_addrs());
+        let desk = Arc::new(ControlDesk::new(clients, facts, server.registry(), server.monitor()));
+        server.control_with(desk.clone());
         let bridges = given::start_bridges(&config, &server)?;
         let live = Live { revocations, registry: server.registry() };
         administration.attach(live.clone());
@@ -99,6 +107,7 @@ impl Running {
             staples: Staples::start(&sources, &config, &server),
             sources,
             vouchers,
+            desk,
             live,
             administration,
             follow_up,
@@ -261,7 +270,7 @@ impl Running {
         let own: Vec<AuthorityId> = authority.iter().map(|authority| authority.certificate().leaf().authority_id()).collect();
         let sources = sources_config(&config).map_err(failed)?;
         let vouchers = self.vouchers.prepare(&config.authentication).map_err(failed)?;
-        let rules = given::ruleset(&config, &self.started_with.bridges).map_err(failed)?;
+        let rules = given::ruleset(&config, &self.started_with.bridges, self.vouchers.dynamic_security()).map_err(failed)?;
         let mut state = self.state();
         let version = state.rules_version + 1;
         let Some(server) = &state.server else { return Err(failed("the broker is stopping".to_owned())) };
@@ -272,6 +281,7 @@ impl Running {
         self.vouchers.replace(vouchers);
         let reloaded = server.install(prepared);
         server.replace_rules(Arc::new(rules.with_version(version)));
+        self.desk.replace(BrokerFacts::of(&config, &server.local_addrs()));
         server.rules_changed();
         self.live.revocations.update(|index| index.with_own_authorities(own.iter().copied()));
         self.administration.replace(authority, office::settings(&config.ca));

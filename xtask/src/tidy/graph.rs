@@ -44,6 +44,7 @@ const GRAPH: [(&str, &[&str]); 22] = [
             "journal",
             "server",
             "sources",
+            "dynsec",
             "auth",
             "admin",
             "client",
