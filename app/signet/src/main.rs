@@ -2,11 +2,13 @@
 
 mod answers;
 mod authentication;
+mod broker_control;
 mod ca_files;
 mod client_program;
 mod command;
 mod config;
 mod data_lock;
+mod dynamic_security;
 mod exit;
 mod flags;
 mod follow_up;

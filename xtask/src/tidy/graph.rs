@@ -49,6 +49,7 @@ const GRAPH: [(&str, &[&str]); 24] = [
             "journal",
             "server",
             "sources",
+            "dynsec",
             "auth",
             "admin",
             "client",
