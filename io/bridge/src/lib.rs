@@ -40,10 +40,11 @@ mod topics;
 mod waiter;
 
 pub use config::{
-    BridgeConfig, LocalBroker, LocalSession, Notification, Outgoing, Reconnect, ReloadRule, Remote, RemoteAddress, RemoteTls, SessionSettings,
-    SocketOptions, Start, TcpKeepAlive,
+    BridgeConfig, LocalBroker, LocalSession, Notification, Outgoing, Reconnect, ReloadRule, Remote, RemoteAddress, RemoteTls,
+    SessionSettings, SocketOptions, Start, TcpKeepAlive,
 };
 pub use running::{Bridges, Change, Planned};
 pub use schedule::Schedule;
+pub use signet_psk::PskSettings;
 pub use status::{BridgeStatus, Dropped};
 pub use topics::{Direction, TopicRule, TopicRuleError};

@@ -7,8 +7,8 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use signet_mqtt::{
-    Ack, Connack, Connect, ConnectProperties, Packet, PacketId, ProtocolVersion, Publish, QoS, ReasonCode, RetainHandling, TopicFilter, Will,
-    WillProperties, encoded_len,
+    Ack, Connack, Connect, ConnectProperties, Packet, PacketId, ProtocolVersion, Publish, QoS, ReasonCode, RetainHandling, TopicFilter,
+    Will, WillProperties, encoded_len,
 };
 
 use crate::config::{BridgeConfig, LocalBroker, Notification, RemoteAddress};
@@ -307,7 +307,13 @@ impl Opening<'_> {
     }
 
     /// Asks everything of one side and waits for all answers.
-    pub(crate) fn ask(&mut self, side: &mut Side, mut other: Option<&mut Side>, mut requests: Requests, held: &mut Held) -> Result<(), Fault> {
+    pub(crate) fn ask(
+        &mut self,
+        side: &mut Side,
+        mut other: Option<&mut Side>,
+        mut requests: Requests,
+        held: &mut Held,
+    ) -> Result<(), Fault> {
         while !requests.is_done() {
             while let Some(packet) = requests.next() {
                 side.queue(&packet);

@@ -248,7 +248,10 @@ impl Bridge {
                 return self.connect(at);
             }
             Err(fault) if self.memory.learn(&fault) => {
-                tracing::info!(bridge = self.config.name, "the other broker refuses our Will as it is, connecting with a lesser one: {fault}");
+                tracing::info!(
+                    bridge = self.config.name,
+                    "the other broker refuses our Will as it is, connecting with a lesser one: {fault}"
+                );
                 return self.connect(at);
             }
             opened => opened?,

@@ -35,6 +35,7 @@ mod server_roots;
 mod server_verifier;
 mod session;
 mod signature;
+mod staple;
 mod ticket;
 mod trust;
 

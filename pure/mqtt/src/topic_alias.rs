@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 use std::num::NonZeroU16;
 
-use foldhash::fast::FixedState;
 use crate::TopicName;
+use foldhash::fast::FixedState;
 
 /// What the aliases of the other end stand for.
 #[derive(Debug)]

@@ -171,7 +171,8 @@ pub(crate) fn resolve(written: Vec<Written>, base: &Path, limits: &Limits, probl
 
 impl Bridge {
     fn resolve(written: Written, base: &Path, limits: &Limits, problems: &Problems) -> Option<Self> {
-        let Written { header, name, remote, topics, local, session, outgoing, notifications, notification_topic, start, timings, .. } = written;
+        let Written { header, name, remote, topics, local, session, outgoing, notifications, notification_topic, start, timings, .. } =
+            written;
         if topics.is_empty() && !header.has("topic") {
             let hint = "add a [[bridge.topic]] with filter = \"sensors/#\" and direction = \"out\"";
             problems.at(&header.span, "[[bridge]] carries nothing", Some(hint.to_owned()));

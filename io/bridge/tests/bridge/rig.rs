@@ -11,8 +11,8 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use signet_bridge::{
-    BridgeConfig, BridgeStatus, Bridges, Direction, LocalBroker, LocalSession, Outgoing, Planned, Reconnect, ReloadRule, Remote, RemoteAddress,
-    Schedule, SessionSettings, SocketOptions, Start, TopicRule,
+    BridgeConfig, BridgeStatus, Bridges, Direction, LocalBroker, LocalSession, Outgoing, Planned, Reconnect, ReloadRule, Remote,
+    RemoteAddress, Schedule, SessionSettings, SocketOptions, Start, TopicRule,
 };
 use signet_broker::Limits;
 use signet_mqtt::{Ack, ClientIdentifier, Packet, ProtocolVersion, Publish, QoS};
