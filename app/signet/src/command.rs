@@ -10,6 +10,7 @@ mod client_properties;
 pub(crate) mod connections;
 pub(crate) mod device;
 pub(crate) mod explain;
+pub(crate) mod import;
 mod named;
 pub(crate) mod publish;
 pub(crate) mod quickstart;

@@ -11,8 +11,12 @@ mod host;
 mod identity;
 mod limits;
 mod listener;
+mod log;
 mod material;
+mod mosquitto;
+mod origin;
 mod problem;
+mod process;
 mod psk;
 mod resolved;
 mod section;
@@ -27,6 +31,9 @@ use std::path::Path;
 pub(crate) use auth::{Authentication, Tools};
 pub(crate) use bridge::Bridge;
 pub(crate) use listener::Listener;
+pub(crate) use log::{Destination, Format, LogConfig, Mosquitto as MosquittoLog, Timestamps};
+pub(crate) use mosquitto::{SystemFiles, told, translate};
+pub(crate) use origin::{MosquittoOrigin, Origin};
 pub(crate) use problem::Problem;
 use problem::Problems;
 pub(crate) use psk::WantedKeys;
@@ -70,27 +77,43 @@ impl ConfigError {
 ///
 /// A CRL past its nextUpdate passes here and is warned of when it is taken over: it concerns the devices of one CA, and must not keep the
 /// broker from starting, or from a new server certificate, for all others.
-pub(crate) fn load(path: &Path, now: i64) -> Result<Config, ConfigError> {
-    let (config, problems) = read(path)?;
+pub(crate) fn load(origin: &Origin, now: i64) -> Result<Config, ConfigError> {
+    load_between(origin, now, &mut |_| Ok(()))
+}
+
+/// The same, where something is to be done after the configuration was read and before the files that it names are.
+pub(crate) fn load_between(
+    origin: &Origin,
+    now: i64,
+    between: &mut dyn FnMut(&Config) -> Result<(), Failure>,
+) -> Result<Config, ConfigError> {
+    let (config, problems) = read(origin)?;
+    if problems.is_empty() {
+        between(&config).map_err(ConfigError::Unreadable)?;
+    }
     material::check(&config, &problems, now);
     finish(config, problems)
 }
 
 /// The same for `signet check`, which reports a CRL past its nextUpdate too.
-pub(crate) fn load_strictly(path: &Path, now: i64) -> Result<Config, ConfigError> {
-    let (config, problems) = read(path)?;
+pub(crate) fn load_strictly(origin: &Origin, now: i64) -> Result<Config, ConfigError> {
+    let (config, problems) = read(origin)?;
     material::check(&config, &problems, now);
     material::check_freshness(&config, &problems, now);
     finish(config, problems)
 }
 
 /// The same without opening the files it names: for commands that need only to know where things are.
-pub(crate) fn load_places(path: &Path) -> Result<Config, ConfigError> {
-    let (config, problems) = read(path)?;
+pub(crate) fn load_places(origin: &Origin) -> Result<Config, ConfigError> {
+    let (config, problems) = read(origin)?;
     finish(config, problems)
 }
 
-fn read(path: &Path) -> Result<(Config, Problems), ConfigError> {
+fn read(origin: &Origin) -> Result<(Config, Problems), ConfigError> {
+    let path = match origin {
+        Origin::Native(path) => path,
+        Origin::Mosquitto(origin) => return mosquitto::read(origin),
+    };
     let bytes = std::fs::read(path).map_err(|error| ConfigError::Unreadable(unreadable(path, &error)))?;
     let text = String::from_utf8(bytes).map_err(|error| {
         let failure = Failure::new(format!("`{}` is not UTF-8 text: byte {}", path.display(), error.utf8_error().valid_up_to() + 1));

@@ -8,15 +8,18 @@ use signet_identity::DeviceName;
 use signet_revocation::Reason;
 
 use crate::command::{publish, subscribe};
+use crate::config::Origin;
 use crate::exit;
 
 mod access;
 mod live;
+mod serve;
 mod trust;
 mod user;
 
 pub(crate) use access::{Acl, AclCheck, Auth};
 pub(crate) use live::{Audit, Connections, ConnectionsCommand, Named, Revocation, Which};
+pub(crate) use serve::Serve;
 pub(crate) use trust::{Explain, Refusals, RefusalsCommand, Trust};
 pub(crate) use user::{Common as UserCommon, Mechanism, Scram, Secret, User, UserAdd};
 
@@ -69,6 +72,9 @@ pub(crate) enum Command {
     Status(Status),
     /// Check a configuration and every file it names; print every problem
     Check(Check),
+    /// Write the configuration of another broker as signet.toml
+    #[command(subcommand)]
+    Import(Import),
     /// Create and show the certificate authority, sign its CRL
     #[command(subcommand)]
     Ca(Ca),
@@ -123,13 +129,6 @@ pub(crate) struct Quickstart {
     pub(crate) no_serve: bool,
 }
 
-/// `signet serve`
-#[derive(Debug, Args)]
-pub(crate) struct Serve {
-    #[command(flatten)]
-    pub(crate) config: ConfigFlag,
-}
-
 /// `signet status`
 #[derive(Debug, Args)]
 pub(crate) struct Status {
@@ -147,10 +146,27 @@ pub(crate) struct Check {
     pub(crate) config: ConfigFlag,
 }
 
+/// `signet import …`
+#[derive(Debug, Subcommand)]
+pub(crate) enum Import {
+    /// Mosquitto's; what cannot be the same is said, and nothing is left out without a word
+    Mosquitto {
+        /// The file, such as /etc/mosquitto/mosquitto.conf
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+        /// Where to write it; `-` prints it
+        #[arg(short, long, value_name = "FILE", default_value = "-")]
+        output: PathBuf,
+        /// Replace an existing file
+        #[arg(long)]
+        force: bool,
+    },
+}
+
 /// Which configuration.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct ConfigFlag {
-    /// Configuration file [default: signet.toml]
+    /// Configuration file; one whose name ends in .conf is read as Mosquitto's [default: signet.toml]
     #[arg(short = 'c', long = "config", value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
 }
@@ -159,6 +175,11 @@ impl ConfigFlag {
     /// The file named, or the usual one.
     pub(crate) fn path(&self) -> PathBuf {
         self.config.clone().unwrap_or_else(|| PathBuf::from("signet.toml"))
+    }
+
+    /// The same, with the grammar by which it is read.
+    pub(crate) fn origin(&self) -> Origin {
+        Origin::of(&self.path())
     }
 }
 

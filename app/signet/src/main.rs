@@ -15,11 +15,15 @@ mod log;
 mod office;
 mod open_files;
 mod output;
+mod pid_file;
+mod privileges;
 mod process_facts;
+mod program;
 mod running;
 mod shared_keys;
 mod sources;
 mod staples;
+mod state_directory;
 mod telemetry;
 mod watched;
 
@@ -30,11 +34,15 @@ use clap::Parser as _;
 use flags::{Command, Flags};
 
 fn main() -> ExitCode {
+    if let Some(program) = program::by_name(std::env::args_os()) {
+        return program;
+    }
     let result = match Flags::parse().command {
         Command::Quickstart(flags) => command::quickstart::run(&flags),
-        Command::Serve(flags) => command::serve::run(&flags),
+        Command::Serve(flags) => command::serve::run(&flags.into()),
         Command::Status(flags) => command::status::run(&flags),
         Command::Check(flags) => command::check::run(&flags),
+        Command::Import(flags) => command::import::run(&flags),
         Command::Ca(flags) => command::ca::run(&flags),
         Command::Device(flags) => command::device::run(&flags),
         Command::Revocation(flags) => command::revocation::run(&flags),

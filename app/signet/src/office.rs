@@ -38,7 +38,7 @@ impl Places {
         if flag.config.is_none() && !path.exists() {
             return Ok(Self::of(Config::nothing_written(Path::new("."))));
         }
-        config::load_places(&path).map(Self::of).map_err(|error| error.report(&path))
+        config::load_places(&flag.origin()).map(Self::of).map_err(|error| error.report(&path))
     }
 
     /// From a configuration.

@@ -3,6 +3,7 @@
 mod control;
 mod given;
 
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -27,6 +28,7 @@ use crate::authentication::Vouchers;
 use crate::ca_files;
 use crate::config::{self, Config, ConfigError};
 use crate::follow_up::{FollowUp, end_lost_credentials, record_ended, suspend_clone};
+use crate::log::Log;
 use crate::office;
 use crate::shared_keys::SharedKeys;
 use crate::sources::{Inquiry, sources_config, start_sources};
@@ -52,6 +54,7 @@ pub(crate) struct Running {
     staples: Staples,
     follow_up: Arc<FollowUp>,
     telemetry: Arc<Telemetry>,
+    log: Log,
     state: Mutex<State>,
 }
 
@@ -75,6 +78,7 @@ impl Running {
     /// `on_store_failure` is called from another thread, once or more often, when nothing can be made durable any more.
     pub(crate) fn start(
         config: Config,
+        log: Log,
         administration: Arc<Administration>,
         revocations: CurrentRevocations,
         on_store_failure: Arc<dyn Fn() + Send + Sync>,
@@ -89,6 +93,7 @@ impl Running {
         server_config.on_clone = follow_up.on_clone();
         let server = signet_server::start(server_config, revocations.clone())?;
         server.ask_about_status(Arc::new(Inquiry(Arc::clone(&sources))));
+        log.publish_through(server.monitor());
         let bridges = Bridges::start(given::bridges(&config, &server)?).map_err(StartError::System)?;
         let live = Live { revocations, registry: server.registry() };
         administration.attach(live.clone());
@@ -105,6 +110,7 @@ impl Running {
             live,
             administration,
             follow_up,
+            log,
             state: Mutex::new(State {
                 server: Some(server),
                 bridges,
@@ -195,6 +201,17 @@ impl Running {
         }
     }
 
+    /// Where sessions and messages are kept, if anywhere.
+    pub(crate) fn store_place(&self) -> Option<PathBuf> {
+        let config = &self.started_with;
+        config.store.enabled.then(|| config::store_directory(&config.data_dir))
+    }
+
+    /// Closes log files and opens them anew.
+    pub(crate) fn reopen_log(&self) {
+        self.log.reopen();
+    }
+
     /// Why the store has failed; `None` while it has not.
     pub(crate) fn store_failure(&self) -> Option<String> {
         match self.state().server.as_ref()?.store_state()? {
@@ -276,12 +293,14 @@ impl Running {
         let rules = given::ruleset(&config, rights.clone()).map_err(failed)?;
         let (listeners, profiles) = given::listening_config(&config, &self.vouchers);
         let prepared = server.prepare_reload(&listeners, &profiles).map_err(|error| failed(error.to_string()))?;
+        let log = self.log.prepare(&config.log).map_err(failed)?;
         // Sources that are named no more are forgotten with their lists and copies, some of which could not be had again: nothing may fail after this.
         self.sources.replace(&sources).map_err(|error| failed(error.to_string()))?;
         // While everything is still theirs to do.
         let removed = state.bridges.retire(&bridges, PATIENCE);
         self.vouchers.replace(vouchers);
         let reloaded = server.install(prepared);
+        self.log.install(log);
         server.replace_rules(Arc::new(rules.with_version(version)));
         server.rules_changed();
         self.live.revocations.update(|index| index.with_own_authorities(own.iter().copied()));

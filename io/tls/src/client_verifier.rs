@@ -8,7 +8,6 @@
 use std::sync::Arc;
 
 use rustls::client::danger::HandshakeSignatureValid;
-use rustls::crypto::{verify_tls12_signature, verify_tls13_signature};
 use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
 use rustls::{DigitallySignedStruct, DistinguishedName, Error, SignatureScheme};
 use rustls_pki_types::{CertificateDer, UnixTime};
@@ -19,7 +18,7 @@ use crate::profile::{TrustProfile, Verified};
 use crate::provider::algorithms;
 use crate::rejection::{self, Rejected, Unfit};
 use crate::trust::NameLink;
-use crate::{Check, CurrentRevocations, Refusal};
+use crate::{Check, CurrentRevocations, Refusal, version_1};
 
 /// Intermediates that a client may send. The library looks for paths with no more than six (RFC 5280 sets no bound).
 pub(crate) const MAXIMUM_INTERMEDIATES: usize = 6;
@@ -128,12 +127,23 @@ impl DeviceVerifier {
         Self { profiles, hints, revocations, mandatory }
     }
 
+    /// The same, where clients are not told whose certificates are believed.
+    pub(crate) fn without_hints(mut self) -> Self {
+        self.hints = Vec::new();
+        self
+    }
+
     pub(crate) fn profiles(&self) -> &[Arc<TrustProfile>] {
         &self.profiles
     }
 
     pub(crate) fn profile(&self, name: &str) -> Option<&Arc<TrustProfile>> {
         self.profiles.iter().find(|profile| **profile.name() == *name)
+    }
+
+    /// Whether a profile takes certificates without extensions.
+    pub(crate) fn takes_version_1(&self) -> bool {
+        self.profiles.iter().any(|profile| profile.config().version_1)
     }
 
     /// Judges a certificate as presented. `now` in unix seconds.
@@ -144,8 +154,11 @@ impl DeviceVerifier {
         now: i64,
     ) -> Result<Judged, Rejected> {
         let leaf = Leaf::parse(end_entity).map_err(|error| rejection::unreadable(&error))?;
-        rejection::check_form(&leaf)?;
-        rejection::check_validity(&leaf, now, 0)?;
+        rejection::check_form(&leaf, self.takes_version_1())?;
+        // Said at once, where no profile could say otherwise.
+        if !self.profiles.iter().any(|profile| profile.ignores_dates()) {
+            rejection::check_validity(&leaf, now, 0)?;
+        }
         // The search for a path tries every order of authorities that fits by name, so what a stranger may send is little: ten of one name take
         // the library 160 ms, six take 4.
         if intermediates.len() > MAXIMUM_INTERMEDIATES {
@@ -191,7 +204,7 @@ impl DeviceVerifier {
     /// The checks whose answer changes with time: validity and revocation. They run at the end of every handshake, full or resumed.
     pub(crate) fn check_current(&self, judged: &Judged, now: i64) -> Result<Standing, Rejected> {
         let leaf = judged.identity.leaf();
-        rejection::check_validity(leaf, now, 0)?;
+        judged.profile.check_validity(leaf, now, 0)?;
         if now > judged.path_not_after {
             return Err(rejection::authority_expired(leaf, judged.path_not_after));
         }
@@ -210,7 +223,7 @@ impl DeviceVerifier {
         let leaf = identity.leaf();
         let profile = self.profile(identity.profile()).ok_or_else(|| rejection::profile_gone(leaf, identity.profile()))?;
         profile.recheck(identity)?;
-        rejection::check_validity(leaf, now, profile.config().expiry_grace)?;
+        profile.check_validity(leaf, now, profile.config().expiry_grace)?;
         self.standing(identity, profile, now)
     }
 
@@ -277,7 +290,7 @@ impl ClientCertVerifier for DeviceVerifier {
         certificate: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        verify_tls12_signature(message, certificate, signature, &algorithms()).inspect_err(|_| note_possession(certificate))
+        version_1::verify_tls12_signature(message, certificate, signature).inspect_err(|_| note_possession(certificate))
     }
 
     fn verify_tls13_signature(
@@ -286,7 +299,7 @@ impl ClientCertVerifier for DeviceVerifier {
         certificate: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        verify_tls13_signature(message, certificate, signature, &algorithms()).inspect_err(|_| note_possession(certificate))
+        version_1::verify_tls13_signature(message, certificate, signature).inspect_err(|_| note_possession(certificate))
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {

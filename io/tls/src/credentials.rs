@@ -4,7 +4,6 @@ use std::path::Path;
 use std::sync::Arc;
 
 use rustls::sign::CertifiedKey;
-use rustls::{Error, InconsistentKeys};
 use signet_identity::Leaf;
 
 use crate::provider::provider;
@@ -46,34 +45,14 @@ impl Credentials {
                 "use an ECDSA P-256 or P-384, Ed25519 or RSA key of at least 2048 bits",
             )
         })?;
-        if leaf.version() < 3 {
-            // The library takes version 3 only, and says so in words of its own. Plain `openssl x509 -req` makes version 1.
-            return Err(TlsError::file(
-                certificate,
-                format!("the certificate of `{}` is X.509 version {}, which cannot be used", leaf.subject().rfc4514(), leaf.version()),
-                "issue it again as version 3: give `openssl x509 -req` an `-extfile`, or use `signet device add NAME --csr FILE`",
-            ));
+        // Compared here and not by the library, which does not read certificates of version 1; plain `openssl x509 -req` makes such ones.
+        if signing.public_key().is_some_and(|public| public.as_ref() != leaf.spki()) {
+            let found =
+                format!("is not the private key of the certificate in `{}` (`{}`)", certificate.display(), leaf.subject().rfc4514());
+            let hint = "name the key that the certificate was issued for; the leaf comes first in the certificate file";
+            return Err(TlsError::file(key, found, hint));
         }
         let certified = CertifiedKey::new(chain, signing);
-        match certified.keys_match() {
-            Ok(()) | Err(Error::InconsistentKeys(InconsistentKeys::Unknown)) => {}
-            Err(Error::InconsistentKeys(_)) => {
-                let found =
-                    format!("is not the private key of the certificate in `{}` (`{}`)", certificate.display(), leaf.subject().rfc4514());
-                return Err(TlsError::file(
-                    key,
-                    found,
-                    "name the key that the certificate was issued for; the leaf comes first in the certificate file",
-                ));
-            }
-            Err(error) => {
-                return Err(TlsError::file(
-                    certificate,
-                    format!("the certificate cannot be used: {error}"),
-                    "issue a new X.509 version 3 certificate",
-                ));
-            }
-        }
         Ok(Self { certified: Arc::new(certified), leaf })
     }
 

@@ -6,7 +6,7 @@ use rustls::{CertificateError, OtherError};
 use signet_identity::{CertificateId, DeviceIdentity, DeviceName, IdentityError, Leaf};
 use signet_revocation::{Reason, Revoked};
 
-use crate::{Check, Refusal, date};
+use crate::{Check, Refusal, date, version_1};
 
 /// Why somebody may not be here, for whoever has to end a session because of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -65,12 +65,17 @@ pub(crate) fn unreadable(error: &IdentityError) -> Rejected {
 }
 
 /// RFC 5280 §4.1.2.1: only version 3 has the extensions that say what a certificate may be used for.
-pub(crate) fn check_form(leaf: &Leaf) -> Result<(), Rejected> {
-    if leaf.version() != 3 {
-        let found = format!("the certificate is X.509 version {}, which has no extensions to say that it is a device's", leaf.version());
-        let hint = "issue it again as version 3: plain `openssl x509 -req` makes version 1, so give it `-extfile FILE` where FILE holds \
-                    `extendedKeyUsage=clientAuth`, or use `signet device add NAME --csr FILE`";
-        return Err(reject(leaf, Check::CertificateForm, CertificateError::InvalidPurpose, found, hint));
+pub(crate) fn version(leaf: &Leaf) -> Rejected {
+    let found = format!("the certificate is X.509 version {}, which has no extensions to say that it is a device's", leaf.version());
+    let hint = "issue it again as version 3: plain `openssl x509 -req` makes version 1, so give it `-extfile FILE` where FILE holds \
+                `extendedKeyUsage=clientAuth`, or use `signet device add NAME --csr FILE`; or allow it by `version_1` of the trust profile";
+    reject(leaf, Check::CertificateForm, CertificateError::InvalidPurpose, found, hint)
+}
+
+/// What holds for every device's certificate, whoever issued it. `may_be_old`: some profile takes those of version 1 and 2.
+pub(crate) fn check_form(leaf: &Leaf, may_be_old: bool) -> Result<(), Rejected> {
+    if version_1::is_old(leaf) && !may_be_old {
+        return Err(version(leaf));
     }
     // What it would sign with such a key is not verified, which would read as if it did not have the key.
     if let Some(bits) = leaf.key_kind().strip_prefix("RSA-").and_then(|bits| bits.parse::<u32>().ok()).filter(|bits| *bits < RSA_MINIMUM) {

@@ -3,6 +3,18 @@
 //! Nothing here opens a file or a socket. What a file names is asked for through [`Files`], so that the same code serves `signet serve`,
 //! `signet import mosquitto` and the tests.
 
+pub mod conf;
+pub mod log;
+mod native;
+pub mod program;
 mod translation;
 
+pub use native::translate;
 pub use translation::{Files, Mistake, Notice, Place, Translation};
+
+/// What Mosquitto does without a configuration.
+#[must_use]
+pub fn nothing_configured(ports: &[u16]) -> Translation {
+    let _ = ports;
+    Translation { toml: String::new(), origins: Vec::new(), notices: Vec::new() }
+}

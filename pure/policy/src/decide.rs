@@ -113,7 +113,7 @@ pub(crate) fn client(
         ..proven_facts(&principal, identity.as_deref())
     };
     let username = match &rules.username {
-        Some(template) => Some(render(template, &facts, "user name", "listener: username", ReasonCode::NotAuthorized)?.into()),
+        Some(template) => Some(render(template, &facts, "user name", "listener: username", ReasonCode::BadUserNameOrPassword)?.into()),
         None => connect.username.clone(),
     };
     check_binding(&rules.binding, &facts, claimed.as_str(), rules.client_identifier.is_some())?;

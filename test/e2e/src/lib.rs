@@ -6,6 +6,7 @@
 #![expect(clippy::expect_used, clippy::panic, reason = "a rig that cannot do its job fails the test that uses it")]
 
 mod client;
+mod named;
 mod pki;
 mod process;
 pub mod s_client;
@@ -15,6 +16,7 @@ mod tools;
 pub mod transcript;
 
 pub use client::{Client, Credentials, Door, Publication, Subscription, Version, Will};
+pub use named::Whose;
 pub use pki::{Pki, Validity};
 pub use process::{Finished, Running};
 pub use scram::{Scramp, mqttjs_scram};

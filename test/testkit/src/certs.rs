@@ -78,6 +78,7 @@ impl Pki {
         write(&directory.join("issuing.key"), &issuing.issuer.key().serialize_pem());
         write(&directory.join("ca.pem"), &format!("{}{}", issuing.pem, root.pem));
         write(&directory.join("foreign.pem"), &foreign.pem);
+        write(&directory.join("foreign.key"), &foreign.issuer.key().serialize_pem());
         let names = ["localhost".to_owned(), "127.0.0.1".to_owned(), "::1".to_owned()];
         let wish = Wish {
             usage: ExtendedKeyUsagePurpose::ServerAuth,
@@ -146,6 +147,16 @@ impl Pki {
     /// X.509 version 1, as `openssl x509 -req` makes them without an extensions file.
     #[must_use]
     pub fn v1_device(&self, name: &str) -> Identity {
+        self.v1_device_of("issuing", name)
+    }
+
+    /// The same, issued by the CA nobody trusts.
+    #[must_use]
+    pub fn foreign_v1_device(&self, name: &str) -> Identity {
+        self.v1_device_of("foreign", name)
+    }
+
+    fn v1_device_of(&self, authority: &str, name: &str) -> Identity {
         let base = self.directory.join(name);
         let (request, certificate, key) = (base.with_extension("csr"), base.with_extension("pem"), base.with_extension("key"));
         let serial = self.serial();
@@ -159,14 +170,17 @@ impl Pki {
             &["x509", "-req", "-days", "30", "-sha256", "-set_serial", &hexadecimal].map(Path::new),
             &[
                 ("-in", &request),
-                ("-CA", &self.directory.join("issuing.pem")),
-                ("-CAkey", &self.directory.join("issuing.key")),
+                ("-CA", &self.directory.join(format!("{authority}.pem"))),
+                ("-CAkey", &self.directory.join(format!("{authority}.key"))),
                 ("-out", &certificate),
             ],
         );
         let leaf = fs::read_to_string(&certificate).unwrap();
+        let binary = base.with_extension("der");
+        openssl(&["x509", "-outform", "DER"].map(Path::new), &[("-in", &certificate), ("-out", &binary)]);
+        let der = fs::read(binary).unwrap();
         write(&certificate, &format!("{leaf}{}", self.issuing.pem));
-        Identity { certificate, key, serial: serial_bytes(serial), der: Vec::new() }
+        Identity { certificate, key, serial: serial_bytes(serial), der }
     }
 
     /// Writes a CRL of the issuing CA as `{file}` with these certificates revoked for keyCompromise.

@@ -5,7 +5,7 @@ use super::Finding;
 use crate::tree::Tree;
 
 /// Crate folder → the crates of ours it depends on, exactly.
-const GRAPH: [(&str, &[&str]); 21] = [
+const GRAPH: [(&str, &[&str]); 24] = [
     ("pure/mqtt", &[]),
     ("pure/identity", &[]),
     ("pure/revocation", &["identity"]),
@@ -13,6 +13,8 @@ const GRAPH: [(&str, &[&str]); 21] = [
     ("pure/ca", &["identity", "revocation"]),
     ("pure/broker", &["mqtt", "identity", "policy"]),
     ("pure/telemetry", &[]),
+    ("pure/mosquitto", &[]),
+    ("pure/dynsec", &[]),
     ("io/tls", &["identity", "revocation"]),
     ("io/psk", &["identity", "tls"]),
     ("io/net", &["identity", "revocation"]),
@@ -26,9 +28,13 @@ const GRAPH: [(&str, &[&str]); 21] = [
     ("io/bridge", &["mqtt", "policy", "tls"]),
     ("io/sources", &["http", "identity", "revocation", "tls"]),
     ("io/auth", &["http", "identity", "mqtt", "policy", "tls"]),
+    ("app/clients", &[]),
     (
         "app/signet",
         &[
+            "mosquitto",
+            "dynsec",
+            "clients",
             "mqtt",
             "identity",
             "revocation",
@@ -86,7 +92,7 @@ const NAMED_ONLY_IN: [(&str, &[&str], &str); 14] = [
 ];
 
 /// Crates that bring clocks, sockets or randomness: never under `pure/`.
-const NEVER_PURE: [&str; 6] = ["socket2", "rustix", "tracing", "libc", "rand", "getrandom"];
+const NEVER_PURE: [&str; 8] = ["socket2", "rustix", "nix", "jiff", "tracing", "libc", "rand", "getrandom"];
 
 pub(super) fn check(tree: &Tree) -> Vec<Finding> {
     let mut findings = Vec::new();

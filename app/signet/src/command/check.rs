@@ -8,8 +8,12 @@ use crate::output;
 
 /// Runs the command.
 pub(crate) fn run(flags: &Check) -> Result<Exit, Failure> {
-    let path = flags.config.path();
-    let config = config::load_strictly(&path, signet_net::unix_seconds()).map_err(|error| error.report(&path))?;
+    let origin = flags.config.origin();
+    let path = origin.path();
+    let config = config::load_strictly(&origin, signet_net::unix_seconds()).map_err(|error| error.report(path))?;
+    for notice in &config.source.notices {
+        output::note(&config::told(notice));
+    }
     let rules = match config.rules.len() {
         0 => "no access rules: everything is allowed to whoever may connect".to_owned(),
         1 => "1 access rule".to_owned(),

@@ -8,6 +8,7 @@ use std::fmt;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
+use signet_mosquitto::Translation;
 use signet_policy::Who;
 
 /// One complaint, already located.
@@ -65,6 +66,8 @@ impl fmt::Display for Problem {
 pub(crate) struct Problems {
     file: PathBuf,
     text: String,
+    /// Where the text comes from, if nobody has written it.
+    original: Option<(Translation, Originals)>,
     list: RefCell<Vec<Problem>>,
     /// Groups of the file, by name: whoever reads to whom something applies finds them here.
     groups: RefCell<BTreeMap<String, Who>>,
@@ -73,7 +76,12 @@ pub(crate) struct Problems {
 impl Problems {
     /// Starts an empty list for `text`, which was read from `file`.
     pub(crate) fn new(file: &Path, text: &str) -> Self {
-        Self { file: file.to_owned(), text: text.to_owned(), list: RefCell::new(Vec::new()), groups: RefCell::default() }
+        Self { file: file.to_owned(), text: text.to_owned(), original: None, list: RefCell::default(), groups: RefCell::default() }
+    }
+
+    /// The same for a text that was made of other files: problems are shown in those.
+    pub(crate) fn translated(file: &Path, translation: Translation, originals: Originals) -> Self {
+        Self { original: Some((translation, originals)), ..Self::new(file, "") }
     }
 
     /// The directory of the file, to which the paths in it are relative.
@@ -93,7 +101,16 @@ impl Problems {
 
     /// Adds a problem at a byte range of the text.
     pub(crate) fn at(&self, span: &Range<usize>, message: impl Into<String>, hint: Option<String>) {
-        self.push(Some(place_of(&self.text, span)), message.into(), hint);
+        let Some((translation, originals)) = &self.original else {
+            return self.push(Some(place_of(&self.text, span)), message.into(), hint);
+        };
+        match translation.origin(span) {
+            Some(place) => {
+                let shown = originals.line(place);
+                self.list.borrow_mut().push(Problem { file: place.file.clone(), place: shown, message: message.into(), hint });
+            }
+            None => self.push(None, message.into(), hint),
+        }
     }
 
     /// Adds a problem of the file as a whole.
@@ -115,6 +132,20 @@ impl Problems {
 
     fn push(&self, place: Option<Place>, message: String, hint: Option<String>) {
         self.list.borrow_mut().push(Problem { file: self.file.clone(), place, message, hint });
+    }
+}
+
+/// Files from which a text was made, as they were read.
+#[derive(Debug, Default, Clone)]
+pub(crate) struct Originals(pub(crate) BTreeMap<PathBuf, Vec<u8>>);
+
+impl Originals {
+    /// A whole line as a place to show; `None` if its file was not read.
+    pub(crate) fn line(&self, place: &signet_mosquitto::Place) -> Option<Place> {
+        let text = String::from_utf8_lossy(self.0.get(&place.file)?);
+        let text = text.lines().nth(place.line.checked_sub(1)?)?.to_owned();
+        let width = text.chars().count().max(1);
+        Some(Place { line: place.line, column: 1, width, text })
     }
 }
 

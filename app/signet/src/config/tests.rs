@@ -361,7 +361,7 @@ impl Set {
 
     /// The problems, with the directory's name taken out.
     fn problems_at(&self, now: i64) -> Vec<String> {
-        match load_strictly(&self.path("signet.toml"), now) {
+        match load_strictly(&crate::config::Origin::of(&self.path("signet.toml")), now) {
             Ok(_) => Vec::new(),
             Err(ConfigError::Problems(list)) => {
                 let directory = format!("{}/", self.dir.path().display());

@@ -77,9 +77,10 @@ impl Control for Running {
     }
 
     fn reload(&self) -> Result<ReloadReport, Problem> {
-        let path = &self.started_with.path;
-        let report = match config::load(path, unix_seconds()) {
-            Ok(config) => self.apply(config),
+        let origin = &self.started_with.source.origin;
+        let path = origin.path();
+        let report = match config::load(origin, unix_seconds()) {
+            Ok(config) => self.apply(config.with_key_log(self.started_with.source.key_log.as_deref())),
             Err(ConfigError::Unreadable(failure)) => Err(Problem::new(ProblemKind::Failed, failure.message)),
             Err(ConfigError::Problems(problems)) => {
                 for problem in &problems {

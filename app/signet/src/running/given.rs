@@ -13,7 +13,7 @@ pub(super) fn server_config(
     let _ = aws_lc_rs::rand::fill(&mut seed);
     let limits = Limits { durability: config.store.durability(), ..config.limits.broker.clone() };
     ServerConfig {
-        shards: config.shards,
+        shards: config.process.shards,
         profiles: profiles(config),
         listeners: listeners(config, vouchers, &limits.durability),
         limits: Arc::new(limits),
@@ -106,8 +106,15 @@ pub(super) fn needs_restart(old: &Config, new: &Config) -> Vec<String> {
         }
     };
     compare("`data_dir`", old.data_dir == new.data_dir);
-    compare("`shards`", old.shards == new.shards);
-    compare("[log]", old.log == new.log);
+    let interfaces = |config: &Config| {
+        config.listeners.iter().map(|listener| (listener.name.clone(), listener.interface().map(str::to_owned))).collect::<Vec<_>>()
+    };
+    let kept = interfaces(new).into_iter().all(|now| interfaces(old).iter().all(|then| then.0 != now.0 || then.1 == now.1));
+    compare("`bind_interface`", kept);
+    compare("`shards`", old.process.shards == new.process.shards);
+    compare("`user`", old.process.user == new.process.user);
+    compare("`pid_file`", old.process.pid_file == new.process.pid_file);
+    compare("[log] `format`", old.log.format == new.log.format);
     compare("[admin] `socket`", old.admin_socket == new.admin_socket);
     compare("[limits]", old.limits == new.limits);
     compare("[metrics] and `sys_interval`", old.telemetry == new.telemetry);

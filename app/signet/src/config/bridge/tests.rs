@@ -147,7 +147,9 @@ fn files_that_cannot_be_read_are_said_where_they_are_named() {
     let path = directory.path().join("signet.toml");
     let tls = plain("trust = \"no-ca.pem\"\nusername = \"u\"\npassword_file = \"no-password\"").replace("\"tcp\"", "\"tls\"");
     std::fs::write(&path, format!("{LISTENER}{tls}")).unwrap();
-    let Err(crate::config::ConfigError::Problems(problems)) = crate::config::load(&path, 0) else { panic!("it has problems") };
+    let Err(crate::config::ConfigError::Problems(problems)) = crate::config::load(&crate::config::Origin::of(&path), 0) else {
+        panic!("it has problems")
+    };
     let found: Vec<String> = problems.iter().map(ToString::to_string).collect();
     assert_eq!(found.len(), 2, "{found:?}");
     assert!(found[0].contains("signet.toml:9:") && found[0].contains("cannot read") && found[0].contains("no-ca.pem"), "{}", found[0]);
@@ -155,7 +157,7 @@ fn files_that_cannot_be_read_are_said_where_they_are_named() {
     std::fs::write(directory.path().join("no-password"), "secret\r\n").unwrap();
     let text = plain("username = \"u\"\npassword_file = \"no-password\"");
     std::fs::write(&path, format!("{LISTENER}{text}")).unwrap();
-    let config = crate::config::load(&path, 0).unwrap();
+    let config = crate::config::load(&crate::config::Origin::of(&path), 0).unwrap();
     let bridge = config.bridges[0].config().unwrap();
     assert_eq!(bridge.remote.password.as_ref().unwrap().expose(), b"secret");
     assert!(!format!("{bridge:?}").contains("secret"));
