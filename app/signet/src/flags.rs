@@ -111,6 +111,16 @@ pub(crate) enum Command {
     /// Subscribe and print messages (flags as mosquitto_sub)
     #[command(disable_help_flag = true)]
     Sub(Box<subscribe::Args>),
+    /// Write password files (flags as mosquitto_passwd)
+    #[command(disable_help_flag = true)]
+    Passwd(AsTyped),
+}
+
+/// Arguments that the program itself reads
+#[derive(Debug, clap::Args)]
+pub(crate) struct AsTyped {
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "ARGUMENTS")]
+    pub(crate) arguments: Vec<std::ffi::OsString>,
 }
 
 /// `signet quickstart`

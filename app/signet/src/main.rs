@@ -51,6 +51,7 @@ fn main() -> ExitCode {
         Command::Store(flags) => command::store::run(&flags),
         Command::Pub(flags) => return command::publish::run(*flags),
         Command::Sub(flags) => return command::subscribe::run(*flags),
+        Command::Passwd(flags) => return signet_clients::passwd("signet passwd", flags.arguments),
     };
     match result {
         Ok(exit) => exit.into(),
