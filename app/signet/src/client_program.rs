@@ -1,5 +1,5 @@
-//! The MQTT clients: `signet pub`, `signet sub`, `signet rr`, and the names of Mosquitto's programs. They read their flags themselves, since those are
-//! Mosquitto's to the letter.
+//! The MQTT clients and the editor of password files: `signet pub`, `sub`, `rr` and `passwd`, and the names of Mosquitto's programs. They read their
+//! flags themselves, since those are Mosquitto's to the letter.
 
 use std::ffi::{OsStr, OsString};
 use std::path::Path;
@@ -8,10 +8,11 @@ use std::process::ExitCode;
 type Run = fn(&str, Vec<OsString>) -> ExitCode;
 
 /// The word behind `signet`, the name of Mosquitto's program, what runs it.
-const PROGRAMS: [(&str, &str, Run); 3] = [
+const PROGRAMS: [(&str, &str, Run); 4] = [
     ("pub", "mosquitto_pub", signet_clients::publish),
     ("sub", "mosquitto_sub", signet_clients::subscribe),
     ("rr", "mosquitto_rr", signet_clients::request),
+    ("passwd", "mosquitto_passwd", signet_clients::passwd),
 ];
 
 /// Runs the client that the first words of the command line name, if they name one.

@@ -62,6 +62,7 @@ fn main() -> ExitCode {
         Command::Pub(words) => return client_program::by_word("pub".as_ref(), words.arguments),
         Command::Sub(words) => return client_program::by_word("sub".as_ref(), words.arguments),
         Command::Rr(words) => return client_program::by_word("rr".as_ref(), words.arguments),
+        Command::Passwd(words) => return client_program::by_word("passwd".as_ref(), words.arguments),
     };
     match result {
         Ok(exit) => exit.into(),

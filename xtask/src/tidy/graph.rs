@@ -28,7 +28,7 @@ const GRAPH: [(&str, &[&str]); 24] = [
     ("io/bridge", &["mqtt", "policy", "tls"]),
     ("io/sources", &["http", "identity", "revocation", "tls"]),
     ("io/auth", &["dynsec", "http", "identity", "mqtt", "policy", "tls"]),
-    ("app/clients", &["client", "mqtt"]),
+    ("app/clients", &["auth", "client", "mqtt"]),
     (
         "app/signet",
         &[
