@@ -18,8 +18,8 @@ mod trust;
 mod user;
 
 pub(crate) use access::{Acl, AclCheck, Auth};
-pub(crate) use serve::Serve;
 pub(crate) use live::{Audit, Connections, ConnectionsCommand, Named, Revocation, Which};
+pub(crate) use serve::Serve;
 pub(crate) use trust::{Explain, Refusals, RefusalsCommand, Trust};
 pub(crate) use user::{Common as UserCommon, Mechanism, Scram, Secret, User, UserAdd};
 

@@ -71,7 +71,8 @@ fn make_place(place: &Path, user: &User) -> Result<(), Failure> {
 
 /// Groups first: afterwards nobody may change them.
 fn become_user(user: &User) -> Result<(), Failure> {
-    let refused = |what: &str, error: nix::Error| Failure::new(format!("cannot become `{}`: the system does not set {what}: {error}", user.name));
+    let refused =
+        |what: &str, error: nix::Error| Failure::new(format!("cannot become `{}`: the system does not set {what}: {error}", user.name));
     let name = CString::new(user.name.as_str()).map_err(|_| Failure::new("a user's name has a zero octet"))?;
     let (uid, gid): (Uid, Gid) = (user.uid, user.gid);
     initgroups(&name, gid).map_err(|error| refused("its groups", error))?;

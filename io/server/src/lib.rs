@@ -22,6 +22,7 @@ mod explain;
 mod gate;
 mod handle;
 mod inbound;
+mod lines;
 mod link;
 mod listener;
 mod log;

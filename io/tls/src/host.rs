@@ -13,8 +13,8 @@ use rustls::server::{ClientHello, NoClientAuth, NoServerSessionStorage, Resolves
 use rustls::sign::CertifiedKey;
 
 use crate::client_verifier::DeviceVerifier;
-use crate::profile::TrustProfiles;
 use crate::key_log::key_log;
+use crate::profile::TrustProfiles;
 use crate::provider::{provider, versions};
 use crate::resumption::DeviceTickets;
 use crate::{ClientCertificate, Credentials, CurrentRevocations, MinimumVersion, TlsError};

@@ -25,7 +25,10 @@ pub fn log_keys(path: &Path) -> io::Result<()> {
     // A link has an entry of its own.
     let is_link = (opened.dev(), opened.ino()) != (named.dev(), named.ino());
     if is_link || opened.mode() & 0o077 != 0 {
-        return Err(io::Error::new(io::ErrorKind::PermissionDenied, "secrets go only into a file that nobody else may read, and through no link"));
+        return Err(io::Error::new(
+            io::ErrorKind::PermissionDenied,
+            "secrets go only into a file that nobody else may read, and through no link",
+        ));
     }
     drop(KEY_LOG.set(Arc::new(KeyLogFile(Mutex::new(file)))));
     Ok(())

@@ -75,7 +75,9 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Flags, Sto
     let mut arguments = arguments.into_iter();
     while let Some(argument) = arguments.next() {
         match argument.to_str().unwrap_or_default() {
-            "-c" | "--config-file" => flags.config_file = Some(value(&mut arguments, "-c argument given, but no config file specified")?.into()),
+            "-c" | "--config-file" => {
+                flags.config_file = Some(value(&mut arguments, "-c argument given, but no config file specified")?.into())
+            }
             "-d" | "--daemon" => flags.daemon = true,
             "-h" | "--help" => return Err(Stop { out: format!("mosquitto version {VERSION}\n\n{HELP}"), err: None, code: NOTHING_RUNS }),
             "--version" => return Err(Stop { out: format!("mosquitto {VERSION}\n"), err: None, code: NOTHING_RUNS }),
@@ -161,7 +163,11 @@ mod tests {
             ("-p -5", "Error: Invalid port specified (-5).", true),
             ("-p mqtt", "Error: Invalid port specified (0).", true),
             ("--tls-keylog", "Error: --tls-keylog argument given, but no file specified.", true),
-            ("-p 1 -p 2 -p 3 -p 4 -p 5 -p 6 -p 7 -p 8 -p 9 -p 10 -p 11", "Error: Only 10 ports can be specified on the command line.", true),
+            (
+                "-p 1 -p 2 -p 3 -p 4 -p 5 -p 6 -p 7 -p 8 -p 9 -p 10 -p 11",
+                "Error: Only 10 ports can be specified on the command line.",
+                true,
+            ),
             ("--bogus", "Error: Unknown option '--bogus'.", false),
             ("-dv", "Error: Unknown option '-dv'.", false),
         ];

@@ -49,7 +49,8 @@ impl Destinations {
     /// Opens what `config` names. Without the file that it names everything goes to stderr; then the second value says why.
     pub(super) fn open(config: &LogConfig) -> (Self, Option<String>) {
         let program = if config.format == Format::Mosquitto { "mosquitto" } else { "signet" };
-        let all = Self { open: ArcSwap::default(), threads: Mutex::default(), monitor: Arc::default(), program, lost_before: Mutex::default() };
+        let all =
+            Self { open: ArcSwap::default(), threads: Mutex::default(), monitor: Arc::default(), program, lost_before: Mutex::default() };
         let (opened, failure) = match all.prepare(config) {
             Ok(opened) => (Ok(opened), None),
             Err(failure) => (all.prepare(&LogConfig::default()), Some(failure)),

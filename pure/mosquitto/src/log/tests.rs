@@ -15,7 +15,8 @@ impl Fields for Known {
 /// The text of every line, with a letter for its kind in front: that of its topic, or D.
 fn said(name: &str, fields: &[(&'static str, &'static str)]) -> Vec<String> {
     let lines = lines(name, &Known(fields.iter().copied().collect()));
-    let letter = |kind: Kind| kind.topic().and_then(|topic| Some(topic.rsplit_once("log/")?.1.to_owned())).unwrap_or_else(|| "D".to_owned());
+    let letter =
+        |kind: Kind| kind.topic().and_then(|topic| Some(topic.rsplit_once("log/")?.1.to_owned())).unwrap_or_else(|| "D".to_owned());
     lines.into_iter().map(|line| format!("{} {}", letter(line.kind), line.text)).collect()
 }
 
@@ -41,14 +42,17 @@ fn connections() {
             &[("role", "bridge"), ("version", "5"), ("clean_start", "0"), ("keep_alive", "120"), ("username", "alice")],
             &["N New bridge connected from 172.20.0.7:40780 as pump-7 (p5, c0, k120, u'alice')."],
         ),
-        ("will", &[("bytes", "1"), ("retain", "0"), ("qos", "2"), ("topic", "a/w")], &[
-            "D Will message specified (1 bytes) (r0, q2).",
-            "D \ta/w",
-        ]),
+        (
+            "will",
+            &[("bytes", "1"), ("retain", "0"), ("qos", "2"), ("topic", "a/w")],
+            &["D Will message specified (1 bytes) (r0, q2).", "D \ta/w"],
+        ),
         ("no_will", &[], &["D No will message specified."]),
-        ("negotiated", &[("protocol", "TLSv1.3"), ("cipher", "TLS_AES_256_GCM_SHA384")], &[
-            "N Client pump-7 negotiated TLSv1.3 cipher TLS_AES_256_GCM_SHA384",
-        ]),
+        (
+            "negotiated",
+            &[("protocol", "TLSv1.3"), ("cipher", "TLS_AES_256_GCM_SHA384")],
+            &["N Client pump-7 negotiated TLSv1.3 cipher TLS_AES_256_GCM_SHA384"],
+        ),
         ("tls_without_listener", &[], &["N Client from 172.20.0.7:40780 appears to be using TLS to connect to a non-TLS listener."]),
         ("disconnected", &[("cause", "client")], &["N Client pump-7 [172.20.0.7:40780] disconnected."]),
         ("disconnected", &[("cause", "keep_alive")], &["N Client pump-7 [172.20.0.7:40780] disconnected: exceeded timeout."]),
@@ -64,46 +68,73 @@ fn connections() {
 fn refusals() {
     let leaf = [("subject", "CN=pump \"7\""), ("issuer", "CN=Test CA"), ("serial", "01:ab"), ("sha256", "00ff")];
     let cases: [(&[(&str, &str)], &[&str]); 9] = [
-        (&[("check", "certificate present"), ("found", "none")], &[
-            "E OpenSSL Error while trying to get the error[0]: error:0A0000C7:SSL routines::peer did not return a certificate",
-            "N Client 172.20.0.7 [172.20.0.7:40780] disconnected: Protocol error.",
-            "N Client 172.20.0.7 [172.20.0.7:40780] certificate refused: check=\"certificate present\", reason=\"none\".",
-        ]),
-        (&[("check", "revocation"), ("found", "revoked: keyCompromise"), leaf[0], leaf[1], leaf[2], leaf[3]], &[
-            "E OpenSSL Error while trying to get the error[0]: error:0A000086:SSL routines::certificate verify failed",
-            "N Client 172.20.0.7 [172.20.0.7:40780] disconnected: Protocol error.",
-            "N Client 172.20.0.7 [172.20.0.7:40780] certificate refused: check=\"revocation\", reason=\"revoked: keyCompromise\", \
+        (
+            &[("check", "certificate present"), ("found", "none")],
+            &[
+                "E OpenSSL Error while trying to get the error[0]: error:0A0000C7:SSL routines::peer did not return a certificate",
+                "N Client 172.20.0.7 [172.20.0.7:40780] disconnected: Protocol error.",
+                "N Client 172.20.0.7 [172.20.0.7:40780] certificate refused: check=\"certificate present\", reason=\"none\".",
+            ],
+        ),
+        (
+            &[("check", "revocation"), ("found", "revoked: keyCompromise"), leaf[0], leaf[1], leaf[2], leaf[3]],
+            &[
+                "E OpenSSL Error while trying to get the error[0]: error:0A000086:SSL routines::certificate verify failed",
+                "N Client 172.20.0.7 [172.20.0.7:40780] disconnected: Protocol error.",
+                "N Client 172.20.0.7 [172.20.0.7:40780] certificate refused: check=\"revocation\", reason=\"revoked: keyCompromise\", \
              subject=\"CN=pump \\\"7\\\"\", issuer=\"CN=Test CA\", serial=01:ab, sha256=00ff.",
-        ]),
-        (&[("check", "TLS handshake"), ("found", "no common cipher suite")], &[
-            "E OpenSSL Error while trying to get the error[0]: error:0A000000:SSL routines::no common cipher suite",
-            "N Client 172.20.0.7 [172.20.0.7:40780] disconnected: Protocol error.",
-            "N Client 172.20.0.7 [172.20.0.7:40780] refused: check=\"TLS handshake\", reason=\"no common cipher suite\".",
-        ]),
-        (&[("client", "anon"), ("check", "authentication"), ("code", "135"), ("found", "no")], &[
-            "N Client anon [172.20.0.7:40780] disconnected: not authorised.",
-            "N Client anon [172.20.0.7:40780] refused: check=\"authentication\", reason=\"no\".",
-        ]),
-        (&[("check", "authentication"), ("found", "no"), leaf[0]], &[
-            "N Client 172.20.0.7 [172.20.0.7:40780] disconnected: not authorised.",
-            "N Client 172.20.0.7 [172.20.0.7:40780] certificate refused: check=\"authentication\", reason=\"no\", subject=\"CN=pump \\\"7\\\"\".",
-        ]),
-        (&[("check", "CONNECT"), ("code", "137"), ("found", "full")], &[
-            "N Client 172.20.0.7 [172.20.0.7:40780] disconnected: server busy.",
-            "N Client 172.20.0.7 [172.20.0.7:40780] refused: check=\"CONNECT\", reason=\"full\".",
-        ]),
-        (&[("check", "CONNECT"), ("found", "GET")], &[
-            "N Client 172.20.0.7 [172.20.0.7:40780] disconnected: protocol error.",
-            "N Client 172.20.0.7 [172.20.0.7:40780] refused: check=\"CONNECT\", reason=\"GET\".",
-        ]),
-        (&[("check", "PROXY header"), ("found", "the proxy says nothing of a certificate")], &[
-            "N Connection from 172.20.0.7:40780 rejected, client did not provide a certificate.",
-            "N Client 172.20.0.7 [172.20.0.7:40780] refused: check=\"PROXY header\", reason=\"the proxy says nothing of a certificate\".",
-        ]),
-        (&[("check", "held off"), ("found", "too often")], &[
-            "N Client 172.20.0.7 [172.20.0.7:40780] disconnected: client banned.",
-            "N Client 172.20.0.7 [172.20.0.7:40780] refused: check=\"held off\", reason=\"too often\".",
-        ]),
+            ],
+        ),
+        (
+            &[("check", "TLS handshake"), ("found", "no common cipher suite")],
+            &[
+                "E OpenSSL Error while trying to get the error[0]: error:0A000000:SSL routines::no common cipher suite",
+                "N Client 172.20.0.7 [172.20.0.7:40780] disconnected: Protocol error.",
+                "N Client 172.20.0.7 [172.20.0.7:40780] refused: check=\"TLS handshake\", reason=\"no common cipher suite\".",
+            ],
+        ),
+        (
+            &[("client", "anon"), ("check", "authentication"), ("code", "135"), ("found", "no")],
+            &[
+                "N Client anon [172.20.0.7:40780] disconnected: not authorised.",
+                "N Client anon [172.20.0.7:40780] refused: check=\"authentication\", reason=\"no\".",
+            ],
+        ),
+        (
+            &[("check", "authentication"), ("found", "no"), leaf[0]],
+            &[
+                "N Client 172.20.0.7 [172.20.0.7:40780] disconnected: not authorised.",
+                "N Client 172.20.0.7 [172.20.0.7:40780] certificate refused: check=\"authentication\", reason=\"no\", subject=\"CN=pump \\\"7\\\"\".",
+            ],
+        ),
+        (
+            &[("check", "CONNECT"), ("code", "137"), ("found", "full")],
+            &[
+                "N Client 172.20.0.7 [172.20.0.7:40780] disconnected: server busy.",
+                "N Client 172.20.0.7 [172.20.0.7:40780] refused: check=\"CONNECT\", reason=\"full\".",
+            ],
+        ),
+        (
+            &[("check", "CONNECT"), ("found", "GET")],
+            &[
+                "N Client 172.20.0.7 [172.20.0.7:40780] disconnected: protocol error.",
+                "N Client 172.20.0.7 [172.20.0.7:40780] refused: check=\"CONNECT\", reason=\"GET\".",
+            ],
+        ),
+        (
+            &[("check", "PROXY header"), ("found", "the proxy says nothing of a certificate")],
+            &[
+                "N Connection from 172.20.0.7:40780 rejected, client did not provide a certificate.",
+                "N Client 172.20.0.7 [172.20.0.7:40780] refused: check=\"PROXY header\", reason=\"the proxy says nothing of a certificate\".",
+            ],
+        ),
+        (
+            &[("check", "held off"), ("found", "too often")],
+            &[
+                "N Client 172.20.0.7 [172.20.0.7:40780] disconnected: client banned.",
+                "N Client 172.20.0.7 [172.20.0.7:40780] refused: check=\"held off\", reason=\"too often\".",
+            ],
+        ),
     ];
     for (more, expected) in cases {
         let fields: Vec<_> = [PEER[1], PEER[2]].iter().chain(more).copied().collect();
@@ -147,7 +178,8 @@ fn packets() {
 
 #[test]
 fn the_program() {
-    let fields = [("version", "2.1.2"), ("file", "/etc/m.conf"), ("family", "ipv4"), ("port", "1883"), ("path", "/run/m"), ("user", "nobody")];
+    let fields =
+        [("version", "2.1.2"), ("file", "/etc/m.conf"), ("family", "ipv4"), ("port", "1883"), ("path", "/run/m"), ("user", "nobody")];
     let cases = [
         ("starting", "I mosquitto version 2.1.2 starting"),
         ("running", "I mosquitto version 2.1.2 running"),

@@ -64,7 +64,12 @@ const CONNECTIONS: [Row; 17] = [
 ];
 
 const PACKETS: [Row; 27] = [
-    ("received_publish", Kind::Debug, NO, "Received PUBLISH from {client} (d{dup}, q{qos}, r{retain}, m{id}, '{topic}', ... ({bytes} bytes))"),
+    (
+        "received_publish",
+        Kind::Debug,
+        NO,
+        "Received PUBLISH from {client} (d{dup}, q{qos}, r{retain}, m{id}, '{topic}', ... ({bytes} bytes))",
+    ),
     ("denied_publish", Kind::Debug, NO, "Denied PUBLISH from {client} (d{dup}, q{qos}, r{retain}, m{id}, '{topic}', ... ({bytes} bytes))"),
     ("received_puback", Kind::Debug, NO, "Received PUBACK from {client} (Mid: {id}, RC:{code})"),
     ("received_pubrec", Kind::Debug, NO, "Received PUBREC from {client} (Mid: {id})"),
@@ -90,7 +95,12 @@ const PACKETS: [Row; 27] = [
     ("sending_auth", Kind::Debug, NO, "Sending AUTH to {client} (rc{code})"),
     ("subscribed", Kind::Subscribe, NO, "{client} {qos} {filter}"),
     ("unsubscribed", Kind::Unsubscribe, NO, "{client} {filter}"),
-    ("dropped_publish", Kind::Debug, NO, "Dropped too large PUBLISH from {client} (d{dup}, q{qos}, r{retain}, m{id}, '{topic}', ... ({bytes} bytes))"),
+    (
+        "dropped_publish",
+        Kind::Debug,
+        NO,
+        "Dropped too large PUBLISH from {client} (d{dup}, q{qos}, r{retain}, m{id}, '{topic}', ... ({bytes} bytes))",
+    ),
 ];
 
 const PROGRAM: [Row; 18] = [
