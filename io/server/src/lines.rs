@@ -123,6 +123,12 @@ pub(crate) fn claimed(link: &Link) -> Option<&str> {
     link.entrance.introduction.as_ref().map(|introduction| &*introduction.client_identifier).filter(|claimed| !claimed.is_empty())
 }
 
+/// A client left before its session began.
+pub(crate) fn left(link: &Link) {
+    let address = host(&link.address, link.listener());
+    info!(target: CONNECTION, line = "disconnected", address = &*address, port = port(&link.address), client = &*address, cause = "lost");
+}
+
 /// A session has ended.
 pub(crate) fn event(event: &Event, link: Option<&Link>) {
     let (Some(link), true) = (link, enabled!(target: CONNECTION, Level::INFO)) else { return };
@@ -371,8 +377,8 @@ fn sending_packet(client: &str, packet: &Packet, version: ProtocolVersion) {
             };
             debug!(target: PACKET, line = "sending_connack", client, session_present = connack.session_present, code);
         }
-        Packet::Puback(ack) => acknowledged("sending_puback", client, ack),
-        Packet::Pubrec(ack) => acknowledged("sending_pubrec", client, ack),
+        Packet::Puback(ack) => acknowledging("sending_puback", client, ack, version),
+        Packet::Pubrec(ack) => acknowledging("sending_pubrec", client, ack, version),
         Packet::Pubrel(ack) => acknowledged("sending_pubrel", client, ack),
         Packet::Pubcomp(ack) => acknowledged("sending_pubcomp", client, ack),
         Packet::Suback(_) => debug!(target: PACKET, line = "sending_suback", client),
@@ -384,6 +390,13 @@ fn sending_packet(client: &str, packet: &Packet, version: ProtocolVersion) {
         Packet::Auth(auth) => debug!(target: PACKET, line = "sending_auth", client, code = u8::from(auth.reason_code)),
         _ => {}
     }
+}
+
+/// An answer to a PUBLISH. That nobody has subscribed is told only where the version has words for it; that it was denied is in Mosquitto's line either way.
+fn acknowledging(line: &'static str, client: &str, ack: &Ack, version: ProtocolVersion) {
+    let is_untold = version != ProtocolVersion::V5 && ack.reason_code == ReasonCode::NoMatchingSubscribers;
+    let code = if is_untold { 0 } else { u8::from(ack.reason_code) };
+    debug!(target: PACKET, line, client, id = number(ack.packet_id), code);
 }
 
 // --- subscriptions

@@ -255,7 +255,10 @@ impl Shard {
         match link.phase {
             Phase::Connected => self.apply(Input::Closed { connection: ConnectionId(id.number()) }),
             phase => {
-                tracing::debug!(target: "signet::connection", connection = id.number(), address = %link.address, ?phase, "the client left before CONNECT")
+                tracing::debug!(target: "signet::connection", connection = id.number(), address = %link.address, ?phase, "the client left before CONNECT");
+                if !phase.is_closing() {
+                    lines::left(link);
+                }
             }
         }
         self.remove(id);
