@@ -238,11 +238,11 @@ fn a_reload_takes_over_types_times_and_places() {
         assert!(Instant::now() < deadline);
         publish(&site, &["-i", "probe", "-t", "a", "-m", "b"]).succeeded();
     }
-    publish(&site, &["-i", "second", "-t", "a", "-m", "b"]).succeeded();
-    let two = wait_for_file(&site.path("two.log"), "Client second [");
+    publish(&site, &["-i", "client-2", "-t", "a", "-m", "b"]).succeeded();
+    let two = wait_for_file(&site.path("two.log"), "Client client-2 [");
     assert!(two.lines().all(|line| line.get(4..9) == Some(" at: ") && !line.contains("PUBLISH")), "{two}");
     assert!(std::fs::read_to_string(site.path("one.log")).unwrap().contains("Received PUBLISH from first"));
-    assert!(!std::fs::read_to_string(site.path("one.log")).unwrap().contains("second"));
+    assert!(!std::fs::read_to_string(site.path("one.log")).unwrap().contains("client-2"));
     configuration(&site, "timestamps = \"none\"\nconnection_messages = false\nto = [\"file:nowhere/three.log\"]", OPEN);
     broker.signal("HUP");
     publish(&site, &["-i", "third", "-t", "a", "-m", "b"]).succeeded();
