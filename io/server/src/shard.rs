@@ -30,6 +30,7 @@ use signet_store::StoreHandle;
 use signet_tls::Check;
 
 use crate::counters::{self, Cause, ShardStats};
+use crate::lines;
 use crate::link::{Accepted, Link, Phase};
 use crate::log;
 use crate::mailbox::{Mail, Mailbox};
@@ -359,6 +360,9 @@ impl Shard {
             self.count_refused(Cause::Check(check));
         } else {
             tracing::info!(target: "signet::session", connection = id.number(), "disconnected: {cause}");
+            if let Some(identity) = link.peer.as_ref().and_then(|peer| peer.identity()).filter(|_| cause.is_distrust()) {
+                lines::certificate_lost(link, identity, check_of(&cause), &cause.to_string());
+            }
         }
         let (will, session) = match &cause {
             // As Mosquitto does: the Will goes with the connection, and the session stays.

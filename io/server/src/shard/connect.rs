@@ -13,6 +13,7 @@ use super::{Shard, closing};
 use crate::counters::Cause;
 use crate::gate::Displaced;
 use crate::inbound::Inbound;
+use crate::lines::{self, Introduction};
 use crate::link::{Accepted, Link, Marks, Phase};
 use crate::log::{self, DenialLog};
 use crate::mailbox::Mail;
@@ -174,6 +175,7 @@ impl Shard {
             }
         };
         self.counts.connects += 1;
+        link.entrance.introduction = Introduction::of(&connect);
         if let Err(held) = self.may_try(id, connect.version) {
             return self.refuse_held_off(id, &held);
         }
@@ -216,7 +218,7 @@ impl Shard {
         log::refused(link, Check::Connect, "too many clients connect at once", "`connect_rate_total` in [limits] sets the rate");
         // MQTT 3.1.1 has no such code and says `server unavailable` (3).
         let connack = Connack { reason_code: ReasonCode::ConnectionRateExceeded, ..Connack::default() };
-        link.outbox.push(Outgoing::Packet(Box::new(Packet::Connack(Box::new(connack))), Ticket::NONE));
+        link.send(Outgoing::Packet(Box::new(Packet::Connack(Box::new(connack))), Ticket::NONE));
         self.refuse(id, Cause::TooFast);
     }
 
@@ -225,12 +227,15 @@ impl Shard {
         let Some(link) = self.links.get_mut(&id) else { return };
         match (link.inbound.head(), link.transport().is_encrypted()) {
             // A TLS record of type handshake (RFC 8446 §5.1) is no MQTT packet.
-            ([0x16, 0x03, ..], false) => log::refused(
-                link,
-                Check::Connect,
-                "the client starts a TLS handshake on a listener without TLS",
-                "connect to a listener with `transport = \"tls\"`, usually port 8883",
-            ),
+            ([0x16, 0x03, ..], false) => {
+                lines::tls_without_listener(link);
+                log::refused(
+                    link,
+                    Check::Connect,
+                    "the client starts a TLS handshake on a listener without TLS",
+                    "connect to a listener with `transport = \"tls\"`, usually port 8883",
+                );
+            }
             ([b'G', b'E', b'T', b' ', ..], _) => {
                 let hint = "use an MQTT client; one in a browser needs a listener with `transport = \"ws\"` or `\"wss\"`";
                 log::refused(link, Check::Connect, "the client speaks HTTP, not MQTT", hint);
@@ -243,7 +248,7 @@ impl Shard {
         }
         if let Some((packet, version)) = error.refusal(link.inbound.version()) {
             link.version = version;
-            link.outbox.push(Outgoing::Packet(Box::new(packet), Ticket::NONE));
+            link.send(Outgoing::Packet(Box::new(packet), Ticket::NONE));
         }
         self.refuse(id, Cause::Check(Check::Connect));
     }
