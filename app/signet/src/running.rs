@@ -271,6 +271,9 @@ impl Running {
         self.sources.replace(&sources).map_err(|error| failed(error.to_string()))?;
         self.vouchers.replace(vouchers);
         let reloaded = server.install(prepared);
+        // By what the store was started with: another durability needs a restart.
+        let limits = Limits { durability: self.started_with.store.durability(), ..given::limits(&config) };
+        server.replace_limits(Arc::new(limits), &config.limits.server);
         server.replace_rules(Arc::new(rules.with_version(version)));
         server.rules_changed();
         self.live.revocations.update(|index| index.with_own_authorities(own.iter().copied()));

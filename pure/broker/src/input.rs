@@ -13,6 +13,7 @@ use smallvec::SmallVec;
 use crate::admission::Admission;
 use crate::ids::{ConnectionId, MessageId, SessionId, ShardId};
 use crate::moment::Moment;
+use crate::relimit::ChangedLimits;
 
 /// One thing that happened. Inputs of one connection are applied in the order in which they happened.
 #[derive(Debug)]
@@ -108,6 +109,8 @@ pub enum Input {
     },
     /// What access sources have said counts no more: they are asked again.
     AnswersForgotten,
+    /// Other limits hold from here on.
+    LimitsChanged(Arc<ChangedLimits>),
     /// Other rules apply to every decision from here on.
     PolicyChanged(Arc<Ruleset>),
     /// The Server itself has something to say, under `$SYS/`. It is not stored, and no session gets it as its own.

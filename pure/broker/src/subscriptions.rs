@@ -8,6 +8,7 @@ use smallvec::SmallVec;
 
 use crate::ids::{SessionId, ShardId};
 use crate::route::RouteSet;
+use crate::rules::Overlapping;
 use crate::tree::{LevelTree, ROOT};
 
 /// All subscriptions of the process.
@@ -41,6 +42,8 @@ pub(crate) struct Subscriber {
     pub(crate) identifier: Option<SubscriptionIdentifier>,
     /// Kept up to date for Shared Subscriptions only, where the choice prefers members that are there.
     pub(crate) is_connected: bool,
+    /// Whether it was made by MQTT 5.0; of one that was stored nobody knows.
+    pub(crate) is_mqtt5: bool,
 }
 
 /// The members that share one subscription.
@@ -69,6 +72,7 @@ impl Subscriber {
             retain_as_published: options.retain_as_published,
             identifier,
             is_connected: true,
+            is_mqtt5: false,
         }
     }
 }
@@ -136,7 +140,7 @@ impl Subscriptions {
     }
 
     /// Who gets a message with this Topic Name.
-    pub(crate) fn routes(&self, topic: &TopicName, publisher: Option<SessionId>) -> RouteSet {
+    pub(crate) fn routes(&self, topic: &TopicName, publisher: Option<SessionId>, overlapping: Overlapping) -> RouteSet {
         let mut routes = RouteSet::default();
         let levels: SmallVec<[&str; 16]> = topic.as_str().split('/').collect();
         let mut open: SmallVec<[(usize, usize); 16]> = SmallVec::new();
@@ -158,7 +162,7 @@ impl Subscriptions {
                 open.push((same, depth + 1));
             }
         }
-        routes.merge();
+        routes.merge(overlapping);
         routes
     }
 

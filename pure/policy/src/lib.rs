@@ -49,5 +49,5 @@ pub use pattern::{PatternError, TopicPattern};
 pub use permit::{ConnectPermit, PublishPermit, SubscribePermit};
 pub use row::{RowError, RuleRow};
 pub use rule::{Action, Conditions, Effect, QosSet, Rule};
-pub use ruleset::{AccessSource, Ruleset};
+pub use ruleset::{AccessSource, Reserved, Ruleset};
 pub use who::Who;

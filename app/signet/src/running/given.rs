@@ -11,7 +11,7 @@ pub(super) fn server_config(
     let mut seed = [0; 8];
     // Only spreads load and makes assigned identifiers: a process that can get no randomness fails its first handshake anyway.
     let _ = aws_lc_rs::rand::fill(&mut seed);
-    let limits = Limits { durability: config.store.durability(), ..config.limits.broker.clone() };
+    let limits = limits(config);
     ServerConfig {
         shards: config.shards,
         profiles: profiles(config),
@@ -28,6 +28,11 @@ pub(super) fn server_config(
         on_store_failure,
         seed: u64::from_le_bytes(seed),
     }
+}
+
+/// The bounds of the broker.
+pub(super) fn limits(config: &Config) -> Limits {
+    Limits { durability: config.store.durability(), ..config.limits.broker.clone() }
 }
 
 /// What a reload gives to the server.
@@ -60,8 +65,7 @@ pub(super) fn counted(count: usize, what: &str) -> String {
 pub(super) fn start_bridges(config: &Config, server: &ServerHandle) -> Result<Bridges, StartError> {
     let mut bridges = Vec::new();
     for bridge in &config.bridges {
-        let general = Limits { durability: config.store.durability(), ..config.limits.broker.clone() };
-        let entrance = server.bridge_entrance(bridge.name(), Some(Arc::new(bridge.limits(&general))))?;
+        let entrance = server.bridge_entrance(bridge.name(), Some(Arc::new(bridge.limits(&limits(config)))))?;
         let local: LocalBroker = Arc::new(move || entrance.connect());
         let unreadable = |error| StartError::Setting(format!("bridge `{}`: cannot read its password: {error}", bridge.name()));
         bridges.push((bridge.config().map_err(unreadable)?, local));
@@ -76,7 +80,8 @@ pub(super) fn ruleset(config: &Config, bridges: &[config::Bridge]) -> Result<Rul
     let own = config.profiles.iter().filter(|profile| !profile.rules.is_empty());
     Ok(rules
         .with_profile_rules(own.map(|profile| (profile.name.to_string(), profile.rules.clone())))
-        .with_sources(sources)
+        .with_sources_for(sources)
+        .with_reserved(config.limits.reserved)
         .with_grants(!config.authentication.authenticators.is_empty())
         .with_bridges(bridges.iter().filter_map(config::Bridge::rights).collect()))
 }
@@ -93,7 +98,7 @@ pub(super) fn needs_restart(old: &Config, new: &Config) -> Vec<String> {
     compare("`shards`", old.shards == new.shards);
     compare("[log]", old.log == new.log);
     compare("[admin] `socket`", old.admin_socket == new.admin_socket);
-    compare("[limits]", old.limits == new.limits);
+    compare("what [limits] says of attempts and flapping", old.limits.server.abuse == new.limits.server.abuse);
     compare("[metrics] and `sys_interval`", old.telemetry == new.telemetry);
     compare("[store]", old.store == new.store);
     let revocation = |config: &Config| {
