@@ -310,7 +310,7 @@ fn connack(connect: &Connect, limits: &Limits, expiry: u32, assigned: Option<&Cl
 fn connection(id: ConnectionId, session: SessionId, connect: &Connect, client: &Arc<Client>, limits: &Arc<Limits>) -> Connection {
     let asked = &connect.properties;
     let has_properties = connect.version.has_properties();
-    let outgoing = limits.messages.topic_alias_outgoing_maximum.unwrap_or(limits.topic_alias_maximum);
+    let outgoing = limits.messages.topic_alias_outgoing_maximum;
     Connection {
         id,
         session,

@@ -20,7 +20,7 @@ pub struct Limits {
     pub maximum_inflight: u16,
     /// Highest QoS a client may publish with; told to MQTT 5 clients, higher is answered with DISCONNECT 0x9B. Default 2.
     pub maximum_qos: QoS,
-    /// Topic Aliases per connection and direction; an alias above it is answered with DISCONNECT 0x94. Default 16, each costs one Topic
+    /// Topic Aliases that a client may set on one connection; an alias above it is answered with DISCONNECT 0x94. Default 16, each costs one Topic
     /// Name.
     pub topic_alias_maximum: u16,
     /// Levels of a Topic Name or Topic Filter; more is answered with 0x90 or 0x8F. Default 32.

@@ -63,8 +63,8 @@ pub struct MessageRules {
     pub inflight_bytes_maximum: usize,
     /// Whether messages with QoS 0 wait for clients that are away, in memory. Default: no.
     pub queued_qos0: bool,
-    /// Topic Aliases that the Server sets on one connection, if the client allows as many. Default: `topic_alias_maximum`.
-    pub topic_alias_outgoing_maximum: Option<u16>,
+    /// Topic Aliases that the Server sets on one connection, if the client allows as many. Default 16, each costs one Topic Name.
+    pub topic_alias_outgoing_maximum: u16,
     /// What answers say besides what they have to.
     pub answers: Wording,
     /// Whether there are retained messages; a PUBLISH with RETAIN ends its connection with 0x9A otherwise, and clients are told. Default: yes.
@@ -86,7 +86,7 @@ impl Default for MessageRules {
             payload_maximum: 0,
             inflight_bytes_maximum: 0,
             queued_qos0: false,
-            topic_alias_outgoing_maximum: None,
+            topic_alias_outgoing_maximum: 16,
             answers: Wording::Full,
             retained_available: true,
             retained_expiry: 0,

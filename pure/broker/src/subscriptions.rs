@@ -11,6 +11,9 @@ use crate::route::RouteSet;
 use crate::rules::Overlapping;
 use crate::tree::{LevelTree, ROOT};
 
+/// In place of a depth: the node matches, whatever level it is on.
+const FOUND: usize = usize::MAX;
+
 /// All subscriptions of the process.
 #[derive(Debug)]
 pub(crate) struct Subscriptions {
@@ -143,18 +146,24 @@ impl Subscriptions {
     pub(crate) fn routes(&self, topic: &TopicName, publisher: Option<SessionId>, overlapping: Overlapping) -> RouteSet {
         let mut routes = RouteSet::default();
         let levels: SmallVec<[&str; 16]> = topic.as_str().split('/').collect();
+        // What is found last stands first, so that the order is that of Mosquitto: what is spelled out, then `+`, then `#`.
         let mut open: SmallVec<[(usize, usize); 16]> = SmallVec::new();
         open.push((ROOT, 0));
         while let Some((node, depth)) = open.pop() {
-            // A filter that starts with a wildcard does not match a topic that starts with `$` [MQTT-4.7.2-1].
-            let are_wildcards_open = depth > 0 || !topic.starts_with_dollar();
-            if are_wildcards_open && let Some(rest) = self.tree.child(node, "#") {
-                self.collect(rest, publisher, &mut routes);
-            }
-            let Some(level) = levels.get(depth) else {
+            if depth == FOUND {
                 self.collect(node, publisher, &mut routes);
                 continue;
-            };
+            }
+            // A filter that starts with a wildcard does not match a topic that starts with `$` [MQTT-4.7.2-1].
+            let are_wildcards_open = depth > 0 || !topic.starts_with_dollar();
+            let level = levels.get(depth);
+            if level.is_none() {
+                open.push((node, FOUND));
+            }
+            if are_wildcards_open && let Some(rest) = self.tree.child(node, "#") {
+                open.push((rest, FOUND));
+            }
+            let Some(level) = level else { continue };
             if are_wildcards_open && let Some(any) = self.tree.child(node, "+") {
                 open.push((any, depth + 1));
             }

@@ -69,9 +69,13 @@ const EACH: &[Setting] = &[
     }),
     setting("receive_maximum", 1, 65_535, |limits, value| limits.broker.receive_maximum = narrow_u16(value)),
     setting("maximum_inflight", 1, 65_535, |limits, value| limits.broker.maximum_inflight = narrow_u16(value)),
-    setting("topic_alias_maximum", 0, 65_535, |limits, value| limits.broker.topic_alias_maximum = narrow_u16(value)),
+    // Both directions, unless the next key says otherwise.
+    setting("topic_alias_maximum", 0, 65_535, |limits, value| {
+        limits.broker.topic_alias_maximum = narrow_u16(value);
+        limits.broker.messages.topic_alias_outgoing_maximum = narrow_u16(value);
+    }),
     setting("topic_alias_outgoing_maximum", 0, 65_535, |limits, value| {
-        limits.broker.messages.topic_alias_outgoing_maximum = Some(narrow_u16(value));
+        limits.broker.messages.topic_alias_outgoing_maximum = narrow_u16(value);
     }),
     sized("payload_maximum", 0, PACKET_BYTES_MAX, |limits, value| limits.broker.messages.payload_maximum = narrow_usize(value)),
     sized("inflight_bytes_maximum", 0, 64 * GIB, |limits, value| limits.broker.messages.inflight_bytes_maximum = narrow_usize(value)),

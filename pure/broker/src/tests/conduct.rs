@@ -181,9 +181,9 @@ fn what_waits_with_qos_0_is_bounded_too() {
 
 #[test]
 fn the_broker_sets_as_many_aliases_as_it_may_and_no_more() {
-    for (outgoing, expected) in [(None, 2), (Some(0), 0), (Some(1), 1), (Some(9), 3)] {
+    for (outgoing, expected) in [(0, 0), (1, 1), (2, 2), (9, 3)] {
         let messages = MessageRules { topic_alias_outgoing_maximum: outgoing, ..MessageRules::default() };
-        let mut rig = Rig::with(1, Limits { topic_alias_maximum: 2, ..with(messages) }, Ruleset::allow_all());
+        let mut rig = Rig::with(1, Limits { topic_alias_maximum: 1, ..with(messages) }, Ruleset::allow_all());
         let id = rig.connect(v5("a").properties(|properties| properties.topic_alias_maximum = Some(3)));
         rig.subscribe(id, "#", QOS0);
         for topic in ["1", "2", "3", "4"] {
