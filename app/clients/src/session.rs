@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 
 use signet_client::{ClientError, Endpoint, Received, SocketOptions, TlsError, TlsOptions, Trace, Transport, Wire};
 use signet_mqtt::{
-    Ack, Connack, Connect, DecodeLimits, Disconnect, Packet, PacketId, ProtocolVersion, Publish, QoS, ReasonCode, Subscribe, SubscribeFilter,
-    TopicFilter, TopicName, Unsubscribe,
+    Ack, Connack, Connect, DecodeLimits, Disconnect, Packet, PacketId, ProtocolVersion, Publish, QoS, ReasonCode, Subscribe,
+    SubscribeFilter, TopicFilter, TopicName, Unsubscribe,
 };
 
 use crate::output::{self, Incoming};

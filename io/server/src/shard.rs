@@ -116,7 +116,7 @@ impl Shard {
     /// A shard that is not running yet. Without a `store` it keeps everything in memory.
     pub(crate) fn new(index: u16, poll: Poll, shared: Arc<Shared>, store: Option<StoreHandle>, ruleset: Arc<Ruleset>, seed: u64) -> Self {
         let by_shard = shared.mailboxes.iter().map(|_| Vec::new()).collect();
-        let broker = Broker::new(ShardId(index), Arc::clone(&shared.limits), Arc::clone(&shared.totals), Arc::clone(&ruleset), seed);
+        let broker = Broker::new(ShardId(index), shared.limits.load_full(), Arc::clone(&shared.totals), Arc::clone(&ruleset), seed);
         Self {
             index,
             shared,
@@ -270,6 +270,7 @@ impl Shard {
                     self.ruleset = Arc::clone(&ruleset);
                     self.apply(Input::PolicyChanged(ruleset));
                 }
+                Mail::Limits(changed) => self.apply(Input::LimitsChanged(changed)),
                 // Nobody may be waiting any more.
                 Mail::Stats(answer) => drop(answer.try_send(self.stats())),
                 Mail::Stop { grace } => self.stop(grace),

@@ -163,6 +163,7 @@ pub(crate) struct ListenerIdentity {
     pub(crate) client_identifier: Option<At<String>>,
     pub(crate) bind_client_identifier: Option<At<String>>,
     pub(crate) anonymous: Option<At<bool>>,
+    pub(crate) mount_point: Option<At<String>>,
 }
 
 /// `transport`
@@ -329,6 +330,7 @@ impl Listener {
                 client_identifier: section.string("client_identifier"),
                 bind_client_identifier: section.string("bind_client_identifier"),
                 anonymous: section.boolean("anonymous"),
+                mount_point: section.string("mount_point"),
             },
             authentication: section.strings("authentication"),
             authentication_timeout: section.duration("authentication_timeout", Duration::from_secs(1), Duration::from_secs(300)),
