@@ -7,5 +7,5 @@ pub mod conf;
 mod native;
 mod translation;
 
-pub use native::translate;
+pub use native::{Outside, nothing_configured, translate, translate_with};
 pub use translation::{Files, Mistake, Notice, Place, Translation};
