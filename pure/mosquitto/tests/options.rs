@@ -1,5 +1,7 @@
 //! Every option, row by row: what is accepted and what becomes of it, what is refused and in which words.
 
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test reports by panicking")]
+
 mod cases;
 
 use std::collections::BTreeMap;

@@ -1,4 +1,7 @@
 //! The rows of `options.toml`. The comparison with the real program reads them too, as a module of its own.
+
+#![expect(clippy::expect_used, reason = "a table that cannot be read fails the tests that use it")]
+
 /// One row.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Case {
@@ -42,7 +45,7 @@ pub(crate) fn all(directory: &str, ports: [u16; 2]) -> Vec<Case> {
                 real: text("real"),
             };
             match group.as_str() {
-                "bridge_values" => cases.extend(of_bridge(case, &text("value").unwrap(), &text("refused").unwrap())),
+                "bridge_values" => cases.extend(of_bridge(case, &text("value").expect("a value"), &text("refused").expect("a value"))),
                 _ => cases.push(case),
             }
         }
