@@ -15,7 +15,10 @@ mod log;
 mod office;
 mod open_files;
 mod output;
+mod pid_file;
+mod privileges;
 mod process_facts;
+mod program;
 mod running;
 mod shared_keys;
 mod sources;
@@ -31,9 +34,12 @@ use clap::Parser as _;
 use flags::{Command, Flags};
 
 fn main() -> ExitCode {
+    if let Some(program) = program::by_name(std::env::args_os()) {
+        return program;
+    }
     let result = match Flags::parse().command {
         Command::Quickstart(flags) => command::quickstart::run(&flags),
-        Command::Serve(flags) => command::serve::run(&flags),
+        Command::Serve(flags) => command::serve::run(&flags.into()),
         Command::Status(flags) => command::status::run(&flags),
         Command::Check(flags) => command::check::run(&flags),
         Command::Import(flags) => command::import::run(&flags),

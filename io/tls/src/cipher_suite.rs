@@ -71,6 +71,11 @@ const fn named(suite: CipherSuite, iana: &'static str, openssl: &'static str, wo
     Named { suite, iana, openssl, words }
 }
 
+/// The registered name (IANA) of a suite of the engine, which calls those of TLS 1.3 otherwise.
+pub(crate) fn registered_name(suite: CipherSuite) -> Option<&'static str> {
+    TLS13.iter().chain(&TLS12).find(|named| named.suite == suite).map(|named| named.iana)
+}
+
 /// The provider and the versions for a client or a server that uses the suites of `list` only, in its order; all with an empty one.
 ///
 /// Each entry is a name or a list. A list that names no suite of TLS 1.3 leaves those as they are, as OpenSSL keeps two lists; one that names some of

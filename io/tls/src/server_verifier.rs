@@ -4,19 +4,18 @@ use std::sync::Arc;
 
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::crypto::{verify_tls12_signature, verify_tls13_signature, verify_tls13_signature_with_raw_key};
-use rustls::{CertificateError, DigitallySignedStruct, Error, PeerMisbehaved, SignatureScheme};
-use rustls_pki_types::{CertificateDer, ServerName, SubjectPublicKeyInfoDer, UnixTime};
-use webpki::{EndEntityCert, RawPublicKeyEntity};
+use rustls::{CertificateError, DigitallySignedStruct, Error, SignatureScheme};
+use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
+use webpki::EndEntityCert;
 use x509_parser::extensions::GeneralName;
 use x509_parser::prelude::{FromDer, X509Certificate, X509Version};
 use x509_parser::time::ASN1Time;
 
-use crate::TlsError;
 use crate::provider::{algorithms, provider};
 use crate::server_roots::ServerRoots;
 use crate::signature::verify_certificate_signature;
 use crate::trust::may_issue;
+use crate::{TlsError, version_1};
 
 /// Accepts every certificate; only the handshake's own signature is checked.
 #[derive(Debug)]
@@ -40,7 +39,7 @@ impl ServerCertVerifier for AnyServer {
         certificate: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        verify_tls12_signature(message, certificate, signature, &algorithms())
+        version_1::verify_tls12_signature(message, certificate, signature)
     }
 
     fn verify_tls13_signature(
@@ -49,7 +48,7 @@ impl ServerCertVerifier for AnyServer {
         certificate: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        verify_tls13_signature(message, certificate, signature, &algorithms())
+        version_1::verify_tls13_signature(message, certificate, signature)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
@@ -135,19 +134,7 @@ impl ServerCertVerifier for OldServer {
         certificate: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        let leaf = read(certificate)?;
-        if leaf.version() != X509Version::V1 {
-            return verify_tls12_signature(message, certificate, signature, &algorithms());
-        }
-        let key = SubjectPublicKeyInfoDer::from(leaf.public_key().raw);
-        let key = RawPublicKeyEntity::try_from(&key).map_err(|_| CertificateError::BadEncoding)?;
-        let mapping = algorithms().mapping.iter().find(|(scheme, _)| *scheme == signature.scheme);
-        let (_, possible) = mapping.ok_or(PeerMisbehaved::SignedHandshakeWithUnadvertisedSigScheme)?;
-        // The scheme names no curve in TLS 1.2: the algorithm that fits the key is the one.
-        if possible.iter().any(|algorithm| key.verify_signature(*algorithm, message, signature.signature()).is_ok()) {
-            return Ok(HandshakeSignatureValid::assertion());
-        }
-        Err(CertificateError::BadSignature.into())
+        version_1::verify_tls12_signature(message, certificate, signature)
     }
 
     fn verify_tls13_signature(
@@ -156,12 +143,7 @@ impl ServerCertVerifier for OldServer {
         certificate: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        let leaf = read(certificate)?;
-        if leaf.version() != X509Version::V1 {
-            return verify_tls13_signature(message, certificate, signature, &algorithms());
-        }
-        let key = SubjectPublicKeyInfoDer::from(leaf.public_key().raw);
-        verify_tls13_signature_with_raw_key(message, &key, signature, &algorithms())
+        version_1::verify_tls13_signature(message, certificate, signature)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {

@@ -151,6 +151,7 @@ impl Broker {
             }
             Input::PolicyChanged(ruleset) => self.change_rules(ruleset, context),
             Input::Answered { connection, question, answer, lasts } => self.answered(connection, (question, answer, lasts), context),
+            Input::Controlled { connection, answer } => self.controlled(connection, answer, context),
             Input::AnswersForgotten => self.ask_anew(context),
             Input::Regranted { connection, client } => self.regrant(connection, client, context),
             Input::Publish { message } => self.publish_own(message, context),

@@ -11,6 +11,7 @@ use signet_policy::{AccessAnswer, AccessQuestion, Client, Ruleset};
 use smallvec::SmallVec;
 
 use crate::admission::Admission;
+use crate::control::ControlAnswer;
 use crate::ids::{ConnectionId, MessageId, SessionId, ShardId};
 use crate::moment::Moment;
 
@@ -98,6 +99,13 @@ pub enum Input {
         answer: AccessAnswer,
         /// How long that counts. A live subscription is not asked about more often than every ten seconds.
         lasts: Duration,
+    },
+    /// A request to the Server was carried out, or refused ([`crate::Output::Control`]). One whose connection is gone is answered too.
+    Controlled {
+        /// Which connection waits for it.
+        connection: ConnectionId,
+        /// What there is to say.
+        answer: ControlAnswer,
     },
     /// A connected client is granted something else from here on.
     Regranted {

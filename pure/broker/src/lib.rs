@@ -17,6 +17,8 @@
 //!    what is sent to it. Every question needs its answer, [`AccessAnswer::Failed`](signet_policy::AccessAnswer::Failed) if nobody has one in time. The
 //!    Will of a CONNECT is asked about before [`admit`], as long as [`Application::will_question`] has a question.
 //!
+//! 7. A request to the Server ([`Output::Control`]) holds its connection in the same way, until the [`Input::Controlled`] that answers it.
+//!
 //! A session lives on exactly one shard, the one its Client Identifier hashes to ([`owner_shard`]): take-over and resumption are local.
 //! What the shards share is the [`Directory`] of subscriptions and retained messages.
 //!
@@ -32,6 +34,7 @@ mod asking;
 mod broker;
 mod connect;
 mod connection;
+mod control;
 mod debts;
 mod deliver;
 mod directory;
@@ -59,7 +62,6 @@ mod store;
 mod subscribe;
 mod subscriptions;
 mod timers;
-mod topic_alias;
 mod totals;
 mod tree;
 mod will;
@@ -67,6 +69,7 @@ mod withhold;
 
 pub use admission::{Admission, Application, Refusal, admit, admit_without_chain, apply, expect_connect};
 pub use broker::{Broker, Context};
+pub use control::ControlAnswer;
 pub use directory::{Directory, SharedDirectory};
 pub use durability::{Durability, DurabilityRules};
 pub use ids::{ConnectionId, MessageId, RetainedId, SessionId, ShardId, count_of, owner_shard};

@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
-use signet_mqtt::{ClientIdentifier, Message, Packet, PacketId, PublishHeader, QoS, ReasonCode, SubscriptionIdentifier, TopicFilter};
+use bytes::Bytes;
+use signet_mqtt::{
+    ClientIdentifier, Message, Packet, PacketId, PublishHeader, QoS, ReasonCode, SubscriptionIdentifier, TopicFilter, TopicName,
+};
 use signet_policy::{AccessQuestion, Client, Denied, Principal};
 use smallvec::SmallVec;
 
@@ -59,6 +62,18 @@ pub enum Output {
         client: Arc<Client>,
         /// What, and which source.
         question: AccessQuestion,
+    },
+    /// A client that may has sent a request to the Server, which goes to nobody else. Answer with [`crate::Input::Controlled`]; until then the connection
+    /// is held, as with [`Self::Ask`].
+    Control {
+        /// Who waits.
+        connection: ConnectionId,
+        /// Who asks.
+        client: Arc<Client>,
+        /// Where it was published, below `$CONTROL/`.
+        topic: TopicName,
+        /// What it asks for.
+        payload: Bytes,
     },
     /// Something worth a log line.
     Event(Event),

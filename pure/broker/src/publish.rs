@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use signet_mqtt::{Ack, Message, Packet, PacketId, Publish, QoS, ReasonCode, TopicName};
+use signet_mqtt::{Ack, AliasError, Message, Packet, PacketId, Publish, QoS, ReasonCode, TopicName};
 use signet_policy::{Denied, NoPermit, PublishPermit, Published, authorize_publish, authorize_server_publish};
 
 use crate::admission::place_response;
@@ -18,7 +18,6 @@ use crate::output::{CloseCause, Event, Output};
 use crate::route::{NoRoom, Origin, RouteSet, append_as};
 use crate::session::Received;
 use crate::store::{Change, Store, Ticket};
-use crate::topic_alias::AliasError;
 
 /// What the client is told about its message.
 struct Verdict {
@@ -31,12 +30,13 @@ struct Verdict {
 }
 
 impl Verdict {
-    fn refused(reason_code: ReasonCode, reason_string: Option<String>) -> Self {
+    /// About a message that goes to nobody.
+    fn of(reason_code: ReasonCode, reason_string: Option<String>) -> Self {
         Self { reason_code, reason_string, ticket: Ticket::NONE, durability: Durability::Off, no_room: None }
     }
 
     fn no_room(why: NoRoom) -> Self {
-        Self { no_room: Some(why), ..Self::refused(ReasonCode::QuotaExceeded, Some(why.words().to_owned())) }
+        Self { no_room: Some(why), ..Self::of(ReasonCode::QuotaExceeded, Some(why.words().to_owned())) }
     }
 }
 
@@ -96,6 +96,7 @@ impl Broker {
         let (qos, packet_id) = (publish.qos, publish.packet_id);
         let Some(permitted) = self.permit(id, session, &topic, &publish, context) else { return };
         let verdict = match permitted {
+            Ok((permit, ..)) if self.is_control(permit.topic()) => return self.control(id, permit, &publish, context),
             Ok(permitted) => self.accept(id, session, (topic, permitted), publish, context),
             Err(NoPermit::Denied(denied)) => self.denied_publish(id, *denied, context),
             Err(NoPermit::Ask(question)) => return self.hold(id, Held::Publish(Box::new((publish, topic.detached()))), *question, context),
@@ -167,7 +168,7 @@ impl Broker {
         mut publish: Publish,
         context: &mut Context<'_, D, S>,
     ) -> Verdict {
-        let Some(connection) = self.connections.get_mut(&id) else { return Verdict::refused(ReasonCode::UnspecifiedError, None) };
+        let Some(connection) = self.connections.get_mut(&id) else { return Verdict::of(ReasonCode::UnspecifiedError, None) };
         if connection.mount.is_some() {
             publish.properties.response_topic = place_response(&connection.client, publish.properties.response_topic.take());
         }
@@ -176,14 +177,18 @@ impl Broker {
             return self.no_room(NoRoom::Store);
         }
         let Some(message) = Message::from_publish(publish, Some(permit.topic().clone())) else {
-            return Verdict::refused(ReasonCode::TopicNameInvalid, None);
+            return Verdict::of(ReasonCode::TopicNameInvalid, None);
         };
+        let birth = self.is_birth_certificate(&message.topic).then(|| message.clone());
         let to_remember = (known.is_none() && !message.retain && permit.is_general()).then(|| (topic.detached(), permit.clone()));
         let origin = Origin { publisher: Some(session), known, durability, is_refusable: true };
         let routed = match self.route(permit, message, origin, context) {
             Ok(routed) => routed,
             Err(why) => return self.no_room(why),
         };
+        if let Some(birth) = birth {
+            self.keep_birth_certificate(birth, durability, context);
+        }
         if let (Some((topic, permit)), Some(connection)) = (to_remember, self.connections.get_mut(&id)) {
             connection.memo.keep(topic, permit, &routed.routes, validity);
         }
@@ -214,12 +219,23 @@ impl Broker {
         context: &mut Context<'_, D, S>,
     ) -> Verdict {
         self.stats.refused.publish_denied += 1;
-        let verdict = Verdict::refused(denied.reason_code, Some(denied.reason.to_string()));
+        let verdict = Verdict::of(denied.reason_code, Some(denied.reason.to_string()));
         if let Some(connection) = self.connections.get(&id) {
             let client_identifier = connection.client.client_identifier().clone();
             context.output.push(Output::Event(Event::Denied { connection: Some(id), client_identifier, denied }));
         }
         verdict
+    }
+
+    /// A request to the Server was carried out.
+    pub(crate) fn acknowledge_control<D: SharedDirectory, S: Store>(
+        &mut self,
+        id: ConnectionId,
+        of: (QoS, PacketId),
+        context: &mut Context<'_, D, S>,
+    ) {
+        let Some(session) = self.connections.get(&id).map(|connection| connection.session) else { return };
+        self.acknowledge(id, session, of, Verdict::of(ReasonCode::Success, None), context);
     }
 
     /// PUBACK or PUBREC [MQTT-3.3.4-1], [MQTT-4.3.2-4], [MQTT-4.3.3-8], [MQTT-3.3.5-2] (3.1.1). Before MQTT 5.0 there is no way to say no.

@@ -1,12 +1,13 @@
 //! SUBSCRIBE and UNSUBSCRIBE (§3.8, §3.10): a permit for each filter, then the tree, then retained messages.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use signet_mqtt::{
     Packet, QoS, ReasonCode, RetainHandling, Suback, Subscribe, SubscribeFilter, SubscriptionIdentifier, SubscriptionOptions, TopicFilter,
     Unsuback, Unsubscribe, UserProperties,
 };
-use signet_policy::{AccessQuestion, NoPermit, SubscribePermit, authorize_subscribe};
+use signet_policy::{AccessQuestion, NoPermit, SubscribePermit, authorize_subscribe, may_unsubscribe};
 
 use crate::asking::Held;
 use crate::broker::{Broker, Context};
@@ -274,11 +275,16 @@ impl Broker {
         unsubscribe: &Unsubscribe,
         context: &mut Context<'_, D, S>,
     ) {
+        let ruleset = Arc::clone(&self.ruleset);
         let Some(session) = self.session_of(id) else { return };
         let mount = session.client.mount();
         let mut reason_codes = Vec::with_capacity(unsubscribe.filters.len());
         let mut known: Vec<Cow<'_, TopicFilter>> = Vec::new();
         for filter in &unsubscribe.filters {
+            if !may_unsubscribe(&ruleset, &session.client, filter) {
+                reason_codes.push(ReasonCode::NotAuthorized);
+                continue;
+            }
             // One that is too long with the tenant before it was never subscribed to.
             let filter = mount.as_ref().and_then(|mount| mount.place_filter(filter).ok()).map_or(Cow::Borrowed(filter), Cow::Owned);
             // [MQTT-3.11.3-1], [MQTT-3.11.3-2]: one code for each filter, in order.

@@ -3,6 +3,7 @@
 
 mod asking;
 mod connecting;
+mod control;
 mod crash;
 mod denying;
 mod durability;

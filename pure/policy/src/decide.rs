@@ -2,21 +2,21 @@
 
 use std::sync::Arc;
 
-use bytestring::ByteString;
 use signet_identity::{ClientIdentifierBinding, DeviceIdentity, DeviceName, Facts, Peer, Template};
 use signet_mqtt::{ClientIdentifier, Connect, QoS, ReasonCode, TopicFilter, TopicName};
 
 use crate::admission::AdmissionRules;
 use crate::answers::{AccessQuestion, Known};
 use crate::applicant::Applicant;
-use crate::bridge::{BRIDGE_IDENTIFIERS, bridge_identifier};
+use crate::bridge::{BRIDGE_IDENTIFIERS, BridgeClient};
 use crate::chain::Passed;
 use crate::client::{Client, Principal, QualifiedName};
 use crate::denied::{DenialReason, Denied, shown};
 use crate::grant::Origin;
+use crate::judge::Wish;
 use crate::permit::{ConnectPermit, PublishPermit, SubscribePermit};
 use crate::rule::Action;
-use crate::ruleset::{Decider, Ruleset};
+use crate::ruleset::{AccessSource, Decider, Ruleset};
 use crate::verdict::{Allowed, By, Request, Stance, Verdict, judge};
 
 /// Who would this peer be, under which names, and what does it show for that? `assigned` makes a Client Identifier for a client that sent an empty
@@ -33,13 +33,14 @@ pub fn identify(
     assigned: impl FnOnce() -> ClientIdentifier,
 ) -> Result<Applicant, Denied> {
     let (mut client, is_assigned) = match &rules.bridge {
-        Some(name) => (bridge(name), false),
+        Some(client) => (bridge(client), false),
         None => client(rules, principal(peer)?, connect, assigned)?,
     };
     client.origin = Some(origin);
     Ok(Applicant {
         client,
         is_assigned,
+        is_username_proven: rules.is_username_proven(),
         claimed_username: connect.username.clone(),
         password: connect.password.clone(),
         method: connect.properties.authentication_method.clone(),
@@ -96,8 +97,8 @@ pub fn reauthorize(client: &Client, passed: Passed) -> Client {
 }
 
 /// A bridge of this Server: what it claims is of no interest.
-fn bridge(name: &ByteString) -> Client {
-    Client::restored(Principal::Bridge(name.clone()), None, bridge_identifier(name), None)
+fn bridge(bridge: &BridgeClient) -> Client {
+    Client::restored(Principal::Bridge(bridge.name.clone()), bridge.username.clone(), bridge.client_identifier.clone(), None)
 }
 
 /// Anybody else, and whether the Client Identifier was chosen here.
@@ -114,7 +115,7 @@ pub(crate) fn client(
         ..proven_facts(&principal, identity.as_deref())
     };
     let username = match &rules.username {
-        Some(template) => Some(render(template, &facts, "user name", "listener: username", ReasonCode::NotAuthorized)?.into()),
+        Some(template) => Some(render(template, &facts, "user name", "listener: username", ReasonCode::BadUserNameOrPassword)?.into()),
         None => connect.username.clone(),
     };
     check_binding(&rules.binding, &facts, claimed.as_str(), rules.client_identifier.is_some())?;
@@ -245,20 +246,30 @@ pub(crate) fn publish_decision(
         return Err(outside_tenant(client, topic.as_str(), detail, ReasonCode::NotAuthorized).into());
     }
     let Published { qos, retain, will } = message;
+    // A request is for whoever is there to hear the answer.
+    if will && rules.own_topics().control && topic.as_str().starts_with("$CONTROL/") {
+        let detail = "topics below `$CONTROL/` are for requests to the server".to_owned();
+        let reason_code = ReasonCode::NotAuthorized;
+        return Err(Denied { rule: "the server's own topics".to_owned(), reason: DenialReason::Will { detail }, reason_code }.into());
+    }
     let action = Action::Publish { qos, retain, will };
-    let allowed = decide(&Request { rules, client, action, topic: topic.as_str(), known, stance: Stance::Strict }, topic.as_str())?;
+    let written = topic.as_str();
+    let allowed = decide(&Request { rules, client, action, topic: written, written, known, stance: Stance::Strict })?;
     let Some(mount) = mount else { return Ok((allowed, topic.clone())) };
     // [MQTT-4.7.3-3]
     let too_long = |_| outside_tenant(client, topic.as_str(), TOO_LONG, ReasonCode::TopicNameInvalid);
     Ok((allowed, mount.place_topic(topic).map_err(too_long)?))
 }
 
-/// May the Server itself publish to this topic? Under `$SYS/` only: what it has to say about itself.
+/// Below which topics the Server publishes itself: what it has to say about itself, answers to those who administer it, and what it keeps of others.
+const OWN_TOPICS: [&str; 3] = ["$SYS/", "$CONTROL/", "$sparkplug/certificates/"];
+
+/// May the Server itself publish to this topic? Under `$SYS/`, `$CONTROL/` and `$sparkplug/certificates/` only.
 ///
 /// # Errors
 /// Says that the topic is not the Server's own.
 pub fn authorize_server_publish(topic: &TopicName) -> Result<PublishPermit, Denied> {
-    if topic.as_str().starts_with("$SYS/") {
+    if OWN_TOPICS.iter().any(|own| topic.as_str().starts_with(own)) {
         return Ok(PublishPermit::assertion(topic.clone(), Decider::Server, true));
     }
     Err(Denied {
@@ -316,8 +327,8 @@ pub(crate) fn subscribe_decision(
         let allowed = Allowed { decider: Decider::Bridge, is_general: true, is_partial: false };
         return if is_listed { Ok((allowed, filter.clone())) } else { Err(outside_bridge(name, filter.as_str()).into()) };
     }
-    let request = Request { rules, client, action: Action::Subscribe { qos }, topic: filter.without_share_name(), known, stance };
-    let allowed = decide(&request, filter.as_str())?;
+    let (topic, written) = (filter.without_share_name(), filter.as_str());
+    let allowed = decide(&Request { rules, client, action: Action::Subscribe { qos }, topic, written, known, stance })?;
     let Some(mount) = client.mount() else { return Ok((allowed, filter.clone())) };
     let too_long = |_| outside_tenant(client, filter.as_str(), TOO_LONG, ReasonCode::TopicFilterInvalid);
     Ok((allowed, mount.place_filter(filter).map_err(too_long)?))
@@ -346,15 +357,30 @@ fn receives(rules: &Ruleset, client: &Client, topic: &TopicName, (qos, known, st
         Some(mount) => mount.view_topic(topic),
     };
     let action = Action::Receive { qos };
-    let may = |topic: TopicName| judge(&Request { rules, client, action, topic: topic.as_str(), known, stance });
+    let may = |topic: TopicName| judge(&Request { rules, client, action, topic: topic.as_str(), written: topic.as_str(), known, stance });
     seen.is_some_and(|topic| matches!(may(topic), Verdict::Allow(_)))
 }
 
-/// The verdict as a decision; `written` is what the client wrote, with a ShareName.
-fn decide(request: &Request<'_>, written: &str) -> Result<Allowed, NoPermit> {
+/// May this client give up the subscription to this filter, as it writes it? Everybody may, unless an access source that judges denies it, or
+/// there is nobody else and none of them allows it.
+#[must_use]
+pub fn may_unsubscribe(rules: &Ruleset, client: &Client, filter: &TopicFilter) -> bool {
+    if matches!(client.principal(), Principal::Bridge(_)) {
+        return true;
+    }
+    let mut judges = rules.sources().iter().filter_map(|source| match source {
+        AccessSource::Judged(_, judge) => Some(judge),
+        AccessSource::Rules { .. } | AccessSource::Fetched(_) | AccessSource::Asked(_) => None,
+    });
+    let said = judges.find_map(|judge| judge.0.judge(client, Wish::Unsubscribe, filter.as_str()));
+    said.unwrap_or(!rules.is_left_to_judges())
+}
+
+/// The verdict as a decision.
+fn decide(request: &Request<'_>) -> Result<Allowed, NoPermit> {
     match judge(request) {
         Verdict::Allow(allowed) => Ok(allowed),
-        Verdict::Deny(by) => Err(denied_by(by, request.client, request.action, written).into()),
+        Verdict::Deny(by) => Err(denied_by(by, request.client, request.action, request.written).into()),
         Verdict::Ask(question) => Err(NoPermit::Ask(Box::new(question))),
     }
 }

@@ -89,6 +89,7 @@ pub fn explain_connect(
     Ok(Applicant {
         client,
         is_assigned,
+        is_username_proven: rules.is_username_proven(),
         claimed_username: connect.username.clone(),
         password: connect.password.clone(),
         method: connect.properties.authentication_method.clone(),
@@ -188,6 +189,11 @@ fn considered(rules: &Ruleset, client: &Client, action: Action, topic: &str) -> 
             Part::Missing(source) => considered.push(asked(
                 format!("access source `{source}`: it could not be asked, and denies"),
                 ConsideredFrom::SilentSource(source.to_string()),
+                true,
+            )),
+            Part::Judged(source, _) => considered.push(asked(
+                format!("access source `{source}`: it says what it thinks of each topic"),
+                ConsideredFrom::AskedSource(source.to_string()),
                 true,
             )),
             Part::Asked(source) => considered.push(asked(

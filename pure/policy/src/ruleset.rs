@@ -4,9 +4,12 @@ use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
+use signet_mqtt::ClientIdentifier;
+
 use crate::bridge::BridgeRights;
 use crate::client::Client;
 use crate::grant::SourceRules;
+use crate::judge::AccessJudge;
 use crate::rule::Rule;
 
 /// All access rules in force at one time.
@@ -20,7 +23,17 @@ pub struct Ruleset {
     /// Whether those who vouch for clients may give them something.
     may_grant: bool,
     bridges: Vec<BridgeRights>,
+    own_topics: OwnTopics,
     version: u64,
+}
+
+/// Topics that the Server takes for itself, besides `$SYS`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct OwnTopics {
+    /// What is published below `$CONTROL/` is for the Server, and goes to nobody else.
+    pub control: bool,
+    /// A birth certificate of Sparkplug is kept by the Server below `$sparkplug/certificates/`, too.
+    pub birth_certificates: bool,
 }
 
 /// Somebody besides the configuration who has something to say about what clients may do.
@@ -41,6 +54,8 @@ pub enum AccessSource {
     Fetched(Arc<str>),
     /// One that is asked about each topic.
     Asked(Arc<str>),
+    /// One that is here, and says at once what it thinks of a topic.
+    Judged(Arc<str>, AccessJudge),
 }
 
 impl AccessSource {
@@ -48,7 +63,7 @@ impl AccessSource {
     #[must_use]
     pub fn name(&self) -> &Arc<str> {
         match self {
-            Self::Rules { name, .. } | Self::Fetched(name) | Self::Asked(name) => name,
+            Self::Rules { name, .. } | Self::Fetched(name) | Self::Asked(name) | Self::Judged(name, _) => name,
         }
     }
 }
@@ -69,6 +84,8 @@ pub(crate) enum Part<'a, 'i> {
     Missing(&'a Arc<str>),
     /// One that is asked about each topic.
     Asked(&'a Arc<str>),
+    /// One that says at once what it thinks of a topic.
+    Judged(&'a Arc<str>, &'a AccessJudge),
 }
 
 /// Who wrote rules.
@@ -150,7 +167,15 @@ impl Ruleset {
     /// Everything is allowed to everyone who may connect: what applies as long as nobody has written a rule.
     #[must_use]
     pub fn allow_all() -> Self {
-        Self { rules: None, profiles: BTreeMap::new(), sources: Vec::new(), may_grant: false, bridges: Vec::new(), version: 0 }
+        Self {
+            rules: None,
+            profiles: BTreeMap::new(),
+            sources: Vec::new(),
+            may_grant: false,
+            bridges: Vec::new(),
+            own_topics: OwnTopics::default(),
+            version: 0,
+        }
     }
 
     /// The same rules under another version number, which the control plane counts up with each reload.
@@ -191,6 +216,19 @@ impl Ruleset {
         self
     }
 
+    /// The same rules where the Server takes these topics for itself.
+    #[must_use]
+    pub fn with_own_topics(mut self, own_topics: OwnTopics) -> Self {
+        self.own_topics = own_topics;
+        self
+    }
+
+    /// The topics that the Server takes for itself.
+    #[must_use]
+    pub fn own_topics(&self) -> OwnTopics {
+        self.own_topics
+    }
+
     /// Whether those who vouch for clients may give them something.
     #[must_use]
     pub(crate) fn may_grant(&self) -> bool {
@@ -209,16 +247,22 @@ impl Ruleset {
         self.sources.iter().any(|source| matches!(source, AccessSource::Asked(_)))
     }
 
+    /// Whether there is nothing but access sources that judge.
+    pub(crate) fn is_left_to_judges(&self) -> bool {
+        let is_judged = |source: &AccessSource| matches!(source, AccessSource::Judged(..));
+        self.rules.is_none() && self.profiles.is_empty() && !self.sources.is_empty() && self.sources.iter().all(is_judged)
+    }
+
     /// The version number given by [`Self::with_version`].
     #[must_use]
     pub fn version(&self) -> u64 {
         self.version
     }
 
-    /// Whether there is a bridge with this name. One that is gone has left its session behind.
+    /// Whether there is a bridge with this name and this session. One that is gone, or has another one now, has left its session behind.
     #[must_use]
-    pub fn knows_bridge(&self, name: &str) -> bool {
-        self.bridge(name).is_some()
+    pub fn knows_bridge(&self, name: &str, client_identifier: &ClientIdentifier) -> bool {
+        self.bridge(name).is_some_and(|bridge| bridge.client_identifier == *client_identifier)
     }
 
     /// What the bridge with this name may do.
@@ -258,6 +302,7 @@ impl Ruleset {
                     }
                 },
                 AccessSource::Asked(name) => decide(Part::Asked(name))?,
+                AccessSource::Judged(name, judge) => decide(Part::Judged(name, judge))?,
             }
         }
         ControlFlow::Continue(())
