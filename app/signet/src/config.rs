@@ -28,7 +28,7 @@ mod who;
 use std::io::ErrorKind;
 use std::path::Path;
 
-pub(crate) use auth::{Authentication, Tools};
+pub(crate) use auth::{Authentication, DynamicSecurityFiles, Tools};
 pub(crate) use bridge::Bridge;
 pub(crate) use listener::Listener;
 pub(crate) use log::{Destination, Format, LogConfig, Mosquitto as MosquittoLog, Timestamps};

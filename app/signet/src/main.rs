@@ -2,10 +2,13 @@
 
 mod answers;
 mod authentication;
+mod broker_control;
 mod ca_files;
+mod client_program;
 mod command;
 mod config;
 mod data_lock;
+mod dynamic_security;
 mod exit;
 mod flags;
 mod follow_up;
@@ -34,8 +37,9 @@ use clap::Parser as _;
 use flags::{Command, Flags};
 
 fn main() -> ExitCode {
-    if let Some(program) = program::by_name(std::env::args_os()) {
-        return program;
+    let by_name = program::by_name(std::env::args_os()).or_else(|| client_program::by_words(std::env::args_os()));
+    if let Some(code) = by_name {
+        return code;
     }
     let result = match Flags::parse().command {
         Command::Quickstart(flags) => command::quickstart::run(&flags),
@@ -55,9 +59,10 @@ fn main() -> ExitCode {
         Command::Trust(flags) => command::trust::run(&flags),
         Command::User(flags) => command::user::run(&flags),
         Command::Store(flags) => command::store::run(&flags),
-        Command::Pub(flags) => return command::publish::run(*flags),
-        Command::Sub(flags) => return command::subscribe::run(*flags),
-        Command::Passwd(flags) => return signet_clients::passwd("signet passwd", flags.arguments),
+        Command::Pub(words) => return client_program::by_word("pub".as_ref(), words.arguments),
+        Command::Sub(words) => return client_program::by_word("sub".as_ref(), words.arguments),
+        Command::Rr(words) => return client_program::by_word("rr".as_ref(), words.arguments),
+        Command::Passwd(words) => return client_program::by_word("passwd".as_ref(), words.arguments),
     };
     match result {
         Ok(exit) => exit.into(),

@@ -17,8 +17,7 @@ use crate::output;
 /// Takes the arguments behind the name.
 type Program = fn(Vec<OsString>) -> ExitCode;
 
-const PROGRAMS: [(&str, Program); 2] =
-    [("mosquitto", mosquitto), ("mosquitto_passwd", |arguments| signet_clients::passwd("mosquitto_passwd", arguments))];
+const PROGRAMS: [(&str, Program); 1] = [("mosquitto", mosquitto)];
 
 /// Runs the program that the first argument names, if it is one of these.
 pub(crate) fn by_name(mut arguments: impl Iterator<Item = OsString>) -> Option<ExitCode> {

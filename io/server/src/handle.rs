@@ -17,6 +17,7 @@ use signet_tls::CurrentRevocations;
 use crate::abuse::{Abuse, HeldOff};
 use crate::accept::{AcceptControl, Acceptor};
 use crate::config::Profiles;
+use crate::control::ControlTopics;
 use crate::counters::Counters;
 use crate::gate::Total;
 use crate::listener::{Listener, ListenerRules};
@@ -92,7 +93,7 @@ pub fn start(config: ServerConfig, revocations: CurrentRevocations) -> Result<Se
         admissions,
         counters: Counters::new(),
         refusals,
-        asked: Asked { inquiry: OnceLock::new(), authentication: config.authentication },
+        asked: Asked { inquiry: OnceLock::new(), control: OnceLock::new(), authentication: config.authentication },
         on_store_failure: config.on_store_failure,
     });
     shared.registry.attach(shared.mailboxes.iter().map(kick_target).collect());
@@ -190,6 +191,11 @@ impl ServerHandle {
     /// Names whom to ask about certificates whose revocation status is not known. The first call counts; before it such certificates wait in vain.
     pub fn ask_about_status(&self, inquiry: Arc<dyn StatusInquiry>) {
         self.shared.asked.inquiry.get_or_init(|| inquiry);
+    }
+
+    /// Names who carries out what clients ask for below `$CONTROL/`. The first call counts; before it such requests are answered with an error.
+    pub fn control_with(&self, control: Arc<dyn ControlTopics>) {
+        self.shared.asked.control.get_or_init(|| control);
     }
 
     /// Has the rules that sources have about connected clients asked for again.

@@ -253,6 +253,7 @@ impl Shard {
                 Mail::Vouched(id, verdict) => self.vouched(id, verdict),
                 Mail::RulesOf(id, rules) => self.rules_of(id, rules),
                 Mail::Answered(id, question, answer, lasts) => self.answered_about(id, question, answer, lasts),
+                Mail::Controlled(id, answer) => self.controlled(id, answer),
                 Mail::RulesChanged => {
                     self.ask_for_all_rules();
                     self.apply(Input::AnswersForgotten);
@@ -262,6 +263,8 @@ impl Shard {
                     let (will, _) = self.shared.on_distrust;
                     self.apply(Input::Revoked { certificates, will });
                 }
+                // As if the rules were other ones.
+                Mail::JudgementsChanged => self.apply(Input::PolicyChanged(Arc::clone(&self.ruleset))),
                 Mail::Rules(ruleset) => {
                     self.ruleset = Arc::clone(&ruleset);
                     self.apply(Input::PolicyChanged(ruleset));
@@ -357,8 +360,12 @@ impl Shard {
         } else {
             tracing::info!(target: "signet::session", connection = id.number(), "disconnected: {cause}");
         }
-        let is_distrust = cause.is_distrust();
-        let (will, session) = if is_distrust { self.shared.on_distrust } else { (WillRule::Publish, SessionRule::Keep) };
+        let (will, session) = match &cause {
+            // As Mosquitto does: the Will goes with the connection, and the session stays.
+            signet_net::KickCause::DynamicSecurity(_) => (WillRule::Drop, SessionRule::Keep),
+            cause if cause.is_distrust() => self.shared.on_distrust,
+            _ => (WillRule::Publish, SessionRule::Keep),
+        };
         self.end_with(id, broker_cause(&cause), will, session);
     }
 
@@ -412,7 +419,7 @@ fn broker_cause(cause: &signet_net::KickCause) -> KickCause {
         Net::Cloned => KickCause::Cloned,
         Net::Unchecked(_) => KickCause::Unchecked,
         Net::ListenerRemoved => KickCause::ListenerRemoved,
-        Net::Administrative(_) => KickCause::Administrative,
+        Net::DynamicSecurity(_) | Net::Administrative(_) => KickCause::Administrative,
     }
 }
 
@@ -429,6 +436,6 @@ fn check_of(cause: &signet_net::KickCause) -> Check {
         Net::CredentialRevoked(_) => Check::Authentication,
         Net::Cloned => Check::Clone,
         Net::Unchecked(_) => Check::RevocationStatus,
-        Net::ListenerRemoved | Net::Administrative(_) => Check::Connect,
+        Net::ListenerRemoved | Net::DynamicSecurity(_) | Net::Administrative(_) => Check::Connect,
     }
 }

@@ -10,6 +10,7 @@ use signet_policy::Ruleset;
 use crate::abuse::Abuse;
 use crate::authentication::Authentication;
 use crate::config::CloneAlarm;
+use crate::control::ControlTopics;
 use crate::counters::Counters;
 use crate::gate::Total;
 use crate::listener::Listener;
@@ -44,6 +45,8 @@ pub(crate) struct Shared {
 pub(crate) struct Asked {
     /// About certificates whose revocation status is not known; nobody at first.
     pub(crate) inquiry: OnceLock<Arc<dyn StatusInquiry>>,
+    /// To carry out requests below `$CONTROL/`; nobody at first.
+    pub(crate) control: OnceLock<Arc<dyn ControlTopics>>,
     /// Those who vouch for clients and have rules about them.
     pub(crate) authentication: Option<Arc<dyn Authentication>>,
 }

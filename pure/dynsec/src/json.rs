@@ -37,11 +37,14 @@ impl Json {
     }
 
     /// An object.
-    pub(crate) fn object<const FIELDS: usize>(fields: [(&'static str, Self); FIELDS]) -> Self {
+    #[must_use]
+    pub fn object<const FIELDS: usize>(fields: [(&'static str, Self); FIELDS]) -> Self {
         Self::Object(fields.into_iter().map(|(key, value)| (Cow::Borrowed(key), value)).collect())
     }
 
-    pub(crate) fn text(text: &str) -> Self {
+    /// A string.
+    #[must_use]
+    pub fn text(text: &str) -> Self {
         Self::Text(text.to_owned())
     }
 
@@ -50,14 +53,14 @@ impl Json {
     }
 
     /// Adds a field to an object.
-    pub(crate) fn put(&mut self, key: &'static str, value: Self) {
+    pub fn put(&mut self, key: &'static str, value: Self) {
         if let Self::Object(fields) = self {
             fields.push((Cow::Borrowed(key), value));
         }
     }
 
     /// Adds a field to an object if there is a text for it.
-    pub(crate) fn put_text(&mut self, key: &'static str, text: Option<&str>) {
+    pub fn put_text(&mut self, key: &'static str, text: Option<&str>) {
         if let Some(text) = text {
             self.put(key, Self::text(text));
         }

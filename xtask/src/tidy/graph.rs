@@ -28,7 +28,7 @@ const GRAPH: [(&str, &[&str]); 24] = [
     ("io/bridge", &["mqtt", "policy", "tls"]),
     ("io/sources", &["http", "identity", "revocation", "tls"]),
     ("io/auth", &["dynsec", "http", "identity", "mqtt", "policy", "tls"]),
-    ("app/clients", &["auth"]),
+    ("app/clients", &["auth", "client", "mqtt"]),
     (
         "app/signet",
         &[
@@ -49,6 +49,7 @@ const GRAPH: [(&str, &[&str]); 24] = [
             "journal",
             "server",
             "sources",
+            "dynsec",
             "auth",
             "admin",
             "client",

@@ -1,5 +1,8 @@
 //! What a configuration gives to the server.
 
+use signet_auth::DynamicSecurity;
+use signet_policy::OwnTopics;
+
 use super::*;
 
 pub(super) fn server_config(
@@ -86,13 +89,16 @@ pub(super) fn bridge_rights(config: &Config, former: &[BridgeRights]) -> Vec<Bri
 }
 
 /// The rules as they are written, and what the bridges may do.
-pub(super) fn ruleset(config: &Config, bridges: Vec<BridgeRights>) -> Result<Ruleset, String> {
-    let sources = config.authentication.access_sources()?;
+pub(super) fn ruleset(config: &Config, bridges: Vec<BridgeRights>, clients: Option<&Arc<DynamicSecurity>>) -> Result<Ruleset, String> {
+    let sources = config.authentication.access_sources(clients)?;
+    let services = &config.authentication.services;
+    let own_topics = OwnTopics { control: clients.is_some() || services.broker_control, birth_certificates: services.sparkplug };
     let rules = if config.rules.is_empty() { Ruleset::allow_all() } else { Ruleset::compile(config.rules.clone()) };
     let own = config.profiles.iter().filter(|profile| !profile.rules.is_empty());
     Ok(rules
         .with_profile_rules(own.map(|profile| (profile.name.to_string(), profile.rules.clone())))
         .with_sources(sources)
+        .with_own_topics(own_topics)
         .with_grants(!config.authentication.authenticators.is_empty())
         .with_bridges(bridges))
 }
@@ -124,5 +130,10 @@ pub(super) fn needs_restart(old: &Config, new: &Config) -> Vec<String> {
         (rules.publish_will, rules.keep_session, rules.refusals_kept, rules.limits.ocsp_answers)
     };
     compare("[revocation]", revocation(old) == revocation(new));
+    let files = |config: &Config| {
+        let files = config.authentication.services.dynamic_security.as_ref();
+        files.map(|files| (files.file.clone(), files.password_init_file.clone()))
+    };
+    compare("[dynamic_security]", files(old) == files(new));
     changes
 }
