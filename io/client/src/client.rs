@@ -1,5 +1,7 @@
 //! The client's half of an MQTT connection: CONNECT to DISCONNECT, with every acknowledgement in between.
 
+mod reconnect;
+
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::num::NonZeroU16;
 use std::time::{Duration, Instant};
@@ -13,10 +15,7 @@ use signet_mqtt::{
 use crate::error::{BEFORE_CONNACK, WITHOUT_A_WORD};
 use crate::in_flight::{Awaiting, InFlight, awaited};
 use crate::keep_alive::{Due, KeepAlive};
-use crate::{ClientError, Endpoint, Interrupter, Received, TlsOptions, Trace, Transport, Wire};
-
-/// Messages that may wait for an acknowledgement at a time, where the broker allows more: enough to fill a link, little to lose.
-const WINDOW: u16 = 20;
+use crate::{ClientError, Endpoint, Interrupter, Received, SocketOptions, TlsOptions, Trace, Transport, Wire};
 
 /// The largest packet MQTT knows (§2.1.4). Memory grows with what arrives, never with what is announced.
 const MAXIMUM_PACKET_SIZE: u32 = 268_435_460;
@@ -29,12 +28,27 @@ const LAST_WORDS: Duration = Duration::from_millis(500);
 pub struct ConnectOptions {
     /// The broker.
     pub endpoint: Endpoint,
+    /// How the socket is made.
+    pub socket: SocketOptions,
     /// TLS when present.
     pub tls: Option<TlsOptions>,
     /// The packet to introduce ourselves with; its version is the connection's.
     pub connect: Connect,
     /// Bound on each of: TCP connection, TLS handshake, CONNACK, and every other answer we cannot do without.
     pub timeout: Duration,
+    /// Messages of ours that may wait for an acknowledgement at a time, where the broker allows more; 0 is taken for 1.
+    pub window: u16,
+}
+
+impl ConnectOptions {
+    /// Messages that may wait for an acknowledgement at a time: enough to fill a link, little to lose.
+    pub const WINDOW: u16 = 20;
+
+    /// A plain connection with an ordinary socket.
+    #[must_use]
+    pub fn new(endpoint: Endpoint, connect: Connect, timeout: Duration) -> Self {
+        Self { endpoint, socket: SocketOptions::default(), tls: None, connect, timeout, window: Self::WINDOW }
+    }
 }
 
 /// A message to publish.
@@ -89,43 +103,38 @@ impl Client {
     /// # Errors
     /// Every way this can fail has its own variant of [`ClientError`], with a hint where one is known.
     pub fn connect(options: &ConnectOptions, mut trace: Trace) -> Result<Self, ClientError> {
-        let transport = Transport::open(&options.endpoint, options.tls.as_ref(), options.timeout)?;
-        let connect = &options.connect;
-        let largest = connect.properties.maximum_packet_size.map_or(MAXIMUM_PACKET_SIZE, std::num::NonZeroU32::get);
-        let limits = DecodeLimits { maximum_packet_size: largest, ..DecodeLimits::default() };
-        let mut wire = Wire::new(transport, connect.version, limits);
-        trace.named(connect.client_identifier.as_str());
-
-        let packet = Packet::Connect(Box::new(connect.clone()));
-        trace.sending(&packet);
-        let connack = match wire.send(&packet) {
-            Ok(()) => await_connack(&mut wire, &mut trace, options.timeout)?,
-            Err(error) => return Err(last_words(&mut wire).unwrap_or(error)),
-        };
-        if connack.reason_code.is_error() {
-            return Err(ClientError::Refused {
-                reason_code: connack.reason_code,
-                reason_string: connack.properties.reason_string.as_ref().map(ToString::to_string),
-                version: connect.version,
-            });
-        }
-        if let Some(assigned) = &connack.properties.assigned_client_identifier {
-            trace.named(assigned.as_str());
-        }
-        let seconds = connack.properties.server_keep_alive.unwrap_or(connect.keep_alive);
-        let window = connack.properties.receive_maximum.map_or(WINDOW, |maximum| maximum.get().min(WINDOW));
-        Ok(Self {
+        let (wire, connack) = open(options, &mut trace)?;
+        let mut client = Self {
             wire,
             trace,
-            keep_alive: KeepAlive::new(seconds, Instant::now()),
-            in_flight: InFlight::new(window),
+            keep_alive: KeepAlive::new(0, Instant::now()),
+            in_flight: InFlight::new(options.window),
             unreleased: BTreeSet::new(),
             aliases: BTreeMap::new(),
-            alias_maximum: connect.properties.topic_alias_maximum.unwrap_or(0),
+            alias_maximum: 0,
             events: VecDeque::new(),
             timeout: options.timeout,
-            connack,
-        })
+            connack: Connack::default(),
+        };
+        client.agree(options, connack);
+        Ok(client)
+    }
+
+    /// Takes over what CONNECT and CONNACK have agreed on.
+    fn agree(&mut self, options: &ConnectOptions, connack: Connack) {
+        if let Some(assigned) = &connack.properties.assigned_client_identifier {
+            self.trace.named(assigned.as_str());
+        }
+        let seconds = connack.properties.server_keep_alive.unwrap_or(options.connect.keep_alive);
+        self.keep_alive = KeepAlive::new(seconds, Instant::now());
+        self.alias_maximum = options.connect.properties.topic_alias_maximum.unwrap_or(0);
+        self.timeout = options.timeout;
+        self.connack = connack;
+        self.in_flight.set_window(self.window(options));
+    }
+
+    fn window(&self, options: &ConnectOptions) -> u16 {
+        self.connack.properties.receive_maximum.map_or(options.window, |maximum| maximum.get().min(options.window))
     }
 
     /// How the broker accepted us.
@@ -166,10 +175,16 @@ impl Client {
             Some(awaiting) => Some(self.in_flight.begin(awaiting).ok_or(ClientError::NoPacketIdentifier)?),
         };
         let OutgoingMessage { topic, payload, qos, retain, properties } = message;
-        let packet = Packet::Publish(Publish { dup: false, qos, retain, topic: Some(topic), packet_id, properties, payload });
+        let publish = Publish { dup: false, qos, retain, topic: Some(topic), packet_id, properties, payload };
+        self.in_flight.keep(&publish);
+        let packet = Packet::Publish(publish);
         if let Some(maximum) = self.connack.properties.maximum_packet_size {
             let size = signet_mqtt::encoded_len(&packet, self.wire.version());
             if u32::try_from(size).map_or(true, |size| size > maximum.get()) {
+                // Nobody will acknowledge what is not sent.
+                if let (Some(id), Some(awaiting)) = (packet_id, awaited) {
+                    self.in_flight.end(id, awaiting);
+                }
                 return Err(ClientError::TooLarge { size, maximum: maximum.get() });
             }
         }
@@ -375,6 +390,31 @@ impl Client {
     fn answer_deadline(&self) -> Instant {
         Instant::now() + self.timeout
     }
+}
+
+/// A connection on which the broker has accepted us.
+fn open(options: &ConnectOptions, trace: &mut Trace) -> Result<(Wire, Connack), ClientError> {
+    let transport = Transport::open_by(&options.endpoint, &options.socket, options.tls.as_ref(), options.timeout)?;
+    let connect = &options.connect;
+    let largest = connect.properties.maximum_packet_size.map_or(MAXIMUM_PACKET_SIZE, std::num::NonZeroU32::get);
+    let limits = DecodeLimits { maximum_packet_size: largest, ..DecodeLimits::default() };
+    let mut wire = Wire::new(transport, connect.version, limits);
+    trace.named(connect.client_identifier.as_str());
+
+    let packet = Packet::Connect(Box::new(connect.clone()));
+    trace.sending(&packet);
+    let connack = match wire.send(&packet) {
+        Ok(()) => await_connack(&mut wire, trace, options.timeout)?,
+        Err(error) => return Err(last_words(&mut wire).unwrap_or(error)),
+    };
+    if connack.reason_code.is_error() {
+        return Err(ClientError::Refused {
+            reason_code: connack.reason_code,
+            reason_string: connack.properties.reason_string.as_ref().map(ToString::to_string),
+            version: connect.version,
+        });
+    }
+    Ok((wire, connack))
 }
 
 fn await_connack(wire: &mut Wire, trace: &mut Trace, timeout: Duration) -> Result<Connack, ClientError> {

@@ -1,14 +1,9 @@
-//! Where to connect: a host name becomes addresses, and the first address that answers becomes a socket; or a unix socket.
+//! Where to connect, and how both ends prove themselves there.
 
-use std::net::{TcpStream, ToSocketAddrs};
-use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
-use std::time::{Duration, Instant};
 
 use signet_psk::{DeviceName, Psk};
-
-use crate::ClientError;
-use crate::socket::Socket;
+use signet_tls::MinimumVersion;
 
 /// Where the broker is, and what carries MQTT to it besides TLS.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,6 +26,12 @@ pub enum Place {
     },
     /// A unix socket at this path.
     Unix(PathBuf),
+    /// Wherever the service records of this domain lead (RFC 2782): `_mqtt._tcp`, and with TLS `_secure-mqtt._tcp`. The broker's certificate has to be
+    /// for the host that the record names, and nothing proves the record: whoever can forge answers of name servers chooses that host.
+    Service {
+        /// The domain, without the name of the service.
+        domain: String,
+    },
 }
 
 /// A key that we share with the broker, and the name under which it keeps it.
@@ -47,14 +48,30 @@ pub struct PskOptions {
 pub struct TlsOptions {
     /// PEM file with the trust anchors of the broker's certificate.
     pub ca_file: Option<PathBuf>,
+    /// A directory of such files: those with names such as `5ed36f99.0` where there are any, else all.
+    pub ca_path: Option<PathBuf>,
+    /// The trust anchors of the system too.
+    pub use_os_trust: bool,
     /// PEM file with our certificate, followed by its intermediates.
     pub certificate: Option<PathBuf>,
     /// PEM file with the private key of that certificate.
     pub key: Option<PathBuf>,
     /// Accept any certificate from the broker. For tests only: whoever answers is believed.
     pub insecure: bool,
+    /// Accept what OpenSSL does of certificates, and Mosquitto's users have: a host name in the common name where no subjectAltName has one, a
+    /// certificate of version 1 that one of the authorities issued, a self-signed certificate that is itself among the trust anchors.
+    pub old_certificates: bool,
     /// A key instead of certificates: then nothing of the above counts.
     pub psk: Option<PskOptions>,
+    /// The oldest version of TLS to accept.
+    pub minimum_version: MinimumVersion,
+    /// Cipher suites to offer as a list of OpenSSL; names of IANA may stand in it. With TLS 1.3 alone it is about suites of TLS 1.3, otherwise about those
+    /// of TLS 1.2, and all of TLS 1.3 stay unless one of them is named.
+    pub ciphers: Option<String>,
+    /// The protocols to offer (ALPN), best first.
+    pub alpn: Vec<String>,
+    /// A file that gets the secrets of the connection, in the NSS key log format; made with mode 0600.
+    pub key_log: Option<PathBuf>,
 }
 
 impl Endpoint {
@@ -68,47 +85,16 @@ impl Endpoint {
         Self { place: Place::Unix(path.into()), websocket: None }
     }
 
+    /// Where the service records of a domain lead.
+    pub fn service(domain: impl Into<String>) -> Self {
+        Self { place: Place::Service { domain: domain.into() }, websocket: None }
+    }
+
     /// The same place with MQTT in WebSocket; `path` begins with `/`.
     #[must_use]
     pub fn with_websocket(self, path: impl Into<String>) -> Self {
         Self { websocket: Some(path.into()), ..self }
     }
-
-    /// Opens a connection: TCP to the first address of the host that answers, within `timeout` for all of them together.
-    ///
-    /// # Errors
-    /// [`ClientError::Resolve`] when the name has no address, [`ClientError::Unreachable`] with the last address's error otherwise.
-    pub(crate) fn connect(&self, timeout: Duration) -> Result<Socket, ClientError> {
-        let unreachable = |source| ClientError::Unreachable { endpoint: Box::new(self.clone()), source };
-        match &self.place {
-            Place::Unix(path) => UnixStream::connect(path).map(Socket::Unix).map_err(unreachable),
-            Place::Tcp { host, port } => connect_tcp(host, *port, timeout, unreachable).map(Socket::Tcp),
-        }
-    }
-}
-
-fn connect_tcp(
-    host: &str,
-    port: u16,
-    timeout: Duration,
-    unreachable: impl FnOnce(std::io::Error) -> ClientError,
-) -> Result<TcpStream, ClientError> {
-    let resolve = |source| ClientError::Resolve { host: host.to_owned(), source };
-    let addresses = (host, port).to_socket_addrs().map_err(resolve)?;
-    let deadline = Instant::now() + timeout;
-    let mut last = std::io::Error::new(std::io::ErrorKind::NotFound, "the name has no address");
-    for address in addresses {
-        let left = deadline.saturating_duration_since(Instant::now()).max(Duration::from_millis(1));
-        match TcpStream::connect_timeout(&address, left) {
-            Ok(stream) => {
-                // Small packets are answered at once; waiting to fill a segment only adds latency.
-                let _ = stream.set_nodelay(true);
-                return Ok(stream);
-            }
-            Err(error) => last = error,
-        }
-    }
-    Err(unreachable(last))
 }
 
 impl std::fmt::Display for Endpoint {
@@ -117,6 +103,7 @@ impl std::fmt::Display for Endpoint {
             Place::Tcp { host, port } if host.contains(':') => write!(out, "[{host}]:{port}")?,
             Place::Tcp { host, port } => write!(out, "{host}:{port}")?,
             Place::Unix(path) => write!(out, "unix:{}", path.display())?,
+            Place::Service { domain } => write!(out, "the brokers of {domain}")?,
         }
         self.websocket.as_ref().map_or(Ok(()), |path| write!(out, " (WebSocket `{path}`)"))
     }
@@ -125,22 +112,6 @@ impl std::fmt::Display for Endpoint {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_name_that_does_not_resolve_is_told_apart_from_a_refused_connection() {
-        let unknown = Endpoint::tcp("no-such-host.invalid", 1883);
-        assert!(matches!(unknown.connect(Duration::from_secs(5)), Err(ClientError::Resolve { .. })));
-
-        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        let port = listener.local_addr().unwrap().port();
-        drop(listener);
-        let refused = Endpoint::tcp("127.0.0.1", port);
-        let error = refused.connect(Duration::from_secs(5)).unwrap_err();
-        assert!(error.to_string().contains(&format!("127.0.0.1:{port}")), "{error}");
-        assert!(error.hint().is_some());
-        let nobody = Endpoint::unix("/nowhere/mqtt.sock").connect(Duration::from_secs(5)).unwrap_err();
-        assert!(nobody.to_string().contains("unix:/nowhere/mqtt.sock"), "{nobody}");
-    }
 
     #[test]
     fn an_ipv6_address_is_shown_in_brackets() {

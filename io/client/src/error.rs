@@ -5,7 +5,7 @@ use std::time::Duration;
 use signet_mqtt::{DecodeError, ProtocolVersion, ReasonCode};
 use signet_tls::TlsError;
 
-use crate::Endpoint;
+use crate::{Endpoint, ProxyFault};
 
 /// Why the client gave up.
 #[derive(Debug, thiserror::Error)]
@@ -25,6 +25,22 @@ pub enum ClientError {
         endpoint: Box<Endpoint>,
         /// The last address's error.
         source: std::io::Error,
+    },
+    /// The service records of a domain lead nowhere.
+    #[error("cannot find `{name}`: {found}")]
+    Service {
+        /// The name of the records.
+        name: String,
+        /// What came instead.
+        found: String,
+    },
+    /// The proxy does not help.
+    #[error("the proxy {proxy} does not connect: {fault}")]
+    Proxy {
+        /// Host and port.
+        proxy: String,
+        /// Why.
+        fault: ProxyFault,
     },
     /// The TLS files could not be used, or one side does not want the other. With TLS 1.3 the broker's refusal of our certificate comes
     /// only after the handshake, in place of the CONNACK.
@@ -153,6 +169,8 @@ impl ClientError {
             Self::NotSupported { .. } | Self::NoTlsOverUnix => 10,
             Self::Unreachable { .. } | Self::WebSocket(_) => 14,
             Self::Resolve { .. } => 15,
+            Self::Service { .. } => 20,
+            Self::Proxy { fault, .. } => fault.exit_code(),
             Self::KeepAlive => 19,
             Self::Malformed(_) => 21,
             Self::TooLarge { .. } => 25,
@@ -187,7 +205,7 @@ fn phrase(code: ReasonCode, reason_string: Option<&str>, version: ProtocolVersio
 /// What happened, and apart from it what to do: the hint gets a line of its own.
 fn tls_words(error: &TlsError) -> (String, Option<String>) {
     match error {
-        TlsError::Refused { found, hint } => (found.clone(), Some(hint.clone())),
+        TlsError::Refused { found, hint, .. } => (found.clone(), Some(hint.clone())),
         TlsError::Read { path, source } => {
             let hint = match source.kind() {
                 std::io::ErrorKind::NotFound => Some("check the path, it is relative to the current directory".to_owned()),
@@ -201,13 +219,13 @@ fn tls_words(error: &TlsError) -> (String, Option<String>) {
             (format!("`{server}` ended the connection during the TLS handshake: {}", io_words(source)), Some(hint.into()))
         }
         TlsError::File { path, found, hint } => (format!("`{}`: {found}", path.display()), Some(hint.clone())),
-        TlsError::Peer { server, found, hint } => (format!("TLS with `{server}`: {found}"), Some(hint.clone())),
+        TlsError::Peer { server, found, hint, .. } => (format!("TLS with `{server}`: {found}"), Some(hint.clone())),
         other => (other.to_string(), None),
     }
 }
 
 /// An I/O error in our voice: `connection refused` instead of `Connection refused (os error 111)`.
-fn io_words(error: &std::io::Error) -> String {
+pub(crate) fn io_words(error: &std::io::Error) -> String {
     let text = error.to_string();
     lower_first(text.split(" (os error").next().unwrap_or_default())
 }

@@ -2,16 +2,16 @@
 
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, TcpStream};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
 use signet_net::websocket::{ClientHandshake, CloseCode, Frames, Role};
-use signet_psk::{PskConnector, PskStream};
+use signet_psk::{PskConnector, PskSettings, PskStream};
 use signet_tls::{Connector, ConnectorConfig, TlsError, TlsStream};
 
-use crate::endpoint::Place;
+use crate::dial::{Dialed, SocketOptions, dial};
 use crate::socket::{Socket, SocketRef};
 use crate::{ClientError, Endpoint, TlsOptions};
 
@@ -23,7 +23,15 @@ pub struct Transport {
     stream: Stream,
     /// With what came behind the answer to the upgrade and was not read yet.
     websocket: Option<(Frames, Vec<u8>)>,
-    interrupted: Arc<AtomicBool>,
+    interrupt: Arc<Interrupt>,
+}
+
+/// What a connection and those who may end its waits share; it outlives the connection where a client connects anew.
+#[derive(Debug, Default)]
+struct Interrupt {
+    is_asked: AtomicBool,
+    /// The socket to wake up, once somebody may want to.
+    socket: Mutex<Option<Socket>>,
 }
 
 enum Stream {
@@ -41,18 +49,17 @@ pub(crate) enum ReadOutcome {
 }
 
 /// Ends a wait for packets from another thread, for instance when a signal asks the program to stop.
-#[derive(Debug)]
-pub struct Interrupter {
-    interrupted: Arc<AtomicBool>,
-    socket: Socket,
-}
+#[derive(Clone, Debug)]
+pub struct Interrupter(Arc<Interrupt>);
 
 impl Interrupter {
     /// Lets the current or next wait end with [`crate::Received::Interrupted`]. Sending still works, so that a DISCONNECT can follow.
     pub fn interrupt(&self) {
-        self.interrupted.store(true, Ordering::SeqCst);
-        // The blocked read returns as if the other side had closed; the flag tells the two apart.
-        let _ = self.socket.borrow().shutdown(Shutdown::Read);
+        self.0.is_asked.store(true, Ordering::SeqCst);
+        if let Some(socket) = self.0.socket.lock().unwrap_or_else(PoisonError::into_inner).as_ref() {
+            // The blocked read returns as if the other side had closed; the flag tells the two apart.
+            let _ = socket.borrow().shutdown(Shutdown::Read);
+        }
     }
 }
 
@@ -62,29 +69,37 @@ impl Transport {
     /// # Errors
     /// The name, the address, the TLS files, or a handshake: each with its own variant of [`ClientError`].
     pub fn open(endpoint: &Endpoint, tls: Option<&TlsOptions>, timeout: Duration) -> Result<Self, ClientError> {
+        Self::open_by(endpoint, &SocketOptions::default(), tls, timeout)
+    }
+
+    /// The same with a socket of one's own choice.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub fn open_by(endpoint: &Endpoint, options: &SocketOptions, tls: Option<&TlsOptions>, timeout: Duration) -> Result<Self, ClientError> {
         // The files are read before the network is touched: a missing file is the user's to mend, whatever the broker does.
         let connector = tls.map(Proof::new).transpose()?;
-        let socket = endpoint.connect(timeout)?;
+        let Dialed { socket, host, authority } = dial(endpoint, options, tls.is_some(), timeout)?;
         let stream = match (connector, socket) {
             (None, socket) => Stream::Plain(socket),
             (Some(_), Socket::Unix(_)) => return Err(ClientError::NoTlsOverUnix),
             (Some(connector), Socket::Tcp(socket)) => {
                 socket.set_read_timeout(Some(timeout)).map_err(ClientError::Lost)?;
                 socket.set_write_timeout(Some(timeout)).map_err(ClientError::Lost)?;
-                connector.connect(&host(endpoint), socket).map_err(ClientError::Tls)?
+                connector.connect(&host, socket).map_err(ClientError::Tls)?
             }
         };
-        let mut transport = Self { stream, websocket: None, interrupted: Arc::new(AtomicBool::new(false)) };
+        let mut transport = Self { stream, websocket: None, interrupt: Arc::default() };
         if let Some(path) = &endpoint.websocket {
-            transport.upgrade(endpoint, path, Instant::now() + timeout)?;
+            transport.upgrade(&authority, path, Instant::now() + timeout)?;
         }
         Ok(transport)
     }
 
     /// Asks for a WebSocket.
-    fn upgrade(&mut self, endpoint: &Endpoint, path: &str, deadline: Instant) -> Result<(), ClientError> {
+    fn upgrade(&mut self, authority: &str, path: &str, deadline: Instant) -> Result<(), ClientError> {
         let mut request = Vec::new();
-        let mut handshake = ClientHandshake::start(&authority(endpoint), path, random()?, &mut request);
+        let mut handshake = ClientHandshake::start(authority, path, random()?, &mut request);
         self.write_raw(&request)?;
         let mut buffer = BytesMut::new();
         loop {
@@ -108,7 +123,14 @@ impl Transport {
     /// When the system cannot duplicate the socket.
     pub fn interrupter(&self) -> Result<Interrupter, ClientError> {
         let socket = self.socket().try_clone().map_err(ClientError::Lost)?;
-        Ok(Interrupter { interrupted: Arc::clone(&self.interrupted), socket })
+        *self.interrupt.socket.lock().unwrap_or_else(PoisonError::into_inner) = Some(socket);
+        Ok(Interrupter(Arc::clone(&self.interrupt)))
+    }
+
+    /// Lets those who may end the waits of `former` end this one's.
+    pub(crate) fn succeed(&mut self, former: &Self) -> Result<(), ClientError> {
+        self.interrupt = Arc::clone(&former.interrupt);
+        self.interrupter().map(drop)
     }
 
     /// Appends at most about `chunk` bytes to `buffer`.
@@ -147,7 +169,7 @@ impl Transport {
 
     fn read_raw(&mut self, buffer: &mut BytesMut, chunk: usize, deadline: Option<Instant>) -> Result<ReadOutcome, ClientError> {
         loop {
-            if self.interrupted.load(Ordering::SeqCst) {
+            if self.interrupt.is_asked.load(Ordering::SeqCst) {
                 return Ok(ReadOutcome::Interrupted);
             }
             let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
@@ -163,7 +185,7 @@ impl Transport {
             };
             buffer.truncate(held + outcome.as_ref().copied().unwrap_or(0));
             match outcome {
-                Ok(0) if self.interrupted.load(Ordering::SeqCst) => return Ok(ReadOutcome::Interrupted),
+                Ok(0) if self.interrupt.is_asked.load(Ordering::SeqCst) => return Ok(ReadOutcome::Interrupted),
                 Ok(0) => return Ok(ReadOutcome::Closed),
                 Ok(_) => return Ok(ReadOutcome::Data),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -174,7 +196,7 @@ impl Transport {
                         return Ok(ReadOutcome::TimedOut);
                     }
                 }
-                Err(_) if self.interrupted.load(Ordering::SeqCst) => return Ok(ReadOutcome::Interrupted),
+                Err(_) if self.interrupt.is_asked.load(Ordering::SeqCst) => return Ok(ReadOutcome::Interrupted),
                 Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(ReadOutcome::Closed),
                 Err(error) => return Err(broken(error)),
             }
@@ -232,24 +254,8 @@ impl std::fmt::Debug for Transport {
     }
 }
 
-/// The name that the server's certificate must hold.
-fn host(endpoint: &Endpoint) -> String {
-    match &endpoint.place {
-        Place::Tcp { host, .. } => host.clone(),
-        Place::Unix(_) => "localhost".to_owned(),
-    }
-}
-
-/// Host and port as HTTP writes them.
-fn authority(endpoint: &Endpoint) -> String {
-    match &endpoint.place {
-        Place::Tcp { host, port } if host.contains(':') => format!("[{host}]:{port}"),
-        Place::Tcp { host, port } => format!("{host}:{port}"),
-        Place::Unix(_) => "localhost".to_owned(),
-    }
-}
-
-fn random<const N: usize>() -> Result<[u8; N], ClientError> {
+/// Random octets.
+pub(crate) fn random<const N: usize>() -> Result<[u8; N], ClientError> {
     let mut bytes = [0; N];
     aws_lc_rs::rand::fill(&mut bytes).map_err(|_| ClientError::WebSocket("the system gives no random numbers".to_owned()))?;
     Ok(bytes)
@@ -265,7 +271,15 @@ impl Proof {
     fn new(options: &TlsOptions) -> Result<Self, ClientError> {
         match &options.psk {
             None => connector(options).map(Self::Certificates),
-            Some(psk) => PskConnector::new(psk.identity.clone(), psk.key.clone()).map(Self::Key).map_err(ClientError::Tls),
+            Some(psk) => {
+                let settings = PskSettings {
+                    minimum_version: options.minimum_version,
+                    cipher_suites: options.ciphers.clone(),
+                    alpn: options.alpn.clone(),
+                    key_log: options.key_log.clone(),
+                };
+                PskConnector::with(psk.identity.clone(), psk.key.clone(), settings).map(Self::Key).map_err(ClientError::Tls)
+            }
         }
     }
 
@@ -280,10 +294,16 @@ impl Proof {
 fn connector(options: &TlsOptions) -> Result<Connector, ClientError> {
     let config = ConnectorConfig {
         ca_files: options.ca_file.iter().cloned().collect(),
+        ca_directory: options.ca_path.clone(),
+        system_trust: options.use_os_trust,
         certificate: options.certificate.clone(),
         key: options.key.clone(),
         insecure: options.insecure,
-        ..ConnectorConfig::default()
+        old_certificates: options.old_certificates,
+        minimum_version: options.minimum_version,
+        cipher_suites: options.ciphers.iter().cloned().collect(),
+        alpn: options.alpn.clone(),
+        key_log: options.key_log.clone(),
     };
     Connector::new(&config).map_err(ClientError::Tls)
 }

@@ -61,6 +61,11 @@ impl Wire {
         self.transport.interrupter()
     }
 
+    /// Lets the [`Interrupter`]s of `former` end the waits of this one.
+    pub(crate) fn succeed(&mut self, former: &Self) -> Result<(), ClientError> {
+        self.transport.succeed(&former.transport)
+    }
+
     /// Writes one packet.
     ///
     /// # Errors

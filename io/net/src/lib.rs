@@ -6,6 +6,7 @@
 mod address;
 mod clock;
 mod confirmation;
+mod interface;
 mod listener;
 mod network;
 mod proxy_protocol;
@@ -17,7 +18,7 @@ pub mod websocket;
 pub use address::{ListenAddress, ParseListenAddressError, PeerAddress, UnixPeer};
 pub use clock::{Clock, unix_milliseconds, unix_seconds};
 pub use confirmation::Confirmation;
-pub use listener::{ListenError, ListenSocket, bind};
+pub use listener::{BindRules, ListenError, ListenSocket, bind};
 pub use network::{ParseSourceError, Source};
 pub use proxy_protocol::{
     ForwardedCertificate, ForwardedTls, MAXIMUM_HEADER, ProxyError, ProxyHeader, ProxyVersions, is_proxy_header, read_proxy_header,

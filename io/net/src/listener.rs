@@ -6,6 +6,7 @@ use std::net::{SocketAddr, TcpListener};
 use socket2::{Domain, Protocol, Socket, Type};
 
 use crate::ListenAddress;
+use crate::interface::{self, Interface};
 use crate::unix_socket::{self, UnixListening};
 
 /// Connections that may wait for `accept`. Large, because a fleet reconnects all at once; the kernel caps it at `net.core.somaxconn`.
@@ -48,6 +49,14 @@ pub enum ListenError {
         listener: String,
         /// The address.
         address: ListenAddress,
+    },
+    /// The interface is not there, or has not this address.
+    #[error("listener `{listener}`: {found}; `ip address` lists interfaces and their addresses")]
+    Interface {
+        /// The listener's name.
+        listener: String,
+        /// What is missing.
+        found: String,
     },
     /// Anything else the system refused.
     #[error("listener `{listener}`: cannot listen on `{address}`: {source}")]
@@ -97,19 +106,69 @@ impl ListenSocket {
     }
 }
 
-/// Listens on every address of `addresses`; port 0 takes any free port. When one address fails, none is kept. `unix_mode` are the permissions
-/// of unix sockets, as in `chmod`: connecting takes the right to write.
+/// How listening sockets are made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BindRules {
+    /// Permissions of unix sockets, as in `chmod`: connecting takes the right to write.
+    pub unix_mode: u32,
+    /// The network interface whose addresses are meant, by its name. `0.0.0.0` and `[::]` then stand for its first address of that family.
+    pub interface: Option<String>,
+}
+
+impl Default for BindRules {
+    fn default() -> Self {
+        Self { unix_mode: 0o660, interface: None }
+    }
+}
+
+/// Listens on every address of `addresses`; port 0 takes any free port. When one address fails, none is kept. Each socket comes with the address
+/// that was asked for. A family that this machine, or the interface, does not have is left out where every address of the other is asked for too.
 ///
 /// # Errors
 /// Names the listener, the address, and what to try.
-pub fn bind(listener: &str, addresses: &[ListenAddress], unix_mode: u32) -> Result<Vec<ListenSocket>, ListenError> {
-    let bind_one = |address: &ListenAddress| match address {
-        ListenAddress::Ip(ip) => bind_tcp(*ip).map(ListenSocket::Tcp).map_err(|source| explain(listener, address, source)),
-        ListenAddress::Unix(path) => {
-            unix_socket::bind(path, unix_mode).map(ListenSocket::Unix).map_err(|source| explain(listener, address, source))
-        }
+pub fn bind(listener: &str, addresses: &[ListenAddress], rules: &BindRules) -> Result<Vec<(ListenAddress, ListenSocket)>, ListenError> {
+    let interface = match &rules.interface {
+        None => None,
+        Some(name) => Some(Interface::find(name).map_err(|found| ListenError::Interface { listener: listener.to_owned(), found })?),
     };
-    addresses.iter().map(bind_one).collect()
+    let mut sockets = Vec::new();
+    for address in addresses {
+        let bound = match address {
+            ListenAddress::Unix(path) => unix_socket::bind(path, rules.unix_mode).map(ListenSocket::Unix),
+            ListenAddress::Ip(asked) => match interface.as_ref().map_or(Ok(Some(*asked)), |interface| interface.address_for(*asked)) {
+                Ok(Some(ip)) => bind_tcp(ip).map(ListenSocket::Tcp),
+                Ok(None) => Err(io::ErrorKind::AddrNotAvailable.into()),
+                Err(found) => return Err(ListenError::Interface { listener: listener.to_owned(), found }),
+            },
+        };
+        match bound {
+            Ok(socket) => sockets.push((address.clone(), socket)),
+            Err(error) if is_missing_family(&error) && has_twin(address, addresses) => {}
+            Err(source) => return Err(explain(listener, address, source)),
+        }
+    }
+    if sockets.is_empty() && !addresses.is_empty() {
+        let found = match &interface {
+            Some(interface) => format!("the interface `{}` has no address to listen on", interface.name()),
+            None => "this machine has no address to listen on".to_owned(),
+        };
+        return Err(ListenError::Interface { listener: listener.to_owned(), found });
+    }
+    Ok(sockets)
+}
+
+/// Whether there are no addresses of this family here.
+fn is_missing_family(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::AddrNotAvailable || error.raw_os_error() == Some(interface::NO_SUCH_FAMILY)
+}
+
+/// Whether `address` stands for every address of its family, and another one does so for the other family, with the same port.
+fn has_twin(address: &ListenAddress, all: &[ListenAddress]) -> bool {
+    let any = |address: &ListenAddress| match address {
+        ListenAddress::Ip(ip) if ip.ip().is_unspecified() => Some((ip.is_ipv4(), ip.port())),
+        _ => None,
+    };
+    any(address).is_some_and(|(is_ipv4, port)| all.iter().any(|other| any(other) == Some((!is_ipv4, port))))
 }
 
 fn bind_tcp(address: SocketAddr) -> io::Result<TcpListener> {
@@ -146,7 +205,35 @@ mod tests {
     }
 
     fn bound(listener: &str, addresses: &[ListenAddress]) -> Vec<ListenSocket> {
-        bind(listener, addresses, 0o600).unwrap()
+        bind(listener, addresses, &BindRules::default()).unwrap().into_iter().map(|(_, socket)| socket).collect()
+    }
+
+    fn on(interface: &str) -> BindRules {
+        BindRules { interface: Some(interface.to_owned()), ..BindRules::default() }
+    }
+
+    #[test]
+    fn an_interface_stands_for_its_addresses() {
+        let any: ListenAddress = "0.0.0.0:0".parse().unwrap();
+        let sockets = bind("mqtt", std::slice::from_ref(&any), &on("lo")).unwrap();
+        assert_eq!(sockets[0].0, any, "what was asked for comes back");
+        let ListenAddress::Ip(address) = sockets[0].1.local_address().unwrap() else { panic!("TCP") };
+        assert_eq!(address.ip().to_string(), "127.0.0.1");
+        assert!(bind("mqtt", &[local()], &on("lo")).is_ok(), "its own address");
+        for (address, interface, words) in
+            [("192.0.2.1:0", "lo", "has not the address `192.0.2.1`"), ("0.0.0.0:0", "no-such0", "no interface `no-such0`")]
+        {
+            let error = bind("mqtt", &[address.parse().unwrap()], &on(interface)).unwrap_err().to_string();
+            assert!(error.contains(words), "{error}");
+        }
+    }
+
+    #[test]
+    fn only_a_family_that_stands_beside_the_other_may_be_missing() {
+        let all: Vec<ListenAddress> =
+            ["0.0.0.0:1883", "[::]:1883", "[::]:1884", "127.0.0.1:1883"].iter().map(|text| text.parse().unwrap()).collect();
+        let found: Vec<bool> = all.iter().map(|address| has_twin(address, &all)).collect();
+        assert_eq!(found, [true, true, false, false]);
     }
 
     #[test]
@@ -169,7 +256,7 @@ mod tests {
     fn a_taken_port_is_named_with_what_to_try() {
         let first = bound("mqtt", &[local()]);
         let taken = first[0].local_address().unwrap();
-        let error = bind("mqtts", &[local(), taken.clone()], 0o600).unwrap_err();
+        let error = bind("mqtts", &[local(), taken.clone()], &BindRules::default()).unwrap_err();
         assert!(matches!(error, ListenError::InUse { .. }), "{error:?}");
         let text = error.to_string();
         assert!(text.contains("`mqtts`") && text.contains(&taken.to_string()) && text.contains("ss -ltnp"), "{text}");
@@ -177,7 +264,7 @@ mod tests {
 
     #[test]
     fn an_address_of_another_machine_is_named() {
-        let error = bind("mqtt", &["192.0.2.1:0".parse().unwrap()], 0o600).unwrap_err();
+        let error = bind("mqtt", &["192.0.2.1:0".parse().unwrap()], &BindRules::default()).unwrap_err();
         assert!(matches!(error, ListenError::NoSuchAddress { .. }), "{error:?}");
     }
 }

@@ -7,10 +7,9 @@ use std::io;
 use std::net::TcpStream;
 use std::sync::Arc;
 
-use signet_identity::DeviceName;
-use signet_tls::{MinimumVersion, TlsError};
+use signet_tls::TlsError;
 
-use crate::key::Psk;
+use crate::connector::PskConnector;
 use crate::slot::Slot;
 
 /// Whether this build can serve listeners with pre-shared keys.
@@ -33,7 +32,7 @@ pub(crate) fn check() -> Result<(), TlsError> {
 }
 
 impl Context {
-    pub(crate) fn new() -> Result<Self, TlsError> {
+    pub(crate) fn new(_secrets: Option<signet_tls::KeyLogFile>) -> Result<Self, TlsError> {
         check()?;
         Err(TlsError::Library("no TLS with pre-shared keys".to_owned()))
     }
@@ -96,7 +95,7 @@ impl Engine {
 pub(crate) struct ClientEngine(Infallible);
 
 impl ClientEngine {
-    pub(crate) fn connect(_: (&DeviceName, &Psk), _: MinimumVersion, _: &str, _: TcpStream) -> Result<Self, TlsError> {
+    pub(crate) fn connect(_: &PskConnector, _: &str, _: TcpStream) -> Result<Self, TlsError> {
         check()?;
         Err(TlsError::Library("no TLS with pre-shared keys".to_owned()))
     }

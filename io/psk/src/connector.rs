@@ -2,6 +2,7 @@
 
 use std::io::{self, Read, Write};
 use std::net::TcpStream;
+use std::path::PathBuf;
 
 use signet_identity::DeviceName;
 use signet_tls::{MinimumVersion, TlsError};
@@ -9,12 +10,26 @@ use signet_tls::{MinimumVersion, TlsError};
 use crate::engine::{self, ClientEngine};
 use crate::key::Psk;
 
-/// Identity and key of a client.
+/// Identity and key of a client, and how it speaks.
 #[derive(Clone, Debug)]
+#[cfg_attr(not(feature = "openssl"), expect(dead_code, reason = "without the library nobody connects"))]
 pub struct PskConnector {
-    identity: DeviceName,
-    key: Psk,
-    minimum_version: MinimumVersion,
+    pub(crate) identity: DeviceName,
+    pub(crate) key: Psk,
+    pub(crate) settings: PskSettings,
+}
+
+/// What a client may choose besides its key.
+#[derive(Clone, Debug, Default)]
+pub struct PskSettings {
+    /// The oldest version to accept.
+    pub minimum_version: MinimumVersion,
+    /// The cipher suites to offer in TLS 1.2, or with [`MinimumVersion::Tls13`] in TLS 1.3, as a list of OpenSSL; all that fit a key with none.
+    pub cipher_suites: Option<String>,
+    /// The protocols to offer (ALPN, RFC 7301), best first, each of 1 to 255 octets.
+    pub alpn: Vec<String>,
+    /// A file that gets the secrets of the connections, in the NSS key log format.
+    pub key_log: Option<PathBuf>,
 }
 
 impl PskConnector {
@@ -23,8 +38,16 @@ impl PskConnector {
     /// # Errors
     /// This build has no OpenSSL.
     pub fn new(identity: DeviceName, key: Psk) -> Result<Self, TlsError> {
+        Self::with(identity, key, PskSettings::default())
+    }
+
+    /// A client that speaks as `settings` say. Whether their cipher suites can be used shows when it connects.
+    ///
+    /// # Errors
+    /// This build has no OpenSSL.
+    pub fn with(identity: DeviceName, key: Psk, settings: PskSettings) -> Result<Self, TlsError> {
         engine::check()?;
-        Ok(Self { identity, key, minimum_version: MinimumVersion::Tls12 })
+        Ok(Self { identity, key, settings })
     }
 
     /// Performs the handshake on `socket`, within its read and write time-outs. `server` is for messages: whoever completes the handshake has the
@@ -33,7 +56,7 @@ impl PskConnector {
     /// # Errors
     /// The server refused us ([`TlsError::Refused`]), has another key or none, or the socket failed.
     pub fn connect(&self, server: &str, socket: TcpStream) -> Result<PskStream, TlsError> {
-        ClientEngine::connect((&self.identity, &self.key), self.minimum_version, server, socket).map(PskStream)
+        ClientEngine::connect(self, server, socket).map(PskStream)
     }
 }
 

@@ -11,7 +11,7 @@ use openssl::ssl::{
     ErrorCode, ShutdownState, Ssl, SslContext, SslContextBuilder, SslMethod, SslMode, SslOptions, SslRef, SslSessionCacheMode, SslStream,
     SslVerifyMode, SslVersion,
 };
-use signet_tls::TlsError;
+use signet_tls::{KeyLogFile, TlsError};
 
 use crate::peek::move_all;
 use crate::slot::Slot;
@@ -57,8 +57,9 @@ pub(crate) enum Version {
 pub(crate) struct Context(SslContext);
 
 impl Context {
-    pub(crate) fn new() -> Result<Self, TlsError> {
-        build().map(Self).map_err(|error| TlsError::Library(error.to_string()))
+    /// With a file, the secrets of every connection go there.
+    pub(crate) fn new(secrets: Option<KeyLogFile>) -> Result<Self, TlsError> {
+        build(secrets).map(Self).map_err(|error| TlsError::Library(error.to_string()))
     }
 
     /// Starts the server end of one connection, which gets its key from `slot`.
@@ -83,7 +84,7 @@ impl Context {
     }
 }
 
-fn build() -> Result<SslContext, ErrorStack> {
+fn build(secrets: Option<KeyLogFile>) -> Result<SslContext, ErrorStack> {
     let mut builder = SslContextBuilder::new(SslMethod::tls_server())?;
     // Whatever the machine's openssl.cnf says: these bounds are ours.
     builder.set_security_level(2);
@@ -105,8 +106,8 @@ fn build() -> Result<SslContext, ErrorStack> {
         let slot = ssl.ex_data(index);
         Ok(slot.zip(identity).map_or(0, |(slot, identity)| slot.take_for(identity, space)))
     });
-    if let Some(key_log) = signet_tls::key_log() {
-        builder.set_keylog_callback(move |_, line| key_log.line(line));
+    if let Some(secrets) = secrets {
+        builder.set_keylog_callback(move |_, line| secrets.write_line(line));
     }
     Ok(builder.build())
 }

@@ -32,7 +32,7 @@ mod peek;
 mod slot;
 
 pub use connection::{PskConnection, PskReceived};
-pub use connector::{PskConnector, PskStream};
+pub use connector::{PskConnector, PskSettings, PskStream};
 pub use file::{PskEncoding, PskFile, PskFileConfig};
 pub use key::{Psk, PskError};
 pub use listener::{PskConfig, PskEnding, PskListener, is_available};

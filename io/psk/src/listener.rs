@@ -1,9 +1,10 @@
 //! One listener's keys and rules.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use signet_identity::KeyedPeer;
-use signet_tls::{CurrentRevocations, MinimumVersion, Refusal, TlsError};
+use signet_tls::{CurrentRevocations, KeyLogFile, MinimumVersion, Refusal, TlsError};
 
 use crate::engine::{self, Context};
 use crate::file::{PskFile, PskFileConfig};
@@ -18,6 +19,8 @@ pub struct PskConfig {
     pub lookup: Option<Arc<dyn PskLookup>>,
     /// The oldest TLS version spoken.
     pub minimum_version: MinimumVersion,
+    /// Where the secrets of every connection are written, for whoever has to decrypt recordings.
+    pub key_log: Option<PathBuf>,
 }
 
 /// Whether this build can serve listeners with pre-shared keys.
@@ -54,7 +57,7 @@ impl PskListener {
             return Err(TlsError::Setting("a listener with pre-shared keys needs a file of keys, or somebody to ask for them".to_owned()));
         }
         Ok(Self {
-            context: Context::new()?,
+            context: Context::new(config.key_log.as_deref().map(KeyLogFile::open).transpose()?)?,
             file: config.file.as_ref().map(PskFile::load).transpose()?,
             lookup: config.lookup.clone(),
             minimum_version: config.minimum_version,

@@ -34,7 +34,8 @@ fn listener(change: impl FnOnce(&mut PskConfig)) -> Arc<PskListener> {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("psk.txt");
     std::fs::write(&path, format!("pump-7:{}\n", hex::encode(KEY))).unwrap();
-    let mut config = PskConfig { file: Some(PskFileConfig::new(path)), lookup: None, minimum_version: MinimumVersion::Tls12 };
+    let mut config =
+        PskConfig { file: Some(PskFileConfig::new(path)), lookup: None, minimum_version: MinimumVersion::Tls12, key_log: None };
     change(&mut config);
     Arc::new(PskListener::load(&config, revocations()).unwrap())
 }
@@ -443,7 +444,7 @@ fn a_key_that_is_gone_or_changed_counts_no_more() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("psk.txt");
         std::fs::write(&path, text).unwrap();
-        let config = PskConfig { file: Some(PskFileConfig::new(path)), lookup, minimum_version: MinimumVersion::Tls12 };
+        let config = PskConfig { file: Some(PskFileConfig::new(path)), lookup, minimum_version: MinimumVersion::Tls12, key_log: None };
         PskListener::load(&config, revocations()).unwrap()
     };
     let key = hex::encode(KEY);
@@ -458,7 +459,7 @@ fn a_key_that_is_gone_or_changed_counts_no_more() {
 
 #[test]
 fn a_listener_without_keys_is_none() {
-    let config = PskConfig { file: None, lookup: None, minimum_version: MinimumVersion::Tls12 };
+    let config = PskConfig { file: None, lookup: None, minimum_version: MinimumVersion::Tls12, key_log: None };
     assert!(PskListener::load(&config, revocations()).is_err());
 }
 

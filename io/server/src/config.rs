@@ -7,7 +7,7 @@ use std::time::Duration;
 use signet_broker::{Limits, SessionRule, WillRule};
 use signet_identity::{ClientIdentifierBinding, Template};
 use signet_net::websocket::UpgradeRules;
-use signet_net::{CloneRules, ListenAddress, ListenError, ProxyVersions, Source};
+use signet_net::{BindRules, CloneRules, ListenAddress, ListenError, ProxyVersions, Source};
 use signet_policy::{AdmissionRules, Ruleset};
 use signet_psk::PskConfig;
 use signet_store::{StoreConfig, StoreError};
@@ -164,8 +164,8 @@ pub struct ListenerConfig {
     pub name: String,
     /// Where to listen; port 0 takes any free port.
     pub bind: Vec<ListenAddress>,
-    /// Permissions of unix sockets, as in `chmod`; connecting takes the right to write.
-    pub unix_mode: u32,
+    /// How its sockets are made.
+    pub bind_rules: BindRules,
     /// With or without TLS.
     pub transport: TransportConfig,
     /// MQTT in WebSocket, by these rules.
@@ -194,7 +194,7 @@ impl ListenerConfig {
         Self {
             name: name.into(),
             bind,
-            unix_mode: 0o660,
+            bind_rules: BindRules::default(),
             transport,
             websocket: None,
             proxy_protocol: None,
@@ -218,6 +218,20 @@ pub struct ProxyConfig {
     pub trusted: Vec<Source>,
     /// What a certificate counts that a proxy has verified. Without meaning where TLS comes through the proxy.
     pub identity: ForwardedIdentityConfig,
+    /// What the proxy has to say of its client's connection. Without meaning where TLS comes through the proxy.
+    pub demand: ProxyDemand,
+}
+
+/// What a client needs to be let through by a proxy that ends its TLS.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ProxyDemand {
+    /// Nothing.
+    #[default]
+    Nothing,
+    /// TLS.
+    Tls,
+    /// A certificate that the proxy has verified.
+    Certificate,
 }
 
 /// How a listener's connections carry MQTT.

@@ -64,9 +64,8 @@ pub fn start(config: ServerConfig, revocations: CurrentRevocations) -> Result<Se
     for listener in &config.listeners {
         let rules = ListenerRules::load(listener, &profiles, &revocations, unix_seconds())?;
         let runtime = Arc::new(Listener::new(rules, &total, &refusals));
-        let bound = bind(&listener.name, &listener.bind, listener.unix_mode)?;
-        for (asked, socket) in listener.bind.iter().zip(bound) {
-            places.push(Bound { listener: Arc::clone(&runtime.name), asked: asked.clone(), address: socket.local_address()? });
+        for (asked, socket) in bind(&listener.name, &listener.bind, &listener.bind_rules)? {
+            places.push(Bound { listener: Arc::clone(&runtime.name), asked, address: socket.local_address()? });
             sockets.push((socket, Arc::clone(&runtime)));
         }
         listeners.push(runtime);

@@ -47,7 +47,8 @@ pub use attach::BridgeEntrance;
 pub use authentication::{Authentication, Done, Exchange, Verdict};
 pub use bounds::{ListenerLimits, ServerLimits};
 pub use config::{
-    CloneAlarm, ListenerConfig, ProfileConfig, ProfileNames, ProfileSettings, ProxyConfig, ServerConfig, StartError, TransportConfig,
+    CloneAlarm, ListenerConfig, ProfileConfig, ProfileNames, ProfileSettings, ProxyConfig, ProxyDemand, ServerConfig, StartError,
+    TransportConfig,
 };
 pub use explain::{Access, Answer, Asking, ProfileInUse, Question, Unanswered};
 pub use refusals::{RefusalBook, RefusalRecord};

@@ -119,7 +119,9 @@ impl Link {
     /// When the connection ends for its certificate's sake, unix seconds: the certificate's end and what its trust profile adds.
     pub(crate) fn not_after(&self) -> Option<i64> {
         let identity = self.peer.as_ref()?.identity()?;
-        let grace = self.listener().rules().profile(identity).map_or(0, |profile| profile.config().expiry_grace);
-        Some(identity.leaf().validity().not_after.saturating_add(grace))
+        match self.listener().rules().profile(identity) {
+            Some(profile) => profile.session_end(identity.leaf()),
+            None => Some(identity.leaf().validity().not_after),
+        }
     }
 }

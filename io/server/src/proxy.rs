@@ -4,12 +4,13 @@ use signet_identity::{NoIdentity, Peer};
 use signet_net::{MAXIMUM_HEADER, PeerAddress, ProxyError, ProxyHeader, ProxyVersions, Source, read_proxy_header};
 use signet_tls::{Check, CurrentRevocations, ForwardedFacts, ForwardedIdentity, Refusal, TlsError, TrustProfiles};
 
-use crate::ListenerConfig;
+use crate::{ListenerConfig, ProxyDemand};
 
 /// The rules of one listener about proxies.
 pub(crate) struct ProxyRules {
     versions: ProxyVersions,
     trusted: Vec<Source>,
+    demand: ProxyDemand,
     pub(crate) identity: ForwardedIdentity,
 }
 
@@ -26,7 +27,7 @@ impl ProxyRules {
             return Err(TlsError::Setting(words.to_owned()));
         }
         let identity = ForwardedIdentity::load(&proxy.identity, profiles, revocations.clone())?;
-        Ok(Some(Self { versions: proxy.versions, trusted: proxy.trusted.clone(), identity }))
+        Ok(Some(Self { versions: proxy.versions, trusted: proxy.trusted.clone(), demand: proxy.demand, identity }))
     }
 
     /// Whether a connection from there may be opened at all. Each begins with a header, so there is nothing to tell apart by looking at it.
@@ -47,13 +48,30 @@ impl ProxyRules {
 
     /// Who the client is, where its TLS ended at the proxy. `now` in unix seconds.
     pub(crate) fn peer(&self, header: &ProxyHeader, now: i64) -> Result<Peer, Box<Refusal>> {
+        let certificate = header.tls.as_ref().and_then(|tls| tls.verified_certificate());
+        let is_tls = header.tls.as_ref().is_some_and(signet_net::ForwardedTls::is_tls);
+        // A proxy that speaks for itself shows neither, and is no client either.
+        match self.demand {
+            ProxyDemand::Tls if !is_tls => return Err(Box::new(without_tls())),
+            ProxyDemand::Certificate if certificate.is_none() => return Err(Box::new(without_certificate())),
+            _ => {}
+        }
         if header.is_local {
             return Ok(Peer::Anonymous(NoIdentity::NotForwarded));
         }
-        let certificate = header.tls.as_ref().and_then(|tls| tls.verified_certificate());
         let facts = certificate.map(|certificate| ForwardedFacts { certificate: certificate.der, common_name: certificate.common_name });
         self.identity.establish(facts, now)
     }
+}
+
+fn without_tls() -> Refusal {
+    let hint = "let the client use TLS to the proxy, and the proxy say so (haproxy: `send-proxy-v2-ssl`); `proxy_require_tls` demands it";
+    Refusal::without_certificate(Check::Proxy, "the client did not connect to the proxy using TLS", hint)
+}
+
+fn without_certificate() -> Refusal {
+    let hint = "let the proxy verify certificates and say so (haproxy: `verify required` and `send-proxy-v2-ssl-cn`); `client_certificate` demands it";
+    Refusal::without_certificate(Check::CertificatePresent, "the client did not show the proxy a certificate that it has verified", hint)
 }
 
 /// A header that has not come completely.

@@ -120,8 +120,8 @@ impl ServerHandle {
         for place in own().filter(|place| !config.bind.contains(&place.asked)) {
             plan.close.push((Arc::clone(&place.listener), place.address.clone()));
         }
-        for (asked, socket) in new.iter().zip(bind(&config.name, &new, config.unix_mode)?) {
-            plan.opened.push(Bound { listener: Arc::clone(&listener.name), asked: asked.clone(), address: socket.local_address()? });
+        for (asked, socket) in bind(&config.name, &new, &config.bind_rules)? {
+            plan.opened.push(Bound { listener: Arc::clone(&listener.name), asked, address: socket.local_address()? });
             plan.open.push((socket, Arc::clone(listener)));
         }
         Ok(())

@@ -1,5 +1,6 @@
 //! One listener's TLS: its hosts and their trust profiles; and the one place where a [`VerifiedPeer`] is minted.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use rustls::server::ClientHello;
@@ -8,6 +9,7 @@ use signet_identity::{DeviceIdentity, NoIdentity, Peer, PendingPeer, VerifiedPee
 use signet_revocation::Assurance;
 
 use crate::client_verifier::{Judged, Standing};
+use crate::engine::Engine;
 use crate::explain::{self, Explanation};
 use crate::host::Host;
 use crate::profile::{TrustProfile, TrustProfiles};
@@ -45,12 +47,17 @@ pub struct TlsListenerConfig {
     pub hosts: Vec<TlsHostConfig>,
     /// The oldest version to speak.
     pub minimum_version: MinimumVersion,
+    /// Cipher suites by their registered names, of those that [`crate::cipher_suites`] lists; the client's order counts among them. Empty: all. A
+    /// version of which none is named is not spoken.
+    pub cipher_suites: Vec<String>,
+    /// Where the secrets of every connection are written, for whoever has to decrypt recordings. Whoever reads it reads everything.
+    pub key_log: Option<PathBuf>,
 }
 
 impl TlsListenerConfig {
     /// A listener with one host.
     pub fn new(host: TlsHostConfig) -> Self {
-        Self { host, hosts: Vec::new(), minimum_version: MinimumVersion::default() }
+        Self { host, hosts: Vec::new(), minimum_version: MinimumVersion::default(), cipher_suites: Vec::new(), key_log: None }
     }
 }
 
@@ -87,7 +94,8 @@ impl ListenerTls {
         revocations: &CurrentRevocations,
         now: i64,
     ) -> Result<Arc<Self>, TlsError> {
-        let load = |host: &TlsHostConfig| Host::load(host, config.minimum_version, profiles, revocations.clone(), now).map(Arc::new);
+        let engine = Engine::new(config)?;
+        let load = |host: &TlsHostConfig| Host::load(host, &engine, profiles, revocations.clone(), now).map(Arc::new);
         Ok(Arc::new(Self {
             config: config.clone(),
             default: load(&config.host)?,

@@ -9,31 +9,43 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use rustls::client::Resumption;
-use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::crypto::{verify_tls12_signature, verify_tls13_signature};
-use rustls::{
-    AlertDescription, CertificateError, ClientConfig, ClientConnection, DigitallySignedStruct, Error, InvalidMessage, RootCertStore,
-    SignatureScheme, StreamOwned,
-};
-use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::{AlertDescription, CertificateError, ClientConfig, ClientConnection, Error, InvalidMessage, StreamOwned};
+use rustls_pki_types::ServerName;
 
-use crate::provider::{algorithms, provider, versions};
+use crate::cipher_suite::restricted;
+use crate::key_log::KeyLogFile;
+use crate::server_roots::ServerRoots;
+use crate::server_verifier::{AnyServer, OldServer};
 use crate::session::TlsSession;
-use crate::{Credentials, MinimumVersion, TlsError, TrustAnchors};
+use crate::{Credentials, MinimumVersion, PeerFault, TlsError};
 
 /// How a client connects.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ConnectorConfig {
     /// PEM files with the trust anchors of the server.
     pub ca_files: Vec<PathBuf>,
+    /// A directory of such files: those with names such as `5ed36f99.0` where there are any, else all.
+    pub ca_directory: Option<PathBuf>,
+    /// The trust anchors of the system too.
+    pub system_trust: bool,
     /// PEM file with the client's certificate and intermediates. Needs `key`.
     pub certificate: Option<PathBuf>,
     /// PEM file with the private key of `certificate`.
     pub key: Option<PathBuf>,
     /// Accept any server name, expiry and issuer: the channel is encrypted, but to nobody in particular.
     pub insecure: bool,
+    /// Accept what OpenSSL does and a certificate of today needs not: a host name in the common name where no subjectAltName has one, a certificate
+    /// of version 1 that one of the authorities issued, a self-signed certificate that is itself among the trust anchors.
+    pub old_certificates: bool,
     /// The oldest version to accept.
     pub minimum_version: MinimumVersion,
+    /// The cipher suites to offer, by the names of IANA or OpenSSL or as lists of OpenSSL; all with none. Names of TLS 1.3 choose among those of TLS 1.3,
+    /// the others among those of TLS 1.2.
+    pub cipher_suites: Vec<String>,
+    /// The protocols to offer (ALPN, RFC 7301), best first.
+    pub alpn: Vec<String>,
+    /// A file that gets the secrets of the connections, in the NSS key log format.
+    pub key_log: Option<PathBuf>,
 }
 
 /// A client configuration that was loaded and checked.
@@ -49,12 +61,14 @@ impl Connector {
     /// A file that cannot be read or used, a key without certificate, a key that does not match, no trust anchor.
     pub fn new(config: &ConnectorConfig) -> Result<Self, TlsError> {
         let library = |error: Error| TlsError::Library(error.to_string());
-        let builder =
-            ClientConfig::builder_with_provider(provider()).with_protocol_versions(versions(config.minimum_version)).map_err(library)?;
+        let (provider, versions) = restricted(&config.cipher_suites, config.minimum_version)?;
+        let builder = ClientConfig::builder_with_provider(provider).with_protocol_versions(versions).map_err(library)?;
         let builder = if config.insecure {
             builder.dangerous().with_custom_certificate_verifier(Arc::new(AnyServer))
+        } else if config.old_certificates {
+            builder.dangerous().with_custom_certificate_verifier(Arc::new(OldServer::new(ServerRoots::load(config)?)?))
         } else {
-            builder.with_root_certificates(roots(config)?)
+            builder.with_root_certificates(ServerRoots::load(config)?.store)
         };
         let mut client = match (&config.certificate, &config.key) {
             (Some(certificate), Some(key)) => {
@@ -67,6 +81,10 @@ impl Connector {
         };
         // A command line client connects once; what it does not keep nobody can steal.
         client.resumption = Resumption::disabled();
+        client.alpn_protocols = alpn(&config.alpn)?;
+        if let Some(path) = &config.key_log {
+            client.key_log = Arc::new(KeyLogFile::open(path)?);
+        }
         Ok(Self { config: Arc::new(client) })
     }
 
@@ -105,17 +123,13 @@ impl Connector {
     }
 }
 
-fn roots(config: &ConnectorConfig) -> Result<RootCertStore, TlsError> {
-    if config.ca_files.is_empty() {
-        return Err(TlsError::Setting(
-            "no CA to check the server with; give `--cafile FILE` with the CA of the server's certificate".to_owned(),
-        ));
-    }
-    let mut roots = RootCertStore::empty();
-    for certificate in TrustAnchors::load(&config.ca_files)?.certificates() {
-        roots.add(CertificateDer::from(certificate)).map_err(|error| TlsError::Library(error.to_string()))?;
-    }
-    Ok(roots)
+/// As on the wire: 1 to 255 octets each.
+fn alpn(protocols: &[String]) -> Result<Vec<Vec<u8>>, TlsError> {
+    let fits = |protocol: &String| match protocol.len() {
+        1..=255 => Ok(protocol.as_bytes().to_vec()),
+        length => Err(TlsError::Setting(format!("a protocol for ALPN has 1 to 255 octets, and one here has {length}"))),
+    };
+    protocols.iter().map(fits).collect()
 }
 
 /// An encrypted blocking stream. `read` honours the socket's read time-out (`WouldBlock` or `TimedOut`; the stream stays usable)
@@ -194,7 +208,7 @@ fn tls_error(error: &io::Error) -> Option<&Error> {
 /// An I/O error that holds [`TlsError::Refused`] when the server sent an alert.
 pub(crate) fn worded(error: io::Error) -> io::Error {
     match tls_error(&error).and_then(refused_by_server) {
-        Some((found, hint)) => io::Error::new(io::ErrorKind::PermissionDenied, TlsError::Refused { found, hint: hint.to_owned() }),
+        Some(refused) => io::Error::new(io::ErrorKind::PermissionDenied, refused),
         None => error,
     }
 }
@@ -202,26 +216,44 @@ pub(crate) fn worded(error: io::Error) -> io::Error {
 /// A handshake's failure in words.
 pub(crate) fn failed(server: &str, source: io::Error) -> TlsError {
     let server = server.to_owned();
-    let peer = |found: &str, hint: &str| TlsError::Peer { server: server.clone(), found: found.to_owned(), hint: hint.to_owned() };
     let Some(error) = tls_error(&source) else { return TlsError::Socket { server, source } };
-    if let Some((found, hint)) = refused_by_server(error) {
-        return TlsError::Refused { found, hint: hint.to_owned() };
+    if let Some(refused) = refused_by_server(error) {
+        return refused;
     }
-    match error {
-        Error::InvalidCertificate(CertificateError::UnknownIssuer | CertificateError::BadSignature) => {
-            peer("its certificate was not issued by a CA that we trust", "give the CA of the server's certificate with `--cafile FILE`")
-        }
-        Error::InvalidCertificate(CertificateError::NotValidForNameContext { expected, presented }) => peer(
-            &format!("its certificate is not for `{}` but for {}", expected.to_str(), presented_names(presented)),
-            "connect by a name that the certificate holds (`-h NAME`)",
+    let (fault, found, hint) = fault(error);
+    TlsError::Peer { server, found, hint: hint.to_owned(), fault }
+}
+
+/// What is wrong with the server, and what to do.
+fn fault(error: &Error) -> (PeerFault, String, &'static str) {
+    const OTHER_NAME: &str = "connect by a name that the certificate holds (`-h NAME`)";
+    let Error::InvalidCertificate(certificate) = error else {
+        return match error {
+            Error::InvalidMessage(InvalidMessage::InvalidContentType) => {
+                let hint = "is this a plain TCP port? 8883 is the usual one for TLS";
+                (PeerFault::NotTls, "what it sends is not TLS".to_owned(), hint)
+            }
+            other => (PeerFault::Protocol, other.to_string(), "see the server's log"),
+        };
+    };
+    match certificate {
+        CertificateError::UnknownIssuer | CertificateError::BadSignature => (
+            PeerFault::UnknownIssuer,
+            "its certificate was not issued by a CA that we trust".to_owned(),
+            "give the CA of the server's certificate with `--cafile FILE`",
         ),
-        Error::InvalidCertificate(CertificateError::NotValidForName) => {
-            peer("its certificate is for another name", "connect by a name that the certificate holds (`-h NAME`)")
+        CertificateError::NotValidForNameContext { expected, presented } => {
+            let found = format!("its certificate is not for `{}` but for {}", expected.to_str(), presented_names(presented));
+            (PeerFault::WrongName, found, OTHER_NAME)
         }
-        Error::InvalidMessage(InvalidMessage::InvalidContentType) => {
-            peer("what it sends is not TLS", "is this a plain TCP port? 8883 is the usual one for TLS")
+        CertificateError::NotValidForName => (PeerFault::WrongName, "its certificate is for another name".to_owned(), OTHER_NAME),
+        CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
+            (PeerFault::Expired, error.to_string(), "see the server's log")
         }
-        other => peer(&other.to_string(), "see the server's log"),
+        CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
+            (PeerFault::NotYetValid, error.to_string(), "see the server's log")
+        }
+        _ => (PeerFault::Certificate, error.to_string(), "see the server's log"),
     }
 }
 
@@ -235,8 +267,13 @@ fn presented_names(presented: &[String]) -> String {
 }
 
 /// The words for an alert that says that the server does not want us.
-fn refused_by_server(error: &Error) -> Option<(String, &'static str)> {
+fn refused_by_server(error: &Error) -> Option<TlsError> {
     let Error::AlertReceived(alert) = error else { return None };
+    let (found, hint) = refusal(*alert);
+    Some(TlsError::Refused { found, hint: hint.to_owned(), alert: Some(u8::from(*alert)) })
+}
+
+fn refusal(alert: AlertDescription) -> (String, &'static str) {
     let (found, hint) = match alert {
         AlertDescription::CertificateRevoked => {
             ("the broker refused this certificate: it is revoked", "issue a new one with `signet device add NAME --force`")
@@ -263,46 +300,7 @@ fn refused_by_server(error: &Error) -> Option<(String, &'static str)> {
             "the broker found no TLS settings in common with us, or wants a client certificate",
             "give one with `--cert FILE --key FILE`, or see the broker's log",
         ),
-        other => return Some((format!("the broker ended the TLS connection with the alert {other:?}"), "see the broker's log")),
+        other => return (format!("the broker ended the TLS connection with the alert {other:?}"), "see the broker's log"),
     };
-    Some((found.to_owned(), hint))
-}
-
-/// Accepts every certificate; only the handshake's own signature is checked.
-#[derive(Debug)]
-struct AnyServer;
-
-impl ServerCertVerifier for AnyServer {
-    fn verify_server_cert(
-        &self,
-        _end_entity: &CertificateDer<'_>,
-        _intermediates: &[CertificateDer<'_>],
-        _server_name: &ServerName<'_>,
-        _ocsp_response: &[u8],
-        _now: UnixTime,
-    ) -> Result<ServerCertVerified, Error> {
-        Ok(ServerCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        verify_tls12_signature(message, certificate, signature, &algorithms())
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        verify_tls13_signature(message, certificate, signature, &algorithms())
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        algorithms().supported_schemes()
-    }
+    (found.to_owned(), hint)
 }

@@ -35,6 +35,8 @@ pub enum TlsError {
         found: String,
         /// What to do.
         hint: String,
+        /// The same for programs.
+        fault: PeerFault,
     },
     /// The server sent a fatal alert: it does not want us (client side). TLS 1.3 says so only after the handshake.
     #[error("{found}; {hint}")]
@@ -43,6 +45,8 @@ pub enum TlsError {
         found: String,
         /// What to do.
         hint: String,
+        /// Its number (RFC 8446 §6.2), where the library tells it.
+        alert: Option<u8>,
     },
     /// The socket failed during the handshake (client side).
     #[error("connection to `{server}` during the TLS handshake: {source}")]
@@ -55,6 +59,33 @@ pub enum TlsError {
     /// The TLS library refused something it should not; a bug worth reporting.
     #[error("the TLS library refused: {0}")]
     Library(String),
+}
+
+/// What is wrong with a server that we connected to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PeerFault {
+    /// No authority that we trust has issued its certificate.
+    UnknownIssuer,
+    /// Its certificate is for another name.
+    WrongName,
+    /// Its certificate has expired.
+    Expired,
+    /// Its certificate is not valid yet.
+    NotYetValid,
+    /// Something else of its certificate.
+    Certificate,
+    /// It speaks no TLS.
+    NotTls,
+    /// It and we have nothing in common, or it breaks the protocol.
+    Protocol,
+}
+
+impl PeerFault {
+    /// Whether the certificate was looked at and not believed.
+    #[must_use]
+    pub fn is_of_certificate(self) -> bool {
+        !matches!(self, Self::NotTls | Self::Protocol)
+    }
 }
 
 impl TlsError {

@@ -13,11 +13,10 @@ use rustls::server::{ClientHello, NoClientAuth, NoServerSessionStorage, Resolves
 use rustls::sign::CertifiedKey;
 
 use crate::client_verifier::DeviceVerifier;
-use crate::key_log::key_log;
+use crate::engine::Engine;
 use crate::profile::TrustProfiles;
-use crate::provider::{provider, versions};
 use crate::resumption::DeviceTickets;
-use crate::{ClientCertificate, Credentials, CurrentRevocations, MinimumVersion, TlsError};
+use crate::{ClientCertificate, Credentials, CurrentRevocations, TlsError};
 
 /// The application protocol of MQTT (RFC 7301 registers `mqtt`). A client that offers none is accepted: most MQTT clients do not.
 pub(crate) const ALPN: &[u8] = b"mqtt";
@@ -42,6 +41,8 @@ pub struct TlsHostConfig {
     pub credentials: Vec<CredentialFiles>,
     /// Whether clients must show a certificate.
     pub client_certificate: ClientCertificate,
+    /// Whether clients are told whose certificates are believed (RFC 8446 §4.2.4): one with several certificates picks the right one by it.
+    pub names_authorities: bool,
     /// The trust profiles of their certificates, in the order in which they are tried. May be empty only with [`ClientCertificate::None`].
     pub profiles: Vec<Arc<str>>,
 }
@@ -49,7 +50,14 @@ pub struct TlsHostConfig {
 impl TlsHostConfig {
     /// A host for any name.
     pub fn new(credentials: CredentialFiles, client_certificate: ClientCertificate, profiles: Vec<Arc<str>>) -> Self {
-        Self { server_names: Vec::new(), alpn: Vec::new(), credentials: vec![credentials], client_certificate, profiles }
+        Self {
+            server_names: Vec::new(),
+            alpn: Vec::new(),
+            credentials: vec![credentials],
+            client_certificate,
+            names_authorities: true,
+            profiles,
+        }
     }
 
     /// Whether it is for a client that says this. Server names are compared without case (RFC 6066 §3).
@@ -78,7 +86,7 @@ pub(crate) struct Host {
 impl Host {
     pub(crate) fn load(
         config: &TlsHostConfig,
-        minimum_version: MinimumVersion,
+        engine: &Engine,
         profiles: &TrustProfiles,
         revocations: CurrentRevocations,
         now: i64,
@@ -91,8 +99,8 @@ impl Host {
             Some(verifier) => verifier.clone(),
             None => Arc::new(NoClientAuth),
         };
-        let mut server = ServerConfig::builder_with_provider(provider())
-            .with_protocol_versions(versions(minimum_version))
+        let mut server = ServerConfig::builder_with_provider(engine.provider())
+            .with_protocol_versions(engine.versions())
             .map_err(|error| TlsError::Library(error.to_string()))?
             .with_client_cert_verifier(client_verifier)
             .with_cert_resolver(Arc::<Shown>::clone(&credentials));
@@ -101,15 +109,13 @@ impl Host {
             server.alpn_protocols.push(ALPN.to_vec());
         }
         server.ticketer = Arc::new(tickets);
+        server.key_log = engine.key_log();
         // One ticket is enough for a device that reconnects, and each costs an encryption (RFC 8446 §4.6.1 leaves the number open).
         server.send_tls13_tickets = 1;
         // Sessions live in tickets only: a server-side cache would be resumed without asking `DeviceTickets`.
         server.session_storage = Arc::new(NoServerSessionStorage {});
         // Early data can be replayed (RFC 8446 §8), and a replayed PUBLISH is a second PUBLISH.
         server.max_early_data_size = 0;
-        if let Some(key_log) = key_log() {
-            server.key_log = key_log;
-        }
         Ok(Self { config: config.clone(), server: Arc::new(server), verifier, credentials })
     }
 
@@ -151,7 +157,8 @@ fn verifier(
         ));
     }
     let mandatory = config.client_certificate == ClientCertificate::Required;
-    Ok(Some(Arc::new(DeviceVerifier::new(profiles.pick(&config.profiles)?, revocations, mandatory))))
+    let verifier = DeviceVerifier::new(profiles.pick(&config.profiles)?, revocations, mandatory);
+    Ok(Some(Arc::new(if config.names_authorities { verifier } else { verifier.without_hints() })))
 }
 
 /// The certificates of a host, the one for a client being the first whose key it can verify: RSA and ECDSA side by side.
@@ -208,6 +215,7 @@ mod tests {
             alpn: own(alpn),
             credentials: Vec::new(),
             client_certificate: ClientCertificate::None,
+            names_authorities: true,
             profiles: Vec::new(),
         }
     }

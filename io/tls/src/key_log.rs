@@ -1,88 +1,88 @@
-//! The secrets of TLS connections in a file, for programs that decrypt what was recorded on the network. Only for looking for mistakes.
+//! The secrets of TLS connections in a file, one line each in the format that Wireshark and others read (draft-ietf-tls-keylogfile): for whoever has
+//! to see what is inside of a recording. Off unless a file is named.
 
-use std::fmt;
 use std::fs::{File, OpenOptions};
-use std::io::{self, Write as _};
-use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
+use std::io::Write as _;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Mutex, PoisonError};
 
 use rustls::KeyLog;
 
-/// Of the whole process, as the environment variable `SSLKEYLOGFILE` is elsewhere: nothing in a configuration can switch it on.
-static KEY_LOG: OnceLock<Arc<KeyLogFile>> = OnceLock::new();
+use crate::TlsError;
 
-/// The open file, in the format of NSS.
+/// Only its owner may read it.
+const MODE: u32 = 0o600;
+
+/// A file that secrets are appended to.
+#[derive(Debug)]
 pub struct KeyLogFile(Mutex<File>);
 
-/// Writes the secrets of every TLS connection that listeners accept from here on into a file, which only its owner may read. The first call counts.
-///
-/// # Errors
-/// The file cannot be opened, is a symbolic link, or others may read it.
-pub fn log_keys(path: &Path) -> io::Result<()> {
-    let file = OpenOptions::new().append(true).create(true).mode(0o600).open(path)?;
-    let (opened, named) = (file.metadata()?, std::fs::symlink_metadata(path)?);
-    // A link has an entry of its own.
-    let is_link = (opened.dev(), opened.ino()) != (named.dev(), named.ino());
-    if is_link || opened.mode() & 0o077 != 0 {
-        return Err(io::Error::new(
-            io::ErrorKind::PermissionDenied,
-            "secrets go only into a file that nobody else may read, and through no link",
-        ));
-    }
-    drop(KEY_LOG.set(Arc::new(KeyLogFile(Mutex::new(file)))));
-    Ok(())
-}
-
-/// Where secrets go, if anywhere.
-pub fn key_log() -> Option<Arc<KeyLogFile>> {
-    KEY_LOG.get().cloned()
-}
-
 impl KeyLogFile {
-    /// One line.
-    pub fn line(&self, line: &str) {
+    /// Opens `path` for appending; a new file is for its owner alone (0600).
+    ///
+    /// # Errors
+    /// It cannot be opened, or others may read it.
+    pub fn open(path: &Path) -> Result<Self, TlsError> {
+        let failed = |error: std::io::Error| {
+            TlsError::file(path, format!("cannot be opened for the secrets of TLS: {error}"), "name a file in a directory that is writable")
+        };
+        // Whoever could put a link there could have the secrets written elsewhere.
+        let no_follow = rustix::fs::OFlags::NOFOLLOW.bits().try_into().unwrap_or(0);
+        let file = OpenOptions::new().append(true).create(true).mode(MODE).custom_flags(no_follow).open(path).map_err(failed)?;
+        let mode = std::os::unix::fs::MetadataExt::mode(&file.metadata().map_err(failed)?);
+        if mode & 0o077 != 0 {
+            let found =
+                format!("others than its owner may use it (mode {:04o}), and it would hold the secrets of every connection", mode & 0o7777);
+            return Err(TlsError::file(path, found, "chmod 0600 it, or name a file that is not there yet"));
+        }
+        Ok(Self(Mutex::new(file)))
+    }
+
+    /// Appends one line, which ends without a line feed. A line that cannot be written is lost, with a word in the log of level debug.
+    pub fn write_line(&self, line: &str) {
         let mut file = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        // A disk that is full must not end connections.
-        drop(file.write_all(format!("{line}\n").as_bytes()));
+        // In one call: the lines of several listeners meet in one file.
+        if let Err(error) = file.write_all(format!("{line}\n").as_bytes()) {
+            tracing::debug!(%error, "secrets of a TLS connection cannot be written");
+        }
     }
 }
 
 impl KeyLog for KeyLogFile {
     fn log(&self, label: &str, client_random: &[u8], secret: &[u8]) {
-        self.line(&format!("{label} {} {}", hex::encode(client_random), hex::encode(secret)));
-    }
-}
-
-impl fmt::Debug for KeyLogFile {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("KeyLogFile")
+        use std::fmt::Write as _;
+        let mut line = zeroize::Zeroizing::new(String::with_capacity(label.len() + 2 * (client_random.len() + secret.len()) + 2));
+        line.push_str(label);
+        for part in [client_random, secret] {
+            line.push(' ');
+            for octet in part {
+                // Writing to a String cannot fail.
+                let _ = write!(line, "{octet:02x}");
+            }
+        }
+        self.write_line(&line);
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::fs::Permissions;
-    use std::os::unix::fs::{PermissionsExt as _, symlink};
+    use std::os::unix::fs::PermissionsExt as _;
 
     use super::*;
 
     #[test]
-    fn secrets_go_into_no_file_that_others_may_read() {
-        let dir = tempfile::tempdir().unwrap();
-        let open = dir.path().join("open");
-        std::fs::write(&open, "").unwrap();
-        std::fs::set_permissions(&open, Permissions::from_mode(0o640)).unwrap();
-        let own = dir.path().join("own");
-        let link = dir.path().join("link");
-        symlink(&own, &link).unwrap();
-        for refused in [&open, &link, &dir.path().join("no/file")] {
-            assert!(log_keys(refused).is_err(), "{}", refused.display());
+    fn lines_are_appended_for_their_owner_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("keys");
+        for _ in 0..2 {
+            KeyLogFile::open(&path).unwrap().log("CLIENT_RANDOM", &[1, 0xab], &[0xff]);
         }
-        assert!(key_log().is_none());
-        log_keys(&own).unwrap();
-        key_log().unwrap().log("CLIENT_RANDOM", &[1, 255], &[16]);
-        assert_eq!(std::fs::read_to_string(&own).unwrap(), "CLIENT_RANDOM 01ff 10\n");
-        assert_eq!(own.metadata().unwrap().mode() & 0o777, 0o600);
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "CLIENT_RANDOM 01ab ff\nCLIENT_RANDOM 01ab ff\n");
+        assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o7777, 0o600);
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o640)).unwrap();
+        assert!(KeyLogFile::open(&path).unwrap_err().to_string().contains("mode 0640"));
+        std::os::unix::fs::symlink(&path, folder.path().join("link")).unwrap();
+        assert!(KeyLogFile::open(&folder.path().join("link")).is_err());
     }
 }

@@ -11,12 +11,14 @@
 //! - [`CurrentRevocations`] is the revocation index everybody reads.
 
 mod acceptor;
+mod cipher_suite;
 mod client_hello;
 mod client_verifier;
 mod connection;
 mod connector;
 mod credentials;
 mod date;
+mod engine;
 mod error;
 mod explain;
 mod forwarded;
@@ -30,6 +32,8 @@ mod refusal;
 mod rejection;
 mod resumption;
 mod revocations;
+mod server_roots;
+mod server_verifier;
 mod session;
 mod signature;
 mod ticket;
@@ -40,12 +44,13 @@ pub use acceptor::{ClientCertificate, Ending, ListenerTls, MinimumVersion, TlsLi
 pub use connection::{Received, TlsConnection, TlsFailure};
 pub use connector::{Connector, ConnectorConfig, TlsStream};
 pub use credentials::Credentials;
-pub use error::TlsError;
+pub use engine::{CipherSuite, cipher_suites};
+pub use error::{PeerFault, TlsError};
 pub use explain::{CheckResult, Explanation, ProfileExplanation};
 pub use forwarded::{ForwardedFacts, ForwardedIdentity, ForwardedIdentityConfig};
 pub use host::{CredentialFiles, TlsHostConfig};
-pub use key_log::{KeyLogFile, key_log, log_keys};
-pub use profile::{TrustProfile, TrustProfileConfig, TrustProfiles};
+pub use key_log::KeyLogFile;
+pub use profile::{CertificateDates, TrustProfile, TrustProfileConfig, TrustProfiles};
 pub use provider::use_as_default_provider;
 pub use refusal::{Check, Refusal};
 pub use rejection::Unfit;

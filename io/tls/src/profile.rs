@@ -18,6 +18,19 @@ use crate::rejection::{self, Rejected, Unfit};
 use crate::trust::AnchorRule;
 use crate::{TlsError, TrustAnchors, version_1};
 
+/// Whose dates count, notBefore and notAfter.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum CertificateDates {
+    /// Those of the device's certificate and of the intermediates. A trust anchor is believed because it is named, whatever it says of its own time
+    /// (RFC 5280 §6.1.1 (d)).
+    #[default]
+    Check,
+    /// Those of the trust anchor too, as OpenSSL does it.
+    Strict,
+    /// Nobody's: certificates that are not valid yet, and those that have ended, are as good as others, in handshakes and for sessions that are open.
+    Ignore,
+}
+
 /// A profile as configured.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TrustProfileConfig {
@@ -40,6 +53,8 @@ pub struct TrustProfileConfig {
     pub status_wait: Duration,
     /// Seconds that an open session may outlive its certificate's `notAfter`. A new handshake is refused from `notAfter` on.
     pub expiry_grace: i64,
+    /// Whose dates count.
+    pub dates: CertificateDates,
     /// Whether its devices are let in.
     pub enabled: bool,
     /// Whether certificates of X.509 version 1 and 2 are taken, which do not say what they are for. Their path is made of `authorities` alone.
@@ -60,6 +75,7 @@ impl TrustProfileConfig {
             revocation: RevocationRules::default(),
             status_wait: Duration::ZERO,
             expiry_grace: 0,
+            dates: CertificateDates::Check,
             enabled: true,
             version_1: false,
         }
@@ -96,6 +112,21 @@ impl TrustProfile {
     /// Whether clients wait for an answer about them.
     pub(crate) fn waits(&self) -> bool {
         !self.config.status_wait.is_zero()
+    }
+
+    /// Whether it lets in certificates whose time is over, or has not come.
+    pub(crate) fn ignores_dates(&self) -> bool {
+        self.config.dates == CertificateDates::Ignore
+    }
+
+    /// When a session of a device under it ends for its certificate's sake, unix seconds; `None`: never.
+    pub fn session_end(&self, leaf: &Leaf) -> Option<i64> {
+        (!self.ignores_dates()).then(|| leaf.validity().not_after.saturating_add(self.config.expiry_grace))
+    }
+
+    /// Whether a certificate is within its dates, as far as they count here; `grace` in seconds is added to its end.
+    pub(crate) fn check_validity(&self, leaf: &Leaf, now: i64, grace: i64) -> Result<(), Rejected> {
+        if self.ignores_dates() { Ok(()) } else { rejection::check_validity(leaf, now, grace) }
     }
 
     /// Whether both were loaded from the same settings and the same content of files.
@@ -161,15 +192,45 @@ impl TrustProfile {
         let reject = |error: webpki::Error| rejection::path(leaf, &error);
         let certificate = EndEntityCert::try_from(end_entity).map_err(reject)?;
         let known: Vec<CertificateDer<'_>> = intermediates.iter().chain(self.trust.intermediates.iter()).cloned().collect();
-        let time = UnixTime::since_unix_epoch(Duration::from_secs(u64::try_from(now).unwrap_or(0)));
-        let found = certificate
-            .verify_for_usage(algorithms().all, &self.trust.anchors, &known, time, KeyUsage::client_auth(), None, None)
-            .map_err(reject)?;
+        let find = |now: i64| {
+            let time = UnixTime::since_unix_epoch(Duration::from_secs(u64::try_from(now).unwrap_or(0)));
+            certificate.verify_for_usage(algorithms().all, &self.trust.anchors, &known, time, KeyUsage::client_auth(), None, None)
+        };
+        let mut found = find(now);
+        for moment in self.other_moments(leaf, &known) {
+            if !is_about_dates(&found) {
+                break;
+            }
+            found = find(moment);
+        }
+        let found = found.map_err(reject)?;
         let authorities: Vec<Leaf> =
             found.intermediate_certificates().map(|certificate| authority(leaf, &certificate.der())).collect::<Result<_, _>>()?;
         let anchor = self.trust.authority_of(found.anchor());
         let anchor_key = anchor.map_or_else(|| KeyDigest::from_bytes([0; 32]), Leaf::spki_digest);
-        Ok(Path::new(authorities, anchor.cloned(), anchor_key))
+        self.dated(leaf, Path::new(authorities, anchor.cloned(), anchor_key, self.config.dates), now)
+    }
+
+    /// The path, unless its anchor is not within its dates and these count.
+    fn dated(&self, leaf: &Leaf, path: Path, now: i64) -> Result<Path, Rejected> {
+        match path.anchor.as_ref().map(Leaf::validity) {
+            Some(dates) if self.config.dates == CertificateDates::Strict && (now < dates.not_before || now > dates.not_after) => {
+                Err(rejection::authority_expired(leaf, dates.not_after))
+            }
+            _ => Ok(path),
+        }
+    }
+
+    /// Where dates do not count: when else to look for a path, which the library only does as of one moment. Certificates that ever were valid at the
+    /// same time were when the last of them began to be.
+    fn other_moments(&self, leaf: &Leaf, known: &[CertificateDer<'_>]) -> Vec<i64> {
+        if !self.ignores_dates() {
+            return Vec::new();
+        }
+        let begins = known.iter().filter_map(|der| Some(Leaf::parse(der).ok()?.validity().not_before));
+        let mut moments: Vec<i64> = std::iter::once(leaf.validity().not_before).chain(begins).take(MOMENTS).collect();
+        moments.dedup();
+        moments
     }
 
     /// The path of a certificate without extensions.
@@ -177,9 +238,9 @@ impl TrustProfile {
         if !self.config.version_1 {
             return Err(rejection::version(leaf));
         }
-        let found = version_1::path_of(leaf, &self.trust, now);
+        let found = version_1::path_of(leaf, &self.trust, (!self.ignores_dates()).then_some(now));
         let (authorities, anchor) = found.ok_or_else(|| rejection::path(leaf, &webpki::Error::UnknownIssuer))?;
-        Ok(Path::new(authorities, Some(anchor.clone()), anchor.spki_digest()))
+        self.dated(leaf, Path::new(authorities, Some(anchor.clone()), anchor.spki_digest(), self.config.dates), now)
     }
 
     /// The subjects of the path that is found, the device's first, the anchor's last.
@@ -242,9 +303,15 @@ struct Path {
 }
 
 impl Path {
-    fn new(authorities: Vec<Leaf>, anchor: Option<Leaf>, anchor_key: KeyDigest) -> Self {
+    fn new(authorities: Vec<Leaf>, anchor: Option<Leaf>, anchor_key: KeyDigest, dates: CertificateDates) -> Self {
         let issuer_key = authorities.first().map_or(anchor_key, Leaf::spki_digest);
-        let not_after = authorities.iter().map(|authority| authority.validity().not_after).min().unwrap_or(i64::MAX);
+        let counting = match dates {
+            CertificateDates::Ignore => (&[][..], None),
+            CertificateDates::Check => (&authorities[..], None),
+            CertificateDates::Strict => (&authorities[..], anchor.as_ref()),
+        };
+        let ends = counting.0.iter().chain(counting.1).map(|authority| authority.validity().not_after);
+        let not_after = ends.min().unwrap_or(i64::MAX);
         Self { authorities, anchor, issuer_key, anchor_key, not_after }
     }
 
@@ -253,6 +320,13 @@ impl Path {
         let issuers = self.authorities.iter().skip(1).map(Leaf::spki_digest).chain(std::iter::once(self.anchor_key));
         self.authorities.iter().zip(issuers).map(|(authority, issuer_key)| PathCertificate { id: authority.id(), issuer_key })
     }
+}
+
+/// Moments for which a path is looked for where dates do not count: the search is work that a stranger causes.
+const MOMENTS: usize = 8;
+
+fn is_about_dates<T>(found: &Result<T, webpki::Error>) -> bool {
+    matches!(found, Err(webpki::Error::CertExpired { .. } | webpki::Error::CertNotValidYet { .. }))
 }
 
 /// A certification authority in the path of `leaf`, if it may be one: path building looks at basicConstraints, not at keyUsage.

@@ -163,16 +163,25 @@ fn check_authority(path: &Path, position: usize, certificate: &CertificateDer<'_
         |error: String| TlsError::file(path, format!("certificate {position} cannot be read: {error}"), "export it again as PEM");
     let (_, parsed) = X509Certificate::from_der(certificate).map_err(|error| unreadable(error.to_string()))?;
     let subject = parsed.subject().to_string();
-    // Version 1 has no basicConstraints; only a self-signed one can be meant as a root.
-    let authority = match parsed.version() {
-        X509Version::V3 => matches!(parsed.basic_constraints(), Ok(Some(constraints)) if constraints.value.ca),
-        _ => parsed.subject().as_raw() == parsed.issuer().as_raw(),
-    };
-    if !authority {
+    if !may_issue(&parsed) {
         let found = format!("certificate {position} (`{subject}`) is not a certification authority's, so it cannot be a trust anchor");
         return Err(TlsError::file(path, found, "name the certificate of the CA that issued it"));
     }
     anchor_from_trusted_cert(certificate).map(drop).map_err(|error| unreadable(error.to_string()))
+}
+
+/// Whether a certificate is a certification authority's.
+pub(crate) fn is_authority(certificate: &CertificateDer<'_>) -> bool {
+    X509Certificate::from_der(certificate).is_ok_and(|(_, parsed)| may_issue(&parsed))
+}
+
+/// The same of one that was read.
+pub(crate) fn may_issue(parsed: &X509Certificate<'_>) -> bool {
+    match parsed.version() {
+        X509Version::V3 => matches!(parsed.basic_constraints(), Ok(Some(constraints)) if constraints.value.ca),
+        // Version 1 has no basicConstraints; only a self-signed one can be meant as a root.
+        _ => parsed.subject().as_raw() == parsed.issuer().as_raw(),
+    }
 }
 
 /// Whether another certificate of the bundle issued this one. A self-issued certificate is a root by itself.

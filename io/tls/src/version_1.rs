@@ -5,7 +5,7 @@
 //! the authorities in the profile's own files and of nothing that the client sends. Authorities themselves need version 3 to be more than an anchor.
 
 use rustls::client::danger::HandshakeSignatureValid;
-use rustls::crypto::verify_tls13_signature_with_raw_key;
+use rustls::crypto::{self, verify_tls13_signature_with_raw_key};
 use rustls::{CertificateError, DigitallySignedStruct, Error, PeerMisbehaved};
 use rustls_pki_types::{CertificateDer, SubjectPublicKeyInfoDer};
 use signet_identity::Leaf;
@@ -26,8 +26,8 @@ pub(crate) fn is_old(leaf: &Leaf) -> bool {
 }
 
 /// The intermediates, the device's issuer first, and the trust anchor of a certificate (RFC 5280 §6.1); `None`: there is no such path. `now` in unix
-/// seconds.
-pub(crate) fn path_of<'a>(leaf: &Leaf, trust: &'a TrustAnchors, now: i64) -> Option<(Vec<Leaf>, &'a Leaf)> {
+/// seconds; `None`: dates do not count.
+pub(crate) fn path_of<'a>(leaf: &Leaf, trust: &'a TrustAnchors, now: Option<i64>) -> Option<(Vec<Leaf>, &'a Leaf)> {
     let mut known: Vec<Leaf> = trust.intermediates.iter().filter_map(|der| Leaf::parse(der).ok()).collect();
     let mut path: Vec<Leaf> = Vec::new();
     while path.len() <= MAXIMUM_INTERMEDIATES {
@@ -43,10 +43,10 @@ pub(crate) fn path_of<'a>(leaf: &Leaf, trust: &'a TrustAnchors, now: i64) -> Opt
 }
 
 /// Whether an intermediate is one, now, with so many others below it.
-fn may_issue(authority: &Leaf, below: usize, now: i64) -> bool {
+fn may_issue(authority: &Leaf, below: usize, now: Option<i64>) -> bool {
     let validity = authority.validity();
     let has_room = authority.path_length().is_none_or(|limit| below <= usize::try_from(limit).unwrap_or(usize::MAX));
-    authority.is_ca() && has_room && validity.not_before <= now && now <= validity.not_after
+    authority.is_ca() && has_room && now.is_none_or(|now| validity.not_before <= now && now <= validity.not_after)
 }
 
 fn has_issued(authority: &Leaf, certificate: &Leaf) -> bool {
@@ -64,13 +64,16 @@ fn key_of(certificate: &CertificateDer<'_>) -> Option<SubjectPublicKeyInfoDer<'s
     Some(SubjectPublicKeyInfoDer::from(leaf.spki().to_vec()))
 }
 
-/// Proof of possession in TLS 1.3 (RFC 8446 §4.4.3) by the key of an old certificate; `None`: the certificate is not old.
+/// Proof of possession in TLS 1.3 (RFC 8446 §4.4.3), by the key of a certificate of any version.
 pub(crate) fn verify_tls13_signature(
     message: &[u8],
     certificate: &CertificateDer<'_>,
     signature: &DigitallySignedStruct,
-) -> Option<Result<HandshakeSignatureValid, Error>> {
-    Some(verify_tls13_signature_with_raw_key(message, &key_of(certificate)?, signature, &algorithms()))
+) -> Result<HandshakeSignatureValid, Error> {
+    match key_of(certificate) {
+        Some(key) => verify_tls13_signature_with_raw_key(message, &key, signature, &algorithms()),
+        None => crypto::verify_tls13_signature(message, certificate, signature, &algorithms()),
+    }
 }
 
 /// The same in TLS 1.2 (RFC 5246 §7.4.8), where a scheme names the hash but not the curve: every algorithm of the scheme is tried.
@@ -78,13 +81,13 @@ pub(crate) fn verify_tls12_signature(
     message: &[u8],
     certificate: &CertificateDer<'_>,
     signature: &DigitallySignedStruct,
-) -> Option<Result<HandshakeSignatureValid, Error>> {
-    let spki = key_of(certificate)?;
-    let supported = algorithms();
-    let Some((_, candidates)) = supported.mapping.iter().find(|(scheme, _)| *scheme == signature.scheme) else {
-        return Some(Err(PeerMisbehaved::SignedHandshakeWithUnadvertisedSigScheme.into()));
+) -> Result<HandshakeSignatureValid, Error> {
+    let Some(key) = key_of(certificate) else {
+        return crypto::verify_tls12_signature(message, certificate, signature, &algorithms());
     };
-    let Ok(key) = RawPublicKeyEntity::try_from(&spki) else { return Some(Err(CertificateError::BadEncoding.into())) };
+    let key = RawPublicKeyEntity::try_from(&key).map_err(|_| CertificateError::BadEncoding)?;
+    let mapping = algorithms().mapping.iter().find(|(scheme, _)| *scheme == signature.scheme);
+    let (_, candidates) = mapping.ok_or(PeerMisbehaved::SignedHandshakeWithUnadvertisedSigScheme)?;
     let is_valid = candidates.iter().any(|algorithm| key.verify_signature(*algorithm, message, signature.signature()).is_ok());
-    Some(if is_valid { Ok(HandshakeSignatureValid::assertion()) } else { Err(CertificateError::BadSignature.into()) })
+    if is_valid { Ok(HandshakeSignatureValid::assertion()) } else { Err(CertificateError::BadSignature.into()) }
 }

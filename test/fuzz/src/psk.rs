@@ -18,7 +18,7 @@ impl PskLookup for Nobody {
 fn listener() -> Option<&'static Arc<PskListener>> {
     static LISTENER: OnceLock<Result<Arc<PskListener>, TlsError>> = OnceLock::new();
     let load = || {
-        let config = PskConfig { file: None, lookup: Some(Arc::new(Nobody)), minimum_version: MinimumVersion::Tls12 };
+        let config = PskConfig { file: None, lookup: Some(Arc::new(Nobody)), minimum_version: MinimumVersion::Tls12, key_log: None };
         PskListener::load(&config, CurrentRevocations::new(RevocationIndex::new())).map(Arc::new)
     };
     LISTENER.get_or_init(load).as_ref().ok()

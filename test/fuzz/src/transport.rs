@@ -46,7 +46,7 @@ pub fn websocket(data: &[u8]) {
 type Outcome = (Vec<u8>, Vec<u8>, Option<bool>);
 
 fn upgrade(data: &[u8], portion: usize) -> (Vec<u8>, bool) {
-    let rules = UpgradeRules { path: "/mqtt".to_owned(), origins: Origins::SameHost(Vec::new()) };
+    let rules = UpgradeRules { path: Some("/mqtt".to_owned()), origins: Origins::SameHost(Vec::new()) };
     let mut socket = WebSocket::new(Arc::new(rules));
     let (mut plaintext, mut wire) = (Vec::new(), Vec::new());
     for portion in data.chunks(portion) {

@@ -16,7 +16,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 fn options(port: u16, tls: Option<TlsOptions>, version: ProtocolVersion, identifier: &str) -> ConnectOptions {
     let endpoint = Endpoint::tcp("127.0.0.1", port);
-    ConnectOptions { endpoint, tls, connect: connect_packet(version, identifier), timeout: PATIENCE }
+    ConnectOptions { tls, ..ConnectOptions::new(endpoint, connect_packet(version, identifier), PATIENCE) }
 }
 
 fn tls(ca_file: PathBuf, identity: Option<&Identity>) -> Option<TlsOptions> {

@@ -174,7 +174,7 @@ impl ConnectionFlags {
         let tls = self.tls()?;
         let connect = self.connect(program, &properties)?;
         let endpoint = self.endpoint(tls.is_some())?;
-        Ok((ConnectOptions { endpoint, tls, connect, timeout: TIMEOUT }, properties))
+        Ok((ConnectOptions { tls, ..ConnectOptions::new(endpoint, connect, TIMEOUT) }, properties))
     }
 
     fn endpoint(&self, has_tls: bool) -> Result<Endpoint, Failure> {
@@ -230,7 +230,13 @@ impl ConnectionFlags {
             }
             return Ok(None);
         }
-        Ok(Some(TlsOptions { ca_file: cafile.clone(), certificate: cert.clone(), key: key.clone(), insecure: *insecure, psk: None }))
+        Ok(Some(TlsOptions {
+            ca_file: cafile.clone(),
+            certificate: cert.clone(),
+            key: key.clone(),
+            insecure: *insecure,
+            ..TlsOptions::default()
+        }))
     }
 
     fn connect(&self, program: &str, properties: &Properties) -> Result<Connect, Failure> {

@@ -7,7 +7,7 @@ use signet_admin::api::{AddDevice, DeviceKey};
 use signet_admin::{Administration, Caller};
 use signet_ca::{KeyType, ServerName, SubjectKey};
 use signet_ledger::{FileError, Overwrite, PrivateKey, read_key, write_public};
-use signet_net::{ListenAddress, bind, unix_seconds};
+use signet_net::{BindRules, ListenAddress, bind, unix_seconds};
 
 use crate::ca_files;
 use crate::command::ca;
@@ -99,7 +99,7 @@ fn check_ports(path: &Path, is_new: bool, port: Option<u16>) -> Result<(), Failu
         }
         addresses.extend(config.listeners.iter().flat_map(|listener| listener.bind.clone()));
     }
-    bind("mqtts", &addresses, 0o600).map(drop).map_err(serve::listen_failed)
+    bind("mqtts", &addresses, &BindRules::default()).map(drop).map_err(serve::listen_failed)
 }
 
 /// Another port for this run, where the configuration is there already and stays as it is.
@@ -186,7 +186,7 @@ fn server_names() -> Vec<ServerName> {
 fn template(port: u16) -> String {
     let text = TEMPLATE.replace("@PORT@", &port.to_string());
     let any_ipv6 = SocketAddr::from(([0_u16; 8], 0));
-    if bind("probe", &[any_ipv6.into()], 0o600).is_ok() { text } else { text.replace(&format!(", \"[::]:{port}\""), "") }
+    if bind("probe", &[any_ipv6.into()], &BindRules::default()).is_ok() { text } else { text.replace(&format!(", \"[::]:{port}\""), "") }
 }
 
 fn say_written(written: &[PathBuf]) {

@@ -79,9 +79,7 @@ pub(crate) fn start(flags: &Flags, origin: &Origin) -> Result<Exit, Failure> {
         Ok(())
     };
     let config = config::load_between(origin, unix_seconds(), &mut become_user).map_err(|error| error.report(origin.path()))?;
-    if let Some(path) = &flags.tls_keylog {
-        signet_tls::log_keys(path).map_err(|error| Failure::file("open", path, &error))?;
-    }
+    let config = config.with_key_log(flags.tls_keylog.as_deref());
     if flags.daemon {
         // Before there is a thread. The current directory stays: paths may be relative to it.
         nix::unistd::daemon(true, false).map_err(|error| Failure::new(format!("cannot go to the background: {error}")))?;
@@ -119,6 +117,7 @@ fn logged(config: Config, manner: &Manner, log: &Log, ready: impl FnOnce()) -> R
     let revocations = CurrentRevocations::with_ocsp_capacity(index, config.revocation.limits.ocsp_answers);
     administration.sign_crl_if_due().map_err(office::problem)?;
     warn_of_exposed_keys(&config);
+    warn_of_dangers(&config);
     let connections: u64 = config.listeners.iter().map(config::Listener::connections).sum();
     open_files::make_room(connections.min(u64::try_from(config.limits.server.connections_maximum).unwrap_or(u64::MAX)));
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -342,6 +341,33 @@ fn warn_of_exposed_keys(config: &Config) {
         // A key that is not there cannot be exposed; one that is needed was checked before.
         if let Ok(Some(warning)) = key_exposure(&path) {
             tracing::warn!("{warning}");
+        }
+    }
+}
+
+/// What a configuration allows that somebody should know who did not write it.
+fn warn_of_dangers(config: &Config) {
+    if let Some(path) = config.listeners.iter().find_map(config::Listener::key_log) {
+        tracing::warn!(
+            "the secrets of every TLS connection are written to `{}`: whoever reads it can read all that was sent; remove `tls_keylog` when you are done",
+            path.display()
+        );
+    }
+    for profile in config.profiles.iter().filter(|profile| profile.ignores_dates()) {
+        tracing::warn!(
+            profile = &*profile.name,
+            "certificates of this trust profile count for ever: `certificate_dates = \"ignore\"` lets in what has expired, and ends no session"
+        );
+    }
+    for listener in &config.listeners {
+        if listener.believes_everybody() {
+            tracing::warn!(
+                listener = listener.name,
+                "whoever reaches this listener can be any client at any address: `proxy_trusted` believes the PROXY header of everybody"
+            );
+        }
+        if listener.psk.as_ref().is_some_and(|psk| psk.has_hint) {
+            tracing::warn!(listener = listener.name, "`psk_hint` is not sent: clients choose their identity without it");
         }
     }
 }

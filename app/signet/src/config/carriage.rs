@@ -5,11 +5,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use signet_net::websocket::{Origins, UpgradeRules};
-use signet_net::{ListenAddress, ProxyVersions, Source};
-use signet_server::{ListenerConfig, ProxyConfig};
+use signet_net::{BindRules, ListenAddress, ProxyVersions, Source};
+use signet_server::{ListenerConfig, ProxyConfig, ProxyDemand};
 use signet_tls::ForwardedIdentityConfig;
 
-use super::file::Transport;
+use super::file::{ClientCertificate, Transport};
 use super::identity::Proof;
 use super::problem::Problems;
 use super::section::{At, Section};
@@ -21,6 +21,7 @@ pub(super) const TRUST_EXAMPLE: &str = "[\"ca/ca.pem\"], the certification autho
 #[derive(Debug)]
 pub(crate) struct Written {
     unix_mode: Option<At<String>>,
+    bind_interface: Option<At<String>>,
     websocket_path: Option<At<String>>,
     websocket_origins: Option<At<Vec<At<String>>>>,
     proxy_protocol: Option<At<Option<ProxyVersions>>>,
@@ -28,6 +29,7 @@ pub(crate) struct Written {
     is_proxy_protocol_wrong: bool,
     proxy_trusted: Option<At<Vec<At<String>>>>,
     proxy_identity: Option<At<ProxyIdentity>>,
+    proxy_require_tls: Option<At<bool>>,
     handshake_timeout: Option<At<Duration>>,
 }
 
@@ -46,6 +48,7 @@ impl Written {
             is_proxy_protocol_wrong: proxy_protocol.is_none() && section.keys().iter().any(|key| key == "proxy_protocol"),
             proxy_protocol,
             unix_mode: section.string("unix_mode"),
+            bind_interface: section.string("bind_interface"),
             websocket_path: section.string("websocket_path"),
             websocket_origins: section.strings("websocket_origins"),
             proxy_trusted: section.strings("proxy_trusted"),
@@ -53,15 +56,23 @@ impl Written {
                 "proxy_identity",
                 &[("none", ProxyIdentity::None), ("certificate", ProxyIdentity::Certificate), ("common_name", ProxyIdentity::CommonName)],
             ),
+            proxy_require_tls: section.boolean("proxy_require_tls"),
             handshake_timeout: section.duration("handshake_timeout", Duration::from_secs(1), Duration::from_secs(300)),
         }
+    }
+}
+
+impl Written {
+    /// Whether others' connections come through proxies.
+    pub(super) fn has_proxies(&self) -> bool {
+        self.is_proxy_protocol_wrong || self.proxy_protocol.as_ref().is_some_and(|at| at.value.is_some())
     }
 }
 
 /// The same keys as they are meant.
 #[derive(Debug, Clone)]
 pub(crate) struct Carriage {
-    unix_mode: u32,
+    bind_rules: BindRules,
     websocket: Option<WebSocket>,
     proxy: Option<Proxy>,
     handshake_timeout: Duration,
@@ -69,7 +80,8 @@ pub(crate) struct Carriage {
 
 #[derive(Debug, Clone)]
 struct WebSocket {
-    path: String,
+    /// `None`: every path.
+    path: Option<String>,
     /// `None`: not written.
     origins: Option<Origins>,
     /// Browsers show a certificate here by themselves.
@@ -81,18 +93,28 @@ struct Proxy {
     versions: ProxyVersions,
     trusted: Vec<Source>,
     identity: ProxyIdentity,
+    demand: ProxyDemand,
     /// Where `proxy_identity` is written.
     identity_place: Range<usize>,
 }
 
 impl Carriage {
     /// Gives the keys their meaning.
-    pub(super) fn resolve(written: Written, transport: Transport, bind: &[ListenAddress], problems: &Problems) -> Self {
+    /// `client_certificate` of a listener that sees no certificates itself: with a proxy it says what the proxy must have seen.
+    pub(super) fn resolve(
+        written: Written,
+        transport: Transport,
+        (bind, client_certificate): (&[ListenAddress], Option<ClientCertificate>),
+        problems: &Problems,
+    ) -> Self {
         let useless = |span: Option<&Range<usize>>, key: &str, hint: &str| {
             if let Some(span) = span {
                 problems.at(span, format!("`{key}` has no meaning on this listener"), Some(hint.to_owned()));
             }
         };
+        if !bind.is_empty() && bind.iter().all(|address| matches!(address, ListenAddress::Unix(_))) {
+            useless(written.bind_interface.as_ref().map(|at| &at.span), "bind_interface", "unix sockets have no interface");
+        }
         if !bind.is_empty() && !bind.iter().any(|address| matches!(address, ListenAddress::Unix(_))) {
             useless(written.unix_mode.as_ref().map(|at| &at.span), "unix_mode", "it is for unix sockets: bind = [\"unix:mqtt.sock\"]");
         }
@@ -106,9 +128,11 @@ impl Carriage {
             let hint = "set proxy_protocol = true, or remove it";
             useless(written.proxy_trusted.as_ref().map(|at| &at.span), "proxy_trusted", hint);
             useless(written.proxy_identity.as_ref().map(|at| &at.span), "proxy_identity", hint);
+            useless(written.proxy_require_tls.as_ref().map(|at| &at.span), "proxy_require_tls", hint);
         } else if transport.has_tls() {
             let hint = "where TLS comes through the proxy, the certificate is seen here";
             useless(written.proxy_identity.as_ref().map(|at| &at.span), "proxy_identity", hint);
+            useless(written.proxy_require_tls.as_ref().map(|at| &at.span), "proxy_require_tls", "TLS is spoken with this listener itself");
         }
         if !transport.has_tls() && !transport.is_websocket() && versions.is_none() {
             let hint = "nothing comes before CONNECT here: `connect_timeout` is the limit";
@@ -117,12 +141,25 @@ impl Carriage {
         let proxy = versions.map(|versions| {
             let place = written.proxy_protocol.as_ref().map_or(0..0, |at| at.span.clone());
             let identity = written.proxy_identity.as_ref();
-            Proxy::resolve(versions, &place, written.proxy_trusted.as_ref(), identity, transport.has_tls(), problems)
+            let mut proxy = Proxy::resolve(versions, &place, written.proxy_trusted.as_ref(), identity, transport.has_tls(), problems);
+            proxy.demand = match (client_certificate, written.proxy_require_tls.as_ref()) {
+                (Some(ClientCertificate::Required), _) => ProxyDemand::Certificate,
+                (_, Some(at)) if at.value => ProxyDemand::Tls,
+                _ => ProxyDemand::Nothing,
+            };
+            if let Some(at) = written.proxy_require_tls.as_ref().filter(|at| at.value && versions == ProxyVersions::V1) {
+                let hint = "version 1 says nothing about TLS: use proxy_protocol = \"v2\"";
+                useless(Some(&at.span), "proxy_require_tls", hint);
+            }
+            proxy
         });
         Self {
-            unix_mode: written.unix_mode.map_or(0o660, |at| unix_mode(&at, problems)),
+            bind_rules: BindRules {
+                unix_mode: written.unix_mode.map_or(0o660, |at| unix_mode(&at, problems)),
+                interface: written.bind_interface.map(|at| at.value),
+            },
             websocket: transport.is_websocket().then(|| WebSocket {
-                path: written.websocket_path.map_or_else(|| "/mqtt".to_owned(), |at| path(at, problems)),
+                path: written.websocket_path.map_or_else(|| Some("/mqtt".to_owned()), |at| path(at, problems)),
                 origins: written.websocket_origins.map(|at| origins(&at, problems)),
                 has_ambient_certificates: false,
             }),
@@ -158,6 +195,17 @@ impl Carriage {
         self.proxy.as_ref().map_or(0..0, |proxy| proxy.identity_place.clone())
     }
 
+    /// The interface whose addresses are meant, if one is named.
+    pub(super) fn interface(&self) -> Option<&str> {
+        self.bind_rules.interface.as_deref()
+    }
+
+    /// Whether everybody may send PROXY headers here, and so be whoever it likes.
+    pub(super) fn believes_everybody(&self) -> bool {
+        let is_all = |source: &Source| matches!(source, Source::Network { prefix: 0, .. });
+        self.proxy.as_ref().is_some_and(|proxy| proxy.trusted.iter().any(is_all))
+    }
+
     /// Whether MQTT goes in WebSocket.
     pub(super) fn is_websocket(&self) -> bool {
         self.websocket.is_some()
@@ -165,7 +213,7 @@ impl Carriage {
 
     /// The same for `signet-server`.
     pub(super) fn apply(&self, config: &mut ListenerConfig, profiles: &[Arc<str>]) {
-        config.unix_mode = self.unix_mode;
+        config.bind_rules = self.bind_rules.clone();
         config.websocket = self.websocket.as_ref().map(WebSocket::rules);
         config.handshake_timeout = self.handshake_timeout;
         config.proxy_protocol = self.proxy_config(profiles);
@@ -175,6 +223,7 @@ impl Carriage {
         self.proxy.as_ref().map(|proxy| ProxyConfig {
             versions: proxy.versions,
             trusted: proxy.trusted.clone(),
+            demand: proxy.demand,
             identity: match proxy.identity {
                 ProxyIdentity::None => ForwardedIdentityConfig::None,
                 ProxyIdentity::CommonName => ForwardedIdentityConfig::CommonName,
@@ -220,7 +269,7 @@ impl Proxy {
         // Where TLS comes through the proxy, nobody's word is needed.
         let kind = if has_tls { ProxyIdentity::None } else { kind };
         let identity_place = identity.map_or(0..0, |at| at.span.clone());
-        Self { versions, trusted: sources, identity: kind, identity_place }
+        Self { versions, trusted: sources, identity: kind, demand: ProxyDemand::Nothing, identity_place }
     }
 }
 
@@ -232,12 +281,15 @@ fn unix_mode(at: &At<String>, problems: &Problems) -> u32 {
     })
 }
 
-fn path(at: At<String>, problems: &Problems) -> String {
+fn path(at: At<String>, problems: &Problems) -> Option<String> {
+    if at.value == "*" {
+        return None;
+    }
     if !at.value.starts_with('/') || at.value.contains('?') || !at.value.bytes().all(|byte| byte.is_ascii_graphic()) {
-        let hint = "write the path of the URL, such as \"/mqtt\"";
+        let hint = "write the path of the URL, such as \"/mqtt\", or \"*\" for every path";
         problems.at(&at.span, format!("`{}` is not the path of a URL", at.value), Some(hint.to_owned()));
     }
-    at.value
+    Some(at.value)
 }
 
 fn origins(at: &At<Vec<At<String>>>, problems: &Problems) -> Origins {
@@ -265,11 +317,17 @@ fn origins(at: &At<Vec<At<String>>>, problems: &Problems) -> Origins {
     }
 }
 
+/// Pages of files and of some frames have the origin `null`; those of apps a scheme of their own (RFC 6454 §6.1).
 fn is_origin(text: &str) -> bool {
-    let host = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
-    host.is_some_and(|host| {
-        !host.is_empty() && host.bytes().all(|byte| byte.is_ascii_graphic() && !matches!(byte, b'/' | b'@' | b'?' | b'#'))
-    })
+    let is_scheme = |scheme: &str| {
+        scheme.starts_with(|first: char| first.is_ascii_alphabetic())
+            && scheme.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'-' | b'.'))
+    };
+    let host = text.split_once("://").filter(|(scheme, _)| is_scheme(scheme)).map(|(_, host)| host);
+    text == "null"
+        || host.is_some_and(|host| {
+            !host.is_empty() && host.bytes().all(|byte| byte.is_ascii_graphic() && !matches!(byte, b'/' | b'@' | b'?' | b'#'))
+        })
 }
 
 #[cfg(test)]

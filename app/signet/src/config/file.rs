@@ -3,6 +3,8 @@
 use std::time::Duration;
 
 use signet_policy::Effect;
+use signet_revocation::{RevocationDepth, RevocationMode};
+use signet_tls::CertificateDates;
 use toml::de::DeTable;
 
 use super::limits::Limits;
@@ -113,7 +115,15 @@ pub(crate) struct ListenerTls {
     pub(crate) client_certificate: Option<At<ClientCertificate>>,
     pub(crate) crl: Option<At<Vec<At<String>>>>,
     pub(crate) crl_stale_allowed: Option<At<bool>>,
+    pub(crate) revocation: Option<At<RevocationMode>>,
+    pub(crate) revocation_depth: Option<At<RevocationDepth>>,
+    pub(crate) certificate_dates: Option<At<CertificateDates>>,
+    pub(crate) takes_version_1: Option<At<bool>>,
+    pub(crate) authority_names: Option<At<bool>>,
+    pub(crate) cipher_suites: Option<At<Vec<At<String>>>>,
     pub(crate) tls13_only: Option<At<bool>>,
+    /// The file of the secrets, which the top level names for every listener.
+    pub(crate) secrets: Option<String>,
 }
 
 /// The keys that say who a client of a listener is.
@@ -169,6 +179,20 @@ impl ClientCertificate {
     pub(crate) const WORDS: [(&'static str, Self); 3] = [("required", Self::Required), ("optional", Self::Optional), ("none", Self::None)];
 }
 
+/// `revocation`
+pub(super) const REVOCATION: [(&str, RevocationMode); 3] =
+    [("require", RevocationMode::Require), ("prefer", RevocationMode::Prefer), ("off", RevocationMode::Off)];
+
+/// `revocation_depth`
+pub(super) const REVOCATION_DEPTH: [(&str, RevocationDepth); 2] = [("chain", RevocationDepth::Chain), ("leaf", RevocationDepth::Leaf)];
+
+/// `version_1`
+pub(super) const VERSION_1: [(&str, bool); 2] = [("deny", false), ("allow", true)];
+
+/// `certificate_dates`
+pub(super) const CERTIFICATE_DATES: [(&str, CertificateDates); 3] =
+    [("check", CertificateDates::Check), ("strict", CertificateDates::Strict), ("ignore", CertificateDates::Ignore)];
+
 /// `[[access]]`
 #[derive(Debug)]
 pub(crate) struct Access {
@@ -199,6 +223,7 @@ impl File {
         }
         let top = Section::new("the top level", table.get_ref(), 0..0, problems);
         super::who::read_groups(&top, problems);
+        let secrets = top.string("tls_keylog");
         let limits = top.section("limits").map(Limits::read).unwrap_or_default();
         let file = Self {
             data_dir: top.string("data_dir"),
@@ -211,7 +236,7 @@ impl File {
             }),
             ca: top.section("ca").map(Ca::read).unwrap_or_default(),
             trust: top.sections("trust").into_iter().map(super::trust::Written::read).collect(),
-            listeners: top.sections("listener").into_iter().map(|section| Listener::read(section, &limits)).collect(),
+            listeners: top.sections("listener").into_iter().map(|section| Listener::read(section, &limits, secrets.as_ref())).collect(),
             limits,
             telemetry: Telemetry::read(&top, problems),
             authentication: super::auth::Written::read(&top, &problems.base(), problems),
@@ -257,7 +282,7 @@ impl Ca {
 }
 
 impl Listener {
-    fn read(section: Section<'_>, limits: &Limits) -> Self {
+    fn read(section: Section<'_>, limits: &Limits, secrets: Option<&At<String>>) -> Self {
         let own = section.section("limits").map(|section| Limits::read_listener(section, limits));
         let listener = Self {
             limits: own.unwrap_or_else(|| limits.clone()),
@@ -266,7 +291,7 @@ impl Listener {
             bind: section.strings("bind"),
             transport: section.choice("transport", &Transport::WORDS),
             carriage: super::carriage::Written::read(&section),
-            tls: ListenerTls::read(&section),
+            tls: ListenerTls { secrets: secrets.map(|at| at.value.clone()), ..ListenerTls::read(&section) },
             psk: super::psk::Written::read(&section),
             hosts: section.sections("host").into_iter().map(super::host::Written::read).collect(),
             identity: ListenerIdentity {
@@ -298,7 +323,14 @@ impl ListenerTls {
             client_certificate: section.choice("client_certificate", &ClientCertificate::WORDS),
             crl: section.strings("crl"),
             crl_stale_allowed: section.choice("crl_stale", &[("deny", false), ("allow", true)]),
+            revocation: section.choice("revocation", &REVOCATION),
+            revocation_depth: section.choice("revocation_depth", &REVOCATION_DEPTH),
+            certificate_dates: section.choice("certificate_dates", &CERTIFICATE_DATES),
+            takes_version_1: section.choice("version_1", &VERSION_1),
+            authority_names: section.boolean("authority_names"),
+            cipher_suites: section.strings("cipher_suites"),
             tls13_only: section.choice("tls_min", &[("1.2", false), ("1.3", true)]),
+            secrets: None,
         }
     }
 
@@ -319,6 +351,12 @@ impl ListenerTls {
             ("client_certificate", self.client_certificate.as_ref().map(|at| at.span.clone())),
             ("crl", self.crl.as_ref().map(|at| at.span.clone())),
             ("crl_stale", self.crl_stale_allowed.as_ref().map(|at| at.span.clone())),
+            ("revocation", self.revocation.as_ref().map(|at| at.span.clone())),
+            ("revocation_depth", self.revocation_depth.as_ref().map(|at| at.span.clone())),
+            ("certificate_dates", self.certificate_dates.as_ref().map(|at| at.span.clone())),
+            ("version_1", self.takes_version_1.as_ref().map(|at| at.span.clone())),
+            ("authority_names", self.authority_names.as_ref().map(|at| at.span.clone())),
+            ("cipher_suites", self.cipher_suites.as_ref().map(|at| at.span.clone())),
         ];
         spans.into_iter().filter_map(|(key, span)| Some((key, span?))).min_by_key(|(_, span)| span.start)
     }

@@ -43,6 +43,9 @@ pub(crate) struct Tls {
     host: Host,
     hosts: Vec<Host>,
     minimum_version: MinimumVersion,
+    cipher_suites: Vec<String>,
+    /// Where the secrets of its connections are written, if they are.
+    pub(crate) key_log: Option<PathBuf>,
     /// Whether OCSP responses about its own certificates are fetched and shown.
     pub(crate) staples: bool,
 }
@@ -54,6 +57,7 @@ struct Host {
     alpn: Vec<String>,
     credentials: Vec<Credential>,
     client_certificate: ClientCertificate,
+    names_authorities: bool,
     profiles: Vec<At<Arc<str>>>,
 }
 
@@ -89,11 +93,14 @@ impl Tls {
             alpn: Vec::new(),
             credentials: credentials(written.certificate, written.key, base, problems)?,
             client_certificate,
+            names_authorities: written.authority_names.is_none_or(|at| at.value),
             profiles,
         };
         let hosts = hosts.into_iter().filter_map(|written| Host::resolve(written, &host, base, problems)).collect();
         let minimum_version = if written.tls13_only.is_some_and(|at| at.value) { MinimumVersion::Tls13 } else { MinimumVersion::Tls12 };
-        Some(Self { host, hosts, minimum_version, staples: written.ocsp_stapling.is_some_and(|at| at.value) })
+        let cipher_suites = written.cipher_suites.map_or_else(Vec::new, |list| cipher_suites(&list, minimum_version, problems));
+        let key_log = written.secrets.map(|path| base.join(path));
+        Some(Self { host, hosts, minimum_version, cipher_suites, key_log, staples: written.ocsp_stapling.is_some_and(|at| at.value) })
     }
 
     /// Every certificate with its key.
@@ -112,6 +119,8 @@ impl Tls {
             host: self.host.config(),
             hosts: self.hosts.iter().map(Host::config).collect(),
             minimum_version: self.minimum_version,
+            cipher_suites: self.cipher_suites.clone(),
+            key_log: self.key_log.clone(),
         }
     }
 }
@@ -145,6 +154,7 @@ impl Host {
             alpn,
             credentials,
             client_certificate: written.client_certificate.map_or(listener.client_certificate, |at| at.value),
+            names_authorities: listener.names_authorities,
             profiles: profiles.unwrap_or_else(|| listener.profiles.clone()),
         })
     }
@@ -159,6 +169,7 @@ impl Host {
                 ClientCertificate::Optional => signet_tls::ClientCertificate::Optional,
                 ClientCertificate::None => signet_tls::ClientCertificate::None,
             },
+            names_authorities: self.names_authorities,
             profiles: self.profiles.iter().map(|at| Arc::clone(&at.value)).collect(),
         }
     }
@@ -168,6 +179,32 @@ impl Credential {
     fn files(&self) -> CredentialFiles {
         CredentialFiles { certificate: self.certificate.value.clone(), key: self.key.value.clone() }
     }
+}
+
+/// Cipher suites by their registered names, of which some have to be left.
+fn cipher_suites(written: &At<Vec<At<String>>>, minimum: MinimumVersion, problems: &Problems) -> Vec<String> {
+    let known = signet_tls::cipher_suites();
+    let mut names = Vec::new();
+    for at in &written.value {
+        match known.iter().find(|suite| suite.name == at.value) {
+            Some(suite) if minimum == MinimumVersion::Tls13 && suite.version == MinimumVersion::Tls12 => {
+                let hint = "remove it, or set tls_min = \"1.2\"";
+                problems.at(&at.span, format!("`{}` belongs to TLS 1.2, which is not spoken here", at.value), Some(hint.to_owned()));
+            }
+            Some(suite) => names.push(suite.name.to_owned()),
+            None => {
+                let all: Vec<&str> = known.iter().map(|suite| suite.name).collect();
+                let near = super::problem::nearest(&at.value, all.iter().copied())
+                    .map_or_else(String::new, |name| format!("did you mean `{name}`? "));
+                let hint = format!("{near}there are {}", all.join(", "));
+                problems.at(&at.span, format!("`{}` is no cipher suite that this program speaks", at.value), Some(hint));
+            }
+        }
+    }
+    if written.value.is_empty() {
+        problems.at(&written.span, "`cipher_suites` is empty: nobody could connect", Some("remove it for all of them".to_owned()));
+    }
+    names
 }
 
 /// The first certificate goes with the first key, the second with the second.

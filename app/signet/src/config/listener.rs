@@ -1,5 +1,7 @@
 //! One `[[listener]]` as it is meant: addresses, files with the place they were named, and who its clients are.
 
+use std::net::ToSocketAddrs as _;
+use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,6 +27,8 @@ use super::trust::Profile;
 pub(crate) struct Listener {
     pub(crate) name: String,
     pub(crate) bind: Vec<ListenAddress>,
+    /// Where each of these is written.
+    pub(crate) bind_places: Vec<Range<usize>>,
     /// `None`: no TLS.
     pub(crate) tls: Option<Tls>,
     /// TLS with keys instead of certificates.
@@ -51,7 +55,8 @@ impl Listener {
         problems: &Problems,
     ) -> Option<(Self, Option<Profile>)> {
         let header = written.header.clone();
-        let bind = addresses(written.bind.as_ref(), &header, base, problems);
+        let (bind, bind_places): (Vec<_>, Vec<_>) =
+            addresses(written.bind.as_ref(), &header, base, problems).into_iter().map(|at| (at.value, at.span)).unzip();
         // A slip in this word must not hide what is wrong with the files: the keys show what was meant.
         let meant = written.tls.first_written().filter(|_| header.has("transport")).map(|(_, span)| At { value: Transport::Tls, span });
         let Some(transport) = written.transport.or(meant) else {
@@ -61,7 +66,9 @@ impl Listener {
         };
         let name = written.name.map_or_else(|| format!("listener {}", index + 1), |at| at.value);
         let transport = transport.value;
-        let carriage = Carriage::resolve(written.carriage, transport, &bind, problems);
+        let is_proxied = written.carriage.has_proxies() && !transport.has_tls();
+        let demanded = if is_proxied { written.tls.client_certificate.take().map(|at| at.value) } else { None };
+        let carriage = Carriage::resolve(written.carriage, transport, (&bind, demanded), problems);
         let has_keys = transport.has_tls() && written.psk.is_meant();
         let proof = match (transport.has_tls(), written.tls.client_certificate.as_ref().map(|at| at.value)) {
             (false, _) => carriage.proof(),
@@ -97,6 +104,7 @@ impl Listener {
         let listener = Self {
             name,
             bind,
+            bind_places,
             tls,
             psk,
             profiles: believed,
@@ -130,6 +138,30 @@ impl Listener {
     /// Connections it may have at the same time.
     pub(crate) fn connections(&self) -> u64 {
         u64::try_from(self.maximum_connections).unwrap_or(u64::MAX)
+    }
+
+    /// The interface whose addresses are meant, if one is named.
+    pub(crate) fn interface(&self) -> Option<&str> {
+        self.carriage.interface()
+    }
+
+    /// Whether everybody may say by a PROXY header who it is.
+    pub(crate) fn believes_everybody(&self) -> bool {
+        self.carriage.believes_everybody()
+    }
+
+    /// Writes the secrets of its connections to this file, if it has TLS.
+    pub(super) fn write_secrets_to(&mut self, path: &Path) {
+        let places = [self.tls.as_mut().map(|tls| &mut tls.key_log), self.psk.as_mut().map(|psk| &mut psk.key_log)];
+        for place in places.into_iter().flatten() {
+            *place = Some(path.to_owned());
+        }
+    }
+
+    /// Where the secrets of its connections are written, if they are.
+    pub(crate) fn key_log(&self) -> Option<&Path> {
+        let of_keys = self.psk.as_ref().and_then(|psk| psk.key_log.as_deref());
+        self.tls.as_ref().and_then(|tls| tls.key_log.as_deref()).or(of_keys)
     }
 
     /// Bounds for its clients.
@@ -184,14 +216,20 @@ fn check_trust(
         let hint = format!("add trust = {}; or name trust profiles in `profiles`", carriage::TRUST_EXAMPLE);
         problems.at(&carriage.identity_place(), "proxy_identity = \"certificate\" without `trust`", Some(hint));
     }
-    if let Some(list) = &written.crl
-        && transport.has_tls()
-    {
-        let hint = match proof {
-            Proof::None => "client_certificate = \"none\" asks for no certificate that could be revoked",
-            _ => "the lists of a trust profile belong into its [[trust]]",
+    let left = [
+        ("crl", written.crl.as_ref().map(|at| &at.span)),
+        ("revocation", written.revocation.as_ref().map(|at| &at.span)),
+        ("revocation_depth", written.revocation_depth.as_ref().map(|at| &at.span)),
+        ("certificate_dates", written.certificate_dates.as_ref().map(|at| &at.span)),
+        ("version_1", written.takes_version_1.as_ref().map(|at| &at.span)),
+    ];
+    for (key, span) in left.into_iter().filter_map(|(key, span)| Some((key, span?))).filter(|_| transport.has_tls()) {
+        let hint = match (proof, key) {
+            (Proof::None, _) => "client_certificate = \"none\" asks for no certificate that could be looked at",
+            (_, "crl") => "the lists of a trust profile belong into its [[trust]]",
+            _ => "it is about certificates of this listener's own `trust`; those of a trust profile are judged by its [[trust]]",
         };
-        problems.at(&list.span, "`crl` has no meaning on this listener", Some(hint.to_owned()));
+        problems.at(span, format!("`{key}` has no meaning on this listener"), Some(hint.to_owned()));
     }
 }
 
@@ -209,7 +247,7 @@ fn refuse_tls_keys(written: &ListenerTls, hosts: &[host::Written], transport: Tr
 /// What `sockaddr_un` has room for, unix(7), without the zero at its end.
 const SOCKET_PATH_BYTES: usize = 107;
 
-fn addresses(written: Option<&At<Vec<At<String>>>>, header: &Header, base: &Path, problems: &Problems) -> Vec<ListenAddress> {
+fn addresses(written: Option<&At<Vec<At<String>>>>, header: &Header, base: &Path, problems: &Problems) -> Vec<At<ListenAddress>> {
     let Some(list) = written else {
         header.lacks("bind", "[[listener]] has no `bind`", "add bind = [\"0.0.0.0:8883\", \"[::]:8883\"]", problems);
         return Vec::new();
@@ -225,15 +263,33 @@ fn addresses(written: Option<&At<Vec<At<String>>>>, header: &Header, base: &Path
                 let message = format!("`{}` has {length} bytes, the path of a unix socket at most {SOCKET_PATH_BYTES}", path.display());
                 problems.at(&text.span, message, Some("choose a shorter one, such as \"unix:/run/signet/mqtt.sock\"".to_owned()));
             }
-            Some(ListenAddress::Unix(path))
+            vec![ListenAddress::Unix(path)]
         }
-        Ok(address) => Some(address),
+        Ok(address) => vec![address],
         Err(error) => {
+            let named = addresses_of_host(&text.value);
+            if !named.is_empty() {
+                return named;
+            }
             let hint =
                 "write \"0.0.0.0:8883\" for every IPv4 address, \"[::]:8883\" for every IPv6 address, \"unix:mqtt.sock\" for a unix socket";
             problems.at(&text.span, ParseListenAddressError::to_string(&error), Some(hint.to_owned()));
-            None
+            Vec::new()
         }
     };
-    list.value.iter().filter_map(read).collect()
+    let place = |text: &At<String>| read(text).into_iter().map(|value| At { value, span: text.span.clone() }).collect::<Vec<_>>();
+    list.value.iter().flat_map(place).collect()
+}
+
+/// The addresses of `HOST:PORT`, where the system knows the host; each once.
+fn addresses_of_host(text: &str) -> Vec<ListenAddress> {
+    let is_name = text.rsplit_once(':').is_some_and(|(host, _)| !host.is_empty() && !host.contains([':', '[', '/']));
+    let found = if is_name { text.to_socket_addrs().ok() } else { None };
+    let mut addresses: Vec<ListenAddress> = Vec::new();
+    for address in found.into_iter().flatten().map(ListenAddress::Ip) {
+        if !addresses.contains(&address) {
+            addresses.push(address);
+        }
+    }
+    addresses
 }

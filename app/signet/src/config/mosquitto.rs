@@ -40,7 +40,7 @@ pub(crate) fn translate(origin: &MosquittoOrigin, files: &SystemFiles) -> Result
     let Some(file) = &origin.file else { return Ok(signet_mosquitto::nothing_configured(&origin.ports)) };
     let directory = std::env::current_dir()
         .map_err(|error| ConfigError::Unreadable(Failure::new(format!("the current directory is not there: {}", plain(&error)))))?;
-    signet_mosquitto::translate(file, &directory, &origin.ports, files)
+    signet_mosquitto::translate(file, &directory, files)
         .map_err(|mistakes| ConfigError::Problems(mistakes.into_iter().map(|mistake| problem(mistake, file, files)).collect()))
 }
 
@@ -66,7 +66,7 @@ pub(super) fn read(origin: &MosquittoOrigin) -> Result<(Config, Problems), Confi
             origin.place.insert(place).clone()
         }
     };
-    config.source = Source { origin: Origin::Mosquitto(origin), notices };
+    config.source = Source { origin: Origin::Mosquitto(origin), notices, key_log: None };
     config.move_data(place);
     Ok((config, problems))
 }

@@ -21,6 +21,7 @@ pub(crate) struct Written {
     encoding: Option<At<PskEncoding>>,
     separator: Option<At<String>>,
     minimum: Option<At<u64>>,
+    hint: Option<At<String>>,
 }
 
 impl Written {
@@ -31,6 +32,7 @@ impl Written {
             encoding: section.choice("psk_encoding", &[("hex", PskEncoding::Hexadecimal), ("text", PskEncoding::Text)]),
             separator: section.string("psk_separator"),
             minimum: section.number("psk_minimum", 1, u64::try_from(Psk::MAXIMUM).unwrap_or(u64::MAX)),
+            hint: section.string("psk_hint"),
         }
     }
 
@@ -47,6 +49,7 @@ impl Written {
             ("psk_encoding", self.encoding.as_ref().map(|at| at.span.clone())),
             ("psk_separator", self.separator.as_ref().map(|at| at.span.clone())),
             ("psk_minimum", self.minimum.as_ref().map(|at| at.span.clone())),
+            ("psk_hint", self.hint.as_ref().map(|at| at.span.clone())),
         ];
         spans.into_iter().filter_map(|(key, span)| Some((key, span?))).min_by_key(|(_, span)| span.start)
     }
@@ -82,6 +85,10 @@ pub(crate) struct ListenerPsk {
     pub(crate) file: Option<At<PskFileConfig>>,
     lookup: Option<WantedKeys>,
     minimum_version: MinimumVersion,
+    /// Where the secrets of its connections are written, if they are.
+    pub(crate) key_log: Option<PathBuf>,
+    /// A hint is written, and cannot be sent.
+    pub(crate) has_hint: bool,
 }
 
 impl ListenerPsk {
@@ -131,13 +138,19 @@ impl ListenerPsk {
         });
         let minimum_version =
             if tls.tls13_only.as_ref().is_some_and(|at| at.value) { MinimumVersion::Tls13 } else { MinimumVersion::Tls12 };
-        Self { file, lookup, minimum_version }
+        let key_log = tls.secrets.as_ref().map(|path| base.join(path));
+        Self { file, lookup, minimum_version, key_log, has_hint: written.hint.is_some() }
     }
 
     /// The same for `signet-server`; `lookup` makes who is asked for the keys that are not in the file.
     pub(super) fn config(&self, lookup: impl FnOnce(&WantedKeys) -> Arc<dyn PskLookup>) -> PskConfig {
         let lookup = self.lookup.as_ref().map(lookup);
-        PskConfig { file: self.file.as_ref().map(|at| at.value.clone()), lookup, minimum_version: self.minimum_version }
+        PskConfig {
+            file: self.file.as_ref().map(|at| at.value.clone()),
+            lookup,
+            minimum_version: self.minimum_version,
+            key_log: self.key_log.clone(),
+        }
     }
 
     /// The files that it reads.

@@ -55,6 +55,8 @@ pub(crate) struct Source {
     pub(crate) origin: Origin,
     /// What its user should know, where it was written for another program.
     pub(crate) notices: Vec<Notice>,
+    /// Where the command line wants the secrets of TLS connections, whatever the file says.
+    pub(crate) key_log: Option<PathBuf>,
 }
 
 /// Our own CA.
@@ -93,7 +95,7 @@ impl Config {
         check_profiles(&profiles, &listeners, problems);
         check_chains(&named, &profiles, problems);
         Self {
-            source: Source { origin: Origin::Native(path.to_owned()), notices: Vec::new() },
+            source: Source { origin: Origin::Native(path.to_owned()), notices: Vec::new(), key_log: None },
             log: file.log,
             process: file.process,
             admin_socket: file.admin_socket.map_or_else(|| data_dir.join("admin.sock"), |at| base.join(at.value)),
@@ -119,6 +121,16 @@ impl Config {
 }
 
 impl Config {
+    /// The same with the secrets of TLS connections in this file, if one is named, whatever the configuration says.
+    pub(crate) fn with_key_log(mut self, path: Option<&Path>) -> Self {
+        let Some(path) = path else { return self };
+        for listener in &mut self.listeners {
+            listener.write_secrets_to(path);
+        }
+        self.source.key_log = Some(path.to_owned());
+        self
+    }
+
     /// Keeps everything below another directory than the one it says, if the places of other things were not written themselves.
     pub(super) fn move_data(&mut self, directory: PathBuf) {
         for place in [&mut self.admin_socket, &mut self.ca.dir, &mut self.ca.crl] {
@@ -217,13 +229,12 @@ fn resolve_listeners(
     for (index, file) in files.into_iter().enumerate() {
         let header = file.header.span.clone();
         let place = file.name.as_ref().map_or_else(|| header.clone(), |name| name.span.clone());
-        let binds = file.bind.clone();
         let Some((listener, profile)) = Listener::resolve(file, index, (base, authentication), problems) else { continue };
         profiles.extend(profile);
         if names.insert(listener.name.clone(), ()).is_some() {
             problems.at(&place, format!("two listeners are called `{}`", listener.name), Some("give each its own `name`".to_owned()));
         }
-        for (address, written) in listener.bind.iter().zip(binds.into_iter().flat_map(|at| at.value)) {
+        for (address, written) in listener.bind.iter().zip(&listener.bind_places) {
             if address.port() == Some(0) {
                 continue;
             }
@@ -233,7 +244,7 @@ fn resolve_listeners(
                 } else {
                     format!("`{address}` cannot be bound beside `{taken}` of listener `{other}`: one of them stands for every address")
                 };
-                problems.at(&written.span, message, Some("give one of them another port".to_owned()));
+                problems.at(written, message, Some("give one of them another port".to_owned()));
             }
             addresses.push((address.clone(), listener.name.clone()));
         }

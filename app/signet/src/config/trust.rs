@@ -11,9 +11,9 @@ use signet_policy::{Rule, Who};
 use signet_revocation::{RevocationDepth, RevocationMode, RevocationRules, StalePolicy};
 use signet_server::{ProfileConfig, ProfileNames, ProfileSettings};
 use signet_sources::{Nonce, Ocsp, ProfileSources, Url};
-use signet_tls::{AnchorRule, TrustAnchors, TrustProfileConfig};
+use signet_tls::{AnchorRule, CertificateDates, TrustAnchors, TrustProfileConfig};
 
-use super::file::{Header, ListenerIdentity, ListenerTls};
+use super::file::{CERTIFICATE_DATES, Header, ListenerIdentity, ListenerTls, REVOCATION, REVOCATION_DEPTH, VERSION_1};
 use super::identity::{self, Proof};
 use super::problem::Problems;
 use super::resolved::patterns;
@@ -37,6 +37,7 @@ pub(crate) struct Written {
     identity: ListenerIdentity,
     revocation: WrittenRevocation,
     expiry_grace: Option<At<Duration>>,
+    dates: Option<At<CertificateDates>>,
     takes_version_1: Option<At<bool>>,
     clones: Option<At<ClonePolicy>>,
     clone_alternation: Option<At<Duration>>,
@@ -97,7 +98,8 @@ impl Written {
             },
             revocation: WrittenRevocation::read(&section),
             expiry_grace: section.duration("expiry_grace", Duration::ZERO, YEAR),
-            takes_version_1: section.choice("version_1", &[("deny", false), ("allow", true)]),
+            dates: section.choice("certificate_dates", &CERTIFICATE_DATES),
+            takes_version_1: section.choice("version_1", &VERSION_1),
             clones: section.choice(
                 "clones",
                 &[
@@ -119,11 +121,8 @@ impl Written {
 impl WrittenRevocation {
     fn read(section: &Section<'_>) -> Self {
         Self {
-            mode: section.choice(
-                "revocation",
-                &[("require", RevocationMode::Require), ("prefer", RevocationMode::Prefer), ("off", RevocationMode::Off)],
-            ),
-            depth: section.choice("revocation_depth", &[("chain", RevocationDepth::Chain), ("leaf", RevocationDepth::Leaf)]),
+            mode: section.choice("revocation", &REVOCATION),
+            depth: section.choice("revocation_depth", &REVOCATION_DEPTH),
             grace: section.duration("revocation_grace", Duration::ZERO, YEAR),
             stale: section.choice("crl_stale", &[("deny", StalePolicy::Deny), ("allow", StalePolicy::Allow)]),
             wait: section.duration("status_wait", Duration::ZERO, Duration::from_secs(60)),
@@ -224,6 +223,7 @@ impl Profile {
             revocation,
             status_wait: written.revocation.wait.as_ref().map_or(default_wait, |at| at.value),
             expiry_grace: seconds(written.expiry_grace.as_ref(), 0),
+            dates: written.dates.map_or(CertificateDates::Check, |at| at.value),
             enabled: written.enabled.is_none_or(|at| at.value),
             version_1: written.takes_version_1.is_some_and(|at| at.value),
         };
@@ -243,7 +243,8 @@ impl Profile {
         Some(Self { name, place: header.span.clone(), authorities, trust, settings, sources, rules })
     }
 
-    /// The profile that a listener's own keys make: its name, its `trust`, `crl`, `crl_stale` and `device`.
+    /// The profile that a listener's own keys make: its name, its `trust`, `crl`, `crl_stale`, `revocation`, `revocation_depth`, `certificate_dates`
+    /// and `device`.
     pub(super) fn of_listener(
         name: &str,
         written: &mut ListenerTls,
@@ -258,12 +259,26 @@ impl Profile {
             return None;
         }
         let stale = if stale.is_some_and(|at| at.value) { StalePolicy::Allow } else { StalePolicy::Deny };
+        let default = RevocationRules::default();
+        let mode = written.revocation.take();
+        if let Some(at) = mode.as_ref().filter(|at| at.value == RevocationMode::Off && crl.is_some()) {
+            let hint = "set revocation = \"prefer\" or \"require\", or remove `crl`";
+            problems.at(&at.span, "`revocation = \"off\"` beside lists that nobody would look at", Some(hint.to_owned()));
+        }
+        let revocation = RevocationRules {
+            stale,
+            mode: mode.map_or(default.mode, |at| at.value),
+            depth: written.revocation_depth.take().map_or(default.depth, |at| at.value),
+            ..default
+        };
         let mut sources = Sources::none();
         place_lists(crl.as_ref(), &mut sources, base, problems);
         let name: Arc<str> = name.into();
         let trust = TrustProfileConfig {
             naming,
-            revocation: RevocationRules { stale, ..RevocationRules::default() },
+            revocation,
+            dates: written.certificate_dates.take().map_or(CertificateDates::Check, |at| at.value),
+            version_1: written.takes_version_1.take().is_some_and(|at| at.value),
             ..TrustProfileConfig::new(Arc::clone(&name), authorities.iter().map(|at| at.value.clone()).collect())
         };
         let settings = ProfileSettings { names: ProfileNames::default(), clones: ClonePolicy::Allow.into() };
@@ -273,6 +288,11 @@ impl Profile {
     /// The same for `signet-server`.
     pub(crate) fn config(&self) -> ProfileConfig {
         ProfileConfig { trust: self.trust.clone(), settings: self.settings.clone() }
+    }
+
+    /// Whether certificates count whose time is over, or has not come.
+    pub(crate) fn ignores_dates(&self) -> bool {
+        self.trust.dates == CertificateDates::Ignore
     }
 
     /// Whether only current lists let its devices in.

@@ -66,7 +66,30 @@ fn broker(
         properties: ConnectProperties::default(),
     };
     let endpoint = Endpoint::tcp("127.0.0.1", port);
-    (ConnectOptions { endpoint, tls: None, connect, timeout: Duration::from_secs(10) }, thread)
+    (ConnectOptions::new(endpoint, connect, Duration::from_secs(10)), thread)
+}
+
+/// What a broker does after CONNACK.
+type Script = fn(&mut Scripted);
+
+/// A broker that accepts one connection after another, each by its own script.
+fn broker_of_many(version: ProtocolVersion, scripts: Vec<(bool, Script)>) -> (ConnectOptions, JoinHandle<()>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let (mut options, first) = broker(version, Connack::default(), |_| {});
+    drop(Client::connect(&options, Trace::off()).unwrap());
+    first.join().unwrap();
+    options.endpoint = Endpoint::tcp("127.0.0.1", listener.local_addr().unwrap().port());
+    let thread = std::thread::spawn(move || {
+        for (session_present, script) in scripts {
+            let (socket, _) = listener.accept().unwrap();
+            let decoder = Decoder::new(Role::Client, DecodeLimits::default());
+            let mut scripted = Scripted { socket, decoder, inbound: Vec::new(), version };
+            assert!(matches!(scripted.receive(), Some(Packet::Connect(_))));
+            scripted.send(&Packet::Connack(Box::new(Connack { session_present, ..Connack::default() })));
+            script(&mut scripted);
+        }
+    });
+    (options, thread)
 }
 
 fn message(qos: QoS) -> OutgoingMessage {
@@ -256,4 +279,76 @@ fn debug_lines_read_like_those_people_know() {
             "Client test sending DISCONNECT",
         ]
     );
+}
+
+/// Receives two messages, takes over the second, and is gone.
+fn leave_in_the_middle(broker: &mut Scripted) {
+    assert!(matches!(broker.receive(), Some(Packet::Publish(publish)) if publish.qos == QoS::AtLeastOnce));
+    let Some(Packet::Publish(second)) = broker.receive() else { panic!() };
+    broker.send(&Packet::Pubrec(Ack::success(second.packet_id.unwrap())));
+    assert!(matches!(broker.receive(), Some(Packet::Pubrel(_))));
+}
+
+/// A client that has sent two messages to [`leave_in_the_middle`].
+fn interrupted_client(options: &ConnectOptions) -> Client {
+    let mut client = Client::connect(options, Trace::off()).unwrap();
+    client.publish(message(QoS::AtLeastOnce)).unwrap();
+    client.publish(message(QoS::ExactlyOnce)).unwrap();
+    assert!(matches!(client.flush(), Err(ClientError::Closed { .. } | ClientError::Lost(_))));
+    client
+}
+
+#[test]
+fn what_was_not_acknowledged_is_sent_again_over_a_new_connection() {
+    let go_on: Script = |broker| {
+        let Some(Packet::Publish(first)) = broker.receive() else { panic!() };
+        assert!(first.dup && first.qos == QoS::AtLeastOnce && first.payload == "x", "{first:?}");
+        let Some(Packet::Pubrel(second)) = broker.receive() else { panic!() };
+        broker.send(&Packet::Puback(Ack::success(first.packet_id.unwrap())));
+        broker.send(&Packet::Pubcomp(Ack::success(second.packet_id)));
+        assert!(matches!(broker.receive(), Some(Packet::Disconnect(_))));
+    };
+    let (options, thread) = broker_of_many(ProtocolVersion::V5, vec![(false, leave_in_the_middle), (true, go_on)]);
+    let mut client = interrupted_client(&options);
+    client.reconnect(&options).unwrap();
+    client.flush().unwrap();
+    for _ in 0..2 {
+        assert!(matches!(client.poll(soon()).unwrap(), Some(Event::Published(ack)) if !ack.reason_code.is_error()));
+    }
+    client.disconnect(ReasonCode::Success).unwrap();
+    thread.join().unwrap();
+}
+
+#[test]
+fn without_a_session_nothing_is_a_repetition_and_what_the_broker_has_is_done() {
+    let go_on: Script = |broker| {
+        let Some(Packet::Publish(first)) = broker.receive() else { panic!() };
+        assert!(!first.dup && first.qos == QoS::AtLeastOnce, "{first:?}");
+        broker.send(&Packet::Puback(Ack::success(first.packet_id.unwrap())));
+        assert!(matches!(broker.receive(), Some(Packet::Disconnect(_))));
+    };
+    let (options, thread) = broker_of_many(ProtocolVersion::V311, vec![(false, leave_in_the_middle), (false, go_on)]);
+    let mut client = interrupted_client(&options);
+    client.reconnect(&options).unwrap();
+    client.flush().unwrap();
+    for _ in 0..2 {
+        assert!(matches!(client.poll(soon()).unwrap(), Some(Event::Published(_))));
+    }
+    client.disconnect(ReasonCode::Success).unwrap();
+    thread.join().unwrap();
+}
+
+#[test]
+fn whoever_may_end_the_waits_of_a_connection_may_end_those_of_the_next() {
+    let wait: Script = |broker| assert!(broker.receive().is_none());
+    let (options, thread) = broker_of_many(ProtocolVersion::V5, vec![(false, |_| {}), (false, wait)]);
+    let mut client = Client::connect(&options, Trace::off()).unwrap();
+    let interrupter = client.interrupter().unwrap();
+    assert!(matches!(client.poll(soon()), Err(ClientError::Closed { .. } | ClientError::Lost(_))));
+    client.reconnect(&options).unwrap();
+    let other = std::thread::spawn(move || interrupter.interrupt());
+    assert!(matches!(client.poll(soon()).unwrap(), Some(Event::Interrupted)));
+    other.join().unwrap();
+    drop(client);
+    thread.join().unwrap();
 }

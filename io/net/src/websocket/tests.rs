@@ -5,7 +5,7 @@ use super::*;
 const KEY: &str = "dGhlIHNhbXBsZSBub25jZQ==";
 
 fn rules(origins: Origins) -> Arc<UpgradeRules> {
-    Arc::new(UpgradeRules { path: "/mqtt".to_owned(), origins })
+    Arc::new(UpgradeRules { path: Some("/mqtt".to_owned()), origins })
 }
 
 /// A good request, with lines replaced or added.
@@ -336,4 +336,13 @@ fn the_client_checks_the_answer() {
     }
     assert!(receive("\x20\x02\0\0").is_err());
     assert!(receive(&format!("HTTP/1.1 101 x\r\nA: {}\r\n", "b".repeat(MAXIMUM_HEAD))).is_err());
+}
+
+#[test]
+fn every_path_is_served_where_none_is_named() {
+    let any = Arc::new(UpgradeRules { path: None, origins: Origins::Listed(vec!["capacitor://localhost".to_owned()]) });
+    for path in ["/", "/mqtt", "/ws/x?y=1"] {
+        let request = with_header("Origin: capacitor://localhost").replace("GET /mqtt ", &format!("GET {path} "));
+        assert!(answer(&any, &request).unwrap().starts_with("HTTP/1.1 101 "), "{path}");
+    }
 }

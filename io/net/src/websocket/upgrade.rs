@@ -32,8 +32,8 @@ pub enum Origins {
 /// What an upgrade must be.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UpgradeRules {
-    /// The one path that is served; a query behind it is ignored.
-    pub path: String,
+    /// The one path that is served; a query behind it is ignored. `None`: any path is.
+    pub path: Option<String>,
     /// Who may ask.
     pub origins: Origins,
 }
@@ -176,7 +176,9 @@ fn judge_request(head: &[u8], rules: &UpgradeRules) -> Result<String, UpgradeErr
         return Err(refuse("405 Method Not Allowed", "the HTTP request is not GET with HTTP/1.1", hint));
     }
     let headers = Headers(request.headers);
-    check_path(request.path.unwrap_or_default(), &rules.path)?;
+    if let Some(path) = &rules.path {
+        check_path(request.path.unwrap_or_default(), path)?;
+    }
     if !headers.has_token("upgrade", "websocket") {
         let hint = "this is the WebSocket endpoint of an MQTT broker: connect an MQTT client to it";
         return Err(refuse("426 Upgrade Required", "an HTTP request that asks for no WebSocket", hint));

@@ -6,23 +6,25 @@ use std::net::TcpStream;
 use openssl::error::ErrorStack;
 use openssl::ssl::{HandshakeError, Ssl, SslContextBuilder, SslMethod, SslOptions, SslSessionCacheMode, SslStream, SslVersion};
 use signet_identity::DeviceName;
-use signet_tls::{MinimumVersion, TlsError};
+use signet_tls::{KeyLogFile, MinimumVersion, PeerFault, TlsError};
 
 use super::{CIPHER_SUITES, CIPHER_SUITES_13, Failure, GROUPS};
+use crate::connector::{PskConnector, PskSettings};
 use crate::key::Psk;
+
+/// For a server that does not take part in what needs the key.
+const KEYS_HINT: &str = "does the listener have pre-shared keys (`psk_file`)? see the server's log";
 
 /// An encrypted blocking stream.
 pub(crate) struct ClientEngine(SslStream<TcpStream>);
 
 impl ClientEngine {
     /// Performs the handshake on `socket`, within its read and write time-outs.
-    pub(crate) fn connect(
-        (identity, key): (&DeviceName, &Psk),
-        minimum: MinimumVersion,
-        server: &str,
-        socket: TcpStream,
-    ) -> Result<Self, TlsError> {
-        let ssl = start(identity.clone(), key.clone(), minimum).map_err(|error| TlsError::Library(error.to_string()))?;
+    pub(crate) fn connect(connector: &PskConnector, server: &str, socket: TcpStream) -> Result<Self, TlsError> {
+        let library = |error: ErrorStack| TlsError::Library(error.to_string());
+        let mut builder = start(connector.identity.clone(), connector.key.clone()).map_err(library)?;
+        choose(&mut builder, &connector.settings)?;
+        let ssl = Ssl::new(&builder.build()).map_err(library)?;
         ssl.connect(socket).map(Self).map_err(|error| match error {
             HandshakeError::SetupFailure(stack) => TlsError::Library(stack.to_string()),
             HandshakeError::Failure(broken) | HandshakeError::WouldBlock(broken) => failed(server, broken.into_error()),
@@ -55,13 +57,35 @@ impl ClientEngine {
     }
 }
 
-fn start(identity: DeviceName, key: Psk, minimum: MinimumVersion) -> Result<Ssl, ErrorStack> {
+/// What the settings say.
+fn choose(builder: &mut SslContextBuilder, settings: &PskSettings) -> Result<(), TlsError> {
+    let library = |error: ErrorStack| TlsError::Library(error.to_string());
+    let is_newer_only = settings.minimum_version == MinimumVersion::Tls13;
+    builder.set_min_proto_version(Some(if is_newer_only { SslVersion::TLS1_3 } else { SslVersion::TLS1_2 })).map_err(library)?;
+    if let Some(list) = &settings.cipher_suites {
+        // Suites that need a certificate may be among them: every certificate fails.
+        let chosen = if is_newer_only { builder.set_ciphersuites(list) } else { builder.set_cipher_list(list) };
+        chosen.map_err(|_| TlsError::Setting(format!("no cipher suite of `{list}` can be used")))?;
+    }
+    if !settings.alpn.is_empty() {
+        let mut wire = Vec::new();
+        for protocol in &settings.alpn {
+            let length = u8::try_from(protocol.len()).unwrap_or(0);
+            wire.push(length);
+            wire.extend_from_slice(protocol.as_bytes());
+        }
+        builder.set_alpn_protos(&wire).map_err(|_| TlsError::Setting("a protocol for ALPN has 1 to 255 octets".to_owned()))?;
+    }
+    if let Some(path) = &settings.key_log {
+        let file = KeyLogFile::open(path)?;
+        builder.set_keylog_callback(move |_, line| file.write_line(line));
+    }
+    Ok(())
+}
+
+fn start(identity: DeviceName, key: Psk) -> Result<SslContextBuilder, ErrorStack> {
     let mut builder = SslContextBuilder::new(SslMethod::tls_client())?;
     builder.set_security_level(2);
-    builder.set_min_proto_version(Some(match minimum {
-        MinimumVersion::Tls12 => SslVersion::TLS1_2,
-        MinimumVersion::Tls13 => SslVersion::TLS1_3,
-    }))?;
     builder.set_max_proto_version(Some(SslVersion::TLS1_3))?;
     // No suite lets a server in that has no key: those of TLS 1.2 need it, and in TLS 1.3 it has to be the server's choice (below).
     builder.set_cipher_list(CIPHER_SUITES)?;
@@ -82,7 +106,7 @@ fn start(identity: DeviceName, key: Psk, minimum: MinimumVersion) -> Result<Ssl,
         key_space.copy_from_slice(key.octets());
         Ok(key.octets().len())
     });
-    Ssl::new(&builder.build())
+    Ok(builder)
 }
 
 fn failed(server: &str, error: openssl::ssl::Error) -> TlsError {
@@ -91,14 +115,15 @@ fn failed(server: &str, error: openssl::ssl::Error) -> TlsError {
         Err(error) => {
             let failure = Failure::of(&error);
             refused(&failure).unwrap_or_else(|| {
-                let (found, hint) = match failure.reason.as_str() {
-                    "" => ("it closed the connection".to_owned(), "see the server's log"),
+                let (found, hint, fault) = match failure.reason.as_str() {
+                    "" => ("it closed the connection", "see the server's log", PeerFault::Protocol),
                     "wrong version number" => {
-                        ("what it sends is not TLS".to_owned(), "is this a plain TCP port? 8883 is the usual one for TLS")
+                        ("what it sends is not TLS", "is this a plain TCP port? 8883 is the usual one for TLS", PeerFault::NotTls)
                     }
-                    reason => (reason.to_owned(), "does the listener have pre-shared keys (`psk_file`)? see the server's log"),
+                    "certificate verify failed" => ("it shows a certificate instead of the key", KEYS_HINT, PeerFault::UnknownIssuer),
+                    reason => (reason, KEYS_HINT, PeerFault::Protocol),
                 };
-                TlsError::Peer { server: server.to_owned(), found, hint: hint.to_owned() }
+                TlsError::Peer { server: server.to_owned(), found: found.to_owned(), hint: hint.to_owned(), fault }
             })
         }
     }
@@ -109,6 +134,7 @@ fn refused(failure: &Failure) -> Option<TlsError> {
     failure.is_alert().then(|| TlsError::Refused {
         found: format!("the broker refused this pre-shared key ({})", failure.reason),
         hint: "check `--psk-identity` and `--psk`; the broker's log says what is wrong".to_owned(),
+        alert: None,
     })
 }
 

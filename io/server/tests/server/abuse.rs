@@ -365,6 +365,7 @@ fn a_proxied_client_is_held_off_by_its_own_address() {
             versions: signet_net::ProxyVersions::Any,
             trusted: vec!["127.0.0.0/8".parse().unwrap()],
             identity: signet_tls::ForwardedIdentityConfig::None,
+            demand: signet_server::ProxyDemand::Nothing,
         });
         config.listeners.push(listener);
         config.server_limits.abuse = limits();

@@ -9,7 +9,7 @@ use signet_mqtt::{ProtocolVersion, QoS, ReasonCode};
 use signet_net::{ListenAddress, ProxyVersions, Source};
 use signet_policy::AdmissionRules;
 use signet_revocation::Suspended;
-use signet_server::{ListenerConfig, ProxyConfig, ServerConfig, TransportConfig};
+use signet_server::{ListenerConfig, ProxyConfig, ProxyDemand, ServerConfig, TransportConfig};
 use signet_testkit::{Device, Identity, Pki, connect_packet};
 use signet_tls::{Connector, ConnectorConfig, ForwardedIdentityConfig};
 
@@ -41,7 +41,7 @@ fn rig_with(rule: Rule, source: &str, change: impl FnOnce(&mut ListenerConfig)) 
         };
         let admission = AdmissionRules { anonymous: matches!(rule, Rule::Nothing), ..AdmissionRules::default() };
         let mut listener = ListenerConfig::new("proxied", vec!["127.0.0.1:0".parse().unwrap()], TransportConfig::Tcp, admission);
-        listener.proxy_protocol = Some(ProxyConfig { versions: ProxyVersions::Any, trusted, identity });
+        listener.proxy_protocol = Some(ProxyConfig { versions: ProxyVersions::Any, trusted, identity, demand: ProxyDemand::Nothing });
         change(&mut listener);
         config.listeners.push(listener);
     })
@@ -253,7 +253,12 @@ fn a_will_left_through_a_proxy_does_not_outlast_the_trust_either() {
         let mut listener =
             ListenerConfig::new("proxied", vec!["127.0.0.1:0".parse().unwrap()], TransportConfig::Tcp, AdmissionRules::default());
         let identity = ForwardedIdentityConfig::Certificate { profiles: vec!["devices".into()] };
-        listener.proxy_protocol = Some(ProxyConfig { versions: ProxyVersions::Any, trusted: vec!["127.0.0.1".parse().unwrap()], identity });
+        listener.proxy_protocol = Some(ProxyConfig {
+            versions: ProxyVersions::Any,
+            trusted: vec!["127.0.0.1".parse().unwrap()],
+            identity,
+            demand: ProxyDemand::Nothing,
+        });
         config.listeners.push(listener);
     });
     let mut watcher = Device::connect(&rig.tcp(), ProtocolVersion::V5, "watcher");
@@ -284,6 +289,7 @@ fn tls_may_come_through_the_proxy() {
             versions: ProxyVersions::V1,
             trusted: vec!["127.0.0.1".parse().unwrap()],
             identity: ForwardedIdentityConfig::None,
+            demand: ProxyDemand::Nothing,
         });
         config.listeners.push(listener);
     });
@@ -335,4 +341,37 @@ fn a_proxy_may_come_over_a_unix_socket() {
     assert_eq!(connack[0], 0x20);
     let entry = rig.connections().remove(0).entry;
     assert_eq!((entry.address.to_string().as_str(), entry.peer.device().unwrap().as_str()), ("192.0.2.1:40000", "pump-7"));
+}
+
+#[test]
+fn what_the_proxy_has_to_say_of_its_client_is_demanded_before_connect() {
+    capture_log();
+    // Of a header: whether the client may pass where nothing, TLS, or a verified certificate is demanded.
+    let headers = [
+        (b"PROXY TCP4 192.0.2.7 198.51.100.1 40001 1883\r\n".to_vec(), [true, false, false]),
+        (v2(1, &[]), [true, false, false]),
+        (v2(0, &[]), [true, false, false]),
+        (vouching(0, 0, &[]), [true, false, false]),
+        (vouching(1, 0, &[]), [true, true, false]),
+        (vouching(3, 0, &[]), [true, true, true]),
+        (vouching(5, 0, &[]), [true, true, true]),
+        (vouching(7, 1, &[]), [true, true, false]),
+        (vouching(6, 0, &[]), [true, false, false]),
+    ];
+    for (position, demand) in [ProxyDemand::Nothing, ProxyDemand::Tls, ProxyDemand::Certificate].into_iter().enumerate() {
+        let rig = rig_with(Rule::Nothing, "127.0.0.1", |listener| {
+            listener.proxy_protocol.as_mut().unwrap().demand = demand;
+        });
+        for (header, passes) in &headers {
+            let (socket, code) = connect(&rig, header);
+            assert_eq!(code == Some(0), passes[position], "{demand:?}: {header:02x?}");
+            drop(socket);
+            rig.await_connections(0);
+        }
+        match demand {
+            ProxyDemand::Nothing => {}
+            ProxyDemand::Tls => drop(await_log(&["refused", "did not connect to the proxy using TLS"])),
+            ProxyDemand::Certificate => drop(await_log(&["refused", "did not show the proxy a certificate"])),
+        }
+    }
 }

@@ -46,7 +46,7 @@ impl Keys {
 fn rig(change: impl FnOnce(&mut ListenerConfig)) -> (Rig, Arc<Keys>) {
     let keys = Arc::new(Keys::default());
     let lookup: Arc<dyn PskLookup> = keys.clone();
-    let psk = PskConfig { file: None, lookup: Some(lookup), minimum_version: MinimumVersion::Tls12 };
+    let psk = PskConfig { file: None, lookup: Some(lookup), minimum_version: MinimumVersion::Tls12, key_log: None };
     let admission = AdmissionRules { client_identifier: Some(Template::parse("${device}").unwrap()), ..AdmissionRules::default() };
     let mut listener = ListenerConfig::new("keys", vec!["127.0.0.1:0".parse().unwrap()], TransportConfig::Psk(psk), admission);
     change(&mut listener);

@@ -54,7 +54,7 @@ pub(crate) fn profile(pki: &Pki) -> ProfileConfig {
 }
 
 fn websocket(mut listener: ListenerConfig) -> ListenerConfig {
-    listener.websocket = Some(UpgradeRules { path: "/mqtt".to_owned(), origins: Origins::SameHost(Vec::new()) });
+    listener.websocket = Some(UpgradeRules { path: Some("/mqtt".to_owned()), origins: Origins::SameHost(Vec::new()) });
     listener
 }
 

@@ -10,4 +10,5 @@ mod overdue;
 mod refused;
 mod resumption;
 mod rig;
+mod settings;
 mod version_1;

@@ -32,6 +32,8 @@ pub(crate) struct Settings {
     pub(crate) minimum_version: MinimumVersion,
     pub(crate) profiles: Vec<TrustProfileConfig>,
     pub(crate) hosts: Vec<TlsHostConfig>,
+    /// For settings that few tests touch.
+    pub(crate) change: fn(&mut TlsListenerConfig),
 }
 
 impl Settings {
@@ -63,6 +65,7 @@ impl Rig {
             minimum_version: MinimumVersion::Tls12,
             profiles: vec![TrustProfileConfig::new("devices", vec![self.pki.ca_file()])],
             hosts: Vec::new(),
+            change: |_| {},
         }
     }
 
@@ -78,11 +81,10 @@ impl Rig {
         let profiles = TrustProfiles::load(config.profiles.clone())?;
         let names = config.profiles.iter().map(|profile| Arc::clone(&profile.name)).collect();
         let files = CredentialFiles { certificate: config.certificate.clone(), key: config.key.clone() };
-        let listener = TlsListenerConfig {
-            host: TlsHostConfig::new(files, config.client_certificate, names),
-            hosts: config.hosts.clone(),
-            minimum_version: config.minimum_version,
-        };
+        let mut listener = TlsListenerConfig::new(TlsHostConfig::new(files, config.client_certificate, names));
+        listener.hosts.clone_from(&config.hosts);
+        listener.minimum_version = config.minimum_version;
+        (config.change)(&mut listener);
         ListenerTls::load(&listener, &profiles, &self.revocations, now())
     }
 

@@ -107,7 +107,7 @@ impl fmt::Display for TemplateError {
             }
             TemplateErrorKind::UnknownTransform => write!(
                 f,
-                "unknown transform `{found}`; expected `:lower`, `:upper`, `:prefix(…)`, `:strip(…)`, `:regex(…)` or `:hash(sha256)`"
+                "unknown transform `{found}`; expected `:lower`, `:upper`, `:name`, `:prefix(…)`, `:strip(…)`, `:regex(…)` or `:hash(sha256)`"
             ),
             TemplateErrorKind::Argument => f.write_str(&self.detail),
             TemplateErrorKind::Regex => write!(f, "`{found}` holds no regular expression: {}", self.detail),

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use super::error::{TemplateError, TemplateErrorKind};
 use super::field::TemplateField;
-use super::transform::Transform;
+use super::transform::{NO_NAME, Transform};
 use super::value::{Facts, Missing};
 use crate::error::IdentityError;
 use crate::text::{is_hidden, named, shown};
@@ -169,7 +169,8 @@ impl Alternative {
         let mut value = self.field.find(facts).map_err(Failure::Missing)?;
         // The line ends of a PEM are ours; what a certificate holds is looked at before a transform can take the evidence away.
         if !self.field.holds_lines() {
-            value = without_hidden(value)?;
+            let is_optional = self.transforms.first() == Some(&Transform::Name);
+            value = without_hidden(value).map_err(|failure| if is_optional { Failure::Missing(NO_NAME) } else { failure })?;
         }
         for transform in &self.transforms {
             value = transform.apply(value).map_err(Failure::Missing)?;

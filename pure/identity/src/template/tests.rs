@@ -261,10 +261,19 @@ fn transforms_follow_a_field() {
         ("${cert.cn:strip(valve-) | cert.ou}", Some("Hall 3")),
         ("${ cert.san.rid|cert.san.dirname | cert.cn:upper }", Some("PUMP-7")),
         ("${cert.cn:hash(sha256)}", Some(digest.as_str())),
+        ("${cert.cn:name | cert.ou}", Some("pump-7")),
+        ("${cert.san.uri:prefix(/):name | cert.cn}", Some("pump-7")),
     ] {
         let found = render(template, &leaf);
         assert_eq!(found.as_deref().ok(), expected, "{template}: {found:?}");
     }
+    // What cannot be a name is passed over where that is said, and nowhere else.
+    for unusable in ["a/b", "$SYS", "+", "a\0b", "a\nb", &"x".repeat(129)] {
+        let leaf = named(unusable);
+        assert_eq!(render("${cert.cn:name | cert.serial}", &leaf).unwrap(), "4F:01", "{unusable:?}");
+        assert!(render("${cert.cn:name}", &leaf).is_err(), "{unusable:?}");
+    }
+    assert!(matches!(render("${cert.cn | cert.serial}", &named("a\0b")), Err(IdentityError::UnsafeValue { .. })));
     // Letters outside of ASCII stay: the Kelvin sign must not become a k.
     assert_eq!(render("${cert.cn:lower}", &named("\u{212a}Ä")).unwrap(), "\u{212a}Ä");
 }

@@ -7,6 +7,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::error::TemplateErrorKind;
 use super::value::Missing;
+use crate::device::DeviceName;
 
 /// The longest value that a regular expression looks at, in bytes: with the size of the expression it bounds the time that a stranger's
 /// certificate can cost.
@@ -24,13 +25,15 @@ pub(super) enum Transform {
     Strip(String),
     Regex(Regex),
     Sha256,
+    /// Nothing is changed; what cannot be a device's name counts as missing.
+    Name,
 }
 
 /// Equal as written.
 impl PartialEq for Transform {
     fn eq(&self, other: &Self) -> bool {
         match (self, other) {
-            (Self::Lower, Self::Lower) | (Self::Upper, Self::Upper) | (Self::Sha256, Self::Sha256) => true,
+            (Self::Lower, Self::Lower) | (Self::Upper, Self::Upper) | (Self::Sha256, Self::Sha256) | (Self::Name, Self::Name) => true,
             (Self::Prefix(one), Self::Prefix(other)) | (Self::Strip(one), Self::Strip(other)) => one == other,
             (Self::Regex(one), Self::Regex(other)) => one.as_str() == other.as_str(),
             _ => false,
@@ -48,9 +51,10 @@ impl Transform {
             argument.map(unescaped).ok_or_else(|| (TemplateErrorKind::Argument, format!("`:{name}` needs a text, `:{name}(…)`")))
         };
         match (name, argument) {
+            ("name", None) => Ok(Self::Name),
             ("lower", None) => Ok(Self::Lower),
             ("upper", None) => Ok(Self::Upper),
-            ("lower" | "upper", Some(_)) => Err((TemplateErrorKind::Argument, format!("`:{name}` takes nothing in parentheses"))),
+            ("lower" | "upper" | "name", Some(_)) => Err((TemplateErrorKind::Argument, format!("`:{name}` takes nothing in parentheses"))),
             ("prefix", _) => text().map(Self::Prefix),
             ("strip", _) => text().map(Self::Strip),
             ("regex", _) => {
@@ -69,6 +73,8 @@ impl Transform {
             Self::Lower if value.bytes().any(|octet| octet.is_ascii_uppercase()) => Cow::Owned(value.to_ascii_lowercase()),
             Self::Upper if value.bytes().any(|octet| octet.is_ascii_lowercase()) => Cow::Owned(value.to_ascii_uppercase()),
             Self::Lower | Self::Upper => value,
+            Self::Name if DeviceName::new(&value).is_err() => return Err(NO_NAME),
+            Self::Name => value,
             Self::Prefix(prefix) => Cow::Owned(format!("{prefix}{value}")),
             // To leave a value without the prefix as it is would give `dev:a` and `a` one name.
             Self::Strip(prefix) => {
@@ -87,6 +93,9 @@ impl Transform {
         if value.is_empty() { Err(Missing::Transform("nothing is left of its value")) } else { Ok(value) }
     }
 }
+
+/// What `:name` says of a value that it passes over.
+pub(super) const NO_NAME: Missing = Missing::Transform("its value cannot be the name of a device");
 
 fn without_prefix<'a>(value: Cow<'a, str>, prefix: &str) -> Option<Cow<'a, str>> {
     match value {

@@ -53,17 +53,18 @@ fn pages_may_not_use_certificates_of_browsers_unless_told() {
     assert_eq!(origins_of(&format!("{WS}websocket_origins = \"http://a:3000\"")), Origins::Listed(vec!["http://a:3000".to_owned()]));
     let proxied = format!("{WS}proxy_protocol = true\nproxy_trusted = \"unix\"\nproxy_identity = \"common_name\"");
     assert_eq!(origins_of(&proxied), same_host, "a certificate at the proxy is as ambient");
-    assert_eq!(listener(WSS).websocket.unwrap().path, "/mqtt");
-    assert_eq!(listener(&format!("{WS}websocket_path = \"/a/b\"")).websocket.unwrap().path, "/a/b");
+    assert_eq!(listener(WSS).websocket.unwrap().path.as_deref(), Some("/mqtt"));
+    assert_eq!(listener(&format!("{WS}websocket_path = \"*\"")).websocket.unwrap().path, None, "every path");
+    assert_eq!(listener(&format!("{WS}websocket_path = \"/a/b\"")).websocket.unwrap().path.as_deref(), Some("/a/b"));
     assert!(listener(&format!("{TCP}anonymous = true")).websocket.is_none());
 }
 
 #[test]
 fn unix_sockets_have_a_mode_and_a_place_beside_the_file() {
     let config = listener("bind = \"unix:mqtt.sock\"\nunix_mode = \"0600\"\ntransport = \"tcp\"\nanonymous = true");
-    assert_eq!(config.unix_mode, 0o600);
+    assert_eq!(config.bind_rules.unix_mode, 0o600);
     assert_eq!(config.bind, [ListenAddress::Unix("/etc/mqtt.sock".into())]);
-    assert_eq!(listener("bind = \"unix:/run/x\"\ntransport = \"tcp\"\nanonymous = true").unix_mode, 0o660);
+    assert_eq!(listener("bind = \"unix:/run/x\"\ntransport = \"tcp\"\nanonymous = true").bind_rules.unix_mode, 0o660);
     let long = format!("/run/{}", "x".repeat(103));
     let found = problem(&format!("bind = \"unix:{long}\"\ntransport = \"tcp\"\nanonymous = true"));
     assert!(found.contains("has 108 bytes") && found.contains("107"), "{found}");
@@ -139,4 +140,26 @@ fn keys_of_other_transports_are_mistakes() {
     ] {
         problem(&format!("{WS}{key} = \"{value}\""));
     }
+}
+
+#[test]
+fn a_listener_may_be_bound_to_an_interface_and_to_names_of_hosts() {
+    let config = listener(&format!("{WS}bind_interface = \"eth0\""));
+    assert_eq!(config.bind_rules.interface.as_deref(), Some("eth0"));
+    assert!(problem("bind = \"unix:x\"\ntransport = \"tcp\"\nanonymous = true\nbind_interface = \"eth0\"").contains("no interface"));
+    let named = listener("bind = \"localhost:1883\"\ntransport = \"tcp\"\nanonymous = true").bind;
+    assert!(named.contains(&"127.0.0.1:1883".parse().unwrap()), "{named:?}");
+    assert!(problem("bind = \"no-such-host.invalid:1883\"\ntransport = \"tcp\"\nanonymous = true").contains("is not an address and port"));
+}
+
+#[test]
+fn what_a_proxy_has_to_say_of_its_clients() {
+    let proxied = |more: &str| format!("{TCP}anonymous = true\nproxy_protocol = \"v2\"\nproxy_trusted = \"127.0.0.1\"\n{more}");
+    let demand = |more: &str| listener(&proxied(more)).proxy_protocol.unwrap().demand;
+    assert_eq!(demand(""), ProxyDemand::Nothing);
+    assert_eq!(demand("proxy_require_tls = true"), ProxyDemand::Tls);
+    assert_eq!(demand("proxy_require_tls = true\nclient_certificate = \"required\""), ProxyDemand::Certificate);
+    assert!(problem(&format!("{TCP}anonymous = true\nproxy_require_tls = true")).contains("`proxy_require_tls` has no meaning"));
+    assert!(problem(&proxied("proxy_require_tls = true").replace("v2", "v1")).contains("version 1 says nothing about TLS"));
+    assert!(problem(&format!("{TCP}anonymous = true\nclient_certificate = \"required\"")).contains("`client_certificate` has no meaning"));
 }

@@ -138,3 +138,43 @@ fn what_is_wrong_is_shown_where_it_is() {
     assert!(problems.iter().any(|problem| problem.contains("does not say for whom it is")), "{problems:?}");
     assert!(problems.iter().any(|problem| problem.contains("belong together")), "{problems:?}");
 }
+
+#[test]
+fn a_listener_says_of_its_own_trust_what_a_profile_says() {
+    let own = |more: &str| {
+        let (config, problems) = read(&format!("{LISTENER}trust = \"ca.pem\"\n{more}\n"));
+        (config, problems.join("\n"))
+    };
+    let (config, problems) = own("crl = \"a.crl\"\nrevocation = \"require\"\nrevocation_depth = \"leaf\"\ncertificate_dates = \"ignore\"");
+    assert_eq!(problems, "");
+    let trust = &config.profiles[0].trust;
+    assert_eq!((trust.revocation.mode, trust.revocation.depth), (RevocationMode::Require, RevocationDepth::Leaf));
+    assert_eq!((trust.revocation.stale, trust.revocation.grace), (StalePolicy::Deny, 0));
+    assert!(trust.dates == CertificateDates::Ignore && config.profiles[0].ignores_dates());
+    assert_eq!(own("certificate_dates = \"strict\"").0.profiles[0].trust.dates, CertificateDates::Strict);
+    assert_eq!(own("").0.profiles[0].trust.dates, CertificateDates::Check);
+    assert!(own("revocation = \"off\"\ncrl = \"a.crl\"").1.contains("nobody would look at"));
+    for key in ["revocation = \"require\"", "revocation_depth = \"leaf\"", "certificate_dates = \"ignore\""] {
+        let (_, problems) = read(&format!("{LISTENER}client_certificate = \"none\"\nanonymous = true\n{key}\n"));
+        assert!(problems.len() == 1 && problems[0].contains("has no meaning on this listener"), "{problems:?}");
+    }
+}
+
+#[test]
+fn cipher_suites_are_known_by_name_and_belong_to_a_version() {
+    let with = |more: &str| read(&format!("{LISTENER}trust = \"ca.pem\"\n{more}\n"));
+    let (config, problems) = with("cipher_suites = [\"TLS_AES_128_GCM_SHA256\"]\nauthority_names = false");
+    assert!(problems.is_empty(), "{problems:?}");
+    let tls = config.listeners[0].tls.as_ref().unwrap().config();
+    assert_eq!((tls.cipher_suites, tls.host.names_authorities), (vec!["TLS_AES_128_GCM_SHA256".to_owned()], false));
+    for (more, words) in [
+        ("cipher_suites = [\"TLS_AES_128_GCM_SHA257\"]", "did you mean `TLS_AES_128_GCM_SHA256`? there are TLS_AES_256_GCM_SHA384, "),
+        ("cipher_suites = [\"ECDHE-RSA-AES128-GCM-SHA256\"]", "`ECDHE-RSA-AES128-GCM-SHA256` is no cipher suite"),
+        ("tls_min = \"1.3\"\ncipher_suites = [\"TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256\"]", "belongs to TLS 1.2, which is not spoken here"),
+        ("cipher_suites = []", "nobody could connect"),
+    ] {
+        let (_, problems) = with(more);
+        assert!(problems.len() == 1 && problems[0].contains(words), "{problems:?}");
+        assert!(!problems[0].contains(":1:"), "at its place: {problems:?}");
+    }
+}
