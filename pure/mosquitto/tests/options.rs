@@ -217,7 +217,7 @@ fn origins_lead_back_to_lines() {
     assert_eq!(at("enabled = true"), Some(1));
     assert_eq!(at("1883"), Some(2));
     assert_eq!(at("5  #"), Some(3));
-    assert_eq!(at("[[authenticator]]"), Some(4));
+    assert_eq!(at("[\"everyone\"]"), Some(4));
     assert_eq!(at("maximum_packet_size"), None);
     let starts: Vec<usize> = translation.origins.iter().map(|(range, _)| range.start).collect();
     assert!(starts.is_sorted());

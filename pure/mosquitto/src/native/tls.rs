@@ -117,6 +117,8 @@ fn clients(draft: &mut Draft<'_>, values: &Values) {
     draft.writer.key("device", "${cert.cn:name | cert.fingerprint}", None);
     let dates = if values.switch("disable_client_cert_date_checks") { "ignore" } else { "strict" };
     draft.writer.key("certificate_dates", dates, values.place("disable_client_cert_date_checks"));
+    draft.writer.comment("As plain `openssl x509 -req` makes them. \"deny\": certificates have to say that they are for clients.");
+    draft.writer.key("version_1", "allow", None);
     if let Some((file, place)) = draft.path(values, "crlfile") {
         draft.writer.key("crl", [file].map(Toml::from), Some(place));
         draft.writer.key("crl_stale", "deny", Some(place));
