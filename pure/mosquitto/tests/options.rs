@@ -233,3 +233,10 @@ fn a_strange_name_of_the_file_changes_nothing() {
     let table = |text: &str| text.parse::<toml::Table>().unwrap();
     assert_eq!(table(&strange.toml), table(&plain.toml));
 }
+
+#[test]
+fn the_reference_is_up_to_date() {
+    let page = include_str!("../../../docs/reference/mosquitto-options.md");
+    let command = "cargo run -p signet-mosquitto --example reference > docs/reference/mosquitto-options.md";
+    assert!(page == options::reference(), "write it anew: {command}");
+}

@@ -83,11 +83,21 @@ pub(super) fn of_listener(draft: &mut Draft<'_>, written: &Written<'_>, values: 
 
 /// Alternatives, tried in turn.
 fn members(draft: &Draft<'_>, written: &Written<'_>) -> Vec<String> {
+    let checkers = checkers(draft, written.listener);
     if let Some(username) = &written.naming.username {
-        return vec![username.member.to_owned()];
+        let member = username.member.to_owned();
+        let is_known_by_name = checkers.iter().any(|(checker, _)| *checker == Checker::DynamicSecurity);
+        // Mosquitto asks nobody here, so that a client that was disabled comes back at once. We do not: whoever is named there has to be enabled.
+        return if is_known_by_name && member != "nobody" { vec![format!("{member} and dynamic_security"), member] } else { vec![member] };
     }
     let used = all(draft);
-    checkers(draft, written.listener).iter().map(|(checker, _)| name(checker, &used)).collect()
+    checkers.iter().map(|(checker, _)| name(checker, &used)).collect()
+}
+
+/// Whether dynamic security is asked about passwords at a listener that takes no names from certificates. There a certificate is one thing more that is
+/// needed, and must not stand for the password of somebody of the same name.
+pub(super) fn needs_passwords_of_names(draft: &Draft<'_>, written: &Written<'_>) -> bool {
+    written.naming.username.is_none() && checkers(draft, written.listener).iter().any(|(checker, _)| *checker == Checker::DynamicSecurity)
 }
 
 /// Who checks clients of a listener.
@@ -164,7 +174,7 @@ pub(super) fn write(draft: &mut Draft<'_>, listeners: &[Written<'_>]) {
     let wanted: Vec<String> = listeners.iter().flat_map(|written| members(draft, written)).collect();
     for (checker, place) in &all {
         let name = name(checker, &all);
-        if !wanted.contains(&name) {
+        if !wanted.iter().any(|alternative| alternative.split(" and ").any(|member| member == name)) {
             continue;
         }
         let (kind, file) = match checker {
