@@ -11,10 +11,12 @@ mod host;
 mod identity;
 mod limits;
 mod listener;
+mod log;
 mod material;
 mod mosquitto;
 mod origin;
 mod problem;
+mod process;
 mod psk;
 mod resolved;
 mod section;
@@ -29,6 +31,7 @@ use std::path::Path;
 pub(crate) use auth::{Authentication, Tools};
 pub(crate) use bridge::Bridge;
 pub(crate) use listener::Listener;
+pub(crate) use log::{Destination, Format, LogConfig, Mosquitto as MosquittoLog, Timestamps};
 pub(crate) use mosquitto::{SystemFiles, told, translate};
 pub(crate) use origin::{MosquittoOrigin, Origin};
 pub(crate) use problem::Problem;
@@ -75,7 +78,19 @@ impl ConfigError {
 /// A CRL past its nextUpdate passes here and is warned of when it is taken over: it concerns the devices of one CA, and must not keep the
 /// broker from starting, or from a new server certificate, for all others.
 pub(crate) fn load(origin: &Origin, now: i64) -> Result<Config, ConfigError> {
+    load_between(origin, now, &mut |_| Ok(()))
+}
+
+/// The same, where something is to be done after the configuration was read and before the files that it names are.
+pub(crate) fn load_between(
+    origin: &Origin,
+    now: i64,
+    between: &mut dyn FnMut(&Config) -> Result<(), Failure>,
+) -> Result<Config, ConfigError> {
     let (config, problems) = read(origin)?;
+    if problems.is_empty() {
+        between(&config).map_err(ConfigError::Unreadable)?;
+    }
     material::check(&config, &problems, now);
     finish(config, problems)
 }

@@ -13,11 +13,13 @@ use crate::exit;
 
 mod access;
 mod live;
+mod serve;
 mod trust;
 mod user;
 
 pub(crate) use access::{Acl, AclCheck, Auth};
 pub(crate) use live::{Audit, Connections, ConnectionsCommand, Named, Revocation, Which};
+pub(crate) use serve::Serve;
 pub(crate) use trust::{Explain, Refusals, RefusalsCommand, Trust};
 pub(crate) use user::{Common as UserCommon, Mechanism, Scram, Secret, User, UserAdd};
 
@@ -136,13 +138,6 @@ pub(crate) struct Quickstart {
     /// Only write the files, do not start the broker
     #[arg(long)]
     pub(crate) no_serve: bool,
-}
-
-/// `signet serve`
-#[derive(Debug, Args)]
-pub(crate) struct Serve {
-    #[command(flatten)]
-    pub(crate) config: ConfigFlag,
 }
 
 /// `signet status`

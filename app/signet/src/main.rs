@@ -16,7 +16,10 @@ mod log;
 mod office;
 mod open_files;
 mod output;
+mod pid_file;
+mod privileges;
 mod process_facts;
+mod program;
 mod running;
 mod shared_keys;
 mod sources;
@@ -32,12 +35,15 @@ use clap::Parser as _;
 use flags::{Command, Flags};
 
 fn main() -> ExitCode {
-    if let Some(code) = client_program::by_words(std::env::args_os()) {
-        return code;
+    if let Some(program) = program::by_name(std::env::args_os()) {
+        return program;
+    }
+    if let Some(client) = client_program::by_word(std::env::args_os()) {
+        return client;
     }
     let result = match Flags::parse().command {
         Command::Quickstart(flags) => command::quickstart::run(&flags),
-        Command::Serve(flags) => command::serve::run(&flags),
+        Command::Serve(flags) => command::serve::run(&flags.into()),
         Command::Status(flags) => command::status::run(&flags),
         Command::Check(flags) => command::check::run(&flags),
         Command::Import(flags) => command::import::run(&flags),
@@ -53,9 +59,9 @@ fn main() -> ExitCode {
         Command::Trust(flags) => command::trust::run(&flags),
         Command::User(flags) => command::user::run(&flags),
         Command::Store(flags) => command::store::run(&flags),
-        Command::Pub(words) => return client_program::by_word("pub".as_ref(), words.arguments),
-        Command::Sub(words) => return client_program::by_word("sub".as_ref(), words.arguments),
-        Command::Rr(words) => return client_program::by_word("rr".as_ref(), words.arguments),
+        Command::Pub(words) => return client_program::run("pub".as_ref(), words.arguments),
+        Command::Sub(words) => return client_program::run("sub".as_ref(), words.arguments),
+        Command::Rr(words) => return client_program::run("rr".as_ref(), words.arguments),
     };
     match result {
         Ok(exit) => exit.into(),

@@ -3,6 +3,7 @@
 mod control;
 mod given;
 
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -11,11 +12,11 @@ use signet_admin::api::{
     Problem, ProblemKind, RefreshReport, RefreshSources, RefusalQuery, RefusedClient, ReloadReport, RevocationSource, Status, TrustProfile,
 };
 use signet_admin::{Administration, Control, Live, MetricsSource};
-use signet_bridge::{BridgeStatus, Bridges, LocalBroker};
+use signet_bridge::{BridgeStatus, Bridges, Change, LocalBroker, Planned};
 use signet_broker::{DurabilityRules, Limits, SessionRule, WillRule};
 use signet_identity::AuthorityId;
 use signet_net::{ReconcileReport, unix_seconds};
-use signet_policy::Ruleset;
+use signet_policy::{BridgeRights, Ruleset};
 use signet_server::{ListenerConfig, ProfileConfig, PskLookup, Reloaded, ServerConfig, ServerHandle, StartError, StoreError, StoreState};
 use signet_sources::Sources;
 use signet_telemetry::Bridge;
@@ -27,6 +28,7 @@ use crate::authentication::Vouchers;
 use crate::ca_files;
 use crate::config::{self, Config, ConfigError};
 use crate::follow_up::{FollowUp, end_lost_credentials, record_ended, suspend_clone};
+use crate::log::Log;
 use crate::office;
 use crate::shared_keys::SharedKeys;
 use crate::sources::{Inquiry, sources_config, start_sources};
@@ -52,6 +54,7 @@ pub(crate) struct Running {
     staples: Staples,
     follow_up: Arc<FollowUp>,
     telemetry: Arc<Telemetry>,
+    log: Log,
     state: Mutex<State>,
 }
 
@@ -59,6 +62,8 @@ struct State {
     /// Gone once the broker was told to stop.
     server: Option<ServerHandle>,
     bridges: Bridges,
+    /// What they may do.
+    bridge_rights: Vec<BridgeRights>,
     /// What is in force of the configuration.
     config: Config,
     watched: Watched,
@@ -73,6 +78,7 @@ impl Running {
     /// `on_store_failure` is called from another thread, once or more often, when nothing can be made durable any more.
     pub(crate) fn start(
         config: Config,
+        log: Log,
         administration: Arc<Administration>,
         revocations: CurrentRevocations,
         on_store_failure: Arc<dyn Fn() + Send + Sync>,
@@ -80,13 +86,15 @@ impl Running {
         let watched = Watched::of(&config);
         let follow_up = FollowUp::new();
         let sources = start_sources(&config, &revocations, &follow_up)?;
-        let rules = given::ruleset(&config, &config.bridges).map_err(StartError::Setting)?;
+        let rights = given::bridge_rights(&config, &[]);
+        let rules = given::ruleset(&config, rights.clone()).map_err(StartError::Setting)?;
         let vouchers = Vouchers::start(&config.authentication, &administration).map_err(StartError::Setting)?;
         let mut server_config = given::server_config(&config, rules, &vouchers, on_store_failure);
         server_config.on_clone = follow_up.on_clone();
         let server = signet_server::start(server_config, revocations.clone())?;
         server.ask_about_status(Arc::new(Inquiry(Arc::clone(&sources))));
-        let bridges = given::start_bridges(&config, &server)?;
+        log.publish_through(server.monitor());
+        let bridges = Bridges::start(given::bridges(&config, &server)?).map_err(StartError::System)?;
         let live = Live { revocations, registry: server.registry() };
         administration.attach(live.clone());
         follow_up.watch(Arc::clone(&live.registry));
@@ -102,9 +110,11 @@ impl Running {
             live,
             administration,
             follow_up,
+            log,
             state: Mutex::new(State {
                 server: Some(server),
                 bridges,
+                bridge_rights: rights,
                 config: config.clone(),
                 watched,
                 rules_version: 0,
@@ -191,6 +201,17 @@ impl Running {
         }
     }
 
+    /// Where sessions and messages are kept, if anywhere.
+    pub(crate) fn store_place(&self) -> Option<PathBuf> {
+        let config = &self.started_with;
+        config.store.enabled.then(|| config::store_directory(&config.data_dir))
+    }
+
+    /// Closes log files and opens them anew.
+    pub(crate) fn reopen_log(&self) {
+        self.log.reopen();
+    }
+
     /// Why the store has failed; `None` while it has not.
     pub(crate) fn store_failure(&self) -> Option<String> {
         match self.state().server.as_ref()?.store_state()? {
@@ -201,7 +222,9 @@ impl Running {
 
     /// How the bridges fare, in numbers.
     fn bridge_numbers(&self) -> Vec<Bridge> {
+        let config = self.state().config.bridges.clone();
         let bridges = self.bridges().into_iter().map(|bridge| Bridge {
+            tells_itself: config.iter().any(|config| config.name() == bridge.name && config.tells_itself()),
             name: bridge.name,
             is_connected: bridge.connected,
             connections: bridge.connections,
@@ -261,34 +284,63 @@ impl Running {
         let own: Vec<AuthorityId> = authority.iter().map(|authority| authority.certificate().leaf().authority_id()).collect();
         let sources = sources_config(&config).map_err(failed)?;
         let vouchers = self.vouchers.prepare(&config.authentication).map_err(failed)?;
-        let rules = given::ruleset(&config, &self.started_with.bridges).map_err(failed)?;
-        let mut state = self.state();
+        let mut guard = self.state();
+        let state = &mut *guard;
         let version = state.rules_version + 1;
         let Some(server) = &state.server else { return Err(failed("the broker is stopping".to_owned())) };
+        let bridges = given::bridges(&config, server).map_err(|error| failed(error.to_string()))?;
+        let rights = given::bridge_rights(&config, &state.postponed_rights(&bridges));
+        let rules = given::ruleset(&config, rights.clone()).map_err(failed)?;
         let (listeners, profiles) = given::listening_config(&config, &self.vouchers);
         let prepared = server.prepare_reload(&listeners, &profiles).map_err(|error| failed(error.to_string()))?;
+        let log = self.log.prepare(&config.log).map_err(failed)?;
         // Sources that are named no more are forgotten with their lists and copies, some of which could not be had again: nothing may fail after this.
         self.sources.replace(&sources).map_err(|error| failed(error.to_string()))?;
+        // While everything is still theirs to do.
+        let removed = state.bridges.retire(&bridges, PATIENCE);
         self.vouchers.replace(vouchers);
         let reloaded = server.install(prepared);
+        self.log.install(log);
         server.replace_rules(Arc::new(rules.with_version(version)));
         server.rules_changed();
         self.live.revocations.update(|index| index.with_own_authorities(own.iter().copied()));
         self.administration.replace(authority, office::settings(&config.ca));
         self.administration.keep_audit_records(config.revocation.audit_kept);
         self.staples.replace(&self.sources, &config, server);
-        let report = reload_report(&config, &reloaded, &self.started_with);
+        let mut report = reload_report(&config, &reloaded, &self.started_with);
+        report.applied.extend(removed.iter().map(|name| format!("removed bridge `{name}`")));
+        match state.bridges.adopt(bridges) {
+            Ok(changes) => report.applied.extend(changes.iter().map(|(name, change)| bridge_change(name, *change))),
+            Err(error) => tracing::error!("a bridge cannot be started: {error}"),
+        }
         state.rules_version = version;
         state.watched = watched;
         state.config = config;
-        drop(state);
+        state.bridge_rights = rights;
+        drop(guard);
         let lost = end_lost_credentials(&self.live.registry, &self.vouchers, &self.administration);
         let ended = self.review("reload").kicks.and(lost);
-        let mut report = report;
         if ended.found > 0 {
             report.applied.push(format!("{} ended that the new configuration does not allow", given::counted(ended.found, "session")));
         }
         Ok(report)
+    }
+}
+
+impl State {
+    /// What those bridges may do besides what is planned for them that may still be connected as they were configured before.
+    fn postponed_rights(&self, planned: &[Planned]) -> Vec<BridgeRights> {
+        let names: Vec<&str> = self.bridges.postponed(planned).collect();
+        self.bridge_rights.iter().filter(|rights| names.contains(&&*rights.name)).cloned().collect()
+    }
+}
+
+/// What became of a bridge, for people.
+fn bridge_change(name: &str, change: Change) -> String {
+    match change {
+        Change::Started => format!("new bridge `{name}`"),
+        Change::Restarted => format!("bridge `{name}`, which connects anew"),
+        Change::Postponed => format!("bridge `{name}`, with its next connection"),
     }
 }
 

@@ -7,13 +7,16 @@ use sha2::{Digest as _, Sha256};
 
 use crate::config::MosquittoOrigin;
 use crate::hint::Failure;
+use crate::privileges;
 
 /// The directory of one configuration, or of one set of ports: `signet/NAME` where programs of this user keep their state (XDG Base Directory).
 ///
-/// systemd's `STATE_DIRECTORY` goes first, then `XDG_STATE_HOME`, then `.local/state` of the home directory.
-pub(crate) fn of(origin: &MosquittoOrigin) -> Result<PathBuf, Failure> {
+/// systemd's `STATE_DIRECTORY` goes first, then `XDG_STATE_HOME`, then `.local/state` of the home directory. Where root is about to become `user`, none of
+/// its own directories will do.
+pub(crate) fn of(origin: &MosquittoOrigin, user: Option<&str>) -> Result<PathBuf, Failure> {
     let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
     let base = set("STATE_DIRECTORY")
+        .or_else(|| privileges::would_give_up(user).then(|| PathBuf::from("/var/lib/signet")))
         .or_else(|| set("XDG_STATE_HOME").map(|home| home.join("signet")))
         .or_else(|| set("HOME").map(|home| home.join(".local/state/signet")));
     let Some(base) = base else {
@@ -42,8 +45,8 @@ mod tests {
 
     #[test]
     fn each_configuration_has_a_place_of_its_own() {
-        let file = |path: &str| MosquittoOrigin { file: Some(path.into()), ports: Vec::new() };
-        let ports = |ports: &[u16]| MosquittoOrigin { file: None, ports: ports.to_vec() };
+        let file = |path: &str| MosquittoOrigin { file: Some(path.into()), ..MosquittoOrigin::default() };
+        let ports = |ports: &[u16]| MosquittoOrigin { file: None, ports: ports.to_vec(), place: None };
         let names = [file("/etc/a/mosquitto.conf"), file("/etc/b/mosquitto.conf"), ports(&[]), ports(&[1884]), ports(&[1884, 1885])]
             .map(|o| name(&o));
         for (index, one) in names.iter().enumerate() {

@@ -41,6 +41,11 @@ pub(crate) enum Fault {
     /// Told to stop.
     #[error("stopped")]
     Stopped,
+    /// A lazy bridge that has nothing to do.
+    #[error("nothing was carried over for the time of `idle_timeout`")]
+    Idle,
+    #[error("the first address answers again")]
+    FirstIsBack,
     #[error("cannot resolve the host name `{host}`: {source}")]
     Resolve { host: String, source: io::Error },
     #[error("cannot connect to `{address}`: {source}")]
@@ -78,6 +83,11 @@ pub(crate) enum Fault {
 impl Fault {
     pub(crate) fn disconnected(end: End, disconnect: &Disconnect) -> Self {
         Self::Disconnected { end, code: disconnect.reason_code, reason: disconnect.reason_string.as_ref().map(ToString::to_string) }
+    }
+
+    /// Whether the connection ends in good order and by our own will, so that both brokers are told.
+    pub(crate) fn is_our_will(&self) -> bool {
+        matches!(self, Self::Stopped | Self::Idle | Self::FirstIsBack)
     }
 
     /// Whether the other broker may have refused the mark of a bridge in our CONNECT rather than us.

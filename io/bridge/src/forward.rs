@@ -7,7 +7,9 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use signet_mqtt::{Ack, Packet, PacketId, ProtocolVersion, Publish, QoS, ReasonCode, encoded_len};
+use signet_mqtt::{
+    Ack, AliasChoice, InboundAliases, OutboundAliases, Packet, PacketId, ProtocolVersion, Publish, QoS, ReasonCode, encoded_len,
+};
 
 use crate::echo::Echoes;
 use crate::error::{End, Fault};
@@ -25,6 +27,10 @@ pub(crate) struct Forwarder {
     echoes: Option<Echoes>,
     local: Leg,
     remote: Leg,
+    /// Of the other broker's messages.
+    inbound: InboundAliases,
+    /// Of the messages for the other broker.
+    outbound: OutboundAliases,
     /// What is to be sent, in order.
     pub(crate) sends: Vec<(End, Packet)>,
 }
@@ -40,7 +46,18 @@ pub(crate) struct Circumstances {
 impl Forwarder {
     /// `echoes`: the other broker sends us what we send it.
     pub(crate) fn new(topics: Arc<Topics>, board: Arc<Board>, hops: Hops, echoes: bool, local: Leg, remote: Leg) -> Self {
-        Self { topics, board, hops, echoes: echoes.then(Echoes::default), local, remote, sends: Vec::new() }
+        let (inbound, outbound) = (InboundAliases::new(0), OutboundAliases::new(0));
+        Self { topics, board, hops, echoes: echoes.then(Echoes::default), local, remote, inbound, outbound, sends: Vec::new() }
+    }
+
+    /// The same with Topic Aliases: so many that the other broker was allowed, and so many that it allows.
+    pub(crate) fn with_aliases(self, inbound: u16, outbound: u16) -> Self {
+        Self { inbound: InboundAliases::new(inbound), outbound: OutboundAliases::new(outbound), ..self }
+    }
+
+    /// Whether nothing is under way in either direction.
+    pub(crate) fn is_quiet(&self) -> bool {
+        self.local.is_quiet() && self.remote.is_quiet()
     }
 
     /// One packet that `from` sent.
@@ -67,10 +84,13 @@ impl Forwarder {
 
     fn publish(&mut self, from: End, mut publish: Publish, circumstances: Circumstances) -> Result<(), Fault> {
         let to = from.other();
-        let Some(topic) = publish.topic.take() else {
-            // We allow no Topic Alias, so none may be used [MQTT-3.3.2-9].
-            return Err(Fault::Unexpected { end: from, packet: "PUBLISH without a topic" });
+        let (topic, alias) = (publish.topic.take(), publish.properties.topic_alias.take());
+        let resolved = match from {
+            // We allow it no Topic Alias, so none may be used [MQTT-3.3.2-9].
+            End::Local => InboundAliases::new(0).resolve(topic, alias),
+            End::Remote => self.inbound.resolve(topic, alias),
         };
+        let topic = resolved.map_err(|_| Fault::Unexpected { end: from, packet: "PUBLISH without a topic that is known" })?;
         let board = Arc::clone(&self.board);
         let counters = &board.counters;
         if from == End::Remote
@@ -231,8 +251,29 @@ impl Forwarder {
         });
     }
 
-    fn send(&mut self, to: End, packet: Packet) {
+    fn send(&mut self, to: End, mut packet: Packet) {
+        if let (End::Remote, Packet::Publish(publish)) = (to, &mut packet) {
+            self.shorten(publish);
+        }
         self.sends.push((to, packet));
+    }
+
+    /// Puts an alias in the place of the topic, or beside it where it is the first time.
+    fn shorten(&mut self, publish: &mut Publish) {
+        let Some(topic) = publish.topic.take() else { return };
+        let choice = self.outbound.choose(&topic);
+        let (alias, has_topic) = choice.as_header();
+        publish.properties.topic_alias = alias;
+        publish.topic = has_topic.then(|| topic.clone());
+        if matches!(choice, AliasChoice::New(_)) {
+            let size = encoded_len(&Packet::Publish(publish.clone()), self.remote.version);
+            if self.remote.is_too_large(size) {
+                // It fits without.
+                publish.properties.topic_alias = None;
+                return;
+            }
+        }
+        self.outbound.commit(&topic, choice);
     }
 
     fn leg(&self, end: End) -> &Leg {

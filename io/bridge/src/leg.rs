@@ -6,6 +6,8 @@ use std::num::{NonZeroU16, NonZeroU32};
 use foldhash::fast::RandomState;
 use signet_mqtt::{Connack, PacketId, ProtocolVersion, Publish, QoS};
 
+use crate::config::Outgoing;
+
 /// Octets of messages that may wait for the receiver: for its window, for its answers to what the connection begins with, or to be written. Only
 /// a server before MQTT 5.0 can send more than it is told to, and none sends so much.
 pub(crate) const HELD_MAXIMUM: usize = 256 * 1024 * 1024;
@@ -47,6 +49,18 @@ impl Leg {
             lowered: HashSet::default(),
             settled: HashSet::default(),
         }
+    }
+
+    /// The same within what this side is to be sent.
+    pub(crate) fn within(mut self, outgoing: &Outgoing) -> Self {
+        self.takes_retained &= outgoing.retain;
+        self.maximum_packet_size = [self.maximum_packet_size, outgoing.maximum_packet_size].into_iter().flatten().min();
+        self
+    }
+
+    /// Whether nothing is under way and nothing waits.
+    pub(crate) fn is_quiet(&self) -> bool {
+        self.in_flight.is_empty() && self.held.is_empty()
     }
 
     /// Whether a packet of so many octets is too large [MQTT-3.2.2-15].

@@ -12,11 +12,11 @@
 //! the bridge, the link or a broker died: at least once for QoS 1, exactly once for QoS 2. While the other broker cannot be reached the local
 //! session queues, with the limits and the durability of every other session.
 //!
-//! - [`Bridges::start`] runs one thread for each bridge; [`Bridges::status`] tells how they fare.
+//! - [`Bridges::start`] runs one thread for each bridge; [`Bridges::status`] tells how they fare; [`Bridges::retire`] and [`Bridges::adopt`] change
+//!   them while they run.
 //! - `topics.rs` maps names, `forward.rs` decides what becomes of a packet (both without sockets); `session.rs` is one connection from dialling
 //!   to its end, `thread.rs` what comes between two connections.
 
-mod backoff;
 mod config;
 mod dial;
 mod echo;
@@ -24,8 +24,13 @@ mod error;
 mod forward;
 mod hops;
 mod keep_alive;
+mod lazy;
 mod leg;
 mod opening;
+mod probe;
+mod requests;
+mod running;
+mod schedule;
 mod session;
 mod side;
 mod status;
@@ -34,7 +39,11 @@ mod thread;
 mod topics;
 mod waiter;
 
-pub use config::{BridgeConfig, LocalBroker, Notification, Reconnect, Remote, RemoteAddress, SessionSettings};
+pub use config::{
+    BridgeConfig, LocalBroker, LocalSession, Notification, Outgoing, Reconnect, ReloadRule, Remote, RemoteAddress, RemoteTls,
+    SessionSettings, SocketOptions, Start, TcpKeepAlive,
+};
+pub use running::{Bridges, Change, Planned};
+pub use schedule::Schedule;
 pub use status::{BridgeStatus, Dropped};
-pub use thread::Bridges;
 pub use topics::{Direction, TopicRule, TopicRuleError};

@@ -7,15 +7,15 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use signet_mqtt::{
-    Ack, Connack, Connect, ConnectProperties, Packet, PacketId, ProtocolVersion, QoS, RetainHandling, Subscribe, SubscribeFilter,
-    SubscriptionOptions, TopicFilter, UserProperties, Will, WillProperties, encoded_len,
+    Ack, Connack, Connect, ConnectProperties, Packet, PacketId, ProtocolVersion, Publish, QoS, ReasonCode, RetainHandling, TopicFilter,
+    Will, WillProperties, encoded_len,
 };
-use signet_policy::bridge_identifier;
 
 use crate::config::{BridgeConfig, LocalBroker, Notification, RemoteAddress};
 use crate::dial::dial;
 use crate::error::{End, Fault};
 use crate::leg::HELD_MAXIMUM;
+use crate::requests::{Refusal, Request, Requests, subscriptions, unsubscription};
 use crate::side::Side;
 use crate::stream::Stream;
 use crate::topics::Topics;
@@ -24,15 +24,6 @@ use crate::waiter::Waiter;
 /// Largest packet MQTT knows (§2.1.4): before 5.0 nobody can be told to send smaller ones, and one that is too large has to be read to be
 /// acknowledged. Memory grows with what arrives, never with what is announced.
 const PACKET_MAXIMUM: u32 = 268_435_460;
-
-/// Of our SUBSCRIBE. Nothing else is under way towards that broker when it is sent; among what an earlier connection left behind the last
-/// identifier is the least likely one.
-fn subscribe_id() -> PacketId {
-    PacketId::from(NonZeroU16::MAX)
-}
-
-/// Topic Filters in one SUBSCRIBE: brokers have bounds.
-const FILTERS: usize = 64;
 
 /// What a bridge remembers from one connection to the next, to know better, not to work.
 #[derive(Debug, Default)]
@@ -46,6 +37,22 @@ pub(crate) struct Memory {
     owed_remote: bool,
     /// The other broker does not know the mark of a bridge.
     pub(crate) refuses_mark: bool,
+    /// The other broker has refused a Will that is retained, or one with QoS 1.
+    refuses_retain: bool,
+    refuses_qos: bool,
+}
+
+impl Memory {
+    /// Learns from a refusal what the next CONNECT should do without. `false`: nothing that helps.
+    pub(crate) fn learn(&mut self, fault: &Fault) -> bool {
+        let Fault::Refused { end: End::Remote, code, .. } = fault else { return false };
+        let known = match code {
+            ReasonCode::RetainNotSupported => &mut self.refuses_retain,
+            ReasonCode::QosNotSupported => &mut self.refuses_qos,
+            _ => return false,
+        };
+        !std::mem::replace(known, true)
+    }
 }
 
 /// The two sides, joined.
@@ -56,7 +63,7 @@ pub(crate) struct Opened {
     pub(crate) local_connack: Connack,
     pub(crate) remote_connack: Connack,
     /// What came before its turn.
-    pub(crate) held: Held,
+    pub(crate) held: Vec<(End, Packet)>,
     /// The other broker sends us what we send it.
     pub(crate) echoes: bool,
 }
@@ -69,14 +76,28 @@ pub(crate) struct Held {
 }
 
 impl Held {
-    fn push(&mut self, from: End, packet: Packet) -> Result<(), Fault> {
-        // No other version's packets are longer; the entry itself counts, because the smallest packets are smaller.
-        self.octets += size_of::<(End, Packet)>() + encoded_len(&packet, ProtocolVersion::V5);
+    pub(crate) fn push(&mut self, from: End, packet: Packet) -> Result<(), Fault> {
+        self.octets += Self::octets(&packet);
         if self.octets > HELD_MAXIMUM {
             return Err(Fault::Overflow { end: from.other() });
         }
         self.packets.push((from, packet));
         Ok(())
+    }
+
+    /// No other version's packets are longer; the entry itself counts, because the smallest packets are smaller.
+    fn octets(packet: &Packet) -> usize {
+        size_of::<(End, Packet)>() + encoded_len(packet, ProtocolVersion::V5)
+    }
+
+    /// Forgets what came after the first ones.
+    fn truncate(&mut self, length: usize) {
+        self.packets.truncate(length);
+        self.octets = self.packets.iter().map(|(_, packet)| Self::octets(packet)).sum();
+    }
+
+    fn take(&mut self) -> Vec<(End, Packet)> {
+        std::mem::take(self).packets
     }
 }
 
@@ -90,81 +111,117 @@ pub(crate) struct Opening<'a> {
 }
 
 impl Opening<'_> {
-    /// Connects to `address` and to the local broker.
-    pub(crate) fn open(mut self, address: &RemoteAddress) -> Result<Opened, Fault> {
+    /// Connects to `address` and to the local broker. `held`: what the local broker has sent already, which is still there if this fails.
+    pub(crate) fn open(self, address: &RemoteAddress, held: &mut Held) -> Result<Opened, Fault> {
+        let before = held.packets.len();
+        self.join(address, held).inspect_err(|_| held.truncate(before))
+    }
+
+    fn join(mut self, address: &RemoteAddress, held: &mut Held) -> Result<Opened, Fault> {
         let version = self.config.remote.version;
         let is_marked = version.has_bridge_bit() && self.config.remote.try_private && !self.memory.refuses_mark;
-        let (mut remote, remote_connack) = self.connect_remote(address, is_marked)?;
+        let (mut remote, mut remote_connack) = self.connect_remote(address, is_marked)?;
+        if version == ProtocolVersion::V31 {
+            // Its CONNACK cannot say it: a session that was there is there.
+            remote_connack.session_present = !self.config.session.clean_start && self.memory.address.as_ref() == Some(address);
+        }
         // What the local broker sends us we send on at once, so the other broker's bound is ours.
         let window = remote_connack.properties.receive_maximum.unwrap_or(NonZeroU16::MAX).min(self.config.session.inflight_maximum);
         let notification = self.config.notification.as_ref().filter(|to| to.is_local);
         let (mut local, mut local_connack) = self.connect_local(Some(&mut remote), window, notification)?;
         local_connack.session_present &= !std::mem::take(&mut self.memory.is_local_new);
         self.note_lost_sessions(address, &local_connack, &remote_connack);
-        let mut held = Held::default();
         if std::mem::take(&mut self.memory.owed_local) {
-            self.release_all(&mut local, &mut remote, &mut held).inspect_err(|_| self.memory.owed_local = true)?;
+            self.release_all(&mut local, &mut remote, held).inspect_err(|_| self.memory.owed_local = true)?;
         }
         if std::mem::take(&mut self.memory.owed_remote) {
-            self.release_all(&mut remote, &mut local, &mut held).inspect_err(|_| self.memory.owed_remote = true)?;
+            self.release_all(&mut remote, &mut local, held).inspect_err(|_| self.memory.owed_remote = true)?;
         }
-        let wanted = self.topics.remote_subscriptions();
-        self.subscribe(&mut remote, Some(&mut local), wanted, retained(&local_connack), &mut held)?;
-        let highest = remote_connack.properties.features.maximum_qos.unwrap_or(QoS::ExactlyOnce);
-        let wanted = self.topics.local_subscriptions().into_iter().map(|(filter, qos)| (filter, qos.min(highest))).collect();
-        self.subscribe(&mut local, Some(&mut remote), wanted, retained(&remote_connack), &mut held)?;
+        let requests = Requests::new(self.remote_requests(&remote_connack, self.retained(&local_connack)), !remote_connack.session_present);
+        self.ask(&mut remote, Some(&mut local), requests, held)?;
+        let highest = highest_qos(&remote_connack);
+        let wanted: Vec<_> = self.topics.local_subscriptions().into_iter().map(|(filter, qos)| (filter, qos.min(highest))).collect();
+        let requests = Requests::new(subscriptions(&wanted, self.retained(&remote_connack), true), false);
+        self.ask(&mut local, Some(&mut remote), requests, held)?;
         let echoes = version.has_bridge_bit() && !is_marked;
-        Ok(Opened { local, remote, local_connack, remote_connack, held, echoes })
+        Ok(Opened { local, remote, local_connack, remote_connack, held: held.take(), echoes })
     }
 
     /// Makes the local session and its subscriptions, so that messages wait for the other broker before it was reached for the first time. And
-    /// gives the session its bounds, which a restarted broker knows from a connection only.
-    pub(crate) fn prepare(mut self) -> Result<(), Fault> {
+    /// gives the session its bounds, which a restarted broker knows from a connection only. `former`: what it was subscribed to.
+    pub(crate) fn prepare(mut self, former: &[TopicFilter]) -> Result<(), Fault> {
         let (mut local, connack) = self.connect_local(None, NonZeroU16::MIN, None)?;
         self.memory.is_local_new = !connack.session_present;
+        let wanted = self.topics.local_subscriptions();
         // Retained ones are sent when there is somebody to have them.
-        self.subscribe(&mut local, None, self.topics.local_subscriptions(), RetainHandling::DoNotSend, &mut Held::default())?;
+        let mut requests = subscriptions(&wanted, RetainHandling::DoNotSend, true);
+        let gone = former.iter().filter(|filter| wanted.iter().all(|(wanted, _)| wanted != *filter));
+        requests.extend(gone.cloned().map(unsubscription));
+        self.ask(&mut local, None, Requests::new(requests, false), &mut Held::default())?;
         if let Some(notification) = self.config.notification.as_ref().filter(|to| to.is_local) {
-            local.queue(&state_message(notification, false, true));
+            local.queue(&Packet::Publish(state_message(notification, false, true)));
         }
-        local.queue(&Packet::Disconnect(Box::default()));
-        local.flush()?;
-        local.stream().close();
-        Ok(())
+        leave(local)
+    }
+
+    /// Ends the local session and what waits in it.
+    pub(crate) fn forget(mut self) -> Result<(), Fault> {
+        let mut connect = self.local_packet(NonZeroU16::MIN, None);
+        (connect.clean_start, connect.properties.session_expiry_interval) = (true, Some(0));
+        let (local, _) = self.connect_local_with(None, connect)?;
+        leave(local)
     }
 
     fn connect_remote(&mut self, address: &RemoteAddress, is_marked: bool) -> Result<(Side, Connack), Fault> {
         let (remote, session) = (&self.config.remote, &self.config.session);
         let version = remote.version;
-        let stream = dial(address, remote.tls.as_ref(), self.config.reconnect.timeout)?;
+        let stream = dial(address, remote, self.config.reconnect.timeout)?;
         let largest = if version.has_properties() { session.maximum_packet_size } else { PACKET_MAXIMUM };
         let mut connect = self.connect_packet(version, self.config.notification.as_ref().filter(|to| to.is_remote));
+        if let Some(will) = &mut connect.will {
+            will.retain = self.config.outgoing.retain && !self.memory.refuses_retain;
+            will.qos = if self.memory.refuses_qos { QoS::AtMostOnce } else { will.qos };
+        }
         connect.is_bridge = is_marked;
+        connect.clean_start = session.clean_start;
         connect.client_identifier = remote.client_identifier.clone();
         connect.username = remote.username.clone();
         connect.password = remote.password.clone();
-        connect.properties.receive_maximum = Some(session.inflight_maximum);
+        connect.properties.session_expiry_interval = Some(session.expiry).filter(|expiry| *expiry > 0 && !session.clean_start);
+        connect.properties.receive_maximum = Some(session.receive_maximum);
         connect.properties.maximum_packet_size = largest.try_into().ok();
+        connect.properties.topic_alias_maximum = Some(session.topic_alias_maximum).filter(|maximum| *maximum > 0);
         self.connect(Side::new(End::Remote, stream, version, largest), connect, None)
     }
 
-    fn connect_local(
+    pub(crate) fn connect_local(
         &mut self,
         remote: Option<&mut Side>,
         window: NonZeroU16,
         notification: Option<&Notification>,
     ) -> Result<(Side, Connack), Fault> {
+        let connect = self.local_packet(window, notification);
+        self.connect_local_with(remote, connect)
+    }
+
+    fn connect_local_with(&mut self, remote: Option<&mut Side>, connect: Connect) -> Result<(Side, Connack), Fault> {
         let stream = (self.connect_local)().map_err(Fault::Local)?;
         stream.set_nonblocking(true).map_err(Fault::Local)?;
         let stream = Stream::Unix(mio::net::UnixStream::from_std(stream));
-        let mut connect = self.connect_packet(ProtocolVersion::V5, notification);
-        connect.properties.receive_maximum = Some(window);
         self.connect(Side::new(End::Local, stream, ProtocolVersion::V5, PACKET_MAXIMUM), connect, remote)
+    }
+
+    fn local_packet(&self, window: NonZeroU16, notification: Option<&Notification>) -> Connect {
+        let local = &self.config.local;
+        let mut connect = self.connect_packet(ProtocolVersion::V5, notification);
+        connect.clean_start = local.clean_start;
+        connect.properties.session_expiry_interval = Some(if local.clean_start { 0 } else { local.expiry });
+        connect.properties.receive_maximum = Some(window);
+        connect
     }
 
     /// What the two CONNECT packets have in common.
     fn connect_packet(&self, version: ProtocolVersion, notification: Option<&Notification>) -> Connect {
-        let session = &self.config.session;
         let will = notification.map(|to| Will {
             topic: to.topic.clone(),
             payload: Bytes::from_static(b"0"),
@@ -172,17 +229,16 @@ impl Opening<'_> {
             retain: true,
             properties: WillProperties::default(),
         });
-        let expiry = if session.clean_start { 0 } else { session.expiry };
         Connect {
             version,
             is_bridge: false,
-            clean_start: session.clean_start,
-            keep_alive: session.keep_alive,
-            client_identifier: bridge_identifier(&self.config.name),
+            clean_start: false,
+            keep_alive: self.config.session.keep_alive,
+            client_identifier: self.config.local.client_identifier.clone(),
             will,
             username: None,
             password: None,
-            properties: ConnectProperties { session_expiry_interval: Some(expiry), ..ConnectProperties::default() },
+            properties: ConnectProperties::default(),
         }
     }
 
@@ -232,46 +288,54 @@ impl Opening<'_> {
         }
     }
 
-    fn subscribe(
+    /// What the other broker is told and asked first: that we are there, and each topic in the order of the list.
+    fn remote_requests(&self, connack: &Connack, retain_handling: RetainHandling) -> Vec<Request> {
+        let highest = highest_qos(connack);
+        let mut requests = Vec::new();
+        if let Some(notification) = self.config.notification.as_ref().filter(|to| to.is_remote && highest > QoS::AtMostOnce) {
+            let is_kept = self.config.outgoing.retain && connack.properties.features.retain_available.unwrap_or(true);
+            requests.push(Request::Publish(Publish { qos: QoS::AtLeastOnce, ..state_message(notification, true, is_kept) }));
+        }
+        for (filter, qos) in self.topics.remote_filters() {
+            match qos {
+                Some(qos) => requests.extend(subscriptions(&[(filter, qos)], retain_handling, false)),
+                None if self.config.outgoing.unsubscribe => requests.push(unsubscription(filter)),
+                None => {}
+            }
+        }
+        requests
+    }
+
+    /// Asks everything of one side and waits for all answers.
+    pub(crate) fn ask(
         &mut self,
         side: &mut Side,
         mut other: Option<&mut Side>,
-        wanted: Vec<(TopicFilter, QoS)>,
-        retain_handling: RetainHandling,
+        mut requests: Requests,
         held: &mut Held,
     ) -> Result<(), Fault> {
-        for part in wanted.chunks(FILTERS) {
-            let subscriptions = part
-                .iter()
-                .map(|(filter, qos)| SubscribeFilter {
-                    filter: filter.clone(),
-                    options: SubscriptionOptions { maximum_qos: *qos, no_local: true, retain_as_published: true, retain_handling },
-                })
-                .collect();
-            side.queue(&Packet::Subscribe(Subscribe {
-                packet_id: subscribe_id(),
-                subscription_identifier: None,
-                user_properties: UserProperties::default(),
-                subscriptions,
-            }));
-            let suback = loop {
-                match self.next(side, other.as_deref_mut(), "SUBACK")? {
-                    Packet::Suback(suback) if suback.packet_id == subscribe_id() => break suback,
-                    packet => held.push(side.end, packet)?,
-                }
-            };
-            for ((filter, _), code) in part.iter().zip(&suback.reason_codes).filter(|(_, code)| code.is_error()) {
-                tracing::warn!(
-                    bridge = self.config.name,
-                    filter = filter.as_str(),
-                    "{} refused the subscription: {} (0x{:02X}); nothing comes from there",
-                    side.end,
-                    code.name(),
-                    code.value()
-                );
+        while !requests.is_done() {
+            while let Some(packet) = requests.next() {
+                side.queue(&packet);
+            }
+            if requests.is_done() {
+                break;
+            }
+            match requests.answered(self.next(side, other.as_deref_mut(), "SUBACK")?) {
+                Ok(refusals) => refusals.iter().for_each(|refusal| self.tell_refused(side.end, refusal)),
+                Err(packet) => held.push(side.end, packet)?,
             }
         }
         Ok(())
+    }
+
+    fn tell_refused(&self, end: End, Refusal { what, code }: &Refusal) {
+        tracing::warn!(bridge = self.config.name, "{end} refused {what}: {} (0x{:02X})", code.name(), code.value());
+    }
+
+    /// A broker that is new to this bridge has nothing yet; one that is not got the retained messages when it was.
+    fn retained(&self, other: &Connack) -> RetainHandling {
+        if other.session_present && !self.config.retained_each_time { RetainHandling::SendIfNew } else { RetainHandling::SendAtSubscribe }
     }
 
     /// The next packet of one side; the other one waits.
@@ -301,14 +365,22 @@ impl Opening<'_> {
     }
 }
 
-/// A broker that is new to this bridge has nothing yet; one that is not got the retained messages when it was.
-fn retained(other: &Connack) -> RetainHandling {
-    if other.session_present { RetainHandling::SendIfNew } else { RetainHandling::SendAtSubscribe }
+/// The highest QoS that a broker takes.
+fn highest_qos(connack: &Connack) -> QoS {
+    connack.properties.features.maximum_qos.unwrap_or(QoS::ExactlyOnce)
+}
+
+/// Ends a connection in good order.
+pub(crate) fn leave(mut side: Side) -> Result<(), Fault> {
+    side.queue(&Packet::Disconnect(Box::default()));
+    side.flush()?;
+    side.stream().close();
+    Ok(())
 }
 
 /// What both brokers are asked to keep for whoever asks for the state of the bridge.
-pub(crate) fn state_message(notification: &Notification, is_connected: bool, takes_retained: bool) -> Packet {
-    Packet::Publish(signet_mqtt::Publish {
+pub(crate) fn state_message(notification: &Notification, is_connected: bool, takes_retained: bool) -> Publish {
+    Publish {
         dup: false,
         qos: QoS::AtMostOnce,
         retain: takes_retained,
@@ -316,5 +388,5 @@ pub(crate) fn state_message(notification: &Notification, is_connected: bool, tak
         packet_id: None,
         properties: signet_mqtt::PublishProperties::default(),
         payload: Bytes::from_static(if is_connected { b"1" } else { b"0" }),
-    })
+    }
 }

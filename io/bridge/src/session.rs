@@ -3,14 +3,15 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use signet_mqtt::{Disconnect, Packet, ReasonCode};
+use signet_mqtt::{Disconnect, Packet, QoS, ReasonCode};
 
-use crate::config::BridgeConfig;
+use crate::config::{BridgeConfig, Start};
 use crate::error::{End, Fault};
 use crate::forward::{Circumstances, Forwarder};
 use crate::hops::Hops;
 use crate::leg::{HELD_MAXIMUM, Leg};
 use crate::opening::{Opened, state_message};
+use crate::probe::Probe;
 use crate::side::Side;
 use crate::status::{Board, Dropped};
 use crate::topics::Topics;
@@ -21,6 +22,9 @@ const HIGH_WATER: usize = 1024 * 1024;
 
 /// Time for the last words when the bridge is told to stop.
 const FAREWELL: Duration = Duration::from_secs(1);
+
+/// How often to look whether a lazy bridge that should be idle has become it.
+const IDLE_PATIENCE: Duration = Duration::from_millis(100);
 
 /// How often messages that were not carried over are mentioned.
 const DROP_LOG_INTERVAL: Duration = Duration::from_secs(10);
@@ -33,18 +37,34 @@ pub(crate) struct Session<'a> {
     forwarder: Forwarder,
     takes_retained: bool,
     drops: DropLog,
+    /// When a message last came from either side.
+    carried: Instant,
+    /// Looks for the first address while we are connected to another one.
+    probe: Option<Probe>,
 }
 
 impl<'a> Session<'a> {
-    pub(crate) fn new(config: &'a BridgeConfig, topics: Arc<Topics>, board: Arc<Board>, hops: Hops, opened: Opened) -> Result<Self, Fault> {
+    pub(crate) fn new(
+        config: &'a BridgeConfig,
+        topics: Arc<Topics>,
+        board: Arc<Board>,
+        hops: Hops,
+        opened: Opened,
+        probe: Option<Probe>,
+    ) -> Result<Self, Fault> {
         let Opened { local, remote, local_connack, remote_connack, held, echoes } = opened;
-        let legs = (Leg::new(local.version(), &local_connack), Leg::new(remote.version(), &remote_connack));
+        let other = Leg::new(remote.version(), &remote_connack).within(&config.outgoing);
+        let legs = (Leg::new(local.version(), &local_connack), other);
+        let aliases = config.session.topic_alias_maximum;
+        let outbound = remote_connack.properties.topic_alias_maximum.unwrap_or(0).min(aliases);
         let takes_retained = legs.1.takes_retained;
         let drops = DropLog { logged: Instant::now(), seen: board.counters.dropped() };
-        let forwarder = Forwarder::new(topics, board, hops, echoes, legs.0, legs.1);
-        let mut session = Self { config, local, remote, forwarder, takes_retained, drops };
-        session.tell_state(true);
-        for (from, packet) in held.packets {
+        let forwarder = Forwarder::new(topics, board, hops, echoes, legs.0, legs.1).with_aliases(aliases, outbound);
+        let mut session = Self { config, local, remote, forwarder, takes_retained, drops, carried: Instant::now(), probe };
+        // A broker that takes QoS 1 has been told already.
+        let is_told = remote_connack.properties.features.maximum_qos != Some(QoS::AtMostOnce);
+        session.tell_state(true, !is_told);
+        for (from, packet) in held {
             session.forward(from, packet, false)?;
         }
         Ok(session)
@@ -58,7 +78,7 @@ impl<'a> Session<'a> {
             }
         };
         self.drops.log(&self.config.name, &self.forwarder.board, Duration::ZERO);
-        if matches!(fault, Fault::Stopped) {
+        if fault.is_our_will() {
             self.say_goodbye(waiter);
         }
         // Otherwise nobody is told: the sockets close, and both brokers publish the Will, which says that the bridge is down.
@@ -80,6 +100,12 @@ impl<'a> Session<'a> {
             side.flush()?;
         }
         self.drops.log(&self.config.name, &self.forwarder.board, DROP_LOG_INTERVAL);
+        if self.probe.as_ref().is_some_and(Probe::has_answer) {
+            return Err(Fault::FirstIsBack);
+        }
+        if self.is_idle(now) {
+            return Err(Fault::Idle);
+        }
         let are_both_full = self.local.unsent() >= HIGH_WATER && self.remote.unsent() >= HIGH_WATER;
         let more = [End::Local, End::Remote].into_iter().any(|end| self.is_read(end, are_both_full) && self.side(end).readable);
         let timeout = if more { Some(Duration::ZERO) } else { self.patience(now) };
@@ -103,6 +129,9 @@ impl<'a> Session<'a> {
     }
 
     fn forward(&mut self, from: End, packet: Packet, is_flooded: bool) -> Result<(), Fault> {
+        if matches!(packet, Packet::Publish(_)) {
+            self.carried = Instant::now();
+        }
         let outcome = self.forwarder.packet(from, packet, Circumstances { now: Instant::now(), is_flooded });
         let mut sends = std::mem::take(&mut self.forwarder.sends);
         for (to, packet) in sends.drain(..) {
@@ -117,21 +146,35 @@ impl<'a> Session<'a> {
     }
 
     fn patience(&self, now: Instant) -> Option<Duration> {
-        [self.local.patience(now), self.remote.patience(now)].into_iter().flatten().min()
+        let idle = self.idle_at().map(|at| at.saturating_duration_since(now).max(IDLE_PATIENCE));
+        [self.local.patience(now), self.remote.patience(now), idle].into_iter().flatten().min()
     }
 
-    fn tell_state(&mut self, is_connected: bool) {
+    /// When a lazy bridge has had nothing to do for long enough.
+    fn idle_at(&self) -> Option<Instant> {
+        match self.config.start {
+            Start::Lazy { idle, .. } => Some(self.carried + idle),
+            Start::Automatic | Start::Once => None,
+        }
+    }
+
+    fn is_idle(&self, now: Instant) -> bool {
+        let is_written = self.local.unsent() == 0 && self.remote.unsent() == 0;
+        self.idle_at().is_some_and(|at| at <= now) && is_written && self.forwarder.is_quiet()
+    }
+
+    fn tell_state(&mut self, is_connected: bool, is_remote: bool) {
         let Some(notification) = &self.config.notification else { return };
         if notification.is_local {
-            self.local.queue(&state_message(notification, is_connected, true));
+            self.local.queue(&Packet::Publish(state_message(notification, is_connected, true)));
         }
-        if notification.is_remote {
-            self.remote.queue(&state_message(notification, is_connected, self.takes_retained));
+        if notification.is_remote && is_remote {
+            self.remote.queue(&Packet::Publish(state_message(notification, is_connected, self.takes_retained)));
         }
     }
 
     fn say_goodbye(&mut self, waiter: &mut Waiter) {
-        self.tell_state(false);
+        self.tell_state(false, true);
         let disconnect = Packet::Disconnect(Box::new(Disconnect::new(ReasonCode::Success)));
         self.local.queue(&disconnect);
         self.remote.queue(&disconnect);

@@ -5,6 +5,7 @@ use std::net::Shutdown;
 
 use mio::net::{TcpStream, UnixStream};
 use mio::{Interest, Registry, Token};
+use signet_psk::PskStream;
 use signet_tls::TlsSession;
 
 /// A connected socket, with or without TLS.
@@ -16,6 +17,9 @@ pub(crate) enum Stream {
     Tcp(TcpStream),
     /// To the other broker, encrypted.
     Tls(Box<TlsSession>, TcpStream),
+    /// To the other broker, encrypted with a key that both know.
+    /// The second is the same socket, to be waited for.
+    Psk(Box<PskStream>, TcpStream),
 }
 
 impl Stream {
@@ -23,7 +27,7 @@ impl Stream {
         let interest = Interest::READABLE | Interest::WRITABLE;
         match self {
             Self::Unix(socket) => registry.register(socket, token, interest),
-            Self::Tcp(socket) | Self::Tls(_, socket) => registry.register(socket, token, interest),
+            Self::Tcp(socket) | Self::Tls(_, socket) | Self::Psk(_, socket) => registry.register(socket, token, interest),
         }
     }
 
@@ -33,6 +37,7 @@ impl Stream {
             Self::Unix(socket) => socket.read(buffer),
             Self::Tcp(socket) => socket.read(buffer),
             Self::Tls(session, socket) => session.read(socket, buffer),
+            Self::Psk(stream, _) => stream.read(buffer),
         };
         match outcome {
             Err(error) if error.kind() == ErrorKind::UnexpectedEof => Ok(0),
@@ -46,6 +51,7 @@ impl Stream {
             Self::Unix(socket) => socket.write(bytes),
             Self::Tcp(socket) => socket.write(bytes),
             Self::Tls(session, socket) => session.write(socket, bytes),
+            Self::Psk(stream, _) => stream.write(bytes),
         }
     }
 
@@ -61,14 +67,16 @@ impl Stream {
 
     /// Says that nothing more comes, as far as that can be said without waiting.
     pub(crate) fn close(&mut self) {
-        if let Self::Tls(session, _) = self {
-            session.close();
-        }
         // The connection ends either way.
+        match self {
+            Self::Tls(session, _) => session.close(),
+            Self::Psk(stream, _) => drop(stream.close()),
+            Self::Unix(_) | Self::Tcp(_) => {}
+        }
         let _ = self.flush();
         let _ = match self {
             Self::Unix(socket) => socket.shutdown(Shutdown::Write),
-            Self::Tcp(socket) | Self::Tls(_, socket) => socket.shutdown(Shutdown::Write),
+            Self::Tcp(socket) | Self::Tls(_, socket) | Self::Psk(_, socket) => socket.shutdown(Shutdown::Write),
         };
     }
 }

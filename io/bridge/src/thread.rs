@@ -1,142 +1,209 @@
 //! One thread for each bridge: connect, join, and after the end a pause and the next address.
 
-use std::io;
-use std::sync::{Arc, mpsc};
-use std::thread::JoinHandle;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use bytestring::ByteString;
+use signet_mqtt::TopicFilter;
 
-use crate::backoff::{Backoff, random};
-use crate::config::{BridgeConfig, LocalBroker};
+use crate::config::{BridgeConfig, LocalBroker, RemoteAddress, Start};
 use crate::error::Fault;
 use crate::hops::Hops;
-use crate::opening::{Memory, Opening};
+use crate::opening::{Held, Memory, Opening};
+use crate::probe::Probe;
+use crate::running::{Planned, now};
+use crate::schedule::{Pauses, random};
 use crate::session::Session;
-use crate::status::{Board, BridgeStatus};
+use crate::status::Board;
 use crate::topics::Topics;
 use crate::waiter::{Stop, Waiter};
 
-/// The running bridges. Dropping it stops them.
-#[derive(Debug, Default)]
-pub struct Bridges {
-    running: Vec<Running>,
+/// What the thread is told while it runs.
+#[derive(Default)]
+pub(crate) struct Orders {
+    next: Mutex<Option<Planned>>,
+    forget: AtomicBool,
 }
 
-#[derive(Debug)]
-struct Running {
-    board: Arc<Board>,
-    stop: Stop,
-    thread: Option<JoinHandle<()>>,
-    /// Disconnected when the thread ends.
-    ended: mpsc::Receiver<()>,
-}
-
-impl Bridges {
-    /// Starts a thread for each bridge. Their first connections come about in the background.
-    ///
-    /// # Errors
-    /// The system has no thread or descriptor left, or a topic list is none.
-    pub fn start(bridges: Vec<(BridgeConfig, LocalBroker)>) -> io::Result<Self> {
-        // One name for all bridges of this process: what one brings in another may carry on.
-        let here = ByteString::from(format!("{:016x}", random()));
-        let mut running = Self::default();
-        for (config, local) in bridges {
-            running.running.push(spawn(config, local, here.clone())?);
-        }
-        Ok(running)
-    }
-
-    /// How they fare, in the order of the configuration.
-    #[must_use]
-    pub fn status(&self) -> Vec<BridgeStatus> {
-        self.running.iter().map(|bridge| bridge.board.status()).collect()
-    }
-
-    /// Tells both brokers of each bridge, and waits up to `patience` for the threads. One that hangs in a connection attempt is left behind.
-    pub fn stop(&mut self, patience: Duration) {
-        for bridge in &self.running {
-            bridge.stop.stop();
-        }
-        let deadline = Instant::now() + patience;
-        for bridge in &mut self.running {
-            let left = deadline.saturating_duration_since(Instant::now());
-            let is_over = bridge.ended.recv_timeout(left) == Err(mpsc::RecvTimeoutError::Disconnected);
-            if let Some(thread) = bridge.thread.take().filter(|_| is_over)
-                && thread.join().is_err()
-            {
-                tracing::error!("the thread of a bridge had panicked");
-            }
-        }
-        self.running.clear();
+impl std::fmt::Debug for Orders {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Orders").field("forget", &self.forget).finish_non_exhaustive()
     }
 }
 
-impl Drop for Bridges {
-    fn drop(&mut self) {
-        self.stop(Duration::ZERO);
+impl Orders {
+    /// The next connection is to be this one.
+    pub(crate) fn replace(&self, next: Planned) {
+        *self.next.lock().unwrap_or_else(PoisonError::into_inner) = Some(next);
+    }
+
+    /// The session at this broker is to end with the thread.
+    pub(crate) fn forget(&self) {
+        self.forget.store(true, Ordering::Release);
+    }
+
+    pub(crate) fn has_next(&self) -> bool {
+        self.next.lock().unwrap_or_else(PoisonError::into_inner).is_some()
+    }
+
+    fn take_next(&self) -> Option<Planned> {
+        self.next.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 }
 
-fn spawn(config: BridgeConfig, local: LocalBroker, here: ByteString) -> io::Result<Running> {
-    let (waiter, stop) = Waiter::new()?;
-    let topics = Topics::new(&config.topics).map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))?;
-    let board = Arc::new(Board::new(&config.name, now()));
-    let (guard, ended) = mpsc::sync_channel(1);
-    let backoff = Backoff::new(config.reconnect.minimum, config.reconnect.maximum);
-    let bridge = Bridge {
-        waiter,
-        topics: Arc::new(topics),
-        board: Arc::clone(&board),
-        local,
-        here,
-        backoff,
-        memory: Memory::default(),
-        next_address: 0,
-        config,
-    };
-    let thread = std::thread::Builder::new().name(format!("bridge-{}", bridge.config.name)).spawn(move || {
-        bridge.run();
-        drop(guard);
-    })?;
-    Ok(Running { board, stop, thread: Some(thread), ended })
+/// What comes after a connection or an attempt.
+enum Then {
+    /// A pause, after a connection that lasted so long.
+    Pause(Duration),
+    /// For a lazy bridge: nothing until there is something to do.
+    Rest,
+    /// The next attempt.
+    AtOnce,
 }
 
-struct Bridge {
+pub(crate) struct Bridge {
     config: BridgeConfig,
     topics: Arc<Topics>,
     board: Arc<Board>,
     local: LocalBroker,
     here: ByteString,
     waiter: Waiter,
-    backoff: Backoff,
+    stop: Arc<Stop>,
+    orders: Arc<Orders>,
+    pauses: Pauses,
     memory: Memory,
+    /// Messages with QoS 0 that a lazy bridge has seen.
+    held: Held,
     next_address: usize,
 }
 
 impl Bridge {
-    fn run(mut self) {
-        self.prepare();
-        loop {
-            let lasted = self.try_each_address();
-            self.board.ended(None, now());
-            if self.waiter.is_stopped() {
-                return tracing::info!(bridge = self.config.name, "bridge stopped");
-            }
-            let pause = self.backoff.pause(lasted, random());
-            tracing::debug!(bridge = self.config.name, "trying again in {} ms", pause.as_millis());
-            if !self.sleep(pause) {
-                return;
-            }
+    pub(crate) fn new(
+        (config, topics, local): (BridgeConfig, Topics, LocalBroker),
+        here: ByteString,
+        waiter: Waiter,
+        (board, stop, orders): (Arc<Board>, Arc<Stop>, Arc<Orders>),
+    ) -> Self {
+        Self {
+            topics: Arc::new(topics),
+            board,
+            local,
+            here,
+            waiter,
+            stop,
+            orders,
+            pauses: Pauses::new(config.reconnect.schedule),
+            memory: Memory::default(),
+            held: Held::default(),
+            next_address: 0,
+            config,
         }
     }
 
-    fn prepare(&mut self) {
-        if self.config.session.clean_start {
+    pub(crate) fn run(mut self) {
+        self.prepare(&[]);
+        loop {
+            let then = self.try_each_address();
+            self.board.ended(None, now());
+            if !self.is_to_go_on(then) {
+                break;
+            }
+            if let Some(next) = self.orders.take_next() {
+                self.become_other(next);
+            }
+        }
+        if self.orders.forget.load(Ordering::Acquire) {
+            self.forget();
+        }
+        tracing::info!(bridge = self.config.name, "bridge stopped");
+    }
+
+    /// Waits for the next attempt; `false` when told to stop.
+    fn is_to_go_on(&mut self, then: Then) -> bool {
+        let outcome = match (self.config.start, then) {
+            _ if self.waiter.is_stopped() => Err(Fault::Stopped),
+            (Start::Once, _) => self.sleep(None),
+            (_, Then::AtOnce) => Ok(()),
+            (Start::Automatic, Then::Pause(lasted)) => self.pause(lasted),
+            (Start::Automatic, Then::Rest) => Ok(()),
+            (Start::Lazy { threshold, .. }, then) => {
+                let paused = if let Then::Pause(lasted) = then { self.pause(lasted) } else { Ok(()) };
+                paused.and_then(|()| self.rest(threshold))
+            }
+        };
+        outcome.inspect_err(|fault| self.tell(fault)).is_ok()
+    }
+
+    fn pause(&mut self, lasted: Duration) -> Result<(), Fault> {
+        let pause = self.pauses.pause(lasted, random());
+        tracing::debug!(bridge = self.config.name, "trying again in {} ms", pause.as_millis());
+        self.sleep(Some(pause))
+    }
+
+    /// Waits, for ever without a time, until it is over, or there is another configuration, or the bridge is told to stop.
+    fn sleep(&mut self, pause: Option<Duration>) -> Result<(), Fault> {
+        let deadline = pause.map(|pause| Instant::now() + pause);
+        loop {
+            let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+            if self.orders.has_next() || left.is_some_and(|left| left.is_zero()) {
+                return Ok(());
+            }
+            self.waiter.wait(left, &mut [])?;
+        }
+    }
+
+    /// Waits until enough messages wait for the other broker.
+    fn rest(&mut self, threshold: std::num::NonZeroU16) -> Result<(), Fault> {
+        let orders = Arc::clone(&self.orders);
+        loop {
+            let mut held = std::mem::take(&mut self.held);
+            let outcome = self.opening().await_messages(threshold, &mut held, || orders.has_next());
+            self.held = held;
+            match outcome {
+                Ok(()) => return Ok(()),
+                Err(Fault::Stopped) => return Err(Fault::Stopped),
+                Err(fault) => self.tell(&fault),
+            }
+            self.pause(Duration::ZERO)?;
+        }
+    }
+
+    /// Goes on as somebody else.
+    fn become_other(&mut self, next: Planned) {
+        let topics = match Topics::new(&next.config.topics) {
+            Ok(topics) => topics,
+            Err(error) => return tracing::error!(bridge = self.config.name, "the bridge stays as it is: {error}"),
+        };
+        tracing::info!(bridge = self.config.name, "the bridge goes on as it is configured now");
+        let mut former: Vec<TopicFilter> = self.topics.local_of_outward().cloned().collect();
+        if next.config.local.client_identifier != self.config.local.client_identifier {
+            self.forget();
+            former.clear();
+        }
+        if next.config.remote != self.config.remote {
+            self.memory = Memory::default();
+        }
+        self.pauses = Pauses::new(next.config.reconnect.schedule);
+        self.next_address = 0;
+        (self.topics, self.local, self.config) = (Arc::new(topics), next.local, next.config);
+        self.prepare(&former);
+    }
+
+    fn prepare(&mut self, former: &[TopicFilter]) {
+        if self.config.local.clean_start {
             return;
         }
-        if let Err(fault) = self.opening().prepare() {
+        if let Err(fault) = self.opening().prepare(former) {
             self.tell(&fault);
+        }
+    }
+
+    fn forget(&mut self) {
+        // Told to stop, the waiter waits for nothing: a stop that came before is over.
+        self.waiter.go_on();
+        if let Err(fault) = self.opening().forget() {
+            tracing::warn!(bridge = self.config.name, "the session of the bridge stays until the next start: {fault}");
         }
     }
 
@@ -150,23 +217,8 @@ impl Bridge {
         }
     }
 
-    /// Waits; `false` when told to stop.
-    fn sleep(&mut self, pause: Duration) -> bool {
-        let deadline = Instant::now() + pause;
-        loop {
-            let left = deadline.saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                return true;
-            }
-            if let Err(fault) = self.waiter.wait(Some(left), &mut []) {
-                self.tell(&fault);
-                return false;
-            }
-        }
-    }
-
-    /// Tries the addresses in turn until one connection comes about, and stays with it. Says how long it lasted.
-    fn try_each_address(&mut self) -> Duration {
+    /// Tries the addresses in turn until one connection comes about, and stays with it.
+    fn try_each_address(&mut self) -> Then {
         let count = self.config.remote.addresses.len();
         let first = if self.config.remote.round_robin { self.next_address } else { 0 };
         for turn in 0..count {
@@ -176,20 +228,30 @@ impl Bridge {
             let at = (first + turn) % count;
             self.next_address = (at + 1) % count;
             match self.connect(at) {
-                Ok(lasted) => return lasted,
+                Ok(then) => return then,
                 Err(fault) => self.tell(&fault),
             }
         }
-        Duration::ZERO
+        Then::Pause(Duration::ZERO)
     }
 
-    /// One connection from its beginning to its end, and how long it lasted; an error if it did not come about.
-    fn connect(&mut self, at: usize) -> Result<Duration, Fault> {
-        let Some(address) = self.config.remote.addresses.get(at).cloned() else { return Ok(Duration::ZERO) };
-        let opened = match self.opening().open(&address) {
+    /// One connection from its beginning to its end; an error if it did not come about.
+    fn connect(&mut self, at: usize) -> Result<Then, Fault> {
+        let Some(address) = self.config.remote.addresses.get(at).cloned() else { return Ok(Then::Pause(Duration::ZERO)) };
+        let mut held = std::mem::take(&mut self.held);
+        let opened = self.opening().open(&address, &mut held);
+        self.held = held;
+        let opened = match opened {
             Err(fault) if self.may_do_without_mark(&fault) => {
                 tracing::info!(bridge = self.config.name, "the other broker does not know the mark of a bridge, connecting without it");
                 self.memory.refuses_mark = true;
+                return self.connect(at);
+            }
+            Err(fault) if self.memory.learn(&fault) => {
+                tracing::info!(
+                    bridge = self.config.name,
+                    "the other broker refuses our Will as it is, connecting with a lesser one: {fault}"
+                );
                 return self.connect(at);
             }
             opened => opened?,
@@ -198,12 +260,28 @@ impl Bridge {
         let start = Instant::now();
         self.board.connected(address.to_string(), now());
         tracing::info!(bridge = self.config.name, remote = %address, "bridge connected");
-        let fault = match Session::new(&self.config, Arc::clone(&self.topics), Arc::clone(&self.board), hops, opened) {
+        let probe = self.probe(at);
+        let fault = match Session::new(&self.config, Arc::clone(&self.topics), Arc::clone(&self.board), hops, opened, probe) {
             Ok(session) => session.run(&mut self.waiter),
             Err(fault) => fault,
         };
         self.tell(&fault);
-        Ok(start.elapsed())
+        Ok(match fault {
+            Fault::Idle => Then::Rest,
+            Fault::FirstIsBack => Then::AtOnce,
+            _ => Then::Pause(start.elapsed()),
+        })
+    }
+
+    /// Looks for the first address while connected to another one.
+    fn probe(&self, at: usize) -> Option<Probe> {
+        let remote = &self.config.remote;
+        let every = remote.return_to_first.filter(|_| at != 0)?;
+        let first: RemoteAddress = remote.addresses.first()?.clone();
+        let times = (every, self.config.reconnect.timeout);
+        Probe::start(first, remote.socket.clone(), times, Arc::clone(&self.stop))
+            .inspect_err(|error| tracing::warn!(bridge = self.config.name, "nobody looks for the first address: {error}"))
+            .ok()
     }
 
     fn may_do_without_mark(&self, fault: &Fault) -> bool {
@@ -212,15 +290,16 @@ impl Bridge {
     }
 
     fn tell(&self, fault: &Fault) {
-        if matches!(fault, Fault::Stopped) {
-            return;
+        match fault {
+            Fault::Stopped => {}
+            Fault::Idle | Fault::FirstIsBack => {
+                self.board.ended(None, now());
+                tracing::info!(bridge = self.config.name, "bridge disconnects: {fault}");
+            }
+            fault => {
+                self.board.ended(Some(fault.to_string()), now());
+                tracing::warn!(bridge = self.config.name, hint = fault.hint(), "bridge down: {fault}");
+            }
         }
-        self.board.ended(Some(fault.to_string()), now());
-        tracing::warn!(bridge = self.config.name, hint = fault.hint(), "bridge down: {fault}");
     }
-}
-
-/// Unix seconds.
-fn now() -> i64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| i64::try_from(since.as_secs()).unwrap_or(i64::MAX))
 }

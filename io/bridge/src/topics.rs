@@ -145,6 +145,19 @@ impl Topics {
         once(self.0.iter().filter(|mapping| mapping.is_inward()).map(|mapping| (&mapping.remote, mapping.qos)))
     }
 
+    /// Every Topic Filter at the other broker in the order of the list: with the QoS to subscribe to it with, or without one if it only goes out.
+    pub(crate) fn remote_filters(&self) -> Vec<(TopicFilter, Option<QoS>)> {
+        let wanted = self.remote_subscriptions();
+        let mut list: Vec<(TopicFilter, Option<QoS>)> = Vec::new();
+        for mapping in &self.0 {
+            if list.iter().all(|(known, _)| *known != mapping.remote) {
+                let qos = wanted.iter().find(|(filter, _)| *filter == mapping.remote).map(|(_, qos)| *qos);
+                list.push((mapping.remote.clone(), qos));
+            }
+        }
+        list
+    }
+
     /// What to subscribe to here.
     pub(crate) fn local_subscriptions(&self) -> Vec<(TopicFilter, QoS)> {
         once(self.0.iter().filter(|mapping| mapping.is_outward()).map(|mapping| (&mapping.local, mapping.qos)))
@@ -257,5 +270,9 @@ mod tests {
         let topics = Topics::new(&[rule("a", Direction::Both, "", ""), second]).unwrap();
         assert_eq!(topics.remote_subscriptions(), [(TopicFilter::new("a").unwrap(), QoS::ExactlyOnce)]);
         assert_eq!(topics.local_subscriptions(), [(TopicFilter::new("a").unwrap(), QoS::AtLeastOnce)]);
+        let outward = |filter: &str| rule(filter, Direction::Out, "", "x/");
+        let topics = Topics::new(&[outward("a"), outward("b"), outward("a"), rule("b", Direction::In, "", "x/")]).unwrap();
+        let filter = |text: &str| TopicFilter::new(text.to_owned()).unwrap();
+        assert_eq!(topics.remote_filters(), [(filter("x/a"), None), (filter("x/b"), Some(QoS::AtLeastOnce))], "what comes in too is kept");
     }
 }

@@ -12,7 +12,7 @@ use crate::side::Side;
 
 const WAKE: Token = Token(2);
 
-/// Ends the thread.
+/// Ends the thread, or wakes it.
 #[derive(Debug)]
 pub(crate) struct Stop {
     flag: Arc<AtomicBool>,
@@ -22,6 +22,11 @@ pub(crate) struct Stop {
 impl Stop {
     pub(crate) fn stop(&self) {
         self.flag.store(true, Ordering::Release);
+        self.wake();
+    }
+
+    /// Lets the thread look at what has changed.
+    pub(crate) fn wake(&self) {
         if let Err(error) = self.waker.wake() {
             tracing::error!(%error, "the thread of a bridge cannot be woken");
         }
@@ -46,6 +51,11 @@ impl Waiter {
 
     pub(crate) fn is_stopped(&self) -> bool {
         self.stop.load(Ordering::Acquire)
+    }
+
+    /// Takes the order to stop back, for what is left to do afterwards.
+    pub(crate) fn go_on(&self) {
+        self.stop.store(false, Ordering::Release);
     }
 
     /// Begins to watch a side's socket, which ends with the socket.

@@ -7,7 +7,7 @@ use signet_identity::KeyMark;
 use zeroize::{Zeroize, Zeroizing};
 
 /// A pre-shared key.
-#[derive(Clone)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Psk(Zeroizing<Vec<u8>>);
 
 /// Why octets are no pre-shared key. Says nothing of what they are.

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use signet_broker::Limits;
 use signet_net::{PeerAddress, unix_seconds};
-use signet_policy::AdmissionRules;
+use signet_policy::{AdmissionRules, BridgeClient};
 
 use crate::gate::Total;
 use crate::link::Accepted;
@@ -29,14 +29,15 @@ pub struct BridgeEntrance {
 }
 
 impl ServerHandle {
-    /// The entrance for the bridge `name`; `limits` are those of its session, the server's own without them. What it may do there says the
+    /// The entrance for a bridge; `limits` are those of its session, the server's own without them. What it may do there says the
     /// [`BridgeRights`](signet_policy::BridgeRights) of that name in the rules.
     ///
     /// # Errors
     /// None today; a listener is made, and that can fail.
-    pub fn bridge_entrance(&self, name: &str, limits: Option<Arc<Limits>>) -> Result<BridgeEntrance, StartError> {
-        let admission = AdmissionRules { bridge: Some(name.into()), ..AdmissionRules::default() };
-        let mut config = ListenerConfig::new(format!("bridge {name}"), Vec::new(), TransportConfig::Tcp, admission);
+    pub fn bridge_entrance(&self, bridge: BridgeClient, limits: Option<Arc<Limits>>) -> Result<BridgeEntrance, StartError> {
+        let name = format!("bridge {}", bridge.name);
+        let admission = AdmissionRules { bridge: Some(bridge), ..AdmissionRules::default() };
+        let mut config = ListenerConfig::new(name, Vec::new(), TransportConfig::Tcp, admission);
         config.maximum_connections = CONNECTIONS;
         config.broker_limits = limits;
         // Its own total: a crowd of clients must not keep the bridge out.

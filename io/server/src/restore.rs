@@ -74,7 +74,7 @@ pub(crate) fn restore(mut image: Image, shards: &mut [Shard], shared: &Shared, r
 fn end_forgotten_bridges(image: &mut Image, ruleset: &Ruleset) {
     for session in &mut image.sessions {
         if let Principal::Bridge(name) = session.client.principal()
-            && !ruleset.knows_bridge(name)
+            && !ruleset.knows_bridge(name, session.client.client_identifier())
         {
             tracing::info!(bridge = &**name, messages = session.messages.len(), "no such bridge is configured any more: its session ends");
             session.left = Some(Some(Moment::from_millis(0)));

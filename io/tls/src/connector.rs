@@ -20,7 +20,7 @@ use crate::session::TlsSession;
 use crate::{Credentials, MinimumVersion, PeerFault, TlsError};
 
 /// How a client connects.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ConnectorConfig {
     /// PEM files with the trust anchors of the server.
     pub ca_files: Vec<PathBuf>,

@@ -77,9 +77,9 @@ impl OldServer {
 
     /// The two kinds that the library refuses whatever they say. `None`: it is of neither.
     fn vouch(&self, der: &CertificateDer<'_>, leaf: &X509Certificate<'_>, now: UnixTime) -> Option<Result<(), Error>> {
-        let is_self_issued = leaf.subject().as_raw() == leaf.issuer().as_raw();
-        if is_self_issued && self.trusted.iter().any(|trusted| trusted.as_ref() == der.as_ref()) {
-            return Some(check_dates(leaf, now));
+        if leaf.subject().as_raw() == leaf.issuer().as_raw() {
+            let is_trusted = self.trusted.iter().any(|trusted| trusted.as_ref() == der.as_ref());
+            return Some(if is_trusted { check_dates(leaf, now) } else { Err(CertificateError::UnknownIssuer.into()) });
         }
         (leaf.version() == X509Version::V1).then(|| {
             check_dates(leaf, now)?;

@@ -3,7 +3,9 @@
 use std::num::{NonZeroU16, NonZeroU32};
 use std::sync::Arc;
 
-use signet_mqtt::{Connack, ConnackProperties, Connect, Packet, ProtocolVersion, QoS, ReasonCode, ServerFeatures, Will};
+use signet_mqtt::{
+    Connack, ConnackProperties, Connect, InboundAliases, OutboundAliases, Packet, ProtocolVersion, QoS, ReasonCode, ServerFeatures, Will,
+};
 use signet_policy::{Answers, Client, Principal};
 
 use crate::admission::{Admission, refusing};
@@ -22,7 +24,6 @@ use crate::review::Standing;
 use crate::session::{HeldWill, Session};
 use crate::store::{Change, Store, Ticket, Urgency};
 use crate::timers::Timer;
-use crate::topic_alias::{InboundAliases, OutboundAliases};
 
 impl Broker {
     pub(crate) fn connect<D: SharedDirectory, S: Store>(
@@ -127,11 +128,11 @@ impl Broker {
         false
     }
 
-    /// The device, another than the client's, to which the session of this Client Identifier belongs. Its connection and its messages are
-    /// not given up to whoever claims the same identifier; a session that nobody proved to be theirs is.
+    /// The device, user or bridge, another than the client, to whom the session of this Client Identifier belongs. Its connection and its messages
+    /// are not given up to whoever claims the same identifier; a session that nobody proved to be theirs is.
     fn other_device(&self, client: &Client) -> Option<Principal> {
         let owner = self.sessions.find(client)?.client.principal();
-        (matches!(owner, Principal::Device(_) | Principal::User(_)) && owner != client.principal()).then(|| owner.clone())
+        (!matches!(owner, Principal::Anonymous) && owner != client.principal()).then(|| owner.clone())
     }
 
     /// The older connection with this Client Identifier ends [MQTT-3.1.4-3].

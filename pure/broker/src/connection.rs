@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use signet_mqtt::{Message, Packet, PacketId, ProtocolVersion, QoS, UserProperties, encoded_len, publish_len};
+use signet_mqtt::{
+    AliasChoice, InboundAliases, Message, OutboundAliases, Packet, PacketId, ProtocolVersion, QoS, UserProperties, encoded_len, publish_len,
+};
 use signet_policy::{Client, Mount};
 
 use crate::asking::Asking;
@@ -15,7 +17,6 @@ use crate::output::{Output, OwnedPublishHeader};
 use crate::queue::Pending;
 use crate::stats::Stats;
 use crate::store::Ticket;
-use crate::topic_alias::{AliasChoice, InboundAliases, OutboundAliases};
 
 /// A connected client.
 #[derive(Debug)]

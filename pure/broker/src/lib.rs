@@ -59,7 +59,6 @@ mod store;
 mod subscribe;
 mod subscriptions;
 mod timers;
-mod topic_alias;
 mod totals;
 mod tree;
 mod will;

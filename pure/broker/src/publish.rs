@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use signet_mqtt::{Ack, Message, Packet, PacketId, Publish, QoS, ReasonCode, TopicName};
+use signet_mqtt::{Ack, AliasError, Message, Packet, PacketId, Publish, QoS, ReasonCode, TopicName};
 use signet_policy::{Denied, NoPermit, PublishPermit, Published, authorize_publish, authorize_server_publish};
 
 use crate::admission::place_response;
@@ -18,7 +18,6 @@ use crate::output::{CloseCause, Event, Output};
 use crate::route::{NoRoom, Origin, RouteSet, append_as};
 use crate::session::Received;
 use crate::store::{Change, Store, Ticket};
-use crate::topic_alias::AliasError;
 
 /// What the client is told about its message.
 struct Verdict {

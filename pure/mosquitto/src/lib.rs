@@ -4,7 +4,9 @@
 //! `signet import mosquitto` and the tests.
 
 pub mod conf;
+pub mod log;
 mod native;
+pub mod program;
 mod translation;
 
 pub use native::translate;

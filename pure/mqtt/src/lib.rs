@@ -6,8 +6,8 @@
 //! once into the buffer. A broker fans a [`Message`] out with [`encode_publish`], which copies nothing but the bytes it writes.
 //!
 //! What the wire rules out is refused here, with the normative statement that decides ([`DecodeError::statement`]). What depends on more
-//! than one packet is not known here: sessions, a second CONNECT, Packet Identifiers in use, what a Topic Alias stands for, Receive
-//! Maximum, Keep Alive. Nor is anything about sockets, TLS or identity.
+//! than one packet is not known here: sessions, a second CONNECT, Packet Identifiers in use, Receive Maximum, Keep Alive. Nor is anything
+//! about sockets, TLS or identity. Only what a Topic Alias stands for (`topic_alias.rs`) can be kept here, for whoever keeps a connection.
 //!
 //! What the decoder allocates is bounded by the packet it was given, never by a length that was only announced; [`DecodeLimits`] holds
 //! the bounds.
@@ -27,6 +27,7 @@ mod reason;
 mod share;
 mod text;
 mod topic;
+mod topic_alias;
 mod varint;
 mod version;
 mod writer;
@@ -47,5 +48,6 @@ pub use qos::{InvalidQoS, QoS};
 pub use reason::{InvalidReasonCode, ReasonCode};
 pub use text::{ClientIdentifier, MAXIMUM_STRING_LENGTH, Password, UserProperties};
 pub use topic::{TopicError, TopicFilter, TopicName};
+pub use topic_alias::{AliasChoice, AliasError, InboundAliases, OutboundAliases};
 pub use varint::MAXIMUM_VARIABLE_BYTE_INTEGER;
 pub use version::ProtocolVersion;

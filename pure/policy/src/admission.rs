@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use bytestring::ByteString;
 use signet_identity::{ClientIdentifierBinding, Template};
 
+use crate::bridge::BridgeClient;
 use crate::chain::Chain;
 
 /// One listener's rules for who may connect, and under which names.
@@ -20,9 +20,9 @@ pub struct AdmissionRules {
     pub client_identifier: Option<Template>,
     /// How the Client Identifier that the client claims must relate to its certificate. Default: any.
     pub binding: ClientIdentifierBinding,
-    /// Every connection is that of the bridge with this name: set for the connections that the Server makes to itself, never for a socket that
+    /// Every connection is that of this bridge: set for the connections that the Server makes to itself, never for a socket that
     /// somebody else can open. Default: none.
-    pub bridge: Option<ByteString>,
+    pub bridge: Option<BridgeClient>,
 }
 
 impl Default for AdmissionRules {

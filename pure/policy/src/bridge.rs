@@ -9,10 +9,30 @@ use signet_mqtt::{ClientIdentifier, TopicFilter, TopicName};
 /// other broker.
 pub const BRIDGE_IDENTIFIERS: &str = "$bridge/";
 
-/// The Client Identifier under which the session of the bridge `name` is kept.
+/// The Client Identifier under which the session of the bridge `name` is kept, unless its configuration names another.
 #[must_use]
 pub fn bridge_identifier(name: &str) -> ClientIdentifier {
     ClientIdentifier::new(format!("{BRIDGE_IDENTIFIERS}{name}"))
+}
+
+/// Who a bridge is to its own broker, whatever its CONNECT says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BridgeClient {
+    /// The bridge's name, unique among the bridges of this broker.
+    pub name: ByteString,
+    /// The name of its session here.
+    pub client_identifier: ClientIdentifier,
+    /// The user name that stands beside it in lists of sessions; it decides nothing.
+    pub username: Option<ByteString>,
+}
+
+impl BridgeClient {
+    /// The bridge `name` with the session that it has unless another one is named.
+    #[must_use]
+    pub fn new(name: impl Into<ByteString>) -> Self {
+        let name = name.into();
+        Self { client_identifier: bridge_identifier(&name), name, username: None }
+    }
 }
 
 /// The authority of one bridge.
@@ -20,6 +40,8 @@ pub fn bridge_identifier(name: &str) -> ClientIdentifier {
 pub struct BridgeRights {
     /// The bridge's name, unique among the bridges of this broker.
     pub name: ByteString,
+    /// The name of its session here: one that it had under another name is nobody's any more.
+    pub client_identifier: ClientIdentifier,
     /// Where it may publish: what it brings in from the other broker, and where it tells its state.
     pub publish: Vec<TopicFilter>,
     /// What it may subscribe to, each exactly as written here.

@@ -2,14 +2,13 @@
 
 use std::sync::Arc;
 
-use bytestring::ByteString;
 use signet_identity::{ClientIdentifierBinding, DeviceIdentity, DeviceName, Facts, Peer, Template};
 use signet_mqtt::{ClientIdentifier, Connect, QoS, ReasonCode, TopicFilter, TopicName};
 
 use crate::admission::AdmissionRules;
 use crate::answers::{AccessQuestion, Known};
 use crate::applicant::Applicant;
-use crate::bridge::{BRIDGE_IDENTIFIERS, bridge_identifier};
+use crate::bridge::{BRIDGE_IDENTIFIERS, BridgeClient};
 use crate::chain::Passed;
 use crate::client::{Client, Principal, QualifiedName};
 use crate::denied::{DenialReason, Denied, shown};
@@ -33,7 +32,7 @@ pub fn identify(
     assigned: impl FnOnce() -> ClientIdentifier,
 ) -> Result<Applicant, Denied> {
     let (mut client, is_assigned) = match &rules.bridge {
-        Some(name) => (bridge(name), false),
+        Some(client) => (bridge(client), false),
         None => client(rules, principal(peer)?, connect, assigned)?,
     };
     client.origin = Some(origin);
@@ -96,8 +95,8 @@ pub fn reauthorize(client: &Client, passed: Passed) -> Client {
 }
 
 /// A bridge of this Server: what it claims is of no interest.
-fn bridge(name: &ByteString) -> Client {
-    Client::restored(Principal::Bridge(name.clone()), None, bridge_identifier(name), None)
+fn bridge(bridge: &BridgeClient) -> Client {
+    Client::restored(Principal::Bridge(bridge.name.clone()), bridge.username.clone(), bridge.client_identifier.clone(), None)
 }
 
 /// Anybody else, and whether the Client Identifier was chosen here.

@@ -32,7 +32,7 @@ pub use acl_file::{AclFile, AclFileError, AclWarning, emqx_acl_file, mosquitto_a
 pub use admission::AdmissionRules;
 pub use answers::{AccessAnswer, AccessQuestion, Answers, Known};
 pub use applicant::Applicant;
-pub use bridge::{BRIDGE_IDENTIFIERS, BridgeRights, bridge_identifier};
+pub use bridge::{BRIDGE_IDENTIFIERS, BridgeClient, BridgeRights, bridge_identifier};
 pub use chain::{Chain, Member, Next, Otherwise, Outcome, Passed, Proof, Verdict, Walk};
 pub use client::{Client, Principal, QualifiedName};
 pub use decide::{

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
+use signet_mqtt::ClientIdentifier;
+
 use crate::bridge::BridgeRights;
 use crate::client::Client;
 use crate::grant::SourceRules;
@@ -215,10 +217,10 @@ impl Ruleset {
         self.version
     }
 
-    /// Whether there is a bridge with this name. One that is gone has left its session behind.
+    /// Whether there is a bridge with this name and this session. One that is gone, or has another one now, has left its session behind.
     #[must_use]
-    pub fn knows_bridge(&self, name: &str) -> bool {
-        self.bridge(name).is_some()
+    pub fn knows_bridge(&self, name: &str, client_identifier: &ClientIdentifier) -> bool {
+        self.bridge(name).is_some_and(|bridge| bridge.client_identifier == *client_identifier)
     }
 
     /// What the bridge with this name may do.

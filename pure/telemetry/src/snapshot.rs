@@ -324,6 +324,8 @@ pub struct Store {
 pub struct Bridge {
     /// Its name.
     pub name: String,
+    /// Whether it publishes its state below `$SYS/` itself, the moment it changes.
+    pub tells_itself: bool,
     /// Whether messages can flow now.
     pub is_connected: bool,
     /// Connections made.

@@ -170,7 +170,7 @@ fn sometimes(snapshot: &Snapshot, now: i64, present: &mut Vec<(String, String)>)
         add("journal/state".to_owned(), state.to_owned());
         add("journal/bytes".to_owned(), count(store.octets));
     }
-    for bridge in &snapshot.bridges {
+    for bridge in snapshot.bridges.iter().filter(|bridge| !bridge.tells_itself) {
         add(format!("connection/{}/state", level(&bridge.name)), u8::from(bridge.is_connected).to_string());
     }
 }
@@ -190,7 +190,10 @@ mod tests {
         let mut tree = SysTree::new();
         let mut snapshot = Snapshot {
             version: "1".into(),
-            bridges: vec![Bridge { name: "a/b".into(), is_connected: true, ..Bridge::default() }],
+            bridges: vec![
+                Bridge { name: "a/b".into(), is_connected: true, ..Bridge::default() },
+                Bridge { name: "itself".into(), is_connected: true, tells_itself: true, ..Bridge::default() },
+            ],
             ..Snapshot::default()
         };
         let all = tree.update(&snapshot, 0);

@@ -92,7 +92,7 @@ const NAMED_ONLY_IN: [(&str, &[&str], &str); 14] = [
 ];
 
 /// Crates that bring clocks, sockets or randomness: never under `pure/`.
-const NEVER_PURE: [&str; 6] = ["socket2", "rustix", "tracing", "libc", "rand", "getrandom"];
+const NEVER_PURE: [&str; 8] = ["socket2", "rustix", "nix", "jiff", "tracing", "libc", "rand", "getrandom"];
 
 pub(super) fn check(tree: &Tree) -> Vec<Finding> {
     let mut findings = Vec::new();

@@ -13,7 +13,7 @@ use crate::output;
 /// Runs the command.
 pub(crate) fn run(flags: &Import) -> Result<Exit, Failure> {
     let Import::Mosquitto { file, output, force } = flags;
-    let origin = MosquittoOrigin { file: Some(file.clone()), ports: Vec::new() };
+    let origin = MosquittoOrigin { file: Some(file.clone()), ..MosquittoOrigin::default() };
     let translation = config::translate(&origin, &SystemFiles::default()).map_err(|error| error.report(file))?;
     for notice in &translation.notices {
         output::note(&config::told(notice));

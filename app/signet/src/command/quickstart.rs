@@ -12,7 +12,7 @@ use signet_net::{BindRules, ListenAddress, bind, unix_seconds};
 use crate::ca_files;
 use crate::command::ca;
 use crate::command::device::DeviceFiles;
-use crate::command::serve::{self, serve};
+use crate::command::serve::{self, Manner, serve};
 use crate::config::{self, Config, Origin};
 use crate::data_lock::DataLock;
 use crate::exit::Exit;
@@ -84,7 +84,7 @@ pub(crate) fn run(flags: &Quickstart) -> Result<Exit, Failure> {
         output::data(&format!("\nStart the broker:\n  signet serve{}\n{lines}", config_flag(dir)));
         return Ok(Exit::Done);
     }
-    serve(config, || output::data(&lines))
+    serve(config, Manner::default(), || output::data(&lines))
 }
 
 /// Asked before anything is written: who has to choose another port should not find half a directory.

@@ -1,28 +1,38 @@
 //! `signet serve`: the broker from start to graceful end.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use signet_admin::api::Listening;
 use signet_admin::{AdminSocket, Administration, Control, MetricsSocket};
 use signet_ledger::{AuthorityFiles, key_exposure};
-use signet_net::{ListenError, unix_seconds};
+use signet_mosquitto::program::{Flags, PORTS_MAXIMUM, VERSION as MOSQUITTO};
+use signet_net::{ListenAddress, ListenError, unix_seconds};
 use signet_server::StartError;
 use signet_tls::CurrentRevocations;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{Notify, watch};
 use tokio::time::MissedTickBehavior;
 
 use crate::command::store;
-use crate::config::{self, Config};
+use crate::config::{self, Config, Format, MosquittoOrigin, Origin};
 use crate::data_lock::DataLock;
 use crate::exit::Exit;
-use crate::flags::Serve;
 use crate::hint::{Failure, plain};
-use crate::log::{self, Log};
+use crate::log::{self, Log, Verbosity};
 use crate::office::{self, Places};
 use crate::open_files;
+use crate::output;
+use crate::pid_file::PidFile;
+use crate::privileges::{self, Dropped};
 use crate::running::Running;
+
+/// The configuration where none is named.
+const USUAL_FILE: &str = "signet.toml";
+
+/// The target of what Mosquitto says about itself.
+const PROGRAM_LINES: &str = "signet::line::program";
 
 /// How long clients may take to go at the end.
 const GRACE: Duration = Duration::from_secs(5);
@@ -30,19 +40,75 @@ const GRACE: Duration = Duration::from_secs(5);
 /// Between two looks at CRL files.
 const TICK: Duration = Duration::from_secs(1);
 
+/// How a start differs from the usual one, by what the command line says.
+#[derive(Debug, Default)]
+pub(crate) struct Manner {
+    /// Whom root has become.
+    pub(crate) dropped: Dropped,
+    /// What is logged, whatever the configuration says.
+    pub(crate) verbosity: Verbosity,
+}
+
 /// Runs the command.
-pub(crate) fn run(flags: &Serve) -> Result<Exit, Failure> {
-    let origin = flags.config.origin();
-    let config = config::load(&origin, unix_seconds()).map_err(|error| error.report(origin.path()))?;
-    serve(config, || {})
+pub(crate) fn run(flags: &Flags) -> Result<Exit, Failure> {
+    let path = flags.config_file.clone().unwrap_or_else(|| PathBuf::from(USUAL_FILE));
+    let origin = match Origin::of(&path) {
+        Origin::Mosquitto(origin) => Origin::Mosquitto(MosquittoOrigin { ports: flags.ports.clone(), ..origin }),
+        Origin::Native(_) if !flags.ports.is_empty() => {
+            return Err(Failure::new("-p is for a mosquitto.conf without a listener")
+                .hint("write the port into signet.toml: `bind` of a [[listener]]"));
+        }
+        native => native,
+    };
+    if flags.ports.len() > PORTS_MAXIMUM {
+        return Err(Failure::new(format!("only {PORTS_MAXIMUM} ports can be given with -p")));
+    }
+    if flags.test_config {
+        config::load(&origin, unix_seconds()).map_err(|error| error.report(origin.path()))?;
+        output::note(&format!("`{}` is right", origin.path().display()));
+        return Ok(Exit::Done);
+    }
+    start(flags, &origin)
+}
+
+/// Starts what `origin` says, in this order: the configuration; root becomes somebody else; the files that it names; the background.
+pub(crate) fn start(flags: &Flags, origin: &Origin) -> Result<Exit, Failure> {
+    let mut dropped = Dropped::default();
+    let mut become_user = |config: &Config| {
+        dropped = privileges::give_up(config.process.user.as_deref(), config.source.origin.own_place())?;
+        Ok(())
+    };
+    let config = config::load_between(origin, unix_seconds(), &mut become_user).map_err(|error| error.report(origin.path()))?;
+    let config = config.with_key_log(flags.tls_keylog.as_deref());
+    if flags.daemon {
+        // Before there is a thread. The current directory stays: paths may be relative to it.
+        nix::unistd::daemon(true, false).map_err(|error| Failure::new(format!("cannot go to the background: {error}")))?;
+    }
+    serve(config, Manner { dropped, verbosity: Verbosity::of(flags) }, || {})
 }
 
 /// Serves `config` until a signal ends it. `ready` runs when clients can connect.
-pub(crate) fn serve(config: Config, ready: impl FnOnce()) -> Result<Exit, Failure> {
-    let log = log::start(config.log.level, config.log.json);
-    for notice in &config.source.notices {
-        tracing::warn!("{}", config::told(notice));
-    }
+pub(crate) fn serve(config: Config, manner: Manner, ready: impl FnOnce()) -> Result<Exit, Failure> {
+    let _pid_file = PidFile::write(config.process.pid_file.clone())?;
+    let format = config.log.format;
+    let log = log::start(&config.log, manner.verbosity);
+    let ended = logged(config, &manner, &log, ready);
+    let ended = match ended {
+        // Where Mosquitto's users look for it.
+        Err(failure) if format == Format::Mosquitto => {
+            tracing::error!(target: PROGRAM_LINES, line = "failed", failure = failure.message, hint = failure.hint);
+            Ok(failure.exit)
+        }
+        ended => ended,
+    };
+    tracing::info!(target: PROGRAM_LINES, line = "terminating", version = MOSQUITTO);
+    log.close();
+    ended
+}
+
+/// The same once there is a log.
+fn logged(config: Config, manner: &Manner, log: &Log, ready: impl FnOnce()) -> Result<Exit, Failure> {
+    announce(manner, &config);
     let places = Places::of(config.clone());
     let _lock = DataLock::take(&places.data_dir)?;
     let administration = Arc::new(office::open_administration(&places)?);
@@ -59,8 +125,45 @@ pub(crate) fn serve(config: Config, ready: impl FnOnce()) -> Result<Exit, Failur
         .enable_all()
         .build()
         .map_err(|error| Failure::new(format!("the system gives no event loop: {error}")))?;
-    runtime.block_on(run_until_signal(config, administration, revocations, &log, ready))?;
+    runtime.block_on(run_until_signal(config, administration, revocations, log, ready))?;
     Ok(Exit::Done)
+}
+
+/// What Mosquitto says first.
+fn announce(manner: &Manner, config: &Config) {
+    let Dropped { user, is_root, instead_of } = &manner.dropped;
+    if let Some(wanted) = instead_of {
+        tracing::warn!("there is no user `{wanted}`: running as `{user}`");
+    }
+    if !user.is_empty() {
+        tracing::info!(target: PROGRAM_LINES, line = "user", user);
+    }
+    if *is_root {
+        tracing::warn!(target: PROGRAM_LINES, line = "root");
+    }
+    tracing::info!(target: PROGRAM_LINES, line = "starting", version = MOSQUITTO);
+    tracing::info!(target: PROGRAM_LINES, line = "signet", signet = env!("CARGO_PKG_VERSION"), version = MOSQUITTO);
+    match &config.source.origin {
+        Origin::Mosquitto(MosquittoOrigin { file: None, .. }) => tracing::info!(target: PROGRAM_LINES, line = "default_config"),
+        named => tracing::info!(target: PROGRAM_LINES, line = "config_loaded", file = %named.path().display()),
+    }
+    tracing::info!(target: PROGRAM_LINES, line = "features", psk = if cfg!(feature = "psk") { "" } else { " NOT" });
+    for notice in &config.source.notices {
+        tracing::warn!("{}", config::told(notice));
+    }
+}
+
+/// Where a listener listens, in the words of both formats.
+fn announce_listener(place: &Listening) {
+    tracing::info!(target: "signet::program", listener = place.name, transport = place.transport, address = %place.address, "listening");
+    match place.address.parse::<ListenAddress>() {
+        Ok(ListenAddress::Ip(address)) => {
+            let family = if address.is_ipv4() { "ipv4" } else { "ipv6" };
+            tracing::info!(target: PROGRAM_LINES, line = "listening", family, port = address.port());
+        }
+        Ok(ListenAddress::Unix(path)) => tracing::info!(target: PROGRAM_LINES, line = "listening_unix", path = %path.display()),
+        Err(_) => {}
+    }
 }
 
 async fn run_until_signal(
@@ -74,6 +177,7 @@ async fn run_until_signal(
     let mut hangup = signal(SignalKind::hangup()).map_err(no_signals)?;
     let mut terminate = signal(SignalKind::terminate()).map_err(no_signals)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(no_signals)?;
+    let mut orders = Orders::listen().map_err(no_signals)?;
     let socket = AdminSocket::bind(&config.admin_socket).map_err(|error| Failure::new(error.to_string()))?;
     let metrics = metrics_socket(&config).await?;
     let greeting = greeting(&config, &administration);
@@ -87,15 +191,15 @@ async fn run_until_signal(
     let started = {
         let administration = Arc::clone(&administration);
         // Reads files, large ones perhaps.
-        tokio::task::spawn_blocking(move || Running::start(config, administration, revocations, on_store_failure)).await
+        let log = log.clone();
+        tokio::task::spawn_blocking(move || Running::start(config, log, administration, revocations, on_store_failure)).await
     };
     let running = started.map_err(|error| Failure::new(format!("the start ended early: {error}")))?;
     let running = Arc::new(running.map_err(|error| start_failed(error, &path))?);
     let news = running.news();
-    for place in running.listening() {
-        tracing::info!(listener = place.name, transport = place.transport, address = %place.address, "listening");
-    }
+    running.listening().iter().for_each(announce_listener);
     greeting();
+    tracing::info!(target: PROGRAM_LINES, line = "running", version = MOSQUITTO);
     let (stop, mut stopped) = watch::channel(());
     if let Some(metrics) = metrics {
         let mut stopped = stopped.clone();
@@ -111,7 +215,11 @@ async fn run_until_signal(
     loop {
         let running = Arc::clone(&running);
         tokio::select! {
-            _ = hangup.recv() => in_background(move || drop(running.reload())).await,
+            _ = hangup.recv() => {
+                tracing::info!(target: PROGRAM_LINES, line = "reloading");
+                in_background(move || drop(running.reload())).await;
+            }
+            order = orders.next() => in_background(move || obey(order, &running)).await,
             _ = tick.tick() => {
                 log.report_lost();
                 in_background(move || running.tick()).await;
@@ -122,17 +230,70 @@ async fn run_until_signal(
             _ = interrupt.recv() => break,
         }
     }
-    tracing::info!("stopping: telling clients, at most {} s", GRACE.as_secs());
+    tracing::info!(target: "signet::program", "stopping: telling clients, at most {} s", GRACE.as_secs());
     let _ = stop.send(());
     let closed = tokio::task::spawn_blocking(move || running.shutdown(GRACE)).await;
     // Requests under way were answered or their callers will ask again.
     drop(tokio::time::timeout(GRACE, admin).await);
     match closed {
-        Ok(Ok(())) => tracing::info!("stopped"),
+        Ok(Ok(())) => tracing::info!(target: "signet::program", "stopped"),
         Ok(Err(error)) => return Err(store_lost(&error.to_string())),
         Err(error) => tracing::error!("the broker was not stopped in order: {error}"),
     }
     Ok(())
+}
+
+/// The signals of Mosquitto that neither end nor reload.
+struct Orders {
+    save: Signal,
+    print: Signal,
+    reopen: Signal,
+}
+
+/// What they ask for.
+#[derive(Debug, Clone, Copy)]
+enum Order {
+    /// SIGUSR1.
+    Save,
+    /// SIGUSR2.
+    Print,
+    /// SIGRTMIN.
+    ReopenLog,
+}
+
+impl Orders {
+    fn listen() -> std::io::Result<Self> {
+        Ok(Self {
+            save: signal(SignalKind::user_defined1())?,
+            print: signal(SignalKind::user_defined2())?,
+            reopen: signal(SignalKind::from_raw(nix::libc::SIGRTMIN()))?,
+        })
+    }
+
+    async fn next(&mut self) -> Order {
+        tokio::select! {
+            _ = self.save.recv() => Order::Save,
+            _ = self.print.recv() => Order::Print,
+            _ = self.reopen.recv() => Order::ReopenLog,
+        }
+    }
+}
+
+/// Does what a signal asks for.
+fn obey(order: Order, running: &Running) {
+    match order {
+        // Nothing is left to be saved: every change goes to the disk when it is made, and is there at the end of the flush interval at the latest.
+        Order::Save => match running.store_place() {
+            Some(place) => tracing::info!(target: PROGRAM_LINES, line = "saving", path = %place.display()),
+            None => tracing::warn!("nothing to save: [store] is switched off"),
+        },
+        Order::Print => {
+            let numbers = running.numbers().series.into_iter().filter(|(name, _)| name.starts_with("signet_held"));
+            let numbers: Vec<String> = numbers.map(|(name, value)| format!("{name}={value}")).collect();
+            tracing::info!("what the broker holds: {}; `signet status` and `signet connections` say more", numbers.join(", "));
+        }
+        Order::ReopenLog => running.reopen_log(),
+    }
 }
 
 /// Listens for scrapers, if the configuration says where.

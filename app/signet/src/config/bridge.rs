@@ -1,27 +1,26 @@
 //! `[[bridge]]`: another broker, what is carried over, and every file with the place that names it.
 
+mod remote;
 mod written;
 
 use std::collections::HashSet;
-use std::num::NonZeroU16;
+use std::num::{NonZeroU16, NonZeroU32};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use signet_bridge::{BridgeConfig, Direction, Notification, Reconnect, Remote, RemoteAddress, SessionSettings, TopicRule};
+use signet_bridge::{
+    BridgeConfig, Direction, LocalSession, Notification, Outgoing, Reconnect, RemoteTls, Schedule, SessionSettings, Start, TopicRule,
+};
 use signet_broker::Limits;
-use signet_mqtt::{ClientIdentifier, Password, TopicName};
-use signet_tls::{ConnectorConfig, MinimumVersion};
+use signet_mqtt::{Password, TopicName};
+use signet_policy::{BRIDGE_IDENTIFIERS, bridge_identifier};
+use signet_tls::ConnectorConfig;
 
-use super::file::Header;
 use super::problem::Problems;
 use super::section::{At, written as in_words};
 pub(crate) use written::Written;
-use written::{WrittenRemote, WrittenSession, WrittenTimings, WrittenTls, WrittenTopic};
-
-/// Ports that brokers have by custom.
-const PORT_PLAIN: u16 = 1883;
-const PORT_TLS: u16 = 8883;
+use written::{ScheduleKind, StartKind, WrittenLocal, WrittenOutgoing, WrittenSession, WrittenStart, WrittenTimings, WrittenTopic};
 
 const SECOND: Duration = Duration::from_secs(1);
 const HOUR: Duration = Duration::from_secs(3600);
@@ -63,16 +62,84 @@ impl WrittenTopic {
 }
 
 impl WrittenSession {
-    /// `u32::MAX` stands for ever, which is about what comes near it.
     fn settings(&self, maximum_packet_size: u32) -> SessionSettings {
+        let (inflight_maximum, expiry) = (narrow(self.inflight_maximum), self.remote_expiry.as_ref().map_or(self.expiry, |at| at.value));
         SessionSettings {
             clean_start: self.clean_start,
-            expiry: u32::try_from(self.expiry.as_secs()).unwrap_or(u32::MAX),
+            expiry: seconds(expiry),
             keep_alive: u16::try_from(self.keep_alive.as_secs()).unwrap_or(u16::MAX),
-            inflight_maximum: u16::try_from(self.inflight_maximum).ok().and_then(NonZeroU16::new).unwrap_or(NonZeroU16::MAX),
+            inflight_maximum,
+            receive_maximum: self.receive_maximum.as_ref().map_or(inflight_maximum, |at| narrow(at.value)),
             maximum_packet_size,
+            topic_alias_maximum: self.topic_alias_maximum.as_ref().map_or(0, |at| u16::try_from(at.value).unwrap_or(u16::MAX)),
         }
     }
+}
+
+impl WrittenLocal {
+    fn resolve(self, name: &str, session: &WrittenSession, problems: &Problems) -> Option<LocalSession> {
+        let client_identifier = match &self.client_identifier {
+            None => bridge_identifier(name),
+            Some(at) if at.value.starts_with(BRIDGE_IDENTIFIERS) => {
+                let hint = "leave it out: that is what the session is called then";
+                problems.at(&at.span, format!("`{BRIDGE_IDENTIFIERS}` belongs to the bridges by their names"), Some(hint.to_owned()));
+                return None;
+            }
+            Some(at) => remote::client_identifier(at, "local_client_identifier", name, problems)?,
+        };
+        Some(LocalSession {
+            client_identifier,
+            username: self.username.map(|at| at.value.into()),
+            clean_start: self.clean_start.as_ref().map_or(session.clean_start, |at| at.value),
+            expiry: seconds(session.expiry),
+        })
+    }
+}
+
+impl WrittenOutgoing {
+    fn resolve(&self) -> Outgoing {
+        let size = self.packet_size_maximum.as_ref().and_then(|at| u32::try_from(at.value).ok());
+        Outgoing { retain: self.retain, maximum_packet_size: size.and_then(NonZeroU32::new), unsubscribe: self.unsubscribe }
+    }
+}
+
+impl WrittenStart {
+    fn resolve(self, local: Option<&LocalSession>, problems: &Problems) -> Start {
+        let kind = self.kind.as_ref().map_or(StartKind::Automatic, |at| at.value);
+        let of_lazy = [
+            ("idle_timeout", self.idle_timeout.as_ref().map(|at| &at.span)),
+            ("lazy_threshold", self.lazy_threshold.as_ref().map(|at| &at.span)),
+        ];
+        if kind != StartKind::Lazy {
+            for (key, span) in of_lazy.into_iter().filter_map(|(key, span)| Some((key, span?))) {
+                problems.at(span, format!("`{key}` has no meaning without start = \"lazy\""), None);
+            }
+        }
+        match kind {
+            StartKind::Automatic => Start::Automatic,
+            StartKind::Once => Start::Once,
+            StartKind::Lazy => {
+                if let (Some(at), Some(true)) = (&self.kind, local.map(|local| local.clean_start)) {
+                    let hint = "set local_clean_start = false";
+                    problems.at(&at.span, "a lazy bridge waits for messages that `clean_start` forgets", Some(hint.to_owned()));
+                }
+                Start::Lazy {
+                    threshold: self.lazy_threshold.map_or_else(|| narrow(10), |at| narrow(at.value)),
+                    idle: self.idle_timeout.map_or(60 * SECOND, |at| at.value),
+                }
+            }
+        }
+    }
+}
+
+/// `u32::MAX` stands for ever, which is about what comes near it.
+fn seconds(time: Duration) -> u32 {
+    u32::try_from(time.as_secs()).unwrap_or(u32::MAX)
+}
+
+/// A number that was checked to be one.
+fn narrow(number: u64) -> NonZeroU16 {
+    u16::try_from(number).ok().and_then(NonZeroU16::new).unwrap_or(NonZeroU16::MAX)
 }
 
 /// Gives all bridges their meaning. `base` is the directory of the configuration file, `limits` are the server's own.
@@ -104,7 +171,8 @@ pub(crate) fn resolve(written: Vec<Written>, base: &Path, limits: &Limits, probl
 
 impl Bridge {
     fn resolve(written: Written, base: &Path, limits: &Limits, problems: &Problems) -> Option<Self> {
-        let Written { header, name, remote, topics, session, notifications, notification_topic, timings, hops_maximum } = written;
+        let Written { header, name, remote, topics, local, session, outgoing, notifications, notification_topic, start, timings, .. } =
+            written;
         if topics.is_empty() && !header.has("topic") {
             let hint = "add a [[bridge.topic]] with filter = \"sensors/#\" and direction = \"out\"";
             problems.at(&header.span, "[[bridge]] carries nothing", Some(hint.to_owned()));
@@ -112,32 +180,40 @@ impl Bridge {
         let topics: Vec<TopicRule> = topics.into_iter().filter_map(|topic| topic.resolve(problems)).collect();
         header.lacks("name", "[[bridge]] has no `name`", "add name = \"hq\", which stands in log lines and topics", problems);
         let name = name.filter(|at| is_name(at, problems));
-        let remote = resolve_remote(remote, name.as_ref().map_or("", |at| &at.value), &header, base, problems);
+        let remote = remote::resolve(remote, name.as_ref().map_or("", |at| &at.value), &header, base, problems);
+        let local = local.resolve(name.as_ref().map_or("", |at| &at.value), &session, problems);
+        let start = start.resolve(local.as_ref(), problems);
         let reconnect = reconnect(&timings, problems);
-        let (name, (remote, password_file, tls_place)) = (name?.value, remote?);
+        let (name, (remote, password_file, tls_place), local) = (name?.value, remote?, local?);
         let (is_local, is_remote) = notifications.as_ref().map_or((false, false), |at| at.value);
         let notification = match notifications {
             Some(at) if is_local || is_remote => {
-                Some(Notification { topic: notification(notification_topic, &name, is_local, &at, problems)?, is_local, is_remote })
+                let names = (&*name, remote.client_identifier.as_str());
+                Some(Notification { topic: notification(notification_topic, names, is_local, &at, problems)?, is_local, is_remote })
             }
             _ => None,
         };
-        let narrow = |at: Option<At<u64>>| at.map(|at| usize::try_from(at.value).unwrap_or(usize::MAX));
+        let wide = |at: Option<At<u64>>| at.map(|at| usize::try_from(at.value).unwrap_or(usize::MAX));
         let config = BridgeConfig {
             name,
             remote,
             topics,
+            local,
             session: session.settings(limits.maximum_packet_size),
+            outgoing: outgoing.resolve(),
             notification,
+            start,
             reconnect,
-            hops_maximum: hops_maximum.map_or(8, |at| u8::try_from(at.value).unwrap_or(u8::MAX)),
+            reload: written.reload,
+            retained_each_time: written.retained_each_time,
+            hops_maximum: written.hops_maximum.map_or(8, |at| u8::try_from(at.value).unwrap_or(u8::MAX)),
         };
         Some(Self {
             config,
             password_file,
             tls_place,
-            queued_messages_maximum: narrow(session.queued_messages_maximum),
-            queued_bytes_maximum: narrow(session.queued_bytes_maximum),
+            queued_messages_maximum: wide(session.queued_messages_maximum),
+            queued_bytes_maximum: wide(session.queued_bytes_maximum),
         })
     }
 
@@ -158,13 +234,18 @@ impl Bridge {
 
     /// The TLS of its connections, if any.
     pub(crate) fn tls(&self) -> Option<&ConnectorConfig> {
-        self.config.remote.tls.as_ref()
+        match self.config.remote.tls.as_ref()? {
+            RemoteTls::Certificates(config) => Some(config),
+            RemoteTls::Key { .. } => None,
+        }
     }
 
     /// The same for `signet-bridge`, with the password.
     pub(crate) fn config(&self) -> std::io::Result<BridgeConfig> {
         let mut config = self.config.clone();
-        config.remote.password = self.password_file.as_ref().map(|at| password(&at.value)).transpose()?;
+        if let Some(at) = &self.password_file {
+            config.remote.password = Some(password(&at.value)?);
+        }
         Ok(config)
     }
 
@@ -176,11 +257,13 @@ impl Bridge {
 
     /// The bounds of its session, where they differ from everybody's.
     pub(crate) fn limits(&self, general: &Limits) -> Limits {
+        // What a lazy bridge waits for has to be under way to it.
+        let waiting = if let Start::Lazy { threshold, .. } = self.config.start { threshold.get() } else { 0 };
         Limits {
             // Before MQTT 5.0 the other broker cannot be told to have fewer under way.
             receive_maximum: u16::MAX,
-            maximum_inflight: self.config.session.inflight_maximum.get(),
-            session_expiry_maximum: self.config.session.expiry.max(general.session_expiry_maximum),
+            maximum_inflight: self.config.session.inflight_maximum.get().max(waiting),
+            session_expiry_maximum: self.config.local.expiry.max(general.session_expiry_maximum),
             keep_alive_maximum: 0,
             subscriptions_maximum: general.subscriptions_maximum.max(self.config.topics.len()),
             queued_messages_maximum: self.queued_messages_maximum.unwrap_or(general.queued_messages_maximum),
@@ -189,11 +272,9 @@ impl Bridge {
         }
     }
 
-    /// Everything, as it takes a restart to change it.
-    pub(crate) fn fixed_part(&self) -> String {
-        let username = &self.config.remote.username;
-        let files = (self.password_file.as_ref().map(|at| &at.value), self.tls());
-        format!("{:?} {username:?} {files:?} {:?} {:?}", self.config, self.queued_messages_maximum, self.queued_bytes_maximum)
+    /// Whether it tells its state below `$SYS/` itself.
+    pub(crate) fn tells_itself(&self) -> bool {
+        self.config.notification.as_ref().is_some_and(|to| to.is_local && is_state_topic(to.topic.as_str()))
     }
 }
 
@@ -217,123 +298,25 @@ fn is_name(written: &At<String>, problems: &Problems) -> bool {
     good
 }
 
-type ResolvedRemote = (Remote, Option<At<PathBuf>>, Option<Range<usize>>);
-
-fn resolve_remote(written: WrittenRemote, name: &str, header: &Header, base: &Path, problems: &Problems) -> Option<ResolvedRemote> {
-    header.lacks("addresses", "[[bridge]] has no `addresses`", "add addresses = [\"broker.example.com:8883\"]", problems);
-    let hint = "add transport = \"tls\", or \"tcp\" for no encryption";
-    header.lacks("transport", "[[bridge]] has no `transport`", hint, problems);
-    let is_tls = written.is_tls?.value;
-    let tls_place = written.tls.first_written();
-    if let Some((key, span)) = tls_place.as_ref().filter(|_| !is_tls) {
-        let hint = "set transport = \"tls\", or remove the TLS keys of this bridge";
-        problems.at(span, format!("`{key}` has no meaning with transport = \"tcp\""), Some(hint.to_owned()));
-    }
-    let tls = if is_tls { Some(resolve_tls(written.tls, header, base, problems)?) } else { None };
-    let addresses = addresses(written.addresses?, if is_tls { PORT_TLS } else { PORT_PLAIN }, problems);
-    if let Some(password) = written.password_file.as_ref().filter(|_| written.username.is_none() && !written.protocol.has_properties()) {
-        let hint = "add `username`, which MQTT 3.1.1 wants beside a password";
-        problems.at(&password.span, "`password_file` without `username`", Some(hint.to_owned()));
-    }
-    let remote = Remote {
-        addresses,
-        round_robin: written.round_robin,
-        version: written.protocol,
-        try_private: written.try_private,
-        tls,
-        client_identifier: client_identifier(written.client_identifier, name, problems)?,
-        username: written.username.map(|at| at.value.into()),
-        password: None,
-    };
-    let password_file = written.password_file.map(|at| at.map(|path| base.join(path)));
-    Some((remote, password_file, tls_place.map(|(_, span)| span)))
+/// The topics below `$SYS/` where bridges tell their state.
+fn is_state_topic(topic: &str) -> bool {
+    topic.strip_prefix("$SYS/broker/connection/").is_some_and(|rest| rest.len() > "/state".len() && rest.ends_with("/state"))
 }
 
-fn resolve_tls(written: WrittenTls, header: &Header, base: &Path, problems: &Problems) -> Option<ConnectorConfig> {
-    let hint = "add trust = [\"hq-ca.pem\"], the certification authorities of the other broker's certificate";
-    header.lacks("trust", "[[bridge]] with transport = \"tls\" has no `trust`", hint, problems);
-    for (one, other, missing) in [(&written.certificate, &written.key, "key"), (&written.key, &written.certificate, "certificate")] {
-        if let (Some(at), None) = (one, other) {
-            problems.at(
-                &at.span,
-                format!("a client certificate takes both files: `{missing}` is missing"),
-                Some(format!("add `{missing}`")),
-            );
-        }
-    }
-    let path = |at: At<String>| base.join(at.value);
-    Some(ConnectorConfig {
-        ca_files: written.trust?.value.into_iter().map(path).collect(),
-        certificate: written.certificate.map(path),
-        key: written.key.map(path),
-        minimum_version: if written.tls13_only.is_some_and(|at| at.value) { MinimumVersion::Tls13 } else { MinimumVersion::Tls12 },
-        ..ConnectorConfig::default()
-    })
-}
-
-fn addresses(written: At<Vec<At<String>>>, port: u16, problems: &Problems) -> Vec<RemoteAddress> {
-    if written.value.is_empty() {
-        let hint = "write addresses = [\"broker.example.com:8883\"]";
-        problems.at(&written.span, "`addresses` is empty: there is no broker to connect to", Some(hint.to_owned()));
-    }
-    let read = |at: &At<String>| {
-        let address = address(&at.value, port);
-        if address.is_none() {
-            let hint = "write \"HOST\" or \"HOST:PORT\", and an IPv6 address in brackets: \"[2001:db8::1]:8883\"";
-            problems.at(&at.span, format!("`{}` is not a host with a port", at.value), Some(hint.to_owned()));
-        }
-        address
-    };
-    written.value.iter().filter_map(read).collect()
-}
-
-fn address(text: &str, default_port: u16) -> Option<RemoteAddress> {
-    let (host, port) = match text.strip_prefix('[') {
-        Some(rest) => {
-            let (host, behind) = rest.split_once(']')?;
-            host.parse::<std::net::Ipv6Addr>().ok()?;
-            (host, if behind.is_empty() { None } else { Some(behind.strip_prefix(':')?) })
-        }
-        None => match text.split_once(':') {
-            Some((host, port)) => (host, Some(port)),
-            None => (text, None),
-        },
-    };
-    let is_host = !host.is_empty() && !host.contains(|character: char| character.is_whitespace() || character == '/');
-    let port = port.map_or(Some(default_port), |port| port.parse().ok().filter(|port| *port != 0))?;
-    is_host.then(|| RemoteAddress { host: host.to_owned(), port })
-}
-
-/// `${name}` and `${hostname}` are filled in.
-fn client_identifier(written: Option<At<String>>, name: &str, problems: &Problems) -> Option<ClientIdentifier> {
-    let Some(written) = written else { return Some(ClientIdentifier::new(format!("signet.{name}"))) };
-    let mut text = written.value.replace("${name}", name);
-    if text.contains("${hostname}") {
-        text = text.replace("${hostname}", &rustix::system::uname().nodename().to_string_lossy());
-    }
-    let problem = match text.as_str() {
-        "" => "`client_identifier` is empty: the session could not be found again",
-        text if text.contains("${") => "`client_identifier` has an unknown placeholder",
-        text if text.len() > usize::from(u16::MAX) || text.contains('\0') => "`client_identifier` is no text of MQTT",
-        _ => return Some(ClientIdentifier::new(text)),
-    };
-    problems.at(&written.span, problem, Some("write a text in which ${name} and ${hostname} may stand".to_owned()));
-    None
-}
-
-/// Where the state is told. Below `$SYS/` this broker tells it by itself.
+/// Where the state is told. Everything else below `$SYS/` this broker tells by itself. `names`: that of the bridge and its Client Identifier over
+/// there, which is filled in.
 fn notification(
     written: Option<At<String>>,
-    name: &str,
+    (name, client_identifier): (&str, &str),
     is_local: bool,
     whom: &At<(bool, bool)>,
     problems: &Problems,
 ) -> Option<TopicName> {
     let span = written.as_ref().map_or_else(|| whom.span.clone(), |at| at.span.clone());
     let text = written.map_or_else(|| format!("$SYS/broker/connection/{name}/state"), |at| at.value);
-    match TopicName::new(text) {
-        Ok(topic) if is_local && topic.as_str().starts_with("$SYS/") => {
-            let hint = "set `notification_topic` to a topic of your own, or notifications = \"remote\"";
+    match TopicName::new(text.replace("${client_identifier}", client_identifier)) {
+        Ok(topic) if is_local && topic.as_str().starts_with("$SYS/") && !is_state_topic(topic.as_str()) => {
+            let hint = "set `notification_topic` to a topic of your own, or one that is called $SYS/broker/connection/NAME/state";
             problems.at(&span, "what is below `$SYS/` this broker tells by itself", Some(hint.to_owned()));
             None
         }
@@ -346,15 +329,31 @@ fn notification(
 }
 
 fn reconnect(written: &WrittenTimings, problems: &Problems) -> Reconnect {
-    let minimum = written.minimum.as_ref().map_or(SECOND, |at| at.value);
-    let maximum = written.maximum.as_ref().map_or(60 * SECOND, |at| at.value);
-    if minimum > maximum {
+    let kind = written.schedule.as_ref().map_or(ScheduleKind::Doubling, |at| at.value);
+    let (first, longest) = if kind == ScheduleKind::Jitter { (5 * SECOND, 30 * SECOND) } else { (SECOND, 60 * SECOND) };
+    let minimum = written.minimum.as_ref().map_or(first, |at| at.value);
+    let maximum = written.maximum.as_ref().map_or(longest, |at| at.value);
+    let without_meaning = [
+        ("reconnect_maximum", written.maximum.as_ref().filter(|_| kind == ScheduleKind::Constant)),
+        ("reconnect_stable", written.stable.as_ref().filter(|_| kind != ScheduleKind::Jitter)),
+    ];
+    for (key, at) in without_meaning.into_iter().filter_map(|(key, at)| Some((key, at?))) {
+        problems.at(&at.span, format!("`{key}` has no meaning with this `reconnect`"), None);
+    }
+    if minimum > maximum && kind != ScheduleKind::Constant {
         let at = written.maximum.as_ref().or(written.minimum.as_ref());
         let span = at.map_or(0..0, |at| at.span.clone());
         let found = format!("`reconnect_maximum` ({}) is less than `reconnect_minimum` ({})", in_words(maximum), in_words(minimum));
         problems.at(&span, found, Some("raise the first or lower the second".to_owned()));
     }
-    Reconnect { minimum, maximum, timeout: written.connect_timeout }
+    let schedule = match kind {
+        ScheduleKind::Doubling => Schedule::Doubling { minimum, maximum },
+        ScheduleKind::Constant => Schedule::Constant(minimum),
+        ScheduleKind::Jitter => {
+            Schedule::Jitter { base: minimum, cap: maximum, stable: written.stable.as_ref().map_or(Duration::ZERO, |at| at.value) }
+        }
+    };
+    Reconnect { schedule, timeout: written.connect_timeout }
 }
 
 #[cfg(test)]

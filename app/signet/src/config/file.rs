@@ -8,7 +8,9 @@ use signet_tls::CertificateDates;
 use toml::de::DeTable;
 
 use super::limits::Limits;
+use super::log::LogConfig;
 use super::problem::Problems;
+use super::process::Process;
 use super::section::{At, Section};
 use super::telemetry::Telemetry;
 
@@ -19,8 +21,8 @@ const YEARS: Duration = Duration::from_secs(100 * 365 * 86_400);
 #[derive(Debug, Default)]
 pub(crate) struct File {
     pub(crate) data_dir: Option<At<String>>,
-    pub(crate) shards: Option<At<u64>>,
-    pub(crate) log: Log,
+    pub(crate) log: LogConfig,
+    pub(crate) process: Process,
     pub(crate) admin_socket: Option<At<String>>,
     pub(crate) ca: Ca,
     pub(crate) limits: Limits,
@@ -46,13 +48,6 @@ pub(crate) struct Revocation {
     pub(crate) fetches_maximum: Option<At<u64>>,
     pub(crate) ocsp_answers_maximum: Option<At<u64>>,
     pub(crate) ocsp_questions_maximum: Option<At<u64>>,
-}
-
-/// `[log]`
-#[derive(Debug, Default)]
-pub(crate) struct Log {
-    pub(crate) level: Option<At<tracing::Level>>,
-    pub(crate) json: Option<At<bool>>,
 }
 
 /// `[ca]`
@@ -232,8 +227,8 @@ impl File {
         let limits = top.section("limits").map(Limits::read).unwrap_or_default();
         let file = Self {
             data_dir: top.string("data_dir"),
-            shards: top.number("shards", 1, 256),
-            log: top.section("log").map(Log::read).unwrap_or_default(),
+            log: top.section("log").map(|section| LogConfig::read(section, &problems.base(), problems)).unwrap_or_default(),
+            process: Process::read(&top, &problems.base(), problems),
             admin_socket: top.section("admin").and_then(|section| {
                 let socket = section.string("socket");
                 section.finish();
@@ -270,26 +265,6 @@ impl Revocation {
         };
         section.finish();
         revocation
-    }
-}
-
-impl Log {
-    fn read(section: Section<'_>) -> Self {
-        let log = Self {
-            level: section.choice(
-                "level",
-                &[
-                    ("error", tracing::Level::ERROR),
-                    ("warn", tracing::Level::WARN),
-                    ("info", tracing::Level::INFO),
-                    ("debug", tracing::Level::DEBUG),
-                    ("trace", tracing::Level::TRACE),
-                ],
-            ),
-            json: section.choice("format", &[("text", false), ("json", true)]),
-        };
-        section.finish();
-        log
     }
 }
 

@@ -150,6 +150,14 @@ impl Listener {
         self.carriage.believes_everybody()
     }
 
+    /// Writes the secrets of its connections to this file, if it has TLS.
+    pub(super) fn write_secrets_to(&mut self, path: &Path) {
+        let places = [self.tls.as_mut().map(|tls| &mut tls.key_log), self.psk.as_mut().map(|psk| &mut psk.key_log)];
+        for place in places.into_iter().flatten() {
+            *place = Some(path.to_owned());
+        }
+    }
+
     /// Where the secrets of its connections are written, if they are.
     pub(crate) fn key_log(&self) -> Option<&Path> {
         let of_keys = self.psk.as_ref().and_then(|psk| psk.key_log.as_deref());

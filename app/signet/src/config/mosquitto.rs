@@ -55,12 +55,18 @@ pub(super) fn read(origin: &MosquittoOrigin) -> Result<(Config, Problems), Confi
     let has_place = file.data_dir.is_some();
     // Paths are absolute in a translation, or do not matter.
     let mut config = Config::resolve(file, Path::new("signet.toml"), &problems);
-    config.source = Source { origin: named, notices };
-    let place = match std::env::var_os(PERSISTENCE_LOCATION) {
-        Some(location) => PathBuf::from(location),
-        None if has_place => config.data_dir.clone(),
-        None => state_directory::of(origin).map_err(ConfigError::Unreadable)?,
+    let mut origin = origin.clone();
+    let place = match (std::env::var_os(PERSISTENCE_LOCATION), &origin.place) {
+        (Some(location), _) => PathBuf::from(location),
+        (None, _) if has_place => config.data_dir.clone(),
+        // A reload stays where it was, also when root has become somebody else since.
+        (None, Some(place)) => place.clone(),
+        (None, None) => {
+            let place = state_directory::of(&origin, config.process.user.as_deref()).map_err(ConfigError::Unreadable)?;
+            origin.place.insert(place).clone()
+        }
     };
+    config.source = Source { origin: Origin::Mosquitto(origin), notices, key_log: None };
     config.move_data(place);
     Ok((config, problems))
 }

@@ -18,15 +18,25 @@ pub(crate) struct MosquittoOrigin {
     pub(crate) file: Option<PathBuf>,
     /// Ports to listen on where the file has no listener.
     pub(crate) ports: Vec<u16>,
+    /// Where it keeps what has to outlive it, once that was chosen because the file does not say.
+    pub(crate) place: Option<PathBuf>,
 }
 
 impl Origin {
     /// By the name of the file: Mosquitto's end in `.conf`.
     pub(crate) fn of(path: &Path) -> Self {
         if path.extension().is_some_and(|extension| extension == "conf") {
-            return Self::Mosquitto(MosquittoOrigin { file: Some(path.to_owned()), ports: Vec::new() });
+            return Self::Mosquitto(MosquittoOrigin { file: Some(path.to_owned()), ..MosquittoOrigin::default() });
         }
         Self::Native(path.to_owned())
+    }
+
+    /// The directory that nobody has named, if there is one.
+    pub(crate) fn own_place(&self) -> Option<&Path> {
+        match self {
+            Self::Native(_) => None,
+            Self::Mosquitto(origin) => origin.place.as_deref(),
+        }
     }
 
     /// The file, as messages name it.

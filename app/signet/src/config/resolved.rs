@@ -10,15 +10,16 @@ use signet_net::ListenAddress;
 use signet_policy::{Conditions, Effect, QosSet, Rule, TopicPattern};
 use signet_server::ServerConfig;
 use signet_sources::SourceLimits;
-use tracing::Level;
 
 use super::auth::Authentication;
 use super::bridge::{self, Bridge};
 use super::file::{Access, File};
 use super::limits::Limits;
 use super::listener::Listener;
+use super::log::LogConfig;
 use super::origin::Origin;
 use super::problem::{Problems, suggestion};
+use super::process::Process;
 use super::section::At;
 use super::store::Store;
 use super::telemetry::Telemetry;
@@ -30,9 +31,8 @@ use super::who;
 pub(crate) struct Config {
     pub(crate) source: Source,
     pub(crate) data_dir: PathBuf,
-    /// Threads of the data plane; one per processor when absent.
-    pub(crate) shards: Option<u16>,
     pub(crate) log: LogConfig,
+    pub(crate) process: Process,
     pub(crate) admin_socket: PathBuf,
     pub(crate) ca: CaConfig,
     pub(crate) limits: Limits,
@@ -55,13 +55,8 @@ pub(crate) struct Source {
     pub(crate) origin: Origin,
     /// What its user should know, where it was written for another program.
     pub(crate) notices: Vec<Notice>,
-}
-
-/// What is logged, and how.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct LogConfig {
-    pub(crate) level: Level,
-    pub(crate) json: bool,
+    /// Where the command line wants the secrets of TLS connections, whatever the file says.
+    pub(crate) key_log: Option<PathBuf>,
 }
 
 /// Our own CA.
@@ -100,9 +95,9 @@ impl Config {
         check_profiles(&profiles, &listeners, problems);
         check_chains(&named, &profiles, problems);
         Self {
-            source: Source { origin: Origin::Native(path.to_owned()), notices: Vec::new() },
-            shards: file.shards.and_then(|at| u16::try_from(at.value).ok()),
-            log: LogConfig { level: file.log.level.map_or(Level::INFO, |at| at.value), json: file.log.json.is_some_and(|at| at.value) },
+            source: Source { origin: Origin::Native(path.to_owned()), notices: Vec::new(), key_log: None },
+            log: file.log,
+            process: file.process,
             admin_socket: file.admin_socket.map_or_else(|| data_dir.join("admin.sock"), |at| base.join(at.value)),
             ca: CaConfig {
                 crl: file.ca.crl.map_or_else(|| ca_dir.join("crl.pem"), |at| base.join(at.value)),
@@ -126,6 +121,16 @@ impl Config {
 }
 
 impl Config {
+    /// The same with the secrets of TLS connections in this file, if one is named, whatever the configuration says.
+    pub(crate) fn with_key_log(mut self, path: Option<&Path>) -> Self {
+        let Some(path) = path else { return self };
+        for listener in &mut self.listeners {
+            listener.write_secrets_to(path);
+        }
+        self.source.key_log = Some(path.to_owned());
+        self
+    }
+
     /// Keeps everything below another directory than the one it says, if the places of other things were not written themselves.
     pub(super) fn move_data(&mut self, directory: PathBuf) {
         for place in [&mut self.admin_socket, &mut self.ca.dir, &mut self.ca.crl] {

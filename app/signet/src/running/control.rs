@@ -80,7 +80,7 @@ impl Control for Running {
         let origin = &self.started_with.source.origin;
         let path = origin.path();
         let report = match config::load(origin, unix_seconds()) {
-            Ok(config) => self.apply(config),
+            Ok(config) => self.apply(config.with_key_log(self.started_with.source.key_log.as_deref())),
             Err(ConfigError::Unreadable(failure)) => Err(Problem::new(ProblemKind::Failed, failure.message)),
             Err(ConfigError::Problems(problems)) => {
                 for problem in &problems {

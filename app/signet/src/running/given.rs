@@ -13,7 +13,7 @@ pub(super) fn server_config(
     let _ = aws_lc_rs::rand::fill(&mut seed);
     let limits = Limits { durability: config.store.durability(), ..config.limits.broker.clone() };
     ServerConfig {
-        shards: config.shards,
+        shards: config.process.shards,
         profiles: profiles(config),
         listeners: listeners(config, vouchers, &limits.durability),
         limits: Arc::new(limits),
@@ -56,21 +56,37 @@ pub(super) fn counted(count: usize, what: &str) -> String {
     format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }
 
-/// A thread for each bridge, which connects in the background.
-pub(super) fn start_bridges(config: &Config, server: &ServerHandle) -> Result<Bridges, StartError> {
+/// The bridges of a configuration, each with its way into the server.
+pub(super) fn bridges(config: &Config, server: &ServerHandle) -> Result<Vec<Planned>, StartError> {
     let mut bridges = Vec::new();
     for bridge in &config.bridges {
         let general = Limits { durability: config.store.durability(), ..config.limits.broker.clone() };
-        let entrance = server.bridge_entrance(bridge.name(), Some(Arc::new(bridge.limits(&general))))?;
-        let local: LocalBroker = Arc::new(move || entrance.connect());
+        let limits = bridge.limits(&general);
+        let bounds = format!("{limits:?}");
         let unreadable = |error| StartError::Setting(format!("bridge `{}`: cannot read its password: {error}", bridge.name()));
-        bridges.push((bridge.config().map_err(unreadable)?, local));
+        let config = bridge.config().map_err(unreadable)?;
+        let entrance = server.bridge_entrance(config.client(), Some(Arc::new(limits)))?;
+        let local: LocalBroker = Arc::new(move || entrance.connect());
+        bridges.push(Planned { config, local, bounds });
     }
-    Bridges::start(bridges).map_err(StartError::System)
+    Ok(bridges)
 }
 
-/// The rules as they are written, and what the bridges may do that run: a reload does not change those.
-pub(super) fn ruleset(config: &Config, bridges: &[config::Bridge]) -> Result<Ruleset, String> {
+/// What the bridges of a configuration may do. `former`: what those may do besides that are still connected as they were configured before.
+pub(super) fn bridge_rights(config: &Config, former: &[BridgeRights]) -> Vec<BridgeRights> {
+    let mut rights: Vec<BridgeRights> = config.bridges.iter().filter_map(config::Bridge::rights).collect();
+    for former in former {
+        let Some(own) = rights.iter_mut().find(|own| own.name == former.name) else { continue };
+        for (list, more) in [(&mut own.publish, &former.publish), (&mut own.subscribe, &former.subscribe)] {
+            let new: Vec<_> = more.iter().filter(|filter| !list.contains(filter)).cloned().collect();
+            list.extend(new);
+        }
+    }
+    rights
+}
+
+/// The rules as they are written, and what the bridges may do.
+pub(super) fn ruleset(config: &Config, bridges: Vec<BridgeRights>) -> Result<Ruleset, String> {
     let sources = config.authentication.access_sources()?;
     let rules = if config.rules.is_empty() { Ruleset::allow_all() } else { Ruleset::compile(config.rules.clone()) };
     let own = config.profiles.iter().filter(|profile| !profile.rules.is_empty());
@@ -78,7 +94,7 @@ pub(super) fn ruleset(config: &Config, bridges: &[config::Bridge]) -> Result<Rul
         .with_profile_rules(own.map(|profile| (profile.name.to_string(), profile.rules.clone())))
         .with_sources(sources)
         .with_grants(!config.authentication.authenticators.is_empty())
-        .with_bridges(bridges.iter().filter_map(config::Bridge::rights).collect()))
+        .with_bridges(bridges))
 }
 
 /// What is written differently now and cannot change while clients are connected.
@@ -95,8 +111,10 @@ pub(super) fn needs_restart(old: &Config, new: &Config) -> Vec<String> {
     };
     let kept = interfaces(new).into_iter().all(|now| interfaces(old).iter().all(|then| then.0 != now.0 || then.1 == now.1));
     compare("`bind_interface`", kept);
-    compare("`shards`", old.shards == new.shards);
-    compare("[log]", old.log == new.log);
+    compare("`shards`", old.process.shards == new.process.shards);
+    compare("`user`", old.process.user == new.process.user);
+    compare("`pid_file`", old.process.pid_file == new.process.pid_file);
+    compare("[log] `format`", old.log.format == new.log.format);
     compare("[admin] `socket`", old.admin_socket == new.admin_socket);
     compare("[limits]", old.limits == new.limits);
     compare("[metrics] and `sys_interval`", old.telemetry == new.telemetry);
@@ -106,7 +124,5 @@ pub(super) fn needs_restart(old: &Config, new: &Config) -> Vec<String> {
         (rules.publish_will, rules.keep_session, rules.refusals_kept, rules.limits.ocsp_answers)
     };
     compare("[revocation]", revocation(old) == revocation(new));
-    let bridges = |config: &Config| config.bridges.iter().map(config::Bridge::fixed_part).collect::<Vec<_>>();
-    compare("[[bridge]]", bridges(old) == bridges(new));
     changes
 }

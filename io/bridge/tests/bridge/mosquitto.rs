@@ -1,6 +1,8 @@
 //! What crosses a bridge to a real mosquitto, in both directions and both versions.
 
-use signet_bridge::{BridgeConfig, Direction};
+use std::path::PathBuf;
+
+use signet_bridge::{BridgeConfig, Direction, RemoteTls};
 use signet_mqtt::{ProtocolVersion, QoS};
 use signet_testkit::{Device, Pki, Target, publish_packet};
 use signet_tls::{ConnectorConfig, MinimumVersion};
@@ -123,16 +125,17 @@ fn what_goes_both_ways_comes_back_to_nobody() {
     }
 }
 
-fn mutual_tls(pki: &Pki, port: u16, version: ProtocolVersion) -> BridgeConfig {
+fn mutual_tls(pki: &Pki, ca: PathBuf, port: u16, version: ProtocolVersion) -> BridgeConfig {
     let device = pki.device("site-7");
     let mut config = bridge(port, version, vec![rule("t/#", Direction::Both, QoS::ExactlyOnce, "", "")]);
-    config.remote.tls = Some(ConnectorConfig {
-        ca_files: vec![pki.ca_file()],
+    let tls = ConnectorConfig {
+        ca_files: vec![ca],
         certificate: Some(device.certificate),
         key: Some(device.key),
         minimum_version: MinimumVersion::Tls12,
         ..ConnectorConfig::default()
-    });
+    };
+    config.remote.tls = Some(RemoteTls::Certificates(Box::new(tls)));
     config
 }
 
@@ -142,7 +145,7 @@ fn mutual_tls_carries_both_directions_and_large_messages() {
     let pki = Pki::create(directory.path());
     let there = signet_testkit::Mosquitto::start(Some(&pki));
     for version in VERSIONS {
-        let here = Here::connected(mutual_tls(&pki, there.tls_port(), version));
+        let here = Here::connected(mutual_tls(&pki, pki.ca_file(), there.tls_port(), version));
         let plain = |name: &str| Device::connect(&Target::tcp(there.plain_port()), ProtocolVersion::V5, name);
         let (local, remote) = (here.inbox("t/in"), Inbox::at(&Target::tcp(there.plain_port()), "inbox", "t/out"));
         let large = "x".repeat(500_000);
@@ -160,9 +163,7 @@ fn a_certificate_that_is_not_trusted_stands_in_the_status() {
     let directory = tempfile::tempdir().unwrap();
     let pki = Pki::create(directory.path());
     let there = signet_testkit::Mosquitto::start(Some(&pki));
-    let mut config = mutual_tls(&pki, there.tls_port(), ProtocolVersion::V5);
-    config.remote.tls.as_mut().unwrap().ca_files = vec![pki.foreign_ca_file()];
-    let here = Here::starting(config);
+    let here = Here::starting(mutual_tls(&pki, pki.foreign_ca_file(), there.tls_port(), ProtocolVersion::V5));
     crate::rig::await_that("the reason", || {
         here.status().last_error.is_some_and(|error| error.contains("not issued by a CA that we trust"))
     });

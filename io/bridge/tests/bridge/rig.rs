@@ -11,7 +11,8 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use signet_bridge::{
-    BridgeConfig, BridgeStatus, Bridges, Direction, LocalBroker, Reconnect, Remote, RemoteAddress, SessionSettings, TopicRule,
+    BridgeConfig, BridgeStatus, Bridges, Direction, LocalBroker, LocalSession, Outgoing, Planned, Reconnect, ReloadRule, Remote,
+    RemoteAddress, Schedule, SessionSettings, SocketOptions, Start, TopicRule,
 };
 use signet_broker::Limits;
 use signet_mqtt::{Ack, ClientIdentifier, Packet, ProtocolVersion, Publish, QoS};
@@ -46,25 +47,39 @@ pub(crate) fn bridge(port: u16, version: ProtocolVersion, topics: Vec<TopicRule>
         remote: Remote {
             addresses: vec![RemoteAddress { host: "127.0.0.1".to_owned(), port }],
             round_robin: false,
+            return_to_first: None,
             version,
             try_private: true,
             tls: None,
+            socket: SocketOptions::default(),
             client_identifier: ClientIdentifier::new("signet.b"),
             username: None,
             password: None,
         },
         topics,
+        local: LocalSession::of("b", 3600),
         session: SessionSettings {
             clean_start: false,
             expiry: 3600,
             keep_alive: 60,
             inflight_maximum: NonZeroU16::new(20).unwrap(),
+            receive_maximum: NonZeroU16::new(20).unwrap(),
             maximum_packet_size: 1024 * 1024,
+            topic_alias_maximum: 0,
         },
+        outgoing: Outgoing::default(),
         notification: None,
-        reconnect: Reconnect { minimum: Duration::from_millis(20), maximum: Duration::from_millis(200), timeout: PATIENCE },
+        start: Start::Automatic,
+        reconnect: Reconnect { schedule: doubling(20, 200), timeout: PATIENCE },
+        reload: ReloadRule::Immediate,
+        retained_each_time: false,
         hops_maximum: 8,
     }
+}
+
+/// Pauses from so many milliseconds to so many.
+pub(crate) fn doubling(minimum: u64, maximum: u64) -> Schedule {
+    Schedule::Doubling { minimum: Duration::from_millis(minimum), maximum: Duration::from_millis(maximum) }
 }
 
 /// A server in this process, with the bridges it was given.
@@ -95,9 +110,14 @@ impl Here {
 
     /// Starts the bridge of a server that knows its rights.
     pub(crate) fn bridge(&mut self, config: BridgeConfig) {
-        let entrance = self.server.bridge_entrance(&config.name, Some(Arc::new(Limits::default()))).unwrap();
+        self.bridges = Bridges::start(vec![self.planned(config)]).unwrap();
+    }
+
+    /// A bridge with its way into this server.
+    pub(crate) fn planned(&self, config: BridgeConfig) -> Planned {
+        let entrance = self.server.bridge_entrance(config.client(), Some(Arc::new(Limits::default()))).unwrap();
         let local: LocalBroker = Arc::new(move || entrance.connect());
-        self.bridges = Bridges::start(vec![(config, local)]).unwrap();
+        Planned::new(config, local)
     }
 
     pub(crate) fn status(&self) -> BridgeStatus {

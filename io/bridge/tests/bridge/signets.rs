@@ -181,6 +181,7 @@ fn with_clean_sessions_nothing_waits() {
     let link = Link::to(there.port());
     let mut config = bridge(link.port, ProtocolVersion::V5, vec![rule("t", Direction::Out, QoS::AtLeastOnce, "", "")]);
     config.session.clean_start = true;
+    config.local.clean_start = true;
     let here = Here::connected(config);
     let remote = there.inbox("t");
     link.cut();

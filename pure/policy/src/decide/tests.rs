@@ -6,7 +6,7 @@ use signet_identity::{DeviceName, KeyDigest, Leaf, NoIdentity, VerifiedPeer};
 use signet_mqtt::{ConnectProperties, ProtocolVersion};
 
 use super::*;
-use crate::bridge::BridgeRights;
+use crate::bridge::{BridgeClient, BridgeRights};
 use crate::name_pattern::NamePattern;
 use crate::pattern::TopicPattern;
 use crate::rule::Rule;
@@ -201,9 +201,14 @@ fn rules_apply_to_those_they_name() {
 
 #[test]
 fn a_bridge_may_do_what_its_list_says_whatever_the_rules_say() {
-    let rights =
-        BridgeRights { name: "hq".into(), publish: vec![filter("in/#"), filter("$SYS/broker/load/#")], subscribe: vec![filter("out/+")] };
-    let admission = AdmissionRules { bridge: Some("hq".into()), ..AdmissionRules::default() };
+    let own = BridgeClient::new("hq");
+    let rights = BridgeRights {
+        name: "hq".into(),
+        client_identifier: own.client_identifier.clone(),
+        publish: vec![filter("in/#"), filter("$SYS/broker/load/#")],
+        subscribe: vec![filter("out/+")],
+    };
+    let admission = AdmissionRules { bridge: Some(own), ..AdmissionRules::default() };
     let permit = decide(&admission, &Peer::Anonymous(NoIdentity::PlainTransport), &connect("whatever", None)).unwrap();
     let client = permit.client();
     assert_eq!(client.client_identifier().as_str(), "$bridge/hq");

@@ -130,7 +130,7 @@ fn two_bridges_under_one_name_would_end_each_other() {
 
 #[test]
 fn addresses_have_a_port_by_custom_and_ipv6_has_brackets() {
-    let read = |text| address(text, 8883).map(|address| address.to_string());
+    let read = |text| remote::address(text, 8883).map(|address| address.to_string());
     for (text, expected) in
         [("hq", "hq:8883"), ("hq:1", "hq:1"), ("10.0.0.1:1883", "10.0.0.1:1883"), ("[::1]", "[::1]:8883"), ("[::1]:5", "[::1]:5")]
     {
