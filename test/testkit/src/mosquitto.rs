@@ -42,6 +42,12 @@ impl Mosquitto {
         Self::start_with(&format!("allow_anonymous true\nacl_file {}\n", file.display()), None)
     }
 
+    /// The same, without TLS, with these lines of its configuration.
+    #[must_use]
+    pub fn with_options(options: &str) -> Self {
+        Self::start_with(options, None)
+    }
+
     fn start_with(options: &str, pki: Option<&Pki>) -> Self {
         for _ in 1..PORT_ATTEMPTS {
             if let Some(broker) = Self::attempt(options, pki) {
