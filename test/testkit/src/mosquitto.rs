@@ -42,13 +42,17 @@ impl Mosquitto {
         Self::start_with(&format!("allow_anonymous true\nacl_file {}\n", file.display()), None)
     }
 
-    /// The same, without TLS, with these lines of its configuration.
+    /// The same with these lines of its configuration, and these for its last listener: that for mutual TLS if there is a PKI, else the plain one.
     #[must_use]
-    pub fn with_options(options: &str) -> Self {
-        Self::start_with(options, None)
+    pub fn with_options(options: &str, of_listener: &str, pki: Option<&Pki>) -> Self {
+        Self::run((options, of_listener), pki)
     }
 
     fn start_with(options: &str, pki: Option<&Pki>) -> Self {
+        Self::with_options(options, "", pki)
+    }
+
+    fn run(options: (&str, &str), pki: Option<&Pki>) -> Self {
         for _ in 1..PORT_ATTEMPTS {
             if let Some(broker) = Self::attempt(options, pki) {
                 return broker;
@@ -58,7 +62,7 @@ impl Mosquitto {
     }
 
     /// None when a port was taken by somebody else in the meantime.
-    fn attempt(options: &str, pki: Option<&Pki>) -> Option<Self> {
+    fn attempt((options, of_listener): (&str, &str), pki: Option<&Pki>) -> Option<Self> {
         let directory = tempfile::tempdir().unwrap();
         let (plain, tls) = (free_port(), free_port());
         // As root it would change to a user who cannot read the test's directory.
@@ -71,6 +75,7 @@ impl Mosquitto {
                 pki.server().key.display()
             ));
         }
+        text.push_str(of_listener);
         let file = directory.path().join("mosquitto.conf");
         fs::write(&file, text).unwrap();
         let log = fs::File::create(directory.path().join("log")).unwrap();

@@ -297,7 +297,7 @@ fn of_older_versions() -> Vec<Row> {
 
 #[test]
 fn what_comes_back_is_what_comes_from_mosquitto() {
-    let mosquitto = Mosquitto::with_options("allow_anonymous true\nmax_packet_size 2000000\nallow_duplicate_messages true\n");
+    let mosquitto = Mosquitto::with_options("allow_anonymous true\nmax_packet_size 2000000\nallow_duplicate_messages true\n", "", None);
     let broker = Broker::start(&super::as_mosquitto("[\"everyone\"]"));
     let rows = [3, 4, 5].into_iter().flat_map(|version| in_each_version(version).into_iter().chain(otherwise_in_each_version(version)));
     let rows = rows.chain(of_mqtt_5()).chain(otherwise_in_mqtt_5()).chain(of_older_versions());
