@@ -55,15 +55,16 @@ impl Mosquitto {
         Self::start_with(&options, None)
     }
 
-    /// The same, with these lines of its configuration before the plain listener, which may open listeners on ports that are free.
-    #[must_use]
-    pub fn with_lines(lines: &str) -> Self {
-        Self::start_with(lines, None)
-    }
-
-    /// The same with more lines in its configuration, which come before its listeners.
+    /// The same with more lines in its configuration, which come before its listeners and may open others on ports that are free.
     #[must_use]
     pub fn start_with(options: &str, pki: Option<&Pki>) -> Self {
+        Self::with_options(options, "", pki)
+    }
+
+    /// The same with these lines for its last listener besides: that for mutual TLS if there is a PKI, else the plain one.
+    #[must_use]
+    pub fn with_options(options: &str, of_listener: &str, pki: Option<&Pki>) -> Self {
+        let options = (options, of_listener);
         for _ in 1..PORT_ATTEMPTS {
             if let Some(broker) = Self::attempt(options, pki) {
                 return broker;
@@ -73,7 +74,7 @@ impl Mosquitto {
     }
 
     /// None when a port was taken by somebody else in the meantime.
-    fn attempt(options: &str, pki: Option<&Pki>) -> Option<Self> {
+    fn attempt((options, of_listener): (&str, &str), pki: Option<&Pki>) -> Option<Self> {
         let directory = tempfile::tempdir().unwrap();
         let (plain, tls) = (free_port(), free_port());
         // As root it would change to a user who cannot read the test's directory.
@@ -86,6 +87,7 @@ impl Mosquitto {
                 pki.server().key.display()
             ));
         }
+        text.push_str(of_listener);
         let file = directory.path().join("mosquitto.conf");
         fs::write(&file, text).unwrap();
         let log = fs::File::create(directory.path().join("log")).unwrap();
