@@ -232,7 +232,7 @@ fn cause_name(cause: &CloseCause) -> &'static str {
         CloseCause::Malformed(..) | CloseCause::TopicNameInvalid(_) => "malformed",
         CloseCause::ReceiveMaximumExceeded => "receive_maximum",
         CloseCause::TopicAliasInvalid => "topic_alias",
-        CloseCause::QosNotSupported => "not_supported",
+        CloseCause::QosNotSupported | CloseCause::RetainNotSupported => "not_supported",
         CloseCause::IdentifierInUse => "identifier",
         CloseCause::QuotaExceeded(_) => "quota",
         CloseCause::Kicked(KickCause::ShuttingDown) => "shutdown",

@@ -42,13 +42,28 @@ impl Mosquitto {
         Self::start_with(&format!("allow_anonymous true\nacl_file {}\n", file.display()), None)
     }
 
+    /// The same, without TLS, with its plugin for dynamic security and this file.
+    ///
+    /// # Panics
+    /// When there is no plugin.
+    #[must_use]
+    pub fn with_dynamic_security(file: &Path) -> Self {
+        let folders = fs::read_dir("/usr/lib").expect("libraries are in /usr/lib").filter_map(Result::ok).map(|entry| entry.path());
+        let plugin = folders.map(|folder| folder.join("mosquitto_dynamic_security.so")).find(|plugin| plugin.is_file());
+        let plugin = plugin.expect("mosquitto comes with mosquitto_dynamic_security.so");
+        let options = format!("allow_anonymous true\nplugin {}\nplugin_opt_config_file {}\n", plugin.display(), file.display());
+        Self::start_with(&options, None)
+    }
+
     /// The same, with these lines of its configuration before the plain listener, which may open listeners on ports that are free.
     #[must_use]
     pub fn with_lines(lines: &str) -> Self {
         Self::start_with(lines, None)
     }
 
-    fn start_with(options: &str, pki: Option<&Pki>) -> Self {
+    /// The same with more lines in its configuration, which come before its listeners.
+    #[must_use]
+    pub fn start_with(options: &str, pki: Option<&Pki>) -> Self {
         for _ in 1..PORT_ATTEMPTS {
             if let Some(broker) = Self::attempt(options, pki) {
                 return broker;

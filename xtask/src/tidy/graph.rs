@@ -27,8 +27,8 @@ const GRAPH: [(&str, &[&str]); 24] = [
     ("io/client", &["mqtt", "tls", "net", "psk"]),
     ("io/bridge", &["mqtt", "policy", "tls"]),
     ("io/sources", &["http", "identity", "revocation", "tls"]),
-    ("io/auth", &["http", "identity", "mqtt", "policy", "tls"]),
-    ("app/clients", &[]),
+    ("io/auth", &["dynsec", "http", "identity", "mqtt", "policy", "tls"]),
+    ("app/clients", &["auth", "client", "mqtt"]),
     (
         "app/signet",
         &[
@@ -49,6 +49,7 @@ const GRAPH: [(&str, &[&str]); 24] = [
             "journal",
             "server",
             "sources",
+            "dynsec",
             "auth",
             "admin",
             "client",

@@ -6,6 +6,7 @@ use signet_policy::shown;
 use signet_tls::Check;
 
 use super::{Shard, closing};
+use crate::control::ControlRequest;
 use crate::counters::{self, Cause};
 use crate::lines;
 use crate::link::Phase;
@@ -69,6 +70,10 @@ impl Shard {
                         None => tracing::error!(shard = shard.0, "a message for a shard that does not exist is lost"),
                     },
                     Output::Ask { connection, client, question } => unasked.push((connection, client, question)),
+                    Output::Control { connection, client, topic, payload } => {
+                        let connection = LinkId::from_number(connection.0);
+                        self.control(ControlRequest { connection, client, topic, payload });
+                    }
                     Output::Event(event) => self.note_event(&event),
                 }
             }

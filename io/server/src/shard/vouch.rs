@@ -250,6 +250,7 @@ impl Shard {
         let applicant = Applicant {
             client: (**client).clone(),
             is_assigned: false,
+            is_username_proven: admission.is_username_proven(),
             // It may not become somebody else.
             claimed_username: proven.or_else(|| client.username().map(ByteString::from)),
             password: None,

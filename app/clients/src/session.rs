@@ -1,0 +1,567 @@
+//! The client's half of MQTT in the way of Mosquitto's library: one connection after the other, with one count of packet identifiers, messages that
+//! wait for room, and QoS 2 messages that count when they are released.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::num::NonZeroU16;
+use std::time::{Duration, Instant};
+
+use signet_client::{ClientError, Endpoint, Received, SocketOptions, TlsError, TlsOptions, Trace, Transport, Wire};
+use signet_mqtt::{
+    Ack, Connack, Connect, DecodeLimits, Disconnect, Packet, PacketId, ProtocolVersion, Publish, QoS, ReasonCode, Subscribe,
+    SubscribeFilter, TopicFilter, TopicName, Unsubscribe,
+};
+
+use crate::output::{self, Incoming};
+use crate::property::List;
+use crate::stop::Stop;
+use crate::trouble::Trouble;
+
+mod clock;
+mod order;
+mod outgoing;
+
+use clock::{Clock, Due};
+use outgoing::Outgoing;
+
+/// The largest packet MQTT knows (§2.1.4). Memory grows with what arrives, never with what is announced.
+const MAXIMUM_PACKET_SIZE: u32 = 268_435_460;
+
+/// How long a broken connection is read on, to find the reason that the broker sent before it closed.
+const LAST_WORDS: Duration = Duration::from_millis(500);
+
+/// Between two attempts at connecting anew.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// QoS 2 messages that wait for their release: as many as there are packet identifiers would be allowed, nobody needs more than these.
+const UNRELEASED: usize = 1024;
+
+/// What is needed to connect, as often as it takes.
+#[derive(Debug)]
+pub(crate) struct Plan {
+    pub(crate) endpoint: Endpoint,
+    pub(crate) socket: SocketOptions,
+    pub(crate) tls: Option<TlsOptions>,
+    pub(crate) connect: Connect,
+    pub(crate) in_flight_maximum: u16,
+    /// For DISCONNECT.
+    pub(crate) disconnect: List,
+    /// Bound on connecting, and each on the handshakes of TLS and WebSocket.
+    pub(crate) timeout: Duration,
+    pub(crate) debug: bool,
+}
+
+/// What [`Session::poll`] saw.
+#[derive(Debug)]
+pub(crate) enum Event {
+    /// The broker's answer to CONNECT: 0, or the number with which it refused.
+    Connack(u8),
+    /// A message of ours is written (QoS 0), the broker's now, or refused (0x80 and above).
+    Published { mid: u16, reason: ReasonCode, reason_string: Option<String> },
+    /// The answer to SUBSCRIBE, one number per filter.
+    Suback { mid: u16, codes: Vec<ReasonCode>, reason_string: Option<String> },
+    /// A message.
+    Message(Incoming),
+    /// Somebody asked to stop.
+    Interrupted,
+}
+
+/// Why a connection is over.
+#[derive(Debug)]
+pub(crate) struct Ending {
+    pub(crate) trouble: Trouble,
+    /// The same in the words of our client.
+    pub(crate) error: ClientError,
+    /// It was over before CONNECT was on its way: what is wrong is the place or the files.
+    pub(crate) before_connect: bool,
+}
+
+impl From<ClientError> for Ending {
+    fn from(error: ClientError) -> Self {
+        Self { trouble: Trouble::of(&error), error, before_connect: false }
+    }
+}
+
+/// A message to publish.
+#[derive(Clone, Debug)]
+pub(crate) struct Sending {
+    /// QoS, topic, payload, properties. What a session decides is not in it yet.
+    pub(crate) publish: Publish,
+    /// Whether there are properties, which versions before 5.0 have not.
+    pub(crate) has_properties: bool,
+}
+
+/// What the broker said of itself in CONNACK.
+#[derive(Clone, Copy, Debug)]
+struct Bounds {
+    maximum_qos: QoS,
+    retain_available: bool,
+    maximum_packet_size: u32,
+}
+
+const UNBOUNDED: Bounds = Bounds { maximum_qos: QoS::ExactlyOnce, retain_available: true, maximum_packet_size: MAXIMUM_PACKET_SIZE };
+
+/// A session, connected or not.
+#[derive(Debug)]
+pub(crate) struct Session<'a> {
+    plan: &'a Plan,
+    stop: Stop,
+    trace: Trace,
+    wire: Option<Wire>,
+    bounds: Bounds,
+    clock: Clock,
+    last_mid: u16,
+    outgoing: Outgoing,
+    /// QoS 2 messages that are not released yet.
+    unreleased: BTreeMap<PacketId, Incoming>,
+    /// Of this connection. No more than we offered.
+    aliases: BTreeMap<NonZeroU16, TopicName>,
+    events: VecDeque<Event>,
+    /// The connection is up: CONNACK said so.
+    active: bool,
+    leaving: bool,
+    /// Known, and told when everything that came before it was.
+    ending: Option<Ending>,
+    /// A write failed at this time. What the broker sent before may still say why.
+    broken: Option<(Instant, Ending)>,
+}
+
+impl<'a> Session<'a> {
+    pub(crate) fn new(plan: &'a Plan, stop: Stop) -> Self {
+        let mut trace = if plan.debug { Trace::to(output::line) } else { Trace::off() };
+        trace.named(plan.connect.client_identifier.as_str());
+        Self {
+            plan,
+            stop,
+            trace,
+            wire: None,
+            bounds: UNBOUNDED,
+            clock: Clock::new(plan.connect.keep_alive, Instant::now()),
+            last_mid: 0,
+            outgoing: Outgoing::new(plan.in_flight_maximum),
+            unreleased: BTreeMap::new(),
+            aliases: BTreeMap::new(),
+            events: VecDeque::new(),
+            active: false,
+            leaving: false,
+            ending: None,
+            broken: None,
+        }
+    }
+
+    /// Opens a connection and sends CONNECT. The answer comes out of [`Session::poll`].
+    pub(crate) fn connect(&mut self) -> Result<(), Ending> {
+        let plan = self.plan;
+        self.bounds = UNBOUNDED;
+        self.clock = Clock::new(plan.connect.keep_alive, Instant::now());
+        self.outgoing.disconnected();
+        self.aliases.clear();
+        (self.active, self.ending, self.broken) = (false, None, None);
+        let packet = Packet::Connect(Box::new(plan.connect.clone()));
+        let transport = match Transport::open_by(&plan.endpoint, &plan.socket, plan.tls.as_ref(), plan.timeout) {
+            Ok(transport) => transport,
+            Err(error) => {
+                let before_connect = is_before_connect(&error);
+                if matches!(error, ClientError::Tls(_)) && !before_connect {
+                    // Mosquitto's library has the packet ready while the handshake goes on.
+                    self.trace.sending(&packet);
+                }
+                return Err(Ending { before_connect, ..error.into() });
+            }
+        };
+        let largest = plan.connect.properties.maximum_packet_size.map_or(MAXIMUM_PACKET_SIZE, std::num::NonZeroU32::get);
+        let limits = DecodeLimits {
+            maximum_packet_size: largest,
+            // Mosquitto's brokers allow 200 slashes.
+            maximum_topic_levels: 201,
+            ..DecodeLimits::default()
+        };
+        let wire = Wire::new(transport, plan.connect.version, limits);
+        self.stop.watch(wire.interrupter().ok());
+        self.wire = Some(wire);
+        self.send(&packet);
+        Ok(())
+    }
+
+    /// The same after a pause. An error: it did not work this time.
+    pub(crate) fn reconnect(&mut self) -> Result<(), Ending> {
+        self.close();
+        self.stop.pause(PAUSE);
+        if self.stop.is_asked() {
+            self.events.push_back(Event::Interrupted);
+            return Ok(());
+        }
+        self.connect()
+    }
+
+    pub(crate) fn version(&self) -> ProtocolVersion {
+        self.plan.connect.version
+    }
+
+    /// DISCONNECT was sent, or would have been were there a connection.
+    pub(crate) fn is_leaving(&self) -> bool {
+        self.leaving
+    }
+
+    /// Messages that the broker has not acknowledged yet.
+    pub(crate) fn waiting(&self) -> usize {
+        self.outgoing.len()
+    }
+
+    /// Waits until `deadline`, or for ever, for the next event; keeps the connection alive meanwhile. None: the deadline passed.
+    ///
+    /// # Errors
+    /// The connection is over. From then on it is that of every call until [`Session::connect`].
+    pub(crate) fn poll(&mut self, deadline: Option<Instant>) -> Result<Option<Event>, Ending> {
+        if self.events.is_empty() {
+            self.look(deadline)?;
+        }
+        Ok(self.event())
+    }
+
+    /// What was seen and not told yet.
+    pub(crate) fn event(&mut self) -> Option<Event> {
+        self.events.pop_front()
+    }
+
+    /// Waits until `deadline`, or for ever, until there is a further event.
+    pub(crate) fn look(&mut self, deadline: Option<Instant>) -> Result<(), Ending> {
+        let told = self.events.len();
+        loop {
+            if let Some(ending) = self.ending.take() {
+                self.close();
+                return Err(ending);
+            }
+            if self.active {
+                self.resend();
+            }
+            let Some(until) = self.until(deadline) else { return Err(not_connected()) };
+            let received = match &mut self.wire {
+                Some(wire) => wire.receive(until),
+                None => return Err(not_connected()),
+            };
+            match received {
+                Ok(Received::Packet(packet)) => self.handle(packet),
+                Ok(Received::TimedOut) if deadline.is_some_and(|deadline| Instant::now() >= deadline) => return Ok(()),
+                Ok(Received::TimedOut) => {}
+                Ok(Received::Interrupted) => self.events.push_back(Event::Interrupted),
+                Ok(Received::Closed) => {
+                    let when = if self.active { "without a DISCONNECT" } else { "before it answered the CONNECT" };
+                    self.over(ClientError::Closed { when });
+                }
+                Err(error) => self.over(error),
+            }
+            if self.events.len() > told {
+                return Ok(());
+            }
+        }
+    }
+
+    /// How long to wait for packets at most. Looks after Keep Alive. None: the connection is over.
+    fn until(&mut self, deadline: Option<Instant>) -> Option<Option<Instant>> {
+        let now = Instant::now();
+        if let Some((since, _)) = &self.broken {
+            let last = *since + LAST_WORDS;
+            if now >= last {
+                let (_, ending) = self.broken.take()?;
+                self.ending = Some(ending);
+            }
+            return Some(Some(deadline.map_or(last, |deadline| deadline.min(last)).max(now)));
+        }
+        match self.clock.due(now) {
+            Due::Nothing => {}
+            Due::Ping if self.active => {
+                self.send(&Packet::Pingreq);
+                self.clock.pinged(now);
+            }
+            Due::Ping | Due::Dead => self.ending = Some(ClientError::KeepAlive.into()),
+        }
+        let next = if self.ending.is_some() { Some(now) } else { self.clock.next() };
+        Some(match (deadline, next) {
+            (Some(deadline), Some(next)) => Some(deadline.min(next)),
+            (deadline, next) => deadline.or(next),
+        })
+    }
+
+    /// Publishes, or keeps a message of QoS 1 or 2 until there is room for it. Returns its packet identifier.
+    pub(crate) fn publish(&mut self, sending: Sending) -> Result<u16, Trouble> {
+        let Sending { mut publish, has_properties } = sending;
+        if has_properties && self.version() != ProtocolVersion::V5 {
+            return Err(Trouble::NotSupported);
+        }
+        if publish.qos > self.bounds.maximum_qos {
+            return Err(Trouble::QosNotSupported);
+        }
+        publish.retain &= self.bounds.retain_available;
+        let packet = Packet::Publish(publish);
+        if u32::try_from(signet_mqtt::encoded_len(&packet, self.version())).map_or(true, |size| size > self.bounds.maximum_packet_size) {
+            return Err(Trouble::Oversize);
+        }
+        let Packet::Publish(mut publish) = packet else { return Err(Trouble::Invalid) };
+        let id = self.next_id();
+        publish.packet_id = Some(id);
+        if publish.qos != QoS::AtMostOnce {
+            self.outgoing.push(publish);
+            self.release();
+        } else if self.wire.is_none() {
+            return Err(Trouble::NotConnected);
+        } else {
+            self.send(&Packet::Publish(publish));
+            self.events.push_back(Event::Published { mid: id.get(), reason: ReasonCode::Success, reason_string: None });
+        }
+        Ok(id.get())
+    }
+
+    /// Subscribes. The answer comes out of [`Session::poll`].
+    pub(crate) fn subscribe(&mut self, subscriptions: Vec<SubscribeFilter>, properties: &List) -> Result<(), Trouble> {
+        if !properties.is_empty() && self.version() != ProtocolVersion::V5 {
+            return Err(Trouble::NotSupported);
+        }
+        if subscriptions.is_empty() {
+            return Err(Trouble::Invalid);
+        }
+        let packet_id = self.next_id();
+        self.send(&Packet::Subscribe(Subscribe {
+            packet_id,
+            subscription_identifier: properties.subscription_identifier(),
+            user_properties: properties.user_properties(),
+            subscriptions,
+        }));
+        Ok(())
+    }
+
+    /// Unsubscribes from one filter.
+    pub(crate) fn unsubscribe(&mut self, filter: TopicFilter, properties: &List) -> Result<(), Trouble> {
+        if !properties.is_empty() && self.version() != ProtocolVersion::V5 {
+            return Err(Trouble::NotSupported);
+        }
+        let packet_id = self.next_id();
+        self.send(&Packet::Unsubscribe(Unsubscribe { packet_id, user_properties: properties.user_properties(), filters: vec![filter] }));
+        Ok(())
+    }
+
+    /// Says goodbye, and closes. With properties that the version has not, nothing happens, as with Mosquitto's library.
+    pub(crate) fn disconnect(&mut self, reason_code: ReasonCode) {
+        let given = &self.plan.disconnect;
+        if !given.is_empty() && self.version() != ProtocolVersion::V5 {
+            return;
+        }
+        self.leaving = true;
+        if self.wire.is_some() {
+            self.send(&Packet::Disconnect(Box::new(Disconnect {
+                session_expiry_interval: given.session_expiry(),
+                reason_string: given.reason_string(),
+                user_properties: given.user_properties(),
+                server_reference: given.server_reference(),
+                ..Disconnect::new(reason_code)
+            })));
+        }
+        self.close();
+    }
+
+    /// Closes without a word.
+    pub(crate) fn close(&mut self) {
+        self.stop.watch(None);
+        if let Some(mut wire) = self.wire.take() {
+            wire.close();
+        }
+        self.active = false;
+    }
+
+    fn next_id(&mut self) -> PacketId {
+        loop {
+            self.last_mid = self.last_mid.checked_add(1).unwrap_or(1);
+            if let Some(id) = PacketId::new(self.last_mid) {
+                return id;
+            }
+        }
+    }
+
+    fn send(&mut self, packet: &Packet) {
+        let Some(wire) = &mut self.wire else { return };
+        self.trace.sending(packet);
+        match wire.send(packet) {
+            Ok(()) => self.clock.sent(Instant::now()),
+            Err(error) => {
+                self.broken.get_or_insert_with(|| (Instant::now(), error.into()));
+            }
+        }
+    }
+
+    fn over(&mut self, error: ClientError) {
+        let ending = match self.broken.take() {
+            Some((_, ending)) => ending,
+            None => error.into(),
+        };
+        self.ending = Some(ending);
+    }
+
+    fn release(&mut self) {
+        if self.wire.is_none() || !self.active {
+            return;
+        }
+        while let Some(publish) = self.outgoing.next() {
+            self.send(&Packet::Publish(publish));
+        }
+    }
+
+    fn resend(&mut self) {
+        while let Some(packet) = self.outgoing.again() {
+            self.send(&packet);
+        }
+        self.release();
+    }
+
+    fn handle(&mut self, packet: Packet) {
+        self.clock.received(Instant::now());
+        match packet {
+            Packet::Connack(connack) => self.connack(*connack),
+            // Nothing else before the broker has accepted us.
+            other if !self.active && !matches!(other, Packet::Disconnect(_)) => self.over(ClientError::Unexpected { packet: other.name() }),
+            Packet::Publish(publish) => self.incoming(publish),
+            Packet::Pubrel(ack) => {
+                self.trace.received(&Packet::Pubrel(ack.clone()));
+                self.send(&Packet::Pubcomp(Ack::success(ack.packet_id)));
+                if let Some(message) = self.unreleased.remove(&ack.packet_id) {
+                    self.events.push_back(Event::Message(message));
+                }
+            }
+            Packet::Pubrec(ack) => self.pubrec(ack),
+            Packet::Puback(ack) => {
+                self.trace.received(&Packet::Puback(ack.clone()));
+                self.published(ack, QoS::AtLeastOnce);
+            }
+            Packet::Pubcomp(ack) => {
+                self.trace.received(&Packet::Pubcomp(ack.clone()));
+                self.published(ack, QoS::ExactlyOnce);
+            }
+            other => self.answer(other),
+        }
+    }
+
+    fn answer(&mut self, packet: Packet) {
+        self.trace.received(&packet);
+        match packet {
+            Packet::Suback(suback) => self.events.push_back(Event::Suback {
+                mid: suback.packet_id.get(),
+                codes: suback.reason_codes,
+                reason_string: suback.reason_string.map(|text| text.to_string()),
+            }),
+            Packet::Unsuback(_) => {}
+            Packet::Pingresp => self.clock.answered(),
+            Packet::Disconnect(disconnect) => {
+                let reason_string = disconnect.reason_string.as_ref().map(ToString::to_string);
+                self.broken = None;
+                self.over(ClientError::Disconnected { reason_code: disconnect.reason_code, reason_string });
+            }
+            other => self.over(ClientError::Unexpected { packet: other.name() }),
+        }
+    }
+
+    fn connack(&mut self, connack: Connack) {
+        let version = self.version();
+        if self.active {
+            self.trace.note("received duplicate CONNACK");
+            return self.over(ClientError::Unexpected { packet: "CONNACK" });
+        }
+        if self.plan.connect.clean_start && connack.session_present {
+            self.trace.note("received CONNACK with session present when clean start was set");
+            return self.over(ClientError::Unexpected { packet: "CONNACK" });
+        }
+        let code = match version {
+            ProtocolVersion::V5 => u8::from(connack.reason_code),
+            _ => connack.reason_code.connect_return_code().unwrap_or_else(|| u8::from(connack.reason_code)),
+        };
+        let given = &connack.properties;
+        if let Some(assigned) = &given.assigned_client_identifier {
+            self.trace.named(assigned.as_str());
+        }
+        self.bounds = Bounds {
+            maximum_qos: given.features.maximum_qos.unwrap_or(QoS::ExactlyOnce),
+            retain_available: given.features.retain_available.unwrap_or(true),
+            maximum_packet_size: given.maximum_packet_size.map_or(MAXIMUM_PACKET_SIZE, std::num::NonZeroU32::get),
+        };
+        self.clock.set(given.server_keep_alive.unwrap_or(self.plan.connect.keep_alive));
+        self.outgoing.connected(given.receive_maximum.map_or(self.plan.in_flight_maximum, NonZeroU16::get));
+        self.trace.note(&format!("received CONNACK ({code})"));
+        self.events.push_back(Event::Connack(code));
+        self.active = code == 0;
+        if code != 0 {
+            let trouble = if version != ProtocolVersion::V5 && code <= 5 { Trouble::Refused } else { Trouble::Protocol };
+            let reason_string = given.reason_string.as_ref().map(ToString::to_string);
+            let error = ClientError::Refused { reason_code: connack.reason_code, reason_string, version };
+            self.ending = Some(Ending { trouble, error, before_connect: false });
+        }
+    }
+
+    /// Acknowledges as the QoS asks.
+    fn incoming(&mut self, mut publish: Publish) {
+        let order = self.wire.as_ref().map(|wire| order::of_publish(wire.last_received(), self.version())).unwrap_or_default();
+        let Some(topic) = self.topic_of(&publish) else { return self.over(ClientError::Unexpected { packet: "PUBLISH without a topic" }) };
+        publish.topic = Some(topic.clone());
+        let shown = Packet::Publish(publish);
+        self.trace.received(&shown);
+        let Packet::Publish(Publish { qos, retain, packet_id, properties, payload, .. }) = shown else { return };
+        let number = packet_id.map_or(0, PacketId::get);
+        let message = Incoming { topic, payload, qos, retain, packet_id: number, properties, order };
+        match (qos, packet_id) {
+            (QoS::ExactlyOnce, Some(id)) => {
+                self.send(&Packet::Pubrec(Ack::success(id)));
+                if self.unreleased.len() >= UNRELEASED && !self.unreleased.contains_key(&id) {
+                    return self.over(ClientError::Unexpected { packet: "PUBLISH beyond what was released" });
+                }
+                self.unreleased.insert(id, message);
+            }
+            (QoS::AtLeastOnce, Some(id)) => {
+                self.send(&Packet::Puback(Ack::success(id)));
+                self.events.push_back(Event::Message(message));
+            }
+            _ => self.events.push_back(Event::Message(message)),
+        }
+    }
+
+    /// Its own, or the one that its alias stands for. None: neither, or an alias that we did not offer.
+    fn topic_of(&mut self, publish: &Publish) -> Option<TopicName> {
+        let Some(alias) = publish.properties.topic_alias else { return publish.topic.clone() };
+        if alias.get() > self.plan.connect.properties.topic_alias_maximum.unwrap_or(0) {
+            return None;
+        }
+        match &publish.topic {
+            Some(topic) => {
+                self.aliases.insert(alias, topic.detached());
+                Some(topic.clone())
+            }
+            None => self.aliases.get(&alias).cloned(),
+        }
+    }
+
+    fn pubrec(&mut self, ack: Ack) {
+        self.trace.received(&Packet::Pubrec(ack.clone()));
+        if ack.reason_code.is_error() {
+            return self.published(ack, QoS::ExactlyOnce);
+        }
+        self.outgoing.received(ack.packet_id);
+        self.send(&Packet::Pubrel(Ack::success(ack.packet_id)));
+    }
+
+    fn published(&mut self, ack: Ack, qos: QoS) {
+        if self.outgoing.end(ack.packet_id, qos) {
+            let reason_string = ack.reason_string.map(|text| text.to_string());
+            self.events.push_back(Event::Published { mid: ack.packet_id.get(), reason: ack.reason_code, reason_string });
+        }
+        self.release();
+    }
+}
+
+fn not_connected() -> Ending {
+    let error = ClientError::Closed { when: "without a DISCONNECT" };
+    Ending { trouble: Trouble::NotConnected, error, before_connect: false }
+}
+
+/// Whether nobody was reached, or a file is wrong: a handshake that fails is none of these.
+fn is_before_connect(error: &ClientError) -> bool {
+    match error {
+        ClientError::Tls(TlsError::Socket { .. } | TlsError::Peer { .. } | TlsError::Refused { .. }) => false,
+        ClientError::WebSocket(_) | ClientError::Proxy { .. } | ClientError::Lost(_) | ClientError::Closed { .. } => false,
+        _ => true,
+    }
+}
