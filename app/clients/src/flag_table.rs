@@ -93,7 +93,7 @@ const fn value(
 }
 
 /// Every flag, as `--help` lists them.
-pub(crate) const FLAGS: &[Flag] = &[
+pub(crate) static FLAGS: &[Flag] = &[
     // --- what is sent
     value(&["-m", "--message"], ("TEXT", "-m", "no message specified"), message, "the payload").by(SENDERS).guarded(one_source),
     value(&["-f", "--file"], ("FILE", "-f", "no file specified"), file, "the payload is the content of this file")

@@ -1,5 +1,5 @@
-//! The MQTT clients, and the program for password files: `signet pub`, `signet sub`, `signet rr`, `signet passwd`, and the names of Mosquitto's programs.
-//! They read their flags themselves, since those are Mosquitto's to the letter.
+//! The MQTT clients and the editor of password files: `signet pub`, `sub`, `rr` and `passwd`, and the names of Mosquitto's programs. They read their
+//! flags themselves, since those are Mosquitto's to the letter.
 
 use std::ffi::{OsStr, OsString};
 use std::path::Path;

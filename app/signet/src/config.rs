@@ -6,6 +6,7 @@ mod abuse;
 mod auth;
 mod bridge;
 mod carriage;
+mod conduct;
 mod file;
 mod host;
 mod identity;

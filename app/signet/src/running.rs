@@ -310,6 +310,9 @@ impl Running {
         self.vouchers.replace(vouchers);
         let reloaded = server.install(prepared);
         self.log.install(log);
+        // By what the store was started with: another durability needs a restart.
+        let limits = Limits { durability: self.started_with.store.durability(), ..given::limits(&config) };
+        server.replace_limits(Arc::new(limits), &config.limits.server);
         server.replace_rules(Arc::new(rules.with_version(version)));
         self.desk.replace(BrokerFacts::of(&config, &server.local_addrs()));
         server.rules_changed();

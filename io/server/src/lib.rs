@@ -23,6 +23,7 @@ mod explain;
 mod gate;
 mod handle;
 mod inbound;
+mod lines;
 mod link;
 mod listener;
 mod log;

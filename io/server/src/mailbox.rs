@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use mio::Waker;
-use signet_broker::{Admission, ControlAnswer, Delivery, Judge, SessionRule, WillRule};
+use signet_broker::{Admission, ChangedLimits, ControlAnswer, Delivery, Judge, SessionRule, WillRule};
 use signet_identity::CertificateId;
 use signet_mqtt::Message;
 use signet_net::{Kick, KickTarget, LinkId};
@@ -27,6 +27,8 @@ pub(crate) enum Mail {
     Moved(Box<Link>, Box<Admission>),
     /// Messages for sessions of this shard.
     Delivery(Delivery),
+    /// Other limits hold.
+    Limits(Arc<ChangedLimits>),
     /// Close a connection.
     Kick(Kick),
     /// Certificates were revoked: for the Wills that wait in sessions without a connection.
@@ -142,6 +144,7 @@ fn weight(mail: &Mail) -> usize {
         Mail::Accepted(_)
         | Mail::Displace(_)
         | Mail::Moved(..)
+        | Mail::Limits(_)
         | Mail::Kick(_)
         | Mail::Revoked(_)
         | Mail::StatusKnown(_)

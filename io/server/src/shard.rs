@@ -30,6 +30,7 @@ use signet_store::StoreHandle;
 use signet_tls::Check;
 
 use crate::counters::{self, Cause, ShardStats};
+use crate::lines;
 use crate::link::{Accepted, Link, Phase};
 use crate::log;
 use crate::mailbox::{Mail, Mailbox};
@@ -115,7 +116,7 @@ impl Shard {
     /// A shard that is not running yet. Without a `store` it keeps everything in memory.
     pub(crate) fn new(index: u16, poll: Poll, shared: Arc<Shared>, store: Option<StoreHandle>, ruleset: Arc<Ruleset>, seed: u64) -> Self {
         let by_shard = shared.mailboxes.iter().map(|_| Vec::new()).collect();
-        let broker = Broker::new(ShardId(index), Arc::clone(&shared.limits), Arc::clone(&shared.totals), Arc::clone(&ruleset), seed);
+        let broker = Broker::new(ShardId(index), shared.limits.load_full(), Arc::clone(&shared.totals), Arc::clone(&ruleset), seed);
         Self {
             index,
             shared,
@@ -269,6 +270,7 @@ impl Shard {
                     self.ruleset = Arc::clone(&ruleset);
                     self.apply(Input::PolicyChanged(ruleset));
                 }
+                Mail::Limits(changed) => self.apply(Input::LimitsChanged(changed)),
                 // Nobody may be waiting any more.
                 Mail::Stats(answer) => drop(answer.try_send(self.stats())),
                 Mail::Stop { grace } => self.stop(grace),
@@ -359,6 +361,9 @@ impl Shard {
             self.count_refused(Cause::Check(check));
         } else {
             tracing::info!(target: "signet::session", connection = id.number(), "disconnected: {cause}");
+            if let Some(identity) = link.peer.as_ref().and_then(|peer| peer.identity()).filter(|_| cause.is_distrust()) {
+                lines::certificate_lost(link, identity, check_of(&cause), &cause.to_string());
+            }
         }
         let (will, session) = match &cause {
             // As Mosquitto does: the Will goes with the connection, and the session stays.

@@ -1,5 +1,6 @@
 //! What all shards of a server look at.
 
+use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
 use arc_swap::ArcSwap;
@@ -27,7 +28,8 @@ pub(crate) struct Shared {
     pub(crate) listeners: ArcSwap<Vec<Arc<Listener>>>,
     /// In force; each shard has its own reference and is told of another.
     pub(crate) ruleset: ArcSwap<Ruleset>,
-    pub(crate) limits: Arc<Limits>,
+    /// In force; each shard has its own reference and is told of others.
+    pub(crate) limits: ArcSwap<Limits>,
     pub(crate) totals: Arc<Totals>,
     /// What becomes of Will and session of a device that is not believed any more.
     pub(crate) on_distrust: (WillRule, SessionRule),
@@ -56,9 +58,9 @@ pub(crate) struct Admissions {
     /// Connections now.
     pub(crate) total: Arc<Total>,
     /// CONNECT packets.
-    pub(crate) connects: SharedBucket,
+    pub(crate) connects: ArcSwap<SharedBucket>,
     /// TLS handshakes going on in each shard.
-    pub(crate) handshakes_per_shard: usize,
+    pub(crate) handshakes_per_shard: AtomicUsize,
     /// What is written down against whom.
     pub(crate) abuse: Abuse,
 }

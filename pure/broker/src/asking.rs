@@ -218,7 +218,7 @@ impl Broker {
         let now = context.now.as_millis();
         let mut found = Vec::new();
         for (filter, qos) in filters {
-            for source in self.ruleset.sources().iter().filter(|source| matches!(source, AccessSource::Asked(_))) {
+            for source in self.ruleset.sources().filter(|source| matches!(source, AccessSource::Asked(_))) {
                 let action = Action::Subscribe { qos: *qos };
                 let question = AccessQuestion { source: Arc::clone(source.name()), topic: filter.as_str().into(), action };
                 let known = session.with_known(held, context.now, |known| known.lasting(&question));
@@ -238,13 +238,13 @@ impl Broker {
     /// The answers on which subscriptions rested that are there no more.
     pub(crate) fn forget_answers(&mut self, id: SessionId) {
         let Some(session) = self.sessions.get_mut(id) else { return };
-        let mount = session.client.mount();
+        let (client, mount) = (Arc::clone(&session.client), session.client.mount());
         let Some(remembered) = &mut session.standing.remembered else { return };
         let subscriptions = &session.subscriptions;
         let live: std::collections::BTreeSet<String> = subscriptions
             .keys()
             .filter_map(|filter| crate::review::view(mount.as_ref(), filter))
-            .map(|filter| filter.without_share_name().to_owned())
+            .map(|filter| client.ruled(filter.without_share_name()).into_owned())
             .collect();
         remembered.subscriptions.retain(|question| live.contains(&*question.topic));
         self.ask_again_in_time(id);

@@ -14,6 +14,7 @@ use crate::admission::Admission;
 use crate::control::ControlAnswer;
 use crate::ids::{ConnectionId, MessageId, SessionId, ShardId};
 use crate::moment::Moment;
+use crate::relimit::ChangedLimits;
 
 /// One thing that happened. Inputs of one connection are applied in the order in which they happened.
 #[derive(Debug)]
@@ -116,6 +117,8 @@ pub enum Input {
     },
     /// What access sources have said counts no more: they are asked again.
     AnswersForgotten,
+    /// Other limits hold from here on.
+    LimitsChanged(Arc<ChangedLimits>),
     /// Other rules apply to every decision from here on.
     PolicyChanged(Arc<Ruleset>),
     /// The Server itself has something to say, under `$SYS/`. It is not stored, and no session gets it as its own.

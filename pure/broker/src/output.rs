@@ -150,6 +150,9 @@ pub enum CloseCause {
     /// A QoS above Maximum QoS [MQTT-3.2.2-11].
     #[error("the QoS is above the maximum")]
     QosNotSupported,
+    /// A message is to be retained, and there are no retained messages [MQTT-3.2.2-14].
+    #[error("a message is to be retained, which the server does not do")]
+    RetainNotSupported,
     /// The Client Identifier belongs to the session of another device.
     #[error("the client identifier belongs to the session of another device")]
     IdentifierInUse,
@@ -186,6 +189,7 @@ impl CloseCause {
             Self::TopicNameInvalid(_) => Some(ReasonCode::TopicNameInvalid),
             Self::IdentifierInUse => Some(ReasonCode::ClientIdentifierNotValid),
             Self::QosNotSupported => Some(ReasonCode::QosNotSupported),
+            Self::RetainNotSupported => Some(ReasonCode::RetainNotSupported),
             Self::QuotaExceeded(_) => Some(ReasonCode::QuotaExceeded),
             Self::SubscriptionRefused => Some(ReasonCode::ImplementationSpecificError),
             Self::SubscriptionEnded(_) => Some(ReasonCode::NotAuthorized),

@@ -61,7 +61,7 @@ impl Broker {
     ) {
         let Some(connection) = self.connections.get_mut(&id) else { return };
         let resolved = connection.inbound.resolve(publish.topic.take(), publish.properties.topic_alias);
-        let prefix = usize::from(connection.mount.is_some());
+        let prefix = connection.client.levels_before();
         let topic = match check(resolved, &publish, prefix, &connection.limits) {
             Ok(topic) => topic,
             Err(cause) => return self.disconnect(id, cause, WillRule::Publish, context),
@@ -94,6 +94,14 @@ impl Broker {
     ) {
         let Some(session) = self.connections.get(&id).map(|connection| connection.session) else { return };
         let (qos, packet_id) = (publish.qos, publish.packet_id);
+        let payload_maximum = self.connections.get(&id).map_or(0, |connection| connection.limits.messages.payload_maximum);
+        if payload_maximum > 0 && publish.payload.len() > payload_maximum {
+            self.stats.refused.payload_too_large += 1;
+            let words = format!("the payload has {} bytes, more than {payload_maximum}", publish.payload.len());
+            let Some(packet_id) = packet_id else { return };
+            let verdict = Verdict::of(ReasonCode::ImplementationSpecificError, Some(words));
+            return self.acknowledge(id, session, (qos, packet_id), verdict, context);
+        }
         let Some(permitted) = self.permit(id, session, &topic, &publish, context) else { return };
         let verdict = match permitted {
             Ok((permit, ..)) if self.is_control(permit.topic()) => return self.control(id, permit, &publish, context),
@@ -106,7 +114,8 @@ impl Broker {
     }
 
     /// The Server says something itself, under `$SYS/`.
-    pub(crate) fn publish_own<D: SharedDirectory, S: Store>(&mut self, message: Message, context: &mut Context<'_, D, S>) {
+    pub(crate) fn publish_own<D: SharedDirectory, S: Store>(&mut self, mut message: Message, context: &mut Context<'_, D, S>) {
+        message.retain &= self.limits.messages.retained_available;
         let origin = Origin { publisher: None, known: None, durability: Durability::Off, is_refusable: false };
         match authorize_server_publish(&message.topic) {
             // What cannot be refused finds room.
@@ -278,7 +287,7 @@ impl Broker {
     }
 }
 
-/// `prefix`: how many levels the tenant's name takes.
+/// `prefix`: how many levels stand before the topic.
 fn check(resolved: Result<TopicName, AliasError>, publish: &Publish, prefix: usize, limits: &Limits) -> Result<TopicName, CloseCause> {
     let topic = resolved.map_err(|error| match error {
         AliasError::Invalid => CloseCause::TopicAliasInvalid,
@@ -290,6 +299,10 @@ fn check(resolved: Result<TopicName, AliasError>, publish: &Publish, prefix: usi
     }
     if !publish.properties.subscription_identifiers.is_empty() {
         return Err(CloseCause::ProtocolError("a Subscription Identifier in a PUBLISH to the Server [MQTT-3.3.4-6]"));
+    }
+    if publish.retain && !limits.messages.retained_available {
+        // [MQTT-3.2.2-14]
+        return Err(CloseCause::RetainNotSupported);
     }
     if topic.levels().count() + prefix > usize::from(limits.topic_levels_maximum) {
         return Err(CloseCause::TopicNameInvalid("it has too many levels"));

@@ -2,6 +2,7 @@
 //! a normative statement carries its number.
 
 mod asking;
+mod conduct;
 mod connecting;
 mod control;
 mod crash;
@@ -9,6 +10,7 @@ mod denying;
 mod durability;
 mod ending;
 mod limits;
+mod mounts;
 mod paper;
 mod publishing;
 mod reconnecting;

@@ -20,6 +20,8 @@ pub struct AdmissionRules {
     pub client_identifier: Option<Template>,
     /// How the Client Identifier that the client claims must relate to its certificate. Default: any.
     pub binding: ClientIdentifierBinding,
+    /// What stands before every topic of the clients ([`crate::Mount`]). Default: nothing.
+    pub mount_point: Option<Arc<str>>,
     /// Every connection is that of this bridge: set for the connections that the Server makes to itself, never for a socket that
     /// somebody else can open. Default: none.
     pub bridge: Option<BridgeClient>,
@@ -35,6 +37,14 @@ impl AdmissionRules {
 
 impl Default for AdmissionRules {
     fn default() -> Self {
-        Self { anonymous: false, chain: None, username: None, client_identifier: None, binding: ClientIdentifierBinding::Any, bridge: None }
+        Self {
+            anonymous: false,
+            chain: None,
+            username: None,
+            client_identifier: None,
+            binding: ClientIdentifierBinding::Any,
+            mount_point: None,
+            bridge: None,
+        }
     }
 }

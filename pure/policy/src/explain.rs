@@ -116,14 +116,14 @@ pub fn explain_assumed(applicant: Applicant, fetched: Vec<SourceRules>) -> Clien
 pub fn explain_publish(rules: &Ruleset, client: &Client, topic: &TopicName, message: Published) -> Explanation {
     let decided = publish_decision(rules, client, topic, message, Known::NOTHING).map(|(allowed, _)| allowed);
     let Published { qos, retain, will } = message;
-    explanation(decided, client, considered(rules, client, Action::Publish { qos, retain, will }, topic.as_str()))
+    explanation(decided, client, considered(rules, client, Action::Publish { qos, retain, will }, &client.ruled(topic.as_str())))
 }
 
 /// Explains whether a client may subscribe to a filter, which is written as the client writes it.
 #[must_use]
 pub fn explain_subscribe(rules: &Ruleset, client: &Client, filter: &TopicFilter, qos: QoS) -> Explanation {
     let decided = subscribe_decision(rules, client, filter, (qos, Known::NOTHING, Stance::Strict)).map(|(allowed, _)| allowed);
-    explanation(decided, client, considered(rules, client, Action::Subscribe { qos }, filter.without_share_name()))
+    explanation(decided, client, considered(rules, client, Action::Subscribe { qos }, &client.ruled(filter.without_share_name())))
 }
 
 fn explanation(decided: Result<Allowed, NoPermit>, client: &Client, considered: Vec<Considered>) -> Explanation {

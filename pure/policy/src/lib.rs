@@ -51,5 +51,5 @@ pub use pattern::{PatternError, TopicPattern};
 pub use permit::{ConnectPermit, PublishPermit, SubscribePermit};
 pub use row::{RowError, RuleRow};
 pub use rule::{Action, Conditions, Effect, QosSet, Rule};
-pub use ruleset::{AccessSource, OwnTopics, Ruleset};
+pub use ruleset::{AccessSource, OwnTopics, Reserved, Ruleset};
 pub use who::Who;

@@ -124,8 +124,11 @@ impl Request<'_> {
     /// Topics that start with `$` are the Server's own: without a rule that names them nobody publishes there (§4.7.2), and what the Server says about
     /// itself is about all tenants, so that one of them reads it only by a rule.
     fn needs_rule(&self) -> bool {
-        let is_publish = matches!(self.action, Action::Publish { .. });
-        self.topic.starts_with('$') && (is_publish || self.client.tenant().is_some())
+        match self.action {
+            Action::Publish { .. } if self.client.tenant().is_none() => self.rules.reserved().has(self.topic),
+            Action::Publish { .. } => self.topic.starts_with('$'),
+            Action::Subscribe { .. } | Action::Receive { .. } => self.topic.starts_with('$') && self.client.tenant().is_some(),
+        }
     }
 
     fn ask_rules<'r>(

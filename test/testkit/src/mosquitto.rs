@@ -48,7 +48,9 @@ impl Mosquitto {
         Self::start_with(lines, None)
     }
 
-    fn start_with(options: &str, pki: Option<&Pki>) -> Self {
+    /// The same with more lines in its configuration, which come before its listeners.
+    #[must_use]
+    pub fn start_with(options: &str, pki: Option<&Pki>) -> Self {
         for _ in 1..PORT_ATTEMPTS {
             if let Some(broker) = Self::attempt(options, pki) {
                 return broker;

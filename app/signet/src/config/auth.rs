@@ -34,7 +34,7 @@ use signet_policy::{AccessSource, Chain, Otherwise, Who};
 
 use super::problem::{Problems, suggestion};
 use super::section::{At, Section};
-pub(crate) use chain::{CERTIFICATE, PRESHARED_KEY, profiles_named};
+pub(crate) use chain::profiles_named;
 pub(crate) use services::{DynamicSecurityFiles, Services};
 
 /// An authenticator of one type, as it is configured.
@@ -222,6 +222,8 @@ pub(crate) struct SourceConfig {
     pub(crate) place: Range<usize>,
     pub(crate) backend: BackendConfig,
     pub(crate) kind: Arc<dyn SourceKind>,
+    /// About whom it has something to say; `None`: everybody.
+    when: Option<Who>,
 }
 
 /// One `[[psk_lookup]]`.
@@ -352,9 +354,12 @@ impl Authentication {
     ///
     /// # Errors
     /// One of them cannot be read: its name, and why.
-    pub(crate) fn access_sources(&self, dynamic_security: Option<&Arc<DynamicSecurity>>) -> Result<Vec<AccessSource>, String> {
+    pub(crate) fn access_sources(
+        &self,
+        dynamic_security: Option<&Arc<DynamicSecurity>>,
+    ) -> Result<Vec<(Option<Who>, AccessSource)>, String> {
         let made = |source: &SourceConfig| {
-            let made = source.kind.access_source(&source.name, dynamic_security);
+            let made = source.kind.access_source(&source.name, dynamic_security).map(|made| (source.when.clone(), made));
             made.map_err(|why| format!("[[access_source]] `{}`: {why}", source.name))
         };
         self.sources.iter().map(made).collect()
@@ -381,8 +386,8 @@ fn authenticator(section: &Section<'_>, base: &Path, problems: &Problems) -> Res
     };
     let settings = read(section, base, problems);
     let name = common.name(kind);
-    if CERTIFICATE == name || PRESHARED_KEY == name || name.starts_with("certificate:") || name == "anonymous" || name.contains(" and ") {
-        let hint = "`certificate`, `psk` and `anonymous` are always there, and ` and ` joins names; choose another name";
+    if chain::BUILT_IN.iter().any(|(known, _)| *known == name) || name.starts_with("certificate:") || name.contains(" and ") {
+        let hint = "`certificate`, `psk`, `anonymous`, `everyone`, `no_username` and `nobody` are always there, and ` and ` joins names; choose another name";
         problems.at(&common.place, format!("an authenticator cannot be called `{name}`"), Some(hint.to_owned()));
     }
     let Some(kind_settings) = settings else { return Err(name.into()) };
@@ -400,10 +405,11 @@ fn authenticator(section: &Section<'_>, base: &Path, problems: &Problems) -> Res
 
 fn source(section: &Section<'_>, base: &Path, problems: &Problems) -> Option<SourceConfig> {
     let common = common::Common::read(section, "[[access_source]]", problems);
+    let when = section.string("when").and_then(|written| super::who::who(&written, problems));
     let (kind, read) = reader(section, "[[access_source]]", SOURCES, problems)?;
     let settings = read(section, base, problems);
     let name = common.name(kind);
-    Some(SourceConfig { backend: common.backend(&name, kind), place: common.place, name: name.into(), kind: settings? })
+    Some(SourceConfig { backend: common.backend(&name, kind), place: common.place, name: name.into(), kind: settings?, when })
 }
 
 fn key_source(section: &Section<'_>, base: &Path, problems: &Problems) -> Option<KeySourceConfig> {

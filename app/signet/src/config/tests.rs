@@ -280,7 +280,7 @@ fn access_sources_in_files_are_read_and_told_apart() {
     let config = Config::resolve(file::File::parse(&text, &list), &path, &list);
     assert!(list.is_empty());
     let sources = config.authentication.access_sources(None).unwrap();
-    let names: Vec<&str> = sources.iter().map(|source| &**source.name()).collect();
+    let names: Vec<&str> = sources.iter().map(|(_, source)| &**source.name()).collect();
     assert_eq!(names, ["emqx_acl_file", "old"]);
     assert_eq!(config.authentication.files(), [dir.path().join("acl.conf"), dir.path().join("acl")]);
     fs::write(dir.path().join("acl"), "user ann\ntopics a\n").unwrap();

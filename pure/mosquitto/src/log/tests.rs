@@ -67,7 +67,14 @@ fn connections() {
 #[test]
 fn refusals() {
     let leaf = [("subject", "CN=pump \"7\""), ("issuer", "CN=Test CA"), ("serial", "01:ab"), ("sha256", "00ff")];
-    let cases: [(&[(&str, &str)], &[&str]); 9] = [
+    let cases: [(&[(&str, &str)], &[&str]); 10] = [
+        (
+            &[("check", "CONNECT"), ("found", "no complete CONNECT packet within 10 s")],
+            &[
+                "N Client 172.20.0.7 [172.20.0.7:40780] disconnected: exceeded timeout.",
+                "N Client 172.20.0.7 [172.20.0.7:40780] refused: check=\"CONNECT\", reason=\"no complete CONNECT packet within 10 s\".",
+            ],
+        ),
         (
             &[("check", "certificate present"), ("found", "none")],
             &[
