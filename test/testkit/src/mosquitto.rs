@@ -48,6 +48,12 @@ impl Mosquitto {
         Self::start_with(lines, None)
     }
 
+    /// The same, without TLS, with these lines of mosquitto.conf.
+    #[must_use]
+    pub fn with_options(options: &str) -> Self {
+        Self::start_with(options, None)
+    }
+
     fn start_with(options: &str, pki: Option<&Pki>) -> Self {
         for _ in 1..PORT_ATTEMPTS {
             if let Some(broker) = Self::attempt(options, pki) {
