@@ -121,7 +121,7 @@ pub(crate) fn client(
     check_binding(&rules.binding, &facts, claimed.as_str(), rules.client_identifier.is_some())?;
     let (client_identifier, is_assigned) = match &rules.client_identifier {
         Some(template) => {
-            // The user name is the one after the template above. Who has none is not let in under it.
+            // Who has no user name after the template above is not let in under it.
             let lacks_username = username.is_none() && template.fields().any(|field| field.placeholder() == "${username}");
             let reason_code = if lacks_username { ReasonCode::NotAuthorized } else { ReasonCode::ClientIdentifierNotValid };
             let facts = Facts { username: username.as_deref(), ..facts };
@@ -411,7 +411,6 @@ fn denied_by(by: By, client: &Client, action: Action, written: &str) -> Denied {
 }
 
 const TOO_LONG: &str = "it is too long with what stands before it, tenant or mount point";
-
 const UNUSABLE: &str = "it is too long with what stands before it, tenant or mount point, or no filter";
 
 fn outside_mount(client: &Client, topic: &str, detail: &'static str, reason_code: ReasonCode) -> Denied {
