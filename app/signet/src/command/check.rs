@@ -11,6 +11,7 @@ pub(crate) fn run(flags: &Check) -> Result<Exit, Failure> {
     let path = flags.config.path();
     let config = config::load_strictly(&path, signet_net::unix_seconds()).map_err(|error| error.report(&path))?;
     let rules = match config.rules.len() {
+        0 if !config.authentication.sources.is_empty() => "no access rules of its own".to_owned(),
         0 => "no access rules: everything is allowed to whoever may connect".to_owned(),
         1 => "1 access rule".to_owned(),
         many => format!("{many} access rules"),
