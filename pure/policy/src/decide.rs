@@ -13,10 +13,9 @@ use crate::chain::Passed;
 use crate::client::{Client, Principal, QualifiedName};
 use crate::denied::{DenialReason, Denied, shown};
 use crate::grant::Origin;
-use crate::judge::Wish;
 use crate::permit::{ConnectPermit, PublishPermit, SubscribePermit};
 use crate::rule::Action;
-use crate::ruleset::{AccessSource, Decider, Ruleset};
+use crate::ruleset::{Decider, Ruleset};
 use crate::verdict::{Allowed, By, Request, Stance, Verdict, judge};
 
 /// Who would this peer be, under which names, and what does it show for that? `assigned` makes a Client Identifier for a client that sent an empty
@@ -364,21 +363,6 @@ fn receives(rules: &Ruleset, client: &Client, topic: &TopicName, (qos, known, st
     let action = Action::Receive { qos };
     let may = |topic: TopicName| judge(&Request { rules, client, action, topic: topic.as_str(), written: topic.as_str(), known, stance });
     seen.is_some_and(|topic| matches!(may(topic), Verdict::Allow(_)))
-}
-
-/// May this client give up the subscription to this filter, as it writes it? Everybody may, unless an access source that judges denies it, or
-/// there is nobody else and none of them allows it.
-#[must_use]
-pub fn may_unsubscribe(rules: &Ruleset, client: &Client, filter: &TopicFilter) -> bool {
-    if matches!(client.principal(), Principal::Bridge(_)) {
-        return true;
-    }
-    let mut judges = rules.sources_for(client).filter_map(|source| match source {
-        AccessSource::Judged(_, judge) => Some(judge),
-        AccessSource::Rules { .. } | AccessSource::Fetched(_) | AccessSource::Asked(_) => None,
-    });
-    let said = judges.find_map(|judge| judge.0.judge(client, Wish::Unsubscribe, filter.as_str()));
-    said.unwrap_or(!rules.is_left_to_judges(client))
 }
 
 /// The verdict as a decision.
