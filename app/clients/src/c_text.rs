@@ -42,8 +42,7 @@ fn digits(text: &[u8], base: u32) -> Option<(i64, usize)> {
         _ => (false, 0),
     };
     let rest = rest.get(sign..)?;
-    let is_hexadecimal = base == 0
-        && matches!(rest, [b'0', b'x' | b'X', digit, ..] if digit.is_ascii_hexdigit());
+    let is_hexadecimal = base == 0 && matches!(rest, [b'0', b'x' | b'X', digit, ..] if digit.is_ascii_hexdigit());
     let (base, prefix) = match (is_hexadecimal, base, rest.first()) {
         (true, ..) => (16, 2),
         (false, 0, Some(b'0')) => (8, 0),
@@ -70,7 +69,9 @@ mod tests {
         for (text, number) in [("12", 12), (" -7x", -7), ("+3", 3), ("x", 0), ("", 0), ("4294967297", 1), ("010", 10)] {
             assert_eq!(atoi(text.as_bytes()), number, "{text:?}");
         }
-        for (text, number) in [("0x10", Some(16)), ("010", Some(8)), ("-1", Some(-1)), ("5 ", None), ("", None), ("0x", None), ("0", Some(0))] {
+        for (text, number) in
+            [("0x10", Some(16)), ("010", Some(8)), ("-1", Some(-1)), ("5 ", None), ("", None), ("0x", None), ("0", Some(0))]
+        {
             assert_eq!(strtoll(text.as_bytes()), number, "{text:?}");
         }
         assert_eq!(strtoll(b"99999999999999999999"), Some(i64::MAX));

@@ -195,7 +195,10 @@ fn tls(options: &Options) -> Result<Option<TlsOptions>, NoPlan> {
     let psk = if has_authorities { None } else { psk(options)? };
     let is_tls_port = !has_authorities && psk.is_none() && options.place.port == Some(8883);
     let is_believed = options.manner == Manner::Signet && flags.insecure;
-    if options.manner == Manner::Signet && flags.certificate.is_some() && !(has_authorities || flags.use_os_trust || is_tls_port || is_believed) {
+    if options.manner == Manner::Signet
+        && flags.certificate.is_some()
+        && !(has_authorities || flags.use_os_trust || is_tls_port || is_believed)
+    {
         return Err(said(
             "signet: error: `--cert` and `--key` need `--cafile`, the authorities that vouch for the broker\nhint: after `signet quickstart` that is `--cafile ca/ca.pem`\n",
         ));

@@ -57,7 +57,8 @@ pub(crate) fn parse(kind: Kind, manner: Manner, arguments: Vec<OsString>) -> Res
 pub(crate) fn take(options: &mut Options, words: &[&[u8]]) -> Result<(), Wrong> {
     let mut left = words;
     while let [word, rest @ ..] = left {
-        let flag = find(options, word).ok_or_else(|| Wrong::line(format!("Error: Unknown option '{}'.\n", String::from_utf8_lossy(word))))?;
+        let flag =
+            find(options, word).ok_or_else(|| Wrong::line(format!("Error: Unknown option '{}'.\n", String::from_utf8_lossy(word))))?;
         (flag.guard)(options)?;
         left = match (flag.takes, rest) {
             (Takes::Nothing, rest) => {
@@ -95,10 +96,7 @@ fn check(options: &mut Options) -> Result<(), Wrong> {
     for (is_wrong, words) in [
         (will.payload.is_some() && will.topic.is_none(), "Error: Will payload given, but no will topic given.\n"),
         (will.retain && will.topic.is_none(), "Error: Will retain given, but no will topic given.\n"),
-        (
-            tls.certificate.is_some() != tls.key.is_some(),
-            "Error: Both certfile and keyfile must be provided if one of them is set.\n",
-        ),
+        (tls.certificate.is_some() != tls.key.is_some(), "Error: Both certfile and keyfile must be provided if one of them is set.\n"),
         (tls.key_form.is_some() && tls.key.is_none(), "Error: If keyform is set, keyfile must be also specified.\n"),
         (
             tls.engine.key_password.is_some() && (tls.key_form.is_none() || tls.engine.name.is_none()),

@@ -9,8 +9,7 @@ const SEPARATORS: &[u8] = b"!\"#$&'()*+,-./:;<=>?@[\\]^_`{|}~ ";
 
 const CONVERSIONS: &[u8] = b"%ACDEFIlmPpqRSrtjJUxXfd";
 
-const ESCAPES: [(u8, u8); 8] =
-    [(b'\\', b'\\'), (b'0', 0), (b'a', 7), (b'e', 27), (b'n', b'\n'), (b'r', b'\r'), (b't', b'\t'), (b'v', 11)];
+const ESCAPES: [(u8, u8); 8] = [(b'\\', b'\\'), (b'0', 0), (b'a', 7), (b'e', 27), (b'n', b'\n'), (b'r', b'\r'), (b't', b'\t'), (b'v', 11)];
 
 /// A format whose every letter is known.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -14,18 +14,15 @@ const LONGEST_LINE: usize = 1023;
 const LARGEST_FILE: u64 = 1 << 20;
 
 /// The options of the option file, each with its value where it has one. A file that is not there has none, as with Mosquitto's clients.
-pub(crate) fn lines(
-    kind: Kind,
-    words: &[&[u8]],
-    environment: impl Fn(&str) -> Option<OsString>,
-) -> Result<Vec<Vec<Vec<u8>>>, Wrong> {
+pub(crate) fn lines(kind: Kind, words: &[&[u8]], environment: impl Fn(&str) -> Option<OsString>) -> Result<Vec<Vec<Vec<u8>>>, Wrong> {
     let path = match named(words)? {
         Some(path) => Some(path),
         None => usual(kind, environment),
     };
     let Some(path) = path else { return Ok(Vec::new()) };
     let mut content = Vec::new();
-    let read = std::fs::File::open(path).and_then(|file| std::io::Read::read_to_end(&mut std::io::Read::take(file, LARGEST_FILE), &mut content));
+    let read =
+        std::fs::File::open(path).and_then(|file| std::io::Read::read_to_end(&mut std::io::Read::take(file, LARGEST_FILE), &mut content));
     Ok(if read.is_ok() { split(&content) } else { Vec::new() })
 }
 
@@ -76,12 +73,8 @@ mod tests {
     #[test]
     fn a_line_is_an_option_and_the_rest_of_the_line() {
         let lines = split(b"# comment\n-h localhost\r\n\n  -t  a b \n--retain\n   \n-q \n-m last");
-        let words: Vec<Vec<&str>> =
-            lines.iter().map(|line| line.iter().map(|word| std::str::from_utf8(word).unwrap()).collect()).collect();
-        assert_eq!(
-            words,
-            [vec!["-h", "localhost"], vec!["-t", " a b "], vec!["--retain"], vec!["-q"], vec!["-m", "last"]]
-        );
+        let words: Vec<Vec<&str>> = lines.iter().map(|line| line.iter().map(|word| std::str::from_utf8(word).unwrap()).collect()).collect();
+        assert_eq!(words, [vec!["-h", "localhost"], vec!["-t", " a b "], vec!["--retain"], vec!["-q"], vec!["-m", "last"]]);
     }
 
     #[test]

@@ -1,9 +1,7 @@
 //! `-D PACKET NAME VALUE`: MQTT 5.0 properties from the command line, in the order given.
 
 use bytes::Bytes;
-use signet_mqtt::{
-    ConnectProperties, PublishProperties, SubscriptionIdentifier, TopicName, UserProperties, WillProperties,
-};
+use signet_mqtt::{ConnectProperties, PublishProperties, SubscriptionIdentifier, TopicName, UserProperties, WillProperties};
 
 use crate::c_text::{atol, strtoll};
 use crate::flags::Wrong;
@@ -155,7 +153,8 @@ impl Properties {
         let (packet_shown, shown) = (String::from_utf8_lossy(packet), String::from_utf8_lossy(name));
         let same = |known: &str, given: &[u8]| known.as_bytes().eq_ignore_ascii_case(given);
         let target = TARGETS.iter().find(|(known, _)| same(known, packet)).map(|(_, target)| *target);
-        let target = target.ok_or_else(|| Wrong::line(format!("Error: Invalid command {packet_shown} given in --property argument.\n\n")))?;
+        let target =
+            target.ok_or_else(|| Wrong::line(format!("Error: Invalid command {packet_shown} given in --property argument.\n\n")))?;
         let known = KNOWN.iter().find(|known| same(known.name, name));
         let known = known.ok_or_else(|| Wrong::line(format!("Error: Invalid property name {shown} given in --property argument.\n\n")))?;
         if !known.targets.contains(&target) {

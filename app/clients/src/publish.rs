@@ -78,14 +78,18 @@ pub(crate) fn payload(options: &Options) -> Result<Bytes, ExitCode> {
                 }
             })?;
             if content.len() > LARGEST_PAYLOAD {
-                return Err(fail(format!("Error: File must be less than {LARGEST_PAYLOAD} bytes.\n\nError loading input file \"{name}\".\n")));
+                return Err(fail(format!(
+                    "Error: File must be less than {LARGEST_PAYLOAD} bytes.\n\nError loading input file \"{name}\".\n"
+                )));
             }
             Ok(content.into())
         }
         Some(Source::Stdin) => {
             let content = read_at_most(Ok(std::io::stdin().lock())).unwrap_or_default();
             if content.len() > LARGEST_PAYLOAD {
-                return Err(fail(format!("Error: Message length must be less than {LARGEST_PAYLOAD} bytes.\n\nError loading input from stdin.\n")));
+                return Err(fail(format!(
+                    "Error: Message length must be less than {LARGEST_PAYLOAD} bytes.\n\nError loading input from stdin.\n"
+                )));
             }
             if content.is_empty() {
                 return Err(fail("Error: Zero length input.\nError loading input from stdin.\n".to_owned()));

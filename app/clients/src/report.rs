@@ -51,7 +51,10 @@ pub(crate) fn help(program: &str, kind: Kind) -> String {
         let ours = if manner == Manner::Signet { flag.ours } else { &[] };
         // A name that an earlier flag of ours has taken is not this one's.
         let is_first = |name: &&str| {
-            FLAGS.iter().find(|other| other.belongs_to(kind, manner) && other.has_name(name.as_bytes(), manner)).is_some_and(|first| std::ptr::eq(first, flag))
+            FLAGS
+                .iter()
+                .find(|other| other.belongs_to(kind, manner) && other.has_name(name.as_bytes(), manner))
+                .is_some_and(|first| std::ptr::eq(first, flag))
         };
         let names: Vec<&str> = flag.names.iter().chain(ours).copied().filter(|name| is_first(name)).collect();
         let value = match flag.takes {
@@ -178,4 +181,3 @@ pub(crate) fn refused(options: &Options, code: u8) {
         _ => error(options, &format!("Connection error: {words}\n")),
     }
 }
-

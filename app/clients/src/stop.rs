@@ -26,7 +26,9 @@ impl Stop {
             let Ok(runtime) = runtime else { return };
             runtime.block_on(async {
                 use tokio::signal::unix::{SignalKind, signal};
-                let (Ok(mut interrupt), Ok(mut terminate)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate())) else { return };
+                let (Ok(mut interrupt), Ok(mut terminate)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate())) else {
+                    return;
+                };
                 let _ = ready.send(());
                 tokio::select! {
                     _ = interrupt.recv() => {}

@@ -64,10 +64,7 @@ impl Trouble {
 
     /// Whether Mosquitto's clients give up on it instead of connecting anew.
     pub(crate) fn is_fatal(&self) -> bool {
-        matches!(
-            self,
-            Self::Protocol | Self::Invalid | Self::Tls | Self::NotSupported | Self::Lookup | Self::Proxy | Self::Authentication
-        )
+        matches!(self, Self::Protocol | Self::Invalid | Self::Tls | Self::NotSupported | Self::Lookup | Self::Proxy | Self::Authentication)
     }
 
     /// What our client's error is in Mosquitto's terms.

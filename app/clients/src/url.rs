@@ -1,10 +1,10 @@
 //! URLs: of a broker with a topic (`-L`), of a broker alone (ours), of a proxy.
 
+use crate::Manner;
 use crate::c_text::atoi;
 use crate::flag_table::add_topic;
 use crate::flags::Wrong;
 use crate::options::{Options, PlaceOptions, Proxy};
-use crate::Manner;
 
 /// Where MQTT is on an HTTP server, by convention.
 pub(crate) const WEBSOCKET_PATH: &str = "/mqtt";
@@ -137,20 +137,24 @@ pub(crate) fn proxy(options: &mut Options, url: &[u8]) -> Result<(), Wrong> {
         None => (None, None),
         Some((user, None)) => (Some(user), None),
         Some((_, Some(([], _)))) => return Err(wrong(String::new())),
-        Some((_, Some((_, password)))) if password.contains(&b':') => return Err(wrong("Error: Username cannot contain ':'.\n".to_owned())),
+        Some((_, Some((_, password)))) if password.contains(&b':') => {
+            return Err(wrong("Error: Username cannot contain ':'.\n".to_owned()));
+        }
         Some((_, Some((name, password)))) => (Some(name), Some(password)),
     };
     let place = String::from_utf8_lossy(place).into_owned();
     let (host, port) = match place.strip_prefix('[') {
         Some(inner) => inner.split_once(']').map(|(host, behind)| (host, behind.strip_prefix(':').filter(|port| !port.is_empty()))),
         None if place.matches(':').count() > 1 => return Err(wrong(String::new())),
-        None => Some(place.split_once(':').map_or((place.as_str(), None), |(host, port)| (host, Some(port).filter(|port| !port.is_empty())))),
+        None => {
+            Some(place.split_once(':').map_or((place.as_str(), None), |(host, port)| (host, Some(port).filter(|port| !port.is_empty()))))
+        }
     }
     .ok_or_else(|| wrong("Error: Invalid proxy.\n".to_owned()))?;
     if place.is_empty() {
         return Err(wrong("Error: Invalid proxy.\n".to_owned()));
     }
-    let number = port.map_or(i32::from(PROXY_PORT), |port| atoi(port.as_bytes()));
+    let number = port.map_or_else(|| i32::from(PROXY_PORT), |port| atoi(port.as_bytes()));
     let port = u16::try_from(number).ok().filter(|port| *port > 0).ok_or_else(|| wrong(format!("Error: Invalid proxy port {number}\n")))?;
     let decoded = |text: Option<&[u8]>| text.map(|text| decode(text).ok_or_else(|| wrong(String::new()))).transpose();
     options.place.proxy = Some(Proxy { host: host.to_owned(), port, username: decoded(username)?, password: decoded(password)? });

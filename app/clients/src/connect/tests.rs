@@ -57,9 +57,8 @@ fn what_is_found_only_now_is_said_as_mosquitto_says_it() {
 
 #[test]
 fn the_broker_may_send_as_many_as_are_waited_for() {
-    let maximum = |words: &[&str]| {
-        planned(Kind::Subscribe, Manner::Mosquitto, words).unwrap().connect.properties.receive_maximum.map(u16::from)
-    };
+    let maximum =
+        |words: &[&str]| planned(Kind::Subscribe, Manner::Mosquitto, words).unwrap().connect.properties.receive_maximum.map(u16::from);
     assert_eq!(maximum(&["-V", "5"]), Some(20));
     assert_eq!(maximum(&["-V", "5", "-C", "3"]), Some(3));
     assert_eq!(maximum(&["-V", "5", "-C", "100"]), Some(20));

@@ -9,7 +9,9 @@ fn read(kind: Kind, words: &[&str]) -> Result<Options, String> {
 
 #[test]
 fn flags_set_what_they_say() {
-    let options = read(Kind::Subscribe, &["-t", "a/#", "-t", "b", "-q", "2", "-C", "3", "-W", "5", "-R", "-N", "--pretty", "-x", "-1", "-i", "me"]).unwrap();
+    let options =
+        read(Kind::Subscribe, &["-t", "a/#", "-t", "b", "-q", "2", "-C", "3", "-W", "5", "-R", "-N", "--pretty", "-x", "-1", "-i", "me"])
+            .unwrap();
     assert_eq!(options.subscribe.filters, ["a/#", "b"]);
     assert_eq!((u8::from(options.qos), options.subscribe.count, options.subscribe.timeout), (2, Some(3), Some(5)));
     assert_eq!((options.who.session_expiry, options.who.version), (Some(u32::MAX), ProtocolVersion::V5));
