@@ -1,4 +1,4 @@
-//! `signet pub`, `signet sub`, `signet rr`: MQTT clients that read their flags themselves, since those are Mosquitto's to the letter.
+//! `signet pub`, `sub`, `rr` and `passwd`: programs that read their flags themselves, since those are Mosquitto's to the letter.
 
 use std::ffi::{OsStr, OsString};
 use std::process::ExitCode;
@@ -6,10 +6,11 @@ use std::process::ExitCode;
 type Run = fn(&str, Vec<OsString>) -> ExitCode;
 
 /// The word behind `signet`, the name in messages, what runs it.
-const CLIENTS: [(&str, &str, Run); 3] = [
+const CLIENTS: [(&str, &str, Run); 4] = [
     ("pub", "signet pub", signet_clients::publish),
     ("sub", "signet sub", signet_clients::subscribe),
     ("rr", "signet rr", signet_clients::request),
+    ("passwd", "signet passwd", signet_clients::passwd),
 ];
 
 /// Runs the client that the first word of the command line names, if it names one.

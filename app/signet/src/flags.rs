@@ -116,6 +116,9 @@ pub(crate) enum Command {
     /// Publish a request and print the answer (flags as mosquitto_rr)
     #[command(disable_help_flag = true)]
     Rr(ClientWords),
+    /// Write password files (flags as mosquitto_passwd)
+    #[command(disable_help_flag = true)]
+    Passwd(ClientWords),
 }
 
 /// What follows `signet pub` and the like: read by the client, and here only to be listed.

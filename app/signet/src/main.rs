@@ -2,11 +2,13 @@
 
 mod answers;
 mod authentication;
+mod broker_control;
 mod ca_files;
 mod client_program;
 mod command;
 mod config;
 mod data_lock;
+mod dynamic_security;
 mod exit;
 mod flags;
 mod follow_up;
@@ -62,6 +64,7 @@ fn main() -> ExitCode {
         Command::Pub(words) => return client_program::run("pub".as_ref(), words.arguments),
         Command::Sub(words) => return client_program::run("sub".as_ref(), words.arguments),
         Command::Rr(words) => return client_program::run("rr".as_ref(), words.arguments),
+        Command::Passwd(words) => return client_program::run("passwd".as_ref(), words.arguments),
     };
     match result {
         Ok(exit) => exit.into(),

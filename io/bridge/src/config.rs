@@ -2,7 +2,6 @@
 
 use std::fmt;
 use std::io;
-use std::net::IpAddr;
 use std::num::{NonZeroU16, NonZeroU32};
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
@@ -11,7 +10,7 @@ use std::time::Duration;
 use bytestring::ByteString;
 use signet_mqtt::{ClientIdentifier, Password, ProtocolVersion, TopicFilter, TopicName};
 use signet_policy::{BridgeClient, BridgeRights, bridge_identifier};
-use signet_psk::{DeviceName, Psk};
+use signet_psk::{DeviceName, Psk, PskSettings};
 use signet_tls::ConnectorConfig;
 
 use crate::schedule::Schedule;
@@ -87,14 +86,16 @@ pub enum RemoteTls {
         identity: DeviceName,
         /// The key.
         key: Psk,
+        /// How to speak.
+        settings: PskSettings,
     },
 }
 
 /// Options of a TCP connection; what is not set is the system's.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SocketOptions {
-    /// The local address to connect from.
-    pub bind_address: Option<IpAddr>,
+    /// The local address to connect from, as an address or a name of this machine.
+    pub bind_address: Option<String>,
     /// Probes of an idle connection.
     pub keep_alive: Option<TcpKeepAlive>,
     /// How long sent octets may stay unacknowledged before the connection is given up. Zero: as long as the system says.

@@ -1,7 +1,7 @@
 //! From a host name to a connected socket, with or without TLS. Blocks, each step within the time-out.
 
 use std::io;
-use std::net::{IpAddr, SocketAddr, TcpStream, ToSocketAddrs};
+use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
 use std::time::{Duration, Instant};
 
 use signet_psk::PskConnector;
@@ -22,7 +22,9 @@ impl Protection {
     fn of(tls: &RemoteTls) -> Result<Self, TlsError> {
         match tls {
             RemoteTls::Certificates(config) => Connector::new(config).map(Self::Certificates),
-            RemoteTls::Key { identity, key } => PskConnector::new(identity.clone(), key.clone()).map(Self::Key),
+            RemoteTls::Key { identity, key, settings } => {
+                PskConnector::with(identity.clone(), key.clone(), settings.clone()).map(Self::Key)
+            }
         }
     }
 
@@ -65,9 +67,12 @@ pub(crate) fn connect(address: &RemoteAddress, options: &SocketOptions, timeout:
     let candidates = (address.host.as_str(), address.port).to_socket_addrs().map_err(resolve)?;
     let deadline = Instant::now() + timeout;
     let mut last = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
-    for candidate in candidates.filter(|candidate| is_reachable_from(candidate, options.bind_address)) {
+    let own = options.bind_address.as_deref().map(|own| (own, 0).to_socket_addrs()).transpose();
+    let own: Option<Vec<SocketAddr>> =
+        own.map_err(|source| Fault::Resolve { host: options.bind_address.clone().unwrap_or_default(), source })?.map(Iterator::collect);
+    for candidate in candidates {
         let left = deadline.saturating_duration_since(Instant::now()).max(Duration::from_millis(1));
-        match connect_one(candidate, options, left) {
+        match connect_one(candidate, own.as_deref(), options, left) {
             Ok(socket) => return Ok(socket),
             Err(error) => last = error,
         }
@@ -75,15 +80,14 @@ pub(crate) fn connect(address: &RemoteAddress, options: &SocketOptions, timeout:
     Err(Fault::Unreachable { address: address.clone(), source: last })
 }
 
-/// An address to connect from has one family, and reaches only that.
-fn is_reachable_from(candidate: &SocketAddr, bind_address: Option<IpAddr>) -> bool {
-    bind_address.is_none_or(|own| own.is_ipv4() == candidate.is_ipv4())
-}
-
-fn connect_one(to: SocketAddr, options: &SocketOptions, timeout: Duration) -> io::Result<TcpStream> {
+fn connect_one(to: SocketAddr, own: Option<&[SocketAddr]>, options: &SocketOptions, timeout: Duration) -> io::Result<TcpStream> {
     let socket = Socket::new(Domain::for_address(to), Type::STREAM, Some(Protocol::TCP))?;
-    if let Some(own) = options.bind_address {
-        socket.bind(&SockAddr::from(SocketAddr::new(own, 0)))?;
+    if let Some(own) = own {
+        // An address to connect from has one family, and reaches only that.
+        let fits = own.iter().find(|own| own.is_ipv4() == to.is_ipv4());
+        let fits =
+            fits.ok_or_else(|| io::Error::new(io::ErrorKind::AddrNotAvailable, "the address to connect from is of another family"))?;
+        socket.bind(&SockAddr::from(*fits))?;
     }
     if let Some(TcpKeepAlive { idle, interval, count }) = options.keep_alive {
         socket.set_tcp_keepalive(&TcpKeepalive::new().with_time(idle).with_interval(interval).with_retries(count))?;
@@ -109,7 +113,7 @@ mod tests {
         let address = RemoteAddress { host: "localhost".to_owned(), port: listener.local_addr().unwrap().port() };
         let second = Duration::from_secs(1);
         let options = SocketOptions {
-            bind_address: Some("127.0.0.9".parse().unwrap()),
+            bind_address: Some("127.0.0.9".to_owned()),
             keep_alive: Some(TcpKeepAlive { idle: 7 * second, interval: 3 * second, count: 4 }),
             user_timeout: Some(9 * second),
         };
@@ -124,7 +128,7 @@ mod tests {
         assert!(!plain.keepalive().unwrap());
         // No address of the other family is tried, and one of nobody's cannot be bound.
         let mut elsewhere = options.clone();
-        elsewhere.bind_address = Some("203.0.113.1".parse().unwrap());
+        elsewhere.bind_address = Some("203.0.113.1".to_owned());
         assert!(connect(&address, &elsewhere, second).is_err());
     }
 }

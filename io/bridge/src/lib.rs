@@ -45,5 +45,6 @@ pub use config::{
 };
 pub use running::{Bridges, Change, Planned};
 pub use schedule::Schedule;
+pub use signet_psk::PskSettings;
 pub use status::{BridgeStatus, Dropped};
 pub use topics::{Direction, TopicRule, TopicRuleError};

@@ -293,6 +293,8 @@ impl Proof {
 
 fn connector(options: &TlsOptions) -> Result<Connector, ClientError> {
     let config = ConnectorConfig {
+        any_name: false,
+        staple_required: false,
         ca_files: options.ca_file.iter().cloned().collect(),
         ca_directory: options.ca_path.clone(),
         system_trust: options.use_os_trust,

@@ -20,7 +20,7 @@ pub struct PskConnector {
 }
 
 /// What a client may choose besides its key.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PskSettings {
     /// The oldest version to accept.
     pub minimum_version: MinimumVersion,

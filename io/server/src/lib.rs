@@ -17,11 +17,13 @@ mod attach;
 mod authentication;
 mod bounds;
 mod config;
+mod control;
 mod counters;
 mod explain;
 mod gate;
 mod handle;
 mod inbound;
+mod lines;
 mod link;
 mod listener;
 mod log;
@@ -49,6 +51,7 @@ pub use config::{
     CloneAlarm, ListenerConfig, ProfileConfig, ProfileNames, ProfileSettings, ProxyConfig, ProxyDemand, ServerConfig, StartError,
     TransportConfig,
 };
+pub use control::{ControlDone, ControlRequest, ControlTopics};
 pub use explain::{Access, Answer, Asking, ProfileInUse, Question, Unanswered};
 pub use refusals::{RefusalBook, RefusalRecord};
 pub use reload::{PreparedReload, Reloaded};

@@ -17,6 +17,7 @@ use crate::key_log::KeyLogFile;
 use crate::server_roots::ServerRoots;
 use crate::server_verifier::{AnyServer, OldServer};
 use crate::session::TlsSession;
+use crate::staple::Particular;
 use crate::{Credentials, MinimumVersion, PeerFault, TlsError};
 
 /// How a client connects.
@@ -37,6 +38,10 @@ pub struct ConnectorConfig {
     /// Accept what OpenSSL does and a certificate of today needs not: a host name in the common name where no subjectAltName has one, a certificate
     /// of version 1 that one of the authorities issued, a self-signed certificate that is itself among the trust anchors.
     pub old_certificates: bool,
+    /// Accept a certificate for another name. Issuer and dates are checked all the same.
+    pub any_name: bool,
+    /// Accept a server only with a stapled OCSP response by which its certificate is good (RFC 6066 §8).
+    pub staple_required: bool,
     /// The oldest version to accept.
     pub minimum_version: MinimumVersion,
     /// The cipher suites to offer, by the names of IANA or OpenSSL or as lists of OpenSSL; all with none. Names of TLS 1.3 choose among those of TLS 1.3,
@@ -65,6 +70,8 @@ impl Connector {
         let builder = ClientConfig::builder_with_provider(provider).with_protocol_versions(versions).map_err(library)?;
         let builder = if config.insecure {
             builder.dangerous().with_custom_certificate_verifier(Arc::new(AnyServer))
+        } else if config.any_name || config.staple_required {
+            builder.dangerous().with_custom_certificate_verifier(Arc::new(Particular::load(config)?))
         } else if config.old_certificates {
             builder.dangerous().with_custom_certificate_verifier(Arc::new(OldServer::new(ServerRoots::load(config)?)?))
         } else {

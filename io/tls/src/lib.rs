@@ -36,6 +36,7 @@ mod server_roots;
 mod server_verifier;
 mod session;
 mod signature;
+mod staple;
 mod ticket;
 mod trust;
 mod version_1;

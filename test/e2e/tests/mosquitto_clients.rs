@@ -446,9 +446,9 @@ fn what_a_broker_refuses_is_told_and_ends_the_same() {
     let folder = tempfile::tempdir().expect("a folder");
     let acl = folder.path().join("acl");
     std::fs::write(&acl, "topic read ok/#\n").expect("a file");
-    let (closed, limited) = (Mosquitto::with_options("allow_anonymous false\n"), Mosquitto::with_acl(&acl));
-    let small = Mosquitto::with_options("allow_anonymous true\nmax_packet_size 100\nretain_available false\n");
-    let low = Mosquitto::with_options("allow_anonymous true\nmax_qos 1\n");
+    let (closed, limited) = (Mosquitto::start_with("allow_anonymous false\n", None), Mosquitto::with_acl(&acl));
+    let small = Mosquitto::start_with("allow_anonymous true\nmax_packet_size 100\nretain_available false\n", None);
+    let low = Mosquitto::start_with("allow_anonymous true\nmax_qos 1\n", None);
     let large = "y".repeat(200);
     for (broker, line) in [
         (&closed, "mosquitto_pub -p {port} -t a -m x -d"),
@@ -577,7 +577,11 @@ fn tls_succeeds_and_fails_alike() {
         ("mosquitto_pub -p {port} -t x -m x --cafile ca/ca.pem -d".to_owned(), other.plain_port()),
         (format!("mosquitto_pub -p {{port}} -t x -m x --ciphers nonsense {pump}"), port),
     ] {
-        compare(site.folder(), port, &line, b"", "");
+        // Mosquitto's library finds a bad certificate in one of two places, as the broker is fast or slow, and ends with 1 or with 8.
+        let words = words(&line, port);
+        let ours = run(Whose::Ours, site.folder(), &words, b"");
+        let is_same = (0..20).any(|_| as_newer(run(Whose::Mosquittos, site.folder(), &words, b"")) == ours);
+        assert!(is_same, "{line}: {ours:?}, and {:?}", run(Whose::Mosquittos, site.folder(), &words, b""));
     }
 }
 

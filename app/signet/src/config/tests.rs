@@ -279,12 +279,12 @@ fn access_sources_in_files_are_read_and_told_apart() {
     let list = Problems::new(&path, &text);
     let config = Config::resolve(file::File::parse(&text, &list), &path, &list);
     assert!(list.is_empty());
-    let sources = config.authentication.access_sources().unwrap();
-    let names: Vec<&str> = sources.iter().map(|source| &**source.name()).collect();
+    let sources = config.authentication.access_sources(None).unwrap();
+    let names: Vec<&str> = sources.iter().map(|(_, source)| &**source.name()).collect();
     assert_eq!(names, ["emqx_acl_file", "old"]);
     assert_eq!(config.authentication.files(), [dir.path().join("acl.conf"), dir.path().join("acl")]);
     fs::write(dir.path().join("acl"), "user ann\ntopics a\n").unwrap();
-    let error = config.authentication.access_sources().unwrap_err();
+    let error = config.authentication.access_sources(None).unwrap_err();
     assert!(error.contains("`old`") && error.contains("line 2: found `topics a`"), "{error}");
 }
 

@@ -11,11 +11,11 @@ use signet_testkit::{packet_id, publish_packet};
 
 use crate::rig::{Here, PATIENCE, bridge, rule};
 
-struct Broker {
-    listener: TcpListener,
+pub(crate) struct Broker {
+    pub(crate) listener: TcpListener,
 }
 
-struct Connection {
+pub(crate) struct Connection {
     socket: TcpStream,
     decoder: Decoder,
     inbound: BytesMut,
@@ -23,16 +23,20 @@ struct Connection {
 }
 
 impl Broker {
-    fn new() -> Self {
-        Self { listener: TcpListener::bind("127.0.0.1:0").unwrap() }
+    pub(crate) fn new() -> Self {
+        Self::at(0)
     }
 
-    fn port(&self) -> u16 {
+    pub(crate) fn at(port: u16) -> Self {
+        Self { listener: TcpListener::bind(("127.0.0.1", port)).unwrap() }
+    }
+
+    pub(crate) fn port(&self) -> u16 {
         self.listener.local_addr().unwrap().port()
     }
 
     /// The next connection, with its CONNECT.
-    fn accept(&self) -> (Connection, Connect) {
+    pub(crate) fn accept(&self) -> (Connection, Connect) {
         let (socket, _) = self.listener.accept().unwrap();
         socket.set_read_timeout(Some(PATIENCE)).unwrap();
         let decoder = Decoder::new(Role::Client, DecodeLimits::default());
@@ -47,7 +51,7 @@ impl Broker {
     }
 
     /// The same, accepted, with its subscriptions granted.
-    fn welcome(&self, connack: Connack) -> Connection {
+    pub(crate) fn welcome(&self, connack: Connack) -> Connection {
         let (mut connection, _) = self.accept();
         connection.send(Packet::Connack(Box::new(connack)));
         connection
@@ -55,13 +59,13 @@ impl Broker {
 }
 
 impl Connection {
-    fn send(&mut self, packet: Packet) {
+    pub(crate) fn send(&mut self, packet: Packet) {
         let mut bytes = BytesMut::new();
         encode(&packet, self.version, &mut bytes);
         self.socket.write_all(&bytes).unwrap();
     }
 
-    fn expect(&mut self) -> Packet {
+    pub(crate) fn expect(&mut self) -> Packet {
         loop {
             if let Some((packet, consumed)) = self.decoder.decode(&self.inbound).unwrap() {
                 self.inbound.advance(consumed);
@@ -74,7 +78,7 @@ impl Connection {
         }
     }
 
-    fn grant(&mut self) {
+    pub(crate) fn grant(&mut self) {
         let Packet::Subscribe(subscribe) = self.expect() else { panic!("expected SUBSCRIBE") };
         let reason_codes = subscribe.subscriptions.iter().map(|entry| ReasonCode::granted(entry.options.maximum_qos)).collect();
         self.send(Packet::Suback(Suback {
@@ -85,7 +89,7 @@ impl Connection {
         }));
     }
 
-    fn expect_publish(&mut self) -> Publish {
+    pub(crate) fn expect_publish(&mut self) -> Publish {
         match self.expect() {
             Packet::Publish(publish) => publish,
             other => panic!("expected PUBLISH, got {other:?}"),
@@ -93,11 +97,11 @@ impl Connection {
     }
 }
 
-fn message(payload: &str, qos: QoS, id: u16, dup: bool) -> Packet {
+pub(crate) fn message(payload: &str, qos: QoS, id: u16, dup: bool) -> Packet {
     Packet::Publish(Publish { dup, packet_id: Some(packet_id(id)), ..publish_packet("t", payload, qos, false) })
 }
 
-fn resumed() -> Connack {
+pub(crate) fn resumed() -> Connack {
     Connack { session_present: true, ..Connack::default() }
 }
 

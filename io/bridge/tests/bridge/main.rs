@@ -6,5 +6,7 @@ mod cut;
 mod fake;
 mod kill;
 mod mosquitto;
+mod options;
+mod reload;
 mod rig;
 mod signets;

@@ -9,7 +9,7 @@ use signet_tls::{ConnectorConfig, MinimumVersion};
 
 use crate::rig::{Here, Inbox, Mosquitto, bridge, rule};
 
-const VERSIONS: [ProtocolVersion; 2] = [ProtocolVersion::V311, ProtocolVersion::V5];
+const VERSIONS: [ProtocolVersion; 3] = ProtocolVersion::ALL;
 const EVERY_QOS: [QoS; 3] = [QoS::AtMostOnce, QoS::AtLeastOnce, QoS::ExactlyOnce];
 
 #[test]

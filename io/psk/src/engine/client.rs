@@ -4,7 +4,7 @@ use std::io::{self, Read, Write};
 use std::net::TcpStream;
 
 use openssl::error::ErrorStack;
-use openssl::ssl::{HandshakeError, Ssl, SslContextBuilder, SslMethod, SslOptions, SslSessionCacheMode, SslStream, SslVersion};
+use openssl::ssl::{HandshakeError, Ssl, SslContextBuilder, SslMethod, SslMode, SslOptions, SslSessionCacheMode, SslStream, SslVersion};
 use signet_identity::DeviceName;
 use signet_tls::{KeyLogFile, MinimumVersion, PeerFault, TlsError};
 
@@ -93,6 +93,8 @@ fn start(identity: DeviceName, key: Psk) -> Result<SslContextBuilder, ErrorStack
     builder.set_groups_list(GROUPS)?;
     // A server that shows a certificate instead of the key is nobody: no authority is trusted, so every certificate fails.
     builder.set_verify(openssl::ssl::SslVerifyMode::PEER);
+    // For a socket that never blocks: what could not be written is offered again, perhaps from another place in memory.
+    builder.set_mode(SslMode::ENABLE_PARTIAL_WRITE | SslMode::ACCEPT_MOVING_WRITE_BUFFER);
     builder.set_session_cache_mode(SslSessionCacheMode::OFF);
     builder.set_options(SslOptions::NO_TICKET | SslOptions::NO_COMPRESSION | SslOptions::NO_RENEGOTIATION);
     builder.set_psk_client_callback(move |_, _, identity_space, key_space| {

@@ -234,6 +234,12 @@ pub enum Table {
     Limits,
     /// `[[listener]]`
     Listener,
+    /// `[[listener]]`, where certificates are shown.
+    ListenerTls,
+    /// `[[listener]]`, where clients have pre-shared keys.
+    ListenerKeys,
+    /// `[[listener]]` behind proxies that speak version 2.
+    ListenerProxy,
     /// `[listener.limits]`
     ListenerLimits,
     /// `[control]`

@@ -99,6 +99,7 @@ pub(super) fn refused(fields: &dyn Fields) -> Vec<Line> {
     let failure = CHECKS.iter().find(|(known, _)| *known == check).map_or(Failure::Tls(VERIFY_FAILED), |(_, failure)| *failure);
     let ended = |reason: &str| written("disconnected", &With { fields, more: &[("reason", reason)] });
     let mut lines = match failure {
+        Failure::TlsFound | Failure::Connect(_) if found.starts_with("no complete ") => ended("exceeded timeout"),
         Failure::Tls(error) => tls(fields, error),
         Failure::TlsFound => tls(fields, &format!("error:0A000000:SSL routines::{found}")),
         Failure::Proxy => written(proxy(found), fields),

@@ -43,7 +43,7 @@ fn plain() -> Client {
 }
 
 fn ask(rules: &Ruleset, client: &Client, action: Action, topic: &str) -> Verdict {
-    judge(&Request { rules, client, action, topic, known: Known::NOTHING, stance: Stance::Strict })
+    judge(&Request { rules, client, action, topic, written: topic, known: Known::NOTHING, stance: Stance::Strict })
 }
 
 fn allows(rules: &Ruleset, client: &Client, action: Action, topic: &str) -> bool {
@@ -246,7 +246,9 @@ fn a_source_is_asked_and_its_answer_counts_for_what_comes_by_the_subscription() 
         held.remember(question.clone(), said.clone(), std::time::Duration::ZERO, 0);
         let known = Known { held: Some(&held), answers: &[], now: 1_000 };
         let client = plain();
-        let ask = |action, topic| judge(&Request { rules: &rules, client: &client, action, topic, known, stance: Stance::Strict });
+        let ask = |action, topic| {
+            judge(&Request { rules: &rules, client: &client, action, topic, written: topic, known, stance: Stance::Strict })
+        };
         assert_eq!(
             matches!(ask(SUBSCRIBE, "a/#"), Verdict::Allow(Allowed { is_partial: true, is_general: false, .. })),
             expected,
@@ -263,7 +265,7 @@ fn a_source_is_asked_and_its_answer_counts_for_what_comes_by_the_subscription() 
 fn of_a_client_that_is_away_nothing_unknown_is_held_against_it() {
     let group = Who::Group("ops".to_owned());
     let hope = |rules: &Ruleset, client: &Client, topic: &str| {
-        let request = Request { rules, client, action: RECEIVE, topic, known: Known::NOTHING, stance: Stance::Hopeful };
+        let request = Request { rules, client, action: RECEIVE, topic, written: topic, known: Known::NOTHING, stance: Stance::Hopeful };
         matches!(judge(&request), Verdict::Allow(_))
     };
     let rules = Ruleset::compile(vec![

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use signet_auth::{Backend, RuleSource};
+use signet_auth::{Backend, DynamicSecurity, RuleSource};
 use signet_identity::PlaceholderStyle;
 use signet_policy::{AccessSource, AclFile, AclFileError, emqx_acl_file, mosquitto_acl_file};
 
@@ -76,7 +76,7 @@ impl SourceKind for Settings {
         Err("its rules are in a file, and nobody is asked for them".to_owned())
     }
 
-    fn access_source(&self, name: &Arc<str>) -> Result<AccessSource, String> {
+    fn access_source(&self, name: &Arc<str>, _dynamic_security: Option<&Arc<DynamicSecurity>>) -> Result<AccessSource, String> {
         let file = self.read(name)?;
         for warning in &file.warnings {
             tracing::warn!(target: "signet::access", source = &**name, file = %self.file.display(), "{warning}");

@@ -3,7 +3,7 @@
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-use signet_bridge::{Remote, RemoteAddress, RemoteTls, SocketOptions, TcpKeepAlive};
+use signet_bridge::{PskSettings, Remote, RemoteAddress, RemoteTls, SocketOptions, TcpKeepAlive};
 use signet_identity::DeviceName;
 use signet_mqtt::{ClientIdentifier, Password};
 use signet_server::Psk;
@@ -32,7 +32,7 @@ pub(super) fn resolve(written: WrittenRemote, name: &str, header: &Header, base:
         problems.at(span, format!("`{key}` has no meaning with transport = \"tcp\""), Some(hint.to_owned()));
     }
     let tls = if is_tls { Some(resolve_tls(written.tls, header, base, problems)?) } else { None };
-    let socket = socket(&written.socket, problems)?;
+    let socket = socket(&written.socket, problems);
     let addresses = addresses(written.addresses?, if is_tls { PORT_TLS } else { PORT_PLAIN }, problems);
     let remote = Remote {
         addresses,
@@ -66,18 +66,7 @@ fn check_password(written: &WrittenRemote, problems: &Problems) {
     }
 }
 
-fn socket(written: &WrittenSocket, problems: &Problems) -> Option<SocketOptions> {
-    let bind_address = match &written.bind_address {
-        None => None,
-        Some(at) => {
-            let Ok(address) = at.value.parse() else {
-                let hint = "write an address of this machine, such as \"192.0.2.7\"";
-                problems.at(&at.span, format!("`{}` is not an IP address", at.value), Some(hint.to_owned()));
-                return None;
-            };
-            Some(address)
-        }
-    };
+fn socket(written: &WrittenSocket, problems: &Problems) -> SocketOptions {
     let keys = [
         ("tcp_keep_alive_idle", written.keep_alive_idle.as_ref().map(|at| &at.span)),
         ("tcp_keep_alive_interval", written.keep_alive_interval.as_ref().map(|at| &at.span)),
@@ -95,11 +84,20 @@ fn socket(written: &WrittenSocket, problems: &Problems) -> Option<SocketOptions>
             None
         }
     };
-    Some(SocketOptions { bind_address, keep_alive, user_timeout: written.user_timeout.as_ref().map(|at| at.value) })
+    let bind_address = written.bind_address.as_ref().map(|at| at.value.clone());
+    SocketOptions { bind_address, keep_alive, user_timeout: written.user_timeout.as_ref().map(|at| at.value) }
+}
+
+fn minimum_version(tls13_only: Option<&At<bool>>) -> MinimumVersion {
+    if tls13_only.is_some_and(|at| at.value) { MinimumVersion::Tls13 } else { MinimumVersion::Tls12 }
+}
+
+fn texts(written: Option<At<Vec<At<String>>>>) -> Vec<String> {
+    written.map_or_else(Vec::new, |at| at.value.into_iter().map(|at| at.value).collect())
 }
 
 /// A key that both know in the place of certificates.
-fn resolve_psk(written: &WrittenTls, problems: &Problems) -> Option<RemoteTls> {
+fn resolve_psk(written: WrittenTls, problems: &Problems) -> Option<RemoteTls> {
     let (identity, key) = match (&written.psk_identity, &written.psk) {
         (Some(identity), Some(key)) => (identity, key),
         (Some(at), None) => {
@@ -125,15 +123,27 @@ fn resolve_psk(written: &WrittenTls, problems: &Problems) -> Option<RemoteTls> {
     }
     let name = DeviceName::new(&identity.value).map_err(|error| problems.at(&identity.span, error.to_string(), None)).ok();
     let octets = Psk::from_hex(key.value.as_bytes()).map_err(|error| problems.at(&key.span, error.to_string(), None)).ok();
-    Some(RemoteTls::Key { identity: name?, key: octets? })
+    let suites = texts(written.cipher_suites);
+    let settings = PskSettings {
+        minimum_version: minimum_version(written.tls13_only.as_ref()),
+        cipher_suites: (!suites.is_empty()).then(|| suites.join(":")),
+        alpn: texts(written.alpn),
+        key_log: None,
+    };
+    Some(RemoteTls::Key { identity: name?, key: octets?, settings })
 }
 
 fn resolve_tls(written: WrittenTls, header: &Header, base: &Path, problems: &Problems) -> Option<RemoteTls> {
     if written.psk.is_some() || written.psk_identity.is_some() {
-        return resolve_psk(&written, problems);
+        return resolve_psk(written, problems);
     }
-    let hint = "add trust = [\"hq-ca.pem\"], the certification authorities of the other broker's certificate";
-    header.lacks("trust", "[[bridge]] with transport = \"tls\" has no `trust`", hint, problems);
+    let names_trust =
+        written.trust.is_some() || written.trust_directory.is_some() || written.trust_system.as_ref().is_some_and(|at| at.value);
+    if !names_trust {
+        let hint = "add trust = [\"hq-ca.pem\"], the certification authorities of the other broker's certificate";
+        header.lacks("trust", "[[bridge]] with transport = \"tls\" has no `trust`", hint, problems);
+        return None;
+    }
     for (one, other, missing) in [(&written.certificate, &written.key, "key"), (&written.key, &written.certificate, "certificate")] {
         if let (Some(at), None) = (one, other) {
             problems.at(
@@ -145,10 +155,17 @@ fn resolve_tls(written: WrittenTls, header: &Header, base: &Path, problems: &Pro
     }
     let path = |at: At<String>| base.join(at.value);
     Some(RemoteTls::Certificates(Box::new(ConnectorConfig {
-        ca_files: written.trust?.value.into_iter().map(path).collect(),
+        ca_files: written.trust.map_or_else(Vec::new, |at| at.value.into_iter().map(path).collect()),
+        ca_directory: written.trust_directory.map(path),
+        system_trust: written.trust_system.is_some_and(|at| at.value),
+        any_name: written.any_name.is_some_and(|at| at.value),
+        old_certificates: written.old_certificates.is_some_and(|at| at.value),
+        staple_required: written.staple_required.is_some_and(|at| at.value),
+        cipher_suites: texts(written.cipher_suites),
+        alpn: texts(written.alpn),
         certificate: written.certificate.map(path),
         key: written.key.map(path),
-        minimum_version: if written.tls13_only.is_some_and(|at| at.value) { MinimumVersion::Tls13 } else { MinimumVersion::Tls12 },
+        minimum_version: minimum_version(written.tls13_only.as_ref()),
         ..ConnectorConfig::default()
     })))
 }

@@ -101,7 +101,7 @@ fn what_makes_no_sense_is_said_at_its_line() {
         ("protocol = \"4\"", 9, "`4` is not a value of `protocol`"),
         ("protocol = \"3.1.1\"\npassword_file = \"p\"", 10, "`password_file` without `username`"),
         ("reconnect_minimum = \"10s\"\nreconnect_maximum = \"1s\"", 10, "`reconnect_maximum` (1s) is less than `reconnect_minimum` (10s)"),
-        ("notifications = \"local\"", 9, "what is below `$SYS/` this broker tells by itself"),
+        ("notifications = \"local\"\nnotification_topic = \"$SYS/broker/uptime\"", 10, "what is below `$SYS/` this broker tells by itself"),
         ("notifications = \"remote\"\nnotification_topic = \"a/#\"", 10, "contains the wildcard `#`"),
         ("inflight_maximum = 0", 9, "`0` is out of range"),
         ("adresses = \"x\"", 9, "unknown key `adresses` in [[bridge]]"),
@@ -162,3 +162,75 @@ fn files_that_cannot_be_read_are_said_where_they_are_named() {
     assert_eq!(bridge.remote.password.as_ref().unwrap().expose(), b"secret");
     assert!(!format!("{bridge:?}").contains("secret"));
 }
+
+#[test]
+fn keys_that_need_others_or_exclude_them_say_so() {
+    let tls = |keys: &str| plain(keys).replace("transport = \"tcp\"", "transport = \"tls\"");
+    for (text, words) in [
+        (plain("idle_timeout = \"5s\""), "`idle_timeout` has no meaning without start = \"lazy\""),
+        (plain("lazy_threshold = 5\nstart = \"once\""), "`lazy_threshold` has no meaning without start = \"lazy\""),
+        (plain("start = \"lazy\"\nclean_start = true"), "waits for messages that `clean_start` forgets"),
+        (plain("reconnect_stable = \"5s\""), "`reconnect_stable` has no meaning with this `reconnect`"),
+        (plain("reconnect = \"constant\"\nreconnect_maximum = \"5s\""), "`reconnect_maximum` has no meaning with this `reconnect`"),
+        (plain("reconnect = \"jitter\"\nreconnect_maximum = \"4s\""), "`reconnect_maximum` (4s) is less than `reconnect_minimum` (5s)"),
+        (plain("tcp_keep_alive_idle = \"5s\"\ntcp_keep_alive_count = 2"), "`tcp_keep_alive_interval` is missing"),
+        (plain("username = \"u\"\npassword = \"p\"\npassword_file = \"f\""), "`password` and `password_file` are both set"),
+        (plain("protocol = \"3.1\"\npassword = \"p\""), "`password` without `username`"),
+        (plain("local_client_identifier = \"$bridge/other\""), "`$bridge/` belongs to the bridges"),
+        (plain("psk = \"00\""), "`psk` has no meaning with transport = \"tcp\""),
+        (plain("server_name = \"ignore\""), "`server_name` has no meaning with transport = \"tcp\""),
+        (tls("psk = \"00\""), "`psk` without `psk_identity`"),
+        (tls("psk_identity = \"a\""), "`psk_identity` without `psk`"),
+        (tls("psk_identity = \"a\"\npsk = \"0g\""), "hexadecimal"),
+        (tls("psk_identity = \"a\"\npsk = \"00\"\ntrust = \"ca.pem\""), "`trust` has no meaning with `psk`"),
+        (tls(""), "has no `trust`"),
+    ] {
+        let found = one(&text);
+        assert!(found.contains(words), "{found}");
+    }
+}
+
+#[test]
+fn what_mosquitto_can_do_has_a_key() {
+    let text = plain(
+        "protocol = \"3.1\"\nround_robin = true\nreturn_to_first = \"5s\"\nbind_address = \"127.0.0.1\"\ntcp_keep_alive_idle = \"1s\"\n\
+         tcp_keep_alive_interval = \"2s\"\ntcp_keep_alive_count = 3\ntcp_user_timeout = \"40ms\"\nclient_identifier = \"far\"\n\
+         local_client_identifier = \"local.${name}\"\nlocal_username = \"u\"\nclean_start = true\nlocal_clean_start = false\n\
+         session_expiry = \"36500d\"\nremote_session_expiry = \"0s\"\ninflight_maximum = 5\nreceive_maximum = 6\ntopic_alias_maximum = 7\n\
+         outgoing_retain = false\noutgoing_packet_size_maximum = 800\nunsubscribe_outgoing = true\nretained = \"always\"\n\
+         notifications = \"both\"\nnotification_topic = \"$SYS/broker/connection/${client_identifier}/state\"\nstart = \"lazy\"\n\
+         idle_timeout = \"9s\"\nlazy_threshold = 30\nreconnect = \"jitter\"\nreconnect_minimum = \"5s\"\nreconnect_maximum = \"30s\"\n\
+         reconnect_stable = \"4s\"\nreload = \"lazy\"\n",
+    );
+    let bridge = good(&text);
+    assert!(bridge.tells_itself());
+    assert_eq!(bridge.limits(&Limits::default()).maximum_inflight, 30, "as many as it waits for");
+    let config = bridge.config().unwrap();
+    let second = Duration::from_secs(1);
+    assert_eq!(config.remote.version, ProtocolVersion::V31);
+    assert_eq!((config.remote.round_robin, config.remote.return_to_first), (true, Some(5 * second)));
+    let keep_alive = signet_bridge::TcpKeepAlive { idle: second, interval: 2 * second, count: 3 };
+    let socket = &config.remote.socket;
+    assert_eq!(
+        (socket.bind_address.as_deref(), socket.keep_alive, socket.user_timeout),
+        (Some("127.0.0.1"), Some(keep_alive), Some(40 * MILLISECOND))
+    );
+    let local = &config.local;
+    assert_eq!((local.client_identifier.as_str(), local.username.as_deref(), local.clean_start), ("local.hq", Some("u"), false));
+    let session = &config.session;
+    assert_eq!((session.clean_start, session.expiry, local.expiry), (true, 0, 3_153_600_000));
+    assert_eq!((session.inflight_maximum.get(), session.receive_maximum.get(), session.topic_alias_maximum), (5, 6, 7));
+    let outgoing = Outgoing { retain: false, maximum_packet_size: NonZeroU32::new(800), unsubscribe: true };
+    assert_eq!((config.outgoing, config.retained_each_time), (outgoing, true));
+    assert_eq!(config.notification.unwrap().topic.as_str(), "$SYS/broker/connection/far/state");
+    assert_eq!(config.start, Start::Lazy { threshold: NonZeroU16::new(30).unwrap(), idle: 9 * second });
+    assert_eq!(config.reconnect.schedule, Schedule::Jitter { base: 5 * second, cap: 30 * second, stable: 4 * second });
+    assert_eq!(config.reload, signet_bridge::ReloadRule::Lazy);
+    let key = good(&plain("psk_identity = \"a\"\npsk = \"00ff\"").replace("transport = \"tcp\"", "transport = \"tls\""));
+    assert!(matches!(key.config().unwrap().remote.tls, Some(RemoteTls::Key { identity, .. }) if identity.as_str() == "a"));
+    let inline = good(&plain("username = \"u\"\npassword = \"secret\"")).config().unwrap();
+    assert_eq!(inline.remote.password.as_ref().unwrap().expose(), b"secret");
+    assert!(!format!("{inline:?}").contains("secret"));
+}
+
+const MILLISECOND: Duration = Duration::from_millis(1);

@@ -97,6 +97,13 @@ pub(super) struct WrittenTls {
     pub(super) certificate: Option<At<String>>,
     pub(super) key: Option<At<String>>,
     pub(super) tls13_only: Option<At<bool>>,
+    pub(super) trust_directory: Option<At<String>>,
+    pub(super) trust_system: Option<At<bool>>,
+    pub(super) any_name: Option<At<bool>>,
+    pub(super) old_certificates: Option<At<bool>>,
+    pub(super) staple_required: Option<At<bool>>,
+    pub(super) cipher_suites: Option<At<Vec<At<String>>>>,
+    pub(super) alpn: Option<At<Vec<At<String>>>>,
     pub(super) psk_identity: Option<At<String>>,
     pub(super) psk: Option<At<String>>,
 }
@@ -210,6 +217,13 @@ impl WrittenRemote {
                 certificate: section.string("certificate"),
                 key: section.string("key"),
                 tls13_only: section.choice("tls_min", &[("1.2", false), ("1.3", true)]),
+                trust_directory: section.string("trust_directory"),
+                trust_system: section.boolean("trust_system"),
+                any_name: section.choice("server_name", &[("check", false), ("ignore", true)]),
+                old_certificates: section.boolean("old_certificates"),
+                staple_required: section.boolean("ocsp_staple_required"),
+                cipher_suites: section.strings("cipher_suites"),
+                alpn: section.strings("alpn"),
                 psk_identity: section.string("psk_identity"),
                 psk: section.string("psk"),
             },
@@ -219,13 +233,23 @@ impl WrittenRemote {
 
 impl WrittenTls {
     pub(super) fn first_written(&self) -> Option<(&'static str, Range<usize>)> {
+        fn span<T>(at: Option<&At<T>>) -> Option<Range<usize>> {
+            at.map(|at| at.span.clone())
+        }
         let spans = [
-            ("trust", self.trust.as_ref().map(|at| at.span.clone())),
-            ("certificate", self.certificate.as_ref().map(|at| at.span.clone())),
-            ("key", self.key.as_ref().map(|at| at.span.clone())),
-            ("tls_min", self.tls13_only.as_ref().map(|at| at.span.clone())),
-            ("psk_identity", self.psk_identity.as_ref().map(|at| at.span.clone())),
-            ("psk", self.psk.as_ref().map(|at| at.span.clone())),
+            ("trust", span(self.trust.as_ref())),
+            ("certificate", span(self.certificate.as_ref())),
+            ("key", span(self.key.as_ref())),
+            ("tls_min", span(self.tls13_only.as_ref())),
+            ("trust_directory", span(self.trust_directory.as_ref())),
+            ("trust_system", span(self.trust_system.as_ref())),
+            ("server_name", span(self.any_name.as_ref())),
+            ("old_certificates", span(self.old_certificates.as_ref())),
+            ("ocsp_staple_required", span(self.staple_required.as_ref())),
+            ("cipher_suites", span(self.cipher_suites.as_ref())),
+            ("alpn", span(self.alpn.as_ref())),
+            ("psk_identity", span(self.psk_identity.as_ref())),
+            ("psk", span(self.psk.as_ref())),
         ];
         spans.into_iter().filter_map(|(key, span)| Some((key, span?))).min_by_key(|(_, span)| span.start)
     }

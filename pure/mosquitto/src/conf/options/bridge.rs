@@ -38,7 +38,7 @@ pub(super) const BRIDGE: &[Definition] = &[
     bridged("remote_username", ONE_TEXT, Preset::None, "`username`", "User name over there")
         .called("bridge remote_username")
         .also(&["username"]),
-    bridged("remote_password", ONE_TEXT, Preset::None, "the password of the bridge", "Password over there")
+    bridged("remote_password", ONE_TEXT, Preset::None, "`password`", "Password over there")
         .called("bridge remote_password")
         .also(&["password"]),
     bridged(
@@ -50,7 +50,8 @@ pub(super) const BRIDGE: &[Definition] = &[
     )
     .called("bridge local clientd"),
     bridged("local_username", ONE_TEXT, Preset::None, "`local_username`", "User name here").called("bridge local_username"),
-    bridged("local_password", ONE_TEXT, Preset::None, "the local password of the bridge", "Password here").called("bridge local_password"),
+    bridged("local_password", ONE_TEXT, Preset::None, "none: nobody asks a bridge for one", "Password here")
+        .called("bridge local_password"),
     bridged(
         "cleansession",
         Kind::Switch,
@@ -110,7 +111,7 @@ pub(super) const BRIDGE: &[Definition] = &[
         "restart_timeout",
         Kind::Backoff,
         Preset::Described("`5 30`"),
-        "`reconnect`, `reconnect_minimum`, `reconnect_maximum`",
+        "`reconnect`, `reconnect_minimum`, `reconnect_maximum`, `reconnect_stable`",
         "Seconds between two attempts; or the least and the most, and for how long a connection has to last to start anew",
     ),
     bridged(
@@ -158,7 +159,7 @@ pub(super) const BRIDGE: &[Definition] = &[
         "bridge_attempt_unsubscribe",
         Kind::Switch,
         Preset::Switch(true),
-        "a key of `[[bridge]]`",
+        "`unsubscribe_outgoing`",
         "Whether topics that go out only are unsubscribed from over there",
     )
     .should(),
@@ -166,7 +167,7 @@ pub(super) const BRIDGE: &[Definition] = &[
         "bridge_outgoing_retain",
         Kind::Switch,
         Preset::Switch(true),
-        "a key of `[[bridge]]`",
+        "`outgoing_retain`",
         "Whether messages keep their RETAIN flag on the way out",
     )
     .should(),
@@ -174,16 +175,16 @@ pub(super) const BRIDGE: &[Definition] = &[
         "bridge_max_packet_size",
         Kind::Number(Bounds::from(0, Outside::Becomes(0))),
         Preset::Number(0),
-        "a key of `[[bridge]]`",
+        "`outgoing_packet_size_maximum`",
         "Largest packet that is sent; 0: any",
     )
     .should(),
-    bridged("bridge_bind_address", ONE_TEXT, Preset::None, "a key of `[[bridge]]`", "Own address to connect from").should(),
+    bridged("bridge_bind_address", ONE_TEXT, Preset::None, "`bind_address`", "Own address to connect from").should(),
     bridged(
         "bridge_max_topic_alias",
         Kind::Number(Bounds::between(0, 65_535, "Error: bridge_max_topic_alias must be > 0 and <= 65535.")),
         Preset::Number(10),
-        "a key of `[[bridge]]`",
+        "`topic_alias_maximum`",
         "Topic Aliases, with MQTT 5.0",
     )
     .should()
@@ -197,7 +198,7 @@ pub(super) const BRIDGE: &[Definition] = &[
             above: Outside::Refused("Error: bridge_receive_maximum must be lower than 65535."),
         }),
         Preset::Described("that of `max_inflight_messages`"),
-        "`inflight_maximum`",
+        "`receive_maximum`",
         "Receive Maximum, with MQTT 5.0",
     )
     .should()
@@ -206,7 +207,7 @@ pub(super) const BRIDGE: &[Definition] = &[
         "bridge_session_expiry_interval",
         Kind::Number(Bounds::from(0, Outside::Refused("Error: bridge_session_expiry_interval must not be negative."))),
         Preset::Number(0),
-        "`session_expiry`",
+        "`remote_session_expiry`",
         "Session Expiry Interval, in seconds, with MQTT 5.0",
     )
     .should()
@@ -220,7 +221,7 @@ pub(super) const BRIDGE: &[Definition] = &[
             repeat: Repeat::LastWins,
         }),
         Preset::Text("lazy"),
-        "a key of `[[bridge]]`",
+        "`reload`",
         "Whether a change counts from the next connection on, or at once",
     )
     .should()
@@ -229,7 +230,7 @@ pub(super) const BRIDGE: &[Definition] = &[
         "bridge_tcp_keepalive",
         Kind::Probes,
         Preset::Described("off"),
-        "keys of `[[bridge]]`",
+        "`tcp_keep_alive_idle`, `tcp_keep_alive_interval`, `tcp_keep_alive_count`",
         "TCP keep alive: idle seconds, seconds between probes, number of probes",
     )
     .should()
@@ -238,7 +239,7 @@ pub(super) const BRIDGE: &[Definition] = &[
         "bridge_tcp_user_timeout",
         Kind::Number(Bounds::from(0, Outside::Refused("Error: invalid TCP user timeout value."))),
         Preset::Described("that of the system"),
-        "a key of `[[bridge]]`",
+        "`tcp_user_timeout`",
         "Milliseconds after which a connection whose data is not acknowledged is lost",
     )
     .should()
@@ -247,23 +248,23 @@ pub(super) const BRIDGE: &[Definition] = &[
 
 pub(super) const TLS: &[Definition] = &[
     bridged("bridge_cafile", ONE_PATH, Preset::None, "`trust`", "PEM file: authorities of the other broker's certificate"),
-    bridged("bridge_capath", ONE_PATH, Preset::None, "`trust`", "The same in a directory"),
+    bridged("bridge_capath", ONE_PATH, Preset::None, "`trust_directory`", "The same in a directory"),
     bridged("bridge_certfile", ONE_PATH, Preset::None, "`certificate`", "PEM file: our certificate"),
     bridged("bridge_keyfile", Kind::Path(Repeat::LastWins), Preset::None, "`key`", "PEM file: its key"),
     bridged(
         "bridge_insecure",
         Kind::Switch,
         Preset::Switch(false),
-        "a key of `[[bridge]]`",
+        "`server_name`",
         "Whether the other broker's certificate may be for another name",
     ),
     bridged("bridge_tls_version", ONE_TEXT, Preset::Text("tlsv1.2"), "`tls_min`", "TLS version: `tlsv1.2` or `tlsv1.3`"),
-    bridged("bridge_alpn", ONE_TEXT, Preset::None, "a key of `[[bridge]]`", "Application protocol (ALPN)"),
+    bridged("bridge_alpn", ONE_TEXT, Preset::None, "`alpn`", "Application protocol (ALPN)"),
     bridged(
         "bridge_require_ocsp",
         Kind::Switch,
         Preset::Switch(false),
-        "a key of `[[bridge]]`",
+        "`ocsp_staple_required`",
         "Whether the other broker has to show an OCSP response about its certificate",
     )
     .should(),
@@ -271,13 +272,13 @@ pub(super) const TLS: &[Definition] = &[
         "bridge_tls_use_os_certs",
         Kind::Switch,
         Preset::Switch(false),
-        "a key of `[[bridge]]`",
+        "`trust_system`",
         "Whether the authorities of the system are believed",
     )
     .should()
     .new_in_2_1(),
-    bridged("bridge_ciphers", ONE_TEXT, Preset::None, "a key of `[[bridge]]`", "Cipher suites of TLS 1.2").should().new_in_2_1(),
-    bridged("bridge_ciphers_tls1.3", ONE_TEXT, Preset::None, "a key of `[[bridge]]`", "Cipher suites of TLS 1.3").should().new_in_2_1(),
-    bridged("bridge_identity", ONE_TEXT, Preset::None, "a key of `[[bridge]]`", "Identity of a pre-shared key").should(),
-    bridged("bridge_psk", ONE_TEXT, Preset::None, "a key of `[[bridge]]`", "A pre-shared key, in hexadecimal digits").should(),
+    bridged("bridge_ciphers", ONE_TEXT, Preset::None, "`cipher_suites`", "Cipher suites of TLS 1.2").should().new_in_2_1(),
+    bridged("bridge_ciphers_tls1.3", ONE_TEXT, Preset::None, "`cipher_suites`", "Cipher suites of TLS 1.3").should().new_in_2_1(),
+    bridged("bridge_identity", ONE_TEXT, Preset::None, "`psk_identity`", "Identity of a pre-shared key").should(),
+    bridged("bridge_psk", ONE_TEXT, Preset::None, "`psk`", "A pre-shared key, in hexadecimal digits").should(),
 ];
