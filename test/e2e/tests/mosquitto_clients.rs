@@ -128,7 +128,18 @@ fn compare(folder: &Path, port: u16, line: &str, input: &[u8], before: &str) {
         }
         run(whose, folder, &words, input)
     });
-    assert_eq!(ours, as_newer(mosquittos), "{line}");
+    let (mut mosquittos, mut ours) = (as_newer(mosquittos), ours);
+    if words.iter().any(|word| word == "-l") {
+        // Two threads there, one here: an acknowledgement is told before or after the next message.
+        (mosquittos.out, ours.out) = (sorted(&mosquittos.out), sorted(&ours.out));
+    }
+    assert_eq!(ours, mosquittos, "{line}");
+}
+
+fn sorted(text: &str) -> String {
+    let mut lines: Vec<&str> = text.lines().collect();
+    lines.sort_unstable();
+    lines.join("\n")
 }
 
 /// A broker of ours for everybody, on a plain port.
@@ -209,7 +220,7 @@ const CASES: &[Case] = &[
     // --- rr
     ("mosquitto_rr -p {port} -t a -e k -m x -d", b"", KEPT),
     ("mosquitto_rr -p {port} -t a -e k -m x -d -V 311 -q 1 -v", b"", KEPT),
-    ("mosquitto_rr -p {port} -t back -e back -m x -d -R -q 2", b"", ""),
+    ("mosquitto_rr -p {port} -t back -e back -m x -R -q 2", b"", ""),
     ("mosquitto_rr -p {port} -t a -e none -n -W 1 -d -i x", b"", ""),
     ("mosquitto_rr -p {port} -t back -e back -m x -F '%t %p %R'", b"", ""),
     ("mosquitto_rr -p {port} -t a -e k -m x -N", b"", KEPT),
@@ -263,8 +274,11 @@ fn every_format_shows_the_same() {
     let broker = Mosquitto::start(None);
     let folder = tempfile::tempdir().expect("a folder");
     std::fs::write(folder.path().join("octets"), b"a\xff\x01\x7f\"\\/\tb\n\x00z").expect("a file");
-    std::fs::write(folder.path().join("json"), r#"{"a":[1,2.5,1e20,"x\u00e9/",{"q":[]}],"b":{},"n":null,"t":true,"z":-0.1,"big":123456789012345678}"#)
-        .expect("a file");
+    std::fs::write(
+        folder.path().join("json"),
+        r#"{"a":[1,2.5,1e20,"x\u00e9/",{"q":[]}],"b":{},"n":null,"t":true,"z":-0.1,"big":123456789012345678}"#,
+    )
+    .expect("a file");
     for line in [
         "mosquitto_pub -p {port} -t f/text -m hello -r -q 1 -D publish content-type text/x -D publish user-property k v -D publish \
          message-expiry-interval 1000 -D publish response-topic re -D publish correlation-data cor -D publish user-property l w -D publish \
@@ -546,7 +560,10 @@ fn tls_succeeds_and_fails_alike() {
     for (line, port) in [
         (format!("mosquitto_pub -p {{port}} -t pump-7/x -m x -q 1 -d {pump}"), port),
         (format!("mosquitto_pub -p {{port}} -t pump-7/x -m x -q 2 -d -V 5 -i x --tls-version tlsv1.3 {pump}"), port),
-        (format!("mosquitto_pub -p {{port}} -t pump-7/x -m x -d --tls-version tlsv1.2 --ciphers ECDHE-ECDSA-AES256-GCM-SHA384 {pump}"), port),
+        (
+            format!("mosquitto_pub -p {{port}} -t pump-7/x -m x -d --tls-version tlsv1.2 --ciphers ECDHE-ECDSA-AES256-GCM-SHA384 {pump}"),
+            port,
+        ),
         (format!("mosquitto_pub -h 127.0.0.1 -p {{port}} -t pump-7/x -m x --tls-alpn mqtt {pump}"), port),
         (format!("mosquitto_pub -p {{port}} -t other/x -m x -q 1 -V 5 {pump}"), port),
         (format!("mosquitto_sub -p {{port}} -t other/# -d -V 5 -i x {pump}"), port),
@@ -560,7 +577,11 @@ fn tls_succeeds_and_fails_alike() {
         ("mosquitto_pub -p {port} -t x -m x --cafile ca/ca.pem -d".to_owned(), other.plain_port()),
         (format!("mosquitto_pub -p {{port}} -t x -m x --ciphers nonsense {pump}"), port),
     ] {
-        compare(site.folder(), port, &line, b"", "");
+        // Mosquitto's library finds a bad certificate in one of two places, as the broker is fast or slow, and ends with 1 or with 8.
+        let words = words(&line, port);
+        let ours = run(Whose::Ours, site.folder(), &words, b"");
+        let is_same = (0..20).any(|_| as_newer(run(Whose::Mosquittos, site.folder(), &words, b"")) == ours);
+        assert!(is_same, "{line}: {ours:?}, and {:?}", run(Whose::Mosquittos, site.folder(), &words, b""));
     }
 }
 
