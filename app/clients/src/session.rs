@@ -45,6 +45,8 @@ pub(crate) struct Plan {
     pub(crate) in_flight_maximum: u16,
     /// For DISCONNECT.
     pub(crate) disconnect: List,
+    /// Whether it has to be known first that somebody is there, and then that the files of TLS are wrong.
+    pub(crate) reach_first: bool,
     /// Bound on connecting, and each on the handshakes of TLS and WebSocket.
     pub(crate) timeout: Duration,
     pub(crate) debug: bool,
@@ -73,6 +75,13 @@ pub(crate) struct Ending {
     pub(crate) error: ClientError,
     /// It was over before CONNECT was on its way: what is wrong is the place or the files.
     pub(crate) before_connect: bool,
+}
+
+impl Ending {
+    /// Whether Mosquitto's programs give up on it instead of connecting anew.
+    pub(crate) fn is_fatal(&self) -> bool {
+        self.trouble.is_fatal() || matches!(self.error, ClientError::Tls(_))
+    }
 }
 
 impl From<ClientError> for Ending {
@@ -160,6 +169,7 @@ impl<'a> Session<'a> {
         let transport = match Transport::open_by(&plan.endpoint, &plan.socket, plan.tls.as_ref(), plan.timeout) {
             Ok(transport) => transport,
             Err(error) => {
+                let error = self.reach(error);
                 let before_connect = is_before_connect(&error);
                 if matches!(error, ClientError::Tls(_)) && !before_connect {
                     // Mosquitto's library has the packet ready while the handshake goes on.
@@ -180,6 +190,16 @@ impl<'a> Session<'a> {
         self.wire = Some(wire);
         self.send(&packet);
         Ok(())
+    }
+
+    /// Mosquitto's library looks into files only when somebody is there.
+    fn reach(&self, error: ClientError) -> ClientError {
+        let plan = self.plan;
+        if !plan.reach_first || !matches!(error, ClientError::Tls(_)) || !is_before_connect(&error) {
+            return error;
+        }
+        let place = Endpoint { websocket: None, ..plan.endpoint.clone() };
+        Transport::open_by(&place, &plan.socket, None, plan.timeout).err().unwrap_or(error)
     }
 
     /// The same after a pause. An error: it did not work this time.
@@ -389,8 +409,11 @@ impl<'a> Session<'a> {
 
     fn over(&mut self, error: ClientError) {
         let ending = match self.broken.take() {
-            Some((_, ending)) => ending,
-            None => error.into(),
+            // The reason counts for more than that a write failed.
+            Some((_, ending)) if !matches!(error, ClientError::Tls(_)) => ending,
+            // An alert behind the handshake ends the stream, for Mosquitto's library.
+            _ if matches!(error, ClientError::Tls(_)) => Ending { trouble: Trouble::Lost, error, before_connect: false },
+            _ => error.into(),
         };
         self.ending = Some(ending);
     }

@@ -205,12 +205,13 @@ impl Inner {
             }
             self.registry.kick(&links, &cause, Duration::ZERO);
         }
-        if !controlled.kicks.is_empty() {
-            self.monitor.judgements_changed();
-        }
         done(response(RESPONSE_TOPIC, controlled.response));
         if let Some(cause) = own {
             self.registry.kick(&[request.connection], &cause, Duration::ZERO);
+        }
+        // Of sessions whose client is away, for one: their subscriptions end too. Behind the orders, because it would end connections in its own way.
+        if !controlled.kicks.is_empty() {
+            self.monitor.judgements_changed();
         }
     }
 

@@ -37,9 +37,11 @@ use clap::Parser as _;
 use flags::{Command, Flags};
 
 fn main() -> ExitCode {
-    let by_name = program::by_name(std::env::args_os()).or_else(|| client_program::by_words(std::env::args_os()));
-    if let Some(code) = by_name {
-        return code;
+    if let Some(program) = program::by_name(std::env::args_os()) {
+        return program;
+    }
+    if let Some(client) = client_program::by_word(std::env::args_os()) {
+        return client;
     }
     let result = match Flags::parse().command {
         Command::Quickstart(flags) => command::quickstart::run(&flags),
@@ -59,10 +61,10 @@ fn main() -> ExitCode {
         Command::Trust(flags) => command::trust::run(&flags),
         Command::User(flags) => command::user::run(&flags),
         Command::Store(flags) => command::store::run(&flags),
-        Command::Pub(words) => return client_program::by_word("pub".as_ref(), words.arguments),
-        Command::Sub(words) => return client_program::by_word("sub".as_ref(), words.arguments),
-        Command::Rr(words) => return client_program::by_word("rr".as_ref(), words.arguments),
-        Command::Passwd(words) => return client_program::by_word("passwd".as_ref(), words.arguments),
+        Command::Pub(words) => return client_program::run("pub".as_ref(), words.arguments),
+        Command::Sub(words) => return client_program::run("sub".as_ref(), words.arguments),
+        Command::Rr(words) => return client_program::run("rr".as_ref(), words.arguments),
+        Command::Passwd(words) => return client_program::run("passwd".as_ref(), words.arguments),
     };
     match result {
         Ok(exit) => exit.into(),

@@ -90,6 +90,8 @@ struct Queues {
     broken: Vec<LinkId>,
     /// Orders to close connections, in their order: many come at once when an authority goes, and others have their messages meanwhile.
     kicks: VecDeque<Kick>,
+    /// What access sources that judge say has changed, and sessions are judged again when those are closed.
+    is_judgement_due: bool,
     /// Connections whose handshake has not begun.
     waiting: VecDeque<Box<Accepted>>,
     /// Number of connections in [`Phase::Handshake`].
@@ -264,8 +266,7 @@ impl Shard {
                     let (will, _) = self.shared.on_distrust;
                     self.apply(Input::Revoked { certificates, will });
                 }
-                // As if the rules were other ones.
-                Mail::JudgementsChanged => self.apply(Input::PolicyChanged(Arc::clone(&self.ruleset))),
+                Mail::JudgementsChanged => self.queues.is_judgement_due = true,
                 Mail::Rules(ruleset) => {
                     self.ruleset = Arc::clone(&ruleset);
                     self.apply(Input::PolicyChanged(ruleset));
@@ -336,8 +337,12 @@ impl Shard {
     /// Closes a portion of those that are to go.
     fn kick_some(&mut self) {
         for _ in 0..KICKS_PER_TURN {
-            let Some(kick) = self.queues.kicks.pop_front() else { return };
+            let Some(kick) = self.queues.kicks.pop_front() else { break };
             self.kick(kick);
+        }
+        if self.queues.kicks.is_empty() && std::mem::take(&mut self.queues.is_judgement_due) {
+            // As if the rules were other ones.
+            self.apply(Input::PolicyChanged(Arc::clone(&self.ruleset)));
         }
     }
 

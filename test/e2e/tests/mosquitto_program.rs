@@ -1,5 +1,7 @@
 //! The broker under the name `mosquitto`: its command line, its signals, whom it runs as, and its log, beside Mosquitto's own.
 
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "what a test needs and does not get fails it")]
+
 use std::collections::BTreeSet;
 use std::net::{Shutdown, TcpStream};
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
@@ -9,7 +11,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use regex_lite::Regex;
-use signet_e2e::{Finished, PATIENCE, Running, Site, Whose};
+use signet_e2e::{Finished, PATIENCE, Running, Site, Whose, repository};
 
 const BROKER: &str = "mosquitto";
 
@@ -466,6 +468,18 @@ fn expressions_for_mosquittos_log_find_what_they_look_for() {
     for (expression, what) in EXPRESSIONS {
         assert!(finds(expression, &log), "{what}: {expression}\n{log}");
     }
+    for expression in guide().iter().filter(|expression| !expression.contains("certificate")) {
+        assert!(finds(expression, &log), "the guide: {expression}\n{log}");
+    }
+}
+
+/// The expressions that the guide shows.
+fn guide() -> Vec<String> {
+    let guide = std::fs::read_to_string(repository().join("docs/guide/mosquitto-log.md")).unwrap();
+    let shown = guide.split("failregex = ").nth(1).and_then(|rest| rest.split("\n\n").next()).unwrap_or_default();
+    let expressions: Vec<String> = shown.lines().map(|line| line.trim().to_owned()).collect();
+    assert!(expressions.len() > 3, "{expressions:?}");
+    expressions
 }
 
 /// One line more than Mosquitto has, in one form, when a certificate is accepted, refused, and not believed any more.
@@ -501,4 +515,7 @@ fn the_facts_of_a_certificate_are_in_a_line_of_their_own() {
     broker.wait_for_line("it does not come back", |line| late.is_match(line));
     broker.wait_for("OpenSSL Error while trying to get the error[0]: error:0A000086:SSL routines::certificate verify failed");
     broker.wait_for_line("the end", |line| line.ends_with("] disconnected: Protocol error."));
+    let log = broker.output().replace("[::1]", "[127.0.0.1]").replace("[::1:", "[127.0.0.1:");
+    let expression = guide().into_iter().find(|expression| expression.contains("certificate")).unwrap();
+    assert!(finds(&expression, &log), "{expression}\n{log}");
 }

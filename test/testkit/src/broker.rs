@@ -70,6 +70,7 @@ pub struct BrokerConfig {
     access: String,
     tls: Option<String>,
     listener_extra: String,
+    authentication: Option<String>,
     environment: Vec<(String, String)>,
 }
 
@@ -108,6 +109,13 @@ impl BrokerConfig {
         self
     }
 
+    /// Who has to vouch for clients of the plain listener, such as `["users"]`, in place of letting in everybody anonymously.
+    #[must_use]
+    pub fn authentication(mut self, chain: &str) -> Self {
+        self.authentication = Some(chain.to_owned());
+        self
+    }
+
     /// A line of the plain listener's table.
     #[must_use]
     pub fn listener(mut self, line: &str) -> Self {
@@ -129,8 +137,9 @@ impl BrokerConfig {
     }
 
     fn text(&self, plain: u16, tls: u16) -> String {
+        let who = self.authentication.as_ref().map_or_else(|| "anonymous = true".to_owned(), |chain| format!("authentication = {chain}"));
         let mut text = format!(
-            "data_dir = \"data\"\n{}[log]\nlevel = \"debug\"\n[store]\n{}[limits]\n{}[[listener]]\nname = \"plain\"\n{}anonymous = true\n{}\n",
+            "data_dir = \"data\"\n{}[log]\nlevel = \"debug\"\n[store]\n{}[limits]\n{}[[listener]]\nname = \"plain\"\n{}{who}\n{}\n",
             self.top,
             self.store,
             self.limits,
