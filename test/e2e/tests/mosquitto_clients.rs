@@ -263,8 +263,11 @@ fn every_format_shows_the_same() {
     let broker = Mosquitto::start(None);
     let folder = tempfile::tempdir().expect("a folder");
     std::fs::write(folder.path().join("octets"), b"a\xff\x01\x7f\"\\/\tb\n\x00z").expect("a file");
-    std::fs::write(folder.path().join("json"), r#"{"a":[1,2.5,1e20,"x\u00e9/",{"q":[]}],"b":{},"n":null,"t":true,"z":-0.1,"big":123456789012345678}"#)
-        .expect("a file");
+    std::fs::write(
+        folder.path().join("json"),
+        r#"{"a":[1,2.5,1e20,"x\u00e9/",{"q":[]}],"b":{},"n":null,"t":true,"z":-0.1,"big":123456789012345678}"#,
+    )
+    .expect("a file");
     for line in [
         "mosquitto_pub -p {port} -t f/text -m hello -r -q 1 -D publish content-type text/x -D publish user-property k v -D publish \
          message-expiry-interval 1000 -D publish response-topic re -D publish correlation-data cor -D publish user-property l w -D publish \
@@ -546,7 +549,10 @@ fn tls_succeeds_and_fails_alike() {
     for (line, port) in [
         (format!("mosquitto_pub -p {{port}} -t pump-7/x -m x -q 1 -d {pump}"), port),
         (format!("mosquitto_pub -p {{port}} -t pump-7/x -m x -q 2 -d -V 5 -i x --tls-version tlsv1.3 {pump}"), port),
-        (format!("mosquitto_pub -p {{port}} -t pump-7/x -m x -d --tls-version tlsv1.2 --ciphers ECDHE-ECDSA-AES256-GCM-SHA384 {pump}"), port),
+        (
+            format!("mosquitto_pub -p {{port}} -t pump-7/x -m x -d --tls-version tlsv1.2 --ciphers ECDHE-ECDSA-AES256-GCM-SHA384 {pump}"),
+            port,
+        ),
         (format!("mosquitto_pub -h 127.0.0.1 -p {{port}} -t pump-7/x -m x --tls-alpn mqtt {pump}"), port),
         (format!("mosquitto_pub -p {{port}} -t other/x -m x -q 1 -V 5 {pump}"), port),
         (format!("mosquitto_sub -p {{port}} -t other/# -d -V 5 -i x {pump}"), port),

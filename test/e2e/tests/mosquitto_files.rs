@@ -118,6 +118,7 @@ fn files_of_keys() {
         &[
             (b"", Mosquitto::Starts),
             (&line("# x\n\na:KEY\nb : KEY \r\n"), Mosquitto::Starts),
+            (&line("nothing\na:KEY\na:00\nb::0a:0b\n:\n : 00\nc:\nd/e:00\nf:abc\n"), Mosquitto::Starts),
             (&line("a:KEYxyz\n"), Mosquitto::Refuses),
             (&line("a:secret\n"), Mosquitto::Refuses),
         ],
