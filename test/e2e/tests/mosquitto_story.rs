@@ -125,7 +125,7 @@ fn passwords(tools: Whose) {
 
     let refused = story.publish("");
     assert_eq!(refused.code, Some(5), "{}", refused.output);
-    assert!(refused.says("Connection error: Connection Refused: not authorised."), "{}", refused.output);
+    assert!(refused.says("Connection error: Connection Refused: not authorised"), "{}", refused.output);
     let refused = story.publish("-u user1 -P wrong");
     assert_eq!(refused.code, Some(5), "{}", refused.output);
 
