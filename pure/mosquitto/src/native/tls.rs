@@ -200,6 +200,7 @@ fn keys(draft: &mut Draft<'_>, (file, place): (&Path, &Place), values: &Values) 
     draft.writer.key("psk_file", file, Some(place));
     draft.writer.comment("Mosquitto takes keys of any length. Short ones can be guessed by whoever has listened to one handshake.");
     draft.writer.key("psk_minimum", 1, None);
+    draft.writer.key("psk_lines", "usable", None);
     draft.options(Table::ListenerKeys, values);
     version(draft, values);
     for option in ["ciphers", "ciphers_tls1.3"] {
