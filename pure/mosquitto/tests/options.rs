@@ -1,6 +1,6 @@
 //! Every option, row by row: what is accepted and what becomes of it, what is refused and in which words.
 
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test reports by panicking")]
+#![expect(clippy::indexing_slicing, reason = "a test reports by panicking")]
 
 mod cases;
 

@@ -17,6 +17,7 @@ fn main() -> Result<(), CorpusError> {
         ("proxy", signet_fuzz::transport::proxies()),
         ("websocket", signet_fuzz::transport::websockets()),
         ("psk", signet_fuzz::psk::handshakes()),
+        ("mosquitto", signet_fuzz::mosquitto::configurations()),
         ("journal", signet_fuzz::durable::journals()),
         ("records", signet_fuzz::durable::record_lists()?),
     ] {

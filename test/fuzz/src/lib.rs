@@ -4,7 +4,7 @@
 //! `SIGNET_FUZZ_SECONDS=60 cargo nextest run -p signet-fuzz --no-capture` goes on for that many seconds a target from a new seed, which
 //! it prints; `SIGNET_FUZZ_SEED=…` repeats it.
 //!
-//! Guided by coverage, on the stable toolchain (`packet`, or one of `topic`, `template`, `leaf`, `crl`, `ocsp`, `points`, `proxy`, `websocket`, `psk`, `journal`, `records`):
+//! Guided by coverage, on the stable toolchain (`packet`, or one of `topic`, `template`, `leaf`, `crl`, `ocsp`, `points`, `proxy`, `websocket`, `psk`, `mosquitto`, `journal`, `records`):
 //!
 //! ```sh
 //! cargo run -p signet-fuzz --example corpus -- corpus
@@ -16,11 +16,13 @@
 
 pub mod corpus;
 pub mod durable;
+pub mod mosquitto;
 pub mod psk;
 pub mod revocation;
 pub mod transport;
 
 pub use durable::{journal, records};
+pub use mosquitto::mosquitto;
 pub use psk::psk;
 pub use revocation::{ocsp, points};
 pub use transport::{proxy, websocket};

@@ -55,6 +55,11 @@ mod seeded {
     }
 
     #[test]
+    fn configurations_of_mosquitto() {
+        fuzz("mosquitto", signet_fuzz::mosquitto, &signet_fuzz::mosquitto::configurations(), 3_000);
+    }
+
+    #[test]
     fn handshakes_with_pre_shared_keys() {
         fuzz("psk", signet_fuzz::psk, &signet_fuzz::psk::handshakes(), 40_000);
     }

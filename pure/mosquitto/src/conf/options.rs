@@ -378,12 +378,16 @@ pub fn find(name: &str) -> Option<&'static Definition> {
     all().find(|option| option.is_called(name))
 }
 
+/// Longer than any name with its slips, in characters.
+const NAME_MAXIMUM: usize = 60;
+
 /// The name that looks most like one that is none, if any does.
 #[must_use]
 pub fn nearest(name: &str) -> Option<&'static str> {
     let names = all().flat_map(|option| std::iter::once(&option.name).chain(option.aliases));
     let scored = names.map(|known| (strsim::damerau_levenshtein(name, known), *known));
-    let most = (name.chars().count() / 3).max(1);
+    let length = name.chars().count();
+    let most = if length > NAME_MAXIMUM { return None } else { (length / 3).max(1) };
     scored.filter(|(distance, _)| *distance <= most).min_by_key(|(distance, _)| *distance).map(|(_, known)| known)
 }
 
