@@ -208,6 +208,17 @@ fn addresses_and_topics_are_taken_over_as_mosquitto_reads_them() {
         expected,
         "those with a prefix first: Mosquitto renames by them, whatever covers the topic before"
     );
+    for (topics, expected) in [
+        ("topic a out\ntopic b out 0 x/ y/\n", ["a", "b"]),
+        ("topic x/+ out\ntopic b out 0 x/ y/\n", ["b", "x/+"]),
+        ("topic y/b in\ntopic b in 0 x/ y/\n", ["b", "y/b"]),
+        ("topic y/b/c in\ntopic b in 0 x/ y/\n", ["y/b/c", "b"]),
+        ("topic y in\ntopic # in 0 x/ y/\n", ["#", "y"]),
+    ] {
+        let found = tables(&format!("connection b\naddress one\n{topics}")).0.remove(0);
+        let filters: Vec<&str> = found["topic"].as_array().unwrap().iter().map(|topic| topic["filter"].as_str().unwrap()).collect();
+        assert_eq!(filters, expected, "{topics}");
+    }
 }
 
 #[test]
