@@ -4,7 +4,7 @@
 use std::cell::RefCell;
 use std::path::{Path, PathBuf};
 
-use signet_mosquitto::{Outside, Files, Mistake, Notice, Translation};
+use signet_mosquitto::{Files, Mistake, Notice, Outside, Translation};
 
 use super::ConfigError;
 use super::file::File;

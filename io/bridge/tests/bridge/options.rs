@@ -194,7 +194,9 @@ fn a_lazy_bridge_ends_when_nothing_is_to_do_and_comes_when_enough_waits() {
     publisher.publish("t/3", "x", QoS::AtLeastOnce, false);
     let mut connection = there.welcome(resumed());
     let mut seen: Vec<_> = (0..3).map(|_| taken(&mut connection)).collect();
-    seen.sort_by_key(|packet| if let Packet::Publish(publish) = packet { publish.topic.clone().map(|topic| topic.as_str().to_owned()) } else { None });
+    seen.sort_by_key(|packet| {
+        if let Packet::Publish(publish) = packet { publish.topic.clone().map(|topic| topic.as_str().to_owned()) } else { None }
+    });
     for (packet, name) in seen.iter().zip(["t/1", "t/2", "t/3"]) {
         assert!(matches!(packet, Packet::Publish(publish) if publish.topic == Some(topic(name))), "{seen:?}");
     }
