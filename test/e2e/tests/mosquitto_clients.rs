@@ -522,7 +522,10 @@ fn signals_end_a_subscription_with_its_will() {
             watcher.wait_for("sync x");
             watcher.signal("INT");
             assert_eq!(watcher.finish().says("w gone"), will, "{whose:?} {signal} {version}");
-            (finished.code, finished.output)
+            // A signal in the middle of a line makes Mosquitto's program print it twice.
+            let mut lines: Vec<&str> = finished.output.lines().collect();
+            lines.dedup();
+            (finished.code, lines.join("\n"))
         });
         assert_eq!(ended[0], ended[1], "{signal} {version}");
     }

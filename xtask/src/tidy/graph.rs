@@ -52,7 +52,6 @@ const GRAPH: [(&str, &[&str]); 24] = [
             "dynsec",
             "auth",
             "admin",
-            "client",
             "bridge",
         ],
     ),
