@@ -99,6 +99,18 @@ pub(crate) fn tls_without_listener(link: &Link) {
     info!(target: CONNECTION, line = "tls_without_listener", address = &*host(&link.address, link.listener()), port = port(&link.address));
 }
 
+/// A proxy has said how it talks with the client.
+pub(crate) fn negotiated_with_proxy(link: &Link, protocol: &str, cipher: &str) {
+    info!(
+        target: CONNECTION,
+        line = "proxy_negotiated",
+        address = &*host(&link.address, link.listener()),
+        port = port(&link.address),
+        protocol,
+        cipher,
+    );
+}
+
 /// A client was refused before its session began.
 pub(crate) fn refused(refusal: &Refusal, listener: &Listener, address: &PeerAddress, client: Option<&str>, code: Option<ReasonCode>) {
     let Refusal { subject, serial, issuer, check, found, .. } = refusal;
@@ -325,9 +337,19 @@ fn acknowledged(line: &'static str, client: &str, ack: &Ack) {
 pub(crate) fn answered(link: &Link, arrived: &Arrived, outputs: &[Output]) {
     let is_denied = |output: &Output| matches!(output, Output::Event(Event::Denied { connection: Some(connection), .. }) if connection.0 == link.id.number());
     let Arrived { dup, qos, retain, id, topic, bytes } = arrived;
+    let rules = link.listener().rules();
+    let is_too_large = rules.config.broker_limits.as_ref().is_some_and(|limits| {
+        let maximum = limits.messages.payload_maximum;
+        maximum > 0 && *bytes > maximum
+    });
+    let line = match () {
+        () if is_too_large => "dropped_publish",
+        () if outputs.iter().any(is_denied) => "denied_publish",
+        () => "received_publish",
+    };
     debug!(
         target: PACKET,
-        line = if outputs.iter().any(is_denied) { "denied_publish" } else { "received_publish" },
+        line,
         client = name(link),
         dup,
         qos = u8::from(*qos),

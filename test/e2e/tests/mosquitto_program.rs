@@ -180,20 +180,38 @@ fn root_does_not_serve() {
         start(&site, &["-c", "m.toml"])
     };
     let broker = serve("nobody");
+    if am_root {
+        broker.wait_for("Info: running mosquitto as user: nobody.");
+    }
     let status = std::fs::read_to_string(format!("/proc/{}/status", broker.id())).unwrap();
     let of = |name: &str| {
         let line = status.lines().find_map(|line| line.strip_prefix(name)).unwrap_or_default();
         line.split_whitespace().map(|id| id.parse::<u32>().unwrap()).collect::<BTreeSet<_>>()
     };
     let own = std::fs::metadata("/proc/self").unwrap();
+    drop(broker);
+    let in_numbers = {
+        let mut command = Whose::Ours.command(BROKER, site.folder());
+        // What belongs to the other user.
+        std::fs::remove_dir_all(site.path("data")).unwrap();
+        std::fs::remove_file(site.path("m.pid")).unwrap();
+        Running::start(command.args(["-c", "m.toml"]).env("PUID", "65533").env("PGID", "65532"))
+    };
+    in_numbers.wait_for("mosquitto version 2.1.2 running");
+    if am_root {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", in_numbers.id())).unwrap();
+        assert!(
+            status.contains("Uid:\t65533\t65533") && status.contains("Gid:\t65532\t65532") && status.contains("Groups:\t65532"),
+            "{status}"
+        );
+    }
+    drop(in_numbers);
     if am_root {
         assert!(!of("Uid:").contains(&0) && !of("Gid:").contains(&0) && !of("Groups:").contains(&0), "{status}");
-        broker.wait_for("Info: running mosquitto as user: nobody.");
-        assert_ne!(std::fs::metadata(site.path("data/ledger.redb")).unwrap().uid(), 0);
+        assert_eq!(std::fs::metadata(site.path("data/ledger.redb")).unwrap().uid(), 65533);
     } else {
         assert_eq!(of("Uid:"), BTreeSet::from([own.uid()]));
     }
-    drop(broker);
     let ended = {
         configuration(&site, "", OPEN);
         site.edit("m.toml", |text| format!("user = \"nobody-of-this-name\"\n{text}"));

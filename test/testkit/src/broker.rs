@@ -95,6 +95,15 @@ impl BrokerConfig {
         self
     }
 
+    /// The same in place of the line that sets the same key, if there is one.
+    #[must_use]
+    pub fn limit_instead(mut self, line: &str) -> Self {
+        let key = |line: &str| line.split('=').next().unwrap_or_default().trim().to_owned();
+        let kept: Vec<&str> = self.limits.lines().filter(|other| key(other) != key(line)).collect();
+        self.limits = kept.into_iter().chain([line]).fold(String::new(), |all, line| all + line + "\n");
+        self
+    }
+
     /// A line of the `[store]` table.
     #[must_use]
     pub fn store(mut self, line: &str) -> Self {

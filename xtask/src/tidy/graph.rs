@@ -86,7 +86,7 @@ const NAMED_ONLY_IN: [(&str, &[&str], &str); 14] = [
     ("jsonwebtoken", &["io/auth"], "those who are asked about clients have one home"),
     (
         "tokio",
-        &["io/admin", "io/http", "io/sources", "io/auth", "app/signet"],
+        &["io/admin", "io/http", "io/sources", "io/auth", "app/clients", "app/signet"],
         "the data plane runs on its own shards, tokio is the control plane",
     ),
     ("mio", &["io/net", "io/server", "io/bridge"], "sockets of the data plane are polled by the shards and the bridges"),

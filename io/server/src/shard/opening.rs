@@ -1,7 +1,7 @@
 //! Between accept and CONNECT: the layers of a connection open one after the other, and each says something about who it is.
 
 use signet_identity::{NoIdentity, Peer};
-use signet_net::{LinkId, ListenAddress, ProxyHeader, unix_seconds};
+use signet_net::{ForwardedTls, LinkId, ListenAddress, ProxyHeader, unix_seconds};
 use signet_tls::{Check, Refusal};
 
 use super::Shard;
@@ -44,6 +44,9 @@ impl Shard {
         }
         tracing::debug!(target: "signet::connection", connection = id.number(), address = %link.address, %proxy, version = header.version, local = header.is_local, "PROXY header");
         lines::accepted(&link.address, link.listener(), port_of(link));
+        if let Some((protocol, cipher)) = header.tls.as_ref().and_then(ForwardedTls::negotiated) {
+            lines::negotiated_with_proxy(link, protocol, cipher);
+        }
         // Where TLS comes through the proxy, the certificate is seen here, and nobody's word is needed.
         if !link.pipe.transport().is_encrypted()
             && let Some(proxy) = link.listener().rules().proxy()

@@ -106,7 +106,10 @@ pub(super) fn refused(fields: &dyn Fields) -> Vec<Line> {
         Failure::Reason(reason) => ended(reason),
         Failure::Connect(usual) => {
             let code = fields.field("code").unwrap_or_default();
-            ended(REFUSALS.iter().find(|(known, _)| *known == code).map_or(usual, |(_, reason)| reason))
+            let reason = REFUSALS.iter().find(|(known, _)| *known == code).map_or(usual, |(_, reason)| reason);
+            let mut lines = if reason == "protocol error" { written("protocol_error", fields) } else { Vec::new() };
+            lines.extend(ended(reason));
+            lines
         }
     };
     // What Mosquitto keeps to itself.

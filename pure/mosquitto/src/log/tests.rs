@@ -142,6 +142,7 @@ fn refusals_after_the_handshake() {
         (
             &[("check", "CONNECT"), ("found", "GET")],
             &[
+                "I Protocol error from 172.20.0.7:40780: GET.",
                 "N Client 172.20.0.7 [172.20.0.7:40780] disconnected: protocol error.",
                 "N Client 172.20.0.7 [172.20.0.7:40780] refused: check=\"CONNECT\", reason=\"GET\".",
             ],
@@ -199,10 +200,19 @@ fn packets() {
 
 #[test]
 fn the_program() {
-    let fields =
-        [("version", "2.1.2"), ("file", "/etc/m.conf"), ("family", "ipv4"), ("port", "1883"), ("path", "/run/m"), ("user", "nobody")];
+    let fields = [
+        ("version", "2.1.2"),
+        ("file", "/etc/m.conf"),
+        ("family", "ipv4"),
+        ("port", "1883"),
+        ("path", "/run/m"),
+        ("user", "nobody"),
+        ("bridge", "hq"),
+        ("remote", "hq.example.com:1883"),
+    ];
     let cases = [
         ("starting", "I mosquitto version 2.1.2 starting"),
+        ("bridge_connecting", "N Connecting bridge hq (hq.example.com:1883)"),
         ("running", "I mosquitto version 2.1.2 running"),
         ("terminating", "I mosquitto version 2.1.2 terminating"),
         ("config_loaded", "I Config loaded from /etc/m.conf."),

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use super::authentication;
 use super::broker::place_if;
 use super::ciphers;
 use super::listener::{Protocol, Written};
@@ -74,7 +75,7 @@ pub(super) fn write(draft: &mut Draft<'_>, written: &Written<'_>, values: &Value
         Security::Mutual => {
             draft.options(Table::ListenerTls, values);
             if written.protocol != Protocol::HttpApi {
-                clients(draft, values);
+                clients(draft, written, values);
                 version(draft, values);
                 suites(draft, values);
             }
@@ -84,7 +85,7 @@ pub(super) fn write(draft: &mut Draft<'_>, written: &Written<'_>, values: &Value
 }
 
 /// Whose certificates are believed.
-fn clients(draft: &mut Draft<'_>, values: &Values) {
+fn clients(draft: &mut Draft<'_>, written: &Written<'_>, values: &Values) {
     let required = values.place("require_certificate");
     draft.writer.key("client_certificate", "required", required);
     let mut authorities = Vec::new();
@@ -114,9 +115,12 @@ fn clients(draft: &mut Draft<'_>, values: &Values) {
     draft.writer.key("trust", authorities, place);
     draft.writer.key("authority_names", true, None);
     draft.writer.comment("A name for logs and commands; the user name is a matter of `username`.");
-    draft.writer.key("device", "${cert.cn:name | cert.fingerprint}", None);
+    let is_plain = !authentication::needs_passwords_of_names(draft, written);
+    draft.writer.key("device", if is_plain { "${cert.cn:name | cert.fingerprint}" } else { "${cert.fingerprint}" }, None);
     let dates = if values.switch("disable_client_cert_date_checks") { "ignore" } else { "strict" };
     draft.writer.key("certificate_dates", dates, values.place("disable_client_cert_date_checks"));
+    draft.writer.comment("As plain `openssl x509 -req` makes them. \"deny\": certificates have to say that they are for clients.");
+    draft.writer.key("version_1", "allow", None);
     if let Some((file, place)) = draft.path(values, "crlfile") {
         draft.writer.key("crl", [file].map(Toml::from), Some(place));
         draft.writer.key("crl_stale", "deny", Some(place));

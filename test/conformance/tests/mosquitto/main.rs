@@ -11,6 +11,7 @@
 
 mod authentication;
 mod bytes;
+mod options;
 mod wire;
 
 use signet_testkit::BrokerConfig;

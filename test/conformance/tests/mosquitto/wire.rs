@@ -26,7 +26,7 @@ pub(crate) enum Step {
 }
 
 /// A connection, and whether its CONNECT was accepted.
-struct Line {
+pub(crate) struct Line {
     socket: TcpStream,
     is_connected: bool,
     /// For whoever has to find out what went wrong.
@@ -34,7 +34,7 @@ struct Line {
 }
 
 impl Line {
-    fn open(port: u16, what: &str) -> Self {
+    pub(crate) fn open(port: u16, what: &str) -> Self {
         let socket = TcpStream::connect(("127.0.0.1", port)).unwrap();
         socket.set_read_timeout(Some(PATIENCE)).unwrap();
         socket.set_nodelay(true).unwrap();
@@ -64,7 +64,7 @@ impl Line {
     }
 
     /// What comes for these octets. Behind them goes a PINGREQ, whose answer is the last; before the CONNECT is accepted one packet comes, or none.
-    fn exchange(&mut self, octets: &[u8]) -> String {
+    pub(crate) fn exchange(&mut self, octets: &[u8]) -> String {
         if !self.is_connected {
             self.socket.write_all(octets).unwrap();
             let Some(packet) = self.packet() else { return "end".to_owned() };
@@ -85,6 +85,11 @@ impl Line {
             all.push_str(&shown(&packet));
         }
         all + "end"
+    }
+
+    /// What comes next, without being asked for.
+    pub(crate) fn await_publish(&mut self) -> String {
+        self.packet().map_or_else(|| "end".to_owned(), |packet| shown(&packet))
     }
 
     /// Everything up to the end of the connection.
