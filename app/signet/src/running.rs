@@ -2,6 +2,7 @@
 
 mod control;
 mod given;
+mod http;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -59,6 +60,8 @@ struct State {
     /// Gone once the broker was told to stop.
     server: Option<ServerHandle>,
     bridges: Bridges,
+    /// The TLS of listeners that speak HTTP, by their names.
+    http_tls: http::HttpTls,
     /// What is in force of the configuration.
     config: Config,
     watched: Watched,
@@ -81,6 +84,7 @@ impl Running {
         let follow_up = FollowUp::new();
         let sources = start_sources(&config, &revocations, &follow_up)?;
         let rules = given::ruleset(&config, &config.bridges).map_err(StartError::Setting)?;
+        let http_tls = http::load_tls(&config, &revocations)?;
         let vouchers = Vouchers::start(&config.authentication, &administration).map_err(StartError::Setting)?;
         let mut server_config = given::server_config(&config, rules, &vouchers, on_store_failure);
         server_config.on_clone = follow_up.on_clone();
@@ -105,6 +109,7 @@ impl Running {
             state: Mutex::new(State {
                 server: Some(server),
                 bridges,
+                http_tls,
                 config: config.clone(),
                 watched,
                 rules_version: 0,
@@ -262,6 +267,7 @@ impl Running {
         let sources = sources_config(&config).map_err(failed)?;
         let vouchers = self.vouchers.prepare(&config.authentication).map_err(failed)?;
         let rules = given::ruleset(&config, &self.started_with.bridges).map_err(failed)?;
+        let http_tls = http::load_tls(&config, &self.live.revocations).map_err(|error| failed(error.to_string()))?;
         let mut state = self.state();
         let version = state.rules_version + 1;
         let Some(server) = &state.server else { return Err(failed("the broker is stopping".to_owned())) };
@@ -280,6 +286,7 @@ impl Running {
         let report = reload_report(&config, &reloaded, &self.started_with);
         state.rules_version = version;
         state.watched = watched;
+        state.http_tls = http_tls;
         state.config = config;
         drop(state);
         let lost = end_lost_credentials(&self.live.registry, &self.vouchers, &self.administration);

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use signet_admin::{AdminSocket, Administration, Control, MetricsSocket};
 use signet_ledger::{AuthorityFiles, key_exposure};
-use signet_net::{ListenError, unix_seconds};
+use signet_net::{ListenError, ListenSocket, bind, unix_seconds};
 use signet_server::StartError;
 use signet_tls::CurrentRevocations;
 use tokio::signal::unix::{SignalKind, signal};
@@ -95,8 +95,9 @@ async fn run_until_signal(
     for place in running.listening() {
         tracing::info!(listener = place.name, transport = place.transport, address = %place.address, "listening");
     }
-    greeting();
     let (stop, mut stopped) = watch::channel(());
+    serve_http(&running, &stopped)?;
+    greeting();
     if let Some(metrics) = metrics {
         let mut stopped = stopped.clone();
         tokio::spawn(metrics.serve(running.metrics(), async move { drop(stopped.changed().await) }));
@@ -131,6 +132,24 @@ async fn run_until_signal(
         Ok(Ok(())) => tracing::info!("stopped"),
         Ok(Err(error)) => return Err(store_lost(&error.to_string())),
         Err(error) => tracing::error!("the broker was not stopped in order: {error}"),
+    }
+    Ok(())
+}
+
+/// Opens the listeners that speak HTTP. What they show is that of the configuration in force; which there are is that of the start.
+fn serve_http(running: &Arc<Running>, stopped: &watch::Receiver<()>) -> Result<(), Failure> {
+    for (listener, api) in running.http_listeners() {
+        for (address, socket) in bind(&listener.name, &listener.bind, listener.bind_rules()).map_err(listen_failed)? {
+            let ListenSocket::Tcp(socket) = socket else { continue };
+            let mut stopped = stopped.clone();
+            tracing::info!(listener = listener.name, transport = listener.transport(), %address, "listening");
+            let served = signet_admin::serve_http_api(socket, Arc::clone(&api), async move { drop(stopped.changed().await) });
+            tokio::spawn(async move {
+                if let Err(error) = served.await {
+                    tracing::error!(%error, "the HTTP API cannot be served");
+                }
+            });
+        }
     }
     Ok(())
 }
