@@ -131,7 +131,7 @@ fn outcomes(which: Broker, conf: &str, tries: &[&str], always: &str) -> Vec<(Opt
         Broker::Real => Running::start(Command::new(original::program()).args(["-c", "broker.conf"]).current_dir(site.folder())),
         Broker::Ours => Running::start(&mut site.command(&["serve", "-c", "broker.conf"])),
     };
-    broker.wait_for(" running");
+    broker.wait_for(if which == Broker::Real { "2.0.11 running" } else { "2.1.2 running" });
     let publish = |attempt: &&str| {
         let arguments = filled(&format!("-h 127.0.0.1 -p {{0}} -t t/x -m hi -q 1 {always}{attempt}"), site.folder(), ports);
         let Finished { code, output } = Running::run(Command::new("mosquitto_pub").args(arguments.split_whitespace()));

@@ -160,7 +160,7 @@ pub(super) const PERSISTENCE: &[Definition] = &[
         Scope::Global,
         Kind::Number(NOT_BELOW_0),
         Preset::Number(1800),
-        Native::Described("`flush_interval` of `[store]`, which is 1 s whatever is written here"),
+        Native::Described("nothing: what is acknowledged is on disk, whatever is written here"),
         "Seconds between two times at which everything is written; 0: only at the end",
     )
     .reload(Reload::MOSQUITTO),
@@ -169,7 +169,7 @@ pub(super) const PERSISTENCE: &[Definition] = &[
         Scope::Global,
         Kind::Switch,
         Preset::Switch(false),
-        Native::Described("`flush_interval` of `[store]`, which is 1 s whatever is written here"),
+        Native::Described("nothing: what is acknowledged is on disk, whatever is written here"),
         "Whether `autosave_interval` is a number of changes",
     )
     .reload(Reload::MOSQUITTO),
