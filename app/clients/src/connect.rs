@@ -61,6 +61,7 @@ pub(crate) fn plan(options: &Options) -> Result<Plan, NoPlan> {
         connect,
         in_flight_maximum: who.in_flight_maximum,
         disconnect: options.properties.disconnect.clone(),
+        reach_first: options.manner == Manner::Mosquitto,
         timeout,
         debug: options.debug,
     })
@@ -191,7 +192,7 @@ fn tls(options: &Options) -> Result<Option<TlsOptions>, NoPlan> {
     if has_authorities && options.manner == Manner::Mosquitto {
         check_files(flags)?;
     }
-    let psk = if has_authorities { None } else { psk(flags)? };
+    let psk = if has_authorities { None } else { psk(options)? };
     let is_tls_port = !has_authorities && psk.is_none() && options.place.port == Some(8883);
     let is_believed = options.manner == Manner::Signet && flags.insecure;
     if options.manner == Manner::Signet
@@ -235,11 +236,14 @@ fn check_files(flags: &TlsFlags) -> Result<(), NoPlan> {
     Err(said("Error: Problem setting TLS options: File not found.\n"))
 }
 
-fn psk(flags: &TlsFlags) -> Result<Option<PskOptions>, NoPlan> {
-    let (Some(key), Some(identity)) = (&flags.psk, &flags.psk_identity) else { return Ok(None) };
-    let problem = || said("Error: Problem setting TLS-PSK options.\n");
-    let key = Psk::from_hex(key.as_bytes()).map_err(|_| problem())?;
-    let identity = DeviceName::new(identity).map_err(|_| problem())?;
+fn psk(options: &Options) -> Result<Option<PskOptions>, NoPlan> {
+    let (Some(key), Some(identity)) = (&options.tls.psk, &options.tls.psk_identity) else { return Ok(None) };
+    let problem = |words: String| match options.manner {
+        Manner::Mosquitto => said("Error: Problem setting TLS-PSK options.\n"),
+        Manner::Signet => said(format!("signet: error: {words}\n")),
+    };
+    let key = Psk::from_hex(key.as_bytes()).map_err(|error| problem(error.to_string()))?;
+    let identity = DeviceName::new(identity).map_err(|error| problem(error.to_string()))?;
     Ok(Some(PskOptions { identity, key }))
 }
 

@@ -19,7 +19,7 @@ impl LocalTime {
 
     /// Below a second, 0 to 999,999,999.
     pub(crate) fn nanoseconds(&self) -> i32 {
-        self.0.subsec_nanosecond().into()
+        self.0.subsec_nanosecond()
     }
 
     /// One conversion of `strftime`; what it does not know comes out as it stands.

@@ -216,7 +216,7 @@ impl<'a> Publisher<'a> {
             looked = Instant::now();
             match self.session.look(Some(if must_wait { looked + IDLE } else { looked })) {
                 Ok(()) => {}
-                Err(ending) if self.options.manner == Manner::Signet || ending.trouble.is_fatal() => {
+                Err(ending) if self.options.manner == Manner::Signet || ending.is_fatal() => {
                     return report::ending(self.options, &ending, self.refused);
                 }
                 Err(_) => {

@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 
 use signet_client::{ClientError, Endpoint, Received, SocketOptions, TlsError, TlsOptions, Trace, Transport, Wire};
 use signet_mqtt::{
-    Ack, Connack, Connect, DecodeLimits, Disconnect, Packet, PacketId, ProtocolVersion, Publish, QoS, ReasonCode, Subscribe,
-    SubscribeFilter, TopicFilter, TopicName, Unsubscribe,
+    Connect, DecodeLimits, Disconnect, Packet, PacketId, ProtocolVersion, Publish, QoS, ReasonCode, Subscribe, SubscribeFilter,
+    TopicFilter, TopicName, Unsubscribe,
 };
 
 use crate::output::{self, Incoming};
@@ -19,6 +19,7 @@ use crate::trouble::Trouble;
 mod clock;
 mod order;
 mod outgoing;
+mod packets;
 
 use clock::{Clock, Due};
 use outgoing::Outgoing;
@@ -45,6 +46,8 @@ pub(crate) struct Plan {
     pub(crate) in_flight_maximum: u16,
     /// For DISCONNECT.
     pub(crate) disconnect: List,
+    /// Whether it has to be known first that somebody is there, and then that the files of TLS are wrong.
+    pub(crate) reach_first: bool,
     /// Bound on connecting, and each on the handshakes of TLS and WebSocket.
     pub(crate) timeout: Duration,
     pub(crate) debug: bool,
@@ -60,7 +63,7 @@ pub(crate) enum Event {
     /// The answer to SUBSCRIBE, one number per filter.
     Suback { mid: u16, codes: Vec<ReasonCode>, reason_string: Option<String> },
     /// A message.
-    Message(Incoming),
+    Message(Box<Incoming>),
     /// Somebody asked to stop.
     Interrupted,
 }
@@ -73,6 +76,13 @@ pub(crate) struct Ending {
     pub(crate) error: ClientError,
     /// It was over before CONNECT was on its way: what is wrong is the place or the files.
     pub(crate) before_connect: bool,
+}
+
+impl Ending {
+    /// Whether Mosquitto's programs give up on it instead of connecting anew.
+    pub(crate) fn is_fatal(&self) -> bool {
+        self.trouble.is_fatal() || matches!(self.error, ClientError::Tls(_))
+    }
 }
 
 impl From<ClientError> for Ending {
@@ -160,6 +170,7 @@ impl<'a> Session<'a> {
         let transport = match Transport::open_by(&plan.endpoint, &plan.socket, plan.tls.as_ref(), plan.timeout) {
             Ok(transport) => transport,
             Err(error) => {
+                let error = self.reach(error);
                 let before_connect = is_before_connect(&error);
                 if matches!(error, ClientError::Tls(_)) && !before_connect {
                     // Mosquitto's library has the packet ready while the handshake goes on.
@@ -180,6 +191,16 @@ impl<'a> Session<'a> {
         self.wire = Some(wire);
         self.send(&packet);
         Ok(())
+    }
+
+    /// Mosquitto's library looks into files only when somebody is there.
+    fn reach(&self, error: ClientError) -> ClientError {
+        let plan = self.plan;
+        if !plan.reach_first || !matches!(error, ClientError::Tls(_)) || !is_before_connect(&error) {
+            return error;
+        }
+        let place = Endpoint { websocket: None, ..plan.endpoint.clone() };
+        Transport::open_by(&place, &plan.socket, None, plan.timeout).err().unwrap_or(error)
     }
 
     /// The same after a pause. An error: it did not work this time.
@@ -389,8 +410,11 @@ impl<'a> Session<'a> {
 
     fn over(&mut self, error: ClientError) {
         let ending = match self.broken.take() {
-            Some((_, ending)) => ending,
-            None => error.into(),
+            // The reason counts for more than that a write failed.
+            Some((_, ending)) if !matches!(error, ClientError::Tls(_)) => ending,
+            // An alert behind the handshake ends the stream, for Mosquitto's library.
+            _ if matches!(error, ClientError::Tls(_)) => Ending { trouble: Trouble::Lost, error, before_connect: false },
+            _ => error.into(),
         };
         self.ending = Some(ending);
     }
@@ -410,146 +434,6 @@ impl<'a> Session<'a> {
         }
         self.release();
     }
-
-    fn handle(&mut self, packet: Packet) {
-        self.clock.received(Instant::now());
-        match packet {
-            Packet::Connack(connack) => self.connack(*connack),
-            // Nothing else before the broker has accepted us.
-            other if !self.active && !matches!(other, Packet::Disconnect(_)) => self.over(ClientError::Unexpected { packet: other.name() }),
-            Packet::Publish(publish) => self.incoming(publish),
-            Packet::Pubrel(ack) => {
-                self.trace.received(&Packet::Pubrel(ack.clone()));
-                self.send(&Packet::Pubcomp(Ack::success(ack.packet_id)));
-                if let Some(message) = self.unreleased.remove(&ack.packet_id) {
-                    self.events.push_back(Event::Message(message));
-                }
-            }
-            Packet::Pubrec(ack) => self.pubrec(ack),
-            Packet::Puback(ack) => {
-                self.trace.received(&Packet::Puback(ack.clone()));
-                self.published(ack, QoS::AtLeastOnce);
-            }
-            Packet::Pubcomp(ack) => {
-                self.trace.received(&Packet::Pubcomp(ack.clone()));
-                self.published(ack, QoS::ExactlyOnce);
-            }
-            other => self.answer(other),
-        }
-    }
-
-    fn answer(&mut self, packet: Packet) {
-        self.trace.received(&packet);
-        match packet {
-            Packet::Suback(suback) => self.events.push_back(Event::Suback {
-                mid: suback.packet_id.get(),
-                codes: suback.reason_codes,
-                reason_string: suback.reason_string.map(|text| text.to_string()),
-            }),
-            Packet::Unsuback(_) => {}
-            Packet::Pingresp => self.clock.answered(),
-            Packet::Disconnect(disconnect) => {
-                let reason_string = disconnect.reason_string.as_ref().map(ToString::to_string);
-                self.broken = None;
-                self.over(ClientError::Disconnected { reason_code: disconnect.reason_code, reason_string });
-            }
-            other => self.over(ClientError::Unexpected { packet: other.name() }),
-        }
-    }
-
-    fn connack(&mut self, connack: Connack) {
-        let version = self.version();
-        if self.active {
-            self.trace.note("received duplicate CONNACK");
-            return self.over(ClientError::Unexpected { packet: "CONNACK" });
-        }
-        if self.plan.connect.clean_start && connack.session_present {
-            self.trace.note("received CONNACK with session present when clean start was set");
-            return self.over(ClientError::Unexpected { packet: "CONNACK" });
-        }
-        let code = match version {
-            ProtocolVersion::V5 => u8::from(connack.reason_code),
-            _ => connack.reason_code.connect_return_code().unwrap_or_else(|| u8::from(connack.reason_code)),
-        };
-        let given = &connack.properties;
-        if let Some(assigned) = &given.assigned_client_identifier {
-            self.trace.named(assigned.as_str());
-        }
-        self.bounds = Bounds {
-            maximum_qos: given.features.maximum_qos.unwrap_or(QoS::ExactlyOnce),
-            retain_available: given.features.retain_available.unwrap_or(true),
-            maximum_packet_size: given.maximum_packet_size.map_or(MAXIMUM_PACKET_SIZE, std::num::NonZeroU32::get),
-        };
-        self.clock.set(given.server_keep_alive.unwrap_or(self.plan.connect.keep_alive));
-        self.outgoing.connected(given.receive_maximum.map_or(self.plan.in_flight_maximum, NonZeroU16::get));
-        self.trace.note(&format!("received CONNACK ({code})"));
-        self.events.push_back(Event::Connack(code));
-        self.active = code == 0;
-        if code != 0 {
-            let trouble = if version != ProtocolVersion::V5 && code <= 5 { Trouble::Refused } else { Trouble::Protocol };
-            let reason_string = given.reason_string.as_ref().map(ToString::to_string);
-            let error = ClientError::Refused { reason_code: connack.reason_code, reason_string, version };
-            self.ending = Some(Ending { trouble, error, before_connect: false });
-        }
-    }
-
-    /// Acknowledges as the QoS asks.
-    fn incoming(&mut self, mut publish: Publish) {
-        let order = self.wire.as_ref().map(|wire| order::of_publish(wire.last_received(), self.version())).unwrap_or_default();
-        let Some(topic) = self.topic_of(&publish) else { return self.over(ClientError::Unexpected { packet: "PUBLISH without a topic" }) };
-        publish.topic = Some(topic.clone());
-        let shown = Packet::Publish(publish);
-        self.trace.received(&shown);
-        let Packet::Publish(Publish { qos, retain, packet_id, properties, payload, .. }) = shown else { return };
-        let number = packet_id.map_or(0, PacketId::get);
-        let message = Incoming { topic, payload, qos, retain, packet_id: number, properties, order };
-        match (qos, packet_id) {
-            (QoS::ExactlyOnce, Some(id)) => {
-                self.send(&Packet::Pubrec(Ack::success(id)));
-                if self.unreleased.len() >= UNRELEASED && !self.unreleased.contains_key(&id) {
-                    return self.over(ClientError::Unexpected { packet: "PUBLISH beyond what was released" });
-                }
-                self.unreleased.insert(id, message);
-            }
-            (QoS::AtLeastOnce, Some(id)) => {
-                self.send(&Packet::Puback(Ack::success(id)));
-                self.events.push_back(Event::Message(message));
-            }
-            _ => self.events.push_back(Event::Message(message)),
-        }
-    }
-
-    /// Its own, or the one that its alias stands for. None: neither, or an alias that we did not offer.
-    fn topic_of(&mut self, publish: &Publish) -> Option<TopicName> {
-        let Some(alias) = publish.properties.topic_alias else { return publish.topic.clone() };
-        if alias.get() > self.plan.connect.properties.topic_alias_maximum.unwrap_or(0) {
-            return None;
-        }
-        match &publish.topic {
-            Some(topic) => {
-                self.aliases.insert(alias, topic.detached());
-                Some(topic.clone())
-            }
-            None => self.aliases.get(&alias).cloned(),
-        }
-    }
-
-    fn pubrec(&mut self, ack: Ack) {
-        self.trace.received(&Packet::Pubrec(ack.clone()));
-        if ack.reason_code.is_error() {
-            return self.published(ack, QoS::ExactlyOnce);
-        }
-        self.outgoing.received(ack.packet_id);
-        self.send(&Packet::Pubrel(Ack::success(ack.packet_id)));
-    }
-
-    fn published(&mut self, ack: Ack, qos: QoS) {
-        if self.outgoing.end(ack.packet_id, qos) {
-            let reason_string = ack.reason_string.map(|text| text.to_string());
-            self.events.push_back(Event::Published { mid: ack.packet_id.get(), reason: ack.reason_code, reason_string });
-        }
-        self.release();
-    }
 }
 
 fn not_connected() -> Ending {
@@ -559,9 +443,12 @@ fn not_connected() -> Ending {
 
 /// Whether nobody was reached, or a file is wrong: a handshake that fails is none of these.
 fn is_before_connect(error: &ClientError) -> bool {
-    match error {
-        ClientError::Tls(TlsError::Socket { .. } | TlsError::Peer { .. } | TlsError::Refused { .. }) => false,
-        ClientError::WebSocket(_) | ClientError::Proxy { .. } | ClientError::Lost(_) | ClientError::Closed { .. } => false,
-        _ => true,
-    }
+    !matches!(
+        error,
+        ClientError::Tls(TlsError::Socket { .. } | TlsError::Peer { .. } | TlsError::Refused { .. })
+            | ClientError::WebSocket(_)
+            | ClientError::Proxy { .. }
+            | ClientError::Lost(_)
+            | ClientError::Closed { .. }
+    )
 }

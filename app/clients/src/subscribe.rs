@@ -254,7 +254,7 @@ impl<'a> Subscriber<'a> {
         if self.session.is_leaving() {
             return Next::Over(self.end());
         }
-        if self.options.manner == Manner::Signet || ending.trouble.is_fatal() {
+        if self.options.manner == Manner::Signet || ending.is_fatal() {
             return Next::Over(report::ending(self.options, &ending, self.refused));
         }
         while self.session.reconnect().is_err() {

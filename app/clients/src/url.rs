@@ -154,7 +154,7 @@ pub(crate) fn proxy(options: &mut Options, url: &[u8]) -> Result<(), Wrong> {
     if place.is_empty() {
         return Err(wrong("Error: Invalid proxy.\n".to_owned()));
     }
-    let number = port.map_or(i32::from(PROXY_PORT), |port| atoi(port.as_bytes()));
+    let number = port.map_or_else(|| i32::from(PROXY_PORT), |port| atoi(port.as_bytes()));
     let port = u16::try_from(number).ok().filter(|port| *port > 0).ok_or_else(|| wrong(format!("Error: Invalid proxy port {number}\n")))?;
     let decoded = |text: Option<&[u8]>| text.map(|text| decode(text).ok_or_else(|| wrong(String::new()))).transpose();
     options.place.proxy = Some(Proxy { host: host.to_owned(), port, username: decoded(username)?, password: decoded(password)? });

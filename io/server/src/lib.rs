@@ -56,7 +56,8 @@ pub use explain::{Access, Answer, Asking, ProfileInUse, Question, Unanswered};
 pub use refusals::{RefusalBook, RefusalRecord};
 pub use reload::{PreparedReload, Reloaded};
 pub use signet_psk::{
-    DeviceName, Psk, PskAnswer, PskConfig, PskDone, PskEncoding, PskError, PskFile, PskFileConfig, PskLookup, is_available as has_psk,
+    DeviceName, Psk, PskAnswer, PskConfig, PskDone, PskEncoding, PskError, PskFile, PskFileConfig, PskLines, PskLookup,
+    is_available as has_psk,
 };
 pub use signet_store::{StoreConfig, StoreError, StoreState, StoreStats};
 

@@ -154,7 +154,7 @@ impl Broker {
                 }
             }
             Input::PolicyChanged(ruleset) => self.change_rules(ruleset, context),
-            Input::LimitsChanged(changed) => self.change_limits(&changed, context),
+            Input::LimitsChanged(changed) => self.change_limits(&changed, context.now),
             Input::Answered { connection, question, answer, lasts } => self.answered(connection, (question, answer, lasts), context),
             Input::Controlled { connection, answer } => self.controlled(connection, answer, context),
             Input::AnswersForgotten => self.ask_anew(context),

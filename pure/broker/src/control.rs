@@ -106,10 +106,7 @@ fn is_birth(topic: &str) -> bool {
     let (Some("spBv1.0"), Some(_), Some(kind), Some(_)) = (levels.next(), levels.next(), levels.next(), levels.next()) else {
         return false;
     };
-    match (kind, levels.next(), levels.next()) {
-        ("NBIRTH", None, None) | ("DBIRTH", Some(_), None) => true,
-        _ => false,
-    }
+    matches!((kind, levels.next(), levels.next()), ("NBIRTH", None, None) | ("DBIRTH", Some(_), None))
 }
 
 /// The request of a connection that waits for its answer.

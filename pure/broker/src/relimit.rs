@@ -47,7 +47,7 @@ impl Limits {
 impl Broker {
     /// Other limits, for the sessions and connections that are there too. Nothing that is held is given up for them: a queue that is longer than it may
     /// be takes nothing more. The bridges keep theirs.
-    pub(crate) fn change_limits<D: SharedDirectory, S: Store>(&mut self, changed: &ChangedLimits, context: &mut Context<'_, D, S>) {
+    pub(crate) fn change_limits(&mut self, changed: &ChangedLimits, now: Moment) {
         self.limits = Arc::clone(&changed.general);
         // Connections have few sets of limits among them, and go on sharing them.
         let mut known: Vec<(Arc<Limits>, Arc<Limits>, Arc<Limits>)> = Vec::new();
@@ -72,10 +72,10 @@ impl Broker {
             connection.memo = Memo::default();
             session.limits = both;
             if !session.queue.is_empty() {
-                self.timers.arm(context.now, Timer::Pump(session.id));
+                self.timers.arm(now, Timer::Pump(session.id));
             }
         }
-        self.look_for_expired(context.now);
+        self.look_for_expired(now);
     }
 
     /// When to look for retained messages that have expired. One shard does that for all.

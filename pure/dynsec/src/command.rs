@@ -135,14 +135,12 @@ const COMMANDS: [(&str, Command); 32] = [
     ("removeRoleACL", roles::remove_acl),
 ];
 
-/// The answer to a request to a topic below `$CONTROL`, whose commands `carry_out` knows: it is given a command's name and its fields, and gives data with
-/// the name under which they are shown, nothing to show, or an error.
+/// Data to show and the name under which it is, nothing to show, or why the command was not carried out.
+pub type CommandAnswer = Result<Option<(&'static str, Json)>, &'static str>;
+
+/// The answer to a request to a topic below `$CONTROL`, whose commands `carry_out` knows: it is given a command's name and its fields.
 #[must_use]
-pub fn control_responses(
-    request: &[u8],
-    bounds: &Bounds,
-    carry_out: &mut dyn FnMut(&str, &Json) -> Result<Option<(&'static str, Json)>, &'static str>,
-) -> String {
+pub fn control_responses(request: &[u8], bounds: &Bounds, carry_out: &mut dyn FnMut(&str, &Json) -> CommandAnswer) -> String {
     let mut responses = Vec::new();
     let mut octets = 0;
     let failed = |error: &'static str| Json::object([("command", Json::text("Unknown command")), ("error", Json::text(error))]);
@@ -308,13 +306,13 @@ const GROUP: Named = Named { key: "groupname", missing: "Invalid/missing groupna
 const ROLE: Named = Named { key: "rolename", missing: "Invalid/missing rolename", invalid: "Role name not valid UTF-8" };
 
 impl Named {
-    fn of<'a>(self, fields: &'a Json) -> Result<&'a str, &'static str> {
+    fn of(self, fields: &Json) -> Result<&str, &'static str> {
         let name = fields.text_of(self.key).ok_or(self.missing)?;
         if text::is_valid(name) { Ok(name) } else { Err(self.invalid) }
     }
 
     /// The same for something new.
-    fn new_of<'a>(self, fields: &'a Json, empty: &'static str) -> Result<&'a str, &'static str> {
+    fn new_of<'f>(self, fields: &'f Json, empty: &'static str) -> Result<&'f str, &'static str> {
         match fields.text_of(self.key) {
             Some("") => Err(empty),
             _ => self.of(fields),

@@ -20,7 +20,7 @@ mod text;
 
 pub use access::{Names, Wish};
 pub use bounds::Bounds;
-pub use command::{Administrator, Connections, Executed, Kick, Passwords, Surroundings, control_responses, execute};
+pub use command::{Administrator, CommandAnswer, Connections, Executed, Kick, Passwords, Surroundings, control_responses, execute};
 pub use document::DocumentError;
 pub use initial::{DEMO_CLIENT, initial_document};
 pub use json::Json;

@@ -31,6 +31,9 @@ pub struct Outside<'a> {
     pub persistence_location: Option<&'a Path>,
 }
 
+/// A year and a day: nobody looks for anything less often here.
+const MINUTES_MOST: i64 = 366 * 24 * 60;
+
 /// What is being written, and what there is to say about it.
 pub(crate) struct Draft<'a> {
     pub(crate) settings: &'a Settings,
@@ -164,7 +167,7 @@ fn in_words(form: Form, value: bool) -> Toml {
 fn number(form: Form, value: i64) -> Toml {
     match form {
         Form::Seconds => format!("{value}s").into(),
-        Form::Minutes => format!("{value}m").into(),
+        Form::Minutes => format!("{}m", value.min(MINUTES_MOST)).into(),
         Form::ZeroIs(most) if value == 0 => most.into(),
         Form::LeastIs(most) if value <= 0 => most.into(),
         _ => value.into(),

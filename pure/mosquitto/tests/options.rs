@@ -217,7 +217,7 @@ fn origins_lead_back_to_lines() {
     assert_eq!(at("enabled = true"), Some(1));
     assert_eq!(at("1883"), Some(2));
     assert_eq!(at("5  #"), Some(3));
-    assert_eq!(at("[[authenticator]]"), Some(4));
+    assert_eq!(at("[\"everyone\"]"), Some(4));
     assert_eq!(at("maximum_packet_size"), None);
     let starts: Vec<usize> = translation.origins.iter().map(|(range, _)| range.start).collect();
     assert!(starts.is_sorted());
@@ -232,4 +232,11 @@ fn a_strange_name_of_the_file_changes_nothing() {
     let plain = read("listener 1883\nmax_connections 3\n").unwrap();
     let table = |text: &str| text.parse::<toml::Table>().unwrap();
     assert_eq!(table(&strange.toml), table(&plain.toml));
+}
+
+#[test]
+fn the_reference_is_up_to_date() {
+    let page = include_str!("../../../docs/reference/mosquitto-options.md");
+    let command = "cargo run -p signet-mosquitto --example reference > docs/reference/mosquitto-options.md";
+    assert!(page == options::reference(), "write it anew: {command}");
 }

@@ -13,10 +13,9 @@ use crate::chain::Passed;
 use crate::client::{Client, Principal, QualifiedName};
 use crate::denied::{DenialReason, Denied, shown};
 use crate::grant::Origin;
-use crate::judge::Wish;
 use crate::permit::{ConnectPermit, PublishPermit, SubscribePermit};
 use crate::rule::Action;
-use crate::ruleset::{AccessSource, Decider, Ruleset};
+use crate::ruleset::{Decider, Ruleset};
 use crate::verdict::{Allowed, By, Request, Stance, Verdict, judge};
 
 /// Who would this peer be, under which names, and what does it show for that? `assigned` makes a Client Identifier for a client that sent an empty
@@ -121,7 +120,7 @@ pub(crate) fn client(
     check_binding(&rules.binding, &facts, claimed.as_str(), rules.client_identifier.is_some())?;
     let (client_identifier, is_assigned) = match &rules.client_identifier {
         Some(template) => {
-            // The user name is the one after the template above. Who has none is not let in under it.
+            // Who has no user name after the template above is not let in under it.
             let lacks_username = username.is_none() && template.fields().any(|field| field.placeholder() == "${username}");
             let reason_code = if lacks_username { ReasonCode::NotAuthorized } else { ReasonCode::ClientIdentifierNotValid };
             let facts = Facts { username: username.as_deref(), ..facts };
@@ -366,21 +365,6 @@ fn receives(rules: &Ruleset, client: &Client, topic: &TopicName, (qos, known, st
     seen.is_some_and(|topic| matches!(may(topic), Verdict::Allow(_)))
 }
 
-/// May this client give up the subscription to this filter, as it writes it? Everybody may, unless an access source that judges denies it, or
-/// there is nobody else and none of them allows it.
-#[must_use]
-pub fn may_unsubscribe(rules: &Ruleset, client: &Client, filter: &TopicFilter) -> bool {
-    if matches!(client.principal(), Principal::Bridge(_)) {
-        return true;
-    }
-    let mut judges = rules.sources_for(client).filter_map(|source| match source {
-        AccessSource::Judged(_, judge) => Some(judge),
-        AccessSource::Rules { .. } | AccessSource::Fetched(_) | AccessSource::Asked(_) => None,
-    });
-    let said = judges.find_map(|judge| judge.0.judge(client, Wish::Unsubscribe, filter.as_str()));
-    said.unwrap_or(!rules.is_left_to_judges(client))
-}
-
 /// The verdict as a decision.
 fn decide(request: &Request<'_>) -> Result<Allowed, NoPermit> {
     match judge(request) {
@@ -411,7 +395,6 @@ fn denied_by(by: By, client: &Client, action: Action, written: &str) -> Denied {
 }
 
 const TOO_LONG: &str = "it is too long with what stands before it, tenant or mount point";
-
 const UNUSABLE: &str = "it is too long with what stands before it, tenant or mount point, or no filter";
 
 fn outside_mount(client: &Client, topic: &str, detail: &'static str, reason_code: ReasonCode) -> Denied {

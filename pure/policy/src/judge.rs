@@ -3,7 +3,10 @@
 use std::fmt;
 use std::sync::Arc;
 
-use crate::client::Client;
+use signet_mqtt::TopicFilter;
+
+use crate::client::{Client, Principal};
+use crate::ruleset::{AccessSource, Ruleset};
 
 /// What a client wants to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,4 +35,19 @@ impl PartialEq for AccessJudge {
     fn eq(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.0, &other.0)
     }
+}
+
+/// May this client give up the subscription to this filter, as it writes it? Everybody may, unless an access source that judges denies it, or
+/// there is nobody else and none of them allows it.
+#[must_use]
+pub fn may_unsubscribe(rules: &Ruleset, client: &Client, filter: &TopicFilter) -> bool {
+    if matches!(client.principal(), Principal::Bridge(_)) {
+        return true;
+    }
+    let mut judges = rules.sources_for(client).filter_map(|source| match source {
+        AccessSource::Judged(_, judge) => Some(judge),
+        AccessSource::Rules { .. } | AccessSource::Fetched(_) | AccessSource::Asked(_) => None,
+    });
+    let said = judges.find_map(|judge| judge.0.judge(client, Wish::Unsubscribe, filter.as_str()));
+    said.unwrap_or_else(|| !rules.is_left_to_judges(client))
 }

@@ -38,12 +38,12 @@ pub use chain::{Chain, Member, Next, Otherwise, Outcome, Passed, Proof, Verdict,
 pub use client::{Client, Principal, QualifiedName};
 pub use decide::{
     NoPermit, Published, authorize_connect, authorize_publish, authorize_server_publish, authorize_subscribe, check_client, identify,
-    may_keep_subscription, may_receive, may_unsubscribe, may_yet_receive, reauthorize, vouched, without_identity,
+    may_keep_subscription, may_receive, may_yet_receive, reauthorize, vouched, without_identity,
 };
 pub use denied::{DenialReason, Denied, shown};
 pub use explain::{Considered, ConsideredFrom, Explanation, explain_assumed, explain_connect, explain_publish, explain_subscribe};
 pub use grant::{Credential, Grant, Origin, SourceRules};
-pub use judge::{AccessJudge, JudgeAccess, Wish};
+pub use judge::{AccessJudge, JudgeAccess, Wish, may_unsubscribe};
 pub use mount::Mount;
 pub use name_pattern::{NamePattern, RegexError};
 pub use network::{Network, NetworkError};

@@ -284,7 +284,6 @@ impl Ruleset {
     }
 
     /// The access sources, in order.
-    #[must_use]
     pub fn sources(&self) -> impl Iterator<Item = &AccessSource> {
         self.sources.iter().map(|(_, source)| source)
     }

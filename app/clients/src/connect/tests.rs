@@ -1,3 +1,5 @@
+//! What follows from options before anything is connected.
+
 use super::*;
 use crate::flags::take;
 

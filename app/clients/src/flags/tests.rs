@@ -1,3 +1,5 @@
+//! Words that become options, and what is said of those that cannot.
+
 use super::*;
 
 fn read(kind: Kind, words: &[&str]) -> Result<Options, String> {

@@ -1,3 +1,5 @@
+//! Formats, held against what the code of Mosquitto 2.1.2 makes of them.
+
 use signet_mqtt::{PublishProperties, QoS, SubscriptionIdentifier, TopicName, UserProperties};
 
 use super::*;

@@ -38,8 +38,13 @@ pub(super) fn delete(text: &[u8], user: &[u8]) -> Result<Vec<u8>, Failure> {
         let is_it = name == user;
         was_there |= is_it;
         Ok(if is_it { Vec::new() } else { raw.to_vec() })
-    })?;
-    if was_there { Ok(changed) } else { Err(Failure::of(&[b"Warning: User ", user, b" not found in password file."])) }
+    });
+    if was_there {
+        return changed;
+    }
+    // Where a line cannot be understood, he may stand behind it: both is said.
+    let why = changed.err().map(|failure| [&failure.message[..], b"\n"].concat()).unwrap_or_default();
+    Err(Failure::of(&[&why, b"Warning: User ", user, b" not found in password file."]))
 }
 
 /// The text with a hash in the place of each password.

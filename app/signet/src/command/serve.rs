@@ -381,7 +381,7 @@ async fn in_background(work: impl FnOnce() + Send + 'static) {
 
 /// What is said at the start besides addresses: authority, CRL, rules, CRL files.
 fn greeting(config: &Config, administration: &Administration) -> impl FnOnce() + use<> {
-    let rules = config.rules.len();
+    let (rules, has_sources) = (config.rules.len(), !config.authentication.sources.is_empty());
     let ca = administration.ca().ok();
     move || {
         match ca {
@@ -393,6 +393,7 @@ fn greeting(config: &Config, administration: &Administration) -> impl FnOnce() +
             None => tracing::info!("no certificate authority of our own: certificates are issued elsewhere"),
         }
         match rules {
+            0 if has_sources => tracing::info!("no access rules of its own: access sources say what clients may do"),
             0 => tracing::warn!("no access rules: everything is allowed to whoever may connect"),
             rules => tracing::info!(rules, "access rules"),
         }

@@ -9,6 +9,7 @@ mod chain;
 mod common;
 mod condition;
 mod endpoint;
+mod exposure;
 mod http;
 mod jwt;
 mod ldap;

@@ -262,6 +262,55 @@ mod tests {
     }
 
     #[test]
+    fn what_becomes_of_clients_and_messages_is_read() {
+        let text = format!(
+            "{}[listener.limits]\nprotocol_versions = [\"5.0\"]\nforeign_session = \"resume\"\n[limits]\npayload_maximum = \"1KiB\"\n\
+             inflight_bytes_maximum = 7\ntopic_alias_maximum = 3\nqueued_qos0 = true\nempty_client_identifier = false\n\
+             assigned_client_identifier_prefix = \"a\"\nclient_identifier_prefix = \"b\"\nkeep_alive_enforced = true\nanswers = \"plain\"\n\
+             retained_available = false\nretained_expiry = \"2m\"\nretained_source = \"check\"\noverlapping_subscriptions = \"each_mqtt5\"\n\
+             delivery_qos = \"subscription\"\nserver_topics = \"$SYS\"\n",
+            listener("one", 1)
+        );
+        let (config, problems) = resolve(&text);
+        assert_eq!(problems, Vec::<String>::new());
+        let messages = signet_broker::MessageRules {
+            payload_maximum: 1024,
+            inflight_bytes_maximum: 7,
+            queued_qos0: true,
+            topic_alias_outgoing_maximum: 3,
+            answers: signet_broker::Wording::Plain,
+            retained_available: false,
+            retained_expiry: 120,
+            is_retained_source_checked: true,
+            overlapping_subscriptions: signet_broker::Overlapping::EachOf5,
+            raises_qos: true,
+        };
+        let limits = &config.limits;
+        assert_eq!((&limits.broker.messages, limits.reserved), (&messages, signet_policy::Reserved::Sys));
+        let connect = &config.listeners[0].limits().broker.connect;
+        assert_eq!(*connect.protocol_versions, [signet_mqtt::ProtocolVersion::V5]);
+        assert_eq!((connect.foreign_session, limits.broker.connect.foreign_session).0, signet_broker::ForeignSession::Resume);
+        assert_eq!((&*connect.assigned_client_identifier_prefix, &*connect.client_identifier_prefix), ("a", "b"));
+        assert!(connect.keep_alive_enforced && !connect.empty_client_identifier);
+        assert_eq!(config.listeners[0].limits().broker.messages, messages, "what is left out is that of [limits]");
+
+        let wrong = "[listener.limits]\nretained_available = false\nserver_topics = \"$\"\nprotocol_versions = []\n[limits]\n\
+                     protocol_versions = [\"4.0\"]\nanswers = \"long\"\n";
+        let mut problems = resolve(&format!("{}{wrong}", listener("one", 1))).1;
+        problems.sort();
+        assert_eq!(
+            problems,
+            [
+                "`long` is not a value of `answers`, expected one of `full` and `plain`",
+                "`protocol_versions` is empty: nobody could connect",
+                "`retained_available` has no meaning in [listener.limits]",
+                "`server_topics` has no meaning in [listener.limits]",
+                "there is no version `4.0`",
+            ]
+        );
+    }
+
+    #[test]
     fn what_counts_over_all_listeners_has_no_place_in_one() {
         let text = format!("{}[listener.limits]\nsessions_maximum = 5\nretained_bites_maximum = 1\n", listener("one", 1));
         assert_eq!(

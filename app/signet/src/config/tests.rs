@@ -272,7 +272,7 @@ fn access_sources_in_files_are_read_and_told_apart() {
     fs::write(dir.path().join("acl"), "user ann\ntopic a\n").unwrap();
     fs::write(dir.path().join("acl.conf"), "{allow, all, publish, [\"b\"]}.").unwrap();
     let text = format!(
-        "{}[[access_source]]\ntype = \"emqx_acl_file\"\nfile = \"acl.conf\"\n[[access_source]]\nname = \"old\"\ntype = \"mosquitto_acl_file\"\nfile = \"acl\"\n",
+        "{}[[access_source]]\ntype = \"emqx_acl_file\"\nfile = \"acl.conf\"\n[[access_source]]\nname = \"old\"\ntype = \"mosquitto_acl_file\"\nfile = \"acl\"\nwhen = \"listener:lan\"\n",
         listener("")
     );
     let path = dir.path().join("signet.toml");
@@ -282,6 +282,7 @@ fn access_sources_in_files_are_read_and_told_apart() {
     let sources = config.authentication.access_sources(None).unwrap();
     let names: Vec<&str> = sources.iter().map(|(_, source)| &**source.name()).collect();
     assert_eq!(names, ["emqx_acl_file", "old"]);
+    assert_eq!(sources.iter().map(|(when, _)| when.is_some()).collect::<Vec<_>>(), [false, true]);
     assert_eq!(config.authentication.files(), [dir.path().join("acl.conf"), dir.path().join("acl")]);
     fs::write(dir.path().join("acl"), "user ann\ntopics a\n").unwrap();
     let error = config.authentication.access_sources(None).unwrap_err();

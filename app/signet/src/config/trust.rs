@@ -246,8 +246,7 @@ impl Profile {
         Some(Self { name, place: header.span.clone(), authorities, trust, settings, sources, rules })
     }
 
-    /// The profile that a listener's own keys make: its name, its `trust`, `crl`, `crl_stale`, `revocation`, `revocation_depth`, `certificate_dates`
-    /// and `device`.
+    /// The profile that a listener's own keys make.
     pub(super) fn of_listener(
         name: &str,
         written: &mut ListenerTls,
@@ -329,6 +328,7 @@ impl Profile {
             refresh: *refresh,
             timeout: *timeout,
             allow_hosts: hosts.clone(),
+            skip_unknown_issuers: self.trust.revocation.mode == RevocationMode::Require,
             ..ProfileSources::new(Arc::clone(&self.name), der(&self.authorities)?)
         })
     }

@@ -1,6 +1,7 @@
 //! Topics that the Server takes for itself, and an access source that judges.
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
 
 use signet_mqtt::{Message, MessageProperties, Packet, ReasonCode, TopicName, Unsuback, Unsubscribe, UserProperties};
 use signet_policy::{AccessJudge, AccessSource, Client, JudgeAccess, OwnTopics, Ruleset, Wish};
@@ -56,6 +57,28 @@ fn a_request_of_a_client_that_is_gone_is_answered_to_the_others() {
 }
 
 #[test]
+fn nothing_else_is_asked_about_a_connection_before_its_request_is_answered() {
+    let asking = || {
+        let open = signet_policy::TopicPattern::parse("$CONTROL/#").unwrap();
+        let open = signet_policy::Rule::allow("open", signet_policy::Who::Everyone, vec![open], Vec::new());
+        let own_topics = OwnTopics { control: true, birth_certificates: false };
+        Ruleset::compile(vec![open]).with_sources(vec![AccessSource::Asked("http".into())]).with_own_topics(own_topics)
+    };
+    let mut rig = Rig::with(1, Limits::default(), asking());
+    let id = rig.connect(v5("c"));
+    rig.send(id, Packet::Subscribe(subscribe("a/#", signet_mqtt::SubscriptionOptions::default(), None)));
+    rig.answer(signet_policy::AccessAnswer::Allow, 600);
+    assert!(matches!(rig.next(id), Some(Packet::Suback(_))));
+    rig.send(id, Packet::Publish(publish(TOPIC, "do", QOS0, None)));
+    assert_eq!(rig.asked.requests.len(), 1);
+    // The subscription is judged anew, for which the source has to be asked.
+    rig.input(id, Input::AnswersForgotten);
+    assert!(rig.asked.questions.is_empty(), "it would go on reading");
+    rig.input(id, Input::Controlled { connection: id, answer: ControlAnswer::default() });
+    assert_eq!(rig.asked.questions.len(), 1);
+}
+
+#[test]
 fn without_it_control_is_a_topic_like_others() {
     let mut rig = Rig::with(1, Limits::default(), rules(false, false));
     let id = rig.connect(v5("c"));
@@ -90,20 +113,35 @@ fn birth_certificates_are_kept_for_those_who_come_later() {
 
 /// Allows these, and denies what has `no` in it; has nothing to say to the rest.
 #[derive(Debug)]
-struct Judge(Mutex<Vec<Wish>>);
+struct Judge(AtomicU8);
+
+fn bit(wish: &Wish) -> u8 {
+    match wish {
+        Wish::Publish => 1,
+        Wish::Receive => 2,
+        Wish::Subscribe => 4,
+        Wish::Unsubscribe => 8,
+    }
+}
+
+impl Judge {
+    fn allow(&self, wishes: &[Wish]) {
+        self.0.store(wishes.iter().map(bit).sum(), Ordering::Relaxed);
+    }
+}
 
 impl JudgeAccess for Judge {
     fn judge(&self, _client: &Client, wish: Wish, topic: &str) -> Option<bool> {
         if topic.contains("no") {
             return Some(false);
         }
-        self.0.lock().unwrap().contains(&wish).then_some(true)
+        (self.0.load(Ordering::Relaxed) & bit(&wish) != 0).then_some(true)
     }
 }
 
 #[test]
 fn a_judge_is_asked_about_every_message_and_every_unsubscribe() {
-    let judge = Arc::new(Judge(Mutex::new(vec![Wish::Publish, Wish::Subscribe, Wish::Receive, Wish::Unsubscribe])));
+    let judge = Arc::new(Judge(AtomicU8::new(15)));
     let source = AccessSource::Judged("judge".into(), AccessJudge(judge.clone()));
     let mut rig = Rig::with(2, Limits::default(), Ruleset::allow_all().with_sources(vec![source]));
     let id = rig.connect(v5("c"));
@@ -113,11 +151,11 @@ fn a_judge_is_asked_about_every_message_and_every_unsubscribe() {
     assert_eq!(rig.publish1(id, "a/x", "1"), ReasonCode::Success);
     assert_eq!(rig.publish1(id, "a/no", "2"), ReasonCode::NotAuthorized);
     // What it says now counts, and not what it said before.
-    *judge.0.lock().unwrap() = vec![Wish::Publish];
+    judge.allow(&[Wish::Publish]);
     assert_eq!(rig.publish1(id, "a/x", "3"), ReasonCode::Success);
     assert_eq!(rig.payloads(id), ["1"], "the third is not delivered");
     assert_eq!(rig.unsubscribe(id, "a/#"), ReasonCode::NotAuthorized);
-    *judge.0.lock().unwrap() = vec![Wish::Unsubscribe, Wish::Receive];
+    judge.allow(&[Wish::Unsubscribe, Wish::Receive]);
     assert_eq!(rig.publish1(id, "a/x", "4"), ReasonCode::NotAuthorized);
     let both = ["no", "a/#"].map(|filter| signet_mqtt::TopicFilter::new(filter.to_owned()).unwrap()).to_vec();
     rig.send(id, Packet::Unsubscribe(Unsubscribe { packet_id: pid(9), user_properties: UserProperties::default(), filters: both }));

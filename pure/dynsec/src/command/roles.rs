@@ -108,7 +108,7 @@ pub(super) fn modify(work: &mut Work<'_>, fields: &Json) -> Answer {
 }
 
 /// Which rule of a role a command is about.
-fn acl_of<'f>(fields: &'f Json) -> Result<(AclKind, &'f str, &'f str), &'static str> {
+fn acl_of(fields: &Json) -> Result<(AclKind, &str, &str), &'static str> {
     let written = fields.text_of("acltype").ok_or("Invalid/missing acltype")?;
     let kind = AclKind::named(written).ok_or("Unknown acltype")?;
     let topic = fields.text_of("topic").ok_or("Invalid/missing topic")?;

@@ -4,7 +4,10 @@ mod bridge;
 mod general;
 mod limits;
 mod listener;
+mod reference;
 mod security;
+
+pub use reference::reference;
 
 /// One option.
 #[derive(Debug, Clone, Copy)]

@@ -1,4 +1,4 @@
-//! What clients may do: `[[access_source]]`, and `[[access]]` where they may do everything.
+//! What clients may do: `[[access_source]]`. Where nobody has anything to say, as at listeners without rules, clients may do everything.
 
 use std::path::PathBuf;
 
@@ -14,20 +14,10 @@ enum Rules {
     DynamicSecurity,
 }
 
-/// Writes a table for each source of rules. Where a listener has none its clients may do everything.
+/// Writes a table for each source of rules, and for each listener if it is not for all of them.
 pub(super) fn write(draft: &mut Draft<'_>, listeners: &[Written<'_>]) {
     let per_listener: Vec<(&str, Vec<(Rules, Place)>)> =
         listeners.iter().map(|written| (written.name.as_str(), sources(draft, written.listener))).collect();
-    if per_listener.iter().all(|(_, sources)| sources.is_empty()) {
-        return;
-    }
-    for (name, _) in per_listener.iter().filter(|(_, sources)| sources.is_empty()) {
-        draft.writer.table("[[access]]", None);
-        draft.writer.comment("No rules are configured for this listener.");
-        draft.writer.key("who", format!("listener:{name}"), None);
-        draft.writer.key("publish", ["#"], None);
-        draft.writer.key("subscribe", ["#", "$SYS/#"], None);
-    }
     let mut written: Vec<(Rules, Place)> = Vec::new();
     for source in per_listener.iter().flat_map(|(_, sources)| sources) {
         if !written.iter().any(|(rules, _)| *rules == source.0) {

@@ -14,6 +14,9 @@ use super::tls::Security;
 use crate::Place;
 use crate::conf::{Listener, Values};
 
+/// A template that never has a value: no place is at the end of a word and not at one.
+const NO_NAME: &str = "${client_identifier:regex(\\b\\B)}";
+
 /// How clients of a listener are named.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Naming {
@@ -70,24 +73,44 @@ pub(super) fn naming(draft: &mut Draft<'_>, listener: &Listener, security: &Secu
 pub(super) fn of_listener(draft: &mut Draft<'_>, written: &Written<'_>, values: &Values) {
     let username = written.naming.username.as_ref();
     let template = username.and_then(|username| username.template);
-    if let (Some(template), Some(username)) = (template, username) {
-        draft.writer.key("username", template, Some(&username.place));
+    if let Some(username) = username {
+        if template.is_none() {
+            draft.writer.comment("No user name: clients show no certificate here that would have one. They are told that it is wrong.");
+        }
+        draft.writer.key("username", template.unwrap_or(NO_NAME), Some(&username.place));
     }
     if let Some(place) = place_if(values, "use_username_as_clientid") {
-        draft.writer.key("client_identifier", template.unwrap_or("${username}"), Some(place));
+        draft.writer.key("client_identifier", "${username}", Some(place));
     }
-    let place = username.map(|username| &username.place);
-    let place = place.cloned().or_else(|| anonymous(draft, written.listener).1);
+    match username.map(|username| username.place.clone()) {
+        Some(place) => draft.writer.key("authentication", members(draft, written), Some(&place)),
+        None => of_readers(draft, written),
+    }
+}
+
+/// Writes who vouches for those that read over HTTP.
+pub(super) fn of_readers(draft: &mut Draft<'_>, written: &Written<'_>) {
+    let place = anonymous(draft, written.listener).1;
     draft.writer.key("authentication", members(draft, written), place.as_ref());
 }
 
 /// Alternatives, tried in turn.
 fn members(draft: &Draft<'_>, written: &Written<'_>) -> Vec<String> {
+    let checkers = checkers(draft, written.listener);
     if let Some(username) = &written.naming.username {
-        return vec![username.member.to_owned()];
+        let member = username.member.to_owned();
+        let is_known_by_name = checkers.iter().any(|(checker, _)| *checker == Checker::DynamicSecurity);
+        // Mosquitto asks nobody here, so that a client that was disabled comes back at once. We do not: whoever is named there has to be enabled.
+        return if is_known_by_name && member != "nobody" { vec![format!("{member} and dynamic_security"), member] } else { vec![member] };
     }
     let used = all(draft);
-    checkers(draft, written.listener).iter().map(|(checker, _)| name(checker, &used)).collect()
+    checkers.iter().map(|(checker, _)| name(checker, &used)).collect()
+}
+
+/// Whether dynamic security is asked about passwords at a listener that takes no names from certificates. There a certificate is one thing more that is
+/// needed, and must not stand for the password of somebody of the same name.
+pub(super) fn needs_passwords_of_names(draft: &Draft<'_>, written: &Written<'_>) -> bool {
+    written.naming.username.is_none() && checkers(draft, written.listener).iter().any(|(checker, _)| *checker == Checker::DynamicSecurity)
 }
 
 /// Who checks clients of a listener.
@@ -146,8 +169,8 @@ fn all(draft: &Draft<'_>) -> Vec<(Checker, Option<Place>)> {
 fn name(checker: &Checker, all: &[(Checker, Option<Place>)]) -> String {
     let fixed = match checker {
         Checker::DynamicSecurity => "dynamic_security",
-        Checker::Anybody => "anybody",
-        Checker::Unnamed => "no user name",
+        Checker::Anybody => "everyone",
+        Checker::Unnamed => "no_username",
         Checker::Nobody => "nobody",
         Checker::PasswordFile(_) => {
             let files = all.iter().filter(|(known, _)| matches!(known, Checker::PasswordFile(_)));
@@ -158,45 +181,26 @@ fn name(checker: &Checker, all: &[(Checker, Option<Place>)]) -> String {
     fixed.to_owned()
 }
 
-/// Writes a table for each who checks.
+/// Writes a table for each who checks passwords.
 pub(super) fn write(draft: &mut Draft<'_>, listeners: &[Written<'_>]) {
     let all = all(draft);
     let wanted: Vec<String> = listeners.iter().flat_map(|written| members(draft, written)).collect();
     for (checker, place) in &all {
-        if wanted.contains(&name(checker, &all)) {
-            authenticator(draft, checker, (&name(checker, &all), place.as_ref()));
+        let name = name(checker, &all);
+        if !wanted.iter().any(|alternative| alternative.split(" and ").any(|member| member == name)) {
+            continue;
         }
-    }
-    let is_there = all.iter().any(|(checker, _)| *checker == Checker::Nobody);
-    if wanted.iter().any(|member| member == "nobody") && !is_there {
-        authenticator(draft, &Checker::Nobody, ("nobody", None));
-    }
-}
-
-fn authenticator(draft: &mut Draft<'_>, checker: &Checker, (name, place): (&str, Option<&Place>)) {
-    let writer = &mut draft.writer;
-    writer.table("[[authenticator]]", place);
-    writer.key("name", name, place);
-    match checker {
-        Checker::PasswordFile(file) => {
-            writer.key("type", "password_file", place);
-            writer.key("file", file.as_path(), place);
-        }
-        Checker::DynamicSecurity => writer.key("type", "dynamic_security", place),
-        Checker::Anybody => {
-            writer.comment("Nobody checks passwords, and whoever comes may come under any user name.");
-            writer.key("type", "condition", place);
-            writer.key("allow", ["everyone"], place);
-        }
-        Checker::Unnamed => {
-            writer.comment("Who has a user name is checked; who has none may come without.");
-            writer.key("type", "condition", place);
-            writer.key("allow", ["not username:*"], place);
-        }
-        Checker::Nobody => {
-            writer.comment("Nobody can connect: there is nobody who checks passwords, and allow_anonymous is false.");
-            writer.key("type", "condition", place);
-            writer.key("deny", ["everyone"], place);
+        let (kind, file) = match checker {
+            Checker::PasswordFile(file) => ("password_file", Some(file.as_path())),
+            Checker::DynamicSecurity => ("dynamic_security", None),
+            Checker::Anybody | Checker::Unnamed | Checker::Nobody => continue,
+        };
+        let writer = &mut draft.writer;
+        writer.table("[[authenticator]]", place.as_ref());
+        writer.key("name", name, place.as_ref());
+        writer.key("type", kind, place.as_ref());
+        if let Some(file) = file {
+            writer.key("file", file, place.as_ref());
         }
     }
 }

@@ -90,11 +90,9 @@ fn store(draft: &mut Draft<'_>) {
     draft.writer.table("[store]", place.as_ref());
     draft.writer.key("enabled", place.is_some(), place.as_ref().or_else(|| global.place("persistence")));
     let Some(place) = place else { return };
-    let durability = plugin.map_or("interval", |(_, durability)| durability);
-    if durability == "interval" {
-        draft.writer.comment(
-            "Mosquitto writes everything now and then; here at most the last second is lost. \"always\": nothing that was acknowledged.",
-        );
+    let durability = plugin.map_or("always", |(_, durability)| durability);
+    if durability == "always" {
+        draft.writer.comment("Mosquitto writes everything now and then and loses the rest when it is killed. Here an acknowledgement says that it is on disk.");
     }
     draft.writer.key("durability", durability, None);
     draft.writer.key("flush_interval", "1s", None);

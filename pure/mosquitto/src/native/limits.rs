@@ -49,6 +49,13 @@ pub(super) fn write(draft: &mut Draft<'_>) {
             security.place("allow_zero_length_clientid"),
         );
     }
+    if let Some(place) = global.place("max_keepalive").filter(|_| global.number("max_keepalive") > 0) {
+        draft.writer.key("keep_alive_enforced", true, Some(place));
+    }
+    draft.writer.comment("Whoever comes under a Client Identifier gets its session; \"refuse\": only the device or user whose it is.");
+    draft.writer.key("foreign_session", "resume", None);
+    draft.writer.key("answers", "plain", None);
+    draft.writer.key("server_topics", "$SYS", None);
     draft.writer.comment("Mosquitto has no bounds for these, but for the levels of a topic.");
     for (key, value) in ALWAYS {
         draft.writer.key(key, Toml::Number(*value), None);

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use super::authentication;
 use super::broker::place_if;
 use super::ciphers;
 use super::listener::{Protocol, Written};
@@ -55,36 +56,35 @@ pub(super) fn security<'a>(draft: &mut Draft<'a>, listener: &'a Listener) -> Sec
 pub(super) fn write(draft: &mut Draft<'_>, written: &Written<'_>, values: &Values) {
     match &written.security {
         Security::Nothing => {}
+        Security::Server | Security::Mutual if written.protocol == Protocol::HttpApi => {
+            draft.options(Table::ListenerTls, values);
+            draft.writer.key("client_certificate", "none", None);
+        }
         Security::Server => {
             draft.options(Table::ListenerTls, values);
             for option in ["cafile", "capath", "crlfile", "disable_client_cert_date_checks"] {
                 if let Some(place) = values.place(option) {
-                    draft.notice(
-                        place,
-                        format!("`{option}` has no effect without `require_certificate true`: clients are not asked for certificates"),
-                    );
+                    let message =
+                        format!("`{option}` has no effect without `require_certificate true`: clients are not asked for certificates");
+                    draft.notice(place, message);
                 }
             }
-            if written.protocol != Protocol::HttpApi {
-                draft.writer.key("client_certificate", "none", values.place("require_certificate"));
-                version(draft, values);
-                suites(draft, values);
-            }
+            draft.writer.key("client_certificate", "none", values.place("require_certificate"));
+            version(draft, values);
+            suites(draft, values);
         }
         Security::Mutual => {
             draft.options(Table::ListenerTls, values);
-            if written.protocol != Protocol::HttpApi {
-                clients(draft, values);
-                version(draft, values);
-                suites(draft, values);
-            }
+            clients(draft, written, values);
+            version(draft, values);
+            suites(draft, values);
         }
         Security::Keys(file, place) => keys(draft, (file, place), values),
     }
 }
 
 /// Whose certificates are believed.
-fn clients(draft: &mut Draft<'_>, values: &Values) {
+fn clients(draft: &mut Draft<'_>, written: &Written<'_>, values: &Values) {
     let required = values.place("require_certificate");
     draft.writer.key("client_certificate", "required", required);
     let mut authorities = Vec::new();
@@ -114,9 +114,12 @@ fn clients(draft: &mut Draft<'_>, values: &Values) {
     draft.writer.key("trust", authorities, place);
     draft.writer.key("authority_names", true, None);
     draft.writer.comment("A name for logs and commands; the user name is a matter of `username`.");
-    draft.writer.key("device", "${cert.cn:name | cert.fingerprint}", None);
+    let is_plain = !authentication::needs_passwords_of_names(draft, written);
+    draft.writer.key("device", if is_plain { "${cert.cn:name | cert.fingerprint}" } else { "${cert.fingerprint}" }, None);
     let dates = if values.switch("disable_client_cert_date_checks") { "ignore" } else { "strict" };
     draft.writer.key("certificate_dates", dates, values.place("disable_client_cert_date_checks"));
+    draft.writer.comment("As plain `openssl x509 -req` makes them. \"deny\": certificates have to say that they are for clients.");
+    draft.writer.key("version_1", "allow", None);
     if let Some((file, place)) = draft.path(values, "crlfile") {
         draft.writer.key("crl", [file].map(Toml::from), Some(place));
         draft.writer.key("crl_stale", "deny", Some(place));
@@ -197,6 +200,7 @@ fn keys(draft: &mut Draft<'_>, (file, place): (&Path, &Place), values: &Values) 
     draft.writer.key("psk_file", file, Some(place));
     draft.writer.comment("Mosquitto takes keys of any length. Short ones can be guessed by whoever has listened to one handshake.");
     draft.writer.key("psk_minimum", 1, None);
+    draft.writer.key("psk_lines", "usable", None);
     draft.options(Table::ListenerKeys, values);
     version(draft, values);
     for option in ["ciphers", "ciphers_tls1.3"] {

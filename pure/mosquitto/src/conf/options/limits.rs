@@ -192,7 +192,7 @@ pub(super) const PERSISTENCE: &[Definition] = &[
         }),
         Preset::Described("never"),
         Native::Key(Table::Limits, "retained_expiry", Form::Minutes),
-        "Minutes after which a retained message is gone",
+        "Minutes between two times at which retained messages that have expired are removed; without it they are removed with the next one",
     )
     .should()
     .reload(Reload::HERE),
