@@ -6,7 +6,7 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use bytes::Bytes;
 use signet_admin::Administration;
-use signet_auth::{Answer, Backend, BackendReport, Chains, HashingPool, KeySource, Step, UserStore};
+use signet_auth::{Answer, Backend, BackendReport, Chains, DynamicSecurity, HashingPool, KeySource, Step, UserStore};
 use signet_mqtt::ReasonCode;
 use signet_policy::{
     AccessAnswer, AccessQuestion, Applicant, Chain, Client, Credential, DenialReason, Denied, Passed, SourceRules, Verdict,
@@ -27,6 +27,7 @@ struct Inner {
     chains: ArcSwap<InForce>,
     runtime: Handle,
     users: Arc<UserStore>,
+    dynamic_security: Option<Arc<DynamicSecurity>>,
 }
 
 struct InForce {
@@ -54,8 +55,9 @@ impl Prepared {
     ///
     /// # Errors
     /// One of them cannot be made: its name, and why.
-    fn of(config: &Authentication, users: &Arc<UserStore>) -> Result<Self, String> {
-        let tools = Tools { hashing: HashingPool::new(config.hashing_threads.max(1)), users: Arc::clone(users) };
+    fn of(config: &Authentication, users: &Arc<UserStore>, dynamic_security: Option<&Arc<DynamicSecurity>>) -> Result<Self, String> {
+        let hashing = HashingPool::new(config.hashing_threads.max(1));
+        let tools = Tools { hashing, users: Arc::clone(users), dynamic_security: dynamic_security.cloned() };
         let mut chains = Chains::default();
         for authenticator in &config.authenticators {
             let backend = Backend::new(authenticator.backend.clone());
@@ -89,11 +91,16 @@ impl Vouchers {
     ///
     /// # Errors
     /// One of them cannot be made, or the users cannot be read.
-    pub(crate) fn start(config: &Authentication, administration: &Administration) -> Result<Self, String> {
+    pub(crate) fn start(
+        config: &Authentication,
+        administration: &Administration,
+        dynamic_security: Option<Arc<DynamicSecurity>>,
+    ) -> Result<Self, String> {
         administration.load_users().map_err(|problem| problem.message)?;
         let users = administration.user_store();
-        let prepared = Prepared::of(config, &users)?;
-        Ok(Self { inner: Arc::new(Inner { chains: ArcSwap::from_pointee(prepared.0), runtime: Handle::current(), users }) })
+        let prepared = Prepared::of(config, &users, dynamic_security.as_ref())?;
+        let (chains, runtime) = (ArcSwap::from_pointee(prepared.0), Handle::current());
+        Ok(Self { inner: Arc::new(Inner { chains, runtime, users, dynamic_security }) })
     }
 
     /// Makes everybody whom another configuration names; see [`Prepared::of`]. From any thread.
@@ -102,7 +109,12 @@ impl Vouchers {
     /// One of them cannot be made.
     pub(crate) fn prepare(&self, config: &Authentication) -> Result<Prepared, String> {
         let _inside = self.inner.runtime.enter();
-        Prepared::of(config, &self.inner.users)
+        Prepared::of(config, &self.inner.users, self.dynamic_security())
+    }
+
+    /// Dynamic security, if it was there when the broker started.
+    pub(crate) fn dynamic_security(&self) -> Option<&Arc<DynamicSecurity>> {
+        self.inner.dynamic_security.as_ref()
     }
 
     /// What becomes of somebody who wants to be let in, and what is said about it. To be called outside of the runtime's own threads.

@@ -6,6 +6,7 @@ mod abuse;
 mod auth;
 mod bridge;
 mod carriage;
+mod conduct;
 mod file;
 mod host;
 mod identity;
@@ -28,7 +29,7 @@ mod who;
 use std::io::ErrorKind;
 use std::path::Path;
 
-pub(crate) use auth::{Authentication, Tools};
+pub(crate) use auth::{Authentication, DynamicSecurityFiles, Tools};
 pub(crate) use bridge::Bridge;
 pub(crate) use listener::Listener;
 pub(crate) use log::{Destination, Format, LogConfig, Mosquitto as MosquittoLog, Timestamps};

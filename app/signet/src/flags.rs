@@ -1,5 +1,6 @@
 //! Every flag of every command: name, value, default and help, in one place. What they do is in `command/`.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
@@ -7,7 +8,6 @@ use signet_ca::KeyType;
 use signet_identity::DeviceName;
 use signet_revocation::Reason;
 
-use crate::command::{publish, subscribe};
 use crate::config::Origin;
 use crate::exit;
 
@@ -109,10 +109,24 @@ pub(crate) enum Command {
     Store(Store),
     /// Publish messages (flags as mosquitto_pub)
     #[command(disable_help_flag = true)]
-    Pub(Box<publish::Args>),
+    Pub(ClientWords),
     /// Subscribe and print messages (flags as mosquitto_sub)
     #[command(disable_help_flag = true)]
-    Sub(Box<subscribe::Args>),
+    Sub(ClientWords),
+    /// Publish a request and print the answer (flags as mosquitto_rr)
+    #[command(disable_help_flag = true)]
+    Rr(ClientWords),
+    /// Write password files (flags as mosquitto_passwd)
+    #[command(disable_help_flag = true)]
+    Passwd(ClientWords),
+}
+
+/// What follows `signet pub` and the like: read by the client, and here only to be listed.
+#[derive(Debug, Args)]
+pub(crate) struct ClientWords {
+    /// See `--help`
+    #[arg(value_name = "OPTIONS", trailing_var_arg = true, allow_hyphen_values = true)]
+    pub(crate) arguments: Vec<OsString>,
 }
 
 /// `signet quickstart`

@@ -2,10 +2,13 @@
 
 mod answers;
 mod authentication;
+mod broker_control;
 mod ca_files;
+mod client_program;
 mod command;
 mod config;
 mod data_lock;
+mod dynamic_security;
 mod exit;
 mod flags;
 mod follow_up;
@@ -37,6 +40,9 @@ fn main() -> ExitCode {
     if let Some(program) = program::by_name(std::env::args_os()) {
         return program;
     }
+    if let Some(client) = client_program::by_word(std::env::args_os()) {
+        return client;
+    }
     let result = match Flags::parse().command {
         Command::Quickstart(flags) => command::quickstart::run(&flags),
         Command::Serve(flags) => command::serve::run(&flags.into()),
@@ -55,8 +61,10 @@ fn main() -> ExitCode {
         Command::Trust(flags) => command::trust::run(&flags),
         Command::User(flags) => command::user::run(&flags),
         Command::Store(flags) => command::store::run(&flags),
-        Command::Pub(flags) => return command::publish::run(*flags),
-        Command::Sub(flags) => return command::subscribe::run(*flags),
+        Command::Pub(words) => return client_program::run("pub".as_ref(), words.arguments),
+        Command::Sub(words) => return client_program::run("sub".as_ref(), words.arguments),
+        Command::Rr(words) => return client_program::run("rr".as_ref(), words.arguments),
+        Command::Passwd(words) => return client_program::run("passwd".as_ref(), words.arguments),
     };
     match result {
         Ok(exit) => exit.into(),

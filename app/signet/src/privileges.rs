@@ -5,12 +5,16 @@ use std::fs::Permissions;
 use std::os::unix::fs::{PermissionsExt as _, chown};
 use std::path::Path;
 
-use nix::unistd::{Gid, Uid, User, getegid, geteuid, initgroups, setgid, setuid};
+use nix::unistd::{Gid, Uid, User, getegid, geteuid, initgroups, setgid, setgroups, setuid};
 
 use crate::hint::Failure;
 
 /// Whom Mosquitto becomes where nothing is written, and who takes its place on a system that does not know it.
 const USUAL: (&str, &str) = ("mosquitto", "nobody");
+
+/// By these variables of the environment the makers of containers name user and group in numbers; 0 stays.
+const PUID: &str = "PUID";
+const PGID: &str = "PGID";
 
 /// What there is to say about it once there is a log.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -35,7 +39,10 @@ pub(crate) fn would_give_up(user: Option<&str>) -> bool {
 /// There is no such user, or the system does not let us: nothing may go on as root then.
 pub(crate) fn give_up(user: Option<&str>, place: Option<&Path>) -> Result<Dropped, Failure> {
     let mut instead_of = None;
-    if let Some(user) = user.filter(|_| would_give_up(user)) {
+    let by_number = (number(PUID)?, number(PGID)?);
+    if would_give_up(user) && by_number != (None, None) {
+        become_numbers(by_number, place)?;
+    } else if let Some(user) = user.filter(|_| would_give_up(user)) {
         let known = match named(user)? {
             None if user == USUAL.0 => {
                 instead_of = Some(user.to_owned());
@@ -49,7 +56,7 @@ pub(crate) fn give_up(user: Option<&str>, place: Option<&Path>) -> Result<Droppe
         };
         let known = known.ok_or_else(unknown)?;
         if let Some(place) = place {
-            make_place(place, &known)?;
+            make_place(place, Some(known.uid.as_raw()), Some(known.gid.as_raw()))?;
         }
         become_user(&known)?;
     }
@@ -61,12 +68,32 @@ fn named(user: &str) -> Result<Option<User>, Failure> {
     User::from_name(user).map_err(|error| Failure::new(format!("cannot look up the user `{user}`: {error}")))
 }
 
+fn number(variable: &str) -> Result<Option<u32>, Failure> {
+    let Some(written) = std::env::var_os(variable) else { return Ok(None) };
+    let number = written.to_str().and_then(|text| text.parse().ok());
+    number.map(Some).ok_or_else(|| Failure::new(format!("{variable} is not a valid ID: `{}`", written.to_string_lossy())))
+}
+
+/// Without the other groups of root, which nothing names here.
+fn become_numbers((uid, gid): (Option<u32>, Option<u32>), place: Option<&Path>) -> Result<(), Failure> {
+    let (uid, gid) = (uid.filter(|uid| *uid > 0), gid.filter(|gid| *gid > 0));
+    if let Some(place) = place {
+        make_place(place, uid, gid)?;
+    }
+    let refused = |what: &str, error: nix::Error| Failure::new(format!("the system does not set {what}: {error}"));
+    if let Some(gid) = gid.map(Gid::from_raw) {
+        setgroups(&[gid]).map_err(|error| refused("the groups by PGID", error))?;
+        setgid(gid).map_err(|error| refused("the group by PGID", error))?;
+    }
+    uid.map_or(Ok(()), |uid| setuid(Uid::from_raw(uid)).map_err(|error| refused("the user by PUID", error)))
+}
+
 /// A directory where the user may write and nobody else may read.
-fn make_place(place: &Path, user: &User) -> Result<(), Failure> {
+fn make_place(place: &Path, uid: Option<u32>, gid: Option<u32>) -> Result<(), Failure> {
     let failed = |error: std::io::Error| Failure::file("make", place, &error);
     std::fs::create_dir_all(place).map_err(failed)?;
     std::fs::set_permissions(place, Permissions::from_mode(0o700)).map_err(failed)?;
-    chown(place, Some(user.uid.as_raw()), Some(user.gid.as_raw())).map_err(failed)
+    chown(place, uid, gid).map_err(failed)
 }
 
 /// Groups first: afterwards nobody may change them.

@@ -17,7 +17,13 @@ use crate::output;
 /// Takes the arguments behind the name.
 type Program = fn(Vec<OsString>) -> ExitCode;
 
-const PROGRAMS: [(&str, Program); 1] = [("mosquitto", mosquitto)];
+const PROGRAMS: [(&str, Program); 5] = [
+    ("mosquitto", mosquitto),
+    ("mosquitto_pub", |arguments| signet_clients::publish("mosquitto_pub", arguments)),
+    ("mosquitto_sub", |arguments| signet_clients::subscribe("mosquitto_sub", arguments)),
+    ("mosquitto_rr", |arguments| signet_clients::request("mosquitto_rr", arguments)),
+    ("mosquitto_passwd", |arguments| signet_clients::passwd("mosquitto_passwd", arguments)),
+];
 
 /// Runs the program that the first argument names, if it is one of these.
 pub(crate) fn by_name(mut arguments: impl Iterator<Item = OsString>) -> Option<ExitCode> {

@@ -25,8 +25,10 @@ use tokio::sync::Notify;
 
 use crate::answers;
 use crate::authentication::Vouchers;
+use crate::broker_control::BrokerFacts;
 use crate::ca_files;
 use crate::config::{self, Config, ConfigError};
+use crate::dynamic_security::{self, ControlDesk};
 use crate::follow_up::{FollowUp, end_lost_credentials, record_ended, suspend_clone};
 use crate::log::Log;
 use crate::office;
@@ -51,6 +53,7 @@ pub(crate) struct Running {
     administration: Arc<Administration>,
     sources: Arc<Sources>,
     vouchers: Vouchers,
+    desk: Arc<ControlDesk>,
     staples: Staples,
     follow_up: Arc<FollowUp>,
     telemetry: Arc<Telemetry>,
@@ -86,14 +89,19 @@ impl Running {
         let watched = Watched::of(&config);
         let follow_up = FollowUp::new();
         let sources = start_sources(&config, &revocations, &follow_up)?;
+        let clients = config.authentication.services.dynamic_security.as_ref();
+        let clients = clients.map(dynamic_security::open).transpose().map_err(StartError::Setting)?;
         let rights = given::bridge_rights(&config, &[]);
-        let rules = given::ruleset(&config, rights.clone()).map_err(StartError::Setting)?;
-        let vouchers = Vouchers::start(&config.authentication, &administration).map_err(StartError::Setting)?;
+        let rules = given::ruleset(&config, rights.clone(), clients.as_ref()).map_err(StartError::Setting)?;
+        let vouchers = Vouchers::start(&config.authentication, &administration, clients.clone()).map_err(StartError::Setting)?;
         let mut server_config = given::server_config(&config, rules, &vouchers, on_store_failure);
         server_config.on_clone = follow_up.on_clone();
         let server = signet_server::start(server_config, revocations.clone())?;
         server.ask_about_status(Arc::new(Inquiry(Arc::clone(&sources))));
         log.publish_through(server.monitor());
+        let facts = BrokerFacts::of(&config, &server.local_addrs());
+        let desk = Arc::new(ControlDesk::new(clients, facts, server.registry(), server.monitor()));
+        server.control_with(desk.clone());
         let bridges = Bridges::start(given::bridges(&config, &server)?).map_err(StartError::System)?;
         let live = Live { revocations, registry: server.registry() };
         administration.attach(live.clone());
@@ -107,6 +115,7 @@ impl Running {
             staples: Staples::start(&sources, &config, &server),
             sources,
             vouchers,
+            desk,
             live,
             administration,
             follow_up,
@@ -290,7 +299,7 @@ impl Running {
         let Some(server) = &state.server else { return Err(failed("the broker is stopping".to_owned())) };
         let bridges = given::bridges(&config, server).map_err(|error| failed(error.to_string()))?;
         let rights = given::bridge_rights(&config, &state.postponed_rights(&bridges));
-        let rules = given::ruleset(&config, rights.clone()).map_err(failed)?;
+        let rules = given::ruleset(&config, rights.clone(), self.vouchers.dynamic_security()).map_err(failed)?;
         let (listeners, profiles) = given::listening_config(&config, &self.vouchers);
         let prepared = server.prepare_reload(&listeners, &profiles).map_err(|error| failed(error.to_string()))?;
         let log = self.log.prepare(&config.log).map_err(failed)?;
@@ -301,7 +310,11 @@ impl Running {
         self.vouchers.replace(vouchers);
         let reloaded = server.install(prepared);
         self.log.install(log);
+        // By what the store was started with: another durability needs a restart.
+        let limits = Limits { durability: self.started_with.store.durability(), ..given::limits(&config) };
+        server.replace_limits(Arc::new(limits), &config.limits.server);
         server.replace_rules(Arc::new(rules.with_version(version)));
+        self.desk.replace(BrokerFacts::of(&config, &server.local_addrs()));
         server.rules_changed();
         self.live.revocations.update(|index| index.with_own_authorities(own.iter().copied()));
         self.administration.replace(authority, office::settings(&config.ca));

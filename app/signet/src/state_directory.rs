@@ -11,13 +11,13 @@ use crate::privileges;
 
 /// The directory of one configuration, or of one set of ports: `signet/NAME` where programs of this user keep their state (XDG Base Directory).
 ///
-/// systemd's `STATE_DIRECTORY` goes first, then `XDG_STATE_HOME`, then `.local/state` of the home directory. Where root is about to become `user`, none of
-/// its own directories will do.
+/// systemd's `STATE_DIRECTORY` goes first, then `XDG_STATE_HOME`, then `.local/state` of the home directory. Where root is about to become `user`, its home
+/// will not do, and `/var/lib/signet` takes its place.
 pub(crate) fn of(origin: &MosquittoOrigin, user: Option<&str>) -> Result<PathBuf, Failure> {
     let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
     let base = set("STATE_DIRECTORY")
-        .or_else(|| privileges::would_give_up(user).then(|| PathBuf::from("/var/lib/signet")))
         .or_else(|| set("XDG_STATE_HOME").map(|home| home.join("signet")))
+        .or_else(|| privileges::would_give_up(user).then(|| PathBuf::from("/var/lib/signet")))
         .or_else(|| set("HOME").map(|home| home.join(".local/state/signet")));
     let Some(base) = base else {
         let failure = Failure::new("there is no place for the inventory of certificates: neither `persistence_location` nor HOME is set");

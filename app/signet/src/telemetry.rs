@@ -232,6 +232,7 @@ fn messages(stats: &ServerStats) -> Messages {
         denied_subscriptions: refused.subscribe_denied,
         ended_subscriptions: refused.subscriptions_ended,
         withheld: refused.messages_withheld,
+        oversized: refused.payload_too_large,
         wills: broker.wills_published,
         full: Full {
             store: refused.store_full,

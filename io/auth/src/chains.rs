@@ -239,6 +239,7 @@ mod tests {
         let applicant = Applicant {
             client: Client::restored(Principal::Anonymous, None, ClientIdentifier::new("c"), None),
             is_assigned: false,
+            is_username_proven: false,
             claimed_username: None,
             password: None,
             method: None,

@@ -1,4 +1,4 @@
-//! Asks the outside who a client is and what it may do: password files, the built-in users, Redis, PostgreSQL, MySQL, HTTP, LDAP, tokens.
+//! Asks the outside who a client is and what it may do: password files, the built-in users, dynamic security, Redis, PostgreSQL, MySQL, HTTP, LDAP, tokens.
 //!
 //! An [`Authenticator`] is asked whether it vouches for an [`Applicant`](signet_policy::Applicant); a [`RuleSource`] which rules it has about a client, a [`KeySource`] which
 //! key a device has. [`Chains`] goes
@@ -15,6 +15,7 @@ mod chains;
 mod check;
 mod claims;
 mod condition;
+mod dynamic_security;
 mod exchange;
 mod hashing;
 mod http;
@@ -37,6 +38,9 @@ pub use backend::{Backend, BackendConfig, BackendReport, BreakerState, Remembere
 pub use chains::{Answer, Chains, Step};
 pub use check::SourceCheck;
 pub use condition::Condition;
+pub use dynamic_security::{
+    Controlled, DynamicSecurity, DynamicSecurityAuthenticator, InitialDocument, KeepDocument, initial_document as initial_dynamic_security,
+};
 pub use exchange::{Exchange, Progress};
 pub use hashing::HashingPool;
 pub use http::{

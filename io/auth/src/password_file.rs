@@ -1,13 +1,13 @@
 //! Password files in the format of Mosquitto: `user:hash` in each line.
 //!
-//! Lines that begin with `#` are comments. The name ends at the first `:`; blanks around name and hash do not count. A line without `:` names nobody and
-//! is left out, as Mosquitto does. A name that is empty, too long or there twice, and a hash that cannot be verified, are errors: a file that is half
-//! understood lets nobody in who should not be, and locks out who should.
+//! Lines that begin with `#` are comments. The name ends at the first `:`, the hash at the next; several `:` are like one, and blanks around both do not
+//! count. A line without `:` names nobody and is left out, as Mosquitto does. A name that is empty, too long or there twice, and a hash that cannot be
+//! verified, are errors, as in Mosquitto 2.1: a file that is half understood lets nobody in who should not be, and locks out who should.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::fs::File;
-use std::io::{ErrorKind, Read as _};
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -83,8 +83,7 @@ impl PasswordFile {
         if u64::try_from(bytes.len()).unwrap_or(u64::MAX) > FILE_MAXIMUM {
             return Err(PasswordFileError::TooLarge { path: path.to_owned() });
         }
-        let text = String::from_utf8(bytes).map_err(|_| failed(std::io::Error::new(ErrorKind::InvalidData, "it is not UTF-8 text")))?;
-        let entries = entries(&text, &hash).map_err(|(line, problem)| PasswordFileError::Line { path: path.to_owned(), line, problem })?;
+        let entries = entries(&bytes, &hash).map_err(|(line, problem)| PasswordFileError::Line { path: path.to_owned(), line, problem })?;
         let users = entries.into_iter().map(|(name, hash)| (name.into(), Known::new(hash)));
         Ok(Self { users: users.collect(), hash, prefix: format!("password_file:{name}/") })
     }
@@ -129,23 +128,28 @@ impl LocalUsers for PasswordFile {
 /// # Errors
 /// The line, from 1, and what is wrong with it.
 pub fn password_entries<'a>(text: &'a str, hash: &PasswordHash) -> Result<Vec<(&'a str, &'a str)>, (usize, String)> {
-    let mut found: Vec<_> = entries(text, hash)?.into_iter().collect();
+    let mut found: Vec<_> = entries(text.as_bytes(), hash)?.into_iter().collect();
     found.sort_unstable();
     Ok(found)
 }
 
-fn entries<'a>(text: &'a str, hash: &PasswordHash) -> Result<HashMap<&'a str, &'a str>, (usize, String)> {
+/// Comments may be in any encoding.
+fn entries<'a>(text: &'a [u8], hash: &PasswordHash) -> Result<HashMap<&'a str, &'a str>, (usize, String)> {
     let mut found: HashMap<&str, &str> = HashMap::new();
-    for (index, line) in text.lines().enumerate() {
-        if line.starts_with('#') {
+    for (index, line) in text.split(|octet| *octet == b'\n').enumerate() {
+        if line.starts_with(b"#") || !line.contains(&b':') {
             continue;
         }
-        let Some((name, stored)) = line.split_once(':') else { continue };
-        let (name, stored) = (name.trim(), if *hash == PasswordHash::Plain { stored } else { stored.trim() });
         let problem = |problem: String| (index + 1, problem);
+        let line = line.strip_suffix(b"\r").unwrap_or(line);
+        let line = std::str::from_utf8(line).map_err(|_| problem("it is not UTF-8 text".to_owned()))?;
+        let Some((name, stored)) = parts(line, hash) else { continue };
         if name.is_empty() || name.len() > NAME_MAXIMUM || name.contains('\0') {
             return Err(problem("the user name is empty or too long".to_owned()));
         }
+        // The name may be a hash whose name was forgotten: it is not shown.
+        let stored =
+            stored.ok_or_else(|| problem("there is no hash behind the name: `mosquitto_passwd FILE USER` writes both".to_owned()))?;
         hash.check(stored.as_bytes()).map_err(|error| problem(wrong(name, hash, &error)))?;
         match found.entry(name) {
             Entry::Vacant(place) => drop(place.insert(stored)),
@@ -153,6 +157,18 @@ fn entries<'a>(text: &'a str, hash: &PasswordHash) -> Result<HashMap<&'a str, &'
         }
     }
     Ok(found)
+}
+
+/// The name and what is stored for it, if anything. Passwords as they are may hold `:` and blanks. `None`: nothing but `:`.
+fn parts<'a>(line: &'a str, hash: &PasswordHash) -> Option<(&'a str, Option<&'a str>)> {
+    // What C's `isspace` is true for.
+    let blanks = |character: char| character.is_ascii_whitespace() || character == '\x0B';
+    if *hash == PasswordHash::Plain {
+        return line.split_once(':').map(|(name, stored)| (name.trim_matches(blanks), Some(stored)));
+    }
+    let mut tokens = line.split(':').filter(|token| !token.is_empty());
+    let name = tokens.next()?;
+    Some((name.trim_matches(blanks), tokens.next().map(|stored| stored.trim_matches(blanks))))
 }
 
 fn wrong(name: &str, hash: &PasswordHash, error: &HashError) -> String {

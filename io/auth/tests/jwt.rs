@@ -163,6 +163,7 @@ fn applicant(token: &str) -> Applicant {
     Applicant {
         client: Client::restored(principal, Some("ann".into()), ClientIdentifier::new("c1"), Some(identity)),
         is_assigned: false,
+        is_username_proven: false,
         claimed_username: Some("ann".into()),
         password: Some(Password::new(token.as_bytes().to_vec())),
         method: None,

@@ -244,6 +244,7 @@ impl Bridge {
     /// One connection from its beginning to its end; an error if it did not come about.
     fn connect(&mut self, at: usize) -> Result<Then, Fault> {
         let Some(address) = self.config.remote.addresses.get(at).cloned() else { return Ok(Then::Pause(Duration::ZERO)) };
+        tracing::info!(target: "signet::line::bridge", line = "bridge_connecting", bridge = self.config.name, remote = %address);
         let mut held = std::mem::take(&mut self.held);
         let opened = self.opening().open(&address, &mut held);
         self.held = held;

@@ -1,12 +1,13 @@
-//! One line per packet, for `-d`: the wording that users of mosquitto's clients already know how to read.
+//! A line per packet, for `-d`: word for word what Mosquitto's clients print.
 
-use signet_mqtt::{Ack, Packet, ReasonCode};
+use signet_mqtt::{Ack, Packet};
 
 type Sink = Box<dyn FnMut(&str) + Send>;
 
 /// Where packet lines go; [`Trace::off`] when nobody asked.
 pub struct Trace {
-    client_identifier: String,
+    /// None before there is one: a broker assigns it.
+    client_identifier: Option<String>,
     sink: Option<Sink>,
 }
 
@@ -14,34 +15,58 @@ impl Trace {
     /// Writes nothing.
     #[must_use]
     pub fn off() -> Self {
-        Self { client_identifier: String::new(), sink: None }
+        Self { client_identifier: None, sink: None }
     }
 
     /// Hands each line, without line end, to `sink`.
     #[must_use]
     pub fn to(sink: impl FnMut(&str) + Send + 'static) -> Self {
-        Self { client_identifier: String::new(), sink: Some(Box::new(sink)) }
+        Self { client_identifier: None, sink: Some(Box::new(sink)) }
     }
 
-    pub(crate) fn named(&mut self, client_identifier: &str) {
-        client_identifier.clone_into(&mut self.client_identifier);
+    /// From here on lines name the client so; without a name until the first call, or with an empty one.
+    pub fn named(&mut self, client_identifier: &str) {
+        self.client_identifier = (!client_identifier.is_empty()).then(|| client_identifier.to_owned());
     }
 
-    pub(crate) fn sending(&mut self, packet: &Packet) {
-        self.line(|name| format!("Client {name} sending {}", sent(packet)));
-    }
-
-    pub(crate) fn received(&mut self, packet: &Packet) {
-        self.line(|name| format!("Client {name} received {}", got(packet)));
-        if let Packet::Suback(suback) = packet {
-            let granted: Vec<String> = suback.reason_codes.iter().map(|code| u8::from(*code).to_string()).collect();
-            self.line(|_| format!("Subscribed (mid: {}): {}", suback.packet_id.get(), granted.join(", ")));
+    /// A packet leaves. A PUBLISH of QoS 0 may have a Packet Identifier here: it is shown, and not sent.
+    pub fn sending(&mut self, packet: &Packet) {
+        match packet {
+            Packet::Subscribe(subscribe) => {
+                for one in &subscribe.subscriptions {
+                    let (mid, topic, qos) = (subscribe.packet_id.get(), one.filter.as_str(), u8::from(one.options.maximum_qos));
+                    let options = option_bits(&one.options);
+                    self.line(|name| {
+                        format!("Client {name} sending SUBSCRIBE (Mid: {mid}, Topic: {topic}, QoS: {qos}, Options: 0x{options:02x})")
+                    });
+                }
+            }
+            Packet::Unsubscribe(unsubscribe) => {
+                for filter in &unsubscribe.filters {
+                    let mid = unsubscribe.packet_id.get();
+                    self.line(|name| format!("Client {name} sending UNSUBSCRIBE (Mid: {mid}, Topic: {})", filter.as_str()));
+                }
+            }
+            other => self.line(|name| format!("Client {name} sending {}", sent(other))),
         }
+    }
+
+    /// A packet came.
+    pub fn received(&mut self, packet: &Packet) {
+        match packet {
+            Packet::Disconnect(disconnect) => self.line(|_| format!("Received DISCONNECT ({})", u8::from(disconnect.reason_code))),
+            other => self.line(|name| format!("Client {name} received {}", got(other))),
+        }
+    }
+
+    /// What is not about one packet: `text` follows the client's name.
+    pub fn note(&mut self, text: &str) {
+        self.line(|name| format!("Client {name} {text}"));
     }
 
     fn line(&mut self, text: impl FnOnce(&str) -> String) {
         if let Some(sink) = &mut self.sink {
-            sink(&text(&self.client_identifier));
+            sink(&text(self.client_identifier.as_deref().unwrap_or("(null)")));
         }
     }
 }
@@ -60,25 +85,6 @@ fn sent(packet: &Packet) -> String {
         Packet::Pubrec(ack) => acknowledgement("PUBREC", ack),
         Packet::Pubrel(ack) => format!("PUBREL (m{})", ack.packet_id.get()),
         Packet::Pubcomp(ack) => format!("PUBCOMP (m{})", ack.packet_id.get()),
-        Packet::Subscribe(subscribe) => {
-            let filters: Vec<String> = subscribe
-                .subscriptions
-                .iter()
-                .map(|one| {
-                    format!(
-                        "Topic: {}, QoS: {}, Options: 0x{:02x}",
-                        one.filter.as_str(),
-                        u8::from(one.options.maximum_qos),
-                        option_bits(&one.options)
-                    )
-                })
-                .collect();
-            format!("SUBSCRIBE (Mid: {}, {})", subscribe.packet_id.get(), filters.join("; "))
-        }
-        Packet::Unsubscribe(unsubscribe) => {
-            let filters: Vec<&str> = unsubscribe.filters.iter().map(|filter| filter.as_str()).collect();
-            format!("UNSUBSCRIBE (Mid: {}, Topic: {})", unsubscribe.packet_id.get(), filters.join(", "))
-        }
         other => other.name().to_owned(),
     }
 }
@@ -86,15 +92,11 @@ fn sent(packet: &Packet) -> String {
 fn got(packet: &Packet) -> String {
     let acknowledgement = |name: &str, ack: &Ack| format!("{name} (Mid: {}, RC:{})", ack.packet_id.get(), u8::from(ack.reason_code));
     match packet {
-        Packet::Connack(connack) => format!("CONNACK ({})", u8::from(connack.reason_code)),
         Packet::Publish(publish) => self::publish(publish),
         Packet::Puback(ack) => acknowledgement("PUBACK", ack),
-        Packet::Pubrec(ack) => acknowledgement("PUBREC", ack),
+        Packet::Pubrec(ack) => format!("PUBREC (Mid: {})", ack.packet_id.get()),
         Packet::Pubrel(ack) => format!("PUBREL (Mid: {})", ack.packet_id.get()),
         Packet::Pubcomp(ack) => acknowledgement("PUBCOMP", ack),
-        Packet::Disconnect(disconnect) if disconnect.reason_code != ReasonCode::Success => {
-            format!("DISCONNECT ({})", u8::from(disconnect.reason_code))
-        }
         other => other.name().to_owned(),
     }
 }
@@ -106,7 +108,7 @@ fn publish(publish: &signet_mqtt::Publish) -> String {
         u8::from(publish.qos),
         u8::from(publish.retain),
         publish.packet_id.map_or(0, |id| id.get()),
-        publish.topic.as_ref().map_or("", |topic| topic.as_str()),
+        publish.topic.as_ref().map_or("(null)", |topic| topic.as_str()),
         publish.payload.len()
     )
 }

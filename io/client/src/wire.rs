@@ -22,6 +22,8 @@ pub struct Wire {
     decoder: Decoder,
     inbound: BytesMut,
     outbound: BytesMut,
+    /// The octets of the packet that was received last.
+    last: BytesMut,
 }
 
 /// What waiting for a packet ended with.
@@ -44,7 +46,7 @@ impl Wire {
     pub fn new(transport: Transport, version: ProtocolVersion, limits: DecodeLimits) -> Self {
         let mut decoder = Decoder::new(Role::Server, limits);
         decoder.set_version(version);
-        Self { transport, version, decoder, inbound: BytesMut::new(), outbound: BytesMut::new() }
+        Self { transport, version, decoder, inbound: BytesMut::new(), outbound: BytesMut::new(), last: BytesMut::new() }
     }
 
     /// The version that packets are encoded for.
@@ -96,7 +98,7 @@ impl Wire {
                 return Err(ClientError::SpeaksTls);
             }
             if let Some((packet, consumed)) = self.decoder.decode(&self.inbound)? {
-                bytes::Buf::advance(&mut self.inbound, consumed);
+                self.last = self.inbound.split_to(consumed);
                 return Ok(Received::Packet(packet));
             }
             match self.transport.read(&mut self.inbound, READ_CHUNK, deadline)? {
@@ -106,6 +108,12 @@ impl Wire {
                 ReadOutcome::Closed => return Ok(Received::Closed),
             }
         }
+    }
+
+    /// The packet that was received last as it was on the wire, for who has to know the order of its properties.
+    #[must_use]
+    pub fn last_received(&self) -> &[u8] {
+        &self.last
     }
 
     /// Ends the connection: TLS close_notify where there is TLS, then the socket.

@@ -46,6 +46,8 @@ pub struct ForwardedTls {
     verify: u32,
     common_name: Option<String>,
     certificate: Option<Vec<u8>>,
+    protocol: Option<String>,
+    cipher_suite: Option<String>,
 }
 
 /// What the proxy says of a client certificate that it has verified.
@@ -64,6 +66,11 @@ impl ForwardedTls {
         let (is_tls, has_certificate) = (self.client & 0x01 != 0, self.client & 0x06 != 0);
         (is_tls && has_certificate && self.verify == 0)
             .then_some(ForwardedCertificate { common_name: self.common_name.as_deref(), der: self.certificate.as_deref() })
+    }
+
+    /// Version and cipher suite (types 0x21 and 0x23), as the proxy's TLS library calls them, if it told both.
+    pub fn negotiated(&self) -> Option<(&str, &str)> {
+        self.protocol.as_deref().zip(self.cipher_suite.as_deref())
     }
 
     /// Whether the client spoke TLS to the proxy.

@@ -246,6 +246,12 @@ impl PskConnection {
         }
     }
 
+    /// Version and cipher suite as OpenSSL calls them, once the handshake is complete.
+    #[must_use]
+    pub fn negotiated(&self) -> Option<(&'static str, &'static str)> {
+        self.engine.as_ref()?.negotiated()
+    }
+
     /// Whether the handshake is still going on.
     #[must_use]
     pub fn is_handshaking(&self) -> bool {

@@ -213,6 +213,11 @@ impl Engine {
         }
     }
 
+    pub(crate) fn negotiated(&self) -> Option<(&'static str, &'static str)> {
+        let ssl = self.stream.ssl();
+        ssl.current_cipher().map(|cipher| (ssl.version_str(), cipher.name()))
+    }
+
     pub(crate) fn is_established(&self) -> bool {
         self.is_established
     }

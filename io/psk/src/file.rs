@@ -32,12 +32,32 @@ pub struct PskFileConfig {
     pub encoding: PskEncoding,
     /// The shortest key that is taken, in octets.
     pub minimum: usize,
+    /// Which lines have to be right.
+    pub lines: PskLines,
+}
+
+/// Which lines of a file have to be right.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum PskLines {
+    /// All.
+    #[default]
+    All,
+    /// Those with an identity that a device can have and a key of a possible length, in the order of the file; the others are passed over, and the log says
+    /// so. That is how Mosquitto reads them, which ends a key at a second separator, and fills up one with an odd number of digits. A key that is not
+    /// written in hexadecimal digits is wrong here too.
+    Usable,
 }
 
 impl PskFileConfig {
     /// A file as Mosquitto has it, with the bounds by default.
     pub fn new(path: impl Into<PathBuf>) -> Self {
-        Self { path: path.into(), separator: ":".to_owned(), encoding: PskEncoding::default(), minimum: Psk::MINIMUM_BY_DEFAULT }
+        Self {
+            path: path.into(),
+            separator: ":".to_owned(),
+            encoding: PskEncoding::default(),
+            minimum: Psk::MINIMUM_BY_DEFAULT,
+            lines: PskLines::default(),
+        }
     }
 }
 
@@ -62,11 +82,18 @@ impl PskFile {
             if line.trim_ascii().is_empty() || line.starts_with(b"#") {
                 continue;
             }
-            let (identity, key) = read_line(line, config).map_err(|wrong| wrong.at(&config.path, index + 1))?;
-            match keys.entry(identity) {
-                Entry::Vacant(vacant) => vacant.insert(key),
-                Entry::Occupied(occupied) => return Err(twice(occupied.key()).at(&config.path, index + 1)),
-            };
+            let read = read_line(line, config).and_then(|(identity, key)| match keys.entry(identity) {
+                Entry::Vacant(vacant) => {
+                    vacant.insert(key);
+                    Ok(())
+                }
+                Entry::Occupied(occupied) => Err(twice(occupied.key())),
+            });
+            match read {
+                Err(wrong) if config.lines == PskLines::All || wrong.is_always => return Err(wrong.at(&config.path, index + 1)),
+                Err(wrong) => tracing::warn!("`{}`: line {} is passed over: {}", config.path.display(), index + 1, wrong.found),
+                Ok(()) => {}
+            }
         }
         Ok(Self { keys })
     }
@@ -106,11 +133,13 @@ impl std::fmt::Debug for PskFile {
 struct Wrong {
     found: String,
     hint: String,
+    /// However lines are read.
+    is_always: bool,
 }
 
 impl Wrong {
     fn new(found: impl Into<String>, hint: impl Into<String>) -> Self {
-        Self { found: found.into(), hint: hint.into() }
+        Self { found: found.into(), hint: hint.into(), is_always: false }
     }
 
     fn at(self, path: &Path, line: usize) -> TlsError {
@@ -126,22 +155,31 @@ fn read_line(line: &[u8], config: &PskFileConfig) -> Result<(DeviceName, Psk), W
     let line = std::str::from_utf8(line).map_err(|_| Wrong::new("is not UTF-8 text", "write identities in UTF-8"))?;
     let separator = config.separator.as_str();
     // No key in hexadecimal holds a separator, so an identity may; a key in characters may, so no identity does.
-    let parts = match config.encoding {
-        PskEncoding::Hexadecimal => line.rsplit_once(separator),
-        PskEncoding::Text => line.split_once(separator),
+    let parts = match (config.lines, config.encoding) {
+        (PskLines::All, PskEncoding::Hexadecimal) => line.rsplit_once(separator),
+        (PskLines::All, PskEncoding::Text) => line.split_once(separator),
+        (PskLines::Usable, _) => {
+            let mut tokens = line.split(separator).filter(|token| !token.is_empty());
+            tokens.next().zip(tokens.next())
+        }
     };
     let form = format!("write `IDENTITY{separator}KEY`");
     let (identity, written) = parts.ok_or_else(|| Wrong::new(format!("has no `{separator}`"), form))?;
     let identity = DeviceName::new(identity.trim())
         .map_err(|error| Wrong::new(error.to_string(), "an identity is the name of a device: 1 to 128 octets, none of `+`, `#` and `/`"))?;
     let key = match config.encoding {
+        PskEncoding::Hexadecimal if config.lines == PskLines::Usable && written.trim().len() % 2 == 1 => {
+            let filled = Zeroizing::new([b"0", written.trim().as_bytes()].concat());
+            Psk::from_hex(&filled)
+        }
         PskEncoding::Hexadecimal => Psk::from_hex(written.trim().as_bytes()),
         PskEncoding::Text => Psk::new(written.as_bytes()),
     };
     let key = key.map_err(|error| match error {
         PskError::NotHexadecimal => {
             let hint = "write it as `openssl rand -hex 32` does; keys of EMQX are characters, not digits: psk_encoding = \"text\"";
-            Wrong::new(format!("the key of `{identity}` is not written in pairs of hexadecimal digits"), hint)
+            let found = format!("the key of `{identity}` is not written in pairs of hexadecimal digits");
+            Wrong { is_always: true, ..Wrong::new(found, hint) }
         }
         PskError::Length(length) => Wrong::new(
             format!("the key of `{identity}` has {length} octets"),
@@ -235,6 +273,23 @@ mod tests {
             assert!(!error.contains(KEY) && !error.contains("secret"), "{error}");
         }
         assert!(load("pump-8:aabb", |config| config.minimum = 2).is_ok());
+    }
+
+    #[test]
+    fn lines_that_are_none_are_passed_over_where_that_is_said() {
+        let usable = |text: &str| {
+            load(text, |config| {
+                config.lines = PskLines::Usable;
+                config.minimum = 1;
+            })
+        };
+        let long = "ab".repeat(65);
+        let text = format!("nothing\n\na:{KEY}\na:00\n:b::0a:0b\n:\n : 00\nc:\nd/e:00\nf:abc\ng:{long}\nh:00\n{}:00\n", "x".repeat(129));
+        let file = usable(&text).unwrap();
+        assert_eq!(hex::encode(key(&file, "a")), KEY);
+        assert_eq!((key(&file, "b"), key(&file, "f"), key(&file, "h"), file.len()), (vec![0x0A], vec![0x0A, 0xBC], vec![0], 4));
+        let error = usable("a:00\nb:secret\n").unwrap_err();
+        assert!(error.contains("line 2: the key of `b` is not written in pairs") && !error.contains("secret"), "{error}");
     }
 
     #[test]

@@ -33,7 +33,7 @@ mod slot;
 
 pub use connection::{PskConnection, PskReceived};
 pub use connector::{PskConnector, PskSettings, PskStream};
-pub use file::{PskEncoding, PskFile, PskFileConfig};
+pub use file::{PskEncoding, PskFile, PskFileConfig, PskLines};
 pub use key::{Psk, PskError};
 pub use listener::{PskConfig, PskEnding, PskListener, is_available};
 pub use lookup::{PskAnswer, PskDone, PskLookup, PskQuestion};

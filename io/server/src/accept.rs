@@ -14,6 +14,7 @@ use signet_tls::Check;
 
 use crate::counters::Cause;
 use crate::gate::{Displaced, Full, origin};
+use crate::lines;
 use crate::link::Accepted;
 use crate::listener::Listener;
 use crate::mailbox::Mail;
@@ -224,6 +225,10 @@ impl Acceptor {
             post.push(Mail::Displace(link));
         }
         self.shared.counters.accepted.fetch_add(1, Ordering::Relaxed);
+        // Behind a proxy it is not known yet who it is.
+        if rules.proxy().is_none() {
+            lines::accepted(&address, &from.listener, from.address.port());
+        }
         // An MQTT packet is small and somebody waits for it.
         if let Err(error) = socket.without_delay() {
             tracing::debug!(%address, %error, "TCP_NODELAY refused: the peer is gone already");
@@ -250,5 +255,6 @@ impl Entrance {
             Full::Address => "the address has reached the listener's `connections_per_address_maximum`",
         };
         tracing::warn!(target: "signet::refused", %address, listener = &*self.listener.name, "refused: {reason}");
+        lines::full(address, &self.listener);
     }
 }

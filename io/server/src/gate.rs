@@ -50,12 +50,17 @@ pub(crate) enum Full {
 #[derive(Debug)]
 pub(crate) struct Total {
     live: AtomicUsize,
-    maximum: usize,
+    maximum: AtomicUsize,
 }
 
 impl Total {
     pub(crate) fn new(maximum: usize) -> Self {
-        Self { live: AtomicUsize::new(0), maximum }
+        Self { live: AtomicUsize::new(0), maximum: AtomicUsize::new(maximum) }
+    }
+
+    /// Another number for who comes from now on.
+    pub(crate) fn resize(&self, maximum: usize) {
+        self.maximum.store(maximum, Ordering::Relaxed);
     }
 
     /// Connections now, handshakes included.
@@ -124,7 +129,7 @@ impl Gate {
         }
         let full = if state.live >= self.maximum.load(Ordering::Relaxed) {
             Some(Full::Listener)
-        } else if self.total.live() >= self.total.maximum {
+        } else if self.total.live() >= self.total.maximum.load(Ordering::Relaxed) {
             Some(Full::Server)
         } else {
             None

@@ -1,13 +1,14 @@
 //! The control plane's side of a running server: every method may be called from any thread.
 
 use std::io;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use mio::{Poll, Waker};
-use signet_broker::{Judge, SessionRule, Totals, WillRule};
+use signet_broker::{ChangedLimits, Judge, Limits, SessionRule, Totals, WillRule};
 use signet_identity::DeviceIdentity;
 use signet_net::{Clock, KickCause, KickTarget, ListenAddress, Registry, StatusInquiry, bind, unix_seconds};
 use signet_policy::Ruleset;
@@ -17,6 +18,7 @@ use signet_tls::CurrentRevocations;
 use crate::abuse::{Abuse, HeldOff};
 use crate::accept::{AcceptControl, Acceptor};
 use crate::config::Profiles;
+use crate::control::ControlTopics;
 use crate::counters::Counters;
 use crate::gate::Total;
 use crate::listener::{Listener, ListenerRules};
@@ -27,7 +29,7 @@ use crate::refusals::RefusalBook;
 use crate::restore::{self, Durable};
 use crate::shard::{Shard, WAKE};
 use crate::shared::{Admissions, Asked, LockedDirectory, Shared};
-use crate::{ListenerConfig, ServerConfig, StartError};
+use crate::{ListenerConfig, ServerConfig, ServerLimits, StartError};
 
 /// One place where a listener listens.
 pub(crate) struct Bound {
@@ -73,9 +75,9 @@ pub fn start(config: ServerConfig, revocations: CurrentRevocations) -> Result<Se
     let (polls, mailboxes) = mailboxes(shard_count(config.shards))?;
     let admissions = Admissions {
         total,
-        connects: SharedBucket::new(Rate::per_second(config.server_limits.connect_rate_total.into())),
+        connects: ArcSwap::from_pointee(connects(&config.server_limits)),
         abuse: Abuse::new(&config.server_limits.abuse),
-        handshakes_per_shard: config.server_limits.handshakes_maximum.div_ceil(mailboxes.len().max(1)).max(1),
+        handshakes_per_shard: AtomicUsize::new(handshakes_per_shard(&config.server_limits, mailboxes.len())),
     };
     let Durable { store, handles, image } = restore::open(config.store.as_ref(), &mailboxes)?;
     let shared = Arc::new(Shared {
@@ -85,14 +87,14 @@ pub fn start(config: ServerConfig, revocations: CurrentRevocations) -> Result<Se
         mailboxes,
         listeners: ArcSwap::from_pointee(listeners),
         ruleset: ArcSwap::new(Arc::clone(&config.ruleset)),
-        limits: config.limits,
+        limits: ArcSwap::new(config.limits),
         totals: Arc::new(Totals::new()),
         on_distrust: (config.will_on_revoke, config.session_on_revoke),
         on_clone: config.on_clone,
         admissions,
         counters: Counters::new(),
         refusals,
-        asked: Asked { inquiry: OnceLock::new(), authentication: config.authentication },
+        asked: Asked { inquiry: OnceLock::new(), control: OnceLock::new(), authentication: config.authentication },
         on_store_failure: config.on_store_failure,
     });
     shared.registry.attach(shared.mailboxes.iter().map(kick_target).collect());
@@ -156,6 +158,14 @@ pub(crate) fn check_names(listeners: &[ListenerConfig]) -> Result<(), StartError
     }
 }
 
+fn connects(limits: &ServerLimits) -> SharedBucket {
+    SharedBucket::new(Rate::per_second(limits.connect_rate_total.into()))
+}
+
+fn handshakes_per_shard(limits: &ServerLimits, shards: usize) -> usize {
+    limits.handshakes_maximum.div_ceil(shards.max(1)).max(1)
+}
+
 fn shard_count(configured: Option<u16>) -> u16 {
     let cores = || std::thread::available_parallelism().map_or(1, |count| u16::try_from(count.get()).unwrap_or(u16::MAX));
     configured.unwrap_or_else(cores).max(1)
@@ -190,6 +200,11 @@ impl ServerHandle {
     /// Names whom to ask about certificates whose revocation status is not known. The first call counts; before it such certificates wait in vain.
     pub fn ask_about_status(&self, inquiry: Arc<dyn StatusInquiry>) {
         self.shared.asked.inquiry.get_or_init(|| inquiry);
+    }
+
+    /// Names who carries out what clients ask for below `$CONTROL/`. The first call counts; before it such requests are answered with an error.
+    pub fn control_with(&self, control: Arc<dyn ControlTopics>) {
+        self.shared.asked.control.get_or_init(|| control);
     }
 
     /// Has the rules that sources have about connected clients asked for again.
@@ -235,6 +250,22 @@ impl ServerHandle {
         self.shared.ruleset.store(Arc::clone(&ruleset));
         for mailbox in &self.shared.mailboxes {
             mailbox.post_one(Mail::Rules(Arc::clone(&ruleset)));
+        }
+    }
+
+    /// Puts other limits in force, for the sessions and connections that are there too; to be called after [`Self::install`], which brings those of the
+    /// listeners. What is written down against whom, and by which rules, stays.
+    pub fn replace_limits(&self, limits: Arc<Limits>, server_limits: &ServerLimits) {
+        let listeners = self.shared.listeners.load();
+        let own = |listener: &Arc<Listener>| Some((Arc::clone(&listener.name), listener.rules().config.broker_limits.clone()?));
+        let changed = Arc::new(ChangedLimits { general: Arc::clone(&limits), of_listeners: listeners.iter().filter_map(own).collect() });
+        self.shared.limits.store(limits);
+        let admissions = &self.shared.admissions;
+        admissions.total.resize(server_limits.connections_maximum);
+        admissions.connects.store(Arc::new(connects(server_limits)));
+        admissions.handshakes_per_shard.store(handshakes_per_shard(server_limits, self.shared.mailboxes.len()), Ordering::Relaxed);
+        for mailbox in &self.shared.mailboxes {
+            mailbox.post_one(Mail::Limits(Arc::clone(&changed)));
         }
     }
 

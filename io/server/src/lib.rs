@@ -17,11 +17,13 @@ mod attach;
 mod authentication;
 mod bounds;
 mod config;
+mod control;
 mod counters;
 mod explain;
 mod gate;
 mod handle;
 mod inbound;
+mod lines;
 mod link;
 mod listener;
 mod log;
@@ -49,11 +51,13 @@ pub use config::{
     CloneAlarm, ListenerConfig, ProfileConfig, ProfileNames, ProfileSettings, ProxyConfig, ProxyDemand, ServerConfig, StartError,
     TransportConfig,
 };
+pub use control::{ControlDone, ControlRequest, ControlTopics};
 pub use explain::{Access, Answer, Asking, ProfileInUse, Question, Unanswered};
 pub use refusals::{RefusalBook, RefusalRecord};
 pub use reload::{PreparedReload, Reloaded};
 pub use signet_psk::{
-    DeviceName, Psk, PskAnswer, PskConfig, PskDone, PskEncoding, PskError, PskFile, PskFileConfig, PskLookup, is_available as has_psk,
+    DeviceName, Psk, PskAnswer, PskConfig, PskDone, PskEncoding, PskError, PskFile, PskFileConfig, PskLines, PskLookup,
+    is_available as has_psk,
 };
 pub use signet_store::{StoreConfig, StoreError, StoreState, StoreStats};
 

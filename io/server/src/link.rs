@@ -7,9 +7,10 @@ use signet_mqtt::ProtocolVersion;
 use signet_net::{Confirmation, LinkId, PeerAddress, Transport};
 
 use crate::inbound::Inbound;
+use crate::lines;
 use crate::listener::{Listener, Place};
 use crate::log::DenialLog;
-use crate::outbox::Outbox;
+use crate::outbox::{Outbox, Outgoing};
 use crate::pipe::Pipe;
 use crate::socket::Socket;
 use crate::vouching::{Entrance, Vouching};
@@ -90,6 +91,12 @@ impl Link {
 
     pub(crate) fn transport(&self) -> Transport {
         self.pipe.transport()
+    }
+
+    /// Puts something into the outbox.
+    pub(crate) fn send(&mut self, outgoing: Outgoing) {
+        lines::sending(self, &outgoing);
+        self.outbox.push(outgoing);
     }
 
     /// Whether so much waits to be written that nothing should be read.

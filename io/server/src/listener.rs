@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::ArcSwap;
 use signet_identity::{DeviceIdentity, KeyedPeer, Peer, PendingPeer};
+use signet_mqtt::ReasonCode;
 use signet_net::websocket::{UpgradeRules, WebSocket};
 use signet_net::{KickCause, LinkId, PeerAddress};
 use signet_policy::AdmissionRules;
@@ -15,6 +16,7 @@ use signet_tls::{Check, CurrentRevocations, Explanation, ListenerTls, Refusal, T
 
 use crate::config::{ProfileSettings, Profiles};
 use crate::gate::{Displaced, Full, Gate, Origin, Pass, Total};
+use crate::lines;
 use crate::log::RefusalLog;
 use crate::pipe::Layers;
 use crate::proxy::ProxyRules;
@@ -314,7 +316,14 @@ impl Listener {
 
     /// Tells the operator of a connection that was refused.
     pub(crate) fn log_refusal(&self, refusal: &Refusal, address: PeerAddress) {
-        self.refusals.write(refusal, &self.name, address);
+        self.log_refusal_of(refusal, address, None, None);
+    }
+
+    /// The same for a client that has said its name, with what it is told.
+    pub(crate) fn log_refusal_of(&self, refusal: &Refusal, address: PeerAddress, client: Option<&str>, code: Option<ReasonCode>) {
+        if self.refusals.write(refusal, &self.name, address) {
+            lines::refused(refusal, self, &address, client, code);
+        }
     }
 
     /// In how many milliseconds it may take one more connection, if not now. Asking takes nothing: there may be nobody.

@@ -4,9 +4,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use signet_broker::{CloseCause, Event};
+use signet_mqtt::ReasonCode;
 use signet_net::PeerAddress;
 use signet_tls::{Check, Refusal};
 
+use crate::lines;
 use crate::link::Link;
 use crate::refusals::RefusalBook;
 
@@ -62,14 +64,15 @@ impl RefusalLog {
         Self { book, started: Instant::now(), log: Mutex::default() }
     }
 
-    /// One line, unless there were very many just now: then a count, later. The book gets it anyway.
-    pub(crate) fn write(&self, refusal: &Refusal, listener: &str, address: PeerAddress) {
+    /// One line, unless there were very many just now: then a count, later. The book gets it anyway. Whether it was written.
+    pub(crate) fn write(&self, refusal: &Refusal, listener: &str, address: PeerAddress) -> bool {
         self.book.note(refusal, listener, address);
-        let Some(unlogged) = self.admit() else { return };
+        let Some(unlogged) = self.admit() else { return false };
         if unlogged > 0 {
             tracing::warn!(target: "signet::refused", listener, "{unlogged} more refusals of this listener are not in the log; the metrics count them all");
         }
         refusal.log(listener, address);
+        true
     }
 
     fn admit(&self) -> Option<u64> {
@@ -80,11 +83,16 @@ impl RefusalLog {
 
 /// One line for a client that is refused before its session begins, with its certificate if that is known.
 pub(crate) fn refused(link: &Link, check: Check, found: impl Into<String>, hint: impl Into<String>) {
+    refused_with(link, check, found, hint, None);
+}
+
+/// The same, with what the client is told.
+pub(crate) fn refused_with(link: &Link, check: Check, found: impl Into<String>, hint: impl Into<String>, code: Option<ReasonCode>) {
     let refusal = match link.peer.as_ref().and_then(|peer| peer.identity()) {
         Some(identity) => Refusal::of(identity.leaf(), check, found, hint),
         None => Refusal::without_certificate(check, found, hint),
     };
-    link.listener().log_refusal(&refusal, link.address);
+    link.listener().log_refusal_of(&refusal, link.address, lines::claimed(link), code);
 }
 
 /// One line for an event of the broker; `link` is the connection it is about, as long as there is one.

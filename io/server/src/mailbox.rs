@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use mio::Waker;
-use signet_broker::{Admission, Delivery, Judge, SessionRule, WillRule};
+use signet_broker::{Admission, ChangedLimits, ControlAnswer, Delivery, Judge, SessionRule, WillRule};
 use signet_identity::CertificateId;
 use signet_mqtt::Message;
 use signet_net::{Kick, KickTarget, LinkId};
@@ -27,6 +27,8 @@ pub(crate) enum Mail {
     Moved(Box<Link>, Box<Admission>),
     /// Messages for sessions of this shard.
     Delivery(Delivery),
+    /// Other limits hold.
+    Limits(Arc<ChangedLimits>),
     /// Close a connection.
     Kick(Kick),
     /// Certificates were revoked: for the Wills that wait in sessions without a connection.
@@ -41,6 +43,8 @@ pub(crate) enum Mail {
     RulesOf(LinkId, Vec<SourceRules>),
     /// An access source has answered about what a client wants to do, and how long that counts.
     Answered(LinkId, AccessQuestion, AccessAnswer, Duration),
+    /// A request below `$CONTROL/` was carried out.
+    Controlled(LinkId, ControlAnswer),
     /// The rules that sources have about clients may have changed.
     RulesChanged,
     /// Look at what sessions without a connection have left.
@@ -52,6 +56,8 @@ pub(crate) enum Mail {
         /// What becomes of their sessions.
         session: SessionRule,
     },
+    /// What access sources that judge say has changed.
+    JudgementsChanged,
     /// The server itself publishes.
     Publish(Vec<Message>),
     /// Other rules.
@@ -131,10 +137,14 @@ fn weight(mail: &Mail) -> usize {
     match mail {
         // A message is counted for each shard that gets it, although they share it: the last one to read it sets it free.
         Mail::Delivery(delivery) => ENTRY * delivery.recipients.len().max(1) + delivery.message.size(),
+        Mail::Controlled(_, answer) => {
+            answer.publish.iter().chain(&answer.reply).map(|message| ENTRY + message.size()).sum::<usize>() + ENTRY
+        }
         Mail::Publish(messages) => messages.iter().map(|message| ENTRY + message.size()).sum(),
         Mail::Accepted(_)
         | Mail::Displace(_)
         | Mail::Moved(..)
+        | Mail::Limits(_)
         | Mail::Kick(_)
         | Mail::Revoked(_)
         | Mail::StatusKnown(_)
@@ -143,6 +153,7 @@ fn weight(mail: &Mail) -> usize {
         | Mail::RulesOf(..)
         | Mail::Answered(..)
         | Mail::RulesChanged
+        | Mail::JudgementsChanged
         | Mail::Review { .. }
         | Mail::Rules(_)
         | Mail::Stats(_)

@@ -95,6 +95,13 @@ impl Monitor {
         }
     }
 
+    /// What access sources that judge say has changed: subscriptions are judged again, and what waits for clients.
+    pub fn judgements_changed(&self) {
+        for mailbox in &self.shared.mailboxes {
+            mailbox.post_one(Mail::JudgementsChanged);
+        }
+    }
+
     /// When the certificate that a listener shows ends: name of the listener, Unix seconds. Without those that have none.
     pub fn server_certificates(&self) -> Vec<(String, i64)> {
         let listeners = self.shared.listeners.load();

@@ -111,6 +111,11 @@ impl Pipe {
     }
 
     /// Whether the TLS handshake took up a session of before; `None` without TLS.
+    /// Version and cipher suite of TLS, where there is TLS, as OpenSSL calls them.
+    pub(crate) fn negotiated(&self) -> Option<(&'static str, &'static str)> {
+        self.layers.tls.as_ref()?.negotiated()
+    }
+
     pub(crate) fn is_resumed(&self) -> Option<bool> {
         self.layers.tls.as_ref().map(|tls| tls.is_resumed())
     }

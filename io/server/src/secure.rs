@@ -79,6 +79,14 @@ impl Secure {
         }
     }
 
+    /// Version and cipher suite, as OpenSSL calls them.
+    pub(crate) fn negotiated(&self) -> Option<(&'static str, &'static str)> {
+        match self {
+            Self::Certificate(tls) => tls.negotiated(),
+            Self::Key(tls) => tls.negotiated(),
+        }
+    }
+
     fn buffered(&self) -> usize {
         match self {
             Self::Certificate(tls) => tls.buffered(),

@@ -30,6 +30,7 @@ use signet_store::StoreHandle;
 use signet_tls::Check;
 
 use crate::counters::{self, Cause, ShardStats};
+use crate::lines;
 use crate::link::{Accepted, Link, Phase};
 use crate::log;
 use crate::mailbox::{Mail, Mailbox};
@@ -89,6 +90,8 @@ struct Queues {
     broken: Vec<LinkId>,
     /// Orders to close connections, in their order: many come at once when an authority goes, and others have their messages meanwhile.
     kicks: VecDeque<Kick>,
+    /// What access sources that judge say has changed, and sessions are judged again when those are closed.
+    is_judgement_due: bool,
     /// Connections whose handshake has not begun.
     waiting: VecDeque<Box<Accepted>>,
     /// Number of connections in [`Phase::Handshake`].
@@ -115,7 +118,7 @@ impl Shard {
     /// A shard that is not running yet. Without a `store` it keeps everything in memory.
     pub(crate) fn new(index: u16, poll: Poll, shared: Arc<Shared>, store: Option<StoreHandle>, ruleset: Arc<Ruleset>, seed: u64) -> Self {
         let by_shard = shared.mailboxes.iter().map(|_| Vec::new()).collect();
-        let broker = Broker::new(ShardId(index), Arc::clone(&shared.limits), Arc::clone(&shared.totals), Arc::clone(&ruleset), seed);
+        let broker = Broker::new(ShardId(index), shared.limits.load_full(), Arc::clone(&shared.totals), Arc::clone(&ruleset), seed);
         Self {
             index,
             shared,
@@ -253,6 +256,7 @@ impl Shard {
                 Mail::Vouched(id, verdict) => self.vouched(id, verdict),
                 Mail::RulesOf(id, rules) => self.rules_of(id, rules),
                 Mail::Answered(id, question, answer, lasts) => self.answered_about(id, question, answer, lasts),
+                Mail::Controlled(id, answer) => self.controlled(id, answer),
                 Mail::RulesChanged => {
                     self.ask_for_all_rules();
                     self.apply(Input::AnswersForgotten);
@@ -262,10 +266,12 @@ impl Shard {
                     let (will, _) = self.shared.on_distrust;
                     self.apply(Input::Revoked { certificates, will });
                 }
+                Mail::JudgementsChanged => self.queues.is_judgement_due = true,
                 Mail::Rules(ruleset) => {
                     self.ruleset = Arc::clone(&ruleset);
                     self.apply(Input::PolicyChanged(ruleset));
                 }
+                Mail::Limits(changed) => self.apply(Input::LimitsChanged(changed)),
                 // Nobody may be waiting any more.
                 Mail::Stats(answer) => drop(answer.try_send(self.stats())),
                 Mail::Stop { grace } => self.stop(grace),
@@ -331,8 +337,12 @@ impl Shard {
     /// Closes a portion of those that are to go.
     fn kick_some(&mut self) {
         for _ in 0..KICKS_PER_TURN {
-            let Some(kick) = self.queues.kicks.pop_front() else { return };
+            let Some(kick) = self.queues.kicks.pop_front() else { break };
             self.kick(kick);
+        }
+        if self.queues.kicks.is_empty() && std::mem::take(&mut self.queues.is_judgement_due) {
+            // As if the rules were other ones.
+            self.apply(Input::PolicyChanged(Arc::clone(&self.ruleset)));
         }
     }
 
@@ -356,9 +366,16 @@ impl Shard {
             self.count_refused(Cause::Check(check));
         } else {
             tracing::info!(target: "signet::session", connection = id.number(), "disconnected: {cause}");
+            if let Some(identity) = link.peer.as_ref().and_then(|peer| peer.identity()).filter(|_| cause.is_distrust()) {
+                lines::certificate_lost(link, identity, check_of(&cause), &cause.to_string());
+            }
         }
-        let is_distrust = cause.is_distrust();
-        let (will, session) = if is_distrust { self.shared.on_distrust } else { (WillRule::Publish, SessionRule::Keep) };
+        let (will, session) = match &cause {
+            // As Mosquitto does: the Will goes with the connection, and the session stays.
+            signet_net::KickCause::DynamicSecurity(_) => (WillRule::Drop, SessionRule::Keep),
+            cause if cause.is_distrust() => self.shared.on_distrust,
+            _ => (WillRule::Publish, SessionRule::Keep),
+        };
         self.end_with(id, broker_cause(&cause), will, session);
     }
 
@@ -412,7 +429,7 @@ fn broker_cause(cause: &signet_net::KickCause) -> KickCause {
         Net::Cloned => KickCause::Cloned,
         Net::Unchecked(_) => KickCause::Unchecked,
         Net::ListenerRemoved => KickCause::ListenerRemoved,
-        Net::Administrative(_) => KickCause::Administrative,
+        Net::DynamicSecurity(_) | Net::Administrative(_) => KickCause::Administrative,
     }
 }
 
@@ -429,6 +446,6 @@ fn check_of(cause: &signet_net::KickCause) -> Check {
         Net::CredentialRevoked(_) => Check::Authentication,
         Net::Cloned => Check::Clone,
         Net::Unchecked(_) => Check::RevocationStatus,
-        Net::ListenerRemoved | Net::Administrative(_) => Check::Connect,
+        Net::ListenerRemoved | Net::DynamicSecurity(_) | Net::Administrative(_) => Check::Connect,
     }
 }

@@ -1,5 +1,6 @@
 //! What all shards of a server look at.
 
+use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
 use arc_swap::ArcSwap;
@@ -10,6 +11,7 @@ use signet_policy::Ruleset;
 use crate::abuse::Abuse;
 use crate::authentication::Authentication;
 use crate::config::CloneAlarm;
+use crate::control::ControlTopics;
 use crate::counters::Counters;
 use crate::gate::Total;
 use crate::listener::Listener;
@@ -26,7 +28,8 @@ pub(crate) struct Shared {
     pub(crate) listeners: ArcSwap<Vec<Arc<Listener>>>,
     /// In force; each shard has its own reference and is told of another.
     pub(crate) ruleset: ArcSwap<Ruleset>,
-    pub(crate) limits: Arc<Limits>,
+    /// In force; each shard has its own reference and is told of others.
+    pub(crate) limits: ArcSwap<Limits>,
     pub(crate) totals: Arc<Totals>,
     /// What becomes of Will and session of a device that is not believed any more.
     pub(crate) on_distrust: (WillRule, SessionRule),
@@ -44,6 +47,8 @@ pub(crate) struct Shared {
 pub(crate) struct Asked {
     /// About certificates whose revocation status is not known; nobody at first.
     pub(crate) inquiry: OnceLock<Arc<dyn StatusInquiry>>,
+    /// To carry out requests below `$CONTROL/`; nobody at first.
+    pub(crate) control: OnceLock<Arc<dyn ControlTopics>>,
     /// Those who vouch for clients and have rules about them.
     pub(crate) authentication: Option<Arc<dyn Authentication>>,
 }
@@ -53,9 +58,9 @@ pub(crate) struct Admissions {
     /// Connections now.
     pub(crate) total: Arc<Total>,
     /// CONNECT packets.
-    pub(crate) connects: SharedBucket,
+    pub(crate) connects: ArcSwap<SharedBucket>,
     /// TLS handshakes going on in each shard.
-    pub(crate) handshakes_per_shard: usize,
+    pub(crate) handshakes_per_shard: AtomicUsize,
     /// What is written down against whom.
     pub(crate) abuse: Abuse,
 }

@@ -7,6 +7,7 @@ use signet_broker::Application;
 use signet_policy::{Answers, Client, Passed};
 
 use crate::authentication::Exchange;
+use crate::lines::{Introduction, Wishes};
 
 /// How a connection was let in, or how far that is.
 #[derive(Default)]
@@ -17,6 +18,10 @@ pub(crate) struct Entrance {
     pub(crate) vouching: Option<Box<Vouching>>,
     /// What holds by the word of those who vouched for it, where they set terms.
     pub(crate) terms: Option<Box<Terms>>,
+    /// What its CONNECT said, until its session begins; nothing where nobody asks.
+    pub(crate) introduction: Option<Box<Introduction>>,
+    /// What it has asked for and has no answer to; nothing where nobody asks.
+    pub(crate) wishes: Option<Box<Wishes>>,
 }
 
 /// What a connection waits for.

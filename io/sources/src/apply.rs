@@ -26,7 +26,16 @@ pub(crate) struct Applied {
 
 /// Reads every list and verifies it.
 pub(crate) fn read(bytes: &[u8], profile: &Profile) -> Result<Vec<Crl>, String> {
-    let crls = Crl::parse_pem_or_der(bytes, &profile.signers, &CrlSignatureVerifier).map_err(|error| error.to_string())?;
+    let mut crls = Vec::new();
+    for crl in Crl::parse_each(bytes, &profile.signers, &CrlSignatureVerifier).map_err(|error| error.to_string())? {
+        match crl {
+            Ok(crl) => crls.push(crl),
+            Err(error @ CrlError::UnknownIssuer { .. }) if profile.config.skip_unknown_issuers => {
+                tracing::warn!(profile = &*profile.config.name, "revocation list passed over: {error}");
+            }
+            Err(error) => return Err(error.to_string()),
+        }
+    }
     let accepted = |crl: Crl| if profile.indirect.contains(&crl.signer()) { crl.accepted_for_any_issuer() } else { crl };
     let mut crls: Vec<Crl> = crls.into_iter().map(accepted).collect();
     // What a delta completes comes before it, whatever the order in the file.

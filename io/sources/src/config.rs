@@ -46,6 +46,9 @@ pub struct ProfileSources {
     pub timeout: Duration,
     /// Hosts that certificates may send us to: a name, or `.name` for all below it. `None`: any.
     pub allow_hosts: Option<Vec<String>>,
+    /// Whether lists in files are passed over, with a word in the log, whose signer is none of the issuers. For those who refuse every certificate
+    /// of an issuer without a list: nobody else would notice what is missing.
+    pub skip_unknown_issuers: bool,
 }
 
 impl ProfileSources {
@@ -70,6 +73,7 @@ impl ProfileSources {
             refresh: Self::REFRESH,
             timeout: Self::TIMEOUT,
             allow_hosts: None,
+            skip_unknown_issuers: false,
         }
     }
 }

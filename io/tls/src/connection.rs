@@ -117,6 +117,14 @@ impl TlsConnection {
         !matches!(&self.stage, Stage::Chosen(connection) if !connection.is_handshaking())
     }
 
+    /// Version and cipher suite as OpenSSL calls them, such as `TLSv1.3` and `TLS_AES_256_GCM_SHA384`, once the handshake is complete.
+    pub fn negotiated(&self) -> Option<(&'static str, &'static str)> {
+        match &self.stage {
+            Stage::Chosen(connection) => connection.negotiated(),
+            Stage::Choosing(_) | Stage::Failed(_) => None,
+        }
+    }
+
     /// Whether the handshake took up a session of before, once it is complete.
     pub fn is_resumed(&self) -> bool {
         matches!(&self.stage, Stage::Chosen(connection) if connection.is_resumed())

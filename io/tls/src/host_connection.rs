@@ -10,7 +10,7 @@ use rustls::server::{ServerConnectionData, UnbufferedServerConnection};
 use rustls::unbuffered::{
     ConnectionState, EncodeError, EncodeTlsData, EncryptError, InsufficientSizeError, UnbufferedStatus, WriteTraffic,
 };
-use rustls::{AlertDescription, Error, HandshakeKind, InvalidMessage, PeerIncompatible};
+use rustls::{AlertDescription, CipherSuite, Error, HandshakeKind, InvalidMessage, PeerIncompatible, ProtocolVersion};
 use signet_identity::Peer;
 
 use crate::acceptor::no_certificate;
@@ -24,6 +24,19 @@ const MAXIMUM_RECORD: usize = 5 + 16_384 + 2_048;
 
 /// What may wait during the handshake: one handshake message of the largest size rustls accepts (64 KiB), in small records.
 const MAXIMUM_HANDSHAKE_FLIGHT: usize = 80 * 1024;
+
+/// What OpenSSL calls the cipher suites of the library.
+const SUITES: [(CipherSuite, &str); 9] = [
+    (CipherSuite::TLS13_AES_128_GCM_SHA256, "TLS_AES_128_GCM_SHA256"),
+    (CipherSuite::TLS13_AES_256_GCM_SHA384, "TLS_AES_256_GCM_SHA384"),
+    (CipherSuite::TLS13_CHACHA20_POLY1305_SHA256, "TLS_CHACHA20_POLY1305_SHA256"),
+    (CipherSuite::TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256, "ECDHE-ECDSA-AES128-GCM-SHA256"),
+    (CipherSuite::TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384, "ECDHE-ECDSA-AES256-GCM-SHA384"),
+    (CipherSuite::TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256, "ECDHE-ECDSA-CHACHA20-POLY1305"),
+    (CipherSuite::TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256, "ECDHE-RSA-AES128-GCM-SHA256"),
+    (CipherSuite::TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384, "ECDHE-RSA-AES256-GCM-SHA384"),
+    (CipherSuite::TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256, "ECDHE-RSA-CHACHA20-POLY1305"),
+];
 
 /// The server end of one connection.
 pub(crate) struct HostConnection {
@@ -107,6 +120,16 @@ impl HostConnection {
     /// Whether the handshake is still going on.
     pub(crate) fn is_handshaking(&self) -> bool {
         !self.established
+    }
+
+    pub(crate) fn negotiated(&self) -> Option<(&'static str, &'static str)> {
+        let version = match self.tls.protocol_version()? {
+            ProtocolVersion::TLSv1_3 => "TLSv1.3",
+            _ => "TLSv1.2",
+        };
+        let suite = self.tls.negotiated_cipher_suite()?.suite();
+        let name = SUITES.iter().find(|(known, _)| *known == suite).map_or("unknown", |(_, name)| *name);
+        Some((version, name))
     }
 
     /// Whether the handshake took up a session of before, once it is complete.

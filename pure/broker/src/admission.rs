@@ -8,11 +8,12 @@ use signet_identity::Peer;
 use signet_mqtt::{ClientIdentifier, Connack, Connect, Packet, ProtocolVersion, ReasonCode, TopicName, Will, encoded_len};
 use signet_policy::{
     AccessQuestion, AdmissionRules, Answers, Applicant, Client, ConnectPermit, DenialReason, Denied, Known, NoPermit, Origin, Passed,
-    PublishPermit, Published, Ruleset, authorize_connect, authorize_publish, identify, vouched,
+    PublishPermit, Published, Ruleset, authorize_connect, authorize_publish, identify, shown, vouched,
 };
 
 use crate::ids::{ShardId, owner_shard};
 use crate::limits::Limits;
+use crate::rules::Wording;
 
 /// A CONNECT that may go on to the shard that owns its Client Identifier. Holds the [`ConnectPermit`]: there is no other way in.
 #[derive(Debug)]
@@ -118,12 +119,12 @@ impl Application {
     /// Refuses the CONNECT.
     #[must_use]
     pub fn refuse(self, denied: Denied) -> Refusal {
-        refusal(&self.connect, denied)
+        refusal(&self.connect, &self.limits, denied)
     }
 }
 
 /// Looks at a CONNECT as far as nobody outside has to be asked: identifier, and who the client would be. `limits` are those of the listener, `now` is
-/// in Unix seconds. `assigned` makes an unpredictable Client Identifier for clients that leave it to the Server.
+/// in Unix seconds. `assigned` makes the unpredictable part of a Client Identifier for clients that leave it to the Server.
 ///
 /// # Errors
 /// A [`Refusal`] with the CONNACK to send.
@@ -135,10 +136,12 @@ pub fn apply(
     (origin, now): (Origin, i64),
     assigned: impl FnOnce() -> ClientIdentifier,
 ) -> Result<Application, Refusal> {
-    let identified = check_identifier(&connect, limits).and_then(|()| identify(rules, peer, &connect, origin, now, assigned));
+    let prefix = &limits.connect.assigned_client_identifier_prefix;
+    let assigned = || ClientIdentifier::new(format!("{prefix}{}", assigned().as_str()));
+    let identified = check_connect(&connect, limits).and_then(|()| identify(rules, peer, &connect, origin, now, assigned));
     match identified {
         Ok(applicant) => Ok(Application { connect, applicant, limits: Arc::clone(limits) }),
-        Err(denied) => Err(refusal(&connect, denied)),
+        Err(denied) => Err(refusal(&connect, limits, denied)),
     }
 }
 
@@ -150,11 +153,11 @@ pub fn apply(
 pub fn admit(application: Application, passed: Passed, ruleset: &Ruleset, answers: Answers) -> Result<Admission, Refusal> {
     let Application { mut connect, applicant, limits } = application;
     if let Err(denied) = check_authentication_method(&connect, &passed) {
-        return Err(refusal(&connect, denied));
+        return Err(refusal(&connect, &limits, denied));
     }
     let authentication = connect.properties.authentication_method.take().zip(passed.authentication_data().cloned());
     let permit = authorize_connect(applicant, passed);
-    match check_will(connect.will.as_ref(), permit.client(), (ruleset, &answers), &limits) {
+    match check_will((connect.will.as_ref(), connect.version), permit.client(), (ruleset, &answers), &limits) {
         Ok(will) => {
             if let (Some(will_permit), Some(will)) = (will, &mut connect.will) {
                 // From here on it is where it will be published.
@@ -166,7 +169,7 @@ pub fn admit(application: Application, passed: Passed, ruleset: &Ruleset, answer
             let will_answers = (!answers.is_empty()).then(|| Box::new(answers));
             Ok(Admission { permit, connect, limits, authentication, will_answers })
         }
-        Err(denied) => Err(refusal(&connect, denied)),
+        Err(denied) => Err(refusal(&connect, &limits, denied)),
     }
 }
 
@@ -190,17 +193,20 @@ pub fn admit_without_chain(
     }
 }
 
-fn refusal(connect: &Connect, denied: Denied) -> Refusal {
+fn refusal(connect: &Connect, limits: &Limits, denied: Denied) -> Refusal {
     let version = connect.version;
-    let connack = refusing(connect, denied.reason_code, &denied.reason.for_client());
+    let connack = refusing(connect, limits, denied.reason_code, &denied.reason.for_client());
     // [MQTT-3.2.2-6] of MQTT 3.1.1: a refusal that none of its return codes fits closes the connection and says nothing.
     let can_be_told = version.has_properties() || denied.reason_code.connect_return_code().is_some();
     Refusal { connack: can_be_told.then_some(connack), version, denied: Box::new(denied) }
 }
 
 /// The CONNACK of a refusal, with the words if they fit into what this client takes [MQTT-3.2.2-19].
-pub(crate) fn refusing(connect: &Connect, reason_code: ReasonCode, words: &str) -> Box<Connack> {
+pub(crate) fn refusing(connect: &Connect, limits: &Limits, reason_code: ReasonCode, words: &str) -> Box<Connack> {
     let mut connack = Connack { reason_code, ..Connack::default() };
+    if limits.messages.answers == Wording::Plain {
+        return Box::new(connack);
+    }
     connack.properties.reason_string = Some(words.to_owned().into());
     let maximum = connect.properties.maximum_packet_size.map_or(usize::MAX, |size| usize::try_from(size.get()).unwrap_or(usize::MAX));
     let connack = Box::new(connack);
@@ -222,14 +228,42 @@ fn check_authentication_method(connect: &Connect, passed: &Passed) -> Result<(),
     })
 }
 
+/// What the CONNECT says besides who the client is.
+fn check_connect(connect: &Connect, limits: &Limits) -> Result<(), Denied> {
+    let refuse = |rule: &str, detail: String, reason_code| Denied {
+        rule: format!("limits: {rule}"),
+        reason: DenialReason::Connect { detail },
+        reason_code,
+    };
+    let rules = &limits.connect;
+    if !rules.protocol_versions.contains(&connect.version) {
+        // [MQTT-3.1.2-2]
+        let detail = format!("{} is not spoken here", connect.version);
+        return Err(refuse("protocol_versions", detail, ReasonCode::UnsupportedProtocolVersion));
+    }
+    let is_within = rules.keep_alive_maximum == 0 || (1..=rules.keep_alive_maximum).contains(&connect.keep_alive);
+    if rules.keep_alive_enforced && !is_within && !connect.version.has_properties() {
+        let detail = format!("its keep alive of {} s is not one of 1 to {}", connect.keep_alive, rules.keep_alive_maximum);
+        return Err(refuse("keep_alive_enforced", detail, ReasonCode::ClientIdentifierNotValid));
+    }
+    if let Some(will) = connect.will.as_ref().filter(|will| will.retain && !limits.messages.retained_available) {
+        // [MQTT-3.2.2-13]
+        let detail = format!("its will message to `{}` is to be retained, and nothing is here", shown(will.topic.as_str()));
+        return Err(refuse("retained_available", detail, ReasonCode::RetainNotSupported));
+    }
+    check_identifier(connect, limits)
+}
+
 /// Any identifier is fine, short and plain ones [MQTT-3.1.3-5] or not, up to a limit.
 fn check_identifier(connect: &Connect, limits: &Limits) -> Result<(), Denied> {
     let claimed = &connect.client_identifier;
-    let refuse = |rule: &str, claimed: String, detail: &'static str| Denied {
+    let refuse_with = |rule: &str, claimed: String, detail: &'static str, reason_code| Denied {
         rule: rule.to_owned(),
         reason: DenialReason::ClientIdentifier { claimed, detail },
-        reason_code: ReasonCode::ClientIdentifierNotValid,
+        reason_code,
     };
+    let refuse = |rule: &str, claimed: String, detail| refuse_with(rule, claimed, detail, ReasonCode::ClientIdentifierNotValid);
+    let rules = &limits.connect;
     match connect.version {
         ProtocolVersion::V31 if claimed.is_empty() => {
             return Err(refuse("§3.1 (MQTT 3.1)", String::new(), "an identifier is empty, which MQTT 3.1 does not allow"));
@@ -238,9 +272,21 @@ fn check_identifier(connect: &Connect, limits: &Limits) -> Result<(), Denied> {
         ProtocolVersion::V311 if claimed.is_empty() && !connect.clean_start => {
             return Err(refuse("MQTT-3.1.3-8 (3.1.1)", String::new(), "an empty identifier needs a clean session"));
         }
+        version if claimed.is_empty() && !rules.empty_client_identifier => {
+            // [MQTT-3.1.3-8]: the code is free.
+            let code = if version.has_properties() { ReasonCode::UnspecifiedError } else { ReasonCode::ClientIdentifierNotValid };
+            return Err(refuse_with("limits: empty_client_identifier", String::new(), "an identifier has to be sent", code));
+        }
         _ => {}
     }
-    if claimed.as_str().len() > usize::from(limits.client_identifier_bytes_maximum) {
+    // One that is given begins as it is said there.
+    let begins = if claimed.is_empty() { &rules.assigned_client_identifier_prefix } else { claimed.as_str() };
+    if !begins.starts_with(&*rules.client_identifier_prefix) {
+        let shown: String = claimed.as_str().chars().take(64).collect();
+        let detail = "it does not begin as it has to";
+        return Err(refuse_with("limits: client_identifier_prefix", shown, detail, ReasonCode::NotAuthorized));
+    }
+    if claimed.as_str().len() > usize::from(rules.client_identifier_bytes_maximum) {
         let shown: String = claimed.as_str().chars().take(32).collect();
         return Err(refuse("limits: client_identifier_bytes_maximum", shown + "…", "it is longer than the limit"));
     }
@@ -249,12 +295,21 @@ fn check_identifier(connect: &Connect, limits: &Limits) -> Result<(), Denied> {
 
 /// A Will is a publish that happens later: it is judged now, so that the client hears of it, and again when it is published.
 fn check_will(
-    will: Option<&Will>,
+    (will, version): (Option<&Will>, ProtocolVersion),
     client: &Client,
     (ruleset, answers): (&Ruleset, &Answers),
     limits: &Limits,
 ) -> Result<Option<PublishPermit>, Denied> {
     let Some(will) = will else { return Ok(None) };
+    let payload_maximum = limits.messages.payload_maximum;
+    if payload_maximum > 0 && will.payload.len() > payload_maximum {
+        return Err(Denied {
+            rule: "limits: payload_maximum".to_owned(),
+            reason: DenialReason::Will { detail: format!("its payload has {} bytes, more than {payload_maximum}", will.payload.len()) },
+            // Before MQTT 5.0 nothing fits better.
+            reason_code: if version.has_properties() { ReasonCode::PacketTooLarge } else { ReasonCode::NotAuthorized },
+        });
+    }
     if will.qos > limits.maximum_qos {
         // [MQTT-3.2.2-12]
         return Err(Denied {
@@ -263,8 +318,8 @@ fn check_will(
             reason_code: ReasonCode::QosNotSupported,
         });
     }
-    // The tenant's name is a level too.
-    if will.topic.levels().count() + usize::from(client.tenant().is_some()) > usize::from(limits.topic_levels_maximum) {
+    // What stands before it takes levels too.
+    if will.topic.levels().count() + client.levels_before() > usize::from(limits.topic_levels_maximum) {
         return Err(Denied {
             rule: "limits: topic_levels_maximum".to_owned(),
             reason: DenialReason::Will { detail: "its topic has too many levels".to_owned() },
@@ -279,8 +334,5 @@ fn check_will(
 /// A Response Topic is a topic too: whoever answers has to find it, another tenant's name space being none of his. One that becomes too long is
 /// left out.
 pub(crate) fn place_response(client: &Client, topic: Option<TopicName>) -> Option<TopicName> {
-    match (client.mount(), topic) {
-        (Some(mount), Some(topic)) if !topic.starts_with_dollar() => mount.place_topic(&topic).ok(),
-        (_, topic) => topic,
-    }
+    client.place_topic(&topic?).ok()
 }

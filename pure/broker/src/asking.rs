@@ -12,6 +12,7 @@ use signet_policy::{AccessAnswer, AccessQuestion, AccessSource, Action, Answers,
 
 use crate::broker::{Broker, Context};
 use crate::connection::Connection;
+use crate::control::Request;
 use crate::directory::SharedDirectory;
 use crate::ids::{ConnectionId, SessionId};
 use crate::moment::Moment;
@@ -32,6 +33,8 @@ pub(crate) struct Asking {
     answers: Answers,
     /// Whether the client has changed since it was asked: then the answer is about somebody else.
     is_stale: bool,
+    /// A request to the Server that is being carried out.
+    pub(crate) control: Option<Request>,
     /// The packet that waits.
     held: Option<Held>,
     /// Whether the session's subscriptions are to be judged before that.
@@ -55,6 +58,12 @@ pub(crate) struct Remembered {
     subscriptions: Answers,
     /// When the first of these ends.
     armed: Option<Moment>,
+}
+
+impl Asking {
+    fn is_waiting(&self) -> bool {
+        self.question.is_some() || self.control.is_some()
+    }
 }
 
 impl Session {
@@ -87,7 +96,7 @@ fn with<T>(remembered: Option<&Remembered>, held: Option<&Answers>, now: Moment,
 impl Connection {
     /// Whether it waits for an answer.
     pub(crate) fn is_asking(&self) -> bool {
-        self.asking.as_ref().is_some_and(|asking| asking.question.is_some())
+        self.asking.as_ref().is_some_and(|asking| asking.is_waiting())
     }
 
     /// The answers to what is decided now.
@@ -160,7 +169,7 @@ impl Broker {
     }
 
     /// Decides what waits, as far as nobody has to be asked.
-    fn go_on<D: SharedDirectory, S: Store>(&mut self, id: ConnectionId, context: &mut Context<'_, D, S>) {
+    pub(crate) fn go_on<D: SharedDirectory, S: Store>(&mut self, id: ConnectionId, context: &mut Context<'_, D, S>) {
         let Some(connection) = self.connections.get_mut(&id) else { return };
         let session = connection.session;
         let Some(asking) = &mut connection.asking else { return };
@@ -168,7 +177,7 @@ impl Broker {
             self.review_session(session, context);
         }
         let waiting = self.connections.get_mut(&id).and_then(|connection| connection.asking.as_mut());
-        let Some(asking) = waiting.filter(|asking| asking.question.is_none()) else { return };
+        let Some(asking) = waiting.filter(|asking| !asking.is_waiting()) else { return };
         match asking.held.take() {
             Some(Held::Publish(held)) => {
                 let (publish, topic) = *held;
@@ -183,7 +192,7 @@ impl Broker {
     /// What was asked for is decided: the answers are remembered.
     fn note_answers<D: SharedDirectory, S: Store>(&mut self, id: ConnectionId, context: &Context<'_, D, S>) {
         let Some(connection) = self.connections.get_mut(&id) else { return };
-        if connection.asking.as_ref().is_none_or(|asking| asking.question.is_some()) {
+        if connection.asking.as_ref().is_none_or(|asking| asking.is_waiting()) {
             return;
         }
         let Some(asking) = connection.asking.take() else { return };
@@ -209,7 +218,7 @@ impl Broker {
         let now = context.now.as_millis();
         let mut found = Vec::new();
         for (filter, qos) in filters {
-            for source in self.ruleset.sources().iter().filter(|source| matches!(source, AccessSource::Asked(_))) {
+            for source in self.ruleset.sources().filter(|source| matches!(source, AccessSource::Asked(_))) {
                 let action = Action::Subscribe { qos: *qos };
                 let question = AccessQuestion { source: Arc::clone(source.name()), topic: filter.as_str().into(), action };
                 let known = session.with_known(held, context.now, |known| known.lasting(&question));
@@ -229,13 +238,13 @@ impl Broker {
     /// The answers on which subscriptions rested that are there no more.
     pub(crate) fn forget_answers(&mut self, id: SessionId) {
         let Some(session) = self.sessions.get_mut(id) else { return };
-        let mount = session.client.mount();
+        let (client, mount) = (Arc::clone(&session.client), session.client.mount());
         let Some(remembered) = &mut session.standing.remembered else { return };
         let subscriptions = &session.subscriptions;
         let live: std::collections::BTreeSet<String> = subscriptions
             .keys()
             .filter_map(|filter| crate::review::view(mount.as_ref(), filter))
-            .map(|filter| filter.without_share_name().to_owned())
+            .map(|filter| client.ruled(filter.without_share_name()).into_owned())
             .collect();
         remembered.subscriptions.retain(|question| live.contains(&*question.topic));
         self.ask_again_in_time(id);

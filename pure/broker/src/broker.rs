@@ -55,6 +55,8 @@ pub(crate) struct Backlog {
     pub(crate) debts: Option<(Moment, Load)>,
     /// Sessions that are to be judged again.
     pub(crate) reviews: Reviews,
+    /// When to look for retained messages that have expired.
+    pub(crate) sweep: Option<Moment>,
     /// Messages that are to go to another member at the end of this input.
     pub(crate) strays: VecDeque<Stray>,
 }
@@ -77,7 +79,7 @@ impl Broker {
     /// and inputs give the same outputs.
     #[must_use]
     pub fn new(shard: ShardId, limits: Arc<Limits>, totals: Arc<Totals>, ruleset: Arc<Ruleset>, seed: u64) -> Self {
-        Self {
+        let mut broker = Self {
             shard,
             limits,
             totals,
@@ -92,7 +94,9 @@ impl Broker {
             told: Load::default(),
             last_removal: Ticket::NONE,
             backlog: Backlog::default(),
-        }
+        };
+        broker.look_for_expired(Moment::ZERO);
+        broker
     }
 
     /// Takes up what was stored: before the first input, and after [`crate::Directory::restore`]. Ends with a sealed transaction as
@@ -150,7 +154,9 @@ impl Broker {
                 }
             }
             Input::PolicyChanged(ruleset) => self.change_rules(ruleset, context),
+            Input::LimitsChanged(changed) => self.change_limits(&changed, context.now),
             Input::Answered { connection, question, answer, lasts } => self.answered(connection, (question, answer, lasts), context),
+            Input::Controlled { connection, answer } => self.controlled(connection, answer, context),
             Input::AnswersForgotten => self.ask_anew(context),
             Input::Regranted { connection, client } => self.regrant(connection, client, context),
             Input::Publish { message } => self.publish_own(message, context),
@@ -218,6 +224,7 @@ impl Broker {
                 Timer::Orphans => self.give_orphans_away(context),
                 Timer::Review => self.go_on_reviewing(context),
                 Timer::Debts => self.settle_debts(context),
+                Timer::Sweep => self.forget_expired(context),
             }
         }
     }

@@ -19,8 +19,8 @@ use crate::keep_alive::{KeepAlive, server_keep_alive};
 use crate::limits::Limits;
 use crate::memo::Memo;
 use crate::output::{CloseCause, Event, Output};
-use crate::packet_ids::PacketIds;
 use crate::review::Standing;
+use crate::rules::ForeignSession;
 use crate::session::{HeldWill, Session};
 use crate::store::{Change, Store, Ticket, Urgency};
 use crate::timers::Timer;
@@ -34,16 +34,16 @@ impl Broker {
     ) {
         let Admission { permit, mut connect, limits, authentication, will_answers } = admission;
         let client = Arc::clone(permit.client());
-        if let Some(owner) = self.other_device(&client) {
-            return refuse_identifier(id, &connect, &client, owner, context);
+        if let Some(owner) = self.other_device(&client, &limits) {
+            return refuse_identifier(id, (&connect, &limits), &client, owner, context);
         }
         let expiry = session_expiry(&connect, &limits);
         if let Err(why) = self.check_room(&client, &connect, &limits, expiry, context.store) {
-            return refuse_for_quota(id, &connect, &client, why, context);
+            return refuse_for_quota(id, (&connect, &limits), &client, why, context);
         }
         self.take_over(&client, context);
         // [MQTT-3.1.4-4]
-        self.end_what_is_not_resumed(&client, connect.clean_start, context);
+        self.end_what_is_not_resumed(&client, (connect.clean_start, &limits), context);
         let (session, session_present) = self.resume_or_create(&client, &limits, expiry);
         if session_present {
             self.judge_resumed(session, &client, context);
@@ -97,7 +97,10 @@ impl Broker {
         store: &S,
     ) -> Result<(), &'static str> {
         let known = self.sessions.find(client);
-        let is_resumed = !connect.clean_start && known.is_some_and(|session| session.client.principal() == client.principal());
+        let is_own = |session: &Session| {
+            limits.connect.foreign_session == ForeignSession::Resume || session.client.principal() == client.principal()
+        };
+        let is_resumed = !connect.clean_start && known.is_some_and(is_own);
         if known.is_none() && self.totals.sessions() >= self.limits.total.sessions_maximum {
             self.stats.refused.sessions_full += 1;
             return Err("no room for another session");
@@ -130,7 +133,10 @@ impl Broker {
 
     /// The device, user or bridge, another than the client, to whom the session of this Client Identifier belongs. Its connection and its messages
     /// are not given up to whoever claims the same identifier; a session that nobody proved to be theirs is.
-    fn other_device(&self, client: &Client) -> Option<Principal> {
+    fn other_device(&self, client: &Client, limits: &Limits) -> Option<Principal> {
+        if limits.connect.foreign_session == ForeignSession::Resume {
+            return None;
+        }
         let owner = self.sessions.find(client)?.client.principal();
         (!matches!(owner, Principal::Anonymous) && owner != client.principal()).then(|| owner.clone())
     }
@@ -149,11 +155,11 @@ impl Broker {
     fn end_what_is_not_resumed<D: SharedDirectory, S: Store>(
         &mut self,
         client: &Client,
-        clean_start: bool,
+        (clean_start, limits): (bool, &Limits),
         context: &mut Context<'_, D, S>,
     ) {
         let Some(session) = self.sessions.find(client) else { return };
-        let is_foreign = session.client.principal() != client.principal();
+        let is_foreign = limits.connect.foreign_session == ForeignSession::Refuse && session.client.principal() != client.principal();
         if is_foreign {
             context.output.push(Output::Event(Event::SessionNotShared {
                 client_identifier: client.client_identifier().clone(),
@@ -224,17 +230,20 @@ impl Session {
     }
 }
 
+/// No packet is longer: what a Remaining Length can say, and five octets of fixed header (§2.1.4).
+const PACKET_BYTES_MAX: u32 = 268_435_460;
+
 /// [MQTT-3.1.3-8], [MQTT-3.1.3-9] (3.1.1): a Server may refuse an identifier, and then closes [MQTT-3.2.2-7]; the words say why, the event
 /// says whose it is.
 fn refuse_identifier<D: SharedDirectory, S: Store>(
     id: ConnectionId,
-    connect: &Connect,
+    (connect, limits): (&Connect, &Limits),
     client: &Client,
     owner: Principal,
     context: &mut Context<'_, D, S>,
 ) {
     let words = "the client identifier belongs to the session of another device";
-    let packet = Packet::Connack(refusing(connect, ReasonCode::ClientIdentifierNotValid, words));
+    let packet = Packet::Connack(refusing(connect, limits, ReasonCode::ClientIdentifierNotValid, words));
     context.output.push(Output::Send { connection: id, packet, after: Ticket::NONE });
     context.output.push(Output::Event(Event::IdentifierRefused {
         connection: id,
@@ -247,14 +256,14 @@ fn refuse_identifier<D: SharedDirectory, S: Store>(
 
 fn refuse_for_quota<D: SharedDirectory, S: Store>(
     id: ConnectionId,
-    connect: &Connect,
+    (connect, limits): (&Connect, &Limits),
     client: &Client,
     why: &'static str,
     context: &mut Context<'_, D, S>,
 ) {
     // Before MQTT 5.0 there is no quota, only a Server that is not available.
     let reason_code = if connect.version.has_properties() { ReasonCode::QuotaExceeded } else { ReasonCode::ServerUnavailable };
-    let packet = Packet::Connack(refusing(connect, reason_code, why));
+    let packet = Packet::Connack(refusing(connect, limits, reason_code, why));
     context.output.push(Output::Send { connection: id, packet, after: Ticket::NONE });
     let client_identifier = client.client_identifier().clone();
     context.output.push(Output::Event(Event::SessionRefused { connection: id, client_identifier, why }));
@@ -281,13 +290,15 @@ fn connack(connect: &Connect, limits: &Limits, expiry: u32, assigned: Option<&Cl
         // §3.2.2.3.2: told only if it differs from what was asked for.
         session_expiry_interval: is_cut.then_some(expiry),
         receive_maximum: NonZeroU16::new(limits.receive_maximum.max(1)).filter(|maximum| maximum.get() < u16::MAX),
-        maximum_packet_size: NonZeroU32::new(limits.maximum_packet_size),
+        maximum_packet_size: NonZeroU32::new(limits.maximum_packet_size).filter(|maximum| maximum.get() < PACKET_BYTES_MAX),
         // [MQTT-3.2.2-16]
         assigned_client_identifier: assigned.map(|client| client.client_identifier().clone()),
         topic_alias_maximum: Some(limits.topic_alias_maximum).filter(|maximum| *maximum > 0),
         // [MQTT-3.2.2-9]: left out when 2.
         features: ServerFeatures {
             maximum_qos: Some(limits.maximum_qos).filter(|maximum| *maximum < QoS::ExactlyOnce),
+            // [MQTT-3.2.2-13]: left out when true.
+            retain_available: (!limits.messages.retained_available).then_some(false),
             ..ServerFeatures::default()
         },
         // [MQTT-3.2.2-21]
@@ -300,7 +311,7 @@ fn connack(connect: &Connect, limits: &Limits, expiry: u32, assigned: Option<&Cl
 fn connection(id: ConnectionId, session: SessionId, connect: &Connect, client: &Arc<Client>, limits: &Arc<Limits>) -> Connection {
     let asked = &connect.properties;
     let has_properties = connect.version.has_properties();
-    let window = asked.receive_maximum.map_or(u16::MAX, NonZeroU16::get);
+    let outgoing = limits.messages.topic_alias_outgoing_maximum;
     Connection {
         id,
         session,
@@ -317,7 +328,7 @@ fn connection(id: ConnectionId, session: SessionId, connect: &Connect, client: &
             is_bridge: connect.is_bridge,
         },
         // [MQTT-4.9.0-1]
-        window: window.min(limits.maximum_inflight).clamp(1, PacketIds::EACH_KIND),
+        receive_maximum: asked.receive_maximum.map_or(u16::MAX, NonZeroU16::get),
         incoming: Incoming {
             // Before MQTT 5.0 there is no Receive Maximum: clients cannot know a bound below the number of Packet Identifiers.
             maximum: if has_properties { limits.receive_maximum.max(1) } else { u16::MAX },
@@ -327,7 +338,7 @@ fn connection(id: ConnectionId, session: SessionId, connect: &Connect, client: &
         maximum_packet_size: asked.maximum_packet_size.map_or(usize::MAX, |size| usize::try_from(size.get()).unwrap_or(usize::MAX)),
         keep_alive: KeepAlive::new(0, crate::Moment::ZERO),
         inbound: InboundAliases::new(limits.topic_alias_maximum),
-        outbound: OutboundAliases::new(asked.topic_alias_maximum.unwrap_or(0).min(limits.topic_alias_maximum)),
+        outbound: OutboundAliases::new(asked.topic_alias_maximum.unwrap_or(0).min(outgoing)),
         is_writable: true,
         memo: Memo::default(),
         asking: None,

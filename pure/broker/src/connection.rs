@@ -3,18 +3,22 @@
 use std::sync::Arc;
 
 use signet_mqtt::{
-    AliasChoice, InboundAliases, Message, OutboundAliases, Packet, PacketId, ProtocolVersion, QoS, UserProperties, encoded_len, publish_len,
+    AliasChoice, InboundAliases, Message, OutboundAliases, Packet, PacketId, ProtocolVersion, QoS, ReasonCode, UserProperties, encoded_len,
+    publish_len,
 };
 use signet_policy::{Client, Mount};
 
 use crate::asking::Asking;
 use crate::ids::{ConnectionId, SessionId};
+use crate::inflight::Window;
 use crate::keep_alive::KeepAlive;
 use crate::limits::Limits;
 use crate::memo::Memo;
 use crate::moment::Moment;
-use crate::output::{Output, OwnedPublishHeader};
+use crate::output::{CloseCause, Output, OwnedPublishHeader};
+use crate::packet_ids::PacketIds;
 use crate::queue::Pending;
+use crate::rules::Wording;
 use crate::stats::Stats;
 use crate::store::Ticket;
 
@@ -27,8 +31,8 @@ pub(crate) struct Connection {
     /// Those of its listener.
     pub(crate) limits: Arc<Limits>,
     pub(crate) manners: Manners,
-    /// Exchanges that may be under way to the client [MQTT-3.3.4-9].
-    pub(crate) window: u16,
+    /// Exchanges that may be under way to the client, as it says [MQTT-3.3.4-9].
+    pub(crate) receive_maximum: u16,
     pub(crate) incoming: Incoming,
     /// Largest packet the client takes, in bytes [MQTT-3.1.2-24].
     pub(crate) maximum_packet_size: usize,
@@ -74,12 +78,23 @@ pub(crate) struct Incoming {
 }
 
 impl Connection {
+    /// What may be under way to the client: no more than it says, nor than it may have.
+    pub(crate) fn window(&self) -> Window {
+        Window {
+            exchanges: self.receive_maximum.min(self.limits.maximum_inflight).clamp(1, PacketIds::EACH_KIND),
+            payload_bytes: self.limits.messages.inflight_bytes_maximum,
+        }
+    }
+
     /// Sends an answer, however full the window is [MQTT-3.3.4-10], [MQTT-4.9.0-3]. The words are left out where they do not fit
     /// [MQTT-3.4.2-2], [MQTT-3.5.2-2], [MQTT-3.9.2-1], [MQTT-3.14.2-3]. Returns false if it is larger than the client takes, even without
     /// the words in it [MQTT-3.1.2-24].
     #[must_use]
     pub(crate) fn answer(&self, mut packet: Packet, after: Ticket, output: &mut Vec<Output>) -> bool {
-        if !self.manners.hears_problems && !matches!(packet, Packet::Connack(_) | Packet::Disconnect(_)) {
+        if self.limits.messages.answers == Wording::Plain {
+            strip_words(&mut packet);
+            plain(&mut packet);
+        } else if !self.manners.hears_problems && !matches!(packet, Packet::Connack(_) | Packet::Disconnect(_)) {
             strip_words(&mut packet);
         }
         if !self.fits(&packet) {
@@ -90,6 +105,13 @@ impl Connection {
         }
         output.push(Output::Send { connection: self.id, packet, after });
         true
+    }
+
+    /// The Reason Code of a DISCONNECT. A topic that is malformed makes a malformed packet, and only the exact answer says which.
+    pub(crate) fn worded(&self, cause: &CloseCause, reason_code: ReasonCode) -> ReasonCode {
+        let is_topic = matches!(reason_code, ReasonCode::TopicNameInvalid | ReasonCode::TopicFilterInvalid);
+        let is_plain = self.limits.messages.answers == Wording::Plain;
+        if is_plain && is_topic && matches!(cause, CloseCause::Malformed(..)) { ReasonCode::MalformedPacket } else { reason_code }
     }
 
     /// Sends a PUBLISH with QoS 0 [MQTT-4.3.1-1], if it can be sent.
@@ -179,6 +201,17 @@ fn seen_from(mount: &Mount, message: &Arc<Message>) -> Option<Arc<Message>> {
     let mut seen = Message { topic, ..Message::clone(message) };
     seen.properties.response_topic = seen.properties.response_topic.and_then(|topic| mount.view_topic(&topic));
     Some(Arc::new(seen))
+}
+
+/// Leaves out of the Reason Code what it need not say: MQTT 5.0 lets a Server choose there.
+fn plain(packet: &mut Packet) {
+    match packet {
+        Packet::Pubrec(ack) if ack.reason_code == ReasonCode::NoMatchingSubscribers => ack.reason_code = ReasonCode::Success,
+        Packet::Pubrel(ack) | Packet::Pubcomp(ack) if ack.reason_code == ReasonCode::PacketIdentifierNotFound => {
+            ack.reason_code = ReasonCode::Success;
+        }
+        _ => {}
+    }
 }
 
 fn strip_words(packet: &mut Packet) {

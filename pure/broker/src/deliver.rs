@@ -70,14 +70,15 @@ impl Broker {
         let before = session.load();
         let connection = session.connection.and_then(|id| self.connections.get_mut(&id)).filter(|connection| connection.is_writable);
         if pending.qos == QoS::AtMostOnce {
-            // QoS 0 is for those who are there: it is neither kept for the absent nor queued for the slow.
-            if session.connection.is_none() {
+            // QoS 0 is for those who are there: it is not queued for the slow, and kept for the absent only where that is wanted.
+            let is_absent = session.connection.is_none();
+            if is_absent && !session.limits.messages.queued_qos0 {
                 return;
             }
-            if session.queue.holds_qos0() || has_to_wait {
+            if is_absent || session.queue.holds_qos0() || has_to_wait {
                 // Behind what is older, above all behind the retained messages of a subscription that is just starting.
                 if session.queue.push(pending, &session.limits).is_err() {
-                    self.stats.dropped_slow += 1;
+                    *if is_absent { &mut self.stats.dropped_queue_full } else { &mut self.stats.dropped_slow } += 1;
                 }
             } else if let Some(connection) = connection {
                 connection.transmit(&pending, context.now, (context.output, &mut self.stats));
@@ -85,7 +86,7 @@ impl Broker {
                 self.stats.dropped_slow += 1;
             }
         } else if let Some(connection) =
-            connection.filter(|connection| !has_to_wait && session.queue.is_empty() && session.inflight.has_room(connection.window))
+            connection.filter(|connection| !has_to_wait && session.queue.is_empty() && session.inflight.has_room(connection.window()))
         {
             let Context { now, store, output, .. } = context;
             let mut desk = Desk { shard: self.shard, ids: &mut self.ids, stats: &mut self.stats, now: *now, store: *store, output };
@@ -145,7 +146,7 @@ impl Broker {
             }
             let Some(qos) = session.queue.next_qos() else { break };
             // [MQTT-4.9.0-2]
-            if qos > QoS::AtMostOnce && !session.inflight.has_room(connection.window) {
+            if qos > QoS::AtMostOnce && !session.inflight.has_room(connection.window()) {
                 break;
             }
             let Some((pending, start)) = session.queue.pop() else { break };
@@ -240,7 +241,7 @@ impl<S: Store> Desk<'_, S> {
     /// [MQTT-4.3.3-3], then PUBREL and not the message [MQTT-4.3.3-5], [MQTT-4.3.3-6]. Returns false if there is none, or no room for it
     /// yet.
     fn resend_next(&mut self, session: &mut Session, connection: &mut Connection) -> bool {
-        let Some(exchange) = session.inflight.next_unsent(connection.window) else { return false };
+        let Some(exchange) = session.inflight.next_unsent(connection.window().exchanges) else { return false };
         let packet_id = exchange.packet_id;
         // What the earlier connection waited for need not be durable yet.
         let after = match exchange.stage {

@@ -55,7 +55,7 @@ impl Broker {
         if connection.manners.hears_disconnect
             && let Some(reason_code) = cause.reason_code()
         {
-            let mut disconnect = Disconnect::new(reason_code);
+            let mut disconnect = Disconnect::new(connection.worded(&cause, reason_code));
             disconnect.reason_string = Some(cause.to_string().into());
             // One that is too large for the client is left out: closing says enough.
             let _ = connection.answer(Packet::Disconnect(Box::new(disconnect)), Ticket::NONE, context.output);
@@ -103,7 +103,9 @@ impl Broker {
             session.expiry = 0;
         }
         let was_starting = session.queue.is_starting();
-        session.queue.drop_qos0();
+        if !session.limits.messages.queued_qos0 {
+            session.queue.drop_qos0();
+        }
         if was_starting {
             session.note_started(context.store);
         }

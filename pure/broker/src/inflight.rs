@@ -30,6 +30,15 @@ impl Stage {
     }
 }
 
+/// What may be on its way to one client.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Window {
+    /// Exchanges.
+    pub(crate) exchanges: u16,
+    /// Bytes of their payloads; 0: any.
+    pub(crate) payload_bytes: usize,
+}
+
 /// One message on its way.
 #[derive(Debug)]
 pub(crate) struct Exchange {
@@ -60,10 +69,13 @@ impl InFlight {
         Self { exchanges, sent: 0, packet_ids, bytes, order }
     }
 
-    /// Whether a new exchange may begin: it fits into the window [MQTT-3.3.4-9], where each holds its place until PUBACK or PUBCOMP, and
-    /// everything older was sent on this connection [MQTT-4.6.0-1].
-    pub(crate) fn has_room(&self, window: u16) -> bool {
-        self.exchanges.len() < usize::from(window) && self.sent == self.exchanges.len()
+    /// Whether a new exchange may begin: it fits into the window [MQTT-3.3.4-9], where each holds its place until PUBACK or PUBCOMP,
+    /// everything older was sent on this connection [MQTT-4.6.0-1], and the payloads on their way are fewer bytes than they may be.
+    pub(crate) fn has_room(&self, Window { exchanges, payload_bytes }: Window) -> bool {
+        let payload = |exchange: &Exchange| exchange.stage.pending().map_or(0, |pending| pending.message.payload.len());
+        self.exchanges.len() < usize::from(exchanges)
+            && self.sent == self.exchanges.len()
+            && (payload_bytes == 0 || self.exchanges.iter().map(payload).sum::<usize>() < payload_bytes)
     }
 
     /// A Packet Identifier for [`Self::begin`].

@@ -11,8 +11,10 @@ use signet_policy::{AccessAnswer, AccessQuestion, Client, Ruleset};
 use smallvec::SmallVec;
 
 use crate::admission::Admission;
+use crate::control::ControlAnswer;
 use crate::ids::{ConnectionId, MessageId, SessionId, ShardId};
 use crate::moment::Moment;
+use crate::relimit::ChangedLimits;
 
 /// One thing that happened. Inputs of one connection are applied in the order in which they happened.
 #[derive(Debug)]
@@ -99,6 +101,13 @@ pub enum Input {
         /// How long that counts. A live subscription is not asked about more often than every ten seconds.
         lasts: Duration,
     },
+    /// A request to the Server was carried out, or refused ([`crate::Output::Control`]). One whose connection is gone is answered too.
+    Controlled {
+        /// Which connection waits for it.
+        connection: ConnectionId,
+        /// What there is to say.
+        answer: ControlAnswer,
+    },
     /// A connected client is granted something else from here on.
     Regranted {
         /// Which.
@@ -108,6 +117,8 @@ pub enum Input {
     },
     /// What access sources have said counts no more: they are asked again.
     AnswersForgotten,
+    /// Other limits hold from here on.
+    LimitsChanged(Arc<ChangedLimits>),
     /// Other rules apply to every decision from here on.
     PolicyChanged(Arc<Ruleset>),
     /// The Server itself has something to say, under `$SYS/`. It is not stored, and no session gets it as its own.

@@ -40,7 +40,7 @@ impl KeepAlive {
 
 /// The Server Keep Alive, if it has to differ from what the client asked for [MQTT-3.2.2-21].
 pub(crate) fn server_keep_alive(connect: &Connect, limits: &Limits) -> Option<u16> {
-    let maximum = limits.keep_alive_maximum;
+    let maximum = limits.connect.keep_alive_maximum;
     let is_within = maximum == 0 || (1..=maximum).contains(&connect.keep_alive);
     (!is_within && connect.version.has_properties()).then_some(maximum)
 }

@@ -17,6 +17,8 @@
 //!    what is sent to it. Every question needs its answer, [`AccessAnswer::Failed`](signet_policy::AccessAnswer::Failed) if nobody has one in time. The
 //!    Will of a CONNECT is asked about before [`admit`], as long as [`Application::will_question`] has a question.
 //!
+//! 7. A request to the Server ([`Output::Control`]) holds its connection in the same way, until the [`Input::Controlled`] that answers it.
+//!
 //! A session lives on exactly one shard, the one its Client Identifier hashes to ([`owner_shard`]): take-over and resumption are local.
 //! What the shards share is the [`Directory`] of subscriptions and retained messages.
 //!
@@ -32,6 +34,7 @@ mod asking;
 mod broker;
 mod connect;
 mod connection;
+mod control;
 mod debts;
 mod deliver;
 mod directory;
@@ -49,10 +52,12 @@ mod output;
 mod packet_ids;
 mod publish;
 mod queue;
+mod relimit;
 mod restore;
 mod retained;
 mod review;
 mod route;
+mod rules;
 mod session;
 mod stats;
 mod store;
@@ -66,6 +71,7 @@ mod withhold;
 
 pub use admission::{Admission, Application, Refusal, admit, admit_without_chain, apply, expect_connect};
 pub use broker::{Broker, Context};
+pub use control::ControlAnswer;
 pub use directory::{Directory, SharedDirectory};
 pub use durability::{Durability, DurabilityRules};
 pub use ids::{ConnectionId, MessageId, RetainedId, SessionId, ShardId, count_of, owner_shard};
@@ -74,6 +80,8 @@ pub use input::{Delivery, Input, Judge, KickCause, NotAmong, Recipient, SessionR
 pub use limits::Limits;
 pub use moment::Moment;
 pub use output::{CloseCause, Event, Output, OwnedPublishHeader};
+pub use relimit::ChangedLimits;
+pub use rules::{ConnectRules, ForeignSession, MessageRules, Overlapping, Wording};
 pub use stats::{Refused, Stats};
 pub use store::{Change, Starting, Store, Ticket, Urgency};
 pub use totals::{TotalLimits, Totals};

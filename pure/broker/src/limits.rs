@@ -3,6 +3,7 @@
 use signet_mqtt::QoS;
 
 use crate::durability::DurabilityRules;
+use crate::rules::{ConnectRules, MessageRules};
 use crate::totals::TotalLimits;
 
 /// Bounds of what one client may use up. Every listener may have its own: a session has those of the listener by which its client came
@@ -19,16 +20,11 @@ pub struct Limits {
     pub maximum_inflight: u16,
     /// Highest QoS a client may publish with; told to MQTT 5 clients, higher is answered with DISCONNECT 0x9B. Default 2.
     pub maximum_qos: QoS,
-    /// Topic Aliases per connection and direction; an alias above it is answered with DISCONNECT 0x94. Default 16, each costs one Topic
+    /// Topic Aliases that a client may set on one connection; an alias above it is answered with DISCONNECT 0x94. Default 16, each costs one Topic
     /// Name.
     pub topic_alias_maximum: u16,
-    /// Longest Keep Alive in seconds; an MQTT 5 client that asks for more, or for none, is told this as Server Keep Alive. 0 (the default):
-    /// clients choose.
-    pub keep_alive_maximum: u16,
     /// Levels of a Topic Name or Topic Filter; more is answered with 0x90 or 0x8F. Default 32.
     pub topic_levels_maximum: u16,
-    /// Bytes of a Client Identifier; a longer one is refused with 0x85. Default 1024.
-    pub client_identifier_bytes_maximum: u16,
     /// Longest Session Expiry Interval in seconds; a longer one is cut and the client told. MQTT 3.1.1 sessions without clean session get
     /// this one. Default 7 days.
     pub session_expiry_maximum: u32,
@@ -42,6 +38,10 @@ pub struct Limits {
     pub queued_messages_maximum: usize,
     /// Bytes of topic, payload and properties waiting in one session's queue, the same rule. Default 4 MiB.
     pub queued_bytes_maximum: usize,
+    /// Whom the Server takes.
+    pub connect: ConnectRules,
+    /// What becomes of messages. What concerns all of them counts by the broker's own limits, not by those of a listener's.
+    pub messages: MessageRules,
     /// What the acknowledgement of a message says about the disk. Default: it is there.
     pub durability: DurabilityRules,
     /// Bounds over all sessions. Those of the broker's own limits count, not those of a listener's.
@@ -56,14 +56,14 @@ impl Default for Limits {
             maximum_inflight: 64,
             maximum_qos: QoS::ExactlyOnce,
             topic_alias_maximum: 16,
-            keep_alive_maximum: 0,
             topic_levels_maximum: 32,
-            client_identifier_bytes_maximum: 1024,
             session_expiry_maximum: 7 * 24 * 3600,
             subscriptions_maximum: 1_000,
             access_answers_maximum: 32,
             queued_messages_maximum: 1_000,
             queued_bytes_maximum: 4 * 1024 * 1024,
+            connect: ConnectRules::default(),
+            messages: MessageRules::default(),
             durability: DurabilityRules::default(),
             total: TotalLimits::default(),
         }

@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
-use signet_mqtt::{ClientIdentifier, Message, Packet, PacketId, PublishHeader, QoS, ReasonCode, SubscriptionIdentifier, TopicFilter};
+use bytes::Bytes;
+use signet_mqtt::{
+    ClientIdentifier, Message, Packet, PacketId, PublishHeader, QoS, ReasonCode, SubscriptionIdentifier, TopicFilter, TopicName,
+};
 use signet_policy::{AccessQuestion, Client, Denied, Principal};
 use smallvec::SmallVec;
 
@@ -59,6 +62,18 @@ pub enum Output {
         client: Arc<Client>,
         /// What, and which source.
         question: AccessQuestion,
+    },
+    /// A client that may has sent a request to the Server, which goes to nobody else. Answer with [`crate::Input::Controlled`]; until then the connection
+    /// is held, as with [`Self::Ask`].
+    Control {
+        /// Who waits.
+        connection: ConnectionId,
+        /// Who asks.
+        client: Arc<Client>,
+        /// Where it was published, below `$CONTROL/`.
+        topic: TopicName,
+        /// What it asks for.
+        payload: Bytes,
     },
     /// Something worth a log line.
     Event(Event),
@@ -135,6 +150,9 @@ pub enum CloseCause {
     /// A QoS above Maximum QoS [MQTT-3.2.2-11].
     #[error("the QoS is above the maximum")]
     QosNotSupported,
+    /// A message is to be retained, and there are no retained messages [MQTT-3.2.2-14].
+    #[error("a message is to be retained, which the server does not do")]
+    RetainNotSupported,
     /// The Client Identifier belongs to the session of another device.
     #[error("the client identifier belongs to the session of another device")]
     IdentifierInUse,
@@ -171,6 +189,7 @@ impl CloseCause {
             Self::TopicNameInvalid(_) => Some(ReasonCode::TopicNameInvalid),
             Self::IdentifierInUse => Some(ReasonCode::ClientIdentifierNotValid),
             Self::QosNotSupported => Some(ReasonCode::QosNotSupported),
+            Self::RetainNotSupported => Some(ReasonCode::RetainNotSupported),
             Self::QuotaExceeded(_) => Some(ReasonCode::QuotaExceeded),
             Self::SubscriptionRefused => Some(ReasonCode::ImplementationSpecificError),
             Self::SubscriptionEnded(_) => Some(ReasonCode::NotAuthorized),

@@ -30,12 +30,13 @@ struct Verdict {
 }
 
 impl Verdict {
-    fn refused(reason_code: ReasonCode, reason_string: Option<String>) -> Self {
+    /// About a message that goes to nobody.
+    fn of(reason_code: ReasonCode, reason_string: Option<String>) -> Self {
         Self { reason_code, reason_string, ticket: Ticket::NONE, durability: Durability::Off, no_room: None }
     }
 
     fn no_room(why: NoRoom) -> Self {
-        Self { no_room: Some(why), ..Self::refused(ReasonCode::QuotaExceeded, Some(why.words().to_owned())) }
+        Self { no_room: Some(why), ..Self::of(ReasonCode::QuotaExceeded, Some(why.words().to_owned())) }
     }
 }
 
@@ -60,7 +61,7 @@ impl Broker {
     ) {
         let Some(connection) = self.connections.get_mut(&id) else { return };
         let resolved = connection.inbound.resolve(publish.topic.take(), publish.properties.topic_alias);
-        let prefix = usize::from(connection.mount.is_some());
+        let prefix = connection.client.levels_before();
         let topic = match check(resolved, &publish, prefix, &connection.limits) {
             Ok(topic) => topic,
             Err(cause) => return self.disconnect(id, cause, WillRule::Publish, context),
@@ -93,8 +94,17 @@ impl Broker {
     ) {
         let Some(session) = self.connections.get(&id).map(|connection| connection.session) else { return };
         let (qos, packet_id) = (publish.qos, publish.packet_id);
+        let payload_maximum = self.connections.get(&id).map_or(0, |connection| connection.limits.messages.payload_maximum);
+        if payload_maximum > 0 && publish.payload.len() > payload_maximum {
+            self.stats.refused.payload_too_large += 1;
+            let words = format!("the payload has {} bytes, more than {payload_maximum}", publish.payload.len());
+            let Some(packet_id) = packet_id else { return };
+            let verdict = Verdict::of(ReasonCode::ImplementationSpecificError, Some(words));
+            return self.acknowledge(id, session, (qos, packet_id), verdict, context);
+        }
         let Some(permitted) = self.permit(id, session, &topic, &publish, context) else { return };
         let verdict = match permitted {
+            Ok((permit, ..)) if self.is_control(permit.topic()) => return self.control(id, permit, &publish, context),
             Ok(permitted) => self.accept(id, session, (topic, permitted), publish, context),
             Err(NoPermit::Denied(denied)) => self.denied_publish(id, *denied, context),
             Err(NoPermit::Ask(question)) => return self.hold(id, Held::Publish(Box::new((publish, topic.detached()))), *question, context),
@@ -104,7 +114,8 @@ impl Broker {
     }
 
     /// The Server says something itself, under `$SYS/`.
-    pub(crate) fn publish_own<D: SharedDirectory, S: Store>(&mut self, message: Message, context: &mut Context<'_, D, S>) {
+    pub(crate) fn publish_own<D: SharedDirectory, S: Store>(&mut self, mut message: Message, context: &mut Context<'_, D, S>) {
+        message.retain &= self.limits.messages.retained_available;
         let origin = Origin { publisher: None, known: None, durability: Durability::Off, is_refusable: false };
         match authorize_server_publish(&message.topic) {
             // What cannot be refused finds room.
@@ -166,7 +177,7 @@ impl Broker {
         mut publish: Publish,
         context: &mut Context<'_, D, S>,
     ) -> Verdict {
-        let Some(connection) = self.connections.get_mut(&id) else { return Verdict::refused(ReasonCode::UnspecifiedError, None) };
+        let Some(connection) = self.connections.get_mut(&id) else { return Verdict::of(ReasonCode::UnspecifiedError, None) };
         if connection.mount.is_some() {
             publish.properties.response_topic = place_response(&connection.client, publish.properties.response_topic.take());
         }
@@ -175,14 +186,18 @@ impl Broker {
             return self.no_room(NoRoom::Store);
         }
         let Some(message) = Message::from_publish(publish, Some(permit.topic().clone())) else {
-            return Verdict::refused(ReasonCode::TopicNameInvalid, None);
+            return Verdict::of(ReasonCode::TopicNameInvalid, None);
         };
+        let birth = self.is_birth_certificate(&message.topic).then(|| message.clone());
         let to_remember = (known.is_none() && !message.retain && permit.is_general()).then(|| (topic.detached(), permit.clone()));
         let origin = Origin { publisher: Some(session), known, durability, is_refusable: true };
         let routed = match self.route(permit, message, origin, context) {
             Ok(routed) => routed,
             Err(why) => return self.no_room(why),
         };
+        if let Some(birth) = birth {
+            self.keep_birth_certificate(birth, durability, context);
+        }
         if let (Some((topic, permit)), Some(connection)) = (to_remember, self.connections.get_mut(&id)) {
             connection.memo.keep(topic, permit, &routed.routes, validity);
         }
@@ -213,12 +228,23 @@ impl Broker {
         context: &mut Context<'_, D, S>,
     ) -> Verdict {
         self.stats.refused.publish_denied += 1;
-        let verdict = Verdict::refused(denied.reason_code, Some(denied.reason.to_string()));
+        let verdict = Verdict::of(denied.reason_code, Some(denied.reason.to_string()));
         if let Some(connection) = self.connections.get(&id) {
             let client_identifier = connection.client.client_identifier().clone();
             context.output.push(Output::Event(Event::Denied { connection: Some(id), client_identifier, denied }));
         }
         verdict
+    }
+
+    /// A request to the Server was carried out.
+    pub(crate) fn acknowledge_control<D: SharedDirectory, S: Store>(
+        &mut self,
+        id: ConnectionId,
+        of: (QoS, PacketId),
+        context: &mut Context<'_, D, S>,
+    ) {
+        let Some(session) = self.connections.get(&id).map(|connection| connection.session) else { return };
+        self.acknowledge(id, session, of, Verdict::of(ReasonCode::Success, None), context);
     }
 
     /// PUBACK or PUBREC [MQTT-3.3.4-1], [MQTT-4.3.2-4], [MQTT-4.3.3-8], [MQTT-3.3.5-2] (3.1.1). Before MQTT 5.0 there is no way to say no.
@@ -261,7 +287,7 @@ impl Broker {
     }
 }
 
-/// `prefix`: how many levels the tenant's name takes.
+/// `prefix`: how many levels stand before the topic.
 fn check(resolved: Result<TopicName, AliasError>, publish: &Publish, prefix: usize, limits: &Limits) -> Result<TopicName, CloseCause> {
     let topic = resolved.map_err(|error| match error {
         AliasError::Invalid => CloseCause::TopicAliasInvalid,
@@ -273,6 +299,10 @@ fn check(resolved: Result<TopicName, AliasError>, publish: &Publish, prefix: usi
     }
     if !publish.properties.subscription_identifiers.is_empty() {
         return Err(CloseCause::ProtocolError("a Subscription Identifier in a PUBLISH to the Server [MQTT-3.3.4-6]"));
+    }
+    if publish.retain && !limits.messages.retained_available {
+        // [MQTT-3.2.2-14]
+        return Err(CloseCause::RetainNotSupported);
     }
     if topic.levels().count() + prefix > usize::from(limits.topic_levels_maximum) {
         return Err(CloseCause::TopicNameInvalid("it has too many levels"));

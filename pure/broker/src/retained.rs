@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use signet_mqtt::{ClientIdentifier, Message, TopicName};
+use signet_policy::Client;
 
 use crate::ids::RetainedId;
 use crate::image::RetainedImage;
@@ -34,6 +35,8 @@ pub(crate) struct RetainedMessage {
     pub(crate) received_at: Moment,
     /// Who published it, for No Local, which is about the Client Identifier and outlives the session [MQTT-3.8.3-3].
     pub(crate) publisher: ClientIdentifier,
+    /// The same with all that rules look at, if that is kept.
+    pub(crate) source: Option<Arc<Client>>,
 }
 
 /// What became of a message with RETAIN.
@@ -76,7 +79,7 @@ impl Retained {
             let RetainedImage { id, message, publisher, received_at } = image;
             self.clear(&message.topic);
             self.latest = self.latest.max(id);
-            self.insert(RetainedMessage { id, is_stored: true, message, received_at, publisher });
+            self.insert(RetainedMessage { id, is_stored: true, message, received_at, publisher, source: None });
         }
         self.go_on_after(RetainedId(first_free));
     }
@@ -101,7 +104,7 @@ impl Retained {
     pub(crate) fn store(
         &mut self,
         message: &Arc<Message>,
-        publisher: &ClientIdentifier,
+        (publisher, source): (&ClientIdentifier, Option<Arc<Client>>),
         now: Moment,
         limits: &TotalLimits,
         is_stored: bool,
@@ -120,7 +123,7 @@ impl Retained {
         let old = self.clear(&message.topic);
         let id = self.skip_id();
         let message = Arc::clone(message);
-        self.insert(RetainedMessage { id, is_stored, message, received_at: now, publisher: publisher.clone() });
+        self.insert(RetainedMessage { id, is_stored, message, received_at: now, publisher: publisher.clone(), source });
         RetainOutcome::Set(id, old.and_then(|old| old.stored()))
     }
 

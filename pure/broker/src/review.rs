@@ -378,7 +378,7 @@ struct Judged {
     question: Option<AccessQuestion>,
 }
 
-/// Whether a client may have a subscription that it has: then, whether each delivery has to be judged, and the filter as the client wrote it, without
+/// Whether a client may have a subscription that it has: then, whether each delivery has to be judged, and the filter as rules see it, without
 /// ShareName.
 pub(crate) fn standing_of(
     rules: &Ruleset,
@@ -399,5 +399,5 @@ pub(crate) fn standing_of(
     } else {
         may_keep_subscription(rules, client, &view, qos, known).map_err(NoPermit::Denied)?
     };
-    Ok((is_partial, view.without_share_name().to_owned()))
+    Ok((is_partial, client.ruled(view.without_share_name()).into_owned()))
 }

@@ -8,13 +8,14 @@ use signet_policy::PublishPermit;
 use smallvec::{SmallVec, smallvec};
 
 use crate::broker::{Broker, Context};
-use crate::directory::SharedDirectory;
+use crate::directory::{Directory, SharedDirectory};
 use crate::durability::Durability;
 use crate::ids::{MessageId, SessionId, ShardId};
 use crate::input::{Delivery, Recipient};
 use crate::moment::Moment;
 use crate::output::Output;
 use crate::retained::RetainOutcome;
+use crate::rules::{MessageRules, Overlapping};
 use crate::store::{Change, Store, Ticket, Urgency};
 use crate::subscriptions::Subscriber;
 use crate::totals::Load;
@@ -83,6 +84,7 @@ struct Route {
     is_persistent: bool,
     maximum_qos: QoS,
     retain_as_published: bool,
+    is_mqtt5: bool,
     identifiers: SmallVec<[SubscriptionIdentifier; 2]>,
 }
 
@@ -100,8 +102,8 @@ pub(crate) struct Copies {
     durable: usize,
 }
 
-/// One for nearly every message; more where a Shared Subscription chose a session that gets the message by another subscription too: a
-/// message under one id is for each session once.
+/// One for nearly every message; more where a session gets the message by several subscriptions, one of them shared or each for itself: a message
+/// under one id is for each session once.
 pub(crate) type Batches = SmallVec<[Copies; 1]>;
 
 impl Broker {
@@ -124,9 +126,10 @@ impl Broker {
         let (routes, batches, retained) = if message.retain {
             self.look_up_and_retain(&message, &origin, &terms, context)?
         } else {
-            let look = || Arc::new(context.directory.read(|directory| directory.subscriptions.routes(&message.topic, origin.publisher)));
-            let routes = origin.known.unwrap_or_else(look);
-            let batches = routes.batches(&message);
+            let overlapping = self.limits.messages.overlapping_subscriptions;
+            let find = |directory: &Directory| directory.subscriptions.routes(&message.topic, origin.publisher, overlapping);
+            let routes = origin.known.unwrap_or_else(|| Arc::new(context.directory.read(find)));
+            let batches = routes.batches(&message, &self.limits.messages);
             terms.check(&message, &batches, context.store)?;
             (routes, batches, Ticket::NONE)
         };
@@ -155,7 +158,8 @@ impl Broker {
         let durability = if was_stored { Durability::Interval } else { self.limits.durability.of(message.topic.as_str()) };
         // Nobody waits for it: its publisher has its acknowledgement.
         let durability = if durability == Durability::Always { Durability::Interval } else { durability };
-        let batches = context.directory.read(|directory| directory.subscriptions.group_routes(filter)).batches(message);
+        let routes = context.directory.read(|directory| directory.subscriptions.group_routes(filter));
+        let batches = routes.batches(message, &self.limits.messages);
         for copies in batches {
             self.queue_up(message, (received_at, passed_on), copies, durability, context);
         }
@@ -229,19 +233,21 @@ impl Broker {
         terms: &Terms,
         context: &mut Context<'_, D, S>,
     ) -> Result<(Arc<RouteSet>, Batches, Ticket), NoRoom> {
-        let publisher = origin.publisher.and_then(|publisher| self.sessions.get(publisher));
-        let publisher = publisher.map_or_else(|| ClientIdentifier::new(""), |session| session.client.session_key());
+        let publisher = origin.publisher.and_then(|publisher| self.sessions.get(publisher)).map(|session| &session.client);
+        let rules = &self.limits.messages;
+        let source = publisher.filter(|_| rules.is_retained_source_checked).map(Arc::clone);
+        let publisher = publisher.map_or_else(|| ClientIdentifier::new(""), |client| client.session_key());
         let (now, total, store) = (context.now, &self.limits.total, &mut *context.store);
         context.directory.write(|directory| {
-            let routes = directory.subscriptions.routes(&message.topic, origin.publisher);
-            let batches = routes.batches(message);
+            let routes = directory.subscriptions.routes(&message.topic, origin.publisher, rules.overlapping_subscriptions);
+            let batches = routes.batches(message, rules);
             terms.check(message, &batches, store)?;
             for id in directory.retained.drop_expired(now) {
                 store.append(&Change::RetainedCleared { id }, Urgency::Later);
             }
             // Without room in the store it is kept in memory, if nobody can be told.
             let is_stored = origin.durability != Durability::Off && !store.is_full();
-            let outcome = directory.retained.store(message, &publisher, now, total, is_stored);
+            let outcome = directory.retained.store(message, (&publisher, source), now, total, is_stored);
             let change = match outcome {
                 RetainOutcome::Full if origin.is_refusable => return Err(NoRoom::Retained),
                 RetainOutcome::Full => None,
@@ -266,7 +272,8 @@ impl Broker {
 
     /// Under which terms a message is taken.
     fn terms(&self, message: &Message, origin: &Origin) -> Terms {
-        let is_refusable = origin.is_refusable && message.qos > QoS::AtMostOnce;
+        // One with QoS 0 that is delivered with more goes nowhere if there is no room, and nobody is told.
+        let is_refusable = origin.is_refusable && (message.qos > QoS::AtMostOnce || self.limits.messages.raises_qos);
         Terms {
             room: is_refusable.then(|| self.room()),
             durability: origin.durability,
@@ -347,14 +354,15 @@ impl RouteSet {
         self.groups.push(SharedRoute { filter: Arc::clone(filter), candidates, turn: Arc::clone(turn) });
     }
 
-    /// One delivery per session however many of its subscriptions match: the highest QoS [MQTT-3.3.4-2], all identifiers [MQTT-3.3.4-4].
-    pub(crate) fn merge(&mut self) {
+    /// One delivery per session however many of its subscriptions match, unless each is to have its own: the highest QoS [MQTT-3.3.4-2], all
+    /// identifiers [MQTT-3.3.4-4].
+    pub(crate) fn merge(&mut self, overlapping: Overlapping) {
         if self.direct.len() < 2 {
             return;
         }
         self.direct.sort_by_key(|route| route.session);
         self.direct.dedup_by(|later, kept| {
-            let is_same = later.session == kept.session;
+            let is_same = later.session == kept.session && !overlapping.is_each(later.is_mqtt5 && kept.is_mqtt5);
             if is_same {
                 kept.maximum_qos = kept.maximum_qos.max(later.maximum_qos);
                 kept.retain_as_published |= later.retain_as_published;
@@ -365,29 +373,38 @@ impl RouteSet {
     }
 
     /// Who gets a message, with the next in turn of each Shared Subscription.
-    pub(crate) fn batches(&self, message: &Message) -> Batches {
-        let mut first = Copies { recipients: Vec::with_capacity(self.direct.len() + self.groups.len()), durable: 0 };
-        for route in &self.direct {
-            first.push(route.recipient(message, None), route.is_durable(message));
-        }
+    pub(crate) fn batches(&self, message: &Message, rules: &MessageRules) -> Batches {
+        let first = Copies { recipients: Vec::with_capacity(self.direct.len() + self.groups.len()), durable: 0 };
         let mut batches: Batches = smallvec![first];
+        let (mut last, mut times) = (None, 0);
+        for route in &self.direct {
+            times = if last == Some(route.session) { times + 1 } else { 0 };
+            last = Some(route.session);
+            copies(&mut batches, times).push(route.recipient(message, rules, None), route.is_durable(message, rules));
+        }
         let mut in_turn: SmallVec<[SessionId; 4]> = SmallVec::new();
         for group in &self.groups {
             let turn = group.turn.fetch_add(1, Ordering::Relaxed);
             let Some(chosen) = turn.checked_rem(group.candidates.len()).and_then(|at| group.candidates.get(at)) else { continue };
             let session = chosen.session;
-            let is_direct = self.direct.binary_search_by_key(&session, |route| route.session).is_ok();
-            let times = usize::from(is_direct) + in_turn.iter().filter(|other| **other == session).count();
+            let before = self.direct.partition_point(|route| route.session < session);
+            let direct = self.direct.iter().skip(before).take_while(|route| route.session == session).count();
+            let times = direct + in_turn.iter().filter(|other| **other == session).count();
             in_turn.push(session);
-            if batches.len() <= times {
-                batches.push(Copies::default());
-            }
-            if let Some(copies) = batches.get_mut(times) {
-                copies.push(chosen.recipient(message, Some(Arc::clone(&group.filter))), chosen.is_durable(message));
-            }
+            let recipient = chosen.recipient(message, rules, Some(Arc::clone(&group.filter)));
+            copies(&mut batches, times).push(recipient, chosen.is_durable(message, rules));
         }
         batches
     }
+}
+
+/// The copies for those who have had so many before.
+fn copies(batches: &mut Batches, times: usize) -> &mut Copies {
+    while batches.len() <= times {
+        batches.push(Copies::default());
+    }
+    #[expect(clippy::indexing_slicing, reason = "the lines above made it as long")]
+    &mut batches[times]
 }
 
 impl Route {
@@ -398,22 +415,23 @@ impl Route {
             is_persistent: subscriber.is_persistent,
             maximum_qos: subscriber.maximum_qos,
             retain_as_published: subscriber.retain_as_published,
+            is_mqtt5: subscriber.is_mqtt5,
             identifiers: subscriber.identifier.into_iter().collect(),
         }
     }
 
     /// Whether a message is to outlive the process for this session.
-    fn is_durable(&self, message: &Message) -> bool {
-        self.is_persistent && self.maximum_qos.min(message.qos) > QoS::AtMostOnce
+    fn is_durable(&self, message: &Message, rules: &MessageRules) -> bool {
+        self.is_persistent && rules.delivered(self.maximum_qos, message.qos) > QoS::AtMostOnce
     }
 
     /// The granted QoS counts for members of a group like for others [MQTT-4.8.2-3].
-    fn recipient(&self, message: &Message, shared: Option<Arc<TopicFilter>>) -> Recipient {
+    fn recipient(&self, message: &Message, rules: &MessageRules, shared: Option<Arc<TopicFilter>>) -> Recipient {
         Recipient {
             session: self.session,
             shard: self.shard,
             // [MQTT-3.8.4-8]
-            qos: self.maximum_qos.min(message.qos),
+            qos: rules.delivered(self.maximum_qos, message.qos),
             // [MQTT-3.3.1-12], [MQTT-3.3.1-13]
             retain: self.retain_as_published && message.retain,
             identifiers: self.identifiers.clone(),

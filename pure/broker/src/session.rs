@@ -181,6 +181,11 @@ impl Sessions {
     }
 
     /// All of them, in no order but always the same one.
+    pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Session> {
+        self.by_id.values_mut()
+    }
+
+    /// The same by their ids.
     pub(crate) fn ids(&self) -> Vec<SessionId> {
         self.by_key.values().copied().collect()
     }

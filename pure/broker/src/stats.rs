@@ -52,6 +52,8 @@ pub struct Refused {
     pub retained_full: u64,
     /// Sessions, because there were as many as there may be.
     pub sessions_full: u64,
+    /// Publishes, because of the size of their payload.
+    pub payload_too_large: u64,
     /// Subscriptions that were made and ended, because rules changed.
     pub subscriptions_ended: u64,
     /// Messages that were queued for a client, or routed to it, and that it may not have: rules changed, or its tenant does not see the topic.
@@ -104,6 +106,7 @@ impl AddAssign for Refused {
             queues_full,
             retained_full,
             sessions_full,
+            payload_too_large,
             subscriptions_ended,
             messages_withheld,
         } = other;
@@ -113,6 +116,7 @@ impl AddAssign for Refused {
         self.queues_full += queues_full;
         self.retained_full += retained_full;
         self.sessions_full += sessions_full;
+        self.payload_too_large += payload_too_large;
         self.subscriptions_ended += subscriptions_ended;
         self.messages_withheld += messages_withheld;
     }

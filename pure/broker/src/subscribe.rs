@@ -1,12 +1,15 @@
 //! SUBSCRIBE and UNSUBSCRIBE (§3.8, §3.10): a permit for each filter, then the tree, then retained messages.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use signet_mqtt::{
     Packet, QoS, ReasonCode, RetainHandling, Suback, Subscribe, SubscribeFilter, SubscriptionIdentifier, SubscriptionOptions, TopicFilter,
     Unsuback, Unsubscribe, UserProperties,
 };
-use signet_policy::{AccessQuestion, NoPermit, SubscribePermit, authorize_subscribe};
+use signet_policy::{
+    AccessQuestion, Client, Known, NoPermit, Principal, Published, SubscribePermit, authorize_publish, authorize_subscribe, may_unsubscribe,
+};
 
 use crate::asking::Held;
 use crate::broker::{Broker, Context};
@@ -17,7 +20,7 @@ use crate::input::{Recipient, WillRule};
 use crate::moment::Moment;
 use crate::output::{CloseCause, Event, Output};
 use crate::queue::{Pending, Start};
-use crate::retained::Search;
+use crate::retained::{RetainedMessage, Search};
 use crate::session::{Session, Subscription};
 use crate::store::{Change, Starting, Store, Ticket, Urgency};
 use crate::subscriptions::Subscriber;
@@ -64,7 +67,7 @@ impl Broker {
             return self.hold(id, Held::Subscribe(subscribe), question, context);
         }
         let Subscribe { packet_id, subscription_identifier: identifier, subscriptions, .. } = subscribe;
-        let (session, manners) = (connection.session, connection.manners);
+        let (session, manners, client) = (connection.session, connection.manners, Arc::clone(&connection.client));
         let mut reason_codes = Vec::with_capacity(subscriptions.len());
         let mut granted = Vec::with_capacity(subscriptions.len());
         let mut reason_string = None;
@@ -75,7 +78,7 @@ impl Broker {
                 entry.options.no_local = entry.filter.shared().is_none();
                 entry.options.retain_as_published = true;
             }
-            let view = self.ruleset.asks().then(|| entry.filter.without_share_name().to_owned());
+            let view = self.ruleset.asks().then(|| client.ruled(entry.filter.without_share_name()).into_owned());
             match self.grant(id, session, entry, identifier, context) {
                 Ok(grant) => {
                     views.extend(view.map(|view| (view, grant.options.maximum_qos)));
@@ -89,7 +92,8 @@ impl Broker {
             }
         }
         self.rest_on_answers(session, &views, context);
-        let beginnings = self.enter(session, granted, identifier, context);
+        let is_mqtt5 = manners.version.has_properties();
+        let beginnings = self.enter(session, granted, (identifier, is_mqtt5), context);
         if !manners.hears_refused_subscription && !pretend_granted(&mut reason_codes) {
             return self.disconnect(id, CloseCause::SubscriptionRefused, WillRule::Publish, context);
         }
@@ -131,7 +135,7 @@ impl Broker {
     ) -> Result<Granted, (ReasonCode, String)> {
         let SubscribeFilter { filter, mut options } = entry;
         let Some(session) = self.sessions.get_mut(session) else { return Err((ReasonCode::UnspecifiedError, String::new())) };
-        let prefix = usize::from(session.client.tenant().is_some());
+        let prefix = session.client.levels_before();
         if filter.without_share_name().split('/').count() + prefix > usize::from(session.limits.topic_levels_maximum) {
             return Err((ReasonCode::TopicFilterInvalid, "the topic filter has too many levels".to_owned()));
         }
@@ -183,7 +187,7 @@ impl Broker {
         &mut self,
         session: SessionId,
         granted: Vec<Granted>,
-        identifier: Option<SubscriptionIdentifier>,
+        (identifier, is_mqtt5): (Option<SubscriptionIdentifier>, bool),
         context: &mut Context<'_, D, S>,
     ) -> Vec<Beginning> {
         let Some(session) = self.sessions.get_mut(session) else { return Vec::new() };
@@ -197,7 +201,8 @@ impl Broker {
             let mut is_told = false;
             for Granted { permit, options } in granted {
                 let filter = permit.into_filter();
-                let subscriber = Subscriber::new((session.id, shard), session.is_persistent, &options, identifier);
+                let mut subscriber = Subscriber::new((session.id, shard), session.is_persistent, &options, identifier);
+                subscriber.is_mqtt5 = is_mqtt5;
                 let is_new = directory.subscriptions.insert(&filter, subscriber);
                 let begins = wants_retained(&filter, &options, is_new) && directory.retained.may_match(filter.as_str());
                 let ids = Starting { after: RetainedId(0), up_to };
@@ -244,16 +249,20 @@ impl Broker {
             if session.standing.is_doubtful(self.ruleset_count) {
                 let is_here = session.connection.is_some();
                 found.retain(|retained| {
-                    let asked = (&retained.message.topic, subscription.options.maximum_qos.min(retained.message.qos));
+                    let asked =
+                        (&retained.message.topic, self.limits.messages.delivered(subscription.options.maximum_qos, retained.message.qos));
                     session.with_known(None, context.now, |known| receives(&self.ruleset, &session.client, asked, known, is_here))
                 });
             }
             found.retain(|retained| !(subscription.options.no_local && retained.publisher == key));
+            if self.limits.messages.is_retained_source_checked {
+                found.retain(|retained| self.may_still_retain(retained));
+            }
             starts.extend(found.into_iter().map(|retained| {
                 let recipient = Recipient {
                     session: session.id,
                     shard: self.shard,
-                    qos: subscription.options.maximum_qos.min(retained.message.qos),
+                    qos: self.limits.messages.delivered(subscription.options.maximum_qos, retained.message.qos),
                     // [MQTT-3.3.1-8] (3.1.1)
                     retain: true,
                     identifiers: subscription.identifier.into_iter().collect(),
@@ -266,6 +275,18 @@ impl Broker {
         starts
     }
 
+    /// Whether whoever retained a message may publish it by the rules of now. What the Server says itself it may say.
+    fn may_still_retain(&self, retained: &RetainedMessage) -> bool {
+        if retained.publisher.is_empty() {
+            return true;
+        }
+        let unknown = || Client::restored(Principal::Anonymous, None, retained.publisher.clone(), None);
+        let source = retained.source.as_deref().map_or_else(|| Cow::Owned(unknown()), Cow::Borrowed);
+        let message = Published { qos: retained.message.qos, retain: true, will: false };
+        let Some(topic) = source.view_topic(&retained.message.topic) else { return false };
+        authorize_publish(&self.ruleset, &source, &topic, message, Known::NOTHING).is_ok()
+    }
+
     /// UNSUBSCRIBE: filters are compared as they are [MQTT-3.10.4-1], one after the other [MQTT-3.10.4-6]. What is under way to the client
     /// stays so [MQTT-3.10.4-3].
     pub(crate) fn unsubscribe<D: SharedDirectory, S: Store>(
@@ -274,12 +295,17 @@ impl Broker {
         unsubscribe: &Unsubscribe,
         context: &mut Context<'_, D, S>,
     ) {
+        let ruleset = Arc::clone(&self.ruleset);
         let Some(session) = self.session_of(id) else { return };
         let mount = session.client.mount();
         let mut reason_codes = Vec::with_capacity(unsubscribe.filters.len());
         let mut known: Vec<Cow<'_, TopicFilter>> = Vec::new();
         for filter in &unsubscribe.filters {
-            // One that is too long with the tenant before it was never subscribed to.
+            if !may_unsubscribe(&ruleset, &session.client, filter) {
+                reason_codes.push(ReasonCode::NotAuthorized);
+                continue;
+            }
+            // One that is none with what stands before it was never subscribed to.
             let filter = mount.as_ref().and_then(|mount| mount.place_filter(filter).ok()).map_or(Cow::Borrowed(filter), Cow::Owned);
             // [MQTT-3.11.3-1], [MQTT-3.11.3-2]: one code for each filter, in order.
             let Some(removed) = session.subscriptions.remove(&*filter) else {

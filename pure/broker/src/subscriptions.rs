@@ -8,7 +8,11 @@ use smallvec::SmallVec;
 
 use crate::ids::{SessionId, ShardId};
 use crate::route::RouteSet;
+use crate::rules::Overlapping;
 use crate::tree::{LevelTree, ROOT};
+
+/// In place of a depth: the node matches, whatever level it is on.
+const FOUND: usize = usize::MAX;
 
 /// All subscriptions of the process.
 #[derive(Debug)]
@@ -41,6 +45,8 @@ pub(crate) struct Subscriber {
     pub(crate) identifier: Option<SubscriptionIdentifier>,
     /// Kept up to date for Shared Subscriptions only, where the choice prefers members that are there.
     pub(crate) is_connected: bool,
+    /// Whether it was made by MQTT 5.0; of one that was stored nobody knows.
+    pub(crate) is_mqtt5: bool,
 }
 
 /// The members that share one subscription.
@@ -69,6 +75,7 @@ impl Subscriber {
             retain_as_published: options.retain_as_published,
             identifier,
             is_connected: true,
+            is_mqtt5: false,
         }
     }
 }
@@ -136,21 +143,27 @@ impl Subscriptions {
     }
 
     /// Who gets a message with this Topic Name.
-    pub(crate) fn routes(&self, topic: &TopicName, publisher: Option<SessionId>) -> RouteSet {
+    pub(crate) fn routes(&self, topic: &TopicName, publisher: Option<SessionId>, overlapping: Overlapping) -> RouteSet {
         let mut routes = RouteSet::default();
         let levels: SmallVec<[&str; 16]> = topic.as_str().split('/').collect();
+        // What is found last stands first, so that the order is that of Mosquitto: what is spelled out, then `+`, then `#`.
         let mut open: SmallVec<[(usize, usize); 16]> = SmallVec::new();
         open.push((ROOT, 0));
         while let Some((node, depth)) = open.pop() {
-            // A filter that starts with a wildcard does not match a topic that starts with `$` [MQTT-4.7.2-1].
-            let are_wildcards_open = depth > 0 || !topic.starts_with_dollar();
-            if are_wildcards_open && let Some(rest) = self.tree.child(node, "#") {
-                self.collect(rest, publisher, &mut routes);
-            }
-            let Some(level) = levels.get(depth) else {
+            if depth == FOUND {
                 self.collect(node, publisher, &mut routes);
                 continue;
-            };
+            }
+            // A filter that starts with a wildcard does not match a topic that starts with `$` [MQTT-4.7.2-1].
+            let are_wildcards_open = depth > 0 || !topic.starts_with_dollar();
+            let level = levels.get(depth);
+            if level.is_none() {
+                open.push((node, FOUND));
+            }
+            if are_wildcards_open && let Some(rest) = self.tree.child(node, "#") {
+                open.push((rest, FOUND));
+            }
+            let Some(level) = level else { continue };
             if are_wildcards_open && let Some(any) = self.tree.child(node, "+") {
                 open.push((any, depth + 1));
             }
@@ -158,7 +171,7 @@ impl Subscriptions {
                 open.push((same, depth + 1));
             }
         }
-        routes.merge();
+        routes.merge(overlapping);
         routes
     }
 

@@ -2,12 +2,15 @@
 //! a normative statement carries its number.
 
 mod asking;
+mod conduct;
 mod connecting;
+mod control;
 mod crash;
 mod denying;
 mod durability;
 mod ending;
 mod limits;
+mod mounts;
 mod paper;
 mod publishing;
 mod reconnecting;

@@ -24,6 +24,8 @@ pub(crate) enum Timer {
     Review,
     /// Look whether there is room for what was not acknowledged.
     Debts,
+    /// Look for retained messages that have expired.
+    Sweep,
 }
 
 /// All deadlines of a shard, at most one keep-alive per connection and four per session: whoever arms one disarms the one before,

@@ -9,12 +9,5 @@ mod native;
 pub mod program;
 mod translation;
 
-pub use native::translate;
+pub use native::{Outside, nothing_configured, translate, translate_with};
 pub use translation::{Files, Mistake, Notice, Place, Translation};
-
-/// What Mosquitto does without a configuration.
-#[must_use]
-pub fn nothing_configured(ports: &[u16]) -> Translation {
-    let _ = ports;
-    Translation { toml: String::new(), origins: Vec::new(), notices: Vec::new() }
-}

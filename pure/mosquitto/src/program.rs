@@ -121,7 +121,7 @@ fn port(text: &OsStr) -> Result<u16, Stop> {
     };
     let end = digits.find(|character: char| !character.is_ascii_digit()).unwrap_or(digits.len());
     let number = digits.get(..end).unwrap_or_default();
-    let number: i64 = if number.is_empty() { 0 } else { number.parse().unwrap_or(i64::from(i32::MAX)) };
+    let number: i64 = if number.is_empty() { 0 } else { number.parse().unwrap_or_else(|_| i64::from(i32::MAX)) };
     let number = sign * number;
     u16::try_from(number).ok().filter(|port| *port > 0).ok_or_else(|| wrong(format!("Invalid port specified ({number})")))
 }

@@ -20,13 +20,31 @@ pub struct AdmissionRules {
     pub client_identifier: Option<Template>,
     /// How the Client Identifier that the client claims must relate to its certificate. Default: any.
     pub binding: ClientIdentifierBinding,
+    /// What stands before every topic of the clients ([`crate::Mount`]). Default: nothing.
+    pub mount_point: Option<Arc<str>>,
     /// Every connection is that of this bridge: set for the connections that the Server makes to itself, never for a socket that
     /// somebody else can open. Default: none.
     pub bridge: Option<BridgeClient>,
 }
 
+impl AdmissionRules {
+    /// Whether the user name is made without the client's word.
+    #[must_use]
+    pub fn is_username_proven(&self) -> bool {
+        self.username.as_ref().is_some_and(|template| !template.fields().any(|field| field.is_claim()))
+    }
+}
+
 impl Default for AdmissionRules {
     fn default() -> Self {
-        Self { anonymous: false, chain: None, username: None, client_identifier: None, binding: ClientIdentifierBinding::Any, bridge: None }
+        Self {
+            anonymous: false,
+            chain: None,
+            username: None,
+            client_identifier: None,
+            binding: ClientIdentifierBinding::Any,
+            mount_point: None,
+            bridge: None,
+        }
     }
 }

@@ -15,6 +15,8 @@ pub struct Applicant {
     pub client: Client,
     /// Whether the Client Identifier was chosen by the Server.
     pub is_assigned: bool,
+    /// Whether its user name is a template's, which has looked at nothing that the client claims.
+    pub is_username_proven: bool,
     /// The User Name that it sent, whatever name it was given for it.
     pub claimed_username: Option<ByteString>,
     /// Its Password.

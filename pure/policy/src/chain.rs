@@ -27,7 +27,8 @@ pub struct Chain {
 /// One who is asked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Member {
-    /// As it is called in the configuration: `certificate`, `certificate:factory`, `psk`, `anonymous`, or the name of an authenticator.
+    /// As it is called in the configuration: `certificate`, `certificate:factory`, `psk`, `anonymous`, `everyone`, `no_username`, `nobody`, or the name of an
+    /// authenticator.
     pub name: Arc<str>,
     /// What it looks at.
     pub proof: Proof,
@@ -53,6 +54,12 @@ pub enum Proof {
     PresharedKey,
     /// That nothing is claimed: no user name, no password, no certificate. Whoever claims something is unknown.
     Anonymous,
+    /// Nothing: everybody is let in, under the names that it claims, and nothing of what it claims is looked at.
+    Everyone,
+    /// That there is no user name. Whoever has one, claimed or made of its certificate, is unknown.
+    NoUsername,
+    /// Nobody has it.
+    Nobody,
     /// What an authenticator with the member's name says.
     Authenticator,
 }
@@ -309,6 +316,10 @@ fn look(proof: &Proof, applicant: &Applicant) -> Option<Outcome> {
     let allow = || Outcome::Allow(Box::default());
     match (proof, applicant.client.principal()) {
         (Proof::Authenticator, _) => None,
+        (Proof::Everyone, _) => Some(allow()),
+        (Proof::NoUsername, _) if applicant.client.username().is_none() => Some(allow()),
+        (Proof::NoUsername, _) => Some(Outcome::Unknown("it has a user name".to_owned())),
+        (Proof::Nobody, _) => Some(Outcome::Unknown("nobody is let in".to_owned())),
         (Proof::PresharedKey, _) if applicant.is_keyed() => Some(allow()),
         (Proof::PresharedKey, _) => Some(Outcome::Unknown("it has shown no pre-shared key".to_owned())),
         (Proof::Certificate { profile: None }, Principal::Device(_)) if !applicant.is_keyed() => Some(allow()),

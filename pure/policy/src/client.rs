@@ -1,12 +1,13 @@
 //! What rules can look at: who is calling, and under which names.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::ops::Deref;
 use std::sync::Arc;
 
 use bytestring::ByteString;
 use signet_identity::{DeviceIdentity, DeviceName, Facts};
-use signet_mqtt::ClientIdentifier;
+use signet_mqtt::{ClientIdentifier, TopicError, TopicName};
 
 use crate::grant::{Grant, Origin};
 use crate::mount::Mount;
@@ -93,6 +94,8 @@ pub struct Client {
     pub(crate) origin: Option<Origin>,
     /// What those who vouched for it gave it; nothing for one whose session was stored.
     pub(crate) grant: Option<Arc<Grant>>,
+    /// That of the listener by which it came.
+    pub(crate) mount_point: Option<Arc<str>>,
 }
 
 impl Client {
@@ -109,7 +112,7 @@ impl Client {
             (Principal::Device(name), Some(tenant)) => Principal::Device(QualifiedName::new(Some(Arc::clone(tenant)), name.name)),
             (principal, _) => principal,
         };
-        Self { principal, username, client_identifier, identity, origin: None, grant: None }
+        Self { principal, username, client_identifier, identity, origin: None, grant: None, mount_point: None }
     }
 
     /// The same client with another grant: what those who vouch for it give it has changed.
@@ -136,7 +139,7 @@ impl Client {
             }
             (Some(_), None) | (None, Some(_)) => false,
         };
-        self.has_same_names(other) && self.origin == other.origin && is_granted_the_same
+        self.has_same_names(other) && self.origin == other.origin && self.mount_point == other.mount_point && is_granted_the_same
     }
 
     /// Whether both are the same client under the same names, by the same certificate, wherever they came from: what is kept of a client when it is
@@ -194,10 +197,40 @@ impl Client {
         }
     }
 
-    /// Where the client's topics are among those of all tenants; nothing for a client that sees them all.
+    /// Where the client's topics are among those of all; nothing for a client that sees them all.
     #[must_use]
     pub fn mount(&self) -> Option<Mount> {
-        self.tenant().map(|tenant| Mount::new(tenant))
+        Mount::of(self.tenant().map(|tenant| &**tenant), self.mount_point.as_ref())
+    }
+
+    /// How many levels stand before the topics that the client writes.
+    #[must_use]
+    pub fn levels_before(&self) -> usize {
+        let point = self.mount_point.as_ref().map_or(0, |point| point.matches('/').count());
+        point + usize::from(self.tenant().is_some())
+    }
+
+    /// A topic, or a filter without ShareName, that the client writes as access rules see it: with its mount point.
+    #[must_use]
+    pub fn ruled<'a>(&self, written: &'a str) -> Cow<'a, str> {
+        match &self.mount_point {
+            None => Cow::Borrowed(written),
+            Some(point) => Cow::Owned(format!("{point}{written}")),
+        }
+    }
+
+    /// The whole topic of one that the client wrote.
+    ///
+    /// # Errors
+    /// It is too long with what stands before it.
+    pub fn place_topic(&self, topic: &TopicName) -> Result<TopicName, TopicError> {
+        self.mount().map_or_else(|| Ok(topic.clone()), |mount| mount.place_topic(topic))
+    }
+
+    /// A whole topic as the client sees it; nothing if it does not see it at all.
+    #[must_use]
+    pub fn view_topic(&self, topic: &TopicName) -> Option<TopicName> {
+        self.mount().map_or_else(|| Some(topic.clone()), |mount| mount.view_topic(topic))
     }
 
     /// What a template may look at: everything that is kept of a client, so not the time.

@@ -39,6 +39,7 @@ pub fn identify(
     Ok(Applicant {
         client,
         is_assigned,
+        is_username_proven: rules.is_username_proven(),
         claimed_username: connect.username.clone(),
         password: connect.password.clone(),
         method: connect.properties.authentication_method.clone(),
@@ -119,14 +120,20 @@ pub(crate) fn client(
     check_binding(&rules.binding, &facts, claimed.as_str(), rules.client_identifier.is_some())?;
     let (client_identifier, is_assigned) = match &rules.client_identifier {
         Some(template) => {
-            let text = render(template, &facts, "client identifier", "listener: client_identifier", ReasonCode::ClientIdentifierNotValid)?;
+            // Who has no user name after the template above is not let in under it.
+            let lacks_username = username.is_none() && template.fields().any(|field| field.placeholder() == "${username}");
+            let reason_code = if lacks_username { ReasonCode::NotAuthorized } else { ReasonCode::ClientIdentifierNotValid };
+            let facts = Facts { username: username.as_deref(), ..facts };
+            let text = render(template, &facts, "client identifier", "listener: client_identifier", reason_code)?;
             (mapped_identifier(&text)?, claimed.as_str().is_empty())
         }
         None if claimed.as_str().is_empty() => (assigned(), true),
         None => (claimed.clone(), false),
     };
     refuse_reserved(&client_identifier)?;
-    Ok((Client::restored(principal, username, client_identifier, identity), is_assigned))
+    let mut client = Client::restored(principal, username, client_identifier, identity);
+    client.mount_point.clone_from(&rules.mount_point);
+    Ok((client, is_assigned))
 }
 
 /// What is known without the client's word.
@@ -238,26 +245,34 @@ pub(crate) fn publish_decision(
         let allowed = Allowed { decider: Decider::Bridge, is_general: true, is_partial: false };
         return if is_listed { Ok((allowed, topic.clone())) } else { Err(outside_bridge(name, topic.as_str()).into()) };
     }
-    let mount = client.mount();
-    if mount.is_some() && topic.starts_with_dollar() {
+    let ruled = client.ruled(topic.as_str());
+    if client.tenant().is_some() && ruled.starts_with('$') {
         let detail = "topics that start with `$` belong to the server, and no tenant publishes there";
-        return Err(outside_tenant(client, topic.as_str(), detail, ReasonCode::NotAuthorized).into());
+        return Err(outside_mount(client, topic.as_str(), detail, ReasonCode::NotAuthorized).into());
     }
     let Published { qos, retain, will } = message;
+    // A request is for whoever is there to hear the answer.
+    if will && rules.own_topics().control && topic.as_str().starts_with("$CONTROL/") {
+        let detail = "topics below `$CONTROL/` are for requests to the server".to_owned();
+        let reason_code = ReasonCode::NotAuthorized;
+        return Err(Denied { rule: "the server's own topics".to_owned(), reason: DenialReason::Will { detail }, reason_code }.into());
+    }
     let action = Action::Publish { qos, retain, will };
-    let allowed = decide(&Request { rules, client, action, topic: topic.as_str(), known, stance: Stance::Strict }, topic.as_str())?;
-    let Some(mount) = mount else { return Ok((allowed, topic.clone())) };
+    let allowed = decide(&Request { rules, client, action, topic: &ruled, written: &ruled, known, stance: Stance::Strict })?;
     // [MQTT-4.7.3-3]
-    let too_long = |_| outside_tenant(client, topic.as_str(), TOO_LONG, ReasonCode::TopicNameInvalid);
-    Ok((allowed, mount.place_topic(topic).map_err(too_long)?))
+    let too_long = |_| outside_mount(client, topic.as_str(), TOO_LONG, ReasonCode::TopicNameInvalid);
+    Ok((allowed, client.place_topic(topic).map_err(too_long)?))
 }
 
-/// May the Server itself publish to this topic? Under `$SYS/` only: what it has to say about itself.
+/// Below which topics the Server publishes itself: what it has to say about itself, answers to those who administer it, and what it keeps of others.
+const OWN_TOPICS: [&str; 3] = ["$SYS/", "$CONTROL/", "$sparkplug/certificates/"];
+
+/// May the Server itself publish to this topic? Under `$SYS/`, `$CONTROL/` and `$sparkplug/certificates/` only.
 ///
 /// # Errors
 /// Says that the topic is not the Server's own.
 pub fn authorize_server_publish(topic: &TopicName) -> Result<PublishPermit, Denied> {
-    if topic.as_str().starts_with("$SYS/") {
+    if OWN_TOPICS.iter().any(|own| topic.as_str().starts_with(own)) {
         return Ok(PublishPermit::assertion(topic.clone(), Decider::Server, true));
     }
     Err(Denied {
@@ -315,11 +330,12 @@ pub(crate) fn subscribe_decision(
         let allowed = Allowed { decider: Decider::Bridge, is_general: true, is_partial: false };
         return if is_listed { Ok((allowed, filter.clone())) } else { Err(outside_bridge(name, filter.as_str()).into()) };
     }
-    let request = Request { rules, client, action: Action::Subscribe { qos }, topic: filter.without_share_name(), known, stance };
-    let allowed = decide(&request, filter.as_str())?;
+    let ruled = client.ruled(filter.without_share_name());
+    let action = Action::Subscribe { qos };
+    let allowed = decide(&Request { rules, client, action, topic: &ruled, written: filter.as_str(), known, stance })?;
     let Some(mount) = client.mount() else { return Ok((allowed, filter.clone())) };
-    let too_long = |_| outside_tenant(client, filter.as_str(), TOO_LONG, ReasonCode::TopicFilterInvalid);
-    Ok((allowed, mount.place_filter(filter).map_err(too_long)?))
+    let unusable = |_| outside_mount(client, filter.as_str(), UNUSABLE, ReasonCode::TopicFilterInvalid);
+    Ok((allowed, mount.place_filter(filter).map_err(unusable)?))
 }
 
 /// May a message with this whole topic still go to this client, whatever it once subscribed to? `qos` is that of the delivery. Nobody is asked for it: an
@@ -342,18 +358,18 @@ fn receives(rules: &Ruleset, client: &Client, topic: &TopicName, (qos, known, st
     }
     let seen = match client.mount() {
         None => Some(topic.clone()),
-        Some(mount) => mount.view_topic(topic),
+        Some(mount) => mount.ruled_topic(topic),
     };
     let action = Action::Receive { qos };
-    let may = |topic: TopicName| judge(&Request { rules, client, action, topic: topic.as_str(), known, stance });
+    let may = |topic: TopicName| judge(&Request { rules, client, action, topic: topic.as_str(), written: topic.as_str(), known, stance });
     seen.is_some_and(|topic| matches!(may(topic), Verdict::Allow(_)))
 }
 
-/// The verdict as a decision; `written` is what the client wrote, with a ShareName.
-fn decide(request: &Request<'_>, written: &str) -> Result<Allowed, NoPermit> {
+/// The verdict as a decision.
+fn decide(request: &Request<'_>) -> Result<Allowed, NoPermit> {
     match judge(request) {
         Verdict::Allow(allowed) => Ok(allowed),
-        Verdict::Deny(by) => Err(denied_by(by, request.client, request.action, written).into()),
+        Verdict::Deny(by) => Err(denied_by(by, request.client, request.action, request.written).into()),
         Verdict::Ask(question) => Err(NoPermit::Ask(Box::new(question))),
     }
 }
@@ -378,11 +394,16 @@ fn denied_by(by: By, client: &Client, action: Action, written: &str) -> Denied {
     Denied { rule, reason, reason_code: ReasonCode::NotAuthorized }
 }
 
-const TOO_LONG: &str = "it is too long with the tenant's name before it";
+const TOO_LONG: &str = "it is too long with what stands before it, tenant or mount point";
+const UNUSABLE: &str = "it is too long with what stands before it, tenant or mount point, or no filter";
 
-fn outside_tenant(client: &Client, topic: &str, detail: &'static str, reason_code: ReasonCode) -> Denied {
+fn outside_mount(client: &Client, topic: &str, detail: &'static str, reason_code: ReasonCode) -> Denied {
     Denied {
-        rule: client.tenant().map_or_else(String::new, |tenant| format!("tenant `{tenant}`")),
+        rule: match (client.tenant(), &client.mount_point) {
+            (Some(tenant), _) => format!("tenant `{tenant}`"),
+            (None, Some(point)) => format!("mount point `{point}`"),
+            (None, None) => String::new(),
+        },
         reason: DenialReason::Mount { principal: client.principal().to_string(), topic: topic.to_owned(), detail },
         reason_code,
     }

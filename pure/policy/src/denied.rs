@@ -69,6 +69,12 @@ pub enum DenialReason {
         /// Which part.
         detail: String,
     },
+    /// The CONNECT asks for something that the Server does not do.
+    #[error("{detail}")]
+    Connect {
+        /// What.
+        detail: String,
+    },
     /// No rule lets this client publish there.
     #[error("no rule lets {principal} publish to `{}`; add the topic to `publish` of an [[access]] rule", shown(.topic))]
     Publish {
@@ -121,7 +127,7 @@ pub enum DenialReason {
         /// As it was written.
         tenant: String,
     },
-    /// A topic of a tenant's client that cannot be had.
+    /// A topic that a client of a tenant, or one behind a mount point, cannot have.
     #[error("{principal} cannot have `{}`: {detail}", shown(.topic))]
     Mount {
         /// Who asked.

@@ -89,6 +89,7 @@ pub fn explain_connect(
     Ok(Applicant {
         client,
         is_assigned,
+        is_username_proven: rules.is_username_proven(),
         claimed_username: connect.username.clone(),
         password: connect.password.clone(),
         method: connect.properties.authentication_method.clone(),
@@ -115,14 +116,14 @@ pub fn explain_assumed(applicant: Applicant, fetched: Vec<SourceRules>) -> Clien
 pub fn explain_publish(rules: &Ruleset, client: &Client, topic: &TopicName, message: Published) -> Explanation {
     let decided = publish_decision(rules, client, topic, message, Known::NOTHING).map(|(allowed, _)| allowed);
     let Published { qos, retain, will } = message;
-    explanation(decided, client, considered(rules, client, Action::Publish { qos, retain, will }, topic.as_str()))
+    explanation(decided, client, considered(rules, client, Action::Publish { qos, retain, will }, &client.ruled(topic.as_str())))
 }
 
 /// Explains whether a client may subscribe to a filter, which is written as the client writes it.
 #[must_use]
 pub fn explain_subscribe(rules: &Ruleset, client: &Client, filter: &TopicFilter, qos: QoS) -> Explanation {
     let decided = subscribe_decision(rules, client, filter, (qos, Known::NOTHING, Stance::Strict)).map(|(allowed, _)| allowed);
-    explanation(decided, client, considered(rules, client, Action::Subscribe { qos }, filter.without_share_name()))
+    explanation(decided, client, considered(rules, client, Action::Subscribe { qos }, &client.ruled(filter.without_share_name())))
 }
 
 fn explanation(decided: Result<Allowed, NoPermit>, client: &Client, considered: Vec<Considered>) -> Explanation {
@@ -188,6 +189,11 @@ fn considered(rules: &Ruleset, client: &Client, action: Action, topic: &str) -> 
             Part::Missing(source) => considered.push(asked(
                 format!("access source `{source}`: it could not be asked, and denies"),
                 ConsideredFrom::SilentSource(source.to_string()),
+                true,
+            )),
+            Part::Judged(source, _) => considered.push(asked(
+                format!("access source `{source}`: it says what it thinks of each topic"),
+                ConsideredFrom::AskedSource(source.to_string()),
                 true,
             )),
             Part::Asked(source) => considered.push(asked(

@@ -9,7 +9,9 @@ use signet_mqtt::ClientIdentifier;
 use crate::bridge::BridgeRights;
 use crate::client::Client;
 use crate::grant::SourceRules;
+use crate::judge::AccessJudge;
 use crate::rule::Rule;
+use crate::who::Who;
 
 /// All access rules in force at one time.
 #[derive(Debug, Clone)]
@@ -18,11 +20,49 @@ pub struct Ruleset {
     /// Rules of trust profiles, by the name of the profile.
     profiles: BTreeMap<String, Vec<Named>>,
     /// Asked behind the rules, in order.
-    sources: Vec<AccessSource>,
+    sources: Vec<(Option<Who>, AccessSource)>,
+    /// Which topics nobody publishes to without a rule that names them.
+    reserved: Reserved,
     /// Whether those who vouch for clients may give them something.
     may_grant: bool,
     bridges: Vec<BridgeRights>,
+    own_topics: OwnTopics,
     version: u64,
+}
+
+/// Topics that the Server takes for itself, besides `$SYS`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct OwnTopics {
+    /// What is published below `$CONTROL/` is for the Server, and goes to nobody else.
+    pub control: bool,
+    /// A birth certificate of Sparkplug is kept by the Server below `$sparkplug/certificates/`, too.
+    pub birth_certificates: bool,
+}
+
+/// Topics that belong to the Server: nobody publishes there without a rule that names them (§4.7.2).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Reserved {
+    /// All that start with `$`.
+    #[default]
+    Dollar,
+    /// Those that start with `$SYS`, but not the state of bridges, and those that start with `$share`; the others are like any topic.
+    Sys,
+}
+
+impl Reserved {
+    /// Whether a topic is among them.
+    pub(crate) fn has(self, topic: &str) -> bool {
+        match self {
+            Self::Dollar => topic.starts_with('$'),
+            Self::Sys => (topic.starts_with("$SYS") && !is_state(topic)) || topic.starts_with("$share"),
+        }
+    }
+}
+
+/// Whether a topic is where a bridge says whether it is connected.
+fn is_state(topic: &str) -> bool {
+    let name = topic.strip_prefix("$SYS/broker/connection/").and_then(|rest| rest.strip_suffix("/state"));
+    name.is_some_and(|name| !name.contains('/'))
 }
 
 /// Somebody besides the configuration who has something to say about what clients may do.
@@ -43,6 +83,8 @@ pub enum AccessSource {
     Fetched(Arc<str>),
     /// One that is asked about each topic.
     Asked(Arc<str>),
+    /// One that is here, and says at once what it thinks of a topic.
+    Judged(Arc<str>, AccessJudge),
 }
 
 impl AccessSource {
@@ -50,7 +92,7 @@ impl AccessSource {
     #[must_use]
     pub fn name(&self) -> &Arc<str> {
         match self {
-            Self::Rules { name, .. } | Self::Fetched(name) | Self::Asked(name) => name,
+            Self::Rules { name, .. } | Self::Fetched(name) | Self::Asked(name) | Self::Judged(name, _) => name,
         }
     }
 }
@@ -71,6 +113,8 @@ pub(crate) enum Part<'a, 'i> {
     Missing(&'a Arc<str>),
     /// One that is asked about each topic.
     Asked(&'a Arc<str>),
+    /// One that says at once what it thinks of a topic.
+    Judged(&'a Arc<str>, &'a AccessJudge),
 }
 
 /// Who wrote rules.
@@ -152,7 +196,16 @@ impl Ruleset {
     /// Everything is allowed to everyone who may connect: what applies as long as nobody has written a rule.
     #[must_use]
     pub fn allow_all() -> Self {
-        Self { rules: None, profiles: BTreeMap::new(), sources: Vec::new(), may_grant: false, bridges: Vec::new(), version: 0 }
+        Self {
+            rules: None,
+            profiles: BTreeMap::new(),
+            sources: Vec::new(),
+            reserved: Reserved::Dollar,
+            may_grant: false,
+            bridges: Vec::new(),
+            own_topics: OwnTopics::default(),
+            version: 0,
+        }
     }
 
     /// The same rules under another version number, which the control plane counts up with each reload.
@@ -180,9 +233,27 @@ impl Ruleset {
 
     /// The same rules, and behind them access sources, in order. Where there is one, whatever nobody allows is denied.
     #[must_use]
-    pub fn with_sources(mut self, sources: Vec<AccessSource>) -> Self {
+    pub fn with_sources(self, sources: Vec<AccessSource>) -> Self {
+        self.with_sources_for(sources.into_iter().map(|source| (None, source)).collect())
+    }
+
+    /// The same, each with those whom it has something to say about; for others it is not there.
+    #[must_use]
+    pub fn with_sources_for(mut self, sources: Vec<(Option<Who>, AccessSource)>) -> Self {
         self.sources = sources;
         self
+    }
+
+    /// The same rules with other topics of the Server's own.
+    #[must_use]
+    pub fn with_reserved(mut self, reserved: Reserved) -> Self {
+        self.reserved = reserved;
+        self
+    }
+
+    /// The topics of the Server's own.
+    pub(crate) fn reserved(&self) -> Reserved {
+        self.reserved
     }
 
     /// The same rules; `may_grant` says whether those who vouch for clients may give them rights, groups or rules. Then nothing is decided about a
@@ -193,6 +264,19 @@ impl Ruleset {
         self
     }
 
+    /// The same rules where the Server takes these topics for itself.
+    #[must_use]
+    pub fn with_own_topics(mut self, own_topics: OwnTopics) -> Self {
+        self.own_topics = own_topics;
+        self
+    }
+
+    /// The topics that the Server takes for itself.
+    #[must_use]
+    pub fn own_topics(&self) -> OwnTopics {
+        self.own_topics
+    }
+
     /// Whether those who vouch for clients may give them something.
     #[must_use]
     pub(crate) fn may_grant(&self) -> bool {
@@ -200,15 +284,26 @@ impl Ruleset {
     }
 
     /// The access sources, in order.
-    #[must_use]
-    pub fn sources(&self) -> &[AccessSource] {
-        &self.sources
+    pub fn sources(&self) -> impl Iterator<Item = &AccessSource> {
+        self.sources.iter().map(|(_, source)| source)
     }
 
     /// Whether there is an access source that is asked about each topic.
     #[must_use]
     pub fn asks(&self) -> bool {
-        self.sources.iter().any(|source| matches!(source, AccessSource::Asked(_)))
+        self.sources().any(|source| matches!(source, AccessSource::Asked(_)))
+    }
+
+    /// The access sources that have something to say about a client, or may have, in order.
+    pub(crate) fn sources_for(&self, client: &Client) -> impl Iterator<Item = &AccessSource> {
+        self.sources.iter().filter(|(when, _)| when.as_ref().is_none_or(|when| when.may_include(client))).map(|(_, source)| source)
+    }
+
+    /// Whether there is nothing for a client but access sources that judge.
+    pub(crate) fn is_left_to_judges(&self, client: &Client) -> bool {
+        let mut sources = self.sources_for(client).peekable();
+        let has_sources = sources.peek().is_some();
+        self.rules.is_none() && self.profiles.is_empty() && has_sources && sources.all(|source| matches!(source, AccessSource::Judged(..)))
     }
 
     /// The version number given by [`Self::with_version`].
@@ -242,7 +337,16 @@ impl Ruleset {
             let mut rules = own.chain(of_profile.into_iter().flatten().map(|named| Entry::named(named, true)));
             decide(Part::Rules { from: From::Source, source: None, rules: &mut rules, grants_subscribe: false, is_complete: false })?;
         }
-        for source in &self.sources {
+        for (when, source) in &self.sources {
+            match when {
+                Some(when) if !when.may_include(client) => continue,
+                // Nobody knows: the client is away, and what is not known of it is found out when it comes back.
+                Some(when) if !when.includes(client) => {
+                    decide(Part::Missing(source.name()))?;
+                    continue;
+                }
+                _ => {}
+            }
             match source {
                 AccessSource::Rules { name, of_users, rules, grants_subscribe } => {
                     let own = client.username().and_then(|username| of_users.get(username));
@@ -260,6 +364,7 @@ impl Ruleset {
                     }
                 },
                 AccessSource::Asked(name) => decide(Part::Asked(name))?,
+                AccessSource::Judged(name, judge) => decide(Part::Judged(name, judge))?,
             }
         }
         ControlFlow::Continue(())

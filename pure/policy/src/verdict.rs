@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use crate::answers::{AccessAnswer, AccessQuestion, Known};
 use crate::client::Client;
+use crate::judge::{AccessJudge, Wish};
 use crate::rule::{Action, Coverage, Effect, Rule};
 use crate::ruleset::{Decider, Entry, Part, Ruleset};
 
@@ -20,6 +21,8 @@ pub(crate) struct Request<'a> {
     pub(crate) action: Action,
     /// As the client writes it: a Topic Name, or a Topic Filter without ShareName.
     pub(crate) topic: &'a str,
+    /// The same with its ShareName.
+    pub(crate) written: &'a str,
     pub(crate) known: Known<'a>,
     pub(crate) stance: Stance,
 }
@@ -103,6 +106,8 @@ pub(crate) fn judge(request: &Request<'_>) -> Verdict {
             Part::Missing(_) if stance == Stance::Hopeful && client.grant().is_none() => ControlFlow::Break(way.allow(Decider::Later)),
             Part::Missing(source) => ControlFlow::Break(Verdict::Deny(By::Silent(Arc::clone(source), None))),
             Part::Asked(source) => request.ask_source(source, &mut way),
+            Part::Judged(_, _) if stance == Stance::Hopeful && client.grant().is_none() => ControlFlow::Break(way.allow(Decider::Later)),
+            Part::Judged(source, judge) => request.ask_judge(source, judge, &mut way),
         }
     });
     match decided {
@@ -119,8 +124,11 @@ impl Request<'_> {
     /// Topics that start with `$` are the Server's own: without a rule that names them nobody publishes there (§4.7.2), and what the Server says about
     /// itself is about all tenants, so that one of them reads it only by a rule.
     fn needs_rule(&self) -> bool {
-        let is_publish = matches!(self.action, Action::Publish { .. });
-        self.topic.starts_with('$') && (is_publish || self.client.tenant().is_some())
+        match self.action {
+            Action::Publish { .. } if self.client.tenant().is_none() => self.rules.reserved().has(self.topic),
+            Action::Publish { .. } => self.topic.starts_with('$'),
+            Action::Subscribe { .. } | Action::Receive { .. } => self.topic.starts_with('$') && self.client.tenant().is_some(),
+        }
     }
 
     fn ask_rules<'r>(
@@ -164,6 +172,22 @@ impl Request<'_> {
         match self.stance {
             Stance::Hopeful if !is_known => effect == Effect::Allow,
             Stance::Hopeful | Stance::Strict => effect == Effect::Deny,
+        }
+    }
+
+    /// What it says changes while rules and client stay as they are, and what a subscription brings is for it to judge, message by message.
+    fn ask_judge(&self, source: &Arc<str>, judge: &AccessJudge, way: &mut Way) -> ControlFlow<Verdict> {
+        way.is_general = false;
+        let wish = match self.action {
+            Action::Publish { .. } => Wish::Publish,
+            Action::Subscribe { .. } => Wish::Subscribe,
+            Action::Receive { .. } => Wish::Receive,
+        };
+        way.is_partial |= wish == Wish::Subscribe;
+        match judge.0.judge(self.client, wish, self.written) {
+            Some(true) => ControlFlow::Break(way.allow(Decider::Rule(Arc::clone(source)))),
+            Some(false) => ControlFlow::Break(Verdict::Deny(By::Source(Arc::clone(source)))),
+            None => ControlFlow::Continue(()),
         }
     }
 

@@ -59,18 +59,30 @@ impl Crl {
     /// # Errors
     /// [`CrlError`]; one bad CRL refuses the whole file. Never panics; allocates no more than a small multiple of the input.
     pub fn parse_pem_or_der(bytes: &[u8], issuers: &[IssuerCertificate], verifier: &dyn SignatureVerifier) -> Result<Vec<Self>, CrlError> {
+        Self::parse_each(bytes, issuers, verifier)?.into_iter().collect()
+    }
+
+    /// The same, where each CRL of a file is good or bad by itself.
+    ///
+    /// # Errors
+    /// A file that is too large, or holds no CRL.
+    pub fn parse_each(
+        bytes: &[u8],
+        issuers: &[IssuerCertificate],
+        verifier: &dyn SignatureVerifier,
+    ) -> Result<Vec<Result<Self, CrlError>>, CrlError> {
         if bytes.len() > Self::MAXIMUM_SIZE {
             return Err(CrlError::TooLarge { size: bytes.len(), limit: Self::MAXIMUM_SIZE });
         }
         // The tag of a CRL is also the character `0`, with which text before a PEM block may begin.
         let begins_as_der = bytes.first() == Some(&der::SEQUENCE);
         if begins_as_der && (Reader::document(bytes).is_ok() || !bytes.windows(PEM_BEGIN.len()).any(|window| window == PEM_BEGIN)) {
-            return Ok(vec![Self::parse_der(bytes, issuers, verifier)?]);
+            return Ok(vec![Self::parse_der(bytes, issuers, verifier)]);
         }
         let mut crls = Vec::new();
         for block in CertificateRevocationListDer::pem_slice_iter(bytes) {
             let block = block.map_err(|error| CrlError::Unreadable { field: "PEM", reason: pem_words(&error) })?;
-            crls.push(Self::parse_der(&block, issuers, verifier)?);
+            crls.push(Self::parse_der(&block, issuers, verifier));
         }
         if crls.is_empty() { Err(CrlError::NoCrl { reason: describe(bytes) }) } else { Ok(crls) }
     }

@@ -168,13 +168,14 @@ table! {
         ])
     };
     Counter "signet_messages_unmatched_total" "Messages that matched no subscription" |s| one(s.messages.unmatched);
-    Counter "signet_denied_total" "What the access rules refused: publishes and subscriptions, and, when rules changed, subscriptions ended and messages withheld" |s| {
+    Counter "signet_denied_total" "What the access rules refused: publishes and subscriptions, and, when rules changed, subscriptions ended and messages withheld; and publishes for the size of their payload" |s| {
         let messages = s.messages;
         each("what", [
             ("publish", messages.denied_publishes),
             ("subscribe", messages.denied_subscriptions),
             ("subscription_ended", messages.ended_subscriptions),
             ("message_withheld", messages.withheld),
+            ("payload_too_large", messages.oversized),
         ])
     };
     Counter "signet_refused_full_total" "Requests refused with 0x97, by what was full" |s| {

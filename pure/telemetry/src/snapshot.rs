@@ -96,6 +96,8 @@ pub struct Messages {
     pub ended_subscriptions: u64,
     /// Messages not delivered because the access rules no longer allow it.
     pub withheld: u64,
+    /// Publishes that went nowhere for the size of their payload.
+    pub oversized: u64,
     /// Will Messages published.
     pub wills: u64,
     /// Refused with 0x97 because something was full.

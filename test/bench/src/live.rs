@@ -315,7 +315,7 @@ impl Shard {
                     encode(&packet, ProtocolVersion::V5, &mut self.scratch.packet);
                     tls.send(&self.scratch.packet, &mut self.scratch.wire).expect("the handshake is complete");
                 }
-                Output::Ask { .. } => panic!("nobody is asked here"),
+                Output::Ask { .. } | Output::Control { .. } => panic!("nobody is asked here"),
                 Output::Close { connection, .. } => {
                     let link = LinkId::from_number(connection.0);
                     let Some(mut tls) = self.lines.remove(&link) else { continue };

@@ -431,7 +431,7 @@ fn our_own_client_and_whom_it_does_not_believe() {
     let refused = Running::run(&mut with("pub", &elsewhere, "pump-7", KEY, &["-t", "pump-7/x", "-m", "x"]));
     assert_ne!(refused.code, Some(0), "{}", refused.output);
     let usage = Running::run(&mut with("pub", &port, "pump-7", "xyz", &["-t", "x", "-m", "x"]));
-    assert!(usage.code == Some(2) && usage.says("pairs of hexadecimal digits"), "{}", usage.output);
+    assert!(usage.code == Some(1) && usage.says("pairs of hexadecimal digits"), "{}", usage.output);
 }
 
 /// In WebSocket, and through a proxy that passes TLS on.

@@ -292,6 +292,7 @@ impl World {
                     self.note_ended(client_identifier.as_str(), &filter)
                 }
                 Output::Ask { question, .. } => panic!("nobody is asked here: {question:?}"),
+                Output::Control { .. } => panic!("nothing is published below `$CONTROL/` here"),
                 Output::Event(_) | Output::Handover { .. } => {}
             }
         }

@@ -70,6 +70,7 @@ pub struct BrokerConfig {
     access: String,
     tls: Option<String>,
     listener_extra: String,
+    authentication: Option<String>,
     environment: Vec<(String, String)>,
 }
 
@@ -94,6 +95,15 @@ impl BrokerConfig {
         self
     }
 
+    /// The same in place of the line that sets the same key, if there is one.
+    #[must_use]
+    pub fn limit_instead(mut self, line: &str) -> Self {
+        let key = |line: &str| line.split('=').next().unwrap_or_default().trim().to_owned();
+        let kept: Vec<&str> = self.limits.lines().filter(|other| key(other) != key(line)).collect();
+        self.limits = kept.into_iter().chain([line]).fold(String::new(), |all, line| all + line + "\n");
+        self
+    }
+
     /// A line of the `[store]` table.
     #[must_use]
     pub fn store(mut self, line: &str) -> Self {
@@ -105,6 +115,13 @@ impl BrokerConfig {
     #[must_use]
     pub fn access(mut self, tables: &str) -> Self {
         let _ = writeln!(self.access, "{tables}");
+        self
+    }
+
+    /// Who has to vouch for clients of the plain listener, such as `["users"]`, in place of letting in everybody anonymously.
+    #[must_use]
+    pub fn authentication(mut self, chain: &str) -> Self {
+        self.authentication = Some(chain.to_owned());
         self
     }
 
@@ -129,8 +146,9 @@ impl BrokerConfig {
     }
 
     fn text(&self, plain: u16, tls: u16) -> String {
+        let who = self.authentication.as_ref().map_or_else(|| "anonymous = true".to_owned(), |chain| format!("authentication = {chain}"));
         let mut text = format!(
-            "data_dir = \"data\"\n{}[log]\nlevel = \"debug\"\n[store]\n{}[limits]\n{}[[listener]]\nname = \"plain\"\n{}anonymous = true\n{}\n",
+            "data_dir = \"data\"\n{}[log]\nlevel = \"debug\"\n[store]\n{}[limits]\n{}[[listener]]\nname = \"plain\"\n{}{who}\n{}\n",
             self.top,
             self.store,
             self.limits,

@@ -42,15 +42,29 @@ impl Mosquitto {
         Self::start_with(&format!("allow_anonymous true\nacl_file {}\n", file.display()), None)
     }
 
-    /// The same, with these lines of its configuration before the plain listener, which may open listeners on ports that are free.
+    /// The same, without TLS, with its plugin for dynamic security and this file.
+    ///
+    /// # Panics
+    /// When there is no plugin.
     #[must_use]
-    pub fn with_lines(lines: &str) -> Self {
-        Self::start_with(lines, None)
+    pub fn with_dynamic_security(file: &Path) -> Self {
+        let folders = fs::read_dir("/usr/lib").expect("libraries are in /usr/lib").filter_map(Result::ok).map(|entry| entry.path());
+        let plugin = folders.map(|folder| folder.join("mosquitto_dynamic_security.so")).find(|plugin| plugin.is_file());
+        let plugin = plugin.expect("mosquitto comes with mosquitto_dynamic_security.so");
+        let options = format!("allow_anonymous true\nplugin {}\nplugin_opt_config_file {}\n", plugin.display(), file.display());
+        Self::start_with(&options, None)
     }
 
-    /// The same with more lines in its configuration, which come before its listeners.
+    /// The same with more lines in its configuration, which come before its listeners and may open others on ports that are free.
     #[must_use]
     pub fn start_with(options: &str, pki: Option<&Pki>) -> Self {
+        Self::with_options(options, "", pki)
+    }
+
+    /// The same with these lines for its last listener besides: that for mutual TLS if there is a PKI, else the plain one.
+    #[must_use]
+    pub fn with_options(options: &str, of_listener: &str, pki: Option<&Pki>) -> Self {
+        let options = (options, of_listener);
         for _ in 1..PORT_ATTEMPTS {
             if let Some(broker) = Self::attempt(options, pki) {
                 return broker;
@@ -60,7 +74,7 @@ impl Mosquitto {
     }
 
     /// None when a port was taken by somebody else in the meantime.
-    fn attempt(options: &str, pki: Option<&Pki>) -> Option<Self> {
+    fn attempt((options, of_listener): (&str, &str), pki: Option<&Pki>) -> Option<Self> {
         let directory = tempfile::tempdir().unwrap();
         let (plain, tls) = (free_port(), free_port());
         // As root it would change to a user who cannot read the test's directory.
@@ -73,6 +87,7 @@ impl Mosquitto {
                 pki.server().key.display()
             ));
         }
+        text.push_str(of_listener);
         fs::write(directory.path().join("mosquitto.conf"), text).unwrap();
         let mut broker = Self { child: spawn(&directory), directory, plain, tls };
         broker.is_running(1).then_some(broker)

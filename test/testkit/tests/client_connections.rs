@@ -104,7 +104,7 @@ fn servers_are_believed_as_mosquitto_pub_believes_them() {
         let path = files.path(certificate);
         writeln!(lines, "listener {port} 127.0.0.1\ncertfile {0}.pem\nkeyfile {0}.key", path.display()).unwrap();
     }
-    let broker = Mosquitto::with_lines(&lines);
+    let broker = Mosquitto::start_with(&lines, None);
     for ((certificate, trusted, expected), port) in cases.into_iter().zip(ports) {
         let ca_file = files.path(&format!("{trusted}.pem"));
         let what = format!("{certificate} by {trusted}");
@@ -284,7 +284,7 @@ fn a_pre_shared_key_goes_with_alpn_and_cipher_lists() {
     let port = free_port();
     std::fs::write(files.path("psk"), format!("pump:{key}\n")).unwrap();
     let lines = format!("allow_anonymous true\npsk_file {}\nlistener {port} 127.0.0.1\npsk_hint hint\n", files.path("psk").display());
-    let _broker = Mosquitto::with_lines(&lines);
+    let _broker = Mosquitto::start_with(&lines, None);
     Client::connect(&options(Endpoint::tcp("localhost", port), Some(base.clone())), Trace::off()).unwrap();
     let wrong = PskOptions { identity: DeviceName::new("pump").unwrap(), key: Psk::from_hex(b"ff").unwrap() };
     let error = Client::connect(&options(Endpoint::tcp("localhost", port), Some(TlsOptions { psk: Some(wrong), ..base })), Trace::off());

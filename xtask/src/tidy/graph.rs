@@ -27,8 +27,8 @@ const GRAPH: [(&str, &[&str]); 24] = [
     ("io/client", &["mqtt", "tls", "net", "psk"]),
     ("io/bridge", &["mqtt", "policy", "tls"]),
     ("io/sources", &["http", "identity", "revocation", "tls"]),
-    ("io/auth", &["http", "identity", "mqtt", "policy", "tls"]),
-    ("app/clients", &[]),
+    ("io/auth", &["dynsec", "http", "identity", "mqtt", "policy", "tls"]),
+    ("app/clients", &["auth", "client", "mqtt"]),
     (
         "app/signet",
         &[
@@ -49,6 +49,7 @@ const GRAPH: [(&str, &[&str]); 24] = [
             "journal",
             "server",
             "sources",
+            "dynsec",
             "auth",
             "admin",
             "client",
@@ -85,7 +86,7 @@ const NAMED_ONLY_IN: [(&str, &[&str], &str); 14] = [
     ("jsonwebtoken", &["io/auth"], "those who are asked about clients have one home"),
     (
         "tokio",
-        &["io/admin", "io/http", "io/sources", "io/auth", "app/signet"],
+        &["io/admin", "io/http", "io/sources", "io/auth", "app/clients", "app/signet"],
         "the data plane runs on its own shards, tokio is the control plane",
     ),
     ("mio", &["io/net", "io/server", "io/bridge"], "sockets of the data plane are polled by the shards and the bridges"),

@@ -15,6 +15,7 @@ pub(crate) fn run(flags: &Check) -> Result<Exit, Failure> {
         output::note(&config::told(notice));
     }
     let rules = match config.rules.len() {
+        0 if !config.authentication.sources.is_empty() => "no access rules of its own".to_owned(),
         0 => "no access rules: everything is allowed to whoever may connect".to_owned(),
         1 => "1 access rule".to_owned(),
         many => format!("{many} access rules"),

@@ -279,6 +279,10 @@ impl Orders {
     }
 }
 
+/// What the broker says of its subscriptions and messages when it is asked by SIGUSR2.
+const HELD: [&str; 5] =
+    ["signet_subscriptions", "signet_shared_subscriptions", "signet_retained_messages", "signet_queued_messages", "signet_queued_bytes"];
+
 /// Does what a signal asks for.
 fn obey(order: Order, running: &Running) {
     match order {
@@ -288,9 +292,10 @@ fn obey(order: Order, running: &Running) {
             None => tracing::warn!("nothing to save: [store] is switched off"),
         },
         Order::Print => {
-            let numbers = running.numbers().series.into_iter().filter(|(name, _)| name.starts_with("signet_held"));
-            let numbers: Vec<String> = numbers.map(|(name, value)| format!("{name}={value}")).collect();
-            tracing::info!("what the broker holds: {}; `signet status` and `signet connections` say more", numbers.join(", "));
+            let numbers = running.numbers().series;
+            let held = HELD.iter().filter_map(|wanted| numbers.iter().find(|(name, _)| name == wanted));
+            let held: Vec<String> = held.map(|(name, value)| format!("{}={value}", name.trim_start_matches("signet_"))).collect();
+            tracing::info!("SIGUSR2: {}; `signet status` and `signet connections` say more", held.join(", "));
         }
         Order::ReopenLog => running.reopen_log(),
     }
@@ -376,7 +381,7 @@ async fn in_background(work: impl FnOnce() + Send + 'static) {
 
 /// What is said at the start besides addresses: authority, CRL, rules, CRL files.
 fn greeting(config: &Config, administration: &Administration) -> impl FnOnce() + use<> {
-    let rules = config.rules.len();
+    let (rules, has_sources) = (config.rules.len(), !config.authentication.sources.is_empty());
     let ca = administration.ca().ok();
     move || {
         match ca {
@@ -388,6 +393,7 @@ fn greeting(config: &Config, administration: &Administration) -> impl FnOnce() +
             None => tracing::info!("no certificate authority of our own: certificates are issued elsewhere"),
         }
         match rules {
+            0 if has_sources => tracing::info!("no access rules of its own: access sources say what clients may do"),
             0 => tracing::warn!("no access rules: everything is allowed to whoever may connect"),
             rules => tracing::info!(rules, "access rules"),
         }

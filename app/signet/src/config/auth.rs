@@ -9,6 +9,7 @@ mod chain;
 mod common;
 mod condition;
 mod endpoint;
+mod exposure;
 mod http;
 mod jwt;
 mod ldap;
@@ -17,6 +18,7 @@ mod password_hash;
 mod redis;
 mod remote;
 mod scram;
+mod services;
 mod sql;
 #[cfg(test)]
 mod testing;
@@ -28,12 +30,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use signet_auth::{AccessAsker, Authenticator, Backend, BackendConfig, HashingPool, KeySource, RuleSource, UserStore};
+use signet_auth::{AccessAsker, Authenticator, Backend, BackendConfig, DynamicSecurity, HashingPool, KeySource, RuleSource, UserStore};
 use signet_policy::{AccessSource, Chain, Otherwise, Who};
 
 use super::problem::{Problems, suggestion};
 use super::section::{At, Section};
-pub(crate) use chain::{CERTIFICATE, PRESHARED_KEY, profiles_named};
+pub(crate) use chain::profiles_named;
+pub(crate) use services::{DynamicSecurityFiles, Services};
 
 /// An authenticator of one type, as it is configured.
 pub(crate) trait AuthenticatorKind: fmt::Debug + Send + Sync {
@@ -55,6 +58,11 @@ pub(crate) trait AuthenticatorKind: fmt::Debug + Send + Sync {
     fn files(&self) -> Vec<PathBuf> {
         Vec::new()
     }
+
+    /// Whether there has to be a `[dynamic_security]`.
+    fn needs_dynamic_security(&self) -> bool {
+        false
+    }
 }
 
 /// An access source of one type, as it is configured.
@@ -70,7 +78,8 @@ pub(crate) trait SourceKind: fmt::Debug + Send + Sync {
     ///
     /// # Errors
     /// In words: a file that cannot be read, or that has no rules in it.
-    fn access_source(&self, name: &Arc<str>) -> Result<AccessSource, String> {
+    fn access_source(&self, name: &Arc<str>, dynamic_security: Option<&Arc<DynamicSecurity>>) -> Result<AccessSource, String> {
+        let _ = dynamic_security;
         let name = Arc::clone(name);
         Ok(if self.is_asked_each_time() { AccessSource::Asked(name) } else { AccessSource::Fetched(name) })
     }
@@ -106,6 +115,11 @@ pub(crate) trait SourceKind: fmt::Debug + Send + Sync {
     fn files(&self) -> Vec<PathBuf> {
         Vec::new()
     }
+
+    /// As [`AuthenticatorKind::needs_dynamic_security`].
+    fn needs_dynamic_security(&self) -> bool {
+        false
+    }
 }
 
 /// One who has pre-shared keys of devices, as it is configured.
@@ -133,6 +147,8 @@ pub(crate) struct Tools {
     pub(crate) hashing: HashingPool,
     /// The built-in users.
     pub(crate) users: Arc<UserStore>,
+    /// Dynamic security, if it was there when the broker started.
+    pub(crate) dynamic_security: Option<Arc<DynamicSecurity>>,
 }
 
 /// Reads the keys of one type. What makes no sense is reported; the result is then missing.
@@ -141,6 +157,7 @@ type Reader<T> = fn(&Section<'_>, &Path, &Problems) -> Option<Arc<T>>;
 /// Every type of authenticator, by its name.
 const AUTHENTICATORS: &[(&str, Reader<dyn AuthenticatorKind>)] = &[
     (condition::NAME, condition::read),
+    (services::NAME, services::read),
     (ldap::NAME, ldap::read),
     (sql::MYSQL, sql::read_mysql),
     (http::NAME, http::read),
@@ -156,6 +173,7 @@ const AUTHENTICATORS: &[(&str, Reader<dyn AuthenticatorKind>)] = &[
 const SOURCES: &[(&str, Reader<dyn SourceKind>)] = &[
     (acl_file::MOSQUITTO, acl_file::mosquitto),
     (acl_file::EMQX, acl_file::emqx),
+    (services::NAME, services::read_source),
     (http::NAME, http::read_source),
     (ldap::NAME, ldap::read_source),
     (redis::NAME, redis::read_source),
@@ -180,6 +198,8 @@ pub(crate) struct Authentication {
     pub(crate) hashing_threads: usize,
     /// How long the rules of access sources count for a client that is connected; `None`: as long as it is.
     pub(crate) rules_last: Option<Duration>,
+    /// What clients may ask of the broker by messages.
+    pub(crate) services: Services,
 }
 
 /// One `[[authenticator]]`.
@@ -203,6 +223,8 @@ pub(crate) struct SourceConfig {
     pub(crate) place: Range<usize>,
     pub(crate) backend: BackendConfig,
     pub(crate) kind: Arc<dyn SourceKind>,
+    /// About whom it has something to say; `None`: everybody.
+    when: Option<Who>,
 }
 
 /// One `[[psk_lookup]]`.
@@ -227,12 +249,13 @@ pub(crate) struct Written {
     key_sources: Vec<KeySourceConfig>,
     hashing_threads: Option<At<u64>>,
     rules_last: Option<At<Duration>>,
+    services: Services,
 }
 
 impl Written {
     /// Reads all tables of the file.
     pub(crate) fn read(top: &Section<'_>, base: &Path, problems: &Problems) -> Self {
-        let mut written = Self::default();
+        let mut written = Self { services: Services::read(top, base), ..Self::default() };
         if let Some(section) = top.section("authentication") {
             written.chain = section.strings("chain");
             written.hashing_threads = section.number("hashing_threads", 1, 64);
@@ -275,15 +298,31 @@ impl Written {
             key_sources: self.key_sources,
             hashing_threads: self.hashing_threads.map_or(2, |at| usize::try_from(at.value).unwrap_or(2)),
             rules_last: Some(self.rules_last.map_or(Duration::from_secs(60), |at| at.value)),
+            services: self.services,
         };
+        resolved.check_dynamic_security(problems);
         resolved.chain = self.chain.and_then(|written| resolved.chain_of(&written, problems));
         resolved
     }
 }
 
 impl Authentication {
+    /// Reports what is to ask dynamic security, where there is none.
+    fn check_dynamic_security(&self, problems: &Problems) {
+        if self.services.dynamic_security.is_some() {
+            return;
+        }
+        let authenticators = self.authenticators.iter().filter(|config| config.kind.needs_dynamic_security()).map(|config| &config.place);
+        let sources = self.sources.iter().filter(|config| config.kind.needs_dynamic_security()).map(|config| &config.place);
+        for place in authenticators.chain(sources) {
+            let hint = "add a table [dynamic_security] with file = \"dynamic-security.json\"".to_owned();
+            problems.at(place, "there is no [dynamic_security] to ask", Some(hint));
+        }
+    }
+
     /// Reports what cannot be made.
     pub(super) fn check(&self, problems: &Problems) {
+        self.services.check(problems);
         for authenticator in &self.authenticators {
             if let Err(why) = authenticator.kind.check() {
                 problems.at(&authenticator.place, why, None);
@@ -316,9 +355,12 @@ impl Authentication {
     ///
     /// # Errors
     /// One of them cannot be read: its name, and why.
-    pub(crate) fn access_sources(&self) -> Result<Vec<AccessSource>, String> {
+    pub(crate) fn access_sources(
+        &self,
+        dynamic_security: Option<&Arc<DynamicSecurity>>,
+    ) -> Result<Vec<(Option<Who>, AccessSource)>, String> {
         let made = |source: &SourceConfig| {
-            let made = source.kind.access_source(&source.name);
+            let made = source.kind.access_source(&source.name, dynamic_security).map(|made| (source.when.clone(), made));
             made.map_err(|why| format!("[[access_source]] `{}`: {why}", source.name))
         };
         self.sources.iter().map(made).collect()
@@ -345,8 +387,8 @@ fn authenticator(section: &Section<'_>, base: &Path, problems: &Problems) -> Res
     };
     let settings = read(section, base, problems);
     let name = common.name(kind);
-    if CERTIFICATE == name || PRESHARED_KEY == name || name.starts_with("certificate:") || name == "anonymous" || name.contains(" and ") {
-        let hint = "`certificate`, `psk` and `anonymous` are always there, and ` and ` joins names; choose another name";
+    if chain::BUILT_IN.iter().any(|(known, _)| *known == name) || name.starts_with("certificate:") || name.contains(" and ") {
+        let hint = "`certificate`, `psk`, `anonymous`, `everyone`, `no_username` and `nobody` are always there, and ` and ` joins names; choose another name";
         problems.at(&common.place, format!("an authenticator cannot be called `{name}`"), Some(hint.to_owned()));
     }
     let Some(kind_settings) = settings else { return Err(name.into()) };
@@ -364,10 +406,11 @@ fn authenticator(section: &Section<'_>, base: &Path, problems: &Problems) -> Res
 
 fn source(section: &Section<'_>, base: &Path, problems: &Problems) -> Option<SourceConfig> {
     let common = common::Common::read(section, "[[access_source]]", problems);
+    let when = section.string("when").and_then(|written| super::who::who(&written, problems));
     let (kind, read) = reader(section, "[[access_source]]", SOURCES, problems)?;
     let settings = read(section, base, problems);
     let name = common.name(kind);
-    Some(SourceConfig { backend: common.backend(&name, kind), place: common.place, name: name.into(), kind: settings? })
+    Some(SourceConfig { backend: common.backend(&name, kind), place: common.place, name: name.into(), kind: settings?, when })
 }
 
 fn key_source(section: &Section<'_>, base: &Path, problems: &Problems) -> Option<KeySourceConfig> {

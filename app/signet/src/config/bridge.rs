@@ -264,7 +264,8 @@ impl Bridge {
             receive_maximum: u16::MAX,
             maximum_inflight: self.config.session.inflight_maximum.get().max(waiting),
             session_expiry_maximum: self.config.local.expiry.max(general.session_expiry_maximum),
-            keep_alive_maximum: 0,
+            // Whom listeners take is no concern of who connects from within.
+            connect: signet_broker::ConnectRules::default(),
             subscriptions_maximum: general.subscriptions_maximum.max(self.config.topics.len()),
             queued_messages_maximum: self.queued_messages_maximum.unwrap_or(general.queued_messages_maximum),
             queued_bytes_maximum: self.queued_bytes_maximum.unwrap_or(general.queued_bytes_maximum),

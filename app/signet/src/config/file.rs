@@ -1,5 +1,6 @@
 //! The configuration exactly as written: types checked, keys known, nothing interpreted. `resolved.rs` says what it means.
 
+use std::ops::Range;
 use std::time::Duration;
 
 use signet_policy::Effect;
@@ -62,7 +63,7 @@ pub(crate) struct Ca {
 /// Where a table begins and which keys it has, for messages about the ones it lacks.
 #[derive(Debug, Clone)]
 pub(crate) struct Header {
-    pub(crate) span: std::ops::Range<usize>,
+    pub(crate) span: Range<usize>,
     keys: Vec<String>,
 }
 
@@ -104,6 +105,37 @@ pub(crate) struct Listener {
     pub(crate) limits: Limits,
 }
 
+/// How certificates are judged that a listener's own `trust` is for.
+#[derive(Debug, Default)]
+pub(crate) struct OwnTrust {
+    pub(crate) revocation: Option<At<RevocationMode>>,
+    pub(crate) revocation_depth: Option<At<RevocationDepth>>,
+    pub(crate) certificate_dates: Option<At<CertificateDates>>,
+    pub(crate) takes_version_1: Option<At<bool>>,
+}
+
+impl OwnTrust {
+    fn read(section: &Section<'_>) -> Self {
+        Self {
+            revocation: section.choice("revocation", &REVOCATION),
+            revocation_depth: section.choice("revocation_depth", &REVOCATION_DEPTH),
+            certificate_dates: section.choice("certificate_dates", &CERTIFICATE_DATES),
+            takes_version_1: section.choice("version_1", &VERSION_1),
+        }
+    }
+
+    /// Every key that is written, with its place.
+    pub(crate) fn written(&self) -> impl Iterator<Item = (&'static str, Range<usize>)> {
+        let spans = [
+            ("revocation", self.revocation.as_ref().map(|at| at.span.clone())),
+            ("revocation_depth", self.revocation_depth.as_ref().map(|at| at.span.clone())),
+            ("certificate_dates", self.certificate_dates.as_ref().map(|at| at.span.clone())),
+            ("version_1", self.takes_version_1.as_ref().map(|at| at.span.clone())),
+        ];
+        spans.into_iter().filter_map(|(key, span)| Some((key, span?)))
+    }
+}
+
 /// The TLS keys of a listener.
 #[derive(Debug)]
 pub(crate) struct ListenerTls {
@@ -115,10 +147,7 @@ pub(crate) struct ListenerTls {
     pub(crate) client_certificate: Option<At<ClientCertificate>>,
     pub(crate) crl: Option<At<Vec<At<String>>>>,
     pub(crate) crl_stale_allowed: Option<At<bool>>,
-    pub(crate) revocation: Option<At<RevocationMode>>,
-    pub(crate) revocation_depth: Option<At<RevocationDepth>>,
-    pub(crate) certificate_dates: Option<At<CertificateDates>>,
-    pub(crate) takes_version_1: Option<At<bool>>,
+    pub(crate) own_trust: OwnTrust,
     pub(crate) authority_names: Option<At<bool>>,
     pub(crate) cipher_suites: Option<At<Vec<At<String>>>>,
     pub(crate) tls13_only: Option<At<bool>>,
@@ -134,6 +163,7 @@ pub(crate) struct ListenerIdentity {
     pub(crate) client_identifier: Option<At<String>>,
     pub(crate) bind_client_identifier: Option<At<String>>,
     pub(crate) anonymous: Option<At<bool>>,
+    pub(crate) mount_point: Option<At<String>>,
 }
 
 /// `transport`
@@ -300,6 +330,7 @@ impl Listener {
                 client_identifier: section.string("client_identifier"),
                 bind_client_identifier: section.string("bind_client_identifier"),
                 anonymous: section.boolean("anonymous"),
+                mount_point: section.string("mount_point"),
             },
             authentication: section.strings("authentication"),
             authentication_timeout: section.duration("authentication_timeout", Duration::from_secs(1), Duration::from_secs(300)),
@@ -323,10 +354,7 @@ impl ListenerTls {
             client_certificate: section.choice("client_certificate", &ClientCertificate::WORDS),
             crl: section.strings("crl"),
             crl_stale_allowed: section.choice("crl_stale", &[("deny", false), ("allow", true)]),
-            revocation: section.choice("revocation", &REVOCATION),
-            revocation_depth: section.choice("revocation_depth", &REVOCATION_DEPTH),
-            certificate_dates: section.choice("certificate_dates", &CERTIFICATE_DATES),
-            takes_version_1: section.choice("version_1", &VERSION_1),
+            own_trust: OwnTrust::read(section),
             authority_names: section.boolean("authority_names"),
             cipher_suites: section.strings("cipher_suites"),
             tls13_only: section.choice("tls_min", &[("1.2", false), ("1.3", true)]),
@@ -335,13 +363,13 @@ impl ListenerTls {
     }
 
     /// The first key of this group that was written, with its place: TLS keys on a listener without TLS are a mistake.
-    pub(crate) fn first_written(&self) -> Option<(&'static str, std::ops::Range<usize>)> {
+    pub(crate) fn first_written(&self) -> Option<(&'static str, Range<usize>)> {
         let tls_min = self.tls13_only.as_ref().map(|at| ("tls_min", at.span.clone()));
         self.first_written_about_certificates().into_iter().chain(tls_min).min_by_key(|(_, span)| span.start)
     }
 
     /// The same, but for the one that is about TLS as such.
-    pub(crate) fn first_written_about_certificates(&self) -> Option<(&'static str, std::ops::Range<usize>)> {
+    pub(crate) fn first_written_about_certificates(&self) -> Option<(&'static str, Range<usize>)> {
         let spans = [
             ("certificate", self.certificate.as_ref().map(|at| at.span.clone())),
             ("key", self.key.as_ref().map(|at| at.span.clone())),
@@ -351,14 +379,11 @@ impl ListenerTls {
             ("client_certificate", self.client_certificate.as_ref().map(|at| at.span.clone())),
             ("crl", self.crl.as_ref().map(|at| at.span.clone())),
             ("crl_stale", self.crl_stale_allowed.as_ref().map(|at| at.span.clone())),
-            ("revocation", self.revocation.as_ref().map(|at| at.span.clone())),
-            ("revocation_depth", self.revocation_depth.as_ref().map(|at| at.span.clone())),
-            ("certificate_dates", self.certificate_dates.as_ref().map(|at| at.span.clone())),
-            ("version_1", self.takes_version_1.as_ref().map(|at| at.span.clone())),
             ("authority_names", self.authority_names.as_ref().map(|at| at.span.clone())),
             ("cipher_suites", self.cipher_suites.as_ref().map(|at| at.span.clone())),
         ];
-        spans.into_iter().filter_map(|(key, span)| Some((key, span?))).min_by_key(|(_, span)| span.start)
+        let own = spans.into_iter().filter_map(|(key, span)| Some((key, span?)));
+        own.chain(self.own_trust.written()).min_by_key(|(_, span)| span.start)
     }
 }
 

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use signet_identity::{ClientIdentifierBinding, NamingRule, Template, TemplateError};
+use signet_mqtt::TopicName;
 use signet_policy::{AdmissionRules, Chain};
 
 use super::file::{Header, ListenerIdentity};
@@ -98,9 +99,24 @@ pub(super) fn resolve(
         username: written.username.as_ref().and_then(mapped),
         client_identifier: written.client_identifier.as_ref().and_then(mapped),
         binding,
+        mount_point: written.mount_point.as_ref().and_then(|at| mount_point(at, problems)),
         bridge: None,
     };
     (admission, naming.unwrap_or_default())
+}
+
+/// The longest, in bytes: every topic of its clients is as much longer.
+const MOUNT_POINT_MAX: usize = 1_024;
+
+/// What stands before every topic: the beginning of a topic, so no wildcards.
+fn mount_point(at: &At<String>, problems: &Problems) -> Option<Arc<str>> {
+    if at.value.len() > MOUNT_POINT_MAX || TopicName::new(at.value.clone()).is_err() {
+        let message = format!("`{}` cannot stand before topics", signet_policy::shown(&at.value));
+        let hint = format!("write at most {MOUNT_POINT_MAX} bytes without `+` and `#`, such as \"factory/\"");
+        problems.at(&at.span, message, Some(hint));
+        return None;
+    }
+    Some(at.value.as_str().into())
 }
 
 /// What ties a Client Identifier to a certificate.

@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use signet_mqtt::QoS;
+use signet_policy::Reserved;
 use signet_server::{ListenerLimits, ServerLimits};
 
-use super::abuse;
 use super::section::{At, Section};
+use super::{abuse, conduct};
 
 /// The bounds of the broker, of its decoder and of what comes before both, set together.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -14,6 +15,8 @@ pub(crate) struct Limits {
     pub(crate) broker: signet_broker::Limits,
     pub(crate) server: ServerLimits,
     pub(crate) listener: ListenerLimits,
+    /// Topics of the broker's own.
+    pub(crate) reserved: Reserved,
 }
 
 /// One numeric key: its range and what it sets.
@@ -40,6 +43,8 @@ const fn sized(key: &'static str, least: u64, most: u64, set: fn(&mut Limits, u6
     Setting { key, least, most, is_size: true, set }
 }
 
+const SERVER_TOPICS: &str = "server_topics";
+
 const GIB: u64 = 1 << 30;
 
 /// A packet cannot be longer than what its Remaining Length can say, plus five octets of fixed header (§2.1.4).
@@ -64,9 +69,18 @@ const EACH: &[Setting] = &[
     }),
     setting("receive_maximum", 1, 65_535, |limits, value| limits.broker.receive_maximum = narrow_u16(value)),
     setting("maximum_inflight", 1, 65_535, |limits, value| limits.broker.maximum_inflight = narrow_u16(value)),
-    setting("topic_alias_maximum", 0, 65_535, |limits, value| limits.broker.topic_alias_maximum = narrow_u16(value)),
+    // Both directions, unless the next key says otherwise.
+    setting("topic_alias_maximum", 0, 65_535, |limits, value| {
+        limits.broker.topic_alias_maximum = narrow_u16(value);
+        limits.broker.messages.topic_alias_outgoing_maximum = narrow_u16(value);
+    }),
+    setting("topic_alias_outgoing_maximum", 0, 65_535, |limits, value| {
+        limits.broker.messages.topic_alias_outgoing_maximum = narrow_u16(value);
+    }),
+    sized("payload_maximum", 0, PACKET_BYTES_MAX, |limits, value| limits.broker.messages.payload_maximum = narrow_usize(value)),
+    sized("inflight_bytes_maximum", 0, 64 * GIB, |limits, value| limits.broker.messages.inflight_bytes_maximum = narrow_usize(value)),
     sized("client_identifier_bytes_maximum", 23, 65_535, |limits, value| {
-        limits.broker.client_identifier_bytes_maximum = narrow_u16(value);
+        limits.broker.connect.client_identifier_bytes_maximum = narrow_u16(value);
     }),
     setting("subscriptions_maximum", 1, 1_000_000, |limits, value| limits.broker.subscriptions_maximum = narrow_usize(value)),
     setting("access_answers_maximum", 0, 100_000, |limits, value| limits.broker.access_answers_maximum = narrow_usize(value)),
@@ -104,6 +118,10 @@ impl Limits {
         let mut limits = Self::default();
         limits.read_settings(&section, ALL);
         abuse::read(&section, &mut limits.server.abuse);
+        conduct::read_for_all(&section, &mut limits.broker.messages);
+        if let Some(at) = section.choice(SERVER_TOPICS, &[("$", Reserved::Dollar), ("$SYS", Reserved::Sys)]) {
+            limits.reserved = at.value;
+        }
         limits.read_each(&section);
         section.finish();
         limits
@@ -119,6 +137,10 @@ impl Limits {
             }
         }
         abuse::refuse(&section);
+        conduct::refuse_for_all(&section);
+        if let Some(at) = section.string(SERVER_TOPICS) {
+            section.misplaced(&at, SERVER_TOPICS, "it counts over all listeners: set it in [limits]");
+        }
         section.finish();
         limits
     }
@@ -133,6 +155,8 @@ impl Limits {
 
     fn read_each(&mut self, section: &Section<'_>) {
         self.read_settings(section, EACH);
+        conduct::read_connect(section, &mut self.broker.connect);
+        conduct::read_messages(section, &mut self.broker.messages);
         if let Some(qos) = section.number("maximum_qos", 0, 2) {
             self.broker.maximum_qos = [QoS::AtMostOnce, QoS::AtLeastOnce, QoS::ExactlyOnce]
                 .into_iter()
@@ -140,7 +164,7 @@ impl Limits {
                 .unwrap_or(self.broker.maximum_qos);
         }
         if let Some(longest) = section.duration("keep_alive_maximum", Duration::ZERO, Duration::from_secs(65_535)) {
-            self.broker.keep_alive_maximum = narrow_u16(longest.value.as_secs());
+            self.broker.connect.keep_alive_maximum = narrow_u16(longest.value.as_secs());
         }
         let forever = Duration::from_secs(u64::from(u32::MAX));
         if let Some(longest) = section.duration("session_expiry_maximum", Duration::ZERO, forever) {
@@ -233,6 +257,55 @@ mod tests {
                 "`here` is not a network, an address or `unix`",
                 "`hold_off` has no meaning in [listener.limits]",
                 "`hold_off` is longer than `hold_off_maximum`",
+            ]
+        );
+    }
+
+    #[test]
+    fn what_becomes_of_clients_and_messages_is_read() {
+        let text = format!(
+            "{}[listener.limits]\nprotocol_versions = [\"5.0\"]\nforeign_session = \"resume\"\n[limits]\npayload_maximum = \"1KiB\"\n\
+             inflight_bytes_maximum = 7\ntopic_alias_maximum = 3\nqueued_qos0 = true\nempty_client_identifier = false\n\
+             assigned_client_identifier_prefix = \"a\"\nclient_identifier_prefix = \"b\"\nkeep_alive_enforced = true\nanswers = \"plain\"\n\
+             retained_available = false\nretained_expiry = \"2m\"\nretained_source = \"check\"\noverlapping_subscriptions = \"each_mqtt5\"\n\
+             delivery_qos = \"subscription\"\nserver_topics = \"$SYS\"\n",
+            listener("one", 1)
+        );
+        let (config, problems) = resolve(&text);
+        assert_eq!(problems, Vec::<String>::new());
+        let messages = signet_broker::MessageRules {
+            payload_maximum: 1024,
+            inflight_bytes_maximum: 7,
+            queued_qos0: true,
+            topic_alias_outgoing_maximum: 3,
+            answers: signet_broker::Wording::Plain,
+            retained_available: false,
+            retained_expiry: 120,
+            is_retained_source_checked: true,
+            overlapping_subscriptions: signet_broker::Overlapping::EachOf5,
+            raises_qos: true,
+        };
+        let limits = &config.limits;
+        assert_eq!((&limits.broker.messages, limits.reserved), (&messages, signet_policy::Reserved::Sys));
+        let connect = &config.listeners[0].limits().broker.connect;
+        assert_eq!(*connect.protocol_versions, [signet_mqtt::ProtocolVersion::V5]);
+        assert_eq!((connect.foreign_session, limits.broker.connect.foreign_session).0, signet_broker::ForeignSession::Resume);
+        assert_eq!((&*connect.assigned_client_identifier_prefix, &*connect.client_identifier_prefix), ("a", "b"));
+        assert!(connect.keep_alive_enforced && !connect.empty_client_identifier);
+        assert_eq!(config.listeners[0].limits().broker.messages, messages, "what is left out is that of [limits]");
+
+        let wrong = "[listener.limits]\nretained_available = false\nserver_topics = \"$\"\nprotocol_versions = []\n[limits]\n\
+                     protocol_versions = [\"4.0\"]\nanswers = \"long\"\n";
+        let mut problems = resolve(&format!("{}{wrong}", listener("one", 1))).1;
+        problems.sort();
+        assert_eq!(
+            problems,
+            [
+                "`long` is not a value of `answers`, expected one of `full` and `plain`",
+                "`protocol_versions` is empty: nobody could connect",
+                "`retained_available` has no meaning in [listener.limits]",
+                "`server_topics` has no meaning in [listener.limits]",
+                "there is no version `4.0`",
             ]
         );
     }

@@ -216,20 +216,14 @@ fn check_trust(
         let hint = format!("add trust = {}; or name trust profiles in `profiles`", carriage::TRUST_EXAMPLE);
         problems.at(&carriage.identity_place(), "proxy_identity = \"certificate\" without `trust`", Some(hint));
     }
-    let left = [
-        ("crl", written.crl.as_ref().map(|at| &at.span)),
-        ("revocation", written.revocation.as_ref().map(|at| &at.span)),
-        ("revocation_depth", written.revocation_depth.as_ref().map(|at| &at.span)),
-        ("certificate_dates", written.certificate_dates.as_ref().map(|at| &at.span)),
-        ("version_1", written.takes_version_1.as_ref().map(|at| &at.span)),
-    ];
-    for (key, span) in left.into_iter().filter_map(|(key, span)| Some((key, span?))).filter(|_| transport.has_tls()) {
+    let lists = written.crl.iter().map(|at| ("crl", at.span.clone()));
+    for (key, span) in lists.chain(written.own_trust.written()).filter(|_| transport.has_tls()) {
         let hint = match (proof, key) {
             (Proof::None, _) => "client_certificate = \"none\" asks for no certificate that could be looked at",
             (_, "crl") => "the lists of a trust profile belong into its [[trust]]",
             _ => "it is about certificates of this listener's own `trust`; those of a trust profile are judged by its [[trust]]",
         };
-        problems.at(span, format!("`{key}` has no meaning on this listener"), Some(hint.to_owned()));
+        problems.at(&span, format!("`{key}` has no meaning on this listener"), Some(hint.to_owned()));
     }
 }
 

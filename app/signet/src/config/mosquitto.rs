@@ -4,7 +4,7 @@
 use std::cell::RefCell;
 use std::path::{Path, PathBuf};
 
-use signet_mosquitto::{Files, Mistake, Notice, Translation};
+use signet_mosquitto::{Files, Mistake, Notice, Outside, Translation};
 
 use super::ConfigError;
 use super::file::File;
@@ -40,7 +40,9 @@ pub(crate) fn translate(origin: &MosquittoOrigin, files: &SystemFiles) -> Result
     let Some(file) = &origin.file else { return Ok(signet_mosquitto::nothing_configured(&origin.ports)) };
     let directory = std::env::current_dir()
         .map_err(|error| ConfigError::Unreadable(Failure::new(format!("the current directory is not there: {}", plain(&error)))))?;
-    signet_mosquitto::translate(file, &directory, files)
+    let location = std::env::var_os(PERSISTENCE_LOCATION).map(PathBuf::from);
+    let outside = Outside { ports: &origin.ports, persistence_location: location.as_deref() };
+    signet_mosquitto::translate_with(file, &directory, outside, files)
         .map_err(|mistakes| ConfigError::Problems(mistakes.into_iter().map(|mistake| problem(mistake, file, files)).collect()))
 }
 

@@ -4,7 +4,7 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use signet_server::{Psk, PskConfig, PskEncoding, PskFileConfig, PskLookup};
+use signet_server::{Psk, PskConfig, PskEncoding, PskFileConfig, PskLines, PskLookup};
 use signet_tls::MinimumVersion;
 
 use super::auth::Authentication;
@@ -21,6 +21,7 @@ pub(crate) struct Written {
     encoding: Option<At<PskEncoding>>,
     separator: Option<At<String>>,
     minimum: Option<At<u64>>,
+    lines: Option<At<PskLines>>,
     hint: Option<At<String>>,
 }
 
@@ -32,6 +33,7 @@ impl Written {
             encoding: section.choice("psk_encoding", &[("hex", PskEncoding::Hexadecimal), ("text", PskEncoding::Text)]),
             separator: section.string("psk_separator"),
             minimum: section.number("psk_minimum", 1, u64::try_from(Psk::MAXIMUM).unwrap_or(u64::MAX)),
+            lines: section.choice("psk_lines", &[("all", PskLines::All), ("usable", PskLines::Usable)]),
             hint: section.string("psk_hint"),
         }
     }
@@ -49,6 +51,7 @@ impl Written {
             ("psk_encoding", self.encoding.as_ref().map(|at| at.span.clone())),
             ("psk_separator", self.separator.as_ref().map(|at| at.span.clone())),
             ("psk_minimum", self.minimum.as_ref().map(|at| at.span.clone())),
+            ("psk_lines", self.lines.as_ref().map(|at| at.span.clone())),
             ("psk_hint", self.hint.as_ref().map(|at| at.span.clone())),
         ];
         spans.into_iter().filter_map(|(key, span)| Some((key, span?))).min_by_key(|(_, span)| span.start)
@@ -127,13 +130,14 @@ impl ListenerPsk {
         }
         let encoding = written.encoding.map_or_else(PskEncoding::default, |at| at.value);
         let minimum = written.minimum.and_then(|at| usize::try_from(at.value).ok()).unwrap_or(Psk::MINIMUM_BY_DEFAULT);
+        let lines = written.lines.map_or_else(PskLines::default, |at| at.value);
         let separator = written.separator.map(|at| at.value);
         let lookup = written.lookup.and_then(|at| authentication.key_source(&at, problems));
         let lookup = lookup.map(|name| WantedKeys { name, encoding, minimum });
         let file = written.file.map(|at| {
             at.map(|path| {
                 let default = PskFileConfig::new(base.join(path));
-                PskFileConfig { encoding, separator: separator.unwrap_or(default.separator), minimum, path: default.path }
+                PskFileConfig { encoding, separator: separator.unwrap_or(default.separator), minimum, lines, path: default.path }
             })
         });
         let minimum_version =

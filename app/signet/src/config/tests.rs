@@ -272,19 +272,20 @@ fn access_sources_in_files_are_read_and_told_apart() {
     fs::write(dir.path().join("acl"), "user ann\ntopic a\n").unwrap();
     fs::write(dir.path().join("acl.conf"), "{allow, all, publish, [\"b\"]}.").unwrap();
     let text = format!(
-        "{}[[access_source]]\ntype = \"emqx_acl_file\"\nfile = \"acl.conf\"\n[[access_source]]\nname = \"old\"\ntype = \"mosquitto_acl_file\"\nfile = \"acl\"\n",
+        "{}[[access_source]]\ntype = \"emqx_acl_file\"\nfile = \"acl.conf\"\n[[access_source]]\nname = \"old\"\ntype = \"mosquitto_acl_file\"\nfile = \"acl\"\nwhen = \"listener:lan\"\n",
         listener("")
     );
     let path = dir.path().join("signet.toml");
     let list = Problems::new(&path, &text);
     let config = Config::resolve(file::File::parse(&text, &list), &path, &list);
     assert!(list.is_empty());
-    let sources = config.authentication.access_sources().unwrap();
-    let names: Vec<&str> = sources.iter().map(|source| &**source.name()).collect();
+    let sources = config.authentication.access_sources(None).unwrap();
+    let names: Vec<&str> = sources.iter().map(|(_, source)| &**source.name()).collect();
     assert_eq!(names, ["emqx_acl_file", "old"]);
+    assert_eq!(sources.iter().map(|(when, _)| when.is_some()).collect::<Vec<_>>(), [false, true]);
     assert_eq!(config.authentication.files(), [dir.path().join("acl.conf"), dir.path().join("acl")]);
     fs::write(dir.path().join("acl"), "user ann\ntopics a\n").unwrap();
-    let error = config.authentication.access_sources().unwrap_err();
+    let error = config.authentication.access_sources(None).unwrap_err();
     assert!(error.contains("`old`") && error.contains("line 2: found `topics a`"), "{error}");
 }
 

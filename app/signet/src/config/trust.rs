@@ -37,8 +37,6 @@ pub(crate) struct Written {
     identity: ListenerIdentity,
     revocation: WrittenRevocation,
     expiry_grace: Option<At<Duration>>,
-    dates: Option<At<CertificateDates>>,
-    takes_version_1: Option<At<bool>>,
     clones: Option<At<ClonePolicy>>,
     clone_alternation: Option<At<Duration>>,
     publish: Vec<At<String>>,
@@ -53,6 +51,8 @@ struct WrittenRules {
     keys: Option<At<Vec<At<String>>>>,
     signatures: Option<At<Vec<At<String>>>>,
     validity_maximum: Option<At<Duration>>,
+    dates: Option<At<CertificateDates>>,
+    takes_version_1: Option<At<bool>>,
 }
 
 /// Who is asked about revocation, and what an answer counts.
@@ -88,6 +88,8 @@ impl Written {
                 keys: section.strings("keys"),
                 signatures: section.strings("signatures"),
                 validity_maximum: section.duration("validity_maximum", Duration::from_secs(60), 100 * YEAR),
+                dates: section.choice("certificate_dates", &CERTIFICATE_DATES),
+                takes_version_1: section.choice("version_1", &VERSION_1),
             },
             identity: ListenerIdentity {
                 device: section.string("device"),
@@ -95,11 +97,10 @@ impl Written {
                 client_identifier: section.string("client_identifier"),
                 bind_client_identifier: section.string("bind_client_identifier"),
                 anonymous: None,
+                mount_point: None,
             },
             revocation: WrittenRevocation::read(&section),
             expiry_grace: section.duration("expiry_grace", Duration::ZERO, YEAR),
-            dates: section.choice("certificate_dates", &CERTIFICATE_DATES),
-            takes_version_1: section.choice("version_1", &VERSION_1),
             clones: section.choice(
                 "clones",
                 &[
@@ -213,6 +214,8 @@ impl Profile {
         let revocation = written.revocation.rules();
         let can_wait = sources.can_ask() && revocation.mode == RevocationMode::Require;
         let default_wait = if can_wait { Duration::from_secs(5) } else { Duration::ZERO };
+        let dates = written.rules.dates.as_ref().map_or(CertificateDates::Check, |at| at.value);
+        let version_1 = written.rules.takes_version_1.as_ref().is_some_and(|at| at.value);
         let trust = TrustProfileConfig {
             name: Arc::clone(&name),
             authorities: authorities.iter().map(|at| at.value.clone()).collect(),
@@ -223,9 +226,9 @@ impl Profile {
             revocation,
             status_wait: written.revocation.wait.as_ref().map_or(default_wait, |at| at.value),
             expiry_grace: seconds(written.expiry_grace.as_ref(), 0),
-            dates: written.dates.map_or(CertificateDates::Check, |at| at.value),
+            dates,
             enabled: written.enabled.is_none_or(|at| at.value),
-            version_1: written.takes_version_1.is_some_and(|at| at.value),
+            version_1,
         };
         let settings = ProfileSettings {
             names: ProfileNames {
@@ -243,8 +246,7 @@ impl Profile {
         Some(Self { name, place: header.span.clone(), authorities, trust, settings, sources, rules })
     }
 
-    /// The profile that a listener's own keys make: its name, its `trust`, `crl`, `crl_stale`, `revocation`, `revocation_depth`, `certificate_dates`
-    /// and `device`.
+    /// The profile that a listener's own keys make.
     pub(super) fn of_listener(
         name: &str,
         written: &mut ListenerTls,
@@ -260,7 +262,8 @@ impl Profile {
         }
         let stale = if stale.is_some_and(|at| at.value) { StalePolicy::Allow } else { StalePolicy::Deny };
         let default = RevocationRules::default();
-        let mode = written.revocation.take();
+        let own = std::mem::take(&mut written.own_trust);
+        let mode = own.revocation;
         if let Some(at) = mode.as_ref().filter(|at| at.value == RevocationMode::Off && crl.is_some()) {
             let hint = "set revocation = \"prefer\" or \"require\", or remove `crl`";
             problems.at(&at.span, "`revocation = \"off\"` beside lists that nobody would look at", Some(hint.to_owned()));
@@ -268,7 +271,7 @@ impl Profile {
         let revocation = RevocationRules {
             stale,
             mode: mode.map_or(default.mode, |at| at.value),
-            depth: written.revocation_depth.take().map_or(default.depth, |at| at.value),
+            depth: own.revocation_depth.map_or(default.depth, |at| at.value),
             ..default
         };
         let mut sources = Sources::none();
@@ -277,8 +280,8 @@ impl Profile {
         let trust = TrustProfileConfig {
             naming,
             revocation,
-            dates: written.certificate_dates.take().map_or(CertificateDates::Check, |at| at.value),
-            version_1: written.takes_version_1.take().is_some_and(|at| at.value),
+            dates: own.certificate_dates.map_or(CertificateDates::Check, |at| at.value),
+            version_1: own.takes_version_1.is_some_and(|at| at.value),
             ..TrustProfileConfig::new(Arc::clone(&name), authorities.iter().map(|at| at.value.clone()).collect())
         };
         let settings = ProfileSettings { names: ProfileNames::default(), clones: ClonePolicy::Allow.into() };
@@ -325,6 +328,7 @@ impl Profile {
             refresh: *refresh,
             timeout: *timeout,
             allow_hosts: hosts.clone(),
+            skip_unknown_issuers: self.trust.revocation.mode == RevocationMode::Require,
             ..ProfileSources::new(Arc::clone(&self.name), der(&self.authorities)?)
         })
     }

@@ -1,5 +1,8 @@
 //! What a configuration gives to the server.
 
+use signet_auth::DynamicSecurity;
+use signet_policy::OwnTopics;
+
 use super::*;
 
 pub(super) fn server_config(
@@ -11,7 +14,7 @@ pub(super) fn server_config(
     let mut seed = [0; 8];
     // Only spreads load and makes assigned identifiers: a process that can get no randomness fails its first handshake anyway.
     let _ = aws_lc_rs::rand::fill(&mut seed);
-    let limits = Limits { durability: config.store.durability(), ..config.limits.broker.clone() };
+    let limits = limits(config);
     ServerConfig {
         shards: config.process.shards,
         profiles: profiles(config),
@@ -28,6 +31,11 @@ pub(super) fn server_config(
         on_store_failure,
         seed: u64::from_le_bytes(seed),
     }
+}
+
+/// The bounds of the broker.
+pub(super) fn limits(config: &Config) -> Limits {
+    Limits { durability: config.store.durability(), ..config.limits.broker.clone() }
 }
 
 /// What a reload gives to the server.
@@ -60,8 +68,7 @@ pub(super) fn counted(count: usize, what: &str) -> String {
 pub(super) fn bridges(config: &Config, server: &ServerHandle) -> Result<Vec<Planned>, StartError> {
     let mut bridges = Vec::new();
     for bridge in &config.bridges {
-        let general = Limits { durability: config.store.durability(), ..config.limits.broker.clone() };
-        let limits = bridge.limits(&general);
+        let limits = bridge.limits(&limits(config));
         let bounds = format!("{limits:?}");
         let unreadable = |error| StartError::Setting(format!("bridge `{}`: cannot read its password: {error}", bridge.name()));
         let config = bridge.config().map_err(unreadable)?;
@@ -86,13 +93,17 @@ pub(super) fn bridge_rights(config: &Config, former: &[BridgeRights]) -> Vec<Bri
 }
 
 /// The rules as they are written, and what the bridges may do.
-pub(super) fn ruleset(config: &Config, bridges: Vec<BridgeRights>) -> Result<Ruleset, String> {
-    let sources = config.authentication.access_sources()?;
+pub(super) fn ruleset(config: &Config, bridges: Vec<BridgeRights>, clients: Option<&Arc<DynamicSecurity>>) -> Result<Ruleset, String> {
+    let sources = config.authentication.access_sources(clients)?;
+    let services = &config.authentication.services;
+    let own_topics = OwnTopics { control: clients.is_some() || services.broker_control, birth_certificates: services.sparkplug };
     let rules = if config.rules.is_empty() { Ruleset::allow_all() } else { Ruleset::compile(config.rules.clone()) };
     let own = config.profiles.iter().filter(|profile| !profile.rules.is_empty());
     Ok(rules
         .with_profile_rules(own.map(|profile| (profile.name.to_string(), profile.rules.clone())))
-        .with_sources(sources)
+        .with_sources_for(sources)
+        .with_reserved(config.limits.reserved)
+        .with_own_topics(own_topics)
         .with_grants(!config.authentication.authenticators.is_empty())
         .with_bridges(bridges))
 }
@@ -116,7 +127,7 @@ pub(super) fn needs_restart(old: &Config, new: &Config) -> Vec<String> {
     compare("`pid_file`", old.process.pid_file == new.process.pid_file);
     compare("[log] `format`", old.log.format == new.log.format);
     compare("[admin] `socket`", old.admin_socket == new.admin_socket);
-    compare("[limits]", old.limits == new.limits);
+    compare("what [limits] says of attempts and flapping", old.limits.server.abuse == new.limits.server.abuse);
     compare("[metrics] and `sys_interval`", old.telemetry == new.telemetry);
     compare("[store]", old.store == new.store);
     let revocation = |config: &Config| {
@@ -124,5 +135,10 @@ pub(super) fn needs_restart(old: &Config, new: &Config) -> Vec<String> {
         (rules.publish_will, rules.keep_session, rules.refusals_kept, rules.limits.ocsp_answers)
     };
     compare("[revocation]", revocation(old) == revocation(new));
+    let files = |config: &Config| {
+        let files = config.authentication.services.dynamic_security.as_ref();
+        files.map(|files| (files.file.clone(), files.password_init_file.clone()))
+    };
+    compare("[dynamic_security]", files(old) == files(new));
     changes
 }

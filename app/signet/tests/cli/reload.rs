@@ -143,6 +143,37 @@ fn a_replaced_certificate_is_shown_when_both_files_are_there() {
     staying.expect_silence();
 }
 
+/// Bounds of clients and messages hold at once, for those who are connected too; what their CONNACK has said stays so.
+#[test]
+fn limits_are_taken_over() {
+    let site = Site::new();
+    let rig = &site.rig;
+    let _broker = rig.serve();
+    let mut device = Device::connect(&rig.target("mqtts", "devices/pump-7"), V5, "here");
+    let mut answer = move || {
+        device.send(&Packet::Publish(publish_packet("t", "12345", QoS::AtLeastOnce, false)));
+        match device.await_next() {
+            Ok(signet_testkit::Received::Packet(Packet::Puback(ack))) => ack.reason_code,
+            other => panic!("no PUBACK: {other:?}"),
+        }
+    };
+    assert_eq!(answer(), ReasonCode::NoMatchingSubscribers);
+    site.write("[limits]\npayload_maximum = 4\nmaximum_qos = 0\nconnections_maximum = 2\n");
+    let report = rig.reload();
+    assert!(report.starts_with("HTTP/1.1 200") && !report.contains("[limits]"), "{report}");
+    // Every shard hears of it for itself, and the answer of the reload waits for none of them.
+    while answer() != ReasonCode::ImplementationSpecificError {
+        std::thread::yield_now();
+    }
+    let (second, connack) = Device::introduce(&rig.target("mqtts", "devices/pump-8"), signet_testkit::connect_packet(V5, "there"));
+    assert_eq!(connack.properties.features.maximum_qos, Some(QoS::AtMostOnce));
+    assert!(Device::try_open(&rig.target("second", "devices/pump-8"), V5).is_err(), "two connections are all there may be");
+    drop(second);
+    site.write("[limits]\nattempts_maximum = 3\n");
+    let report = rig.reload();
+    assert!(report.contains("what [limits] says of attempts and flapping"), "{report}");
+}
+
 /// Says that it is over when it goes.
 struct Ending<'a>(&'a AtomicBool);
 

@@ -12,6 +12,7 @@ fn applicant(username: Option<&str>, client_identifier: &str, password: Option<&
     Applicant {
         client: Client::restored(Principal::Anonymous, username.clone(), ClientIdentifier::new(client_identifier), None),
         is_assigned: false,
+        is_username_proven: false,
         claimed_username: username,
         password: password.map(|password| Password::new(password.as_bytes().to_vec())),
         method: None,

@@ -22,9 +22,13 @@ const TEST: &str = "$6$njERlZMi/7DzNB9E$iiavfuXvUm8iyDZArTy7smTxh07GXXOrOsqxfW6g
 
 #[test]
 fn the_lines_of_mosquitto() {
-    let text = format!("# people\nalice:{ALICE}\r\n\nnobody at all\n  test : {TEST}  \n#bob:{ALICE}\nümläut 7:{ALICE}");
+    let text = format!(
+        "# people\nalice:{ALICE}\r\n\nnobody at all\n  test : {TEST}  \n#bob:{ALICE}\nümläut 7:{ALICE}\n\
+         :\n:carol::{TEST}:what comes then\n\u{a0}dave:\x0B{TEST}\x0B"
+    );
     let file = read(&text, PasswordHash::Auto).unwrap();
-    assert_eq!(file.len(), 3);
+    assert_eq!(file.len(), 5);
+    assert!(has(&file, "carol", "test") && has(&file, "\u{a0}dave", "test") && !has(&file, "dave", "test"));
     assert!(has(&file, "alice", "public") && has(&file, "test", "test") && has(&file, "ümläut 7", "public"));
     assert!(!has(&file, "alice", "test") && !has(&file, "Alice", "public") && !has(&file, "bob", "public"));
 }
@@ -62,7 +66,8 @@ fn wrong_lines_are_named_and_nothing_secret_is() {
     for (text, line, says) in [
         ("# x\n\nalice:public\n".to_owned(), 3, "password_hash = \"plain\""),
         ("alice:".to_owned(), 1, "mosquitto_passwd"),
-        (format!("alice:{ALICE}\n:{ALICE}"), 2, "empty"),
+        (format!("alice:{ALICE}\n:{ALICE}"), 2, "no hash behind"),
+        (format!("alice:{ALICE}\n \t:{ALICE}"), 2, "empty"),
         (format!("alice:{ALICE}\nbob:{ALICE}\nalice:{TEST}"), 3, "`alice` is there twice"),
         (format!("{}:{ALICE}", "x".repeat(65_536)), 1, "too long"),
         ("alice:$7$101$GYCxSph6LOCRp3g3$".to_owned(), 1, "bytes"),
@@ -90,7 +95,9 @@ fn files_that_cannot_be_read() {
     assert!(missing.to_string().contains("missing` cannot be read"), "{missing}");
     let path = directory.path().join("binary");
     std::fs::write(&path, b"alice:\xff").unwrap();
-    assert!(PasswordFile::read(&path, PasswordHash::Auto, "file").unwrap_err().to_string().contains("UTF-8"));
+    assert!(PasswordFile::read(&path, PasswordHash::Auto, "file").unwrap_err().to_string().contains("binary:1: it is not UTF-8 text"));
+    std::fs::write(&path, [b"# Z\xFCrich\nno name \xFF\nalice:", ALICE.as_bytes()].concat()).unwrap();
+    assert_eq!(PasswordFile::read(&path, PasswordHash::Auto, "file").unwrap().len(), 1);
     File::create(&path).unwrap().set_len(FILE_MAXIMUM + 1).unwrap();
     assert!(matches!(PasswordFile::read(&path, PasswordHash::Auto, "file"), Err(PasswordFileError::TooLarge { .. })));
 }

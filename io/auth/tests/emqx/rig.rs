@@ -32,6 +32,7 @@ pub(crate) fn somebody(username: Option<&str>, password: Option<&str>) -> Applic
     Applicant {
         client: Client::restored(Principal::Anonymous, username.map(Into::into), ClientIdentifier::new("pump-7"), None),
         is_assigned: false,
+        is_username_proven: false,
         claimed_username: username.map(Into::into),
         password: password.map(|password| Password::new(password.as_bytes().to_vec())),
         method: None,

@@ -33,6 +33,7 @@ impl Someone<'_> {
         Applicant {
             client: Client::restored(principal, self.username.map(Into::into), identifier, identity.map(Arc::new)),
             is_assigned: false,
+            is_username_proven: false,
             claimed_username: self.username.map(Into::into),
             password: self.password.map(|password| Password::new(password.as_bytes().to_vec())),
             method: None,

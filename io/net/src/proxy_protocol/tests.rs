@@ -103,6 +103,8 @@ fn headers_of_haproxy() {
     let certificate = tls.verified_certificate().unwrap();
     assert_eq!((certificate.common_name, certificate.der), (Some("myUniqueDeviceId"), None));
     assert!(tls.is_tls());
+    let (protocol, cipher_suite) = tls.negotiated().unwrap();
+    assert!(protocol.starts_with("TLSv1.") && cipher_suite.len() > 10, "{protocol} {cipher_suite}");
 
     let input = octets(WITHOUT_TLS);
     let (header, length) = read(&input).unwrap().unwrap();

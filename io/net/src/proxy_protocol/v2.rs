@@ -13,6 +13,8 @@ const FIXED: usize = 16;
 const CRC32C: u8 = 0x03;
 const SSL: u8 = 0x20;
 const SSL_COMMON_NAME: u8 = 0x22;
+const SSL_VERSION: u8 = 0x21;
+const SSL_CIPHER: u8 = 0x23;
 const SSL_CLIENT_CERTIFICATE: u8 = 0x28;
 
 pub(super) fn read(input: &[u8]) -> Result<Option<(ProxyHeader, usize)>, ProxyError> {
@@ -118,7 +120,8 @@ fn forwarded_tls(value: &[u8]) -> Result<ForwardedTls, ProxyError> {
     let Some((&[client, a, b, c, d], entries)) = value.split_first_chunk::<5>() else {
         return Err(malformed("the entry about TLS is shorter than 5 octets"));
     };
-    let mut tls = ForwardedTls { client, verify: u32::from_be_bytes([a, b, c, d]), common_name: None, certificate: None };
+    let verify = u32::from_be_bytes([a, b, c, d]);
+    let mut tls = ForwardedTls { client, verify, common_name: None, certificate: None, protocol: None, cipher_suite: None };
     for entry in Tlv::of(entries) {
         let entry = entry?;
         match entry.kind {
@@ -126,6 +129,9 @@ fn forwarded_tls(value: &[u8]) -> Result<ForwardedTls, ProxyError> {
                 let name = str::from_utf8(entry.value).map_err(|_| malformed("the common name is not UTF-8"))?;
                 once(&mut tls.common_name, name.to_owned(), "common names")?;
             }
+            // Nothing is decided by these two: what makes no sense is left out.
+            SSL_VERSION => tls.protocol = str::from_utf8(entry.value).ok().map(str::to_owned),
+            SSL_CIPHER => tls.cipher_suite = str::from_utf8(entry.value).ok().map(str::to_owned),
             SSL_CLIENT_CERTIFICATE => once(&mut tls.certificate, entry.value.to_vec(), "certificates")?,
             _ => {}
         }

@@ -33,6 +33,8 @@ pub enum KickCause {
     Unchecked(String),
     /// Their listener was taken away.
     ListenerRemoved,
+    /// The client of this name was changed by a request below `$CONTROL/`; without a name, what clients may do that have none.
+    DynamicSecurity(Option<Arc<str>>),
     /// An operator asked for it, in these words.
     Administrative(String),
 }
@@ -52,7 +54,7 @@ impl KickCause {
     }
 
     /// Every [`Self::name`].
-    pub const NAMES: [&'static str; 11] = [
+    pub const NAMES: [&'static str; 12] = [
         "revoked",
         "expired",
         "untrusted",
@@ -63,6 +65,7 @@ impl KickCause {
         "cloned",
         "unchecked",
         "listener removed",
+        "dynamic security",
         "administrative",
     ];
 
@@ -79,6 +82,7 @@ impl KickCause {
             Self::Cloned => "cloned",
             Self::Unchecked(_) => "unchecked",
             Self::ListenerRemoved => "listener removed",
+            Self::DynamicSecurity(_) => "dynamic security",
             Self::Administrative(_) => "administrative",
         }
     }
@@ -100,6 +104,10 @@ impl std::fmt::Display for KickCause {
             Self::Cloned => f.write_str("the certificate is in use by somebody else at the same time"),
             Self::Unchecked(why) => write!(f, "whether the certificate is revoked is not known: {why}"),
             Self::ListenerRemoved => f.write_str("the listener was removed"),
+            Self::DynamicSecurity(Some(username)) => {
+                write!(f, "the client `{username}` was changed, disabled or deleted by dynamic security")
+            }
+            Self::DynamicSecurity(None) => f.write_str("what clients without a user name may do was changed by dynamic security"),
             Self::Administrative(why) => f.write_str(why),
         }
     }

@@ -86,6 +86,7 @@ fn ended_connections_are_counted_by_every_cause() {
         KickCause::Cloned,
         KickCause::Unchecked(text()),
         KickCause::ListenerRemoved,
+        KickCause::DynamicSecurity(Some(text().into())),
         KickCause::Administrative(text()),
     ];
     assert!(registry.ended_counts().values().all(|count| *count == 0));

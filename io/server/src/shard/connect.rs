@@ -1,6 +1,7 @@
 //! From accept to the session: handshake, registration, CONNECT, and the move to the shard that owns the session.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use signet_broker::{Admission, ConnectionId, Input, KickCause, Ticket, WillRule, apply, expect_connect};
 use signet_identity::{NoIdentity, Peer};
@@ -13,6 +14,7 @@ use super::{Shard, closing};
 use crate::counters::Cause;
 use crate::gate::Displaced;
 use crate::inbound::Inbound;
+use crate::lines::{self, Introduction};
 use crate::link::{Accepted, Link, Marks, Phase};
 use crate::log::{self, DenialLog};
 use crate::mailbox::Mail;
@@ -28,7 +30,9 @@ impl Shard {
         if self.stopping.is_some() {
             return;
         }
-        if self.queues.in_handshake < self.shared.admissions.handshakes_per_shard || !accepted.place.listener().rules().opens_in_steps() {
+        if self.queues.in_handshake < self.shared.admissions.handshakes_per_shard.load(Ordering::Relaxed)
+            || !accepted.place.listener().rules().opens_in_steps()
+        {
             return self.open(*accepted);
         }
         // A few addresses whose handshakes never end must not make everybody else wait behind them.
@@ -65,7 +69,7 @@ impl Shard {
     /// Lets the next ones in after a handshake has ended.
     pub(super) fn handshake_over(&mut self) {
         self.queues.in_handshake = self.queues.in_handshake.saturating_sub(1);
-        while self.queues.in_handshake < self.shared.admissions.handshakes_per_shard {
+        while self.queues.in_handshake < self.shared.admissions.handshakes_per_shard.load(Ordering::Relaxed) {
             let Some(accepted) = self.queues.waiting.pop_front() else { break };
             self.open(*accepted);
         }
@@ -174,19 +178,21 @@ impl Shard {
             }
         };
         self.counts.connects += 1;
+        link.entrance.introduction = Introduction::of(&connect);
         if let Err(held) = self.may_try(id, connect.version) {
             return self.refuse_held_off(id, &held);
         }
         let Some(link) = self.links.get_mut(&id) else { return };
         let Some(peer) = &link.peer else { return };
         let rules = link.listener().rules();
-        let limits = rules.config.broker_limits.as_ref().unwrap_or(&self.shared.limits);
+        let general = self.shared.limits.load();
+        let limits = rules.config.broker_limits.as_ref().unwrap_or(&general);
         let origin = Origin { address: link.address.ip(), listener: Arc::clone(&link.listener().name) };
         let admission = rules.admission(peer);
         match apply(connect, peer, admission, limits, (origin, unix_seconds()), assigned_identifier) {
             Ok(application) => {
                 link.version = application.version();
-                if !self.shared.admissions.connects.admit(self.now) {
+                if !self.shared.admissions.connects.load().admit(self.now) {
                     return self.refuse_too_fast(id);
                 }
                 self.vouch(id, application, admission.chain.clone(), admission.anonymous);
@@ -216,7 +222,7 @@ impl Shard {
         log::refused(link, Check::Connect, "too many clients connect at once", "`connect_rate_total` in [limits] sets the rate");
         // MQTT 3.1.1 has no such code and says `server unavailable` (3).
         let connack = Connack { reason_code: ReasonCode::ConnectionRateExceeded, ..Connack::default() };
-        link.outbox.push(Outgoing::Packet(Box::new(Packet::Connack(Box::new(connack))), Ticket::NONE));
+        link.send(Outgoing::Packet(Box::new(Packet::Connack(Box::new(connack))), Ticket::NONE));
         self.refuse(id, Cause::TooFast);
     }
 
@@ -225,12 +231,15 @@ impl Shard {
         let Some(link) = self.links.get_mut(&id) else { return };
         match (link.inbound.head(), link.transport().is_encrypted()) {
             // A TLS record of type handshake (RFC 8446 §5.1) is no MQTT packet.
-            ([0x16, 0x03, ..], false) => log::refused(
-                link,
-                Check::Connect,
-                "the client starts a TLS handshake on a listener without TLS",
-                "connect to a listener with `transport = \"tls\"`, usually port 8883",
-            ),
+            ([0x16, 0x03, ..], false) => {
+                lines::tls_without_listener(link);
+                log::refused(
+                    link,
+                    Check::Connect,
+                    "the client starts a TLS handshake on a listener without TLS",
+                    "connect to a listener with `transport = \"tls\"`, usually port 8883",
+                );
+            }
             ([b'G', b'E', b'T', b' ', ..], _) => {
                 let hint = "use an MQTT client; one in a browser needs a listener with `transport = \"ws\"` or `\"wss\"`";
                 log::refused(link, Check::Connect, "the client speaks HTTP, not MQTT", hint);
@@ -243,7 +252,7 @@ impl Shard {
         }
         if let Some((packet, version)) = error.refusal(link.inbound.version()) {
             link.version = version;
-            link.outbox.push(Outgoing::Packet(Box::new(packet), Ticket::NONE));
+            link.send(Outgoing::Packet(Box::new(packet), Ticket::NONE));
         }
         self.refuse(id, Cause::Check(Check::Connect));
     }
@@ -328,9 +337,11 @@ impl Shard {
 
 /// A Client Identifier nobody can guess, for clients that leave it to us [MQTT-3.1.3-6].
 fn assigned_identifier() -> ClientIdentifier {
-    let mut random = [0; 12];
+    let mut random = [0; 16];
     if aws_lc_rs::rand::fill(&mut random).is_err() {
         tracing::error!("the system gives no random numbers; the assigned Client Identifier can be guessed");
     }
-    ClientIdentifier::new(format!("auto-{}", hex::encode(random)))
+    let digits = hex::encode_upper(random);
+    let parts = [0..8, 8..12, 12..16, 16..20, 20..32].map(|part| digits.get(part).unwrap_or_default());
+    ClientIdentifier::new(parts.join("-"))
 }

@@ -8,6 +8,7 @@ use signet_tls::{Check, Refusal};
 use super::Shard;
 use crate::counters::{self, Cause};
 use crate::inbound::Turn;
+use crate::lines::{self, Arrived};
 use crate::link::Phase;
 use crate::log;
 use crate::pipe::ReadOutcome;
@@ -178,13 +179,14 @@ impl Shard {
                     share.packets -= 1;
                     let is_connected = link.phase == Phase::Connected;
                     counters::received(&mut self.counts.received, &packet, octets);
+                    let arrived = if is_connected { lines::received(link, &packet) } else { None };
                     match packet {
                         Packet::Auth(auth) if is_connected => {
                             if let Err(auth) = self.authenticate_again(id, auth) {
                                 self.apply(Input::Packet { connection: ConnectionId(id.number()), packet: Packet::Auth(auth) });
                             }
                         }
-                        packet if is_connected => self.apply(Input::Packet { connection: ConnectionId(id.number()), packet }),
+                        packet if is_connected => self.take_packet(id, packet, arrived.as_ref()),
                         packet => self.connect(id, packet),
                     }
                 }
@@ -202,6 +204,15 @@ impl Shard {
                 }
             }
         }
+    }
+
+    /// Gives a packet to the broker, and carries out what it asks for.
+    fn take_packet(&mut self, id: LinkId, packet: Packet, arrived: Option<&Arrived>) {
+        self.tell_broker(Input::Packet { connection: ConnectionId(id.number()), packet });
+        if let (Some(arrived), Some(link)) = (arrived, self.links.get(&id)) {
+            lines::answered(link, arrived, &self.outputs);
+        }
+        self.carry_out();
     }
 
     /// Goes on reading those that sent too fast, when their wait is over.
@@ -244,7 +255,10 @@ impl Shard {
         match link.phase {
             Phase::Connected => self.apply(Input::Closed { connection: ConnectionId(id.number()) }),
             phase => {
-                tracing::debug!(target: "signet::connection", connection = id.number(), address = %link.address, ?phase, "the client left before CONNECT")
+                tracing::debug!(target: "signet::connection", connection = id.number(), address = %link.address, ?phase, "the client left before CONNECT");
+                if !phase.is_closing() {
+                    lines::left(link);
+                }
             }
         }
         self.remove(id);

@@ -1,12 +1,13 @@
 //! Between accept and CONNECT: the layers of a connection open one after the other, and each says something about who it is.
 
 use signet_identity::{NoIdentity, Peer};
-use signet_net::{LinkId, ProxyHeader, unix_seconds};
+use signet_net::{ForwardedTls, LinkId, ListenAddress, ProxyHeader, unix_seconds};
 use signet_tls::{Check, Refusal};
 
 use super::Shard;
 use crate::gate::origin;
-use crate::link::Phase;
+use crate::lines;
+use crate::link::{Link, Phase};
 use crate::mailbox::Mail;
 use crate::pipe::Opening;
 
@@ -42,6 +43,10 @@ impl Shard {
             link.place.readdress(origin(&source)).map_err(|_| Box::new(too_many()))?;
         }
         tracing::debug!(target: "signet::connection", connection = id.number(), address = %link.address, %proxy, version = header.version, local = header.is_local, "PROXY header");
+        lines::accepted(&link.address, link.listener(), port_of(link));
+        if let Some((protocol, cipher)) = header.tls.as_ref().and_then(ForwardedTls::negotiated) {
+            lines::negotiated_with_proxy(link, protocol, cipher);
+        }
         // Where TLS comes through the proxy, the certificate is seen here, and nobody's word is needed.
         if !link.pipe.transport().is_encrypted()
             && let Some(proxy) = link.listener().rules().proxy()
@@ -65,6 +70,11 @@ impl Shard {
             _ => (Check::Handshake, "TLS handshake", "is it a TLS client? is the network this slow? `handshake_timeout` sets the limit"),
         }
     }
+}
+
+/// The port of the listener, where it has only one.
+fn port_of(link: &Link) -> Option<u16> {
+    link.listener().rules().config.bind.iter().find_map(ListenAddress::port)
 }
 
 fn too_many() -> Refusal {

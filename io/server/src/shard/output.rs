@@ -6,7 +6,9 @@ use signet_policy::shown;
 use signet_tls::Check;
 
 use super::{Shard, closing};
+use crate::control::ControlRequest;
 use crate::counters::{self, Cause};
+use crate::lines;
 use crate::link::Phase;
 use crate::log;
 use crate::mailbox::Mail;
@@ -68,6 +70,10 @@ impl Shard {
                         None => tracing::error!(shard = shard.0, "a message for a shard that does not exist is lost"),
                     },
                     Output::Ask { connection, client, question } => unasked.push((connection, client, question)),
+                    Output::Control { connection, client, topic, payload } => {
+                        let connection = LinkId::from_number(connection.0);
+                        self.control(ControlRequest { connection, client, topic, payload });
+                    }
                     Output::Event(event) => self.note_event(&event),
                 }
             }
@@ -104,7 +110,10 @@ impl Shard {
             self.count_refused(Cause::Check(Check::Connect));
         }
         self.note_end(event);
-        log::event(event, link.map(|link| &**link));
+        let link = event.connection().and_then(|connection| self.links.get(&LinkId::from_number(connection.0)));
+        let link = link.map(|link| &**link);
+        log::event(event, link);
+        lines::event(event, link);
     }
 
     fn put(&mut self, connection: ConnectionId, outgoing: Outgoing, full: &mut Vec<LinkId>) {
@@ -112,7 +121,7 @@ impl Shard {
         let Some(link) = self.links.get_mut(&id) else { return };
         let was_full = link.is_full();
         counters::sent(&mut self.counts.sent, &outgoing);
-        link.outbox.push(outgoing);
+        link.send(outgoing);
         if !was_full && link.is_full() {
             full.push(id);
         }

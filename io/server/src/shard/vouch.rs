@@ -126,9 +126,9 @@ impl Shard {
         };
         link.version = refusal.version;
         self.shared.admissions.abuse.note_refusal(&link.address, link.peer.as_ref(), &refusal.denied, self.now);
-        log::refused(link, check, refusal.denied.to_string(), hint);
+        log::refused_with(link, check, refusal.denied.to_string(), hint, Some(refusal.denied.reason_code));
         if let Some(connack) = refusal.connack {
-            link.outbox.push(Outgoing::Packet(Box::new(Packet::Connack(connack)), Ticket::NONE));
+            link.send(Outgoing::Packet(Box::new(Packet::Connack(connack)), Ticket::NONE));
         }
         self.refuse(id, Cause::Check(check));
     }
@@ -157,7 +157,7 @@ impl Shard {
     pub(super) fn answer_waiting(link: &mut Link, reason_code: ReasonCode) {
         if link.phase == Phase::ExpectConnect && link.entrance.vouching.take().is_some() {
             let connack = Connack { reason_code, ..Connack::default() };
-            link.outbox.push(Outgoing::Packet(Box::new(Packet::Connack(Box::new(connack))), Ticket::NONE));
+            link.send(Outgoing::Packet(Box::new(Packet::Connack(Box::new(connack))), Ticket::NONE));
         }
     }
 
@@ -203,7 +203,7 @@ impl Shard {
                     reason_code: ReasonCode::ProtocolError,
                 };
                 if let Some(connack) = application.refuse(denied).connack {
-                    link.outbox.push(Outgoing::Packet(Box::new(Packet::Connack(connack)), Ticket::NONE));
+                    link.send(Outgoing::Packet(Box::new(Packet::Connack(connack)), Ticket::NONE));
                 }
                 self.refuse(id, Cause::Check(Check::Authentication));
             }
@@ -250,6 +250,7 @@ impl Shard {
         let applicant = Applicant {
             client: (**client).clone(),
             is_assigned: false,
+            is_username_proven: admission.is_username_proven(),
             // It may not become somebody else.
             claimed_username: proven.or_else(|| client.username().map(ByteString::from)),
             password: None,
@@ -387,5 +388,5 @@ fn send(link: &mut Link, reason_code: ReasonCode, method: Option<ByteString>, da
         authentication_data: Some(data).filter(|data| !data.is_empty()),
         ..Auth::default()
     };
-    link.outbox.push(Outgoing::Packet(Box::new(Packet::Auth(Box::new(auth))), Ticket::NONE));
+    link.send(Outgoing::Packet(Box::new(Packet::Auth(Box::new(auth))), Ticket::NONE));
 }

@@ -3,12 +3,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use signet_broker::{Application, ConnectionId, Input};
+use bytes::Bytes;
+use signet_broker::{Application, ConnectionId, ControlAnswer, Input};
+use signet_mqtt::{Message, MessageProperties, QoS, TopicName};
 use signet_net::LinkId;
 use signet_policy::{AccessAnswer, AccessQuestion, Answers, Client, Passed};
 
 use super::Shard;
 use crate::authentication::Promise;
+use crate::control::ControlRequest;
 use crate::mailbox::Mail;
 use crate::vouching::Vouching;
 
@@ -54,6 +57,28 @@ impl Shard {
         }
     }
 
+    /// Gives a request below `$CONTROL/` to whoever carries it out. Its answer comes as mail; that nobody does is an answer too.
+    pub(super) fn control(&mut self, request: ControlRequest) {
+        let Some(mailbox) = self.shared.mailboxes.get(usize::from(self.index)).cloned() else { return };
+        let id = request.connection;
+        if let Some(link) = self.links.get_mut(&id) {
+            link.marks.asking = true;
+        }
+        let promise = Promise::new(unavailable(&request.topic), move |answer| mailbox.post_one(Mail::Controlled(id, answer)));
+        if let Some(control) = self.shared.asked.control.get() {
+            control.request(request, Box::new(move |answer| promise.keep(answer)));
+        }
+    }
+
+    /// A request was carried out.
+    pub(super) fn controlled(&mut self, id: LinkId, answer: ControlAnswer) {
+        if let Some(link) = self.links.get_mut(&id) {
+            link.marks.asking = false;
+        }
+        self.apply(Input::Controlled { connection: ConnectionId(id.number()), answer });
+        self.enqueue(id);
+    }
+
     /// Somebody may connect: asks what there is to ask about its Will, and then lets it in.
     pub(super) fn enter(&mut self, id: LinkId, application: Application, passed: Box<Passed>, answers: Answers) {
         match application.will_question(&passed, &self.ruleset, &answers) {
@@ -67,4 +92,16 @@ impl Shard {
             None => self.vouched_for(id, application, *passed, answers),
         }
     }
+}
+
+/// The answer to a request that nobody carries out, in Mosquitto's words.
+pub(crate) fn unavailable(topic: &TopicName) -> ControlAnswer {
+    let reply = TopicName::new(format!("{}/response", topic.as_str())).map(|topic| Message {
+        topic,
+        payload: Bytes::from_static(br#"{"error": "endpoint not available"}"#),
+        qos: QoS::AtMostOnce,
+        retain: false,
+        properties: MessageProperties::default(),
+    });
+    ControlAnswer { publish: Vec::new(), reply: reply.ok() }
 }

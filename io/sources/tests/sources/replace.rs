@@ -90,3 +90,17 @@ fn lists_of_signers_that_are_not_trusted_any_more_leave() {
     sources.replace(&rig.config(before)).unwrap();
     until("the list to be read again", || rig.is_revoked(&device));
 }
+
+#[test]
+fn lists_of_strangers_are_passed_over_only_where_that_is_said() {
+    let rig = Rig::new();
+    let other = OpensslCa::create(&rig.file("other"), "Other CA");
+    let device = rig.ca.device("device", "");
+    rig.ca.revoke(&device, "keyCompromise");
+    let both = [other.crl(CrlWish::default()), rig.ca.crl(CrlWish::default())].concat();
+    fs::write(rig.file("both.pem"), both).unwrap();
+    let strict = ProfileSources { files: vec![rig.file("both.pem")], ..rig.profile() };
+    assert!(signet_sources::read_file(&rig.file("both.pem"), &strict).unwrap_err().contains("Other CA"));
+    let sources = rig.start(ProfileSources { skip_unknown_issuers: true, ..strict });
+    assert!(rig.is_revoked(&device) && sources.report().len() == 1);
+}

@@ -19,7 +19,7 @@ fn message(topic: &str, payload: &str, expiry: Option<u32>) -> Arc<Message> {
 
 fn store(retained: &mut Retained, topic: &str, payload: &str, expiry: Option<u32>, now: Moment) -> RetainOutcome {
     retained.drop_expired(now);
-    retained.store(&message(topic, payload, expiry), &ClientIdentifier::new("p"), now, &TotalLimits::default(), true)
+    retained.store(&message(topic, payload, expiry), (&ClientIdentifier::new("p"), None), now, &TotalLimits::default(), true)
 }
 
 const ALL: Starting = Starting { after: RetainedId(0), up_to: RetainedId(u64::MAX) };

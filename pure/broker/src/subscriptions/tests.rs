@@ -7,6 +7,7 @@ use signet_mqtt::{Message, MessageProperties};
 
 use super::*;
 use crate::input::Recipient;
+use crate::rules::MessageRules;
 
 const PUBLISHER: Option<SessionId> = Some(SessionId(99));
 
@@ -54,7 +55,7 @@ fn recipients(tree: &Subscriptions, topic: &TopicName) -> Vec<Recipient> {
         retain: false,
         properties: MessageProperties::default(),
     };
-    let batches = tree.routes(topic, PUBLISHER).batches(&message);
+    let batches = tree.routes(topic, PUBLISHER, Overlapping::Once).batches(&message, &MessageRules::default());
     batches.into_iter().flat_map(|copies| copies.recipients).collect()
 }
 

@@ -4,7 +4,7 @@ use signet_mqtt::{Packet, ProtocolVersion, ReasonCode};
 use signet_policy::{DenialReason, Ruleset};
 
 use super::rig::*;
-use crate::{CloseCause, Event, KickCause, Limits, SharedDirectory, WillRule, expect_connect};
+use crate::{CloseCause, ConnectRules, Event, KickCause, Limits, SharedDirectory, WillRule, expect_connect};
 
 #[test]
 fn mqtt_3_1_0_1_the_first_packet_has_to_be_connect() {
@@ -34,7 +34,7 @@ fn mqtt_3_2_2_16_an_empty_identifier_is_assigned_and_told() {
     let mut rig = Rig::new();
     let (_, connack) = rig.connected(v5(""));
     let assigned = connack.properties.assigned_client_identifier.unwrap();
-    assert!(assigned.as_str().starts_with("assigned-"));
+    assert!(assigned.as_str().starts_with("auto-assigned-"));
     let (_, connack) = rig.connected(v5("named"));
     assert_eq!(connack.properties.assigned_client_identifier, None);
 }
@@ -202,7 +202,11 @@ fn without_keep_alive_a_client_may_be_silent() {
 
 #[test]
 fn mqtt_3_2_2_21_the_server_keep_alive_replaces_what_the_client_asked_for() {
-    let mut rig = Rig::with(1, Limits { keep_alive_maximum: 20, ..Limits::default() }, Ruleset::allow_all());
+    let mut rig = Rig::with(
+        1,
+        Limits { connect: ConnectRules { keep_alive_maximum: 20, ..ConnectRules::default() }, ..Limits::default() },
+        Ruleset::allow_all(),
+    );
     let (none, connack) = rig.connected(v5("none"));
     assert_eq!(connack.properties.server_keep_alive, Some(20));
     let (_, connack) = rig.connected(v5("long").keep_alive(21));

@@ -4,7 +4,7 @@ use signet_mqtt::{Packet, Publish, QoS, ReasonCode};
 use signet_policy::Ruleset;
 
 use super::rig::*;
-use crate::{CloseCause, Limits, TotalLimits};
+use crate::{CloseCause, ConnectRules, Limits, TotalLimits};
 
 fn rig(limits: Limits) -> Rig {
     Rig::with(1, limits, Ruleset::allow_all())
@@ -167,7 +167,8 @@ fn levels_of_a_topic() {
 
 #[test]
 fn length_of_a_client_identifier() {
-    let mut rig = rig(Limits { client_identifier_bytes_maximum: 8, ..Limits::default() });
+    let mut rig =
+        rig(Limits { connect: ConnectRules { client_identifier_bytes_maximum: 8, ..ConnectRules::default() }, ..Limits::default() });
     rig.connect(v5("12345678"));
     assert_eq!(rig.dial(v5("123456789")).unwrap_err().denied.reason_code, ReasonCode::ClientIdentifierNotValid);
 }

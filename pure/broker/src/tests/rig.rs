@@ -83,6 +83,8 @@ pub(super) struct Rig {
 pub(super) struct Asked {
     /// What they have not answered.
     pub(super) questions: VecDeque<(ConnectionId, Arc<Client>, AccessQuestion)>,
+    /// Requests to the Server that wait.
+    pub(super) requests: VecDeque<(ConnectionId, String, String)>,
     /// What they say about Wills.
     pub(super) of_wills: AccessAnswer,
 }
@@ -106,7 +108,7 @@ impl Rig {
             admission: AdmissionRules { anonymous: true, ..AdmissionRules::default() },
             now: Moment::ZERO,
             events: Vec::new(),
-            asked: Asked { questions: VecDeque::new(), of_wills: AccessAnswer::Allow },
+            asked: Asked { questions: VecDeque::new(), requests: VecDeque::new(), of_wills: AccessAnswer::Allow },
             lines: BTreeMap::new(),
             count: 0,
             holds_handovers: false,
@@ -330,6 +332,10 @@ impl Rig {
             }
             Output::Event(event) => self.events.push(event),
             Output::Ask { connection, client, question } => self.asked.questions.push_back((connection, client, question)),
+            Output::Control { connection, topic, payload, .. } => {
+                let payload = String::from_utf8(payload.to_vec()).unwrap();
+                self.asked.requests.push_back((connection, topic.as_str().to_owned(), payload));
+            }
             Output::Handover { .. } => unreachable!("handed over by the caller"),
         }
     }

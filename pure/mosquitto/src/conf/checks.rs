@@ -84,6 +84,9 @@ fn keys(settings: &Settings, listener: &Listener) -> Option<Mistake> {
         let hint = "add psk_file, the file of the keys; keys from plugins are not supported";
         return Some(mistake(place, "psk_hint without psk_file: no client could connect", Some(hint)));
     }
+    if let (Some(place), Some(_)) = (place("psk_hint"), place("certfile")) {
+        return Some(mistake(place, BOTH_KINDS, Some("give clients with keys a listener of their own")));
+    }
     let version = listener.values.text("tls_version").unwrap_or_default();
     if let Some(place) = place("tls_version").filter(|_| !["tlsv1.3", "tlsv1.2", "tlsv1.1"].contains(&version)) {
         return Some(mistake(place, format!("Error: Unsupported tls_version \"{version}\"."), Some("write tlsv1.2 or tlsv1.3")));

@@ -248,6 +248,20 @@ fn preset(name: &str) -> Preset {
 }
 
 impl Settings {
+    /// One in which nothing is written.
+    pub(crate) fn empty(directory: &Path) -> Self {
+        Self {
+            directory: directory.to_owned(),
+            global: Values::default(),
+            is_per_listener: false,
+            security: Security::default(),
+            listeners: Vec::new(),
+            is_local_only: true,
+            bridges: Vec::new(),
+            plugins: Vec::new(),
+        }
+    }
+
     /// A path of the configuration as one that does not depend on the working directory.
     #[must_use]
     pub fn path(&self, written: &str) -> PathBuf {

@@ -4,7 +4,10 @@ mod bridge;
 mod general;
 mod limits;
 mod listener;
+mod reference;
 mod security;
+
+pub use reference::reference;
 
 /// One option.
 #[derive(Debug, Clone, Copy)]
@@ -234,6 +237,12 @@ pub enum Table {
     Limits,
     /// `[[listener]]`
     Listener,
+    /// `[[listener]]`, where certificates are shown.
+    ListenerTls,
+    /// `[[listener]]`, where clients have pre-shared keys.
+    ListenerKeys,
+    /// `[[listener]]` behind proxies that speak version 2.
+    ListenerProxy,
     /// `[listener.limits]`
     ListenerLimits,
     /// `[control]`

@@ -19,16 +19,7 @@ const ALSO_SECURITY: &[(&str, &str)] = &[("listener_allow_anonymous", "allow_ano
 pub fn read(main: &Path, directory: &Path, files: &dyn Files) -> Result<(Settings, Vec<Notice>), Vec<Mistake>> {
     let mut reader = Reader {
         files,
-        settings: Settings {
-            directory: directory.to_owned(),
-            global: Values::default(),
-            is_per_listener: false,
-            security: Security::default(),
-            listeners: Vec::new(),
-            is_local_only: true,
-            bridges: Vec::new(),
-            plugins: Vec::new(),
-        },
+        settings: Settings::empty(directory),
         is_security_set: false,
         default_listener: None,
         mistakes: Vec::new(),

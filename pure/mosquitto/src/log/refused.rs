@@ -99,13 +99,17 @@ pub(super) fn refused(fields: &dyn Fields) -> Vec<Line> {
     let failure = CHECKS.iter().find(|(known, _)| *known == check).map_or(Failure::Tls(VERIFY_FAILED), |(_, failure)| *failure);
     let ended = |reason: &str| written("disconnected", &With { fields, more: &[("reason", reason)] });
     let mut lines = match failure {
+        Failure::TlsFound | Failure::Connect(_) if found.starts_with("no complete ") => ended("exceeded timeout"),
         Failure::Tls(error) => tls(fields, error),
         Failure::TlsFound => tls(fields, &format!("error:0A000000:SSL routines::{found}")),
         Failure::Proxy => written(proxy(found), fields),
         Failure::Reason(reason) => ended(reason),
         Failure::Connect(usual) => {
             let code = fields.field("code").unwrap_or_default();
-            ended(REFUSALS.iter().find(|(known, _)| *known == code).map_or(usual, |(_, reason)| reason))
+            let reason = REFUSALS.iter().find(|(known, _)| *known == code).map_or(usual, |(_, reason)| reason);
+            let mut lines = if reason == "protocol error" { written("protocol_error", fields) } else { Vec::new() };
+            lines.extend(ended(reason));
+            lines
         }
     };
     // What Mosquitto keeps to itself.

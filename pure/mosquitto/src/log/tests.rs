@@ -20,6 +20,9 @@ fn said(name: &str, fields: &[(&'static str, &'static str)]) -> Vec<String> {
     lines.into_iter().map(|line| format!("{} {}", letter(line.kind), line.text)).collect()
 }
 
+/// Fields of something that happened.
+type Given = &'static [(&'static str, &'static str)];
+
 const PEER: [(&str, &str); 3] = [("client", "pump-7"), ("address", "172.20.0.7"), ("port", "40780")];
 
 /// The usual fields and more.
@@ -29,7 +32,7 @@ fn with(more: &[(&'static str, &'static str)]) -> Vec<(&'static str, &'static st
 
 #[test]
 fn connections() {
-    let cases: [(&str, &[(&str, &str)], &[&str]); 12] = [
+    let cases: [(&str, Given, &[&str]); 12] = [
         ("accepted", &[("listener_port", "8883")], &["N New connection from 172.20.0.7:40780 on port 8883."]),
         ("full", &[], &["N Client connection from 172.20.0.7 denied: max_connections exceeded."]),
         (
@@ -64,10 +67,19 @@ fn connections() {
     }
 }
 
+const LEAF: [(&str, &str); 4] = [("subject", "CN=pump \"7\""), ("issuer", "CN=Test CA"), ("serial", "01:ab"), ("sha256", "00ff")];
+
+#[track_caller]
+fn are_refused(cases: &[(Given, &[&str])]) {
+    for (more, expected) in cases {
+        let fields: Vec<_> = [PEER[1], PEER[2]].iter().chain(*more).copied().collect();
+        assert_eq!(said("refused", &fields), *expected, "{more:?}");
+    }
+}
+
 #[test]
-fn refusals() {
-    let leaf = [("subject", "CN=pump \"7\""), ("issuer", "CN=Test CA"), ("serial", "01:ab"), ("sha256", "00ff")];
-    let cases: [(&[(&str, &str)], &[&str]); 9] = [
+fn refusals_in_the_handshake() {
+    are_refused(&[
         (
             &[("check", "certificate present"), ("found", "none")],
             &[
@@ -77,7 +89,7 @@ fn refusals() {
             ],
         ),
         (
-            &[("check", "revocation"), ("found", "revoked: keyCompromise"), leaf[0], leaf[1], leaf[2], leaf[3]],
+            &[("check", "revocation"), ("found", "revoked: keyCompromise"), LEAF[0], LEAF[1], LEAF[2], LEAF[3]],
             &[
                 "E OpenSSL Error while trying to get the error[0]: error:0A000086:SSL routines::certificate verify failed",
                 "N Client 172.20.0.7 [172.20.0.7:40780] disconnected: Protocol error.",
@@ -93,6 +105,19 @@ fn refusals() {
                 "N Client 172.20.0.7 [172.20.0.7:40780] refused: check=\"TLS handshake\", reason=\"no common cipher suite\".",
             ],
         ),
+    ]);
+}
+
+#[test]
+fn refusals_after_the_handshake() {
+    are_refused(&[
+        (
+            &[("check", "CONNECT"), ("found", "no complete CONNECT packet within 10 s")],
+            &[
+                "N Client 172.20.0.7 [172.20.0.7:40780] disconnected: exceeded timeout.",
+                "N Client 172.20.0.7 [172.20.0.7:40780] refused: check=\"CONNECT\", reason=\"no complete CONNECT packet within 10 s\".",
+            ],
+        ),
         (
             &[("client", "anon"), ("check", "authentication"), ("code", "135"), ("found", "no")],
             &[
@@ -101,7 +126,7 @@ fn refusals() {
             ],
         ),
         (
-            &[("check", "authentication"), ("found", "no"), leaf[0]],
+            &[("check", "authentication"), ("found", "no"), LEAF[0]],
             &[
                 "N Client 172.20.0.7 [172.20.0.7:40780] disconnected: not authorised.",
                 "N Client 172.20.0.7 [172.20.0.7:40780] certificate refused: check=\"authentication\", reason=\"no\", subject=\"CN=pump \\\"7\\\"\".",
@@ -117,6 +142,7 @@ fn refusals() {
         (
             &[("check", "CONNECT"), ("found", "GET")],
             &[
+                "I Protocol error from 172.20.0.7:40780: GET.",
                 "N Client 172.20.0.7 [172.20.0.7:40780] disconnected: protocol error.",
                 "N Client 172.20.0.7 [172.20.0.7:40780] refused: check=\"CONNECT\", reason=\"GET\".",
             ],
@@ -135,11 +161,7 @@ fn refusals() {
                 "N Client 172.20.0.7 [172.20.0.7:40780] refused: check=\"held off\", reason=\"too often\".",
             ],
         ),
-    ];
-    for (more, expected) in cases {
-        let fields: Vec<_> = [PEER[1], PEER[2]].iter().chain(more).copied().collect();
-        assert_eq!(said("refused", &fields), expected, "{more:?}");
-    }
+    ]);
 }
 
 #[test]
@@ -178,10 +200,19 @@ fn packets() {
 
 #[test]
 fn the_program() {
-    let fields =
-        [("version", "2.1.2"), ("file", "/etc/m.conf"), ("family", "ipv4"), ("port", "1883"), ("path", "/run/m"), ("user", "nobody")];
+    let fields = [
+        ("version", "2.1.2"),
+        ("file", "/etc/m.conf"),
+        ("family", "ipv4"),
+        ("port", "1883"),
+        ("path", "/run/m"),
+        ("user", "nobody"),
+        ("bridge", "hq"),
+        ("remote", "hq.example.com:1883"),
+    ];
     let cases = [
         ("starting", "I mosquitto version 2.1.2 starting"),
+        ("bridge_connecting", "N Connecting bridge hq (hq.example.com:1883)"),
         ("running", "I mosquitto version 2.1.2 running"),
         ("terminating", "I mosquitto version 2.1.2 terminating"),
         ("config_loaded", "I Config loaded from /etc/m.conf."),

@@ -27,7 +27,8 @@ type Row = (&'static str, Kind, bool, &'static str);
 const YES: bool = true;
 const NO: bool = false;
 
-const CONNECTIONS: [Row; 17] = [
+const CONNECTIONS: [Row; 18] = [
+    ("protocol_error", Kind::Information, NO, "Protocol error from {address}:{port}: {found}."),
     ("accepted", Kind::Notice, YES, "New connection from {address}:{port} on port {listener_port}."),
     ("full", Kind::Notice, YES, "Client connection from {address} denied: max_connections exceeded."),
     (
@@ -103,7 +104,8 @@ const PACKETS: [Row; 27] = [
     ),
 ];
 
-const PROGRAM: [Row; 18] = [
+const PROGRAM: [Row; 19] = [
+    ("bridge_connecting", Kind::Notice, NO, "Connecting bridge {bridge} ({remote})"),
     ("starting", Kind::Information, NO, "mosquitto version {version} starting"),
     ("signet", Kind::Information, NO, "Info: this is Signet {signet}, which behaves as Mosquitto {version}."),
     ("config_loaded", Kind::Information, NO, "Config loaded from {file}."),

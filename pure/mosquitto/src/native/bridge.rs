@@ -116,11 +116,18 @@ fn who(writer: &mut Writer, bridge: &Bridge) {
     writer.key("try_private", values.switch("try_private"), values.place("try_private"));
     writer.key("client_identifier", bridge.remote_client_identifier("${hostname}"), values.place("remote_clientid"));
     writer.key("local_client_identifier", bridge.local_client_identifier("${hostname}"), values.place("local_clientid"));
+    let is_alone = has_password_alone(values);
     for (option, key) in [("remote_username", "username"), ("remote_password", "password"), ("local_username", "local_username")] {
-        if let Some(text) = values.text(option) {
+        if let Some(text) = values.text(option).filter(|_| !(is_alone && option == "remote_password")) {
             writer.key(key, text, values.place(option));
         }
     }
+}
+
+/// Before MQTT 5.0 there is no password without a user name (§3.1.2.9 of 3.1.1).
+fn has_password_alone(values: &Values) -> bool {
+    let is_old = values.text("bridge_protocol_version") != Some("mqttv50");
+    is_old && values.text("remote_password").is_some() && values.text("remote_username").is_none()
 }
 
 fn tls(writer: &mut Writer, settings: &Settings, bridge: &Bridge) {
@@ -278,6 +285,9 @@ fn differences(bridge: &Bridge, notices: &mut Vec<Notice>) {
         }
     };
     say("local_password", "nobody asks a bridge for a password here: what it may do are its topics");
+    if has_password_alone(values) {
+        say("remote_password", "`remote_password` has no effect without `remote_username` before MQTT 5.0: it is not sent");
+    }
     if values.switch("bridge_insecure") {
         say(
             "bridge_insecure",

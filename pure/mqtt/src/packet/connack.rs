@@ -154,31 +154,33 @@ impl Body for Connack {
     }
 }
 
+/// The order is free (§2.2.2.2). It is that of Mosquitto, so that whoever compares octets finds the same.
 impl PropertyList for ConnackProperties {
     fn write<S: Sink>(&self, sink: &mut S) {
+        sink.property_u16(PropertyId::ServerKeepAlive, self.server_keep_alive);
         sink.property_u32(PropertyId::SessionExpiryInterval, self.session_expiry_interval);
-        sink.property_u16(PropertyId::ReceiveMaximum, self.receive_maximum.map(NonZeroU16::get));
-        PropertyList::write(&self.features, sink);
-        sink.property_u32(PropertyId::MaximumPacketSize, self.maximum_packet_size.map(NonZeroU32::get));
+        sink.property_u16(PropertyId::TopicAliasMaximum, self.topic_alias_maximum);
         let identifier = self.assigned_client_identifier.as_ref().map(ClientIdentifier::as_str);
         sink.property_string(PropertyId::AssignedClientIdentifier, identifier);
-        sink.property_u16(PropertyId::TopicAliasMaximum, self.topic_alias_maximum);
-        sink.property_string(PropertyId::ReasonString, self.reason_string.as_deref());
-        sink.user_properties(&self.user_properties);
-        sink.property_u16(PropertyId::ServerKeepAlive, self.server_keep_alive);
-        sink.property_string(PropertyId::ResponseInformation, self.response_information.as_deref());
-        sink.property_string(PropertyId::ServerReference, self.server_reference.as_deref());
         sink.property_string(PropertyId::AuthenticationMethod, self.authentication_method.as_deref());
         sink.property_binary(PropertyId::AuthenticationData, self.authentication_data.as_deref());
+        sink.property_flag(PropertyId::RetainAvailable, self.features.retain_available);
+        sink.property_u32(PropertyId::MaximumPacketSize, self.maximum_packet_size.map(NonZeroU32::get));
+        sink.property_u16(PropertyId::ReceiveMaximum, self.receive_maximum.map(NonZeroU16::get));
+        PropertyList::write(&self.features, sink);
+        sink.property_string(PropertyId::ReasonString, self.reason_string.as_deref());
+        sink.user_properties(&self.user_properties);
+        sink.property_string(PropertyId::ResponseInformation, self.response_information.as_deref());
+        sink.property_string(PropertyId::ServerReference, self.server_reference.as_deref());
     }
 }
 
+/// What stands together: all but [`ServerFeatures::retain_available`].
 impl PropertyList for ServerFeatures {
     fn write<S: Sink>(&self, sink: &mut S) {
         // QoS 2 is what its absence means; the value 2 does not exist (§3.2.2.3.4).
         let maximum_qos = self.maximum_qos.filter(|qos| *qos < QoS::ExactlyOnce);
         sink.property_u8(PropertyId::MaximumQos, maximum_qos.map(u8::from));
-        sink.property_flag(PropertyId::RetainAvailable, self.retain_available);
         sink.property_flag(PropertyId::WildcardSubscriptionAvailable, self.wildcard_subscription_available);
         sink.property_flag(PropertyId::SubscriptionIdentifierAvailable, self.subscription_identifiers_available);
         sink.property_flag(PropertyId::SharedSubscriptionAvailable, self.shared_subscription_available);

@@ -197,17 +197,18 @@ impl Body for PublishView<'_> {
     }
 }
 
+/// The order is free (§2.2.2.2). First stands what belongs to the message, then what belongs to this delivery of it, as Mosquitto has it.
 impl PropertyList for PropertyView<'_> {
     fn write<S: Sink>(&self, sink: &mut S) {
         sink.property_flag(PropertyId::PayloadFormatIndicator, self.payload_format_indicator);
-        sink.property_u32(PropertyId::MessageExpiryInterval, self.message_expiry_interval);
-        sink.property_u16(PropertyId::TopicAlias, self.topic_alias.map(NonZeroU16::get));
+        sink.property_string(PropertyId::ContentType, self.content_type.map(|text| &**text));
         sink.property_string(PropertyId::ResponseTopic, self.response_topic.map(TopicName::as_str));
         sink.property_binary(PropertyId::CorrelationData, self.correlation_data.map(|data| &**data));
         sink.user_properties(self.user_properties);
+        sink.property_u32(PropertyId::MessageExpiryInterval, self.message_expiry_interval);
+        sink.property_u16(PropertyId::TopicAlias, self.topic_alias.map(NonZeroU16::get));
         for identifier in self.subscription_identifiers {
             sink.property_subscription_identifier(*identifier);
         }
-        sink.property_string(PropertyId::ContentType, self.content_type.map(|text| &**text));
     }
 }

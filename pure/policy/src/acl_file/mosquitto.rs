@@ -56,15 +56,15 @@ pub fn mosquitto_acl_file(name: &Arc<str>, text: &str) -> Result<AclFile, AclFil
     let mut warnings = Vec::new();
     for (at, line) in text.lines().enumerate() {
         let number = at + 1;
-        let line = line.trim_end();
+        let line = line.trim_end_matches(is_blank);
+        // Only at the start: behind a space `#` is no comment.
         if line.is_empty() || line.starts_with('#') {
             continue;
         }
-        let (word, rest) = line.split_once(' ').unwrap_or((line, ""));
-        let rest = rest.trim_start_matches(' ');
+        let (word, rest) = words(line);
         match word {
             "user" if rest.is_empty() => return Err(AclFileError::new(number, line, "`user NAME`")),
-            "user" => user = Some(rest.to_owned()),
+            "user" => user = Some(rest.trim_matches(is_blank).to_owned()),
             "topic" => {
                 let rule = rule(name, (number, line), rest, false, &mut warnings)?;
                 match &user {
@@ -89,10 +89,10 @@ fn rule(
     is_pattern: bool,
     warnings: &mut Vec<AclWarning>,
 ) -> Result<Rule, AclFileError> {
-    let (access, filter) = match rest.split_once(' ') {
+    let (access, filter) = match words(rest) {
         // One word is a filter, whatever it is called.
-        None => ("readwrite", rest),
-        Some((access, filter)) => (access, filter.trim_matches(' ')),
+        (filter, "") => ("readwrite", filter),
+        (access, filter) => (access, filter.trim_matches(is_blank)),
     };
     let (reads, writes, effect) = match access {
         "read" => (true, false, Effect::Allow),
@@ -126,6 +126,17 @@ fn rule(
         subscribe: if reads { vec![pattern] } else { Vec::new() },
         conditions: Conditions::default(),
     })
+}
+
+/// The first word, which ends at a space and not at a tab, and what follows that space.
+fn words(text: &str) -> (&str, &str) {
+    let text = text.trim_start_matches(' ');
+    text.split_once(' ').unwrap_or((text, ""))
+}
+
+/// What C's `isspace` is true for.
+fn is_blank(character: char) -> bool {
+    character.is_ascii_whitespace() || character == '\x0B'
 }
 
 /// The text of a pattern as it is written here.

@@ -5,6 +5,7 @@ use signet_mqtt::{ClientIdentifier, Connect, ConnectProperties, Password, Protoc
 
 use super::*;
 use crate::admission::AdmissionRules;
+use crate::client::Client;
 use crate::decide::{authorize_connect, identify, vouched};
 use crate::grant::{Credential, Origin};
 
@@ -34,6 +35,9 @@ fn member(name: &str) -> Member {
         _ if name == "certificate" => Proof::Certificate { profile: None },
         _ if name == "psk" => Proof::PresharedKey,
         _ if name == "anonymous" => Proof::Anonymous,
+        _ if name == "everyone" => Proof::Everyone,
+        _ if name == "no_username" => Proof::NoUsername,
+        _ if name == "nobody" => Proof::Nobody,
         _ => Proof::Authenticator,
     };
     Member { name: name.into(), proof, when: None, on_deny: Otherwise::Deny, on_unknown: Otherwise::Continue, on_failure: Otherwise::Deny }
@@ -163,6 +167,32 @@ fn a_name_is_proven_only_by_somebody_who_looked_at_more_than_nothing() {
     assert_eq!(principal(applicant(None, None), &["allow and unknown", "anonymous"]), Principal::Anonymous);
     assert!(walk(chain(&["anonymous"]), &applicant(Some("ann"), None)).0.is_err());
     assert!(walk(chain(&["anonymous"]), &applicant(None, Some("secret"))).0.is_err());
+}
+
+#[test]
+fn nobody_is_asked_where_everyone_is_let_in_or_nobody_or_who_has_no_user_name() {
+    let claims = [(None, None), (Some("ann"), None), (Some("ann"), Some("secret")), (None, Some("secret"))];
+    for (alternatives, expected) in [
+        (&["everyone"][..], [true, true, true, true]),
+        (&["nobody"], [false; 4]),
+        (&["no_username"], [true, false, false, true]),
+        (&["nobody", "no_username"], [true, false, false, true]),
+        (&["unknown", "no_username"], [true, false, false, true]),
+        (&["deny", "everyone"], [false; 4]),
+    ] {
+        for ((username, password), expected) in claims.into_iter().zip(expected) {
+            let applicant = applicant(username, password);
+            let (decided, _) = walk(chain(alternatives), &applicant);
+            assert_eq!(decided.is_ok(), expected, "{alternatives:?} {username:?} {password:?}");
+            if let Ok(passed) = decided {
+                // Nobody has proven the name, and nobody was to: it is the client's own word that rules see.
+                let permit = authorize_connect(applicant, passed);
+                assert_eq!((permit.client().principal(), permit.client().username()), (&Principal::Anonymous, username));
+            }
+        }
+    }
+    let named = Applicant { client: Client { username: Some("made".into()), ..applicant(None, None).client }, ..applicant(None, None) };
+    assert!(walk(chain(&["no_username"]), &named).0.is_err(), "a name that a template has made is one");
 }
 
 #[test]

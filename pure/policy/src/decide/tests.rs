@@ -124,9 +124,27 @@ fn a_missing_field_is_refused_and_never_replaced_by_a_claim() {
     let rules = AdmissionRules { username: Some(template("${cert.san.uri}")), ..AdmissionRules::default() };
     let denied = decide(&rules, &device("pump-7"), &connect("c", Some("root"))).unwrap_err();
     assert!(matches!(denied.reason, DenialReason::Mapping { what: "user name", .. }));
+    assert_eq!(denied.reason_code, ReasonCode::BadUserNameOrPassword);
     let rules = AdmissionRules { anonymous: true, client_identifier: Some(template("${device}")), ..AdmissionRules::default() };
     let denied = decide(&rules, &Peer::Anonymous(NoIdentity::NotPresented), &connect("pump-7", None)).unwrap_err();
     assert_eq!(denied.reason_code, ReasonCode::ClientIdentifierNotValid);
+}
+
+#[test]
+fn a_user_name_can_be_the_client_identifier() {
+    let own = AdmissionRules { anonymous: true, client_identifier: Some(template("${username}")), ..AdmissionRules::default() };
+    let nobody = Peer::Anonymous(NoIdentity::NotPresented);
+    let permit = decide(&own, &nobody, &connect("c", Some("ann"))).unwrap();
+    assert_eq!(permit.client().client_identifier().as_str(), "ann");
+    assert_eq!(decide(&own, &nobody, &connect("c", None)).unwrap_err().reason_code, ReasonCode::NotAuthorized);
+    let mapped = AdmissionRules { username: Some(template("${cert.cn}")), ..own };
+    let permit = decide(&mapped, &device("pump-7"), &connect("c", Some("ann"))).unwrap();
+    assert_eq!(
+        permit.client().client_identifier().as_str(),
+        permit.client().username().unwrap(),
+        "what the template made, not what was claimed"
+    );
+    assert_ne!(permit.client().client_identifier().as_str(), "ann");
 }
 
 #[test]

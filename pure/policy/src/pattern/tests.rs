@@ -27,6 +27,7 @@ fn client(identifier: &str, username: Option<&str>) -> Client {
         identity: None,
         origin: None,
         grant: None,
+        mount_point: None,
     }
 }
 

@@ -43,7 +43,7 @@ fn plain() -> Client {
 }
 
 fn ask(rules: &Ruleset, client: &Client, action: Action, topic: &str) -> Verdict {
-    judge(&Request { rules, client, action, topic, known: Known::NOTHING, stance: Stance::Strict })
+    judge(&Request { rules, client, action, topic, written: topic, known: Known::NOTHING, stance: Stance::Strict })
 }
 
 fn allows(rules: &Ruleset, client: &Client, action: Action, topic: &str) -> bool {
@@ -220,6 +220,46 @@ fn without_anything_everything_is_allowed_and_with_anything_nothing_is() {
 }
 
 #[test]
+fn a_source_is_there_for_those_whom_it_is_about() {
+    let file = |name: &str, topic: &str| AccessSource::Rules {
+        name: name.into(),
+        of_users: Default::default(),
+        rules: vec![allow(&[topic])],
+        grants_subscribe: false,
+    };
+    let by = |listener: &str| Some(Who::Listener(crate::name_pattern::NamePattern::new(listener)));
+    let rules = Ruleset::allow_all().with_sources_for(vec![(by("tcp"), file("one", "one")), (by("tls"), file("two", "two"))]);
+    assert!(allows(&rules, &plain(), PUBLISH, "one") && !allows(&rules, &plain(), PUBLISH, "two"));
+    let mut other = plain();
+    other.origin = Some(Origin { address: None, listener: "ws".into() });
+    assert!(allows(&rules, &other, PUBLISH, "two"), "where nobody has anything to say everything is allowed");
+    // Of one that was stored nobody knows by which listener it will come back: it keeps what it has, and is judged then.
+    let hopeful =
+        |topic| judge(&Request { rules: &rules, client: &away(), action: RECEIVE, topic, known: Known::NOTHING, stance: Stance::Hopeful });
+    assert!(matches!(hopeful("one"), Verdict::Allow(_)) && matches!(hopeful("three"), Verdict::Allow(_)));
+    assert!(!allows(&rules, &away(), PUBLISH, "one"), "but does nothing meanwhile");
+}
+
+#[test]
+fn which_topics_are_the_servers_own_can_be_said() {
+    let open = Ruleset::allow_all();
+    let sys = Ruleset::allow_all().with_reserved(crate::Reserved::Sys);
+    for (topic, by_default, by_sys) in [
+        ("a", true, true),
+        ("$a", false, true),
+        ("$SYS/a", false, false),
+        ("$SYSTEM", false, false),
+        ("$share/g/a", false, false),
+        ("$SYS/broker/connection/hq/state", false, true),
+        ("$SYS/broker/connection/a/b/state", false, false),
+        ("$SYS/broker/connection/hq/state/x", false, false),
+    ] {
+        let found = (allows(&open, &plain(), PUBLISH, topic), allows(&sys, &plain(), PUBLISH, topic));
+        assert_eq!(found, (by_default, by_sys), "{topic}");
+    }
+}
+
+#[test]
 fn a_file_that_grants_subscriptions_looks_at_deliveries() {
     let file =
         AccessSource::Rules { name: "acl".into(), of_users: Default::default(), rules: vec![allow(&["a/#"])], grants_subscribe: true };
@@ -246,7 +286,9 @@ fn a_source_is_asked_and_its_answer_counts_for_what_comes_by_the_subscription() 
         held.remember(question.clone(), said.clone(), std::time::Duration::ZERO, 0);
         let known = Known { held: Some(&held), answers: &[], now: 1_000 };
         let client = plain();
-        let ask = |action, topic| judge(&Request { rules: &rules, client: &client, action, topic, known, stance: Stance::Strict });
+        let ask = |action, topic| {
+            judge(&Request { rules: &rules, client: &client, action, topic, written: topic, known, stance: Stance::Strict })
+        };
         assert_eq!(
             matches!(ask(SUBSCRIBE, "a/#"), Verdict::Allow(Allowed { is_partial: true, is_general: false, .. })),
             expected,
@@ -263,7 +305,7 @@ fn a_source_is_asked_and_its_answer_counts_for_what_comes_by_the_subscription() 
 fn of_a_client_that_is_away_nothing_unknown_is_held_against_it() {
     let group = Who::Group("ops".to_owned());
     let hope = |rules: &Ruleset, client: &Client, topic: &str| {
-        let request = Request { rules, client, action: RECEIVE, topic, known: Known::NOTHING, stance: Stance::Hopeful };
+        let request = Request { rules, client, action: RECEIVE, topic, written: topic, known: Known::NOTHING, stance: Stance::Hopeful };
         matches!(judge(&request), Verdict::Allow(_))
     };
     let rules = Ruleset::compile(vec![

@@ -5,7 +5,6 @@ use std::io::{self, BufRead as _, BufReader, IsTerminal as _, Read, Write as _};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
 use signet_admin::api::SecretText;
 use zeroize::Zeroizing;
 
@@ -75,60 +74,10 @@ fn ask(name: &str) -> Result<String, Failure> {
 fn hidden(terminal: &mut File, prompt: &str) -> Result<String, Failure> {
     let failed = |error: io::Error| Failure::new(format!("cannot read from the terminal: {error}"));
     terminal.write_all(prompt.as_bytes()).map_err(failed)?;
-    let line = {
-        let _hiding = Hiding::begin(terminal).map_err(failed)?;
-        typed(&*terminal)
-    };
+    let line = signet_clients::hidden_line(terminal, LINE_BYTES_MAX);
     terminal.write_all(b"\n").map_err(failed)?;
-    line.map_err(failed)?.ok_or_else(|| Failure::new("given up; nothing was changed"))
-}
-
-/// What is typed until the line ends; `None`: given up.
-fn typed(from: impl Read) -> io::Result<Option<String>> {
-    let mut line = Zeroizing::new(Vec::new());
-    let mut from = from.take(LINE_BYTES_MAX);
-    // One at a time: what comes behind the line belongs to the next question.
-    let mut byte = Zeroizing::new([0]);
-    while from.read(&mut *byte)? > 0 {
-        let [byte] = *byte;
-        match byte {
-            b'\n' | b'\r' => break,
-            // Control-C and Control-D: keys of the terminal are plain bytes while nothing is shown.
-            0x03 | 0x04 => return Ok(None),
-            0x08 | 0x7f => {
-                // One character back.
-                while line.pop().is_some_and(|byte| byte & 0xC0 == 0x80) {}
-            }
-            // Control-U
-            0x15 => line.clear(),
-            other => line.push(other),
-        }
-    }
-    String::from_utf8(line.to_vec()).map(Some).map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "it is not UTF-8 text"))
-}
-
-/// A terminal that shows nothing and obeys no keys until this is dropped, so that nobody can leave it so.
-struct Hiding {
-    terminal: File,
-    before: Termios,
-}
-
-impl Hiding {
-    fn begin(terminal: &File) -> io::Result<Self> {
-        let terminal = terminal.try_clone()?;
-        let before = tcgetattr(&terminal)?;
-        let mut hiding = before.clone();
-        hiding.local_modes -= LocalModes::ECHO | LocalModes::ICANON | LocalModes::ISIG;
-        tcsetattr(&terminal, OptionalActions::Flush, &hiding)?;
-        Ok(Self { terminal, before })
-    }
-}
-
-impl Drop for Hiding {
-    fn drop(&mut self) {
-        // There is nobody to tell.
-        let _ = tcsetattr(&self.terminal, OptionalActions::Flush, &self.before);
-    }
+    let line = line.map_err(failed)?.ok_or_else(|| Failure::new("given up; nothing was changed"))?;
+    String::from_utf8(line.to_vec()).map_err(|_| Failure::new("the password is not UTF-8 text"))
 }
 
 #[cfg(test)]
@@ -142,14 +91,5 @@ mod tests {
         }
         first_line(b"\xff".as_slice()).unwrap_err();
         first_line("x".repeat(5000).as_bytes()).unwrap_err();
-    }
-
-    #[test]
-    fn keys_while_nothing_is_shown() {
-        let typed = |text: &[u8]| typed(text).unwrap();
-        assert_eq!(typed("sechö\x7f\x7fret\r".as_bytes()).as_deref(), Some("secret"));
-        assert_eq!(typed(b"wrong\x15right\n").as_deref(), Some("right"));
-        assert_eq!(typed(b"\x7f\x7fx\n").as_deref(), Some("x"));
-        assert_eq!((typed(b"sec\x03ret\n"), typed(b"\x04")), (None, None));
     }
 }

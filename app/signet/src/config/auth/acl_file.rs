@@ -3,13 +3,13 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use signet_auth::{Backend, RuleSource};
+use signet_auth::{Backend, DynamicSecurity, RuleSource};
 use signet_identity::PlaceholderStyle;
 use signet_policy::{AccessSource, AclFile, AclFileError, emqx_acl_file, mosquitto_acl_file};
 
 use super::super::problem::Problems;
 use super::super::section::Section;
-use super::{SourceKind, Tools};
+use super::{SourceKind, Tools, exposure};
 use crate::hint::plain;
 
 /// The name of Mosquitto's.
@@ -62,7 +62,8 @@ impl Settings {
         if size > SIZE_MAXIMUM {
             return Err(format!("`{path}` has {size} bytes, and may have {SIZE_MAXIMUM}"));
         }
-        let text = std::fs::read_to_string(&self.file).map_err(unreadable)?;
+        let text =
+            text(std::fs::read(&self.file).map_err(unreadable)?).map_err(|line| format!("`{path}`: line {line} is not UTF-8 text"))?;
         let read = match self.format {
             Format::Mosquitto => mosquitto_acl_file(name, &text),
             Format::Emqx(style) => emqx_acl_file(name, style, &text),
@@ -71,13 +72,31 @@ impl Settings {
     }
 }
 
+/// A file as text, whose comments may be in any encoding; or the line, from 1, that is none.
+fn text(octets: Vec<u8>) -> Result<String, usize> {
+    let octets = match String::from_utf8(octets) {
+        Ok(text) => return Ok(text),
+        Err(error) => error.into_bytes(),
+    };
+    let mut text = String::with_capacity(octets.len());
+    for (index, line) in octets.split_inclusive(|octet| *octet == b'\n').enumerate() {
+        match std::str::from_utf8(line) {
+            Ok(line) => text.push_str(line),
+            Err(_) if line.starts_with(b"#") => text.push_str("#\n"),
+            Err(_) => return Err(index + 1),
+        }
+    }
+    Ok(text)
+}
+
 impl SourceKind for Settings {
     fn make(&self, _backend: Arc<Backend>, _tools: &Tools) -> Result<Arc<dyn RuleSource>, String> {
         Err("its rules are in a file, and nobody is asked for them".to_owned())
     }
 
-    fn access_source(&self, name: &Arc<str>) -> Result<AccessSource, String> {
+    fn access_source(&self, name: &Arc<str>, _dynamic_security: Option<&Arc<DynamicSecurity>>) -> Result<AccessSource, String> {
         let file = self.read(name)?;
+        exposure::warn(&self.file);
         for warning in &file.warnings {
             tracing::warn!(target: "signet::access", source = &**name, file = %self.file.display(), "{warning}");
         }

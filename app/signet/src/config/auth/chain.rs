@@ -11,10 +11,18 @@ use super::{Authentication, WrittenChain};
 /// The member that is a verified certificate.
 pub(crate) const CERTIFICATE: &str = "certificate";
 
-const ANONYMOUS: &str = "anonymous";
-
 /// The member that is a pre-shared key, shown in the handshake.
 pub(crate) const PRESHARED_KEY: &str = "psk";
+
+/// Every member that is always there, by its name.
+pub(super) const BUILT_IN: [(&str, Proof); 6] = [
+    (CERTIFICATE, Proof::Certificate { profile: None }),
+    (PRESHARED_KEY, Proof::PresharedKey),
+    ("anonymous", Proof::Anonymous),
+    ("everyone", Proof::Everyone),
+    ("no_username", Proof::NoUsername),
+    ("nobody", Proof::Nobody),
+];
 
 /// The trust profiles that a chain names, each with the place of its alternative.
 pub(crate) fn profiles_named(written: &WrittenChain) -> Vec<At<String>> {
@@ -43,8 +51,10 @@ impl Authentication {
                     Some(member) => members.push(member),
                     None if self.unreadable.iter().any(|unreadable| **unreadable == *name) => {}
                     None => {
-                        let known: Vec<&str> = [CERTIFICATE, "certificate:PROFILE", PRESHARED_KEY, ANONYMOUS]
-                            .into_iter()
+                        let known: Vec<&str> = BUILT_IN
+                            .iter()
+                            .map(|(name, _)| *name)
+                            .chain(["certificate:PROFILE"])
                             .chain(self.authenticators.iter().map(|known| &*known.name))
                             .collect();
                         problems.at(&alternative.span, format!("there is no authenticator `{name}`"), Some(suggestion(name, &known)));
@@ -65,14 +75,8 @@ impl Authentication {
             on_unknown: Otherwise::Continue,
             on_failure: Otherwise::Deny,
         };
-        if name == CERTIFICATE {
-            return Some(built_in(Proof::Certificate { profile: None }));
-        }
-        if name == PRESHARED_KEY {
-            return Some(built_in(Proof::PresharedKey));
-        }
-        if name == ANONYMOUS {
-            return Some(built_in(Proof::Anonymous));
+        if let Some((_, proof)) = BUILT_IN.iter().find(|(known, _)| *known == name) {
+            return Some(built_in(proof.clone()));
         }
         if let Some(profile) = name.strip_prefix("certificate:").filter(|profile| !profile.is_empty()) {
             return Some(built_in(Proof::Certificate { profile: Some(profile.into()) }));

@@ -7,7 +7,7 @@ use signet_auth::{Authenticator, Backend, LocalAuthenticator, PasswordFile, Pass
 
 use super::super::problem::Problems;
 use super::super::section::Section;
-use super::{AuthenticatorKind, Tools, password_hash};
+use super::{AuthenticatorKind, Tools, exposure, password_hash};
 
 /// Its name.
 pub(super) const NAME: &str = "password_file";
@@ -47,6 +47,7 @@ impl Settings {
 impl AuthenticatorKind for Settings {
     fn make(&self, backend: Arc<Backend>, tools: &Tools) -> Result<Arc<dyn Authenticator>, String> {
         let users = Arc::new(self.load(&backend.config().name)?);
+        exposure::warn(&self.file);
         Ok(Arc::new(LocalAuthenticator::new(users, self.key, &self.hash, tools.hashing.clone())))
     }
 

@@ -1,9 +1,9 @@
 //! Options of bridges.
 
-use super::{Bounds, Definition, Kind, Native, Outside, Preset, Reload, Repeat, Scope, Structure, Words, option};
+use super::{Bounds, Definition, Kind, Native, Outside, Preset, Repeat, Scope, Structure, Words, option};
 
 const fn bridged(name: &'static str, kind: Kind, default: Preset, native: &'static str, meaning: &'static str) -> Definition {
-    option(name, Scope::Bridge, kind, default, Native::Described(native), meaning).reload(Reload::MOSQUITTO)
+    option(name, Scope::Bridge, kind, default, Native::Described(native), meaning)
 }
 
 const ONE_TEXT: Kind = Kind::Text(Repeat::Refused);
@@ -21,8 +21,7 @@ pub(super) const BRIDGE: &[Definition] = &[
         Preset::None,
         Native::Described("`[[bridge]]`, `name`"),
         "A bridge, by its name",
-    )
-    .reload(Reload::MOSQUITTO),
+    ),
     bridged("address", Kind::Addresses, Preset::None, "`addresses`", "Hosts of the other broker, each with a port or with 1883")
         .also(&["addresses"]),
     bridged(

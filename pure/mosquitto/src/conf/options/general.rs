@@ -65,8 +65,8 @@ pub(super) const GENERAL: &[Definition] = &[
         Scope::Global,
         Kind::Switch,
         Preset::Switch(true),
-        Native::Key(Table::Limits, "overlapping_subscriptions", Form::Words("once", "each")),
-        "Whether a message comes once for each of several subscriptions that overlap. In Mosquitto 2.0 the default was false",
+        Native::Key(Table::Limits, "overlapping_subscriptions", Form::Words("each_mqtt5", "each")),
+        "Whether a message comes once for each of several subscriptions that overlap; clients of MQTT 5.0 get it so anyway. In Mosquitto 2.0 the default was false",
     )
     .should()
     .deprecated(),

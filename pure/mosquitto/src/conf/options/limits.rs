@@ -88,7 +88,7 @@ pub(super) const LIMITS: &[Definition] = &[
         Scope::Global,
         Kind::Number(Bounds::ANY),
         Preset::Number(-1),
-        Native::Key(Table::Limits, "sessions_maximum", Form::LeastIs(100_000_000)),
+        Native::Key(Table::Limits, "sessions_maximum", Form::LeastIs(1_000_000)),
         "Sessions of all listeners; -1: any number",
     )
     .new_in_2_1()
@@ -98,7 +98,7 @@ pub(super) const LIMITS: &[Definition] = &[
         Scope::Global,
         Kind::Number(Bounds::ANY),
         Preset::Number(-1),
-        Native::Key(Table::Limits, "connections_maximum", Form::LeastIs(10_000_000)),
+        Native::Key(Table::Limits, "connections_maximum", Form::LeastIs(100_000)),
         "Connections of all listeners; -1: any number",
     )
     .new_in_2_1()
@@ -192,7 +192,7 @@ pub(super) const PERSISTENCE: &[Definition] = &[
         }),
         Preset::Described("never"),
         Native::Key(Table::Limits, "retained_expiry", Form::Minutes),
-        "Minutes after which a retained message is gone",
+        "Minutes between two times at which retained messages that have expired are removed; without it they are removed with the next one",
     )
     .should()
     .reload(Reload::HERE),

@@ -40,7 +40,7 @@ pub(super) const LISTENER: &[Definition] = &[
         CREATED,
         Kind::Text(Repeat::Refused),
         Preset::None,
-        Native::Key(Table::Listener, "bind_interface", Form::Same),
+        Native::Described("`bind_interface`"),
         "The network interface whose addresses are listened on",
     )
     .should()
@@ -78,7 +78,7 @@ pub(super) const LISTENER: &[Definition] = &[
         CREATED,
         Kind::Number(Bounds::from(0, Outside::Becomes(-1))),
         Preset::Number(-1),
-        Native::Key(Table::Listener, "maximum_connections", Form::LeastIs(10_000_000)),
+        Native::Key(Table::Listener, "maximum_connections", Form::LeastIs(100_000)),
         "Connections at a time; further ones are closed. -1: any number",
     ),
     option(
@@ -160,7 +160,7 @@ pub(super) const TLS: &[Definition] = &[
         CREATED,
         Kind::Path(Repeat::LastWins),
         Preset::None,
-        Native::Key(Table::Listener, "certificate", Form::Path),
+        Native::Key(Table::ListenerTls, "certificate", Form::Path),
         "PEM file: the server's certificate, then its intermediates; with it the listener has TLS",
     ),
     option(
@@ -168,7 +168,7 @@ pub(super) const TLS: &[Definition] = &[
         CREATED,
         Kind::Path(Repeat::LastWins),
         Preset::None,
-        Native::Key(Table::Listener, "key", Form::Path),
+        Native::Key(Table::ListenerTls, "key", Form::Path),
         "PEM file: the key of that certificate",
     ),
     option(
@@ -264,7 +264,7 @@ pub(super) const TLS: &[Definition] = &[
         CREATED,
         Kind::Text(Repeat::Refused),
         Preset::None,
-        Native::Key(Table::Listener, "psk_hint", Form::Same),
+        Native::Key(Table::ListenerKeys, "psk_hint", Form::Same),
         "What clients are told before they choose a pre-shared key; with it the listener has TLS with such keys",
     )
     .should()
@@ -283,7 +283,7 @@ pub(super) const TLS: &[Definition] = &[
         REFUSED,
         Kind::Switch,
         Preset::Switch(false),
-        Native::Key(Table::Listener, "proxy_require_tls", Form::Same),
+        Native::Key(Table::ListenerProxy, "proxy_require_tls", Form::Same),
         "Whether clients have to come to the proxy by TLS",
     )
     .new_in_2_1(),

@@ -131,6 +131,16 @@ fn text_of_a_file_is_no_placeholder_of_ours() {
 }
 
 #[test]
+fn spaces_and_tabs_are_where_mosquitto_passes_over_them() {
+    let spaced = rules("  user \tann \x0B\r\n   topic   read  \t a b\t\n topic\u{20}\u{20}c\n\t \r\n");
+    let ann = client(Some("ann"), "c1");
+    assert!(reads(&spaced, &ann, "a b") && !writes(&spaced, &ann, "a b", false));
+    assert!(reads(&spaced, &ann, "c") && writes(&spaced, &ann, "c", false) && !reads(&spaced, &ann, "a"));
+    // A blank of another kind belongs to the name.
+    assert!(!reads(&rules("user ann\u{a0}\ntopic a\n"), &ann, "a"));
+}
+
+#[test]
 fn what_may_surprise_is_said_with_its_line() {
     let file = mosquitto_acl_file(&"acl".into(), "pattern read public\n\npattern write foo-%c/bar\npattern write %c/bar\n").unwrap();
     let lines: Vec<usize> = file.warnings.iter().map(|warning| warning.line).collect();
@@ -148,7 +158,8 @@ fn what_is_no_line_is_said_with_its_number_and_what_could_stand_there() {
         ("topic read\nx\n", 2, "x"),
         ("topic\n", 1, ""),
         ("pattern read a+/%c\n", 1, "a+/%c"),
-        (" topic a\n", 1, " topic a"),
+        ("\ttopic a\n", 1, "\\ttopic a"),
+        (" # no comment\n", 1, " # no comment"),
     ] {
         let error = mosquitto_acl_file(&"acl".into(), text).unwrap_err();
         assert_eq!((error.line, error.found), (line, format!("`{found}`")), "{text:?}");
