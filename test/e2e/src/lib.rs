@@ -7,6 +7,7 @@
 
 mod client;
 mod named;
+pub mod original;
 mod pki;
 mod process;
 pub mod s_client;

@@ -7,16 +7,17 @@
 #[path = "../../../pure/mosquitto/tests/cases/mod.rs"]
 mod cases;
 
-use std::fs::{self, Permissions};
+use std::fs;
 use std::net::TcpStream;
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use cases::Case;
+use signet_e2e::Site;
+use signet_e2e::original;
 use signet_mosquitto::conf::options;
-use signet_testkit::{CrlWish, OpensslCa, free_port};
+use signet_testkit::free_port;
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -37,7 +38,7 @@ enum Outcome {
 #[test]
 fn rows_are_what_the_real_mosquitto_does() {
     let folder = tempfile::tempdir().expect("a temporary directory");
-    furnish(folder.path());
+    original::furnish(folder.path());
     let count = cases::all("", [0, 0]).len();
     let wrong: Vec<String> = std::thread::scope(|scope| {
         let tried = |first: usize| {
@@ -48,6 +49,23 @@ fn rows_are_what_the_real_mosquitto_does() {
         threads.into_iter().flat_map(|thread| thread.join().expect("a thread ends")).collect()
     });
     assert!(wrong.is_empty(), "{} of {count}\n{}", wrong.len(), wrong.join("\n\n"));
+}
+
+/// What becomes of a row has to be a configuration of ours, with every file that it names.
+#[test]
+fn rows_become_configurations_of_ours() {
+    let site = Site::empty();
+    original::furnish(site.folder());
+    let directory = site.folder().to_str().expect("a path that is text");
+    let mut wrong = Vec::new();
+    for case in cases::all(directory, [free_port(), free_port()]).into_iter().filter(|case| case.error.is_none()) {
+        site.write("row.conf", &format!("{}\n", case.conf));
+        let finished = site.signet(&["serve", "-c", "row.conf", "--test-config"]);
+        if finished.code != Some(0) {
+            wrong.push(format!("{}: {:?}\n{}", case.option, case.conf, finished.output));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n\n"));
 }
 
 /// Tries a row; what is wrong with it.
@@ -89,7 +107,7 @@ fn run(folder: &Path, index: usize, conf: &str, port: u16, is_silent: bool) -> O
     fs::write(&file, format!("{conf}\n")).expect("the configuration can be written");
     let log = folder.join(format!("{index}.said"));
     let said = fs::File::create(&log).expect("the log can be written");
-    let mut child = Command::new(program())
+    let mut child = Command::new(original::program())
         .arg("-c")
         .arg(&file)
         .arg("-p")
@@ -121,39 +139,4 @@ fn wait(child: &mut Child, log: &Path, port: Option<u16>) -> Outcome {
         assert!(Instant::now() < deadline, "mosquitto neither runs nor ends:\n{said}");
         std::thread::sleep(Duration::from_millis(5));
     }
-}
-
-/// The files that rows name. As root Mosquitto becomes somebody else, who has to be able to read them.
-fn furnish(folder: &Path) {
-    let write = |name: &str, content: &str| {
-        let path = folder.join(name);
-        fs::create_dir_all(path.parent().expect("a directory")).expect("the directory can be made");
-        fs::write(path, content).expect("the file can be written");
-    };
-    let ca = OpensslCa::create(&folder.join("ca"), "Options");
-    let server = ca.issue("localhost", "extendedKeyUsage=serverAuth\n");
-    let copy = |from: &Path, to: &str| write(to, &fs::read_to_string(from).expect("the file can be read"));
-    for name in ["ca.pem", "ca.d/0123abcd.0", "pem.d/ca.pem"] {
-        copy(&ca.certificate(), name);
-    }
-    copy(&server.certificate, "server.pem");
-    copy(&server.key, "server.key");
-    fs::write(folder.join("crl.pem"), ca.crl(CrlWish::default())).expect("the file can be written");
-    let hash = "$6$njERlZMi/7DzNB9E$iiavfuXvUm8iyDZArTy7smTxh07GXXOrOsqxfW6gkOYVXHGk+W+i/8d3xDxrMwEPygEBhoA8A/gjQC0N2M4Lkw==";
-    write("passwd", &format!("test:{hash}\n"));
-    write("passwd2", &format!("other:{hash}\n"));
-    write("acl", "topic read #\n");
-    write("psk", "pump-7:0123456789abcdef0123456789abcdef\n");
-    write("conf.d/a.conf", "max_queued_messages 7\n");
-    write("nested.d/a.conf", &format!("include_dir {}/conf.d\n", folder.display()));
-    write("db/none", "");
-    for directory in [folder.to_path_buf(), folder.join("db")] {
-        fs::set_permissions(directory, Permissions::from_mode(0o777)).expect("the mode can be set");
-    }
-}
-
-/// Debian puts the daemon where ordinary users have no path to it.
-fn program() -> &'static Path {
-    let debian = Path::new("/usr/sbin/mosquitto");
-    if debian.exists() { debian } else { Path::new("mosquitto") }
 }

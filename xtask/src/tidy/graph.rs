@@ -25,7 +25,7 @@ const GRAPH: [(&str, &[&str]); 24] = [
     ("io/server", &["mqtt", "broker", "identity", "revocation", "policy", "telemetry", "net", "store", "tls", "psk"]),
     ("io/admin", &["auth", "ca", "revocation", "identity", "ledger", "net", "tls"]),
     ("io/client", &["mqtt", "tls", "net", "psk"]),
-    ("io/bridge", &["mqtt", "policy", "tls"]),
+    ("io/bridge", &["mqtt", "policy", "psk", "tls"]),
     ("io/sources", &["http", "identity", "revocation", "tls"]),
     ("io/auth", &["dynsec", "http", "identity", "mqtt", "policy", "tls"]),
     ("app/clients", &["auth", "client", "mqtt"]),

@@ -14,6 +14,9 @@ use super::tls::Security;
 use crate::Place;
 use crate::conf::{Listener, Values};
 
+/// A template that never has a value: no place is at the end of a word and not at one.
+const NO_NAME: &str = "${client_identifier:regex(\\b\\B)}";
+
 /// How clients of a listener are named.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Naming {
@@ -70,14 +73,24 @@ pub(super) fn naming(draft: &mut Draft<'_>, listener: &Listener, security: &Secu
 pub(super) fn of_listener(draft: &mut Draft<'_>, written: &Written<'_>, values: &Values) {
     let username = written.naming.username.as_ref();
     let template = username.and_then(|username| username.template);
-    if let (Some(template), Some(username)) = (template, username) {
-        draft.writer.key("username", template, Some(&username.place));
+    if let Some(username) = username {
+        if template.is_none() {
+            draft.writer.comment("No user name: clients show no certificate here that would have one. They are told that it is wrong.");
+        }
+        draft.writer.key("username", template.unwrap_or(NO_NAME), Some(&username.place));
     }
     if let Some(place) = place_if(values, "use_username_as_clientid") {
         draft.writer.key("client_identifier", "${username}", Some(place));
     }
-    let place = username.map(|username| &username.place);
-    let place = place.cloned().or_else(|| anonymous(draft, written.listener).1);
+    match username.map(|username| username.place.clone()) {
+        Some(place) => draft.writer.key("authentication", members(draft, written), Some(&place)),
+        None => of_readers(draft, written),
+    }
+}
+
+/// Writes who vouches for those that read over HTTP.
+pub(super) fn of_readers(draft: &mut Draft<'_>, written: &Written<'_>) {
+    let place = anonymous(draft, written.listener).1;
     draft.writer.key("authentication", members(draft, written), place.as_ref());
 }
 

@@ -126,7 +126,7 @@ pub(super) fn write(draft: &mut Draft<'_>, written: &Written<'_>) {
     draft.writer.key("bind", written.bind.clone(), place);
     transport(draft, written, values);
     if written.protocol == Protocol::HttpApi {
-        return;
+        return authentication::of_readers(draft, written);
     }
     if let Some(Value::Text(device)) = values.written("bind_interface").map(|at| &at.value)
         && !written.bind.iter().any(|address| address.starts_with("unix:"))

@@ -56,29 +56,28 @@ pub(super) fn security<'a>(draft: &mut Draft<'a>, listener: &'a Listener) -> Sec
 pub(super) fn write(draft: &mut Draft<'_>, written: &Written<'_>, values: &Values) {
     match &written.security {
         Security::Nothing => {}
+        Security::Server | Security::Mutual if written.protocol == Protocol::HttpApi => {
+            draft.options(Table::ListenerTls, values);
+            draft.writer.key("client_certificate", "none", None);
+        }
         Security::Server => {
             draft.options(Table::ListenerTls, values);
             for option in ["cafile", "capath", "crlfile", "disable_client_cert_date_checks"] {
                 if let Some(place) = values.place(option) {
-                    draft.notice(
-                        place,
-                        format!("`{option}` has no effect without `require_certificate true`: clients are not asked for certificates"),
-                    );
+                    let message =
+                        format!("`{option}` has no effect without `require_certificate true`: clients are not asked for certificates");
+                    draft.notice(place, message);
                 }
             }
-            if written.protocol != Protocol::HttpApi {
-                draft.writer.key("client_certificate", "none", values.place("require_certificate"));
-                version(draft, values);
-                suites(draft, values);
-            }
+            draft.writer.key("client_certificate", "none", values.place("require_certificate"));
+            version(draft, values);
+            suites(draft, values);
         }
         Security::Mutual => {
             draft.options(Table::ListenerTls, values);
-            if written.protocol != Protocol::HttpApi {
-                clients(draft, written, values);
-                version(draft, values);
-                suites(draft, values);
-            }
+            clients(draft, written, values);
+            version(draft, values);
+            suites(draft, values);
         }
         Security::Keys(file, place) => keys(draft, (file, place), values),
     }
