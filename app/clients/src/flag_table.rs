@@ -181,9 +181,9 @@ pub(crate) static FLAGS: &[Flag] = &[
         .by(RECEIVERS),
     value(
         &["--random-filter"],
-        ("PERCENT", "--random-filter", "no chance specified"),
+        ("N", "--random-filter", "no chance specified"),
         random_filter,
-        "show only so many of the messages, by chance",
+        "show only so many of a thousand messages, by chance",
     )
     .by(SUBSCRIBE),
     switch(&["-w", "--watch"], |options, _| set(&mut options.output.watch), "every topic in a line of its own").by(SUBSCRIBE),

@@ -2,6 +2,7 @@
 
 mod control;
 mod given;
+mod http;
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -67,6 +68,8 @@ struct State {
     bridges: Bridges,
     /// What they may do.
     bridge_rights: Vec<BridgeRights>,
+    /// The TLS of listeners that speak HTTP, by their names.
+    http_tls: http::HttpTls,
     /// What is in force of the configuration.
     config: Config,
     watched: Watched,
@@ -94,6 +97,7 @@ impl Running {
         let rights = given::bridge_rights(&config, &[]);
         let rules = given::ruleset(&config, rights.clone(), clients.as_ref()).map_err(StartError::Setting)?;
         let vouchers = Vouchers::start(&config.authentication, &administration, clients.clone()).map_err(StartError::Setting)?;
+        let http_tls = http::load_tls(&config, &revocations)?;
         let mut server_config = given::server_config(&config, rules, &vouchers, on_store_failure);
         server_config.on_clone = follow_up.on_clone();
         let server = signet_server::start(server_config, revocations.clone())?;
@@ -124,6 +128,7 @@ impl Running {
                 server: Some(server),
                 bridges,
                 bridge_rights: rights,
+                http_tls,
                 config: config.clone(),
                 watched,
                 rules_version: 0,
@@ -293,6 +298,7 @@ impl Running {
         let own: Vec<AuthorityId> = authority.iter().map(|authority| authority.certificate().leaf().authority_id()).collect();
         let sources = sources_config(&config).map_err(failed)?;
         let vouchers = self.vouchers.prepare(&config.authentication).map_err(failed)?;
+        let http_tls = http::load_tls(&config, &self.live.revocations).map_err(|error| failed(error.to_string()))?;
         let mut guard = self.state();
         let state = &mut *guard;
         let version = state.rules_version + 1;
@@ -328,6 +334,7 @@ impl Running {
         }
         state.rules_version = version;
         state.watched = watched;
+        state.http_tls = http_tls;
         state.config = config;
         state.bridge_rights = rights;
         drop(guard);

@@ -88,6 +88,11 @@ impl Telemetry {
         numbers(&self.now())
     }
 
+    /// Every topic of the `$SYS` tree with what it says now, whether it is published or not.
+    pub(crate) fn sys_tree(&self) -> Vec<(String, String)> {
+        SysTree::new().update(&self.now(), unix_seconds())
+    }
+
     fn now(&self) -> Snapshot {
         self.snapshot(&mut self.tree.lock().unwrap_or_else(PoisonError::into_inner).connected_maximum)
     }

@@ -215,7 +215,7 @@ pub enum Start {
     Automatic,
     /// At once, and never again.
     Once,
-    /// At once, until nothing was carried over for a while; then again when messages wait.
+    /// When messages wait, until nothing was carried over for a while.
     Lazy {
         /// So many messages.
         threshold: NonZeroU16,

@@ -127,8 +127,7 @@ mod tests {
         let plain = Socket::from(connect(&address, &SocketOptions::default(), 10 * second).unwrap());
         assert!(!plain.keepalive().unwrap());
         // No address of the other family is tried, and one of nobody's cannot be bound.
-        let mut elsewhere = options.clone();
-        elsewhere.bind_address = Some("203.0.113.1".to_owned());
+        let elsewhere = SocketOptions { bind_address: Some("203.0.113.1".to_owned()), ..options };
         assert!(connect(&address, &elsewhere, second).is_err());
     }
 }

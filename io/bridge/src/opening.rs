@@ -294,7 +294,8 @@ impl Opening<'_> {
         let mut requests = Vec::new();
         if let Some(notification) = self.config.notification.as_ref().filter(|to| to.is_remote && highest > QoS::AtMostOnce) {
             let is_kept = self.config.outgoing.retain && connack.properties.features.retain_available.unwrap_or(true);
-            requests.push(Request::Publish(Publish { qos: QoS::AtLeastOnce, ..state_message(notification, true, is_kept) }));
+            let message = Publish { qos: QoS::AtLeastOnce, ..state_message(notification, true, is_kept) };
+            requests.push(Request::Publish(Box::new(message)));
         }
         for (filter, qos) in self.topics.remote_filters() {
             match qos {
@@ -323,7 +324,7 @@ impl Opening<'_> {
             }
             match requests.answered(self.next(side, other.as_deref_mut(), "SUBACK")?) {
                 Ok(refusals) => refusals.iter().for_each(|refusal| self.tell_refused(side.end, refusal)),
-                Err(packet) => held.push(side.end, packet)?,
+                Err(packet) => held.push(side.end, *packet)?,
             }
         }
         Ok(())

@@ -18,7 +18,7 @@ const FILTERS: usize = 64;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Request {
     /// With QoS 1.
-    Publish(Publish),
+    Publish(Box<Publish>),
     Subscribe(Vec<SubscribeFilter>),
     Unsubscribe(Vec<TopicFilter>),
 }
@@ -42,7 +42,7 @@ impl Request {
     fn packet(&self, packet_id: PacketId) -> Packet {
         let user_properties = UserProperties::default();
         match self {
-            Self::Publish(publish) => Packet::Publish(Publish { packet_id: Some(packet_id), ..publish.clone() }),
+            Self::Publish(publish) => Packet::Publish(Publish { packet_id: Some(packet_id), ..(**publish).clone() }),
             Self::Subscribe(subscriptions) => Packet::Subscribe(Subscribe {
                 packet_id,
                 subscription_identifier: None,
@@ -111,19 +111,21 @@ impl Requests {
     }
 
     /// Takes the answer to one of them, and says what it refuses. Anything else comes back.
-    pub(crate) fn answered(&mut self, packet: Packet) -> Result<Vec<Refusal>, Packet> {
+    pub(crate) fn answered(&mut self, packet: Packet) -> Result<Vec<Refusal>, Box<Packet>> {
         let (packet_id, codes) = match &packet {
             Packet::Suback(suback) => (suback.packet_id, suback.reason_codes.clone()),
             Packet::Unsuback(unsuback) => (unsuback.packet_id, unsuback.reason_codes.clone()),
             Packet::Puback(ack) => (ack.packet_id, vec![ack.reason_code]),
-            _ => return Err(packet),
+            _ => return Err(Box::new(packet)),
         };
         let is_answer = |request: &Request| match request {
             Request::Publish(_) => matches!(packet, Packet::Puback(_)),
             Request::Subscribe(_) => matches!(packet, Packet::Suback(_)),
             Request::Unsubscribe(_) => matches!(packet, Packet::Unsuback(_)),
         };
-        let Some(at) = self.open.iter().position(|(open, request)| *open == packet_id && is_answer(request)) else { return Err(packet) };
+        let Some(at) = self.open.iter().position(|(open, request)| *open == packet_id && is_answer(request)) else {
+            return Err(Box::new(packet));
+        };
         let (_, request) = self.open.remove(at);
         let refused = request.subjects().into_iter().zip(codes).filter(|(_, code)| code.is_error());
         Ok(refused.map(|(what, code)| Refusal { what, code }).collect())

@@ -114,7 +114,7 @@ mod tests {
         let schedule = Schedule::Jitter { base: seconds(5), cap: seconds(30), stable: seconds(60) };
         // The largest number that the range allows, each time: 3 times the one before, then the cap.
         let mut pauses = Pauses::new(schedule);
-        let largest = |pauses: &mut Pauses| pauses.pause(Duration::ZERO, pauses.state.as_millis() as u64 * 3 - 5000);
+        let largest = |pauses: &mut Pauses| pauses.pause(Duration::ZERO, u64::try_from(pauses.state.as_millis()).unwrap() * 3 - 5000);
         assert_eq!([(); 3].map(|()| largest(&mut pauses)), [15, 30, 30].map(seconds));
         // The smallest one.
         assert_eq!(pauses.pause(Duration::ZERO, 0), seconds(5));

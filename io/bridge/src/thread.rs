@@ -103,15 +103,15 @@ impl Bridge {
 
     pub(crate) fn run(mut self) {
         self.prepare(&[]);
-        loop {
-            let then = self.try_each_address();
-            self.board.ended(None, now());
-            if !self.is_to_go_on(then) {
-                break;
-            }
+        let mut then = match self.config.start {
+            Start::Lazy { .. } => Then::Rest,
+            Start::Automatic | Start::Once => self.try_each_address(),
+        };
+        while self.is_to_go_on(then) {
             if let Some(next) = self.orders.take_next() {
                 self.become_other(next);
             }
+            then = self.try_each_address();
         }
         if self.orders.forget.load(Ordering::Acquire) {
             self.forget();
@@ -219,6 +219,12 @@ impl Bridge {
 
     /// Tries the addresses in turn until one connection comes about, and stays with it.
     fn try_each_address(&mut self) -> Then {
+        let then = self.try_in_turn();
+        self.board.ended(None, now());
+        then
+    }
+
+    fn try_in_turn(&mut self) -> Then {
         let count = self.config.remote.addresses.len();
         let first = if self.config.remote.round_robin { self.next_address } else { 0 };
         for turn in 0..count {

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use signet_mqtt::{ClientIdentifier, Connect, Password, ProtocolVersion, QoS, TopicFilter, TopicName};
 use signet_net::unix_seconds;
-use signet_policy::{Applicant, Chain, Client, Denied, Origin, Published, explain_connect, explain_publish, explain_subscribe};
+use signet_policy::{Applicant, Chain, Client, Denied, Known, Origin, Published, explain_connect, explain_publish, explain_subscribe};
 use signet_tls::{Explanation, TrustProfile};
 
 use crate::{ProfileSettings, ServerHandle};
@@ -133,6 +133,11 @@ impl ServerHandle {
             publish: question.publish.as_ref().map(|topic| explain_publish(&ruleset, client, topic, message)),
             subscribe: question.subscribe.as_ref().map(|filter| explain_subscribe(&ruleset, client, filter, QoS::AtMostOnce)),
         }
+    }
+
+    /// Whether a client may see a message with this topic, by the rules in force. Nobody is asked for it.
+    pub fn may_receive(&self, client: &Client, topic: &TopicName) -> bool {
+        signet_policy::may_receive(&self.shared.ruleset.load(), client, topic, QoS::AtMostOnce, Known::NOTHING)
     }
 
     /// Every trust profile, by name.

@@ -50,14 +50,27 @@ pub struct TlsListenerConfig {
     /// Cipher suites by their registered names, of those that [`crate::cipher_suites`] lists; the client's order counts among them. Empty: all. A
     /// version of which none is named is not spoken.
     pub cipher_suites: Vec<String>,
+    /// Application protocols that are spoken (RFC 7301), besides those that its hosts are for: one of them is agreed on with a client that offers some,
+    /// and one that offers none of them is refused. Empty: what clients offer is of no interest.
+    pub alpn: Vec<String>,
     /// Where the secrets of every connection are written, for whoever has to decrypt recordings. Whoever reads it reads everything.
     pub key_log: Option<PathBuf>,
 }
 
 impl TlsListenerConfig {
+    /// The application protocol of MQTT (IANA registers `mqtt` for RFC 7301).
+    pub const MQTT: &str = "mqtt";
+
     /// A listener with one host.
     pub fn new(host: TlsHostConfig) -> Self {
-        Self { host, hosts: Vec::new(), minimum_version: MinimumVersion::default(), cipher_suites: Vec::new(), key_log: None }
+        Self {
+            host,
+            hosts: Vec::new(),
+            minimum_version: MinimumVersion::default(),
+            cipher_suites: Vec::new(),
+            alpn: vec![Self::MQTT.to_owned()],
+            key_log: None,
+        }
     }
 }
 

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use rustls::client::Resumption;
-use rustls::{AlertDescription, CertificateError, ClientConfig, ClientConnection, Error, InvalidMessage, StreamOwned};
+use rustls::{AlertDescription, CertificateError, ClientConfig, ClientConnection, Error, InvalidMessage, OtherError, StreamOwned};
 use rustls_pki_types::ServerName;
 
 use crate::cipher_suite::restricted;
@@ -260,6 +260,9 @@ fn fault(error: &Error) -> (PeerFault, String, &'static str) {
         CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
             (PeerFault::NotYetValid, error.to_string(), "see the server's log")
         }
+        // What is wrong with a stapled response says it itself.
+        CertificateError::Other(OtherError(words)) => (PeerFault::Certificate, words.to_string(), "see the server's log"),
+        CertificateError::Revoked => (PeerFault::Certificate, "its certificate is revoked".to_owned(), "see the server's log"),
         _ => (PeerFault::Certificate, error.to_string(), "see the server's log"),
     }
 }

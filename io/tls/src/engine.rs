@@ -37,6 +37,7 @@ pub(crate) struct Engine {
     provider: Arc<CryptoProvider>,
     versions: Vec<&'static SupportedProtocolVersion>,
     key_log: Arc<dyn KeyLog>,
+    alpn: Vec<String>,
 }
 
 impl Engine {
@@ -46,6 +47,7 @@ impl Engine {
         let mut engine = Self {
             provider: provider(),
             versions: versions(config.minimum_version).to_vec(),
+            alpn: config.alpn.clone(),
             key_log: match &config.key_log {
                 None => Arc::new(NoKeyLog),
                 Some(path) => Arc::new(KeyLogFile::open(path)?),
@@ -79,6 +81,12 @@ impl Engine {
 
     pub(crate) fn versions(&self) -> &[&'static SupportedProtocolVersion] {
         &self.versions
+    }
+
+    /// What a host speaks that is for `own` protocols.
+    pub(crate) fn alpn(&self, own: &[String]) -> Vec<Vec<u8>> {
+        let more = self.alpn.iter().filter(|protocol| !own.contains(protocol));
+        own.iter().chain(more).map(|protocol| protocol.as_bytes().to_vec()).collect()
     }
 
     pub(crate) fn key_log(&self) -> Arc<dyn KeyLog> {

@@ -18,9 +18,6 @@ use crate::profile::TrustProfiles;
 use crate::resumption::DeviceTickets;
 use crate::{ClientCertificate, Credentials, CurrentRevocations, TlsError};
 
-/// The application protocol of MQTT (RFC 7301 registers `mqtt`). A client that offers none is accepted: most MQTT clients do not.
-pub(crate) const ALPN: &[u8] = b"mqtt";
-
 /// A certificate chain and its key, as file names.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CredentialFiles {
@@ -104,10 +101,7 @@ impl Host {
             .map_err(|error| TlsError::Library(error.to_string()))?
             .with_client_cert_verifier(client_verifier)
             .with_cert_resolver(Arc::<Shown>::clone(&credentials));
-        server.alpn_protocols = config.alpn.iter().map(|protocol| protocol.as_bytes().to_vec()).collect();
-        if !server.alpn_protocols.iter().any(|protocol| protocol == ALPN) {
-            server.alpn_protocols.push(ALPN.to_vec());
-        }
+        server.alpn_protocols = engine.alpn(&config.alpn);
         server.ticketer = Arc::new(tickets);
         server.key_log = engine.key_log();
         // One ticket is enough for a device that reconnects, and each costs an encryption (RFC 8446 §4.6.1 leaves the number open).

@@ -336,8 +336,8 @@ pub(crate) fn explain(error: &Error, established: bool) -> Refusal {
             "bring the client's TLS library up to date, or give the server an ECDSA P-256 key",
         ),
         Error::NoApplicationProtocol => handshake(
-            "the client asks for an application protocol (ALPN) other than `mqtt`".to_owned(),
-            "is it an MQTT client? set its ALPN to `mqtt` or leave it out",
+            "the client asks for an application protocol (ALPN) that is not spoken here".to_owned(),
+            "is it an MQTT client? set its ALPN to `mqtt` or leave it out; `alpn = []` of the listener takes any",
         ),
         Error::PeerIncompatible(_) => handshake(
             format!("client and server have no TLS version or feature in common: {error}"),

@@ -114,7 +114,8 @@ impl ServerCertVerifier for Particular {
             // The path is right by then: the name is looked at last.
             Err(Error::InvalidCertificate(CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. }))
                 if self.any_name => {}
-            outcome => drop(outcome?),
+            Ok(_) => {}
+            Err(error) => return Err(error),
         }
         if self.staple {
             let now = i64::try_from(now.as_secs()).unwrap_or(i64::MAX);

@@ -8,7 +8,7 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 use signet_e2e::{Finished, Running, Site};
-use signet_mqtt::{Packet, Password, ProtocolVersion, QoS, ReasonCode};
+use signet_mqtt::{Packet, Password, ProtocolVersion, QoS, ReasonCode, Will, WillProperties};
 use signet_testkit::{Device, Identity, Mosquitto, Target, connect_packet, packet_id, publish_packet, topic};
 
 const REQUESTS: &str = "$CONTROL/dynamic-security/v1";
@@ -361,6 +361,21 @@ fn with_certificates() -> (Site, u16, Target) {
     (site, port, target)
 }
 
+/// Connects with a Will.
+fn with_will(target: &Target, identifier: &str, who: Option<(&str, &str)>) -> Device {
+    let mut connect = connect_packet(ProtocolVersion::V5, identifier);
+    connect.username = who.map(|(name, _)| name.to_owned().into());
+    connect.password = who.map(|(_, password)| Password::new(password.as_bytes().to_vec()));
+    connect.will = Some(Will {
+        topic: topic("will/x"),
+        payload: "gone".into(),
+        qos: QoS::AtMostOnce,
+        retain: false,
+        properties: WillProperties::default(),
+    });
+    Device::connect_with(target, connect)
+}
+
 #[test]
 fn disabling_and_deleting_end_sessions_and_keep_out_whatever_names_the_client() {
     let (site, port, certificates) = with_certificates();
@@ -378,17 +393,7 @@ fn disabling_and_deleting_end_sessions_and_keep_out_whatever_names_the_client() 
         for (end, again) in [("disableClient", "enableClient"), ("deleteClient", "createClient")] {
             let created = json!({ "command": "createClient", "username": name, "password": "pw", "roles": [{ "rolename": "all" }] });
             administrator.ask(&json!({ "commands": [created, { "command": "enableClient", "username": name }] }).to_string());
-            let mut connect = connect_packet(ProtocolVersion::V5, "c-1");
-            connect.username = who.map(|(name, _)| name.to_owned().into());
-            connect.password = who.map(|(_, password)| Password::new(password.as_bytes().to_vec()));
-            connect.will = Some(signet_mqtt::Will {
-                topic: topic("will/x"),
-                payload: "gone".into(),
-                qos: QoS::AtMostOnce,
-                retain: false,
-                properties: Default::default(),
-            });
-            let mut device = Device::connect_with(target, connect);
+            let mut device = with_will(target, "c-1", who);
             // It has the rights of the client with its name.
             assert!(!device.subscribe("t/#", QoS::AtMostOnce).is_error(), "{name}");
             administrator.tell(&[json!({ "command": end, "username": name })]);
@@ -403,6 +408,15 @@ fn disabling_and_deleting_end_sessions_and_keep_out_whatever_names_the_client() 
         }
     }
     broker.logs("was changed, disabled or deleted by dynamic security");
+    // A client that goes on to have its rights: its Will goes with the session that ends, and is there when the connection breaks.
+    administrator.tell(&[json!({ "command": "createClient", "username": "bert", "password": "pw", "roles": [{ "rolename": "all" }] })]);
+    let bert = || with_will(&plain, "bert", Some(("bert", "pw")));
+    let mut device = bert();
+    administrator.tell(&[json!({ "command": "setClientPassword", "username": "bert", "password": "pw" })]);
+    device.expect_ended(ReasonCode::AdministrativeAction);
+    watcher.expect_silence();
+    bert().vanish();
+    watcher.expect_message("will/x", "gone");
     // A certificate that names nobody here lets nobody in, and a revoked one does not either.
     assert_eq!(enter(&certificates, "c-4", None).err(), Some(ReasonCode::NotAuthorized));
     administrator.tell(&[json!({ "command": "createClient", "username": "pump-7", "roles": [{ "rolename": "all" }] })]);
@@ -490,6 +504,26 @@ fn what_was_answered_is_there_after_kill_9() {
     let clients = Administrator::log_in(port).ask(r#"{"commands":[{"command":"listClients"}]}"#);
     assert_eq!(clients["responses"][0]["data"]["clients"], json!(["admin", "client-0", "client-1", "client-2"]));
     assert!(enter(&Target::tcp(port), "c", Some(("client-2", "pw"))).is_ok());
+}
+
+#[test]
+fn a_reload_leaves_clients_and_what_they_may_do() {
+    let (site, port) = initialised();
+    let broker = site.serve();
+    let mut administrator = Administrator::log_in(port);
+    administrator.tell(&[
+        json!({ "command": "createRole", "rolename": "r", "acls": [{ "acltype": "subscribePattern", "topic": "t/#", "allow": true }] }),
+        json!({ "command": "createClient", "username": "anna", "password": "pw", "roles": [{ "rolename": "r" }] }),
+    ]);
+    let mut anna = enter(&Target::tcp(port), "anna", Some(("anna", "pw"))).unwrap();
+    assert!(!anna.subscribe("t/#", QoS::AtMostOnce).is_error());
+    site.edit("signet.toml", |text| format!("{text}[control]\nbroker = true\n"));
+    broker.signal("HUP");
+    broker.logs("reload");
+    anna.expect_silence();
+    administrator.tell(&[json!({ "command": "disableClient", "username": "anna" })]);
+    anna.expect_ended(ReasonCode::AdministrativeAction);
+    assert_eq!(enter(&Target::tcp(port), "anna", Some(("anna", "pw"))).err(), Some(ReasonCode::NotAuthorized));
 }
 
 #[test]

@@ -56,7 +56,7 @@ fn compare(option: &str, cases: &[(&[u8], Mosquitto)]) {
 fn password_files() {
     let line = |text: &str| text.replace("HASH", HASH).into_bytes();
     let long = [&b"u".repeat(65_536)[..], b":", HASH.as_bytes()].concat();
-    let latin = [b"# Z\xFCrich\n".as_slice(), b"a:", HASH.as_bytes()].concat();
+    let latin = [b"# Z\xFCrich: nobody\n".as_slice(), b"a:", HASH.as_bytes()].concat();
     compare(
         "password_file",
         &[

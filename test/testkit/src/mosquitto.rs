@@ -88,30 +88,37 @@ impl Mosquitto {
             ));
         }
         text.push_str(of_listener);
-        let file = directory.path().join("mosquitto.conf");
-        fs::write(&file, text).unwrap();
-        let log = fs::File::create(directory.path().join("log")).unwrap();
-        let child = Command::new(program())
-            .arg("-v")
-            .arg("-c")
-            .arg(&file)
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(log)
-            .spawn()
-            .expect("mosquitto is needed for this test (apt-get install mosquitto)");
-        let mut broker = Self { child, directory, plain, tls };
+        fs::write(directory.path().join("mosquitto.conf"), text).unwrap();
+        let mut broker = Self { child: spawn(&directory), directory, plain, tls };
+        broker.is_running(1).then_some(broker)
+    }
+
+    /// Whether it listens, for the so manieth time; false when a port was taken by somebody else in the meantime.
+    fn is_running(&mut self, times: usize) -> bool {
         let deadline = Instant::now() + PATIENCE;
         // It says so once every listener is open; a port that answers might be another test's.
-        while !broker.log().contains(" running") {
-            if broker.child.try_wait().unwrap().is_some() {
-                assert!(broker.log().contains("Address already in use"), "mosquitto ended:\n{}", broker.log());
-                return None;
+        while self.log().matches(" running").count() < times {
+            if self.child.try_wait().unwrap().is_some() {
+                assert!(self.log().contains("Address already in use"), "mosquitto ended:\n{}", self.log());
+                return false;
             }
-            assert!(Instant::now() < deadline, "mosquitto does not listen:\n{}", broker.log());
+            assert!(Instant::now() < deadline, "mosquitto does not listen:\n{}", self.log());
             std::thread::sleep(Duration::from_millis(10));
         }
-        Some(broker)
+        true
+    }
+
+    /// Ends it at once. What it held is gone.
+    pub fn stop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+
+    /// Starts it again on the same ports.
+    pub fn start_again(&mut self) {
+        let times = self.log().matches(" running").count() + 1;
+        self.child = spawn(&self.directory);
+        assert!(self.is_running(times), "a port was taken:\n{}", self.log());
     }
 
     /// Port without TLS.
@@ -135,9 +142,21 @@ impl Mosquitto {
 
 impl Drop for Mosquitto {
     fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        self.stop();
     }
+}
+
+fn spawn(directory: &TempDir) -> Child {
+    let log = fs::OpenOptions::new().create(true).append(true).open(directory.path().join("log")).unwrap();
+    Command::new(program())
+        .arg("-v")
+        .arg("-c")
+        .arg(directory.path().join("mosquitto.conf"))
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(log)
+        .spawn()
+        .expect("mosquitto is needed for this test (apt-get install mosquitto)")
 }
 
 /// Debian puts the daemon where ordinary users have no path to it.

@@ -1,5 +1,7 @@
 //! `signet serve`: the broker from start to graceful end.
 
+mod http;
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -201,6 +203,7 @@ async fn run_until_signal(
     greeting();
     tracing::info!(target: PROGRAM_LINES, line = "running", version = MOSQUITTO);
     let (stop, mut stopped) = watch::channel(());
+    http::serve(&running, &stopped)?;
     if let Some(metrics) = metrics {
         let mut stopped = stopped.clone();
         tokio::spawn(metrics.serve(running.metrics(), async move { drop(stopped.changed().await) }));

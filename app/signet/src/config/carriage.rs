@@ -1,6 +1,7 @@
 //! What carries MQTT between a listener's socket and its clients: WebSocket, proxies in front, and the permissions of unix sockets.
 
 use std::ops::Range;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -22,6 +23,7 @@ pub(super) const TRUST_EXAMPLE: &str = "[\"ca/ca.pem\"], the certification autho
 pub(crate) struct Written {
     unix_mode: Option<At<String>>,
     bind_interface: Option<At<String>>,
+    http_directory: Option<At<String>>,
     websocket_path: Option<At<String>>,
     websocket_origins: Option<At<Vec<At<String>>>>,
     proxy_protocol: Option<At<Option<ProxyVersions>>>,
@@ -49,6 +51,7 @@ impl Written {
             proxy_protocol,
             unix_mode: section.string("unix_mode"),
             bind_interface: section.string("bind_interface"),
+            http_directory: section.string("http_directory"),
             websocket_path: section.string("websocket_path"),
             websocket_origins: section.strings("websocket_origins"),
             proxy_trusted: section.strings("proxy_trusted"),
@@ -72,10 +75,19 @@ impl Written {
 /// The same keys as they are meant.
 #[derive(Debug, Clone)]
 pub(crate) struct Carriage {
+    /// What is served instead of MQTT.
+    http: Option<Http>,
     bind_rules: BindRules,
     websocket: Option<WebSocket>,
     proxy: Option<Proxy>,
     handshake_timeout: Duration,
+}
+
+/// Mosquitto's HTTP API.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Http {
+    /// Where files are, if any are shown.
+    pub(crate) directory: Option<PathBuf>,
 }
 
 #[derive(Debug, Clone)]
@@ -104,7 +116,8 @@ impl Carriage {
     pub(super) fn resolve(
         written: Written,
         transport: Transport,
-        (bind, client_certificate): (&[ListenAddress], Option<ClientCertificate>),
+        (bind, bind_place, client_certificate): (&[ListenAddress], &Range<usize>, Option<ClientCertificate>),
+        base: &Path,
         problems: &Problems,
     ) -> Self {
         let useless = |span: Option<&Range<usize>>, key: &str, hint: &str| {
@@ -123,7 +136,17 @@ impl Carriage {
             useless(written.websocket_path.as_ref().map(|at| &at.span), "websocket_path", hint);
             useless(written.websocket_origins.as_ref().map(|at| &at.span), "websocket_origins", hint);
         }
-        let versions = written.proxy_protocol.as_ref().and_then(|at| at.value);
+        if transport.is_http() {
+            let hint = "the HTTP API speaks TCP or TLS with those who ask";
+            useless(written.proxy_protocol.as_ref().map(|at| &at.span), "proxy_protocol", hint);
+            useless(written.handshake_timeout.as_ref().map(|at| &at.span), "handshake_timeout", hint);
+            if bind.iter().any(|address| matches!(address, ListenAddress::Unix(_))) {
+                useless(Some(bind_place), "unix", hint);
+            }
+        } else {
+            useless(written.http_directory.as_ref().map(|at| &at.span), "http_directory", "it is for transport = \"http_api\"");
+        }
+        let versions = written.proxy_protocol.as_ref().and_then(|at| at.value).filter(|_| !transport.is_http());
         if versions.is_none() && !written.is_proxy_protocol_wrong {
             let hint = "set proxy_protocol = true, or remove it";
             useless(written.proxy_trusted.as_ref().map(|at| &at.span), "proxy_trusted", hint);
@@ -134,7 +157,7 @@ impl Carriage {
             useless(written.proxy_identity.as_ref().map(|at| &at.span), "proxy_identity", hint);
             useless(written.proxy_require_tls.as_ref().map(|at| &at.span), "proxy_require_tls", "TLS is spoken with this listener itself");
         }
-        if !transport.has_tls() && !transport.is_websocket() && versions.is_none() {
+        if !transport.has_tls() && !transport.is_websocket() && !transport.is_http() && versions.is_none() {
             let hint = "nothing comes before CONNECT here: `connect_timeout` is the limit";
             useless(written.handshake_timeout.as_ref().map(|at| &at.span), "handshake_timeout", hint);
         }
@@ -154,6 +177,7 @@ impl Carriage {
             proxy
         });
         Self {
+            http: transport.is_http().then(|| Http { directory: written.http_directory.map(|at| base.join(at.value)) }),
             bind_rules: BindRules {
                 unix_mode: written.unix_mode.map_or(0o660, |at| unix_mode(&at, problems)),
                 interface: written.bind_interface.map(|at| at.value),
@@ -193,6 +217,16 @@ impl Carriage {
     /// Where `proxy_identity` is written.
     pub(super) fn identity_place(&self) -> Range<usize> {
         self.proxy.as_ref().map_or(0..0, |proxy| proxy.identity_place.clone())
+    }
+
+    /// What is served instead of MQTT, if anything.
+    pub(super) fn http(&self) -> Option<&Http> {
+        self.http.as_ref()
+    }
+
+    /// How its sockets are made.
+    pub(super) fn bind_rules(&self) -> &BindRules {
+        &self.bind_rules
     }
 
     /// The interface whose addresses are meant, if one is named.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use signet_policy::Effect;
 use signet_revocation::{RevocationDepth, RevocationMode};
-use signet_tls::CertificateDates;
+use signet_tls::{CertificateDates, TlsListenerConfig};
 use toml::de::DeTable;
 
 use super::limits::Limits;
@@ -150,6 +150,7 @@ pub(crate) struct ListenerTls {
     pub(crate) own_trust: OwnTrust,
     pub(crate) authority_names: Option<At<bool>>,
     pub(crate) cipher_suites: Option<At<Vec<At<String>>>>,
+    pub(crate) alpn: Option<At<Vec<At<String>>>>,
     pub(crate) tls13_only: Option<At<bool>>,
     /// The file of the secrets, which the top level names for every listener.
     pub(crate) secrets: Option<String>,
@@ -173,12 +174,22 @@ pub(crate) enum Transport {
     Tls,
     WebSocket,
     SecureWebSocket,
+    /// No MQTT: Mosquitto's HTTP API.
+    HttpApi,
+    /// The same with TLS, which it has where a certificate is named.
+    SecureHttpApi,
 }
 
 impl Transport {
     /// Every value with its word.
-    const WORDS: [(&'static str, Self); 4] =
-        [("tcp", Self::Tcp), ("tls", Self::Tls), ("ws", Self::WebSocket), ("wss", Self::SecureWebSocket)];
+    const WORDS: [(&'static str, Self); 6] = [
+        ("tcp", Self::Tcp),
+        ("tls", Self::Tls),
+        ("ws", Self::WebSocket),
+        ("wss", Self::SecureWebSocket),
+        ("http_api", Self::HttpApi),
+        ("http_api", Self::SecureHttpApi),
+    ];
 
     /// As it is written.
     pub(crate) fn name(self) -> &'static str {
@@ -187,7 +198,21 @@ impl Transport {
 
     /// Whether TLS ends here.
     pub(crate) fn has_tls(self) -> bool {
-        matches!(self, Self::Tls | Self::SecureWebSocket)
+        matches!(self, Self::Tls | Self::SecureWebSocket | Self::SecureHttpApi)
+    }
+
+    /// The application protocols that clients may offer here (RFC 7301). Browsers offer that of HTTP for WebSocket.
+    pub(crate) fn alpn(self) -> &'static [&'static str] {
+        match self {
+            Self::Tcp | Self::Tls => &[TlsListenerConfig::MQTT],
+            Self::WebSocket | Self::SecureWebSocket => &["http/1.1", TlsListenerConfig::MQTT],
+            Self::HttpApi | Self::SecureHttpApi => &["http/1.1"],
+        }
+    }
+
+    /// Whether it is Mosquitto's HTTP API instead of MQTT.
+    pub(crate) fn is_http(self) -> bool {
+        matches!(self, Self::HttpApi | Self::SecureHttpApi)
     }
 
     /// Whether MQTT goes in WebSocket.
@@ -357,6 +382,7 @@ impl ListenerTls {
             own_trust: OwnTrust::read(section),
             authority_names: section.boolean("authority_names"),
             cipher_suites: section.strings("cipher_suites"),
+            alpn: section.strings("alpn"),
             tls13_only: section.choice("tls_min", &[("1.2", false), ("1.3", true)]),
             secrets: None,
         }
@@ -381,6 +407,7 @@ impl ListenerTls {
             ("crl_stale", self.crl_stale_allowed.as_ref().map(|at| at.span.clone())),
             ("authority_names", self.authority_names.as_ref().map(|at| at.span.clone())),
             ("cipher_suites", self.cipher_suites.as_ref().map(|at| at.span.clone())),
+            ("alpn", self.alpn.as_ref().map(|at| at.span.clone())),
         ];
         let own = spans.into_iter().filter_map(|(key, span)| Some((key, span?)));
         own.chain(self.own_trust.written()).min_by_key(|(_, span)| span.start)

@@ -44,6 +44,7 @@ pub(crate) struct Tls {
     hosts: Vec<Host>,
     minimum_version: MinimumVersion,
     cipher_suites: Vec<String>,
+    alpn: Vec<String>,
     /// Where the secrets of its connections are written, if they are.
     pub(crate) key_log: Option<PathBuf>,
     /// Whether OCSP responses about its own certificates are fetched and shown.
@@ -99,8 +100,15 @@ impl Tls {
         let hosts = hosts.into_iter().filter_map(|written| Host::resolve(written, &host, base, problems)).collect();
         let minimum_version = if written.tls13_only.is_some_and(|at| at.value) { MinimumVersion::Tls13 } else { MinimumVersion::Tls12 };
         let cipher_suites = written.cipher_suites.map_or_else(Vec::new, |list| cipher_suites(&list, minimum_version, problems));
+        let usual = || transport.alpn().iter().map(|protocol| (*protocol).to_owned()).collect();
+        let alpn = written.alpn.map_or_else(usual, |list| list.value.into_iter().map(|at| at.value).collect());
         let key_log = written.secrets.map(|path| base.join(path));
-        Some(Self { host, hosts, minimum_version, cipher_suites, key_log, staples: written.ocsp_stapling.is_some_and(|at| at.value) })
+        Some(Self { host, hosts, minimum_version, cipher_suites, alpn, key_log, staples: written.ocsp_stapling.is_some_and(|at| at.value) })
+    }
+
+    /// Whether clients that come for no name of its own have to show a certificate.
+    pub(crate) fn requires_certificate(&self) -> bool {
+        self.host.client_certificate == ClientCertificate::Required
     }
 
     /// Every certificate with its key.
@@ -120,6 +128,7 @@ impl Tls {
             hosts: self.hosts.iter().map(Host::config).collect(),
             minimum_version: self.minimum_version,
             cipher_suites: self.cipher_suites.clone(),
+            alpn: self.alpn.clone(),
             key_log: self.key_log.clone(),
         }
     }

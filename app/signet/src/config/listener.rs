@@ -7,12 +7,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use signet_broker::Durability;
-use signet_net::{ListenAddress, ParseListenAddressError};
+use signet_net::{BindRules, ListenAddress, ParseListenAddressError};
 use signet_policy::AdmissionRules;
 use signet_server::{ListenerConfig, PskLookup, TransportConfig};
 
 use super::auth::Authentication;
-use super::carriage::{self, Carriage};
+use super::carriage::{self, Carriage, Http};
 use super::file::{self, ClientCertificate, Header, ListenerTls, Transport};
 use super::host::{self, Tls};
 use super::identity::{self, Proof};
@@ -65,10 +65,11 @@ impl Listener {
             return None;
         };
         let name = written.name.map_or_else(|| format!("listener {}", index + 1), |at| at.value);
-        let transport = transport.value;
+        let transport = http_with_tls(transport.value, &mut written.tls, problems);
         let is_proxied = written.carriage.has_proxies() && !transport.has_tls();
         let demanded = if is_proxied { written.tls.client_certificate.take().map(|at| at.value) } else { None };
-        let carriage = Carriage::resolve(written.carriage, transport, (&bind, demanded), problems);
+        let carriage =
+            Carriage::resolve(written.carriage, transport, (&bind, bind_places.first().unwrap_or(&header.span), demanded), base, problems);
         let has_keys = transport.has_tls() && written.psk.is_meant();
         let proof = match (transport.has_tls(), written.tls.client_certificate.as_ref().map(|at| at.value)) {
             (false, _) => carriage.proof(),
@@ -126,6 +127,9 @@ impl Listener {
 
     /// What carries MQTT, as `transport` is written.
     pub(crate) fn transport(&self) -> &'static str {
+        if self.http().is_some() {
+            return Transport::HttpApi.name();
+        }
         match (self.tls.is_some() || self.psk.is_some(), self.carriage.is_websocket()) {
             (false, false) => Transport::Tcp,
             (true, false) => Transport::Tls,
@@ -138,6 +142,21 @@ impl Listener {
     /// Connections it may have at the same time.
     pub(crate) fn connections(&self) -> u64 {
         u64::try_from(self.maximum_connections).unwrap_or(u64::MAX)
+    }
+
+    /// What is served instead of MQTT, if anything.
+    pub(crate) fn http(&self) -> Option<&Http> {
+        self.carriage.http()
+    }
+
+    /// How its sockets are made.
+    pub(crate) fn bind_rules(&self) -> &BindRules {
+        self.carriage.bind_rules()
+    }
+
+    /// Whether MQTT goes in WebSocket.
+    pub(crate) fn is_websocket(&self) -> bool {
+        self.carriage.is_websocket()
     }
 
     /// The interface whose addresses are meant, if one is named.
@@ -186,6 +205,19 @@ impl Listener {
         config.limits = self.limits.listener.clone();
         config
     }
+}
+
+/// The HTTP API has TLS where a certificate is named, and asks for none: who may ask is shown by user name and password.
+fn http_with_tls(transport: Transport, tls: &mut ListenerTls, problems: &Problems) -> Transport {
+    if transport != Transport::HttpApi || tls.certificate.is_none() {
+        return transport;
+    }
+    let none = At { value: ClientCertificate::None, span: 0..0 };
+    if let Some(at) = tls.client_certificate.replace(none).filter(|at| at.value != ClientCertificate::None) {
+        let hint = "the HTTP API knows people by user name and password";
+        problems.at(&at.span, "`client_certificate` has no meaning on this listener", Some(hint.to_owned()));
+    }
+    Transport::SecureHttpApi
 }
 
 /// The profiles of a listener: that of its own keys, then those that it names.

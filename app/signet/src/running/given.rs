@@ -44,7 +44,8 @@ pub(super) fn listening_config(config: &Config, vouchers: &Vouchers) -> (Vec<Lis
 }
 
 fn listeners(config: &Config, vouchers: &Vouchers, general: &DurabilityRules) -> Vec<ListenerConfig> {
-    config.listeners.iter().map(|listener| listener_config(listener, vouchers, general)).collect()
+    let speaking_mqtt = config.listeners.iter().filter(|listener| listener.http().is_none());
+    speaking_mqtt.map(|listener| listener_config(listener, vouchers, general)).collect()
 }
 
 fn profiles(config: &Config) -> Vec<ProfileConfig> {

@@ -85,7 +85,7 @@ fn one_that_is_removed_leaves_no_session_behind_and_another_may_come() {
     let mut gone = outward(there.port, "a");
     gone.local.client_identifier = ClientIdentifier::new("local.b");
     let mut here = here(&[&gone]);
-    here.bridge(gone.clone());
+    here.bridge(gone);
     here.await_connected();
     // While it is there nobody else has its session.
     let claim = |here: &Here| Device::introduce(&here.target(), signet_testkit::connect_packet(V5, "local.b")).1.reason_code;

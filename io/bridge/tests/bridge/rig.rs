@@ -129,6 +129,12 @@ impl Here {
         await_that(&format!("the bridge is connected: {:?}", self.status()), || self.status().connected);
     }
 
+    /// Waits until the bridge has its session here.
+    #[track_caller]
+    pub(crate) fn await_prepared(&self) {
+        await_that("the session of the bridge", || self.server.monitor().stats().held.subscriptions > 0);
+    }
+
     #[track_caller]
     pub(crate) fn await_down(&self) {
         await_that("the bridge is down", || !self.status().connected);

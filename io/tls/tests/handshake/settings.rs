@@ -157,3 +157,30 @@ fn secrets_are_written_where_a_file_is_named() {
         assert!(line.split(' ').skip(1).all(|part| part.len() >= 64 && part.bytes().all(|byte| byte.is_ascii_hexdigit())), "{line}");
     }
 }
+
+#[test]
+fn who_offers_protocols_that_are_not_spoken_is_refused_unless_offers_do_not_matter() {
+    let rig = Rig::new();
+    let device = rig.pki.device("pump-7");
+    let mqtt: fn(&mut signet_tls::TlsListenerConfig) = |_| {};
+    let web: fn(&mut signet_tls::TlsListenerConfig) = |listener| listener.alpn = vec!["http/1.1".to_owned(), "mqtt".to_owned()];
+    let any: fn(&mut signet_tls::TlsListenerConfig) = |listener| listener.alpn = Vec::new();
+    for (change, offers, agreed) in [
+        (mqtt, &["mqtt"][..], Some(Some("mqtt"))),
+        (mqtt, &[], Some(None)),
+        (mqtt, &["h2", "http/1.1"], None),
+        (web, &["h2", "http/1.1"], Some(Some("http/1.1"))),
+        (any, &["h2", "x-amzn-mqtt-ca"], Some(None)),
+    ] {
+        for version in VERSIONS {
+            let mut config = rig.config();
+            config.change = change;
+            let mut client = rig.client_config(version, Some(&device));
+            client.alpn_protocols = offers.iter().map(|offer| offer.as_bytes().to_vec()).collect();
+            let mut pair = Pair::new(&rig.listener_with(&config), client);
+            pair.run();
+            assert_eq!(pair.peer.is_some(), agreed.is_some(), "{offers:?}: {:?}", pair.refusal);
+            assert_eq!(pair.client.alpn_protocol(), agreed.flatten().map(str::as_bytes), "{offers:?}");
+        }
+    }
+}

@@ -57,6 +57,28 @@ fn a_request_of_a_client_that_is_gone_is_answered_to_the_others() {
 }
 
 #[test]
+fn nothing_else_is_asked_about_a_connection_before_its_request_is_answered() {
+    let asking = || {
+        let open = signet_policy::TopicPattern::parse("$CONTROL/#").unwrap();
+        let open = signet_policy::Rule::allow("open", signet_policy::Who::Everyone, vec![open], Vec::new());
+        let own_topics = OwnTopics { control: true, birth_certificates: false };
+        Ruleset::compile(vec![open]).with_sources(vec![AccessSource::Asked("http".into())]).with_own_topics(own_topics)
+    };
+    let mut rig = Rig::with(1, Limits::default(), asking());
+    let id = rig.connect(v5("c"));
+    rig.send(id, Packet::Subscribe(subscribe("a/#", signet_mqtt::SubscriptionOptions::default(), None)));
+    rig.answer(signet_policy::AccessAnswer::Allow, 600);
+    assert!(matches!(rig.next(id), Some(Packet::Suback(_))));
+    rig.send(id, Packet::Publish(publish(TOPIC, "do", QOS0, None)));
+    assert_eq!(rig.asked.requests.len(), 1);
+    // The subscription is judged anew, for which the source has to be asked.
+    rig.input(id, Input::AnswersForgotten);
+    assert!(rig.asked.questions.is_empty(), "it would go on reading");
+    rig.input(id, Input::Controlled { connection: id, answer: ControlAnswer::default() });
+    assert_eq!(rig.asked.questions.len(), 1);
+}
+
+#[test]
 fn without_it_control_is_a_topic_like_others() {
     let mut rig = Rig::with(1, Limits::default(), rules(false, false));
     let id = rig.connect(v5("c"));

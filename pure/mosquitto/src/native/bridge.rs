@@ -70,12 +70,38 @@ fn one(writer: &mut Writer, settings: &Settings, bridge: &Bridge, name: String) 
     writer.key("reload", values.text("bridge_reload_type").unwrap_or("lazy"), values.place("bridge_reload_type"));
     writer.comment("Mosquitto writes nothing into messages.");
     writer.key("hops_maximum", 0, None);
-    // Mosquitto looks at topics without prefixes last, when a message gets its other name.
-    let (plain, renamed): (Vec<_>, Vec<_>) =
-        bridge.topics().partition(|(topic, _)| topic.local_prefix.is_empty() && topic.remote_prefix.is_empty());
-    for (topic, place) in renamed.into_iter().chain(plain) {
+    for (topic, place) in in_order(bridge.topics().collect()) {
         self::topic(writer, topic, place);
     }
+}
+
+/// Mosquitto looks at topics without prefixes last, when a message gets its other name. Where that makes no difference they stay where they are.
+fn in_order<'a>(topics: Vec<(&'a BridgeTopic, &'a Place)>) -> Vec<(&'a BridgeTopic, &'a Place)> {
+    let is_plain = |topic: &BridgeTopic| topic.local_prefix.is_empty() && topic.remote_prefix.is_empty();
+    let differs = topics.iter().enumerate().any(|(at, (plain, _))| {
+        is_plain(plain) && topics.iter().skip(at + 1).any(|(renamed, _)| !is_plain(renamed) && may_both_cover(plain, renamed))
+    });
+    if !differs {
+        return topics;
+    }
+    let (plain, renamed): (Vec<_>, Vec<_>) = topics.into_iter().partition(|(topic, _)| is_plain(topic));
+    renamed.into_iter().chain(plain).collect()
+}
+
+/// Whether there is a topic that both cover, on either side.
+fn may_both_cover(one: &BridgeTopic, other: &BridgeTopic) -> bool {
+    let overlap = |prefix: fn(&BridgeTopic) -> &str| {
+        let [one, other] = [one, other].map(|topic| format!("{}{}", prefix(topic), topic.filter));
+        let (mut one, mut other) = (one.split('/'), other.split('/'));
+        loop {
+            match (one.next(), other.next()) {
+                (Some("#"), _) | (_, Some("#")) | (None, None) => return true,
+                (Some(left), Some(right)) if left == right || left == "+" || right == "+" => {}
+                _ => return false,
+            }
+        }
+    };
+    overlap(|topic| &topic.local_prefix) || overlap(|topic| &topic.remote_prefix)
 }
 
 /// Names and passwords.
