@@ -92,6 +92,7 @@ fn sent(packet: &Packet) -> String {
 fn got(packet: &Packet) -> String {
     let acknowledgement = |name: &str, ack: &Ack| format!("{name} (Mid: {}, RC:{})", ack.packet_id.get(), u8::from(ack.reason_code));
     match packet {
+        Packet::Connack(connack) => format!("CONNACK ({})", u8::from(connack.reason_code)),
         Packet::Publish(publish) => self::publish(publish),
         Packet::Puback(ack) => acknowledgement("PUBACK", ack),
         Packet::Pubrec(ack) => format!("PUBREC (Mid: {})", ack.packet_id.get()),
