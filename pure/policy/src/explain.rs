@@ -10,9 +10,10 @@ use crate::admission::AdmissionRules;
 use crate::answers::{AccessQuestion, Known};
 use crate::applicant::Applicant;
 use crate::client::{Client, Principal};
-use crate::decide::{self, NoPermit, Published, publish_decision, subscribe_decision};
+use crate::decide::{NoPermit, Published, publish_decision, subscribe_decision};
 use crate::denied::Denied;
 use crate::grant::{Grant, Origin, SourceRules};
+use crate::names;
 use crate::rule::{Action, Coverage, Effect};
 use crate::ruleset::{From, Part, Ruleset};
 use crate::verdict::{Allowed, Stance};
@@ -80,11 +81,11 @@ pub fn explain_connect(
     now: i64,
 ) -> Result<Applicant, Denied> {
     let proven = match identity {
-        Some(identity) => decide::device(identity)?,
+        Some(identity) => names::device(identity)?,
         None => (Principal::Anonymous, None),
     };
     // What stands here is shown, and rules may look at it: a name that nobody can be given.
-    let (mut client, is_assigned) = decide::client(rules, proven, connect, || ClientIdentifier::new("(assigned by the server)"))?;
+    let (mut client, is_assigned) = names::client(rules, proven, connect, || ClientIdentifier::new("(assigned by the server)"))?;
     client.origin = Some(origin);
     Ok(Applicant {
         client,

@@ -20,6 +20,7 @@ mod grant;
 mod judge;
 mod mount;
 mod name_pattern;
+mod names;
 mod network;
 mod pattern;
 mod permit;
@@ -37,7 +38,7 @@ pub use bridge::{BRIDGE_IDENTIFIERS, BridgeClient, BridgeRights, bridge_identifi
 pub use chain::{Chain, Member, Next, Otherwise, Outcome, Passed, Proof, Verdict, Walk};
 pub use client::{Client, Principal, QualifiedName};
 pub use decide::{
-    NoPermit, Published, authorize_connect, authorize_publish, authorize_server_publish, authorize_subscribe, check_client, identify,
+    NoPermit, Published, authorize_connect, authorize_publish, authorize_server_publish, authorize_subscribe, identify,
     may_keep_subscription, may_receive, may_yet_receive, reauthorize, vouched, without_identity,
 };
 pub use denied::{DenialReason, Denied, shown};
@@ -46,6 +47,7 @@ pub use grant::{Credential, Grant, Origin, SourceRules};
 pub use judge::{AccessJudge, JudgeAccess, Wish, may_unsubscribe};
 pub use mount::Mount;
 pub use name_pattern::{NamePattern, RegexError};
+pub use names::check_client;
 pub use network::{Network, NetworkError};
 pub use pattern::{PatternError, TopicPattern};
 pub use permit::{ConnectPermit, PublishPermit, SubscribePermit};

@@ -2,7 +2,7 @@
 
 use std::sync::LazyLock;
 
-use signet_identity::{DeviceName, KeyDigest, Leaf, NoIdentity, VerifiedPeer};
+use signet_identity::{ClientIdentifierBinding, DeviceIdentity, DeviceName, KeyDigest, Leaf, NoIdentity, Template, VerifiedPeer};
 use signet_mqtt::{ConnectProperties, ProtocolVersion};
 
 use super::*;

@@ -234,8 +234,17 @@ fn a_source_is_there_for_those_whom_it_is_about() {
     other.origin = Some(Origin { address: None, listener: "ws".into() });
     assert!(allows(&rules, &other, PUBLISH, "two"), "where nobody has anything to say everything is allowed");
     // Of one that was stored nobody knows by which listener it will come back: it keeps what it has, and is judged then.
-    let hopeful =
-        |topic| judge(&Request { rules: &rules, client: &away(), action: RECEIVE, topic, written: topic, known: Known::NOTHING, stance: Stance::Hopeful });
+    let hopeful = |topic| {
+        judge(&Request {
+            rules: &rules,
+            client: &away(),
+            action: RECEIVE,
+            topic,
+            written: topic,
+            known: Known::NOTHING,
+            stance: Stance::Hopeful,
+        })
+    };
     assert!(matches!(hopeful("one"), Verdict::Allow(_)) && matches!(hopeful("three"), Verdict::Allow(_)));
     assert!(!allows(&rules, &away(), PUBLISH, "one"), "but does nothing meanwhile");
 }
