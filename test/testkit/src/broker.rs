@@ -1,13 +1,13 @@
 //! The real `signet` binary, in a temporary directory, on a free port, with its log captured.
 
 use std::fmt::Write as _;
-use std::fs;
+use std::fs::{self, File};
 use std::io::{BufRead as _, BufReader};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Condvar, Mutex};
+use std::sync::{Arc, Condvar, LazyLock, Mutex};
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
@@ -358,15 +358,36 @@ impl Drop for Broker {
     }
 }
 
-/// A port nobody listens on, for a server that cannot be told to take any. From a range that the system gives to no outgoing connection (it
-/// begins at 32768), every process of the test run in a part of its own, and never the same twice.
+/// Ports of a block, and blocks: all below those that the system gives to whoever connects.
+const BLOCK: u16 = 64;
+const BLOCKS: u16 = 340;
+const FIRST: u16 = 10_000;
+
+/// A port nobody listens on now, of a block that no other process of tests uses while this one lives: a server that a test stops finds its port
+/// free when it is started again.
+///
+/// # Panics
+/// When there is none.
 #[must_use]
 pub fn free_port() -> u16 {
     static NEXT: AtomicU32 = AtomicU32::new(0);
-    let begin = std::process::id().wrapping_mul(64);
-    let ports = || 10_000 + u16::try_from(begin.wrapping_add(NEXT.fetch_add(1, Ordering::Relaxed)) % 22_000).unwrap_or_default();
+    static OWN: LazyLock<(File, u16)> = LazyLock::new(own_block);
+    let next = || OWN.1 + u16::try_from(NEXT.fetch_add(1, Ordering::Relaxed) % u32::from(BLOCK)).unwrap_or_default();
     let is_free = |port: &u16| TcpListener::bind(("127.0.0.1", *port)).is_ok() && TcpListener::bind(("0.0.0.0", *port)).is_ok();
-    (0..22_000).map(|_| ports()).find(is_free).expect("a free port")
+    (0..BLOCK).map(|_| next()).find(is_free).expect("a free port")
+}
+
+/// The first port of a block, and the lock that keeps others out until this process ends.
+fn own_block() -> (File, u16) {
+    let folder = std::env::temp_dir().join("signet-test-ports");
+    fs::create_dir_all(&folder).expect("a folder for locks of ports");
+    let start = u16::try_from(std::process::id() % u32::from(BLOCKS)).unwrap_or_default();
+    let take = |block: u16| {
+        let file = File::options().create(true).append(true).open(folder.join(block.to_string())).ok()?;
+        file.try_lock().ok()?;
+        Some((file, FIRST + block * BLOCK))
+    };
+    (0..BLOCKS).map(|offset| (start + offset) % BLOCKS).find_map(take).expect("a block of ports that no other test has")
 }
 
 /// `$SIGNET_BIN`, or the binary next to the running test in the target directory.
