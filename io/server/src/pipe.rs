@@ -34,7 +34,7 @@ impl Scratch {
 #[derive(Debug, Default)]
 pub(crate) struct Opening {
     /// The PROXY header, once.
-    pub(crate) proxied: Option<ProxyHeader>,
+    pub(crate) proxied: Option<Box<ProxyHeader>>,
     /// Who TLS says it is, once.
     pub(crate) peer: Option<Peer>,
     /// Who has to be asked for the key by which the client names itself; it waits for the answer.
@@ -172,7 +172,7 @@ impl Pipe {
         if let Some(proxy) = &mut self.layers.proxy {
             let Some((header, used)) = proxy.receive(input)? else { return Ok(()) };
             self.layers.proxy = None;
-            opening.proxied = Some(header);
+            opening.proxied = Some(Box::new(header));
             input = input.get_mut(used..).unwrap_or_default();
         }
         let Some(websocket) = &mut self.layers.websocket else {
