@@ -23,6 +23,7 @@ mod privileges;
 mod process_facts;
 mod program;
 mod running;
+mod service_manager;
 mod shared_keys;
 mod sources;
 mod staples;

@@ -1,5 +1,7 @@
 //! Password files, access files and files of keys: where Mosquitto starts with one the broker does too, and what stops Mosquitto stops it as well.
 
+#![expect(clippy::unwrap_used, reason = "a test reports by panicking")]
+
 use std::fs;
 use std::time::{Duration, Instant};
 

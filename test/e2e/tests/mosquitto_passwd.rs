@@ -1,5 +1,7 @@
 //! Password files: ours and Mosquitto's program do the same to the same files, and each reads what the other wrote.
 
+#![expect(clippy::unwrap_used, reason = "a test reports by panicking")]
+
 use std::fs;
 use std::io::Write as _;
 use std::os::unix::fs::PermissionsExt as _;

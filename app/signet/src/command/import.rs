@@ -18,10 +18,32 @@ pub(crate) fn run(flags: &Import) -> Result<Exit, Failure> {
     for notice in &translation.notices {
         output::note(&config::told(notice));
     }
-    write(output, &translation.toml, *force)?;
+    let origin = Origin::Mosquitto(origin);
+    let text = match config::load_places(&origin) {
+        Ok(config) => with_data_dir(&translation.toml, &config.data_dir),
+        Err(_) => translation.toml,
+    };
+    write(output, &text, *force)?;
     // What the files say that it names shows here, not only when the broker starts.
-    config::load(&Origin::Mosquitto(origin), signet_net::unix_seconds()).map_err(|error| error.report(file))?;
+    let config = config::load(&origin, signet_net::unix_seconds()).map_err(|error| error.report(file))?;
+    if let Some(user) = config.process.user.filter(|_| output != Path::new("-")) {
+        output::note(&format!(
+            "only you may read it; a broker that root starts becomes `{user}` and reads it again with a reload: chown {user} {}",
+            output.display()
+        ));
+    }
     Ok(Exit::Done)
+}
+
+/// The text with the place in which `signet serve` keeps what has to outlive it, if it says none.
+fn with_data_dir(text: &str, place: &Path) -> String {
+    let is_written = text.lines().any(|line| line.starts_with("data_dir = "));
+    // Keys of the top level stand before the first table, behind the comment that the text begins with.
+    let Some((head, rest)) = text.split_once("\n\n").filter(|_| !is_written) else { return text.to_owned() };
+    let place = toml::Value::String(place.display().to_string());
+    format!(
+        "{head}\n\n# Mosquitto has no such place: the inventory of certificates, with what is revoked and suspended.\ndata_dir = {place}\n{rest}"
+    )
 }
 
 /// For its owner only: there may be passwords of bridges in it.

@@ -29,6 +29,7 @@ use crate::output;
 use crate::pid_file::PidFile;
 use crate::privileges::{self, Dropped};
 use crate::running::Running;
+use crate::service_manager;
 
 /// The configuration where none is named.
 const USUAL_FILE: &str = "signet.toml";
@@ -212,6 +213,7 @@ async fn run_until_signal(
     let control: Arc<dyn Control> = running.clone();
     let admin = tokio::spawn(signet_admin::serve(socket, administration, control, wait));
     ready();
+    service_manager::ready();
 
     let mut tick = tokio::time::interval(TICK);
     tick.set_missed_tick_behavior(MissedTickBehavior::Skip);
@@ -234,6 +236,7 @@ async fn run_until_signal(
         }
     }
     tracing::info!(target: "signet::program", "stopping: telling clients, at most {} s", GRACE.as_secs());
+    service_manager::stopping();
     let _ = stop.send(());
     let closed = tokio::task::spawn_blocking(move || running.shutdown(GRACE)).await;
     // Requests under way were answered or their callers will ask again.

@@ -24,7 +24,7 @@ pub(crate) struct SystemFiles(RefCell<Originals>);
 impl Files for SystemFiles {
     fn read(&self, path: &Path) -> Result<Vec<u8>, String> {
         let bytes = std::fs::read(path).map_err(|error| plain(&error))?;
-        self.0.borrow_mut().0.insert(path.to_owned(), bytes.clone());
+        self.0.borrow_mut().insert(path, bytes.clone());
         Ok(bytes)
     }
 

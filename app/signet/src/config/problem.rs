@@ -59,6 +59,17 @@ impl fmt::Display for Problem {
     }
 }
 
+impl Problem {
+    /// In one line, for a log.
+    pub(crate) fn in_one_line(&self) -> String {
+        let line = self.place.as_ref().map_or_else(String::new, |place| format!(":{}", place.line));
+        let hint = self.hint.as_ref().map_or_else(String::new, |hint| format!("; {hint}"));
+        // Mosquitto's words begin like a line of its log.
+        let message = self.message.strip_prefix("Error: ").unwrap_or(&self.message);
+        format!("{}{line}: {message}{hint}", self.file.display())
+    }
+}
+
 /// The text of a configuration file and every problem found in it so far.
 ///
 /// The list grows behind a shared reference, so that nested readers need not pass a mutable one around.
@@ -137,16 +148,25 @@ impl Problems {
 
 /// Files from which a text was made, as they were read.
 #[derive(Debug, Default, Clone)]
-pub(crate) struct Originals(pub(crate) BTreeMap<PathBuf, Vec<u8>>);
+pub(crate) struct Originals(BTreeMap<PathBuf, Vec<u8>>);
 
 impl Originals {
+    /// Adds one, under whatever name it was read.
+    pub(crate) fn insert(&mut self, path: &Path, content: Vec<u8>) {
+        self.0.insert(absolute(path), content);
+    }
+
     /// A whole line as a place to show; `None` if its file was not read.
     pub(crate) fn line(&self, place: &signet_mosquitto::Place) -> Option<Place> {
-        let text = String::from_utf8_lossy(self.0.get(&place.file)?);
+        let text = String::from_utf8_lossy(self.0.get(&absolute(&place.file))?);
         let text = text.lines().nth(place.line.checked_sub(1)?)?.to_owned();
         let width = text.chars().count().max(1);
         Some(Place { line: place.line, column: 1, width, text })
     }
+}
+
+fn absolute(path: &Path) -> PathBuf {
+    std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
 }
 
 /// The known name nearest to what was written, when it is near enough to be a slip.

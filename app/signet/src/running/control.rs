@@ -84,7 +84,7 @@ impl Control for Running {
             Err(ConfigError::Unreadable(failure)) => Err(Problem::new(ProblemKind::Failed, failure.message)),
             Err(ConfigError::Problems(problems)) => {
                 for problem in &problems {
-                    tracing::error!("{problem}");
+                    tracing::error!("{}", problem.in_one_line());
                 }
                 let message = format!("`{}` has {}", path.display(), given::counted(problems.len(), "problem"));
                 Err(Problem::new(ProblemKind::Invalid, message).with_hint(format!("`signet check -c {}` shows them", path.display())))
