@@ -8,7 +8,7 @@ use crate::in_flight::Awaiting;
 
 impl Client {
     /// Connects anew after the connection was lost, and sends again what was not acknowledged. Subscriptions that were not answered are given up; without
-    /// a session at the broker ([`Client::connack`]) all have to be made again. Events that nobody has taken stay, and so do [`Interrupter`]s.
+    /// a session at the broker ([`Client::connack`]) all have to be made again. Events that nobody has taken stay, and so do [`crate::Interrupter`]s.
     ///
     /// # Errors
     /// As [`Client::connect`]; another try is possible then. After what [`Client::publish`] can fail with the new connection is lost too.
