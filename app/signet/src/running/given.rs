@@ -143,3 +143,6 @@ pub(super) fn needs_restart(old: &Config, new: &Config) -> Vec<String> {
     compare("[dynamic_security]", files(old) == files(new));
     changes
 }
+
+#[cfg(test)]
+mod tests;

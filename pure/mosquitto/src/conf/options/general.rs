@@ -49,7 +49,7 @@ pub(super) const GENERAL: &[Definition] = &[
     )
     .should()
     .new_in_2_1()
-    .reload(Reload::NEITHER),
+    .reload(Reload::HERE),
     option(
         "set_tcp_nodelay",
         Scope::Global,
