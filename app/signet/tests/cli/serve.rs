@@ -129,7 +129,10 @@ fn a_reload_takes_over_everything_or_nothing() {
     broker.wait_for("reload refused, everything stays as it was: `signet.toml` has 1 problem");
     publish(&rig, &broker).expect(0);
 
-    rig.write("signet.toml", &good.replace("publish = [\"${device}/#\"]", "publish = [\"other/#\"]").replace("sys_interval = \"10s\"", "sys_interval = \"20s\""));
+    rig.write(
+        "signet.toml",
+        &good.replace("publish = [\"${device}/#\"]", "publish = [\"other/#\"]").replace("sys_interval = \"10s\"", "sys_interval = \"20s\""),
+    );
     broker.signal(Signal::HUP);
     broker.wait_for("configuration reloaded");
     broker.wait_for("`sys_interval`: takes effect at the next start only");
