@@ -153,13 +153,17 @@ impl ControlDesk {
 
 impl ControlTopics for ControlDesk {
     fn request(&self, request: ControlRequest, done: ControlDone) {
-        let broker = self.inner.broker.load();
-        match (request.topic.as_str(), &self.inner.dynamic_security, &**broker) {
+        let broker = self.inner.broker.load_full();
+        match (request.topic.as_str(), &self.inner.dynamic_security, broker.is_some()) {
             (REQUEST_TOPIC, Some(clients), _) => self.administer(Arc::clone(clients), request, done),
-            (broker_control::REQUEST_TOPIC, _, Some(facts)) => {
+            (broker_control::REQUEST_TOPIC, _, true) => {
                 let (client_identifier, username) = (request.client.client_identifier(), request.client.username());
                 tracing::info!(target: "signet::dynsec", client_identifier = client_identifier.as_str(), username, "a request about the broker");
-                done(response(broker_control::RESPONSE_TOPIC, facts.answer(&request.payload)));
+                // A request may be large, and a shard has others to serve.
+                self.runtime.spawn_blocking(move || match &*broker {
+                    Some(facts) => done(response(broker_control::RESPONSE_TOPIC, facts.answer(&request.payload))),
+                    None => drop(done),
+                });
             }
             // Whoever has asked says that nobody is here.
             _ => drop(done),

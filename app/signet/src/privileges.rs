@@ -81,8 +81,10 @@ fn become_numbers((uid, gid): (Option<u32>, Option<u32>), place: Option<&Path>) 
         make_place(place, uid, gid)?;
     }
     let refused = |what: &str, error: nix::Error| Failure::new(format!("the system does not set {what}: {error}"));
+    let main = gid.map_or_else(getegid, Gid::from_raw);
+    // Also where only the user changes: it would keep all groups of root's otherwise.
+    setgroups(&[main]).map_err(|error| refused("the groups by PGID", error))?;
     if let Some(gid) = gid.map(Gid::from_raw) {
-        setgroups(&[gid]).map_err(|error| refused("the groups by PGID", error))?;
         setgid(gid).map_err(|error| refused("the group by PGID", error))?;
     }
     uid.map_or(Ok(()), |uid| setuid(Uid::from_raw(uid)).map_err(|error| refused("the user by PUID", error)))

@@ -9,11 +9,13 @@ use rustls::{CertificateError, DigitallySignedStruct, Error, OtherError, Signatu
 use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
 use signet_identity::Leaf;
 use signet_revocation::{CertIdHash, IssuerCertificate, OcspError, OcspRequest, OcspResponse, OcspRules, OcspStatus};
+use x509_parser::prelude::{FromDer as _, X509Certificate};
 
 use crate::connector::ConnectorConfig;
-use crate::provider::provider;
+use crate::provider::{algorithms, provider};
 use crate::server_roots::ServerRoots;
 use crate::server_verifier::OldServer;
+use crate::signature::verify_certificate_signature;
 use crate::{CrlSignatureVerifier, TlsError};
 
 /// Judges as another one does, and then by its own rules.
@@ -75,14 +77,12 @@ impl Particular {
             return Err(StapleError::Absent.into());
         }
         let leaf = Leaf::parse(certificate).map_err(|_| StapleError::Certificate)?;
-        let name = leaf.issuer_name_digest();
-        let all = others.iter().chain(&self.trusted);
-        let issuers = all.filter_map(|der| IssuerCertificate::parse(der).ok()).filter(|issuer| issuer.name() == name);
+        let all = others.iter().chain(&self.trusted).filter(|der| has_issued(der, certificate));
+        let issuers = all.filter_map(|der| IssuerCertificate::parse(der).ok());
         let mut last = StapleError::NoIssuer;
         for issuer in issuers {
             for hash in [CertIdHash::Sha1, CertIdHash::Sha256] {
                 let request = OcspRequest::new(&issuer, leaf.id().serial(), hash, None).map_err(StapleError::Response)?;
-                // The signature is the issuer's: whoever else has its name has not its key.
                 match OcspResponse::verify(response, &request, &OcspRules::default(), &CrlSignatureVerifier, now) {
                     Ok(verified) => return judge(verified.answer().status()),
                     Err(error) => last = error.into(),
@@ -91,6 +91,15 @@ impl Particular {
         }
         Err(last.into())
     }
+}
+
+/// Whether the key of a certificate has signed another, which names it. Of those that the server sends nobody else has looked at the ones that are not
+/// in the path: with a name alone whoever has stolen a key could speak for its issuer.
+fn has_issued(issuer: &CertificateDer<'_>, certificate: &CertificateDer<'_>) -> bool {
+    let (Ok((_, issuer)), Ok((_, leaf))) = (X509Certificate::from_der(issuer), X509Certificate::from_der(certificate)) else {
+        return false;
+    };
+    issuer.subject().as_raw() == leaf.issuer().as_raw() && verify_certificate_signature(&leaf, &issuer, algorithms()).is_ok()
 }
 
 fn judge(status: OcspStatus) -> Result<(), Error> {

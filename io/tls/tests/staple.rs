@@ -59,6 +59,9 @@ impl Server {
         if has_staple {
             command.args(["-status_file", "response.der"]);
         }
+        if path.join("sent.pem").exists() {
+            command.args(["-cert_chain", "sent.pem"]);
+        }
         let child = command.current_dir(path).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
         let server = Self(child, port);
         let deadline = Instant::now() + PATIENCE;
@@ -110,6 +113,20 @@ fn only_the_issuers_word_of_now_that_the_certificate_is_good_counts() {
     let error = connect(path, &server, "127.0.0.1", wanted()).unwrap_err().to_string();
     assert!(error.contains("it brings no OCSP response"), "{error}");
     connect(path, &server, "127.0.0.1", ConnectorConfig::default()).unwrap();
+}
+
+#[test]
+fn an_issuer_that_the_server_brings_has_to_have_issued_its_certificate() {
+    let directory = files();
+    let path = directory.path();
+    answer(path, "impostor", "07", "V\t301231235959Z\t");
+    // Whoever has stolen the key of a revoked certificate sends its own authority along, of the same name.
+    std::fs::copy(path.join("impostor.pem"), path.join("sent.pem")).unwrap();
+    let server = Server::start(path, true);
+    connect(path, &server, "127.0.0.1", ConnectorConfig::default()).unwrap();
+    let wanted = ConnectorConfig { staple_required: true, ..ConnectorConfig::default() };
+    let error = connect(path, &server, "127.0.0.1", wanted).unwrap_err().to_string();
+    assert!(error.contains("its OCSP response cannot be used"), "{error}");
 }
 
 #[test]

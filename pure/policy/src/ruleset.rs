@@ -277,6 +277,13 @@ impl Ruleset {
         self.own_topics
     }
 
+    /// Whether what is published there may change what an access source says that judges. Such a source may be there for the clients of one listener alone,
+    /// and those of another, where nobody has any rules, must not administer it.
+    pub(crate) fn is_administration(&self, topic: &str) -> bool {
+        let has_judge = || self.sources().any(|source| matches!(source, AccessSource::Judged(..)));
+        self.own_topics.control && topic.starts_with("$CONTROL/") && has_judge()
+    }
+
     /// Whether those who vouch for clients may give them something.
     #[must_use]
     pub(crate) fn may_grant(&self) -> bool {

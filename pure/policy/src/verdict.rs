@@ -125,7 +125,9 @@ impl Request<'_> {
     /// itself is about all tenants, so that one of them reads it only by a rule.
     fn needs_rule(&self) -> bool {
         match self.action {
-            Action::Publish { .. } if self.client.tenant().is_none() => self.rules.reserved().has(self.topic),
+            Action::Publish { .. } if self.client.tenant().is_none() => {
+                self.rules.reserved().has(self.topic) || self.rules.is_administration(self.topic)
+            }
             Action::Publish { .. } => self.topic.starts_with('$'),
             Action::Subscribe { .. } | Action::Receive { .. } => self.topic.starts_with('$') && self.client.tenant().is_some(),
         }

@@ -163,8 +163,18 @@ const TYPES: [(&str, &str); 9] = [
     ("woff2", "font/woff2"),
 ];
 
+/// Whether a path says where it leads: access rules are about it as it is written, and `/open/../closed` is below `/open` to them.
+fn is_straight(path: &str) -> bool {
+    let mut levels = path.split('/').skip(1).peekable();
+    std::iter::from_fn(|| levels.next().map(|level| (level, levels.peek().is_none())))
+        .all(|(level, is_last)| !matches!(level, "." | "..") && (is_last || !level.is_empty()))
+}
+
 /// A regular file inside of the directory, whatever links lead to it.
 fn file(directory: &Path, path: &str) -> Option<HttpAnswer> {
+    if !is_straight(path) {
+        return None;
+    }
     let relative = path.trim_start_matches('/');
     let relative = if path.ends_with('/') { format!("{relative}index.html") } else { relative.to_owned() };
     let directory = fs::canonicalize(directory).ok()?;
@@ -215,6 +225,12 @@ mod tests {
             ("/../www-private/x", None),
             ("//etc/passwd", None),
             ("/missing", None),
+            // Rules for what is below `/sub/` are not for these.
+            ("/sub/../index.html", None),
+            ("/sub/./index.html", None),
+            ("//index.html", None),
+            ("/sub//index.html", None),
+            ("/sub/..", None),
         ] {
             let found = file(&www, path).map(|answer| match answer {
                 HttpAnswer::Found { body, .. } => String::from_utf8(body).unwrap(),

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use super::words::filled;
 use super::*;
 
 struct Known(HashMap<&'static str, &'static str>);
@@ -265,6 +266,18 @@ fn kinds() {
 
 #[test]
 fn lines_have_a_limit() {
-    assert_eq!(shortened("é".repeat(600)).len(), LINE_LENGTH - 1);
+    let long = shortened("é".repeat(600));
+    assert!((LINE_LENGTH - 3..=LINE_LENGTH).contains(&long.len()) && long.contains('…'), "{}", long.len());
     assert_eq!(shortened("a".to_owned()), "a");
+}
+
+#[test]
+fn a_client_identifier_does_not_choose_how_a_line_ends() {
+    let forged = " [192.0.2.1:5] disconnected: not authorised.";
+    for length in 0..1200 {
+        let line = shortened(format!("1: Client {}{forged}{} [172.20.0.7:40780] disconnected.", "x".repeat(length), "y".repeat(100)));
+        assert!(line.len() <= LINE_LENGTH && line.ends_with(" [172.20.0.7:40780] disconnected."), "{line}");
+    }
+    let hidden = filled("{client}.", &Known([("client", "a\nb\u{2028}c\u{202E}d\u{1b}e")].into()));
+    assert_eq!(hidden, "a\\u000ab\\u2028c\\u202ed\\u001be.");
 }

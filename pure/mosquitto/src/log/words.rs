@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use super::refused;
 use super::{Fields, Kind};
 
-/// The most octets of a line, with its time: longer ones are cut, as Mosquitto cuts them.
+/// The most octets of a line, with its time: as many as Mosquitto's have.
 pub const LINE_LENGTH: usize = 999;
 
 /// One line, without its time.
@@ -162,7 +162,7 @@ pub fn plain<'a>(kind: Kind, message: &str, fields: impl Iterator<Item = (&'a st
 }
 
 /// A text with its fields.
-fn filled(text: &str, fields: &dyn Fields) -> String {
+pub(super) fn filled(text: &str, fields: &dyn Fields) -> String {
     let mut filled = String::with_capacity(text.len() + 64);
     let mut rest = text;
     while let Some((before, optional)) = rest.split_once('<') {
@@ -197,14 +197,19 @@ fn replaced(text: &str, fields: &dyn Fields) -> (String, bool) {
     (made, is_whole)
 }
 
+/// Whether a character would begin another line, or turn around what a terminal or a viewer shows.
+fn is_hidden(character: char) -> bool {
+    character.is_control() || matches!(character, '\u{2028}' | '\u{2029}' | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}')
+}
+
 /// Without characters that would begin another line or that a terminal obeys. Mosquitto refuses packets that have them.
 fn visible(text: &str) -> Cow<'_, str> {
-    if !text.contains(char::is_control) {
+    if !text.contains(is_hidden) {
         return Cow::Borrowed(text);
     }
     let mut visible = String::with_capacity(text.len());
     for character in text.chars() {
-        if character.is_control() {
+        if is_hidden(character) {
             let _ = write!(visible, "\\u{:04x}", u32::from(character));
         } else {
             visible.push(character);
@@ -221,11 +226,20 @@ fn inside_quotes(text: &str) -> Cow<'_, str> {
     }
 }
 
-/// A line that is not longer than [`LINE_LENGTH`].
+/// Octets at the end of a line that stay.
+const END_LENGTH: usize = 200;
+
+/// Stands where something was cut out.
+const CUT: &str = "…";
+
+/// A line that is not longer than [`LINE_LENGTH`]. It is cut before its end, which is ours: if it was cut there, whoever chooses a long Client Identifier
+/// could have it end with the words of another line, for whoever bans addresses by what stands at the end.
 #[must_use]
-pub fn shortened(mut line: String) -> String {
-    if line.len() > LINE_LENGTH {
-        line.truncate(line.floor_char_boundary(LINE_LENGTH));
+pub fn shortened(line: String) -> String {
+    if line.len() <= LINE_LENGTH {
+        return line;
     }
-    line
+    let start = line.get(..line.floor_char_boundary(LINE_LENGTH - END_LENGTH - CUT.len())).unwrap_or_default();
+    let end = line.get(line.ceil_char_boundary(line.len() - END_LENGTH)..).unwrap_or_default();
+    format!("{start}{CUT}{end}")
 }

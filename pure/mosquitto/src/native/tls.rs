@@ -58,6 +58,13 @@ pub(super) fn write(draft: &mut Draft<'_>, written: &Written<'_>, values: &Value
         Security::Nothing => {}
         Security::Server | Security::Mutual if written.protocol == Protocol::HttpApi => {
             draft.options(Table::ListenerTls, values);
+            for option in ["require_certificate", "cafile", "capath", "crlfile"] {
+                if let Some(place) = values.place(option) {
+                    let message =
+                        format!("`{option}` has no effect with `protocol http_api`, as in Mosquitto: nobody is asked for a certificate");
+                    draft.notice(place, message);
+                }
+            }
             draft.writer.key("client_certificate", "none", None);
         }
         Security::Server => {

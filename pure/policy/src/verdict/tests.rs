@@ -337,3 +337,31 @@ fn of_a_client_that_is_away_nothing_unknown_is_held_against_it() {
     assert!(hope(&fetched, &away(), "else") && !hope(&fetched, &plain(), "else"));
     assert!(hope(&rules.with_grants(true), &away(), "else"), "a token may bring any right");
 }
+
+#[derive(Debug)]
+struct Silent;
+
+impl crate::judge::JudgeAccess for Silent {
+    fn judge(&self, _: &Client, _: Wish, _: &str) -> Option<bool> {
+        None
+    }
+}
+
+#[test]
+fn who_has_no_rules_does_not_administer_what_judges_others() {
+    let elsewhere = Who::Listener(crate::name_pattern::NamePattern::exact("other"));
+    let judged = AccessSource::Judged("dynamic_security".into(), AccessJudge(Arc::new(Silent)));
+    let own_topics = crate::ruleset::OwnTopics { control: true, ..Default::default() };
+    let rules = Ruleset::allow_all()
+        .with_sources_for(vec![(Some(elsewhere), judged)])
+        .with_reserved(crate::ruleset::Reserved::Sys)
+        .with_own_topics(own_topics);
+    for (topic, expected) in [("$CONTROL/dynamic-security/v1", false), ("$CONTROL/broker/v1", false), ("$other", true), ("a", true)] {
+        assert_eq!(allows(&rules, &plain(), PUBLISH, topic), expected, "{topic}");
+    }
+    let superuser = client(Grant { superuser: true, ..Grant::default() });
+    assert!(!allows(&rules, &superuser, PUBLISH, "$CONTROL/dynamic-security/v1") && allows(&rules, &superuser, PUBLISH, "a"));
+    assert!(allows(&rules, &plain(), SUBSCRIBE, "$CONTROL/#"));
+    let without_judge = Ruleset::allow_all().with_reserved(crate::ruleset::Reserved::Sys).with_own_topics(own_topics);
+    assert!(allows(&without_judge, &plain(), PUBLISH, "$CONTROL/broker/v1"));
+}
