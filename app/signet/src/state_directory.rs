@@ -21,7 +21,7 @@ pub(crate) fn of(origin: &MosquittoOrigin, user: Option<&str>) -> Result<PathBuf
         .or_else(|| set("HOME").map(|home| home.join(".local/state/signet")));
     let Some(base) = base else {
         let failure = Failure::new("there is no place for the inventory of certificates: neither `persistence_location` nor HOME is set");
-        return Err(failure.hint("write persistence_location DIR into the configuration, or set STATE_DIRECTORY"));
+        return Err(failure.hint("set STATE_DIRECTORY to a directory that the broker may write to"));
     };
     Ok(base.join(name(origin)))
 }

@@ -69,6 +69,8 @@ impl Site {
     pub fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(tools::signet());
         command.current_dir(self.folder()).args(arguments).env("NO_COLOR", "1").env_remove("RUST_LOG");
+        // What a broker keeps whose configuration does not say where goes with the directory.
+        command.env("XDG_STATE_HOME", self.path("state"));
         command
     }
 
