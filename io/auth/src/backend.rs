@@ -335,7 +335,12 @@ impl<T: Clone + Send + Sync + 'static> Remembered<T> {
             has_asked = true;
             self.backend.ask(question).await
         };
-        let answer = self.cache.try_get_with((generation, key), asking).await;
+        let key = (generation, key);
+        let answer = self.cache.try_get_with(key.clone(), asking).await;
+        if has_asked && self.backend.config().cache_ttl.is_zero() {
+            // Those who waited have it. Who asks a moment later is told what holds then.
+            self.cache.invalidate(&key).await;
+        }
         if !has_asked && answer.is_ok() {
             self.backend.counts.remembered.fetch_add(1, Ordering::Relaxed);
         }

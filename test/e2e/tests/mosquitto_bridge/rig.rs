@@ -87,10 +87,16 @@ impl Files for Lines<'_> {
 }
 
 #[track_caller]
-pub(crate) fn await_that(what: &str, mut holds: impl FnMut() -> bool) {
+pub(crate) fn await_that(what: &str, holds: impl FnMut() -> bool) {
+    await_or_show(what, holds, String::new);
+}
+
+/// The same, and what there is to see when it does not come.
+#[track_caller]
+pub(crate) fn await_or_show(what: &str, mut holds: impl FnMut() -> bool, show: impl Fn() -> String) {
     let deadline = Instant::now() + PATIENCE;
     while !holds() {
-        assert!(Instant::now() < deadline, "{what}: not within {} s", PATIENCE.as_secs());
+        assert!(Instant::now() < deadline, "{what}: not within {} s\n{}", PATIENCE.as_secs(), show());
         std::thread::sleep(Duration::from_millis(10));
     }
 }

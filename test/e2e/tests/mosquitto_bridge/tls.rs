@@ -7,7 +7,7 @@ use signet_mqtt::QoS;
 use signet_testkit::{Device, Mosquitto, free_port};
 use tempfile::TempDir;
 
-use crate::rig::{Near, Whose, await_that, client};
+use crate::rig::{Near, Whose, await_or_show, await_that, client};
 
 /// Two authorities and the certificates of a broker that are right or wrong in one way.
 struct Files(TempDir);
@@ -161,7 +161,8 @@ fn a_key_that_both_know_takes_the_place_of_certificates() {
                 near.client("p").publish("t/large", &large, QoS::AtLeastOnce, false);
                 there.expect_message("t/large", &large);
             } else {
-                await_that("the other broker refuses it", || far.log().contains("OpenSSL Error"));
+                let logs = || format!("{whose:?}\n--- far\n{}\n--- near\n{}", far.log(), near.log());
+                await_or_show("the other broker refuses it", || far.log().contains("OpenSSL Error"), logs);
             }
         }
     }
