@@ -336,7 +336,7 @@ impl<T: Clone + Send + Sync + 'static> Remembered<T> {
             self.backend.ask(question).await
         };
         let key = (generation, key);
-        let answer = self.cache.try_get_with(key.clone(), asking).await;
+        let answer = self.cache.try_get_with(key, asking).await;
         if has_asked && self.backend.config().cache_ttl.is_zero() {
             // Those who waited have it. Who asks a moment later is told what holds then.
             self.cache.invalidate(&key).await;
