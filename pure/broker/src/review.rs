@@ -38,8 +38,8 @@ pub(crate) struct Standing {
     pub(crate) rulesets: u64,
     /// Whether it ever gave up a subscription. What was routed to that before may still be on its way, and is judged if the rules change meanwhile.
     pub(crate) has_left: bool,
-    /// Whether rules ever took a subscription from it, or might have, had it not given it up. Then messages that were routed before may still be on their
-    /// way to it.
+    /// Whether rules ever took a subscription from it, or a part of one, or might have, had it not given it up. Then messages that were routed before may
+    /// still be on their way to it.
     pub(crate) has_lost: bool,
     /// Whether some of what its filters match may be denied, so that each delivery is judged.
     pub(crate) is_partial: bool,
@@ -254,7 +254,8 @@ impl Broker {
             (standing.rulesets != self.ruleset_count, standing.rulesets == 0, standing.is_unsettled);
         standing.rulesets = self.ruleset_count;
         standing.is_partial = is_partial;
-        standing.has_lost |= was_behind && standing.has_left;
+        // What was sent over the present connection would be sent again over the next.
+        standing.has_lost |= was_behind && (standing.has_left || is_partial);
         standing.is_waiting = is_open && (was_behind || was_unsettled);
         standing.is_unsettled = standing.is_waiting || is_unknown;
         self.end_subscriptions(id, &judged.ended, why, context);

@@ -91,6 +91,23 @@ fn a_delivery_that_is_denied_is_queued_for_nobody_and_denials_come_and_go_with_t
 }
 
 #[test]
+fn what_was_sent_before_it_was_denied_is_not_sent_again() {
+    let mut rig = Rig::with(2, Limits::default(), Ruleset::compile(vec![allow(Who::Everyone, &["#"])]));
+    let publisher = rig.connect(v5("publisher"));
+    let low = rig.connect(v5("low").username("low").expiry(1_000));
+    rig.subscribe(low, "#", QOS1);
+    rig.publish1(publisher, "a/secret", "secret");
+    rig.publish1(publisher, "a/open", "open");
+    // Neither is acknowledged.
+    assert_eq!((text(&rig.take(low)), text(&rig.take(low))), ("secret".to_owned(), "open".to_owned()));
+    rig.change_rules(but_secret());
+    rig.pass(10);
+    rig.lose(low);
+    let low = rig.connect(v5("low").username("low").expiry(1_000).resume());
+    assert_eq!(rig.payloads(low), ["open"]);
+}
+
+#[test]
 fn a_member_of_a_shared_subscription_that_may_not_have_a_message_leaves_it_to_another() {
     for others in [0, 1, 3] {
         let mut rig = Rig::with(3, Limits::default(), but_secret());

@@ -140,6 +140,11 @@ fn our_certificate_is_shown_to_a_broker_that_asks() {
     }
 }
 
+/// Mosquitto 2.0.11 words a handshake that fails at once in one way, and one that fails a moment later in another.
+fn is_refused(log: &str) -> bool {
+    log.contains("OpenSSL Error") || log.contains("binder does not verify")
+}
+
 #[test]
 fn a_key_that_both_know_takes_the_place_of_certificates() {
     let files = Files::new();
@@ -162,7 +167,7 @@ fn a_key_that_both_know_takes_the_place_of_certificates() {
                 there.expect_message("t/large", &large);
             } else {
                 let logs = || format!("{whose:?}\n--- far\n{}\n--- near\n{}", far.log(), near.log());
-                await_or_show("the other broker refuses it", || far.log().contains("OpenSSL Error"), logs);
+                await_or_show("the other broker refuses it", || is_refused(&far.log()), logs);
             }
         }
     }
