@@ -13,7 +13,7 @@ use x509_parser::time::ASN1Time;
 
 use crate::provider::{algorithms, provider};
 use crate::server_roots::ServerRoots;
-use crate::signature::verify_certificate_signature;
+use crate::signature::has_issued;
 use crate::trust::may_issue;
 use crate::{TlsError, version_1};
 
@@ -90,12 +90,8 @@ impl OldServer {
     /// One of the authorities has issued it, without anybody between.
     fn find_issuer(&self, leaf: &X509Certificate<'_>, now: UnixTime) -> Result<(), Error> {
         let is_issuer = |trusted: &CertificateDer<'_>| {
-            X509Certificate::from_der(trusted).is_ok_and(|(_, issuer)| {
-                issuer.subject().as_raw() == leaf.issuer().as_raw()
-                    && may_issue(&issuer)
-                    && check_dates(&issuer, now).is_ok()
-                    && verify_certificate_signature(leaf, &issuer, algorithms()).is_ok()
-            })
+            X509Certificate::from_der(trusted)
+                .is_ok_and(|(_, issuer)| may_issue(&issuer) && check_dates(&issuer, now).is_ok() && has_issued(&issuer, leaf))
         };
         if self.trusted.iter().any(is_issuer) { Ok(()) } else { Err(CertificateError::UnknownIssuer.into()) }
     }
@@ -116,12 +112,7 @@ impl ServerCertVerifier for OldServer {
             (None, None) => Err(CertificateError::UnknownIssuer.into()),
             (None, Some(strict)) => match strict.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now) {
                 // The path is right by then: the name is looked at last.
-                Err(
-                    error @ Error::InvalidCertificate(CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. }),
-                ) if !has_common_name(&leaf, server_name) => Err(error),
-                Err(Error::InvalidCertificate(CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. })) => {
-                    Ok(())
-                }
+                Err(error) if is_other_name(&error) && has_common_name(&leaf, server_name) => Ok(()),
                 other => other.map(drop),
             },
         }
@@ -149,6 +140,11 @@ impl ServerCertVerifier for OldServer {
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
         algorithms().supported_schemes()
     }
+}
+
+/// Whether nothing else was found wrong than the name.
+pub(crate) fn is_other_name(error: &Error) -> bool {
+    matches!(error, Error::InvalidCertificate(CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. }))
 }
 
 fn read<'a>(certificate: &'a CertificateDer<'_>) -> Result<X509Certificate<'a>, Error> {

@@ -19,7 +19,7 @@ impl SignatureVerifier for CrlSignatureVerifier {
 }
 
 /// Checks that the key of `issuer` signed `certificate`.
-pub(crate) fn verify_certificate_signature(
+fn verify_certificate_signature(
     certificate: &X509Certificate<'_>,
     issuer: &X509Certificate<'_>,
     algorithms: WebPkiSupportedAlgorithms,
@@ -34,6 +34,11 @@ pub(crate) fn verify_certificate_signature(
     let oid = identifier.algorithm.as_bytes();
     let matching = algorithms.all.iter().filter(|algorithm| has_oid(algorithm.signature_alg_id().as_ref(), oid));
     signed.verify_with(matching.copied())
+}
+
+/// Whether `issuer` is whom `certificate` names as its issuer, and its key has signed it. A name alone says nothing: anybody can make an authority of it.
+pub(crate) fn has_issued(issuer: &X509Certificate<'_>, certificate: &X509Certificate<'_>) -> bool {
+    issuer.subject().as_raw() == certificate.issuer().as_raw() && verify_certificate_signature(certificate, issuer, algorithms()).is_ok()
 }
 
 fn verify(signed: SignedData<'_>, algorithms: WebPkiSupportedAlgorithms) -> Result<(), String> {

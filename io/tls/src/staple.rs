@@ -12,10 +12,10 @@ use signet_revocation::{CertIdHash, IssuerCertificate, OcspError, OcspRequest, O
 use x509_parser::prelude::{FromDer as _, X509Certificate};
 
 use crate::connector::ConnectorConfig;
-use crate::provider::{algorithms, provider};
+use crate::provider::provider;
 use crate::server_roots::ServerRoots;
-use crate::server_verifier::OldServer;
-use crate::signature::verify_certificate_signature;
+use crate::server_verifier::{OldServer, is_other_name};
+use crate::signature::has_issued;
 use crate::{CrlSignatureVerifier, TlsError};
 
 /// Judges as another one does, and then by its own rules.
@@ -77,8 +77,12 @@ impl Particular {
             return Err(StapleError::Absent.into());
         }
         let leaf = Leaf::parse(certificate).map_err(|_| StapleError::Certificate)?;
-        let all = others.iter().chain(&self.trusted).filter(|der| has_issued(der, certificate));
-        let issuers = all.filter_map(|der| IssuerCertificate::parse(der).ok());
+        let (_, parsed) = X509Certificate::from_der(certificate).map_err(|_| StapleError::Certificate)?;
+        // Nobody else has looked at those that the server sends and that are not in the path: with a name alone whoever has stolen a key could speak
+        // for its issuer.
+        let issuers = others.iter().chain(&self.trusted);
+        let issuers = issuers.filter(|der| X509Certificate::from_der(der).is_ok_and(|(_, issuer)| has_issued(&issuer, &parsed)));
+        let issuers = issuers.filter_map(|der| IssuerCertificate::parse(der).ok());
         let mut last = StapleError::NoIssuer;
         for issuer in issuers {
             for hash in [CertIdHash::Sha1, CertIdHash::Sha256] {
@@ -91,15 +95,6 @@ impl Particular {
         }
         Err(last.into())
     }
-}
-
-/// Whether the key of a certificate has signed another, which names it. Of those that the server sends nobody else has looked at the ones that are not
-/// in the path: with a name alone whoever has stolen a key could speak for its issuer.
-fn has_issued(issuer: &CertificateDer<'_>, certificate: &CertificateDer<'_>) -> bool {
-    let (Ok((_, issuer)), Ok((_, leaf))) = (X509Certificate::from_der(issuer), X509Certificate::from_der(certificate)) else {
-        return false;
-    };
-    issuer.subject().as_raw() == leaf.issuer().as_raw() && verify_certificate_signature(&leaf, &issuer, algorithms()).is_ok()
 }
 
 fn judge(status: OcspStatus) -> Result<(), Error> {
@@ -121,8 +116,7 @@ impl ServerCertVerifier for Particular {
     ) -> Result<ServerCertVerified, Error> {
         match self.inner.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now) {
             // The path is right by then: the name is looked at last.
-            Err(Error::InvalidCertificate(CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. }))
-                if self.any_name => {}
+            Err(error) if self.any_name && is_other_name(&error) => {}
             Ok(_) => {}
             Err(error) => return Err(error),
         }

@@ -13,8 +13,7 @@ use signet_identity::{AuthorityId, Leaf, NameConstraints, NameDigest};
 use webpki::anchor_from_trusted_cert;
 use x509_parser::prelude::{FromDer, X509Certificate, X509Version};
 
-use crate::provider::algorithms;
-use crate::signature::verify_certificate_signature;
+use crate::signature::has_issued;
 use crate::{TlsError, pem};
 
 /// Which certificates of a bundle are trust anchors.
@@ -190,9 +189,5 @@ fn is_signed_by_another(certificate: &CertificateDer<'_>, all: &[CertificateDer<
     if parsed.subject().as_raw() == parsed.issuer().as_raw() || parsed.version() != X509Version::V3 {
         return false;
     }
-    all.iter().any(|other| {
-        X509Certificate::from_der(other).is_ok_and(|(_, issuer)| {
-            issuer.subject().as_raw() == parsed.issuer().as_raw() && verify_certificate_signature(&parsed, &issuer, algorithms()).is_ok()
-        })
-    })
+    all.iter().any(|other| X509Certificate::from_der(other).is_ok_and(|(_, issuer)| has_issued(&issuer, &parsed)))
 }

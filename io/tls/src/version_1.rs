@@ -15,7 +15,7 @@ use x509_parser::prelude::{FromDer as _, X509Certificate};
 use crate::TrustAnchors;
 use crate::client_verifier::MAXIMUM_INTERMEDIATES;
 use crate::provider::algorithms;
-use crate::signature::verify_certificate_signature;
+use crate::signature;
 
 /// The first version with extensions (RFC 5280 §4.1.2.1).
 const WITH_EXTENSIONS: u8 = 3;
@@ -54,8 +54,7 @@ fn has_issued(authority: &Leaf, certificate: &Leaf) -> bool {
         return false;
     }
     let Ok((_, certificate)) = X509Certificate::from_der(certificate.der()) else { return false };
-    X509Certificate::from_der(authority.der())
-        .is_ok_and(|(_, issuer)| verify_certificate_signature(&certificate, &issuer, algorithms()).is_ok())
+    X509Certificate::from_der(authority.der()).is_ok_and(|(_, issuer)| signature::has_issued(&issuer, &certificate))
 }
 
 /// The key of a certificate that the library for paths does not read; `None`: it reads it itself, or nobody can.
