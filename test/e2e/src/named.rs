@@ -29,7 +29,7 @@ impl Whose {
     pub fn command(self, name: &str, folder: &Path) -> Command {
         let program = match self {
             Self::Ours => link(name, folder),
-            Self::Mosquittos => installed(name),
+            Self::Mosquittos => tools::system_program(name),
         };
         let mut command = Command::new(program);
         command.current_dir(folder).env("HOME", folder).env_remove("XDG_CONFIG_HOME").env("XDG_STATE_HOME", folder.join("state"));
@@ -58,12 +58,4 @@ fn link(name: &str, folder: &Path) -> PathBuf {
         symlink(tools::signet(), &path).expect("a link can be made");
     }
     path
-}
-
-/// Distributions put the daemon where only root looks.
-fn installed(name: &str) -> PathBuf {
-    let found = ["/usr/bin", "/usr/sbin", "/usr/local/bin", "/usr/local/sbin"].map(|place| Path::new(place).join(name));
-    let found = found.into_iter().find(|path| path.is_file());
-    assert!(found.is_some(), "`{name}` is not installed: run test/setup once");
-    found.unwrap_or_default()
 }

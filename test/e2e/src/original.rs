@@ -2,18 +2,17 @@
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use signet_testkit::{CrlWish, OpensslCa};
 
 /// Certificates that [`furnish`] makes, by the names of their files, and their subjects: X.509 version 1, as plain `openssl x509 -req` makes them.
 const DEVICES: [(&str, &str); 2] = [("pump-7", "/O=Plant/CN=pump-7"), ("nameless", "/O=Plant")];
 
-/// The broker. Debian puts it where ordinary users have no path to it.
+/// The broker.
 #[must_use]
-pub fn program() -> &'static Path {
-    let debian = Path::new("/usr/sbin/mosquitto");
-    if debian.exists() { debian } else { Path::new("mosquitto") }
+pub fn program() -> PathBuf {
+    crate::tools::system_program("mosquitto")
 }
 
 /// Puts certificates, keys, lists, users and rules into a directory. The user `test` has the password `test`. As root Mosquitto becomes somebody else,

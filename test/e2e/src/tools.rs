@@ -40,15 +40,23 @@ pub(crate) fn script(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("clients").join(name)
 }
 
-/// The `haproxy` binary, which distributions put where only root looks.
+/// A program of the system. Distributions put daemons where only root looks.
+///
+/// # Panics
+/// When it is not there.
+pub(crate) fn system_program(name: &str) -> PathBuf {
+    let found = ["/usr/bin", "/usr/sbin", "/usr/local/bin", "/usr/local/sbin"].map(|place| Path::new(place).join(name));
+    let found = found.into_iter().find(|path| path.is_file());
+    assert!(found.is_some(), "`{name}` is not installed: run test/setup once");
+    found.unwrap_or_default()
+}
+
+/// The `haproxy` binary.
 ///
 /// # Panics
 /// When it is not there.
 pub fn haproxy() -> PathBuf {
-    let found =
-        ["/usr/sbin/haproxy", "/usr/local/sbin/haproxy", "/usr/bin/haproxy"].into_iter().map(PathBuf::from).find(|path| path.is_file());
-    assert!(found.is_some(), "haproxy is not installed: run test/setup once");
-    found.unwrap_or_default()
+    system_program("haproxy")
 }
 
 /// Runs `openssl` in `folder`.

@@ -3,22 +3,9 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+pub(crate) use signet_e2e::{PATIENCE, Whose};
 use signet_mosquitto::Files;
 use signet_testkit::{Broker, BrokerConfig, Device, Mosquitto, Target};
-
-/// How long anything may take on a busy machine.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
-
-/// Whose broker has the bridge.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Whose {
-    Ours,
-    Mosquittos,
-}
-
-impl Whose {
-    pub(crate) const BOTH: [Self; 2] = [Self::Mosquittos, Self::Ours];
-}
 
 /// A broker with a bridge.
 pub(crate) enum Near {
