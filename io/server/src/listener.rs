@@ -338,6 +338,11 @@ impl Listener {
         }
     }
 
+    /// How many of its connections have not sent their CONNECT yet.
+    pub(crate) fn pending(&self) -> usize {
+        self.gate.pending()
+    }
+
     /// A place for one more connection, dealt to `shard`, and who has to go for it.
     pub(crate) fn admit(self: &Arc<Self>, origin: Origin, link: LinkId, shard: u16) -> Result<(Place, Option<Displaced>), Full> {
         let (pass, displaced) = self.gate.admit(origin, link, shard)?;
