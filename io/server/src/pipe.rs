@@ -86,11 +86,15 @@ pub(crate) struct Pipe {
     layers: Layers,
     /// What the socket did not take yet.
     unsent: Vec<u8>,
+    /// `unsent` goes together with what is sent next, or by [`Self::let_go`]: nobody waits for the end of a handshake alone.
+    holds: bool,
     /// Edge-triggered: reading may bring something.
-    pub(crate) readable: bool,
+    readable: bool,
+    /// The peer's end or a failure was reported: reading has to go on until it shows.
+    hung_up: bool,
     /// Edge-triggered: writing may be possible.
     pub(crate) writable: bool,
-    /// The peer said `close_notify`, or closed its WebSocket.
+    /// The peer said that it sends no more: by the end of its stream, by `close_notify`, or by closing its WebSocket.
     ended: bool,
     /// A layer asks something: with the answer it goes on with what it has.
     resumes: bool,
@@ -98,7 +102,28 @@ pub(crate) struct Pipe {
 
 impl Pipe {
     pub(crate) fn new(socket: Socket, layers: Layers) -> Self {
-        Self { socket, layers, unsent: Vec::new(), readable: true, writable: true, ended: false, resumes: false }
+        Self {
+            socket,
+            layers,
+            unsent: Vec::new(),
+            holds: false,
+            readable: true,
+            hung_up: false,
+            writable: true,
+            ended: false,
+            resumes: false,
+        }
+    }
+
+    /// The system says that reading may bring something; `hung_up`: also the peer's end, or a failure.
+    pub(crate) fn may_read(&mut self, hung_up: bool) {
+        self.readable = true;
+        self.hung_up |= hung_up;
+    }
+
+    /// Whether the peer has said that it sends no more.
+    pub(crate) fn has_ended(&self) -> bool {
+        self.ended
     }
 
     pub(crate) fn transport(&self) -> Transport {
@@ -156,7 +181,11 @@ impl Pipe {
         let received = self.receive(count, scratch, plaintext, &mut opening);
         // The answer wakes the shard, and may be here before the socket has anything new.
         self.resumes = opening.question.is_some();
-        if let Err(error) = self.write_wire(&scratch.wire) {
+        // The last of a handshake is a ticket, and CONNECT often comes with what it answers: both answers go in one piece.
+        if received.is_ok() && opening.peer.is_some() {
+            self.unsent.extend_from_slice(&scratch.wire);
+            self.holds = true;
+        } else if let Err(error) = self.write_wire(&scratch.wire) {
             return ReadOutcome::Lost(error);
         }
         match received {
@@ -215,15 +244,24 @@ impl Pipe {
         Ok(())
     }
 
-    /// Reads and forgets; `None` when nothing is there now, `Some(0)` at the end.
+    /// Reads and forgets; `None` when nothing is there now or will be any more, `Some(0)` at the end.
     pub(crate) fn discard(&mut self, scratch: &mut Scratch) -> io::Result<Option<usize>> {
-        self.read_socket(&mut scratch.read)
+        if self.ended { Ok(None) } else { self.read_socket(&mut scratch.read) }
     }
 
     fn read_socket(&mut self, buffer: &mut [u8]) -> io::Result<Option<usize>> {
+        if !self.readable {
+            return Ok(None);
+        }
         loop {
             match self.socket.read(buffer) {
-                Ok(count) => return Ok(Some(count)),
+                Ok(count) => {
+                    self.ended |= count == 0;
+                    // A buffer that is not filled means that nothing was left (epoll(7)): what comes later is reported. The end might be there
+                    // already.
+                    self.readable = count == buffer.len() || self.hung_up;
+                    return Ok(Some(count));
+                }
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {
                     self.readable = false;
@@ -250,8 +288,11 @@ impl Pipe {
         self.write_wire(&scratch.wire)
     }
 
-    /// Writes what waits. `true`: nothing waits any more.
+    /// Writes what waits for the socket. `true`: nothing waits for it any more.
     pub(crate) fn flush(&mut self) -> io::Result<bool> {
+        if self.holds {
+            return Ok(true);
+        }
         while !self.unsent.is_empty() {
             let unsent = std::mem::take(&mut self.unsent);
             let written = self.write_socket(&unsent);
@@ -263,6 +304,11 @@ impl Pipe {
         }
         self.unsent = Vec::new();
         Ok(true)
+    }
+
+    /// Writes what was kept to go together with something: nothing else is sent in this turn.
+    pub(crate) fn let_go(&mut self) -> io::Result<()> {
+        if std::mem::take(&mut self.holds) { self.flush().map(drop) } else { Ok(()) }
     }
 
     /// Says good-bye in each layer; the rest is [`Self::flush`] and [`Self::shut`].
@@ -292,6 +338,10 @@ impl Pipe {
     }
 
     fn write_wire(&mut self, bytes: &[u8]) -> io::Result<()> {
+        if self.holds {
+            self.unsent.extend_from_slice(bytes);
+            return self.let_go();
+        }
         let mut rest = bytes;
         while self.unsent.is_empty() && !rest.is_empty() {
             match self.write_socket(rest)? {

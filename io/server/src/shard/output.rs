@@ -170,6 +170,9 @@ impl Shard {
             self.buffers.encode.clear();
             link.outbox.encode(link.version, durable, CHUNK, &mut self.buffers.encode);
             if self.buffers.encode.is_empty() {
+                if link.pipe.let_go().is_err() {
+                    return self.queues.broken.push(id);
+                }
                 break;
             }
             self.counts.sent.octets += counters::wide(self.buffers.encode.len());
