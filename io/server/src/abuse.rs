@@ -188,6 +188,11 @@ impl Abuse {
 
     /// Whether a client may try to connect, and whether it is worth while to find out if it may. `now` in Unix milliseconds, here and below.
     pub(crate) fn may_try(&self, address: &PeerAddress, peer: &Peer, now: u64) -> Result<(), HeldOff> {
+        // Most servers never hold anybody off, and whom an attempt counts against takes time to say.
+        let has_held = if matches!(peer, Peer::Anonymous(_)) { self.addresses.has_held() } else { self.certificates.has_held() };
+        if !has_held {
+            return Ok(());
+        }
         self.suspect(address, peer).map_or(Ok(()), |suspect| self.check(&suspect, now))
     }
 

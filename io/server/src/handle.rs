@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, Guard};
 use mio::{Poll, Waker};
 use signet_broker::{ChangedLimits, Judge, Limits, SessionRule, Totals, WillRule};
 use signet_identity::DeviceIdentity;
@@ -238,7 +238,7 @@ impl ServerHandle {
         }
         let judge: Arc<dyn Judge> = Arc::new(Entitled {
             revocations: self.revocations.clone(),
-            rules: self.shared.listeners.load().iter().map(|listener| listener.rules()).collect(),
+            rules: self.shared.listeners.load().iter().map(|listener| Guard::into_inner(listener.rules())).collect(),
         });
         for mailbox in &self.shared.mailboxes {
             mailbox.post_one(Mail::Review { judge: Arc::clone(&judge), will, session });
