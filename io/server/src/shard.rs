@@ -20,7 +20,6 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::BytesMut;
 use foldhash::fast::RandomState;
 use mio::{Events, Interest, Poll, Token};
 use signet_broker::{Broker, ConnectionId, Context, Input, KickCause, Moment, Output, SessionRule, ShardId, Ticket, WillRule};
@@ -36,6 +35,7 @@ use crate::link::{Accepted, Link, Phase};
 use crate::log;
 use crate::mailbox::{Mail, Mailbox};
 use crate::pipe::Scratch;
+use crate::ready::Ready;
 use crate::shared::Shared;
 use crate::store::ShardStore;
 use deadlines::Deadlines;
@@ -115,7 +115,7 @@ struct Buffers {
     scratch: Scratch,
     /// Lent to the connection that is being read.
     spare: Vec<u8>,
-    encode: BytesMut,
+    ready: Ready,
     mail: Vec<Mail>,
 }
 
@@ -137,12 +137,7 @@ impl Shard {
             deadlines: Deadlines::default(),
             outputs: Vec::new(),
             outgoing: Posts { by_shard, relocations: Vec::new() },
-            buffers: Buffers {
-                scratch: Scratch::new(),
-                spare: Vec::with_capacity(64 * 1024),
-                encode: BytesMut::with_capacity(64 * 1024),
-                mail: Vec::new(),
-            },
+            buffers: Buffers { scratch: Scratch::new(), spare: Vec::with_capacity(64 * 1024), ready: Ready::default(), mail: Vec::new() },
             now: 0,
             stopping: None,
         }
@@ -224,6 +219,7 @@ impl Shard {
         if event.is_readable() || event.is_read_closed() || event.is_error() {
             if let Some(link) = self.links.get_mut(&id) {
                 link.pipe.readable = true;
+                link.pipe.ending |= event.is_read_closed() || event.is_error();
             }
             self.enqueue(id);
         }

@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use bytestring::ByteString;
 
+use crate::text::has_any;
 use crate::{
     ClientIdentifier, DecodeError, DecodeLimits, PacketId, PacketType, ProtocolVersion, ReasonCode, Role, TopicError, TopicFilter,
     TopicName, varint,
@@ -112,7 +113,7 @@ impl<'a> Reader<'a> {
     pub(crate) fn string(&mut self, what: &'static str) -> Result<ByteString, DecodeError> {
         let bytes = self.prefixed(what)?;
         // [MQTT-1.5.4-2]
-        if bytes.contains(&0) {
+        if has_any(bytes, [0]) {
             return Err(DecodeError::malformed("MQTT-1.5.4-2", format!("{what} contains the null character U+0000, expected none")));
         }
         // [MQTT-1.5.4-1]: the check also refuses encoded surrogates U+D800 to U+DFFF.
@@ -124,6 +125,24 @@ impl<'a> Reader<'a> {
 
     pub(crate) fn client_identifier(&mut self, what: &'static str) -> Result<ClientIdentifier, DecodeError> {
         self.string(what).map(ClientIdentifier::new)
+    }
+
+    /// Passes over a UTF-8 Encoded String if it is this one.
+    pub(crate) fn skip_string(&mut self, text: &str) -> bool {
+        let Some((length, rest)) = self.rest.split_first_chunk() else { return false };
+        let is_same = usize::from(u16::from_be_bytes(*length)) == text.len();
+        match rest.strip_prefix(text.as_bytes()).filter(|_| is_same) {
+            Some(rest) => {
+                self.rest = rest;
+                true
+            }
+            None => false,
+        }
+    }
+
+    /// Whether a property list comes next that is not empty.
+    pub(crate) fn has_properties(&self) -> bool {
+        self.context.version.has_properties() && self.rest.first().is_some_and(|length| *length != 0)
     }
 
     /// Topic Name; `None` when it is empty.
@@ -166,7 +185,8 @@ impl<'a> Reader<'a> {
         if text.len() > limits.maximum_topic_length {
             return Err(TopicError::TooLong { length: text.len(), maximum: limits.maximum_topic_length });
         }
-        let levels = text.bytes().filter(|byte| *byte == b'/').count() + 1;
+        // A short topic cannot have many levels.
+        let levels = if text.len() < limits.maximum_topic_levels { 1 } else { text.bytes().filter(|byte| *byte == b'/').count() + 1 };
         if levels > limits.maximum_topic_levels {
             return Err(TopicError::TooManyLevels { levels, maximum: limits.maximum_topic_levels });
         }

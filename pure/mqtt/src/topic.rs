@@ -6,7 +6,7 @@ use std::fmt;
 use bytestring::ByteString;
 
 use crate::share;
-use crate::text::MAXIMUM_STRING_LENGTH;
+use crate::text::{MAXIMUM_STRING_LENGTH, has_any};
 
 /// Topic Name: where a message is published. 1 to 65,535 bytes, no U+0000, no wildcards.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -101,7 +101,8 @@ impl TopicName {
         let text = text.into();
         check_text(&text)?;
         // [MQTT-4.7.0-1], [MQTT-3.3.2-2]
-        if let Some(wildcard) = text.chars().find(|character| matches!(character, '+' | '#')) {
+        if has_any(text.as_bytes(), *b"+#") {
+            let wildcard = text.chars().find(|character| matches!(character, '+' | '#')).unwrap_or('#');
             return Err(TopicError::WildcardInName { wildcard });
         }
         Ok(Self(text))
@@ -129,13 +130,6 @@ impl TopicName {
     pub fn without_prefix(&self, prefix: &str) -> Option<Self> {
         let rest = self.0.strip_prefix(prefix).filter(|rest| !rest.is_empty())?;
         Some(Self(self.0.slice_ref(rest)))
-    }
-
-    /// A copy with memory of its own. One that was decoded shares the memory of its whole PUBLISH; what outlives the message (a Topic
-    /// Alias) should not keep that alive.
-    #[must_use]
-    pub fn detached(&self) -> Self {
-        Self(ByteString::from(self.as_str()))
     }
 }
 
@@ -215,7 +209,7 @@ fn check_text(text: &str) -> Result<(), TopicError> {
         return Err(TopicError::TooLong { length: text.len(), maximum: MAXIMUM_STRING_LENGTH });
     }
     // [MQTT-4.7.3-2]
-    if text.as_bytes().contains(&0) {
+    if has_any(text.as_bytes(), *b"\0") {
         return Err(TopicError::Nul);
     }
     Ok(())

@@ -2,9 +2,8 @@
 
 use std::sync::Arc;
 
-use signet_broker::{Change, Moment, Recipient, ShardId};
-use signet_mqtt::{Message, MessageProperties, PacketId, QoS, TopicName};
-use smallvec::SmallVec;
+use signet_broker::{Change, Moment, Recipient, ShardId, SubscriptionIdentifiers};
+use signet_mqtt::{Message, PacketId, QoS, TopicName};
 
 use super::*;
 use crate::record::encode;
@@ -23,7 +22,7 @@ fn message() -> Arc<Message> {
         payload: "x".into(),
         qos: QoS::AtLeastOnce,
         retain: false,
-        properties: MessageProperties::default(),
+        properties: Default::default(),
     })
 }
 
@@ -33,7 +32,7 @@ fn to(sessions: std::ops::Range<u64>) -> Vec<Recipient> {
         shard: ShardId(0),
         qos: QoS::AtLeastOnce,
         retain: false,
-        identifiers: SmallVec::new(),
+        identifiers: SubscriptionIdentifiers::default(),
         shared: None,
     };
     sessions.map(recipient).collect()

@@ -10,8 +10,8 @@ use bytes::BytesMut;
 use signet_identity::{CertificateId, DeviceIdentity, DeviceName, KeyDigest, Leaf, NoIdentity, Peer, VerifiedPeer};
 use signet_mqtt::{
     Ack, ClientIdentifier, Connack, Connect, ConnectProperties, DecodeLimits, Decoder, Disconnect, Packet, PacketId, ProtocolVersion,
-    Publish, PublishProperties, QoS, ReasonCode, Role, Suback, Subscribe, SubscribeFilter, SubscriptionIdentifier, SubscriptionOptions,
-    TopicFilter, TopicName, Unsuback, Unsubscribe, UserProperties, Will, WillProperties, encode, encode_publish,
+    Publish, QoS, ReasonCode, Role, Suback, Subscribe, SubscribeFilter, SubscriptionIdentifier, SubscriptionOptions, TopicFilter,
+    TopicName, Unsuback, Unsubscribe, UserProperties, Will, WillProperties, encode, encode_publish,
 };
 use signet_policy::{
     AccessAnswer, AccessQuestion, AdmissionRules, Answers, Applicant, Chain, Client, Grant, Member, Next, Origin, Otherwise, Outcome,
@@ -624,7 +624,7 @@ pub(super) fn publish(topic: &str, payload: &str, qos: QoS, packet_id: Option<u1
         retain: false,
         topic: Some(TopicName::new(topic.to_owned()).unwrap()),
         packet_id: packet_id.map(pid),
-        properties: PublishProperties::default(),
+        properties: Default::default(),
         payload: payload.to_owned().into(),
     }
 }
