@@ -95,6 +95,8 @@ struct Queues {
     kicks: VecDeque<Kick>,
     /// What access sources that judge say has changed, and sessions are judged again when those are closed.
     is_judgement_due: bool,
+    /// What is to be done next for those who are not connected yet.
+    next: newcomers::Next,
     /// Connections that were accepted and not looked at.
     arrived: VecDeque<Box<Accepted>>,
     /// Connections that must not begin their handshake yet, because so many others have.
