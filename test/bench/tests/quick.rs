@@ -110,3 +110,13 @@ fn authentications_are_measured() {
     assert!(number(&rows, "connections to Redis", "") <= 8.0);
     assert!(number(&rows, "Redis to nobody: processor time", "") > 0.0);
 }
+
+#[test]
+fn a_storm_is_measured() {
+    let rows = quick("storm");
+    assert!(number(&rows, "1 shard: full handshakes in a second of storm", "") > 0.0);
+    for level in ["QoS 0", "QoS 1"] {
+        assert!(number(&rows, &format!("1 shard, {level}: messages in a second"), "") > 0.0);
+        assert!(number(&rows, &format!("1 shard, {level}: p99"), "in the storm to undisturbed") > 0.0);
+    }
+}

@@ -16,8 +16,9 @@ use crate::pipe::ReadOutcome;
 /// Connections that are read in one turn; the others wait for the next.
 const LINKS_PER_TURN: usize = 256;
 
-/// Handshake steps in one turn. Each costs as much as hundreds of messages, and a fleet that reconnects must not delay those who are connected.
-const HANDSHAKE_STEPS_PER_TURN: usize = 8;
+/// Of these, so many before mail from other shards goes first: their connections have waited as long as ours, and where one session gets the messages
+/// of all shards, its shard has more to do than the others.
+const LINKS_BEFORE_MAIL: usize = 8;
 
 /// Packets of one connection in one turn.
 const PACKETS_PER_TURN: usize = 256;
@@ -71,21 +72,21 @@ enum Step {
 }
 
 impl Shard {
-    /// Gives every connection that has something to read its share, and some of those that shake hands a step.
+    /// Gives every connection that has something to read its share.
     pub(super) fn read_ready(&mut self) {
-        if !self.is_held_back() {
-            for _ in 0..self.queues.ready.len().min(LINKS_PER_TURN) {
-                let Some(id) = self.queues.ready.pop_front() else { break };
-                self.serve(id);
-            }
+        if self.is_held_back() {
+            return;
         }
-        for _ in 0..self.queues.handshakes.len().min(HANDSHAKE_STEPS_PER_TURN) {
-            let Some(id) = self.queues.handshakes.pop_front() else { break };
-            self.shake_hands(id);
+        for count in 0..self.queues.ready.len().min(LINKS_PER_TURN) {
+            if count >= LINKS_BEFORE_MAIL && self.has_mail() {
+                break;
+            }
+            let Some(id) = self.queues.ready.pop_front() else { break };
+            self.serve(id);
         }
     }
 
-    fn serve(&mut self, id: LinkId) {
+    pub(super) fn serve(&mut self, id: LinkId) {
         let Some(link) = self.links.get_mut(&id) else { return };
         link.marks.queued = false;
         let mut share = self.share();
@@ -108,7 +109,7 @@ impl Shard {
     }
 
     /// One read, so at most one expensive step of the handshake.
-    fn shake_hands(&mut self, id: LinkId) {
+    pub(super) fn shake_hands(&mut self, id: LinkId) {
         let Some(link) = self.links.get_mut(&id) else { return };
         link.marks.queued = false;
         let mut share = self.share();
