@@ -62,6 +62,7 @@ mod session;
 mod stats;
 mod store;
 mod subscribe;
+mod subscribed;
 mod subscriptions;
 mod timers;
 mod totals;
