@@ -20,6 +20,7 @@ mod meter;
 pub mod mosquitto;
 mod pki;
 pub mod sockets;
+pub mod subscriptions;
 
 pub use broker::Level;
 pub use figure::Figure;
