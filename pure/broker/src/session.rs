@@ -139,7 +139,8 @@ impl Subscription {
 /// All sessions of a shard.
 #[derive(Debug)]
 pub(crate) struct Sessions {
-    by_id: HashMap<SessionId, Session, FixedState>,
+    /// Boxed, so that the spare room of the table is cheap, and so is moving to a larger one.
+    by_id: HashMap<SessionId, Box<Session>, FixedState>,
     /// By [`Client::session_key`].
     by_key: HashMap<ClientIdentifier, SessionId, FixedState>,
 }
@@ -152,7 +153,7 @@ impl Sessions {
 
     pub(crate) fn insert(&mut self, session: Session) {
         self.by_key.insert(session.client.session_key(), session.id);
-        self.by_id.insert(session.id, session);
+        self.by_id.insert(session.id, Box::new(session));
     }
 
     pub(crate) fn remove(&mut self, id: SessionId) -> Option<Session> {
@@ -161,25 +162,25 @@ impl Sessions {
         if self.by_key.get(&key) == Some(&id) {
             self.by_key.remove(&key);
         }
-        Some(session)
+        Some(*session)
     }
 
     /// The session of this client's Client Identifier, whoever left it [MQTT-3.1.3-2].
     pub(crate) fn find(&self, client: &Client) -> Option<&Session> {
-        self.by_id.get(self.by_key.get(&client.session_key())?)
+        self.by_id.get(self.by_key.get(&client.session_key())?).map(|session| &**session)
     }
 
     pub(crate) fn get(&self, id: SessionId) -> Option<&Session> {
-        self.by_id.get(&id)
+        self.by_id.get(&id).map(|session| &**session)
     }
 
     pub(crate) fn get_mut(&mut self, id: SessionId) -> Option<&mut Session> {
-        self.by_id.get_mut(&id)
+        self.by_id.get_mut(&id).map(|session| &mut **session)
     }
 
     /// All of them, in no order but always the same one.
     pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Session> {
-        self.by_id.values_mut()
+        self.by_id.values_mut().map(|session| &mut **session)
     }
 
     /// The same by their ids.

@@ -18,12 +18,12 @@ const PORTION: usize = 1_000;
 #[derive(Debug, Default)]
 pub(crate) struct Subscribed {
     places: SmallVec<[Option<Place>; 1]>,
-    rare: Option<Box<Rare>>,
+    extra: Option<Box<Extra>>,
 }
 
 /// What most sessions have nothing of.
 #[derive(Debug, Default)]
-struct Rare {
+struct Extra {
     /// The keys below the largest that are not used.
     free: BTreeSet<u32>,
     /// The subscriptions that have still to start with retained messages, as far as the store knows.
@@ -32,13 +32,13 @@ struct Rare {
 
 impl Subscribed {
     pub(crate) fn len(&self) -> usize {
-        self.places.len() - self.rare.as_ref().map_or(0, |rare| rare.free.len())
+        self.places.len() - self.extra.as_ref().map_or(0, |extra| extra.free.len())
     }
 
     /// A key for another subscription. While subscriptions have still to start it is one that none of these can have had: what waits for them
     /// says its key.
     pub(crate) fn key(&self, is_starting: bool) -> u32 {
-        let free = self.rare.as_ref().filter(|_| !is_starting).and_then(|rare| rare.free.first().copied());
+        let free = self.extra.as_ref().filter(|_| !is_starting).and_then(|extra| extra.free.first().copied());
         // No session may have as many.
         free.unwrap_or_else(|| u32::try_from(self.places.len()).unwrap_or(u32::MAX))
     }
@@ -57,12 +57,12 @@ impl Subscribed {
             self.places.push(Some(place));
             let skipped = (0..key).skip(length);
             if at > length {
-                self.rare.get_or_insert_default().free.extend(skipped);
+                self.extra.get_or_insert_default().free.extend(skipped);
             }
         } else if let Some(known) = self.places.get_mut(at) {
             *known = Some(place);
-            if let Some(rare) = &mut self.rare {
-                rare.free.remove(&key);
+            if let Some(extra) = &mut self.extra {
+                extra.free.remove(&key);
             }
         }
     }
@@ -71,21 +71,21 @@ impl Subscribed {
     pub(crate) fn remove(&mut self, key: u32, is_starting: bool) {
         let place = usize::try_from(key).ok().and_then(|at| self.places.get_mut(at));
         let Some(()) = place.and_then(Option::take).map(drop) else { return };
-        let rare = self.rare.get_or_insert_default();
-        rare.starting.remove(&key);
-        rare.free.insert(key);
+        let extra = self.extra.get_or_insert_default();
+        extra.starting.remove(&key);
+        extra.free.insert(key);
         if is_starting {
             return;
         }
         while self.places.last().is_some_and(Option::is_none) {
             self.places.pop();
-            rare.free.pop_last();
+            extra.free.pop_last();
         }
         if self.places.len() * 4 < self.places.capacity() {
             self.places.shrink_to_fit();
         }
-        if rare.free.is_empty() && rare.starting.is_empty() {
-            self.rare = None;
+        if extra.free.is_empty() && extra.starting.is_empty() {
+            self.extra = None;
         }
     }
 
@@ -120,17 +120,17 @@ impl Subscribed {
 
     /// Remembers that one has still to start.
     pub(crate) fn begin(&mut self, filter: &TopicFilter, subscription: Subscription) {
-        self.rare.get_or_insert_default().starting.insert(subscription.key, (filter.clone(), subscription));
+        self.extra.get_or_insert_default().starting.insert(subscription.key, (filter.clone(), subscription));
     }
 
     /// The subscription, if it has still to start.
     pub(crate) fn starting(&mut self, key: u32) -> Option<&mut (TopicFilter, Subscription)> {
-        self.rare.as_mut()?.starting.get_mut(&key)
+        self.extra.as_mut()?.starting.get_mut(&key)
     }
 
     /// Forgets that any has still to start, and says which ones had.
     pub(crate) fn take_starting(&mut self) -> BTreeMap<u32, (TopicFilter, Subscription)> {
-        self.rare.as_mut().map(|rare| std::mem::take(&mut rare.starting)).unwrap_or_default()
+        self.extra.as_mut().map(|extra| std::mem::take(&mut extra.starting)).unwrap_or_default()
     }
 }
 
@@ -165,7 +165,7 @@ mod tests {
         }
         assert_eq!(keys(&subscribed), [999]);
         subscribed.remove(999, false);
-        assert_eq!((subscribed.len(), subscribed.places.capacity(), subscribed.rare.is_none()), (0, 1, true));
+        assert_eq!((subscribed.len(), subscribed.places.capacity(), subscribed.extra.is_none()), (0, 1, true));
     }
 
     /// What waits in the queue for a subscription that is no more would be taken for the start of another one.

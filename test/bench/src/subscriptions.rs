@@ -151,10 +151,12 @@ type Line = (&'static str, &'static str, f64);
 
 fn subscribe(rig: &mut Rig, kind: Kind, count: u32) -> Vec<Line> {
     let each = if kind == Kind::Single { 1 } else { MANY };
+    let bare = resident();
     let sessions: Vec<ConnectionId> = (0..count.div_ceil(each)).map(|number| rig.connect(&format!("subscriber-{number}"))).collect();
     rig.settle();
     let text: usize = (0..count).map(|number| kind.filter(number).len()).sum();
     let (before, mut used) = (resident(), Duration::ZERO);
+    let session = (float(before) - float(bare)) / f64::from(u32::try_from(sessions.len()).unwrap_or(1));
     for first in (0..count).step_by(wide(MANY)) {
         // What one session has of these, or each of several, in packets of several.
         let packet = |first: u32| {
@@ -174,6 +176,9 @@ fn subscribe(rig: &mut Rig, kind: Kind, count: u32) -> Vec<Line> {
         ("bytes", "memory for each, without the text of its filter", (float(growth) - float(text)) / f64::from(count)),
         ("ns", "processor time to subscribe", nanos(used, count)),
     ];
+    if kind == Kind::Single {
+        lines.push(("bytes", "memory for each session, connected but without socket", session));
+    }
     // Walked in strides that have no factor in common with any count.
     let topics: Vec<String> =
         (0..TOPICS).map(|number| topic(u32::try_from(u64::from(number) * 7_368_787 % u64::from(count)).unwrap_or(0))).collect();
