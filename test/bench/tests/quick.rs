@@ -94,11 +94,15 @@ fn sessions_are_measured() {
 #[test]
 fn subscriptions_are_measured() {
     let rows = quick("subscriptions");
-    for what in ["without wildcards, 1,000 of each session", "without wildcards, one of each session", "with `+` and `#`, 1,000 of each session"] {
+    for what in
+        ["without wildcards, 1,000 of each session", "without wildcards, one of each session", "with `+` and `#`, 1,000 of each session"]
+    {
         for place in ["", ", with the store"] {
             let begin = format!("2000 subscriptions {what}{place}: ");
             assert!(number(&rows, &begin, "without the text of its filter") < 1_000.0, "{begin}");
-            for end in ["time to subscribe", "to a topic that is remembered", "to any topic", "to any topic, to the first", "of its subscriptions"] {
+            for end in
+                ["time to subscribe", "to a topic that is remembered", "to any topic", "to any topic, to the first", "of its subscriptions"]
+            {
                 assert!(number(&rows, &begin, end) > 0.0, "{begin}{end}");
             }
         }
