@@ -5,8 +5,8 @@ use std::num::NonZeroU16;
 use bytes::{Bytes, BytesMut};
 use signet_mqtt::{
     ClientIdentifier, Connect, ConnectProperties, DecodeLimits, Decoder, Disconnect, Message, MessageProperties, Packet, PacketId,
-    ProtocolVersion, Publish, PublishHeader, PublishProperties, QoS, ReasonCode, Role, Subscribe, SubscribeFilter, SubscriptionOptions,
-    TopicFilter, TopicName, UserProperties, Will, WillProperties, encode,
+    ProtocolVersion, Publish, PublishHeader, PublishProperties, QoS, Rare, ReasonCode, Role, Subscribe, SubscribeFilter,
+    SubscriptionOptions, TopicFilter, TopicName, Unsubscribe, UserProperties, Will, WillProperties, encode,
 };
 
 pub(crate) const QOS0: QoS = QoS::AtMostOnce;
@@ -27,7 +27,7 @@ pub(crate) fn publish(topic: &str, payload: usize, qos: QoS, packet_id: u16) -> 
         retain: false,
         topic: Some(topic_name(topic)),
         packet_id: (qos > QOS0).then(|| number(packet_id)),
-        properties: PublishProperties::default(),
+        properties: Rare::default(),
         payload: payload_of(payload),
     }
 }
@@ -44,7 +44,7 @@ pub(crate) fn publish_with_properties(topic: &str, payload: usize, qos: QoS, pac
         subscription_identifiers: Vec::new(),
         content_type: Some("application/json".into()),
     };
-    Publish { properties, ..publish(topic, payload, qos, packet_id) }
+    Publish { properties: properties.into(), ..publish(topic, payload, qos, packet_id) }
 }
 
 /// A message as it is kept, shared by all its receivers.
@@ -61,7 +61,7 @@ pub(crate) fn message(payload: usize, has_properties: bool) -> Message {
     } else {
         MessageProperties::default()
     };
-    Message { topic: topic_name(TOPIC), payload: payload_of(payload), qos: QOS1, retain: false, properties }
+    Message { topic: topic_name(TOPIC), payload: payload_of(payload), qos: QOS1, retain: false, properties: properties.into() }
 }
 
 /// What one receiver gets of it.
@@ -118,6 +118,15 @@ pub(crate) fn subscribe(filters: &[&str], qos: QoS) -> Packet {
         subscription_identifier: None,
         user_properties: UserProperties::default(),
         subscriptions,
+    })
+}
+
+/// An UNSUBSCRIBE.
+pub(crate) fn unsubscribe(filter: &str) -> Packet {
+    Packet::Unsubscribe(Unsubscribe {
+        packet_id: number(4),
+        user_properties: UserProperties::default(),
+        filters: vec![topic_filter(filter)],
     })
 }
 

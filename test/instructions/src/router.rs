@@ -5,7 +5,9 @@ use signet_broker::ConnectionId;
 use signet_mqtt::{Ack, Packet, ProtocolVersion, QoS};
 
 use crate::case::Case;
-use crate::packets::{QOS0, QOS1, QOS2, TOPIC, V5, V311, arrived, bytes, connect, decode, decoder, number, publish, subscribe};
+use crate::packets::{
+    QOS0, QOS1, QOS2, TOPIC, V5, V311, arrived, bytes, connect, decode, decoder, disconnect, number, publish, subscribe, unsubscribe,
+};
 use crate::shard::Shard;
 
 /// Of which each costs some thousand instructions.
@@ -77,11 +79,7 @@ fn filters(cases: &mut Vec<Case>) {
         crowd_of(&mut shard, crowd, 1_000);
         let client = shard.client(V311, "client");
         let subscribe = subscribe(&["plant/7/device/one-of-its-own/temperature"], QOS1);
-        let unsubscribe = Packet::Unsubscribe(signet_mqtt::Unsubscribe {
-            packet_id: number(4),
-            user_properties: Default::default(),
-            filters: vec![crate::packets::topic_filter("plant/7/device/one-of-its-own/temperature")],
-        });
+        let unsubscribe = unsubscribe("plant/7/device/one-of-its-own/temperature");
         Box::new(move || {
             shard.packet(client, subscribe.clone());
             shard.packet(client, unsubscribe.clone());
@@ -139,7 +137,7 @@ fn exchanges(cases: &mut Vec<Case>) {
         lasting.clean_start = false;
         let receiver = shard.client_as(lasting);
         shard.subscribe(receiver, &[TOPIC], QOS1);
-        shard.packet(receiver, crate::packets::disconnect());
+        shard.packet(receiver, disconnect());
         shard.sent();
         let publisher = shard.client(V311, "publisher");
         let mut arrivals = arrivals(count, |_| TOPIC.to_owned(), QOS1);
@@ -219,11 +217,7 @@ fn subscribing_to_retained(name: &'static str, filter: &'static str, packets: us
         shard.sent();
         let client = shard.client(V311, "client");
         let subscribe = subscribe(&[filter], QOS0);
-        let unsubscribe = Packet::Unsubscribe(signet_mqtt::Unsubscribe {
-            packet_id: number(4),
-            user_properties: Default::default(),
-            filters: vec![crate::packets::topic_filter(filter)],
-        });
+        let unsubscribe = unsubscribe(filter);
         Box::new(move || {
             shard.packet(client, subscribe.clone());
             shard.packet(client, unsubscribe.clone());

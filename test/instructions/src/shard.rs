@@ -163,3 +163,6 @@ impl Shard {
         assert_eq!(self.sent(), 1, "SUBACK");
     }
 }
+
+#[cfg(test)]
+mod tests;
