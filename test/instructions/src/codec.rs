@@ -38,6 +38,17 @@ fn decoding(cases: &mut Vec<Case>) {
     for (name, payload, qos, version) in publishes {
         cases.push(decoding_of(name, version, move || Packet::Publish(publish(TOPIC, payload, qos, 7))));
     }
+    cases.push(Case::new("decode PUBLISH, QoS 0, 256 B, 3.1.1, another topic than the last", OPERATIONS, 1, |_| {
+        let packet = |topic: &str| bytes(&Packet::Publish(publish(topic, 256, QOS0, 7)), V311);
+        // The decoder knows the last topic again.
+        let (mut this, mut other) = (packet(TOPIC), packet("plant/7/line/3/pressure-in"));
+        let mut decoder = decoder(V311);
+        Box::new(move || {
+            drop(decode(&mut decoder, &this));
+            std::mem::swap(&mut this, &mut other);
+            1
+        })
+    }));
     cases.push(decoding_of("decode PUBLISH, QoS 1, 256 B, 5.0, six properties", V5, || {
         Packet::Publish(publish_with_properties(TOPIC, 256, QOS1, 7))
     }));
