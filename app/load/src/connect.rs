@@ -7,6 +7,7 @@ use crate::number::{float, rounded, wide};
 use crate::opening::Opened;
 use crate::report::{ConnectFacts, Facts, Measured, Report};
 use crate::session::Bench;
+use crate::usage::Used;
 use crate::{Control, LoadError, Target};
 
 /// What the broker still does for a connection after it has ended belongs to its cost.
@@ -50,10 +51,12 @@ pub fn connect(target: &Target, load: ConnectLoad, control: &mut Control<'_>) ->
     })?;
     outcome.seconds = float(end.saturating_sub(start)) / 1e9;
     outcome.ran = true;
+    let mut used = bench.processes.mark(bench.clock).since(before);
     if bench.processes.is_known() {
         control.pause(AFTERMATH);
+        used.broker_seconds = bench.processes.mark(bench.clock).since(before).broker_seconds;
     }
-    outcome.used = Some(bench.processes.mark(bench.clock).since(before));
+    outcome.used = used;
     Ok(report(&bench, load, outcome, control))
 }
 
@@ -64,7 +67,7 @@ struct Outcome {
     seconds: f64,
     /// The measured part began.
     ran: bool,
-    used: Option<crate::usage::Used>,
+    used: Used,
     latencies: Histogram,
 }
 
@@ -97,7 +100,7 @@ fn report(bench: &Bench<'_>, load: ConnectLoad, outcome: Outcome, control: &Cont
         interrupted: control.is_asked_to_stop(),
         operations: up,
         seconds: outcome.seconds,
-        used: outcome.used.unwrap_or_default(),
+        used: outcome.used,
         memory: None,
         knows_broker: bench.processes.is_known(),
         latencies: outcome.latencies,

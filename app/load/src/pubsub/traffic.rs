@@ -37,6 +37,8 @@ pub(super) struct Traffic<'a> {
     publishers: Vec<Publisher>,
     /// By subscriber, publisher and QoS, the number of the message after the last that came.
     expected: Vec<u64>,
+    /// Publishers that a subscriber hears.
+    heard: usize,
     /// Publishers that may send.
     listed: Vec<usize>,
     /// At a fixed rate: nanoseconds when it began, and publishes in a second.
@@ -64,6 +66,7 @@ impl<'a> Traffic<'a> {
             clock,
             publishers: (0..plan.publishers).map(publisher).collect(),
             expected: vec![0; plan.subscribers * heard * LEVELS],
+            heard,
             listed: Vec::new(),
             rate: None,
             released: 0,
@@ -229,8 +232,7 @@ impl<'a> Traffic<'a> {
             return;
         }
         let level = usize::from(u8::from(qos));
-        let heard = self.expected.len() / (self.plan.subscribers * LEVELS).max(1);
-        let path = subscriber * heard + if heard == 1 { 0 } else { from };
+        let path = subscriber * self.heard + if self.heard == 1 { 0 } else { from };
         if let Some(expected) = self.expected.get_mut(path * LEVELS + level) {
             if number < *expected {
                 self.counts.reordered += 1;
@@ -266,3 +268,6 @@ impl<'a> Traffic<'a> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
