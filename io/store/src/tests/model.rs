@@ -7,7 +7,7 @@ use signet_broker::{
     Change, Image, MessageId, MessageImage, Moment, Recipient, RetainedId, SessionId, ShardId, StageImage, Starting, count_of,
 };
 use signet_mqtt::{
-    ClientIdentifier, Message, MessageProperties, PacketId, QoS, SubscriptionOptions, TopicFilter, TopicName, Will, WillProperties,
+    ClientIdentifier, Message, PacketId, QoS, SubscriptionOptions, TopicFilter, TopicName, Will, WillProperties,
 };
 use signet_policy::{Client, Principal};
 use smallvec::SmallVec;
@@ -56,7 +56,7 @@ fn message(length: usize) -> Arc<Message> {
         payload: vec![7; length].into(),
         qos: QoS::AtLeastOnce,
         retain: false,
-        properties: MessageProperties::default(),
+        properties: Default::default(),
     })
 }
 

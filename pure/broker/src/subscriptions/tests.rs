@@ -53,9 +53,9 @@ fn recipients(tree: &Subscriptions, topic: &TopicName) -> Vec<Recipient> {
         payload: "x".into(),
         qos: QoS::ExactlyOnce,
         retain: false,
-        properties: MessageProperties::default(),
+        properties: Default::default(),
     };
-    let batches = tree.routes(topic, PUBLISHER, Overlapping::Once).batches(&message, &MessageRules::default());
+    let batches = tree.routes(topic, PUBLISHER, Overlapping::Once).batches(&message, &MessageRules::default(), Vec::new());
     batches.into_iter().flat_map(|copies| copies.recipients).collect()
 }
 

@@ -184,7 +184,7 @@ fn own(topic: &str, payload: &str) -> Input {
         payload: payload.to_owned().into(),
         qos: QoS::AtLeastOnce,
         retain: true,
-        properties: MessageProperties::default(),
+        properties: Default::default(),
     };
     Input::Publish { message }
 }
