@@ -4,7 +4,7 @@
 //! measures. Everything but PUBLISH and its acknowledgements still goes through it, templates included.
 
 use bytes::{Bytes, BytesMut};
-use signet_mqtt::{Packet, PacketId, ProtocolVersion, Publish, PublishProperties, QoS, TopicError, TopicName, encode};
+use signet_mqtt::{Packet, PacketId, ProtocolVersion, Publish, QoS, Rare, TopicError, TopicName, encode};
 
 /// What a payload begins with: publisher, sequence number, time. See [`Head`].
 pub(crate) const HEAD: usize = 16;
@@ -67,7 +67,7 @@ impl Template {
             retain: false,
             topic: Some(TopicName::new(topic.to_owned())?),
             packet_id: if qos == QoS::AtMostOnce { None } else { PacketId::new(1) },
-            properties: PublishProperties::default(),
+            properties: Rare::default(),
             payload: Bytes::from(vec![b'x'; payload]),
         };
         let mut octets = BytesMut::new();

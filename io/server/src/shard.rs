@@ -132,12 +132,7 @@ impl Shard {
             deadlines: Deadlines::default(),
             outputs: Vec::new(),
             outgoing: Posts { by_shard, relocations: Vec::new() },
-            buffers: Buffers {
-                scratch: Scratch::new(),
-                spare: Vec::with_capacity(64 * 1024),
-                ready: Ready::default(),
-                mail: Vec::new(),
-            },
+            buffers: Buffers { scratch: Scratch::new(), spare: Vec::with_capacity(64 * 1024), ready: Ready::default(), mail: Vec::new() },
             now: 0,
             stopping: None,
         }

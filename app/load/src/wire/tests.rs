@@ -47,7 +47,7 @@ fn properties_are_passed_over() {
         retain: true,
         topic: Some(TopicName::new("t").unwrap()),
         packet_id: PacketId::new(9),
-        properties: PublishProperties { content_type: Some("x".repeat(300).into()), ..PublishProperties::default() },
+        properties: PublishProperties { content_type: Some("x".repeat(300).into()), ..PublishProperties::default() }.into(),
         payload: Bytes::from_static(b"payload"),
     };
     let mut octets = BytesMut::new();

@@ -52,9 +52,7 @@ impl Shard {
             let mut unasked = Vec::new();
             for output in outputs.drain(..) {
                 match output {
-                    Output::Send { connection, packet, after } => {
-                        self.put(connection, Outgoing::Packet(packet, after), &mut full)
-                    }
+                    Output::Send { connection, packet, after } => self.put(connection, Outgoing::Packet(packet, after), &mut full),
                     Output::Publish { connection, message, header, after } => {
                         self.put(connection, Outgoing::Publish(message, header, after), &mut full);
                     }

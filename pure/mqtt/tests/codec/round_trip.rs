@@ -5,8 +5,8 @@ use std::num::NonZeroU16;
 use bytes::BytesMut;
 use proptest::prelude::*;
 use signet_mqtt::{
-    DecodeLimits, Decoder, Message, MessageProperties, Packet, PacketId, ProtocolVersion, Publish, PublishHeader, QoS,
-    Role, encode_publish, encoded_len, publish_len,
+    DecodeLimits, Decoder, Message, MessageProperties, Packet, PacketId, ProtocolVersion, Publish, PublishHeader, QoS, Role,
+    encode_publish, encoded_len, publish_len,
 };
 
 use crate::arbitrary;
