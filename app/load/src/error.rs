@@ -35,10 +35,10 @@ pub enum LoadError {
     System(#[from] io::Error),
 }
 
-/// An error of the system without its number.
+/// An error of the system in one line, without its number and without a hint.
 pub(crate) fn words(error: &io::Error) -> String {
     let text = error.to_string();
-    let text = text.split(" (os error").next().unwrap_or_default();
+    let text = text.lines().next().unwrap_or_default().split(" (os error").next().unwrap_or_default();
     let mut characters = text.chars();
     match (characters.next(), characters.clone().next()) {
         (Some(first), Some(second)) if second.is_lowercase() => first.to_lowercase().chain(characters).collect(),

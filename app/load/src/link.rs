@@ -10,6 +10,8 @@ use crate::error::words;
 /// Octets read from a socket at a time.
 const CHUNK: usize = 256 * 1024;
 
+const TOO_LARGE: &str = "a packet is larger than any we expect";
+
 /// Where octets pass through, shared by all connections: one that is idle holds no buffers.
 #[derive(Debug)]
 pub(crate) struct Buffers {
@@ -143,7 +145,7 @@ impl Link {
     fn read(&mut self, ended: bool, buffers: &mut Buffers, take: &mut impl FnMut(&mut Vec<u8>, &[u8]) -> usize) -> Result<(), String> {
         loop {
             let held = self.rest.len();
-            let Some(start) = buffers.plaintext.get_mut(..held) else { return Err("a packet is larger than any we expect".to_owned()) };
+            let Some(start) = buffers.plaintext.get_mut(..held) else { return Err(TOO_LARGE.to_owned()) };
             start.copy_from_slice(&self.rest);
             self.rest.clear();
             let got = self.receive(held, buffers)?;
@@ -167,6 +169,9 @@ impl Link {
         let Some(session) = &mut self.session else {
             let room = buffers.plaintext.get_mut(held..).unwrap_or_default();
             let space = room.len();
+            if space == 0 {
+                return Err(TOO_LARGE.to_owned());
+            }
             return Ok(match read_once(&mut self.socket, room)? {
                 Some(count) => Got { count, closed: count == 0, short: count < space, drained: false },
                 None => Got { count: 0, closed: false, short: true, drained: true },
@@ -179,7 +184,7 @@ impl Link {
         loop {
             let room = buffers.plaintext.get_mut(held + got.count..).unwrap_or_default();
             if room.is_empty() {
-                return Err("a packet is larger than any we expect".to_owned());
+                return Err(TOO_LARGE.to_owned());
             }
             match session.read(&mut feed, room) {
                 Ok(0) => {

@@ -146,16 +146,18 @@ impl Opening {
             return;
         };
         match (answer, outcome) {
-            (Answer::Connack(connack), _) if connack.reason_code == ReasonCode::Success => {
+            (Answer::Connack(connack), Ok(())) if connack.reason_code == ReasonCode::Success => {
                 self.set(id, 0);
                 self.pending -= 1;
                 self.opened.up += 1;
                 bench.note_tls(id);
                 on_up(bench, id, &connack, now.saturating_sub(begun));
             }
-            (Answer::Connack(connack), _) => self.fail(bench, id, format!("the broker refused it: {}", connack.reason_code)),
-            (Answer::Wrong(reason), _) | (Answer::None, Err(reason)) => self.fail(bench, id, reason),
-            (Answer::None, Ok(())) => {}
+            (Answer::Connack(connack), _) if connack.reason_code != ReasonCode::Success => {
+                self.fail(bench, id, format!("the broker refused it: {}", connack.reason_code))
+            }
+            (Answer::Wrong(reason), _) | (_, Err(reason)) => self.fail(bench, id, reason),
+            (_, Ok(())) => {}
         }
     }
 

@@ -1,6 +1,6 @@
 //! Against the codec that checks everything: what is written decodes there, and what it writes is read here.
 
-use signet_mqtt::{Ack, DecodeLimits, Decoder, ReasonCode, Role};
+use signet_mqtt::{Ack, DecodeLimits, Decoder, PublishProperties, ReasonCode, Role};
 
 use super::*;
 
