@@ -78,7 +78,7 @@ const LOADS: [&[&str]; 9] = [
     &["--publishers", "4", "-q", "2"],
     &["--publishers", "3", "--topics", "50", "--qos-mix", "60,30,10", "--payload", "16-20000"],
     // So wide a window holds up nothing, however slow the machine.
-    &["--publishers", "3", "-q", "1", "--rate", "500", "--window", "5000"],
+    &["--publishers", "3", "-q", "1", "--rate", "500", "--window", "5000", "-V", "311"],
     &["--publishers", "3", "-q", "1", "--clean-start", "false", "-V", "311"],
 ];
 
