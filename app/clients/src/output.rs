@@ -102,7 +102,7 @@ impl<'a> Output<'a> {
         }
         if self.lines.len() < WATCHED {
             self.last_line += 1;
-            self.lines.insert(topic.detached(), self.last_line);
+            self.lines.insert(topic.clone(), self.last_line);
         }
         self.last_line
     }

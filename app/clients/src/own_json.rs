@@ -44,7 +44,7 @@ fn properties(message: &Incoming) -> Map<String, Value> {
 
 #[cfg(test)]
 mod tests {
-    use signet_mqtt::{PublishProperties, QoS, TopicName, UserProperties};
+    use signet_mqtt::{QoS, TopicName, UserProperties};
 
     use super::*;
 
@@ -56,7 +56,7 @@ mod tests {
             qos: QoS::AtLeastOnce,
             retain: true,
             packet_id: 1,
-            properties: PublishProperties::default(),
+            properties: Default::default(),
             order: Vec::new(),
         };
         assert_eq!(line(&message), "{\"payload_hex\":\"ff00\",\"qos\":1,\"retain\":true,\"topic\":\"a/b\"}\n");

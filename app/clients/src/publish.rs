@@ -116,7 +116,7 @@ pub(crate) fn sending(options: &Options, topic: &str, payload: Bytes) -> Option<
         retain: options.publish.retain,
         topic: Some(TopicName::new(topic).ok()?),
         packet_id: None,
-        properties: properties.for_publish(),
+        properties: properties.for_publish().into(),
         payload,
     };
     Some(Sending { publish, has_properties: !properties.is_empty() })

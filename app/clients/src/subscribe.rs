@@ -5,8 +5,7 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use signet_mqtt::{
-    ProtocolVersion, Publish, PublishProperties, QoS, ReasonCode, RetainHandling, SubscribeFilter, SubscriptionOptions, TopicFilter,
-    TopicName,
+    ProtocolVersion, Publish, QoS, ReasonCode, RetainHandling, SubscribeFilter, SubscriptionOptions, TopicFilter, TopicName,
 };
 
 use crate::connect::{host, plan};
@@ -287,7 +286,7 @@ fn removal(topic: &TopicName) -> Sending {
         retain: true,
         topic: Some(topic.clone()),
         packet_id: None,
-        properties: PublishProperties::default(),
+        properties: Default::default(),
         payload: bytes::Bytes::new(),
     };
     Sending { publish, has_properties: false }

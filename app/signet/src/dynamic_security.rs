@@ -12,7 +12,7 @@ use signet_broker::ControlAnswer;
 use signet_dynsec::{Administrator, Bounds, Connections, Kick, REQUEST_TOPIC, RESPONSE_TOPIC, State};
 use signet_identity::Peer;
 use signet_ledger::{Overwrite, write_secret};
-use signet_mqtt::{Message, MessageProperties, QoS, TopicName};
+use signet_mqtt::{Message, QoS, TopicName};
 use signet_net::{ConnectionInfo, KickCause, LinkId, Registry, Selector};
 use signet_policy::BRIDGE_IDENTIFIERS;
 use signet_server::{ControlDone, ControlRequest, ControlTopics, Monitor};
@@ -254,7 +254,7 @@ fn response(topic: &str, payload: String) -> ControlAnswer {
         payload: payload.into(),
         qos: QoS::AtMostOnce,
         retain: false,
-        properties: MessageProperties::default(),
+        properties: Default::default(),
     });
     ControlAnswer { publish: message.into_iter().collect(), reply: None }
 }

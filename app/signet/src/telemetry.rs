@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use signet_admin::{Administration, Live, MetricsSource};
 use signet_auth::BackendReport;
-use signet_mqtt::{Message, MessageProperties, QoS, TopicName};
+use signet_mqtt::{Message, QoS, TopicName};
 use signet_net::{Registry, unix_seconds};
 use signet_server::{HoldCounts, Monitor, ServerStats, StoreState, StoreStats};
 use signet_sources::{SourceReport, Sources};
@@ -198,7 +198,7 @@ fn message((topic, payload): (String, String)) -> Option<Message> {
         payload: Bytes::from(payload),
         qos: QoS::ExactlyOnce,
         retain: true,
-        properties: MessageProperties::default(),
+        properties: Default::default(),
     })
 }
 

@@ -387,7 +387,7 @@ pub(crate) fn state_message(notification: &Notification, is_connected: bool, tak
         retain: takes_retained,
         topic: Some(notification.topic.clone()),
         packet_id: None,
-        properties: signet_mqtt::PublishProperties::default(),
+        properties: Default::default(),
         payload: Bytes::from_static(if is_connected { b"1" } else { b"0" }),
     }
 }

@@ -175,7 +175,7 @@ impl Client {
             Some(awaiting) => Some(self.in_flight.begin(awaiting).ok_or(ClientError::NoPacketIdentifier)?),
         };
         let OutgoingMessage { topic, payload, qos, retain, properties } = message;
-        let publish = Publish { dup: false, qos, retain, topic: Some(topic), packet_id, properties, payload };
+        let publish = Publish { dup: false, qos, retain, topic: Some(topic), packet_id, properties: properties.into(), payload };
         self.in_flight.keep(&publish);
         let packet = Packet::Publish(publish);
         if let Some(maximum) = self.connack.properties.maximum_packet_size {

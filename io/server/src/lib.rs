@@ -33,6 +33,7 @@ mod outbox;
 mod pipe;
 mod proxy;
 mod rate;
+mod ready;
 mod refusals;
 mod reload;
 mod restore;

@@ -363,7 +363,7 @@ pub(crate) fn answered(link: &Link, arrived: &Arrived, outputs: &[Output]) {
 /// A packet is on its way to a client.
 pub(crate) fn sending(link: &mut Link, outgoing: &Outgoing) {
     if let Outgoing::Packet(packet, _) = outgoing {
-        match &**packet {
+        match packet {
             Packet::Connack(connack) if connack.reason_code == ReasonCode::Success => connected(link),
             answer => granted(link, answer),
         }

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use bytes::BytesMut;
+use signet_broker::Ticket;
 use signet_identity::Peer;
 use signet_mqtt::ProtocolVersion;
 use signet_net::{Confirmation, LinkId, PeerAddress, Transport};
@@ -12,6 +14,7 @@ use crate::listener::{Listener, Place};
 use crate::log::DenialLog;
 use crate::outbox::{Outbox, Outgoing};
 use crate::pipe::Pipe;
+use crate::ready::Ready;
 use crate::socket::Socket;
 use crate::vouching::{Entrance, Vouching};
 
@@ -74,6 +77,8 @@ pub(crate) struct Link {
     pub(crate) version: ProtocolVersion,
     pub(crate) inbound: Inbound,
     pub(crate) outbox: Outbox,
+    /// What is encoded already and goes out before what is in the outbox, with the end of this turn.
+    pub(crate) ready: BytesMut,
     /// When this phase is over at the latest, in milliseconds of the server's clock.
     pub(crate) deadline: Option<u64>,
     pub(crate) marks: Marks,
@@ -99,9 +104,30 @@ impl Link {
         self.outbox.push(outgoing);
     }
 
+    /// Encodes what can go out at once, and puts the rest into the outbox.
+    pub(crate) fn send_soon(&mut self, outgoing: Outgoing, durable: Ticket, ready: &mut Ready) {
+        let before = self.ready.len();
+        if self.pipe.unsent() > 0 || !ready.has_room(outgoing.size(), before) {
+            return self.send(outgoing);
+        }
+        lines::sending(self, &outgoing);
+        if self.ready.capacity() == 0 {
+            self.ready = ready.lend();
+        }
+        match self.outbox.bypass(outgoing, self.version, durable, &mut self.ready) {
+            Ok(()) => ready.add(self.ready.len() - before),
+            Err(outgoing) => self.outbox.push(outgoing),
+        }
+    }
+
+    /// Whether everything that it was told is written.
+    pub(crate) fn is_written(&self) -> bool {
+        self.ready.is_empty() && self.outbox.is_empty() && self.pipe.unsent() == 0
+    }
+
     /// Whether so much waits to be written that nothing should be read.
     pub(crate) fn is_full(&self) -> bool {
-        self.outbox.is_full(self.pipe.unsent())
+        self.outbox.is_full(self.pipe.unsent() + self.ready.len())
     }
 
     /// Whether nothing it sends may be decoded, because others are asked whether it may connect, or do what it wants.

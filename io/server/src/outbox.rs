@@ -27,9 +27,26 @@ const ENTRY: usize = 64;
 /// One packet to send, not before its ticket is durable.
 pub(crate) enum Outgoing {
     /// Any packet but PUBLISH.
-    Packet(Box<Packet>, Ticket),
+    Packet(Packet, Ticket),
     /// A message, encoded for this client when its turn comes.
     Publish(Arc<Message>, OwnedPublishHeader, Ticket),
+}
+
+impl Outgoing {
+    /// Octets it takes in memory, about.
+    pub(crate) fn size(&self) -> usize {
+        match self {
+            // A refusal carries words. MQTT 5.0 is never shorter than another version.
+            Self::Packet(packet, _) => ENTRY + encoded_len(packet, ProtocolVersion::V5),
+            Self::Publish(message, ..) => ENTRY + message.size(),
+        }
+    }
+
+    fn after(&self) -> Ticket {
+        match self {
+            Self::Packet(_, after) | Self::Publish(_, _, after) => *after,
+        }
+    }
 }
 
 /// The packets waiting for one client.
@@ -103,21 +120,41 @@ impl<T> Lane<T> {
 
 impl Outbox {
     pub(crate) fn push(&mut self, outgoing: Outgoing) {
-        let (number, behind) = (self.count, self.gates);
+        let (number, behind, size) = (self.count, self.gates, outgoing.size());
         self.count += 1;
         match outgoing {
-            Outgoing::Packet(packet, _) if matches!(*packet, Packet::Pingresp) => self.pongs += 1,
+            Outgoing::Packet(Packet::Pingresp, _) => self.pongs += 1,
             Outgoing::Packet(packet, after) => {
                 self.gates += u64::from(is_gate(&packet));
-                // A refusal carries words. MQTT 5.0 is never shorter than another version.
-                let size = ENTRY + encoded_len(&packet, ProtocolVersion::V5);
-                self.packets.push(Entry { what: packet, size, after, number, behind });
+                self.packets.push(Entry { what: Box::new(packet), size, after, number, behind });
             }
             Outgoing::Publish(message, header, after) => {
-                let size = ENTRY + message.size();
                 self.messages.push(Entry { what: (message, header), size, after, number, behind });
             }
         }
+    }
+
+    /// Encodes into `buffer` at once what need not wait, if nothing else waits here; gives it back otherwise.
+    pub(crate) fn bypass(
+        &mut self,
+        outgoing: Outgoing,
+        version: ProtocolVersion,
+        durable: Ticket,
+        buffer: &mut BytesMut,
+    ) -> Result<(), Outgoing> {
+        if !self.is_empty() || outgoing.after() > durable {
+            return Err(outgoing);
+        }
+        match &outgoing {
+            Outgoing::Packet(packet, _) => {
+                let gates = u64::from(is_gate(packet));
+                self.gates += gates;
+                self.gates_passed += gates;
+                encode(packet, version, buffer);
+            }
+            Outgoing::Publish(message, header, _) => encode_publish(message, &header.as_header(), version, buffer),
+        }
+        Ok(())
     }
 
     /// Encodes into `buffer` until that holds `enough` octets, or nothing is left that need not wait for a ticket after `durable`.

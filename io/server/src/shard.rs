@@ -19,7 +19,6 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::BytesMut;
 use foldhash::fast::RandomState;
 use mio::{Events, Interest, Poll, Token};
 use signet_broker::{Broker, ConnectionId, Context, Input, KickCause, Moment, Output, SessionRule, ShardId, Ticket, WillRule};
@@ -35,6 +34,7 @@ use crate::link::{Accepted, Link, Phase};
 use crate::log;
 use crate::mailbox::{Mail, Mailbox};
 use crate::pipe::Scratch;
+use crate::ready::Ready;
 use crate::shared::Shared;
 use crate::store::ShardStore;
 use deadlines::Deadlines;
@@ -110,7 +110,7 @@ struct Buffers {
     scratch: Scratch,
     /// Lent to the connection that is being read.
     spare: Vec<u8>,
-    encode: BytesMut,
+    ready: Ready,
     mail: Vec<Mail>,
 }
 
@@ -132,12 +132,7 @@ impl Shard {
             deadlines: Deadlines::default(),
             outputs: Vec::new(),
             outgoing: Posts { by_shard, relocations: Vec::new() },
-            buffers: Buffers {
-                scratch: Scratch::new(),
-                spare: Vec::with_capacity(64 * 1024),
-                encode: BytesMut::with_capacity(64 * 1024),
-                mail: Vec::new(),
-            },
+            buffers: Buffers { scratch: Scratch::new(), spare: Vec::with_capacity(64 * 1024), ready: Ready::default(), mail: Vec::new() },
             now: 0,
             stopping: None,
         }

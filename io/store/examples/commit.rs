@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use rustix::time::{ClockId, clock_gettime};
 use signet_broker::{Change, MessageId, Moment, Recipient, SessionId, ShardId, Store as _, Urgency};
-use signet_mqtt::{Message, MessageProperties, QoS, TopicName};
+use signet_mqtt::{Message, QoS, TopicName};
 use signet_store::{Opened, Store, StoreConfig, StoreHandle};
 use smallvec::SmallVec;
 
@@ -40,7 +40,7 @@ fn row(width: u64, directory: PathBuf) -> Result<(), Box<dyn Error>> {
         payload: vec![b'x'; 256].into(),
         qos: QoS::AtLeastOnce,
         retain: false,
-        properties: MessageProperties::default(),
+        properties: Default::default(),
     });
     let (begun, cpu) = (Instant::now(), cpu_seconds());
     let mut latencies = Vec::new();

@@ -11,7 +11,7 @@ use crate::connection::Connection;
 use crate::directory::SharedDirectory;
 use crate::ids::{ConnectionId, Ids, ShardId};
 use crate::image::{MessageImage, ShardImage};
-use crate::input::{Input, NotAmong, SessionRule, WillRule};
+use crate::input::{Input, NotAmong, Recipient, SessionRule, WillRule};
 use crate::limits::Limits;
 use crate::moment::Moment;
 use crate::output::{CloseCause, Output};
@@ -44,6 +44,8 @@ pub struct Broker {
     /// The end of the persistent session that ended last: whoever is told that there is no session of its name waits for that.
     pub(crate) last_removal: Ticket,
     pub(crate) backlog: Backlog,
+    /// Memory for the recipients of one message after the other.
+    pub(crate) recipients: Vec<Recipient>,
 }
 
 /// What is to be done and is not done at once.
@@ -94,6 +96,7 @@ impl Broker {
             told: Load::default(),
             last_removal: Ticket::NONE,
             backlog: Backlog::default(),
+            recipients: Vec::new(),
         };
         broker.look_for_expired(Moment::ZERO);
         broker

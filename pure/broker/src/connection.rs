@@ -115,14 +115,14 @@ impl Connection {
     }
 
     /// Sends a PUBLISH with QoS 0 [MQTT-4.3.1-1], if it can be sent.
-    pub(crate) fn transmit(&mut self, pending: &Pending, now: Moment, (output, stats): (&mut Vec<Output>, &mut Stats)) {
-        if let Some((message, header)) = self.prepare(pending, None, false, now, stats) {
-            self.emit(message, header, Ticket::NONE, (output, stats));
+    pub(crate) fn transmit(&mut self, pending: Pending, now: Moment, (output, stats): (&mut Vec<Output>, &mut Stats)) {
+        if let Some((seen, header)) = self.prepare(&pending, None, false, now, stats) {
+            self.emit(seen.unwrap_or(pending.message), header, Ticket::NONE, (output, stats));
         }
     }
 
     /// Decides how a PUBLISH is sent; `dup` is about this sending, not about how the message came [MQTT-3.3.1-3]. Gives the message as this
-    /// client sees it. Nothing if it is to be dropped instead: expired, larger than the client takes, or not one its tenant can see.
+    /// client sees it, if that is another one. Nothing at all if it is to be dropped instead: expired, larger than the client takes, or not one its tenant can see.
     pub(crate) fn prepare(
         &mut self,
         pending: &Pending,
@@ -130,23 +130,22 @@ impl Connection {
         dup: bool,
         now: Moment,
         stats: &mut Stats,
-    ) -> Option<(Arc<Message>, OwnedPublishHeader)> {
+    ) -> Option<(Option<Arc<Message>>, OwnedPublishHeader)> {
         debug_assert_eq!(packet_id.is_some(), pending.qos > QoS::AtMostOnce, "[MQTT-2.2.1-2]");
         // What was sent once is not taken back [MQTT-4.3.3-7]: the client may already have it.
         if !dup && pending.is_expired(now) {
             stats.dropped_expired += 1;
             return None;
         }
-        let message = match &self.mount {
-            None => Arc::clone(&pending.message),
-            Some(mount) => match seen_from(mount, &pending.message) {
-                Some(message) => message,
-                None => {
-                    stats.refused.messages_withheld += 1;
-                    return None;
-                }
-            },
-        };
+        let mut seen = None;
+        if let Some(mount) = &self.mount {
+            seen = seen_from(mount, &pending.message);
+            if seen.is_none() {
+                stats.refused.messages_withheld += 1;
+                return None;
+            }
+        }
+        let message = seen.as_ref().unwrap_or(&pending.message);
         let mut header = OwnedPublishHeader {
             dup,
             qos: pending.qos,
@@ -159,18 +158,18 @@ impl Connection {
         };
         let mut choice = self.outbound.choose(&message.topic);
         (header.topic_alias, header.send_topic) = choice.as_header();
-        if self.is_too_large(&message, &header) && matches!(choice, AliasChoice::New(_)) {
+        if self.is_too_large(message, &header) && matches!(choice, AliasChoice::New(_)) {
             // Setting an alias takes three bytes more than going without.
             choice = AliasChoice::None;
             (header.topic_alias, header.send_topic) = choice.as_header();
         }
-        if self.is_too_large(&message, &header) {
+        if self.is_too_large(message, &header) {
             // [MQTT-3.1.2-25]
             stats.dropped_too_large += 1;
             return None;
         }
         self.outbound.commit(&message.topic, choice);
-        Some((message, header))
+        Some((seen, header))
     }
 
     /// Sends a prepared PUBLISH.
@@ -199,7 +198,9 @@ impl Connection {
 fn seen_from(mount: &Mount, message: &Arc<Message>) -> Option<Arc<Message>> {
     let topic = mount.view_topic(&message.topic)?;
     let mut seen = Message { topic, ..Message::clone(message) };
-    seen.properties.response_topic = seen.properties.response_topic.and_then(|topic| mount.view_topic(&topic));
+    if let Some(topic) = &message.properties.response_topic {
+        seen.properties.response_topic = mount.view_topic(topic);
+    }
     Some(Arc::new(seen))
 }
 

@@ -72,7 +72,7 @@ impl Broker {
             let (retain, identifiers) = (false, SmallVec::new());
             let message = Arc::new(message);
             let pending = Pending { id: None, message, qos: QoS::AtMostOnce, retain, identifiers, received_at: context.now, shared: None };
-            connection.transmit(&pending, context.now, (context.output, &mut self.stats));
+            connection.transmit(pending, context.now, (context.output, &mut self.stats));
         }
         if let Some(packet_id) = packet_id {
             self.acknowledge_control(id, (qos, packet_id), context);

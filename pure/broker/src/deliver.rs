@@ -81,7 +81,7 @@ impl Broker {
                     *if is_absent { &mut self.stats.dropped_queue_full } else { &mut self.stats.dropped_slow } += 1;
                 }
             } else if let Some(connection) = connection {
-                connection.transmit(&pending, context.now, (context.output, &mut self.stats));
+                connection.transmit(pending, context.now, (context.output, &mut self.stats));
             } else {
                 self.stats.dropped_slow += 1;
             }
@@ -152,7 +152,7 @@ impl Broker {
             let Some((pending, start)) = session.queue.pop() else { break };
             pumped += PUMP_ENTRY + pending.message.size();
             if qos == QoS::AtMostOnce {
-                connection.transmit(&pending, desk.now, (desk.output, desk.stats));
+                connection.transmit(pending, desk.now, (desk.output, desk.stats));
             } else {
                 desk.start(session, connection, pending, start.as_deref());
             }
@@ -204,6 +204,7 @@ impl<S: Store> Desk<'_, S> {
         let packet_id = session.inflight.allocate(lifetime);
         let prepared = packet_id.and_then(|_| connection.prepare(&pending, packet_id, false, self.now, self.stats));
         let (Some(packet_id), Some((seen, header))) = (packet_id, prepared) else { return done(session.id, pending.id, self.store) };
+        let message = seen.unwrap_or_else(|| Arc::clone(&pending.message));
         if let Some(start) = start.filter(|start| start.is_stored && session.is_persistent) {
             pending.id = Some(self.store_start(session, &pending, start));
         }
@@ -217,7 +218,7 @@ impl<S: Store> Desk<'_, S> {
             let ticket = self.store.append(&change, if is_exact { Urgency::Now } else { Urgency::Later });
             after = if is_exact { ticket } else { Ticket::NONE };
         }
-        connection.emit(seen, header, after, (self.output, self.stats));
+        connection.emit(message, header, after, (self.output, self.stats));
     }
 
     /// A retained message goes out to a session that outlives the process: from here on it is stored like any other message, and the store
@@ -255,7 +256,8 @@ impl<S: Store> Desk<'_, S> {
         };
         // [MQTT-3.3.1-1]
         if let Some((seen, header)) = connection.prepare(pending, Some(packet_id), true, self.now, self.stats) {
-            connection.emit(seen, header, after, (self.output, self.stats));
+            let message = seen.unwrap_or_else(|| Arc::clone(&pending.message));
+            connection.emit(message, header, after, (self.output, self.stats));
             session.inflight.mark_sent();
         } else {
             self.drop_exchange(session, packet_id);

@@ -92,9 +92,9 @@ impl Broker {
         topic: TopicName,
         context: &mut Context<'_, D, S>,
     ) {
-        let Some(session) = self.connections.get(&id).map(|connection| connection.session) else { return };
+        let Some(connection) = self.connections.get(&id) else { return };
+        let (session, payload_maximum) = (connection.session, connection.limits.messages.payload_maximum);
         let (qos, packet_id) = (publish.qos, publish.packet_id);
-        let payload_maximum = self.connections.get(&id).map_or(0, |connection| connection.limits.messages.payload_maximum);
         if payload_maximum > 0 && publish.payload.len() > payload_maximum {
             self.stats.refused.payload_too_large += 1;
             let words = format!("the payload has {} bytes, more than {payload_maximum}", publish.payload.len());
@@ -107,7 +107,7 @@ impl Broker {
             Ok((permit, ..)) if self.is_control(permit.topic()) => return self.control(id, permit, &publish, context),
             Ok(permitted) => self.accept(id, session, (topic, permitted), publish, context),
             Err(NoPermit::Denied(denied)) => self.denied_publish(id, *denied, context),
-            Err(NoPermit::Ask(question)) => return self.hold(id, Held::Publish(Box::new((publish, topic.detached()))), *question, context),
+            Err(NoPermit::Ask(question)) => return self.hold(id, Held::Publish(Box::new((publish, topic))), *question, context),
         };
         let Some(packet_id) = packet_id else { return };
         self.acknowledge(id, session, (qos, packet_id), verdict, context);
@@ -159,11 +159,9 @@ impl Broker {
         if let Some((permit, routes)) = connection.memo.find(topic, validity) {
             return Some(Ok((permit, Some(routes), validity)));
         }
-        // The topic gets memory of its own here, because the permit may be remembered longer than the packet lives.
-        let topic = topic.detached();
         let message = Published { qos: publish.qos, retain: publish.retain, will: false };
         let permit = session.with_known(connection.answers(), context.now, |known| {
-            authorize_publish(&self.ruleset, &connection.client, &topic, message, known)
+            authorize_publish(&self.ruleset, &connection.client, topic, message, known)
         });
         Some(permit.map(|permit| (permit, None, validity)))
     }
@@ -178,18 +176,17 @@ impl Broker {
         context: &mut Context<'_, D, S>,
     ) -> Verdict {
         let Some(connection) = self.connections.get_mut(&id) else { return Verdict::of(ReasonCode::UnspecifiedError, None) };
-        if connection.mount.is_some() {
+        if connection.mount.is_some() && publish.properties.response_topic.is_some() {
             publish.properties.response_topic = place_response(&connection.client, publish.properties.response_topic.take());
         }
         let durability = connection.limits.durability.of(permit.topic().as_str());
         if publish.qos == QoS::ExactlyOnce && self.would_store_identifier(session, durability) && context.store.is_full() {
             return self.no_room(NoRoom::Store);
         }
-        let Some(message) = Message::from_publish(publish, Some(permit.topic().clone())) else {
-            return Verdict::of(ReasonCode::TopicNameInvalid, None);
-        };
-        let birth = self.is_birth_certificate(&message.topic).then(|| message.clone());
-        let to_remember = (known.is_none() && !message.retain && permit.is_general()).then(|| (topic.detached(), permit.clone()));
+        let birth = self.is_birth_certificate(permit.topic());
+        let to_remember = (known.is_none() && !publish.retain && permit.is_general()).then(|| (topic.clone(), permit.clone()));
+        let message = Message::from_publish(publish, topic);
+        let birth = birth.then(|| Message { topic: permit.topic().clone(), ..message.clone() });
         let origin = Origin { publisher: Some(session), known, durability, is_refusable: true };
         let routed = match self.route(permit, message, origin, context) {
             Ok(routed) => routed,
@@ -304,7 +301,9 @@ fn check(resolved: Result<TopicName, AliasError>, publish: &Publish, prefix: usi
         // [MQTT-3.2.2-14]
         return Err(CloseCause::RetainNotSupported);
     }
-    if topic.levels().count() + prefix > usize::from(limits.topic_levels_maximum) {
+    // A short topic cannot have many levels.
+    let levels = usize::from(limits.topic_levels_maximum).saturating_sub(prefix);
+    if topic.as_str().len() >= levels && topic.levels().count() > levels {
         return Err(CloseCause::TopicNameInvalid("it has too many levels"));
     }
     Ok(topic)

@@ -42,6 +42,9 @@ pub(crate) enum NoRoom {
     Store,
 }
 
+/// Recipients whose memory is kept for the next message.
+const RECIPIENTS_KEPT: usize = 4096;
+
 /// What goes to one shard under one id, if it has one.
 type Parcel = (ShardId, Option<MessageId>, Vec<Recipient>);
 
@@ -119,7 +122,7 @@ impl Broker {
         origin: Origin,
         context: &mut Context<'_, D, S>,
     ) -> Result<Routed, NoRoom> {
-        debug_assert_eq!(permit.topic(), &message.topic, "a permit for one topic routes no other");
+        // The permit's: a permit for one topic routes no other, and the client may know it by a shorter name.
         let message = Arc::new(Message { topic: permit.into_topic(), ..message });
         let terms = self.terms(&message, &origin);
         // [MQTT-3.3.1-8]
@@ -129,7 +132,7 @@ impl Broker {
             let overlapping = self.limits.messages.overlapping_subscriptions;
             let find = |directory: &Directory| directory.subscriptions.routes(&message.topic, origin.publisher, overlapping);
             let routes = origin.known.unwrap_or_else(|| Arc::new(context.directory.read(find)));
-            let batches = routes.batches(&message, &self.limits.messages);
+            let batches = routes.batches(&message, &self.limits.messages, std::mem::take(&mut self.recipients));
             terms.check(&message, &batches, context.store)?;
             (routes, batches, Ticket::NONE)
         };
@@ -159,7 +162,7 @@ impl Broker {
         // Nobody waits for it: its publisher has its acknowledgement.
         let durability = if durability == Durability::Always { Durability::Interval } else { durability };
         let routes = context.directory.read(|directory| directory.subscriptions.group_routes(filter));
-        let batches = routes.batches(message, &self.limits.messages);
+        let batches = routes.batches(message, &self.limits.messages, Vec::new());
         for copies in batches {
             self.queue_up(message, (received_at, passed_on), copies, durability, context);
         }
@@ -195,11 +198,11 @@ impl Broker {
         message: &Arc<Message>,
         (received_at, passed_on): (Moment, u8),
         stored: Option<(MessageId, usize)>,
-        recipients: Vec<Recipient>,
+        mut recipients: Vec<Recipient>,
         context: &mut Context<'_, D, S>,
     ) {
         let mut elsewhere: SmallVec<[Parcel; 4]> = SmallVec::new();
-        for (at, recipient) in recipients.into_iter().enumerate() {
+        for (at, recipient) in recipients.drain(..).enumerate() {
             let id = stored.filter(|(_, count)| at < *count).map(|(id, _)| id);
             let shard = recipient.shard;
             if shard == self.shard {
@@ -210,6 +213,9 @@ impl Broker {
                 Some((_, _, batch)) => batch.push(recipient),
                 None => elsewhere.push((shard, id, vec![recipient])),
             }
+        }
+        if recipients.capacity() <= RECIPIENTS_KEPT {
+            self.recipients = recipients;
         }
         for (shard, id, recipients) in elsewhere {
             let delivery = Delivery { message: Arc::clone(message), received_at, id, recipients, passed_on };
@@ -240,7 +246,7 @@ impl Broker {
         let (now, total, store) = (context.now, &self.limits.total, &mut *context.store);
         context.directory.write(|directory| {
             let routes = directory.subscriptions.routes(&message.topic, origin.publisher, rules.overlapping_subscriptions);
-            let batches = routes.batches(message, rules);
+            let batches = routes.batches(message, rules, Vec::new());
             terms.check(message, &batches, store)?;
             for id in directory.retained.drop_expired(now) {
                 store.append(&Change::RetainedCleared { id }, Urgency::Later);
@@ -372,10 +378,10 @@ impl RouteSet {
         });
     }
 
-    /// Who gets a message, with the next in turn of each Shared Subscription.
-    pub(crate) fn batches(&self, message: &Message, rules: &MessageRules) -> Batches {
-        let first = Copies { recipients: Vec::with_capacity(self.direct.len() + self.groups.len()), durable: 0 };
-        let mut batches: Batches = smallvec![first];
+    /// Who gets a message, with the next in turn of each Shared Subscription. `recipients` is empty memory to be used for them.
+    pub(crate) fn batches(&self, message: &Message, rules: &MessageRules, mut recipients: Vec<Recipient>) -> Batches {
+        recipients.reserve(self.direct.len() + self.groups.len());
+        let mut batches: Batches = smallvec![Copies { recipients, durable: 0 }];
         let (mut last, mut times) = (None, 0);
         for route in &self.direct {
             times = if last == Some(route.session) { times + 1 } else { 0 };

@@ -1,18 +1,18 @@
 //! Decoder: bytes of one connection in, at most one packet out per call.
 
-use bytes::Bytes;
-
 use crate::fixed_header::{FixedHeader, check_flags};
 use crate::packet::{Ack, Auth, Connack, Connect, Disconnect, Packet, Publish, Suback, Subscribe, Unsuback, Unsubscribe};
 use crate::reader::{Context, Reader};
-use crate::{DecodeError, DecodeLimits, PacketType, ProtocolVersion, Role};
+use crate::{DecodeError, DecodeLimits, PacketType, ProtocolVersion, Role, TopicName};
 
-/// Decoder of one direction of one connection. It holds no bytes: the caller keeps what was read until a packet is whole.
+/// Decoder of one direction of one connection. It holds no bytes of packets: the caller keeps what was read until a packet is whole.
 #[derive(Clone, Debug)]
 pub struct Decoder {
     sender: Role,
     limits: DecodeLimits,
     version: Option<ProtocolVersion>,
+    /// The topic of the last PUBLISH, unless it was a long one.
+    known_topic: Option<TopicName>,
 }
 
 impl Decoder {
@@ -24,7 +24,7 @@ impl Decoder {
             Role::Client => None,
             Role::Server => Some(ProtocolVersion::V5),
         };
-        Self { sender, limits, version }
+        Self { sender, limits, version, known_topic: None }
     }
 
     /// The version learned or set. A CONNECT that fails behind its Protocol Version has set it already.
@@ -77,25 +77,18 @@ impl Decoder {
             _ => self.version.unwrap_or(ProtocolVersion::V5),
         };
         let context = Context { version, sender: self.sender, limits: &self.limits, packet: header.packet };
-        let copy;
-        let mut reader = if header.packet == PacketType::Publish {
-            // The one copy that topic, properties and payload are slices of.
-            copy = Bytes::copy_from_slice(body);
-            Reader::sharing(&copy, context)
-        } else {
-            Reader::new(body, context)
-        };
-        let packet = read_body(&mut reader, header.flags)?;
+        let mut reader = Reader::new(body, context);
+        let packet = read_body(&mut reader, header.flags, &mut self.known_topic)?;
         reader.finish()?;
         Ok(packet)
     }
 }
 
-fn read_body(reader: &mut Reader<'_>, flags: u8) -> Result<Packet, DecodeError> {
+fn read_body(reader: &mut Reader<'_>, flags: u8, known_topic: &mut Option<TopicName>) -> Result<Packet, DecodeError> {
     Ok(match reader.context.packet {
         PacketType::Connect => Packet::Connect(Box::new(Connect::read(reader)?)),
         PacketType::Connack => Packet::Connack(Box::new(Connack::read(reader)?)),
-        PacketType::Publish => Packet::Publish(Publish::read(flags, reader)?),
+        PacketType::Publish => Packet::Publish(Publish::read(flags, known_topic, reader)?),
         PacketType::Puback => Packet::Puback(Ack::read(reader)?),
         PacketType::Pubrec => Packet::Pubrec(Ack::read(reader)?),
         PacketType::Pubrel => Packet::Pubrel(Ack::read(reader)?),

@@ -22,6 +22,7 @@ mod packet;
 mod packet_id;
 mod property;
 mod qos;
+mod rare;
 mod reader;
 mod reason;
 mod share;
@@ -45,6 +46,7 @@ pub use packet::{
 };
 pub use packet_id::PacketId;
 pub use qos::{InvalidQoS, QoS};
+pub use rare::{Empty, Rare};
 pub use reason::{InvalidReasonCode, ReasonCode};
 pub use text::{ClientIdentifier, MAXIMUM_STRING_LENGTH, Password, UserProperties};
 pub use topic::{TopicError, TopicFilter, TopicName};

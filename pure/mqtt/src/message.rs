@@ -5,8 +5,8 @@ use std::num::NonZeroU16;
 use bytes::Bytes;
 use bytestring::ByteString;
 
-use crate::packet::{Publish, SubscriptionIdentifier, Will};
-use crate::{PacketId, QoS, TopicName, UserProperties};
+use crate::packet::{Publish, PublishProperties, SubscriptionIdentifier, Will};
+use crate::{Empty, PacketId, QoS, Rare, TopicName, UserProperties};
 
 /// What a User Property takes besides its text: 128 empty ones are 640 bytes on the wire and a dozen times that in memory.
 const USER_PROPERTY: usize = size_of::<(ByteString, ByteString)>();
@@ -23,7 +23,7 @@ pub struct Message {
     /// RETAIN flag it was published with.
     pub retain: bool,
     /// Properties that are forwarded.
-    pub properties: MessageProperties,
+    pub properties: Rare<MessageProperties>,
 }
 
 /// Properties of a PUBLISH or of a Will that belong to the message rather than to one delivery of it.
@@ -44,26 +44,11 @@ pub struct MessageProperties {
 }
 
 impl Message {
-    /// The message inside a PUBLISH. `resolved` is the Topic Name that its Topic Alias stands for, used when the packet carries no
-    /// Topic Name of its own; `None` when neither is known.
+    /// The message inside a PUBLISH whose topic is known: its own, or what its Topic Alias stands for.
     #[must_use]
-    pub fn from_publish(publish: Publish, resolved: Option<TopicName>) -> Option<Self> {
-        let topic = publish.topic.or(resolved)?;
-        let properties = publish.properties;
-        Some(Self {
-            topic,
-            payload: publish.payload,
-            qos: publish.qos,
-            retain: publish.retain,
-            properties: MessageProperties {
-                payload_format_indicator: properties.payload_format_indicator,
-                message_expiry_interval: properties.message_expiry_interval,
-                response_topic: properties.response_topic,
-                correlation_data: properties.correlation_data,
-                user_properties: properties.user_properties,
-                content_type: properties.content_type,
-            },
-        })
+    pub fn from_publish(mut publish: Publish, topic: TopicName) -> Self {
+        let properties = publish.properties.take().map_or_else(Rare::default, |properties| MessageProperties::from(*properties).into());
+        Self { topic, payload: publish.payload, qos: publish.qos, retain: publish.retain, properties }
     }
 
     /// Octets it holds in memory, about: all that its publisher chose, properties included. What bounds queues and buffers counts this.
@@ -93,8 +78,37 @@ impl Message {
                 correlation_data: properties.correlation_data,
                 user_properties: properties.user_properties,
                 content_type: properties.content_type,
-            },
+            }
+            .into(),
         }
+    }
+}
+
+/// Without what belongs to one delivery: the Topic Alias and the Subscription Identifiers.
+impl From<PublishProperties> for MessageProperties {
+    fn from(properties: PublishProperties) -> Self {
+        Self {
+            payload_format_indicator: properties.payload_format_indicator,
+            message_expiry_interval: properties.message_expiry_interval,
+            response_topic: properties.response_topic,
+            correlation_data: properties.correlation_data,
+            user_properties: properties.user_properties,
+            content_type: properties.content_type,
+        }
+    }
+}
+
+impl Empty for MessageProperties {
+    fn empty() -> &'static Self {
+        static EMPTY: MessageProperties = MessageProperties {
+            payload_format_indicator: None,
+            message_expiry_interval: None,
+            response_topic: None,
+            correlation_data: None,
+            user_properties: UserProperties(Vec::new()),
+            content_type: None,
+        };
+        &EMPTY
     }
 }
 

@@ -126,6 +126,24 @@ impl<'a> Reader<'a> {
         self.string(what).map(ClientIdentifier::new)
     }
 
+    /// Passes over a UTF-8 Encoded String if it is this one.
+    pub(crate) fn skip_string(&mut self, text: &str) -> bool {
+        let Some((length, rest)) = self.rest.split_first_chunk() else { return false };
+        let is_same = usize::from(u16::from_be_bytes(*length)) == text.len();
+        match rest.strip_prefix(text.as_bytes()).filter(|_| is_same) {
+            Some(rest) => {
+                self.rest = rest;
+                true
+            }
+            None => false,
+        }
+    }
+
+    /// Whether a property list comes next that is not empty.
+    pub(crate) fn has_properties(&self) -> bool {
+        self.context.version.has_properties() && self.rest.first().is_some_and(|length| *length != 0)
+    }
+
     /// Topic Name; `None` when it is empty.
     pub(crate) fn topic_name(&mut self, what: &'static str) -> Result<Option<Result<TopicName, TopicError>>, DecodeError> {
         let text = self.string(what)?;

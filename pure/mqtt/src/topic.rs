@@ -130,13 +130,6 @@ impl TopicName {
         let rest = self.0.strip_prefix(prefix).filter(|rest| !rest.is_empty())?;
         Some(Self(self.0.slice_ref(rest)))
     }
-
-    /// A copy with memory of its own. One that was decoded shares the memory of its whole PUBLISH; what outlives the message (a Topic
-    /// Alias) should not keep that alive.
-    #[must_use]
-    pub fn detached(&self) -> Self {
-        Self(ByteString::from(self.as_str()))
-    }
 }
 
 impl TopicFilter {

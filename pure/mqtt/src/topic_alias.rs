@@ -45,8 +45,7 @@ impl InboundAliases {
             self.topics.resize(at + 1, None);
         }
         if let Some(place) = self.topics.get_mut(at) {
-            // A copy of its own: the packet's buffer must not live as long as the alias.
-            *place = Some(topic.detached());
+            *place = Some(topic.clone());
         }
         Ok(topic)
     }
@@ -106,7 +105,7 @@ impl OutboundAliases {
     /// The packet with this choice goes out.
     pub fn commit(&mut self, topic: &TopicName, choice: AliasChoice) {
         if let AliasChoice::New(alias) = choice {
-            self.aliases.insert(topic.detached(), alias);
+            self.aliases.insert(topic.clone(), alias);
         }
     }
 }

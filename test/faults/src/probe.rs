@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use bytes::Bytes;
-use signet_mqtt::{Ack, Connack, Packet, ProtocolVersion, Publish, PublishProperties, QoS, ReasonCode};
+use signet_mqtt::{Ack, Connack, Packet, ProtocolVersion, Publish, QoS, ReasonCode};
 use signet_testkit::{packet_id, subscribe_packet, topic};
 
 use crate::line::{Line, PATIENCE, Seen};
@@ -71,7 +71,7 @@ impl Probe {
             retain: false,
             topic: Some(topic(TOPIC)),
             packet_id: Some(id),
-            properties: PublishProperties::default(),
+            properties: Default::default(),
             payload: Bytes::from(payload),
         };
         self.line.send(&Packet::Publish(publish)).then_some(id)

@@ -121,7 +121,7 @@ impl Publisher {
             retain: is_retained,
             topic: Some(topic(&format!("{}/{}", if is_retained { "state" } else { "ledger" }, self.number))),
             packet_id: None,
-            properties: signet_mqtt::PublishProperties::default(),
+            properties: Default::default(),
             payload: Bytes::from(payload),
         };
         ledger.sent(name, qos, is_retained);

@@ -241,14 +241,16 @@ fn publishes(id: PacketId, topic: &TopicName, user_properties: &UserProperties) 
             user_properties: user_properties.clone(),
             subscription_identifiers: Vec::new(),
             content_type: Some("text/plain".into()),
-        },
+        }
+        .into(),
         payload: "payload".into(),
     };
     let delivered = Publish {
         properties: PublishProperties {
             subscription_identifiers: SubscriptionIdentifier::new(300).into_iter().collect(),
             ..PublishProperties::default()
-        },
+        }
+        .into(),
         ..publish.clone()
     };
     [publish, delivered]

@@ -188,7 +188,7 @@ fn messages() -> Result<Vec<Arc<Message>>, CorpusError> {
         payload: "payload".into(),
         qos: QoS::AtLeastOnce,
         retain: false,
-        properties: MessageProperties::default(),
+        properties: Default::default(),
     };
     let properties = MessageProperties {
         payload_format_indicator: Some(true),
@@ -198,7 +198,7 @@ fn messages() -> Result<Vec<Arc<Message>>, CorpusError> {
         user_properties: UserProperties(vec![("name".into(), "value".into()), ("name".into(), "".into())]),
         content_type: Some("text".into()),
     };
-    let full = Message { qos: QoS::ExactlyOnce, retain: true, properties, ..plain.clone() };
+    let full = Message { qos: QoS::ExactlyOnce, retain: true, properties: properties.into(), ..plain.clone() };
     Ok(vec![Arc::new(plain), Arc::new(full)])
 }
 

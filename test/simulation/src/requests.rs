@@ -296,7 +296,7 @@ impl World {
             retain,
             topic: Some(topic_name),
             packet_id: None,
-            properties: PublishProperties { message_expiry_interval: expiry, ..PublishProperties::default() },
+            properties: PublishProperties { message_expiry_interval: expiry, ..PublishProperties::default() }.into(),
             payload: if is_clearing { bytes::Bytes::new() } else { label.to_string().into() },
         };
         if qos == QoS::AtMostOnce && !is_clearing {

@@ -6,9 +6,8 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use signet_client::{ClientError, Endpoint, Received, TlsOptions, Transport, Wire};
 use signet_mqtt::{
-    Ack, ClientIdentifier, Connack, Connect, ConnectProperties, DecodeLimits, Disconnect, Packet, PacketId, ProtocolVersion, Publish,
-    PublishProperties, QoS, ReasonCode, Suback, Subscribe, SubscribeFilter, SubscriptionOptions, TopicFilter, TopicName, Unsuback,
-    Unsubscribe, UserProperties,
+    Ack, ClientIdentifier, Connack, Connect, ConnectProperties, DecodeLimits, Disconnect, Packet, PacketId, ProtocolVersion, Publish, QoS,
+    ReasonCode, Suback, Subscribe, SubscribeFilter, SubscriptionOptions, TopicFilter, TopicName, Unsuback, Unsubscribe, UserProperties,
 };
 
 use crate::certs::Identity;
@@ -356,7 +355,7 @@ pub fn publish_packet(topic_name: &str, payload: &str, qos: QoS, retain: bool) -
         retain,
         topic: Some(topic(topic_name)),
         packet_id: (qos > QoS::AtMostOnce).then(|| packet_id(10)),
-        properties: PublishProperties::default(),
+        properties: Default::default(),
         payload: Bytes::copy_from_slice(payload.as_bytes()),
     }
 }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use signet_client::{Client, ClientError, ConnectOptions, Endpoint, Event, OutgoingMessage, TlsOptions, Trace};
-use signet_mqtt::{ProtocolVersion, Publish, PublishProperties, QoS, ReasonCode, SubscribeFilter, SubscriptionOptions, UserProperties};
+use signet_mqtt::{ProtocolVersion, Publish, QoS, ReasonCode, SubscribeFilter, SubscriptionOptions, UserProperties};
 use signet_testkit::{Identity, Mosquitto, Pki, connect_packet, topic, topic_filter};
 
 const ALL: [ProtocolVersion; 3] = ProtocolVersion::ALL;
@@ -40,13 +40,7 @@ fn subscribe(client: &mut Client, filter: &str, qos: QoS) {
 }
 
 fn message(name: &str, payload: &str, qos: QoS, retain: bool) -> OutgoingMessage {
-    OutgoingMessage {
-        topic: topic(name),
-        payload: Bytes::copy_from_slice(payload.as_bytes()),
-        qos,
-        retain,
-        properties: PublishProperties::default(),
-    }
+    OutgoingMessage { topic: topic(name), payload: Bytes::copy_from_slice(payload.as_bytes()), qos, retain, properties: Default::default() }
 }
 
 fn next_message(client: &mut Client) -> Publish {

@@ -98,7 +98,7 @@ impl Outgoing {
 
 #[cfg(test)]
 mod tests {
-    use signet_mqtt::{PublishProperties, TopicName};
+    use signet_mqtt::TopicName;
 
     use super::*;
 
@@ -109,7 +109,7 @@ mod tests {
             retain: false,
             topic: Some(TopicName::new("t").unwrap()),
             packet_id: PacketId::new(id),
-            properties: PublishProperties::default(),
+            properties: Default::default(),
             payload: bytes::Bytes::new(),
         }
     }

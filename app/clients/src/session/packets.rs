@@ -102,7 +102,7 @@ impl Session<'_> {
         self.trace.received(&shown);
         let Packet::Publish(Publish { qos, retain, packet_id, properties, payload, .. }) = shown else { return };
         let number = packet_id.map_or(0, PacketId::get);
-        let message = Incoming { topic, payload, qos, retain, packet_id: number, properties, order };
+        let message = Incoming { topic, payload, qos, retain, packet_id: number, properties: properties.into_inner(), order };
         match (qos, packet_id) {
             (QoS::ExactlyOnce, Some(id)) => {
                 self.send(&Packet::Pubrec(Ack::success(id)));
@@ -127,7 +127,7 @@ impl Session<'_> {
         }
         match &publish.topic {
             Some(topic) => {
-                self.aliases.insert(alias, topic.detached());
+                self.aliases.insert(alias, topic.clone());
                 Some(topic.clone())
             }
             None => self.aliases.get(&alias).cloned(),

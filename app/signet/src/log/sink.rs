@@ -140,7 +140,7 @@ impl Syslog {
 fn publish(monitor: &OnceLock<Monitor>, kind: Kind, text: &str) {
     let Some(monitor) = monitor.get() else { return };
     let Some(topic) = kind.topic().and_then(|topic| TopicName::new(topic).ok()) else { return };
-    let properties = MessageProperties { message_expiry_interval: Some(TOPIC_EXPIRY), ..MessageProperties::default() };
+    let properties = MessageProperties { message_expiry_interval: Some(TOPIC_EXPIRY), ..MessageProperties::default() }.into();
     let message = Message { topic, payload: Bytes::copy_from_slice(text.as_bytes()), qos: QoS::ExactlyOnce, retain: false, properties };
     monitor.publish(vec![message]);
 }

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use bytestring::ByteString;
-use signet_mqtt::{Connack, Disconnect, PublishProperties, SubscriptionIdentifier, TopicName};
+use signet_mqtt::{Connack, Disconnect, SubscriptionIdentifier, TopicName};
 
 use super::*;
 use crate::topics::{Direction, TopicRule};
@@ -60,7 +60,7 @@ fn publish(topic: &str, qos: QoS, id: u16) -> Publish {
         retain: true,
         topic: Some(TopicName::new(topic.to_owned()).unwrap()),
         packet_id: PacketId::new(id),
-        properties: PublishProperties::default(),
+        properties: Default::default(),
         payload: Bytes::from_static(b"payload"),
     }
 }

@@ -146,7 +146,7 @@ fn a_topic_is_written_once_and_then_its_alias_in_each_direction() {
 
     let mut reader = here.client("r");
     reader.subscribe("near/#", QoS::AtMostOnce);
-    let properties = PublishProperties { topic_alias: NonZeroU16::new(2), ..PublishProperties::default() };
+    let properties = PublishProperties { topic_alias: NonZeroU16::new(2), ..PublishProperties::default() }.into();
     let named = signet_mqtt::Publish { properties, ..publish_packet("c", "1", QoS::AtMostOnce, false) };
     let bare = signet_mqtt::Publish { topic: None, payload: "2".into(), ..named.clone() };
     connection.send(Packet::Publish(named));
@@ -154,7 +154,7 @@ fn a_topic_is_written_once_and_then_its_alias_in_each_direction() {
     reader.expect_message("near/c", "1");
     reader.expect_message("near/c", "2");
     // One that was never set ends the connection.
-    let properties = PublishProperties { topic_alias: NonZeroU16::new(1), ..PublishProperties::default() };
+    let properties = PublishProperties { topic_alias: NonZeroU16::new(1), ..PublishProperties::default() }.into();
     connection.send(Packet::Publish(signet_mqtt::Publish { topic: None, properties, ..publish_packet("c", "3", QoS::AtMostOnce, false) }));
     await_that("the reason", || here.status().last_error.is_some_and(|error| error.contains("without a topic")));
 }

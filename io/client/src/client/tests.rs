@@ -94,7 +94,7 @@ fn broker_of_many(version: ProtocolVersion, scripts: Vec<(bool, Script)>) -> (Co
 
 fn message(qos: QoS) -> OutgoingMessage {
     let topic = TopicName::new("t").unwrap();
-    OutgoingMessage { topic, payload: Bytes::from_static(b"x"), qos, retain: false, properties: PublishProperties::default() }
+    OutgoingMessage { topic, payload: Bytes::from_static(b"x"), qos, retain: false, properties: Default::default() }
 }
 
 fn soon() -> Option<Instant> {
@@ -202,7 +202,7 @@ fn a_repeated_qos_2_message_is_acknowledged_twice_and_shown_once() {
                 retain: false,
                 topic: Some(TopicName::new("t").unwrap()),
                 packet_id: Some(id),
-                properties: PublishProperties::default(),
+                properties: Default::default(),
                 payload: Bytes::from_static(b"once"),
             })
         };

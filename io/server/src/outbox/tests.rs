@@ -9,7 +9,7 @@ use super::*;
 const NOW: Ticket = Ticket::NONE;
 
 fn packet(packet: Packet, after: u64) -> Outgoing {
-    Outgoing::Packet(Box::new(packet), Ticket(after))
+    Outgoing::Packet(packet, Ticket(after))
 }
 
 fn ack(make: fn(Ack) -> Packet, id: u16, after: u64) -> Outgoing {
@@ -39,7 +39,7 @@ fn disconnect() -> Outgoing {
 
 fn message(topic: &str, payload: &'static str, properties: MessageProperties) -> Arc<Message> {
     let topic = TopicName::new(topic).unwrap();
-    Arc::new(Message { topic, payload: payload.as_bytes().into(), qos: QoS::AtLeastOnce, retain: false, properties })
+    Arc::new(Message { topic, payload: payload.as_bytes().into(), qos: QoS::AtLeastOnce, retain: false, properties: properties.into() })
 }
 
 fn publish(name: &'static str, qos: QoS, after: u64) -> Outgoing {

@@ -41,7 +41,7 @@ impl Shard {
         }
         // MQTT 3.1.1 has no such code and says `server unavailable` (3).
         let connack = Connack { reason_code: ReasonCode::ConnectionRateExceeded, ..Connack::default() };
-        link.send(Outgoing::Packet(Box::new(Packet::Connack(Box::new(connack))), Ticket::NONE));
+        link.send(Outgoing::Packet(Packet::Connack(Box::new(connack)), Ticket::NONE));
         self.refuse(id, Cause::Check(Check::HeldOff));
     }
 

@@ -70,6 +70,8 @@ impl Shard {
         }
         self.shared.registry.remove(id);
         link.inbound.clear(&mut self.buffers.spare);
+        let unwanted = self.buffers.ready.take(&mut link.ready);
+        self.buffers.ready.take_back(unwanted);
         let was = link.phase;
         drop(link);
         if was == Phase::Handshake {

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use bytes::BytesMut;
 use signet_broker::{Admission, ConnectionId, Input, KickCause, Ticket, WillRule, apply, expect_connect};
 use signet_identity::{NoIdentity, Peer};
 use signet_mqtt::{ClientIdentifier, Connack, DecodeError, Packet, ProtocolVersion, ReasonCode};
@@ -96,6 +97,7 @@ impl Shard {
             version: ProtocolVersion::V5,
             inbound: Inbound::new(&rules.config.limits),
             outbox: Outbox::default(),
+            ready: BytesMut::new(),
             deadline: None,
             marks: Marks::default(),
             denials: DenialLog::default(),
@@ -222,7 +224,7 @@ impl Shard {
         log::refused(link, Check::Connect, "too many clients connect at once", "`connect_rate_total` in [limits] sets the rate");
         // MQTT 3.1.1 has no such code and says `server unavailable` (3).
         let connack = Connack { reason_code: ReasonCode::ConnectionRateExceeded, ..Connack::default() };
-        link.send(Outgoing::Packet(Box::new(Packet::Connack(Box::new(connack))), Ticket::NONE));
+        link.send(Outgoing::Packet(Packet::Connack(Box::new(connack)), Ticket::NONE));
         self.refuse(id, Cause::TooFast);
     }
 
@@ -252,7 +254,7 @@ impl Shard {
         }
         if let Some((packet, version)) = error.refusal(link.inbound.version()) {
             link.version = version;
-            link.send(Outgoing::Packet(Box::new(packet), Ticket::NONE));
+            link.send(Outgoing::Packet(packet, Ticket::NONE));
         }
         self.refuse(id, Cause::Check(Check::Connect));
     }

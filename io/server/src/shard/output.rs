@@ -52,9 +52,7 @@ impl Shard {
             let mut unasked = Vec::new();
             for output in outputs.drain(..) {
                 match output {
-                    Output::Send { connection, packet, after } => {
-                        self.put(connection, Outgoing::Packet(Box::new(packet), after), &mut full)
-                    }
+                    Output::Send { connection, packet, after } => self.put(connection, Outgoing::Packet(packet, after), &mut full),
                     Output::Publish { connection, message, header, after } => {
                         self.put(connection, Outgoing::Publish(message, header, after), &mut full);
                     }
@@ -121,7 +119,7 @@ impl Shard {
         let Some(link) = self.links.get_mut(&id) else { return };
         let was_full = link.is_full();
         counters::sent(&mut self.counts.sent, &outgoing);
-        link.send(outgoing);
+        link.send_soon(outgoing, self.store.durable(), &mut self.buffers.ready);
         if !was_full && link.is_full() {
             full.push(id);
         }
@@ -132,7 +130,7 @@ impl Shard {
     /// [`Self::write`].
     fn tell_water_mark(&mut self, id: LinkId) {
         let Some(link) = self.links.get_mut(&id).filter(|link| link.phase == Phase::Connected) else { return };
-        let unsent = link.pipe.unsent();
+        let unsent = link.pipe.unsent() + link.ready.len();
         let Some(writable) = link.outbox.crossed(unsent) else { return };
         self.tell_broker(Input::Writable { connection: ConnectionId(id.number()), writable });
     }
@@ -167,14 +165,16 @@ impl Shard {
                 self.mark_dirty(id);
                 break;
             }
-            self.buffers.encode.clear();
-            link.outbox.encode(link.version, durable, CHUNK, &mut self.buffers.encode);
-            if self.buffers.encode.is_empty() {
-                break;
-            }
-            self.counts.sent.octets += counters::wide(self.buffers.encode.len());
-            if link.pipe.send(&mut self.buffers.scratch, &self.buffers.encode).is_err() {
-                return self.queues.broken.push(id);
+            let mut plaintext = self.buffers.ready.take(&mut link.ready);
+            link.outbox.encode(link.version, durable, CHUNK, &mut plaintext);
+            let octets = plaintext.len();
+            let sent = if octets > 0 { link.pipe.send(&mut self.buffers.scratch, &plaintext) } else { Ok(()) };
+            self.buffers.ready.take_back(plaintext);
+            self.counts.sent.octets += counters::wide(octets);
+            match sent {
+                Ok(()) if octets == 0 => break,
+                Ok(()) => {}
+                Err(_) => return self.queues.broken.push(id),
             }
         }
         self.await_disk(id, durable);
@@ -183,7 +183,7 @@ impl Shard {
 
     fn after_write(&mut self, id: LinkId) {
         let Some(link) = self.links.get_mut(&id) else { return };
-        if link.phase == Phase::Draining && link.outbox.is_empty() && link.pipe.unsent() == 0 {
+        if link.phase == Phase::Draining && link.is_written() {
             return self.finish(id);
         }
         if link.marks.paused && !link.is_full() {

@@ -93,7 +93,7 @@ impl Shard {
         link.listener().log_refusal(refusal, link.address);
         // A peer that is pending no more has had its CONNECT read, or it would not be refused here.
         if link.inbound.take_held().is_some() || !matches!(link.peer, Some(Peer::Pending(_))) {
-            link.send(Outgoing::Packet(Box::new(connack(link.version, refusal.check)), Ticket::NONE));
+            link.send(Outgoing::Packet(connack(link.version, refusal.check), Ticket::NONE));
         }
         self.refuse(id, Cause::Check(refusal.check));
     }
@@ -101,7 +101,7 @@ impl Shard {
     /// Answers a CONNECT that is held with a refusal, where one is: whoever ends the connection has logged it.
     pub(super) fn answer_held(link: &mut Link, check: Check) {
         if link.inbound.take_held().is_some() {
-            link.send(Outgoing::Packet(Box::new(connack(link.version, check)), Ticket::NONE));
+            link.send(Outgoing::Packet(connack(link.version, check), Ticket::NONE));
         }
     }
 }

@@ -128,7 +128,7 @@ impl Shard {
         self.shared.admissions.abuse.note_refusal(&link.address, link.peer.as_ref(), &refusal.denied, self.now);
         log::refused_with(link, check, refusal.denied.to_string(), hint, Some(refusal.denied.reason_code));
         if let Some(connack) = refusal.connack {
-            link.send(Outgoing::Packet(Box::new(Packet::Connack(connack)), Ticket::NONE));
+            link.send(Outgoing::Packet(Packet::Connack(connack), Ticket::NONE));
         }
         self.refuse(id, Cause::Check(check));
     }
@@ -157,7 +157,7 @@ impl Shard {
     pub(super) fn answer_waiting(link: &mut Link, reason_code: ReasonCode) {
         if link.phase == Phase::ExpectConnect && link.entrance.vouching.take().is_some() {
             let connack = Connack { reason_code, ..Connack::default() };
-            link.send(Outgoing::Packet(Box::new(Packet::Connack(Box::new(connack))), Ticket::NONE));
+            link.send(Outgoing::Packet(Packet::Connack(Box::new(connack)), Ticket::NONE));
         }
     }
 
@@ -203,7 +203,7 @@ impl Shard {
                     reason_code: ReasonCode::ProtocolError,
                 };
                 if let Some(connack) = application.refuse(denied).connack {
-                    link.send(Outgoing::Packet(Box::new(Packet::Connack(connack)), Ticket::NONE));
+                    link.send(Outgoing::Packet(Packet::Connack(connack), Ticket::NONE));
                 }
                 self.refuse(id, Cause::Check(Check::Authentication));
             }
@@ -388,5 +388,5 @@ fn send(link: &mut Link, reason_code: ReasonCode, method: Option<ByteString>, da
         authentication_data: Some(data).filter(|data| !data.is_empty()),
         ..Auth::default()
     };
-    link.send(Outgoing::Packet(Box::new(Packet::Auth(Box::new(auth))), Ticket::NONE));
+    link.send(Outgoing::Packet(Packet::Auth(Box::new(auth)), Ticket::NONE));
 }

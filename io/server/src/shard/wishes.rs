@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use signet_broker::{Application, ConnectionId, ControlAnswer, Input};
-use signet_mqtt::{Message, MessageProperties, QoS, TopicName};
+use signet_mqtt::{Message, QoS, TopicName};
 use signet_net::LinkId;
 use signet_policy::{AccessAnswer, AccessQuestion, Answers, Client, Passed};
 
@@ -101,7 +101,7 @@ pub(crate) fn unavailable(topic: &TopicName) -> ControlAnswer {
         payload: Bytes::from_static(br#"{"error": "endpoint not available"}"#),
         qos: QoS::AtMostOnce,
         retain: false,
-        properties: MessageProperties::default(),
+        properties: Default::default(),
     });
     ControlAnswer { publish: Vec::new(), reply: reply.ok() }
 }

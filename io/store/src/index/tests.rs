@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use signet_broker::{Change, Moment, Recipient, ShardId};
-use signet_mqtt::{Message, MessageProperties, PacketId, QoS, TopicName};
+use signet_mqtt::{Message, PacketId, QoS, TopicName};
 use smallvec::SmallVec;
 
 use super::*;
@@ -23,7 +23,7 @@ fn message() -> Arc<Message> {
         payload: "x".into(),
         qos: QoS::AtLeastOnce,
         retain: false,
-        properties: MessageProperties::default(),
+        properties: Default::default(),
     })
 }
 

@@ -125,7 +125,8 @@ pub(crate) fn read_message(bytes: &[u8]) -> Result<Message, RecordError> {
             correlation_data,
             user_properties: UserProperties(user_properties),
             content_type,
-        },
+        }
+        .into(),
     };
     cursor.end()?;
     Ok(message)
@@ -162,7 +163,7 @@ pub(crate) fn read_will(bytes: &[u8]) -> Result<Will, RecordError> {
         Some(seconds) => Some(u32::try_from(seconds).map_err(|_| RecordError::Malformed("Will Delay Interval"))?),
     };
     let message = read_message(cursor.rest())?;
-    let properties = message.properties;
+    let properties = message.properties.into_inner();
     Ok(Will {
         topic: message.topic,
         payload: message.payload,

@@ -49,7 +49,8 @@ pub(crate) fn any_message() -> impl Strategy<Value = Message> {
                 correlation_data: correlation.map(Bytes::from),
                 user_properties: UserProperties(user),
                 content_type,
-            },
+            }
+            .into(),
         }
     })
 }
@@ -64,10 +65,10 @@ fn any_will() -> impl Strategy<Value = Will> {
             delay_interval,
             payload_format_indicator: message.properties.payload_format_indicator,
             message_expiry_interval: message.properties.message_expiry_interval,
-            content_type: message.properties.content_type,
-            response_topic: message.properties.response_topic,
-            correlation_data: message.properties.correlation_data,
-            user_properties: message.properties.user_properties,
+            content_type: message.properties.content_type.clone(),
+            response_topic: message.properties.response_topic.clone(),
+            correlation_data: message.properties.correlation_data.clone(),
+            user_properties: message.properties.user_properties.clone(),
         },
     })
 }

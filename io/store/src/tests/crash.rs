@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use signet_broker::{Change, Moment, RetainedId};
 use signet_journal::simulated::{Chance, SimulatedFolder};
 use signet_journal::{Folder, JournalConfig};
-use signet_mqtt::{ClientIdentifier, Message, MessageProperties, QoS, TopicName};
+use signet_mqtt::{ClientIdentifier, Message, QoS, TopicName};
 
 use super::model::{Model, State, Step};
 use crate::encode;
@@ -170,7 +170,7 @@ fn retained(id: u64) -> Vec<u8> {
         payload: vec![1; 700].into(),
         qos: QoS::AtLeastOnce,
         retain: true,
-        properties: MessageProperties::default(),
+        properties: Default::default(),
     });
     let (id, publisher, received_at) = (RetainedId(id), ClientIdentifier::new("p"), Moment::ZERO);
     encode(&Change::RetainedSet { id, replaces: None, message: &message, publisher: &publisher, received_at }, &mut out);

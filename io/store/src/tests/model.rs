@@ -6,9 +6,7 @@ use std::sync::Arc;
 use signet_broker::{
     Change, Image, MessageId, MessageImage, Moment, Recipient, RetainedId, SessionId, ShardId, StageImage, Starting, count_of,
 };
-use signet_mqtt::{
-    ClientIdentifier, Message, MessageProperties, PacketId, QoS, SubscriptionOptions, TopicFilter, TopicName, Will, WillProperties,
-};
+use signet_mqtt::{ClientIdentifier, Message, PacketId, QoS, SubscriptionOptions, TopicFilter, TopicName, Will, WillProperties};
 use signet_policy::{Client, Principal};
 use smallvec::SmallVec;
 
@@ -56,7 +54,7 @@ fn message(length: usize) -> Arc<Message> {
         payload: vec![7; length].into(),
         qos: QoS::AtLeastOnce,
         retain: false,
-        properties: MessageProperties::default(),
+        properties: Default::default(),
     })
 }
 

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use signet_broker::{Change, MessageId, Moment, Recipient, SessionId, ShardId, Store as _, Ticket, Urgency};
 use signet_journal::simulated::SimulatedFolder;
-use signet_mqtt::{ClientIdentifier, Message, MessageProperties, QoS, SubscriptionOptions, TopicFilter, TopicName};
+use signet_mqtt::{ClientIdentifier, Message, QoS, SubscriptionOptions, TopicFilter, TopicName};
 use signet_policy::{Client, Principal};
 use smallvec::SmallVec;
 
@@ -58,7 +58,7 @@ fn queue(handle: &mut StoreHandle, id: u64, length: usize) {
         payload: vec![1; length].into(),
         qos: QoS::AtLeastOnce,
         retain: false,
-        properties: MessageProperties::default(),
+        properties: Default::default(),
     });
     let recipient = Recipient {
         session: SessionId(1),

@@ -13,7 +13,7 @@ fn message(topic: &str, payload: &str, expiry: Option<u32>) -> Arc<Message> {
         payload: payload.to_owned().into(),
         qos: QoS::AtLeastOnce,
         retain: true,
-        properties: MessageProperties { message_expiry_interval: expiry, ..MessageProperties::default() },
+        properties: MessageProperties { message_expiry_interval: expiry, ..MessageProperties::default() }.into(),
     })
 }
 

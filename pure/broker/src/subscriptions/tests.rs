@@ -48,14 +48,9 @@ fn subscriber(session: u64, qos: QoS) -> Subscriber {
 }
 
 fn recipients(tree: &Subscriptions, topic: &TopicName) -> Vec<Recipient> {
-    let message = Message {
-        topic: topic.clone(),
-        payload: "x".into(),
-        qos: QoS::ExactlyOnce,
-        retain: false,
-        properties: MessageProperties::default(),
-    };
-    let batches = tree.routes(topic, PUBLISHER, Overlapping::Once).batches(&message, &MessageRules::default());
+    let message =
+        Message { topic: topic.clone(), payload: "x".into(), qos: QoS::ExactlyOnce, retain: false, properties: Default::default() };
+    let batches = tree.routes(topic, PUBLISHER, Overlapping::Once).batches(&message, &MessageRules::default(), Vec::new());
     batches.into_iter().flat_map(|copies| copies.recipients).collect()
 }
 

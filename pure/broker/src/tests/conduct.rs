@@ -213,7 +213,7 @@ fn mqtt_3_2_2_14_where_nothing_is_retained_clients_are_told_and_whoever_asks_for
         payload: "1".into(),
         qos: QOS0,
         retain: true,
-        properties: signet_mqtt::MessageProperties::default(),
+        properties: Default::default(),
     };
     rig.apply(0, Input::Publish { message: server });
     assert_eq!(rig.directory.read(Directory::retained).0, 0, "the Server does as it says");

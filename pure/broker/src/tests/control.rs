@@ -17,7 +17,7 @@ fn rules(control: bool, birth_certificates: bool) -> Ruleset {
 
 fn message(topic: &str, payload: &'static str) -> Message {
     let topic = TopicName::new(topic.to_owned()).unwrap();
-    Message { topic, payload: payload.into(), qos: QOS0, retain: false, properties: MessageProperties::default() }
+    Message { topic, payload: payload.into(), qos: QOS0, retain: false, properties: Default::default() }
 }
 
 const TOPIC: &str = "$CONTROL/x/v1";

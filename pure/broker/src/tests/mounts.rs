@@ -62,7 +62,7 @@ fn the_topics_of_the_server_are_out_of_reach() {
         payload: "1".into(),
         qos: QOS0,
         retain: true,
-        properties: signet_mqtt::MessageProperties::default(),
+        properties: Default::default(),
     };
     rig.apply(0, crate::Input::Publish { message });
     assert_eq!(topics(&mut rig, all), ["$SYS/broker/uptime"]);
@@ -95,16 +95,17 @@ fn wills_retained_messages_and_answers_have_their_place() {
     let id = mounted(&mut rig, Some("m/"), v5("a").will("gone", "m", 0));
     rig.send(id, retained("state", "m"));
     let mut asks = publish("ask", "m", QOS0, None);
-    asks.properties = PublishProperties { response_topic: Some(TopicName::new("answer").unwrap()), ..PublishProperties::default() };
+    asks.properties = PublishProperties { response_topic: Some(TopicName::new("answer").unwrap()), ..PublishProperties::default() }.into();
     let reader = mounted(&mut rig, Some("m/"), v5("b"));
     rig.subscribe(reader, "#", QOS0);
     rig.send(id, Packet::Publish(asks));
     rig.lose(id);
     assert_eq!(topics(&mut rig, all), ["m/state", "m/ask", "m/gone"]);
     let responses: Vec<_> = std::iter::from_fn(|| match rig.next(reader)? {
-        Packet::Publish(publish) => {
-            Some((publish.topic.unwrap().as_str().to_owned(), publish.properties.response_topic.map(|topic| topic.as_str().to_owned())))
-        }
+        Packet::Publish(publish) => Some((
+            publish.topic.unwrap().as_str().to_owned(),
+            publish.properties.response_topic.as_ref().map(|topic| topic.as_str().to_owned()),
+        )),
         other => panic!("{other:?}"),
     })
     .collect();

@@ -277,7 +277,7 @@ fn what_is_retained_after_a_crash_is_no_start_of_an_older_subscription() {
     // What the store never hears of.
     for _ in 0..9 {
         let own = publish("$SYS/uptime", "1", QOS0, None);
-        let message = Message::from_publish(Publish { retain: true, ..own }, Some(TopicName::new("$SYS/uptime").unwrap())).unwrap();
+        let message = Message::from_publish(Publish { retain: true, ..own }, TopicName::new("$SYS/uptime").unwrap());
         rig.input(publisher, Input::Publish { message });
     }
     let a = rig.connect(v5("a").expiry(1000).properties(|properties| properties.receive_maximum = std::num::NonZeroU16::new(1)));

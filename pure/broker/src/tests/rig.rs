@@ -624,7 +624,7 @@ pub(super) fn publish(topic: &str, payload: &str, qos: QoS, packet_id: Option<u1
         retain: false,
         topic: Some(TopicName::new(topic.to_owned()).unwrap()),
         packet_id: packet_id.map(pid),
-        properties: PublishProperties::default(),
+        properties: Default::default(),
         payload: payload.to_owned().into(),
     }
 }

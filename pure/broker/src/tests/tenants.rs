@@ -126,10 +126,13 @@ fn a_will_and_a_retained_message_and_a_response_topic_are_where_the_tenant_is() 
     assert_eq!(topics(&mut rig, reader), ["kept"]);
     rig.subscribe(reader, "ask", QOS0);
     let respond = |topic: &str| PublishProperties { response_topic: Some(TopicName::new(topic).unwrap()), ..PublishProperties::default() };
-    rig.send(id, Packet::Publish(signet_mqtt::Publish { properties: respond("answer"), ..publish("ask", "?", QOS0, None) }));
-    assert_eq!(rig.take(operator).properties.response_topic.unwrap().as_str(), "acme/answer");
-    assert_eq!(rig.take(reader).properties.response_topic.unwrap().as_str(), "answer");
-    rig.send(operator, Packet::Publish(signet_mqtt::Publish { properties: respond("elsewhere"), ..publish("acme/ask", "?", QOS0, None) }));
+    rig.send(id, Packet::Publish(signet_mqtt::Publish { properties: respond("answer").into(), ..publish("ask", "?", QOS0, None) }));
+    assert_eq!(rig.take(operator).properties.response_topic.as_ref().unwrap().as_str(), "acme/answer");
+    assert_eq!(rig.take(reader).properties.response_topic.as_ref().unwrap().as_str(), "answer");
+    rig.send(
+        operator,
+        Packet::Publish(signet_mqtt::Publish { properties: respond("elsewhere").into(), ..publish("acme/ask", "?", QOS0, None) }),
+    );
     assert_eq!(rig.take(reader).properties.response_topic, None, "an answer could not get there");
 }
 

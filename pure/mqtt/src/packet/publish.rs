@@ -9,9 +9,12 @@ use crate::packet::SubscriptionIdentifier;
 use crate::property::{PropertyId, PropertyReader};
 use crate::reader::Reader;
 use crate::writer::{Body, PropertyList, Sink};
-use crate::{DecodeError, Message, PacketId, ProtocolVersion, PublishHeader, QoS, Role, TopicError, TopicName, UserProperties};
+use crate::{
+    DecodeError, Empty, Message, PacketId, ProtocolVersion, PublishHeader, QoS, Rare, Role, TopicError, TopicName, UserProperties,
+};
 
-/// Publish message. Topic, properties and payload of a decoded one share a single allocation that holds nothing but this packet.
+/// Publish message. Properties and payload of a decoded one share an allocation that holds nothing but this packet; the topic may be shared with
+/// other packets of the same topic.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Publish {
     /// Whether this may be a re-delivery.
@@ -25,7 +28,7 @@ pub struct Publish {
     /// Present exactly when `qos` is above 0 [MQTT-2.2.1-2].
     pub packet_id: Option<PacketId>,
     /// Empty before MQTT 5.0.
-    pub properties: PublishProperties,
+    pub properties: Rare<PublishProperties>,
     /// What is published; may be empty.
     pub payload: Bytes,
 }
@@ -52,35 +55,73 @@ pub struct PublishProperties {
 }
 
 impl Publish {
-    /// Reads what follows the fixed header, whose flags have been checked.
-    pub(crate) fn read(flags: u8, reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
+    /// Reads what follows the fixed header, whose flags have been checked. `known` is the topic of an earlier packet: devices repeat themselves.
+    pub(crate) fn read(flags: u8, known: &mut Option<TopicName>, reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
         let qos = QoS::try_from((flags >> 1) & 0b11).unwrap_or_default();
-        // [MQTT-3.3.2-1], [MQTT-3.3.2-2]
-        let topic = reader.topic_name("topic name")?.transpose().map_err(DecodeError::TopicNameInvalid)?;
+        let topic = read_topic(known, reader)?;
         // [MQTT-2.2.1-2]
         let packet_id = match qos {
             QoS::AtMostOnce => None,
             _ => Some(reader.packet_id()?),
         };
-        let properties = PublishProperties::read(reader)?;
-        if topic.is_none() {
+        let (properties, payload) = if reader.has_properties() {
+            // The one copy that properties and payload are slices of.
+            let copy = reader.take_rest();
+            let mut reader = Reader::sharing(&copy, reader.context);
+            (PublishProperties::read(&mut reader)?, reader.take_rest())
+        } else {
+            (PublishProperties::read(reader)?, reader.take_rest())
+        };
+        let publish = Self { dup: flags & 0b1000 != 0, qos, retain: flags & 0b0001 != 0, topic, packet_id, properties, payload };
+        if publish.topic.is_none() {
             if !reader.context.version.has_properties() {
                 return Err(DecodeError::TopicNameInvalid(TopicError::Empty));
             }
-            if properties.topic_alias.is_none() {
+            if publish.properties.topic_alias.is_none() {
                 let detail = "topic name is empty and there is no topic alias, expected one of them";
                 return Err(DecodeError::protocol("§3.3.2.1", detail));
             }
         }
-        let payload = reader.take_rest();
-        Ok(Self { dup: flags & 0b1000 != 0, qos, retain: flags & 0b0001 != 0, topic, packet_id, properties, payload })
+        Ok(publish)
+    }
+}
+
+/// Longest topic that is remembered for the next packet, in bytes: a connection that sends nothing any more should hold little.
+const KNOWN_MAXIMUM: usize = 256;
+
+/// The Topic Name, as a reference to `known` if it is the same.
+fn read_topic(known: &mut Option<TopicName>, reader: &mut Reader<'_>) -> Result<Option<TopicName>, DecodeError> {
+    if let Some(known) = known.as_ref().filter(|known| reader.skip_string(known.as_str())) {
+        return Ok(Some(known.clone()));
+    }
+    // [MQTT-3.3.2-1], [MQTT-3.3.2-2]
+    let topic = reader.topic_name("topic name")?.transpose().map_err(DecodeError::TopicNameInvalid)?;
+    if let Some(topic) = topic.as_ref().filter(|topic| topic.as_str().len() <= KNOWN_MAXIMUM) {
+        *known = Some(topic.clone());
+    }
+    Ok(topic)
+}
+
+impl Empty for PublishProperties {
+    fn empty() -> &'static Self {
+        static EMPTY: PublishProperties = PublishProperties {
+            payload_format_indicator: None,
+            message_expiry_interval: None,
+            topic_alias: None,
+            response_topic: None,
+            correlation_data: None,
+            user_properties: UserProperties(Vec::new()),
+            subscription_identifiers: Vec::new(),
+            content_type: None,
+        };
+        &EMPTY
     }
 }
 
 impl PublishProperties {
-    fn read(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
+    fn read(reader: &mut Reader<'_>) -> Result<Rare<Self>, DecodeError> {
         let sender = reader.context.sender;
-        let mut list = Self::default();
+        let mut list = Rare::<Self>::default();
         let mut properties = PropertyReader::new(reader)?;
         while let Some(id) = properties.next()? {
             match id {

@@ -131,14 +131,6 @@ fn examples_of_the_specification() {
     }
 }
 
-#[test]
-fn a_detached_name_is_equal_and_elsewhere() {
-    let topic = name("a/b");
-    let copy = topic.detached();
-    assert_eq!(topic, copy);
-    assert_ne!(topic.as_str().as_ptr(), copy.as_str().as_ptr());
-}
-
 /// The rules of §4.7 said once more, by recursion over lists of levels.
 fn model(filter: &[&str], name: &[&str]) -> bool {
     match (filter, name) {

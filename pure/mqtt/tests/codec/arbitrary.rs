@@ -230,7 +230,7 @@ pub(crate) fn publish(sender: Role, version: ProtocolVersion) -> impl Strategy<V
             retain,
             topic: Some(topic).filter(|_| named || properties.topic_alias.is_none()),
             packet_id: Some(packet_id).filter(|_| qos > QoS::AtMostOnce),
-            properties,
+            properties: properties.into(),
             payload,
         }
     })

@@ -5,8 +5,8 @@ use std::num::NonZeroU16;
 use bytes::BytesMut;
 use proptest::prelude::*;
 use signet_mqtt::{
-    DecodeLimits, Decoder, Message, MessageProperties, Packet, PacketId, ProtocolVersion, Publish, PublishHeader, PublishProperties, QoS,
-    Role, encode_publish, encoded_len, publish_len,
+    DecodeLimits, Decoder, Message, MessageProperties, Packet, PacketId, ProtocolVersion, Publish, PublishHeader, QoS, Role,
+    encode_publish, encoded_len, publish_len,
 };
 
 use crate::arbitrary;
@@ -79,7 +79,7 @@ proptest! {
         let alias = publish.properties.topic_alias;
         let send_topic = publish.topic.is_some();
         let topic = publish.topic.clone().unwrap_or_else(|| signet_mqtt::TopicName::new("by/alias").unwrap());
-        let message = Message::from_publish(publish.clone(), Some(topic.clone())).unwrap();
+        let message = Message::from_publish(publish.clone(), topic.clone());
         let header = PublishHeader {
             dup: publish.dup,
             qos: publish.qos,
@@ -95,7 +95,7 @@ proptest! {
         prop_assert_eq!(out.len(), publish_len(&message, &header, version));
         let expected = match version {
             ProtocolVersion::V5 => publish.clone(),
-            ProtocolVersion::V31 | ProtocolVersion::V311 => Publish { topic: Some(topic), properties: PublishProperties::default(), ..publish.clone() },
+            ProtocolVersion::V31 | ProtocolVersion::V311 => Publish { topic: Some(topic), properties: Default::default(), ..publish.clone() },
         };
         prop_assert_eq!(&out[..], &encoded(&Packet::Publish(expected), version)[..]);
     }
@@ -109,7 +109,7 @@ fn mqtt_3_3_2_6_the_header_gives_the_remaining_expiry() {
         payload: "x".into(),
         qos: QoS::AtLeastOnce,
         retain: true,
-        properties: MessageProperties { message_expiry_interval: Some(60), ..MessageProperties::default() },
+        properties: MessageProperties { message_expiry_interval: Some(60), ..MessageProperties::default() }.into(),
     };
     let header = PublishHeader {
         dup: false,
