@@ -118,8 +118,7 @@ fn ended(child: &mut Child, deadline: Instant) -> bool {
 }
 
 fn read(printed: &str, said: &str) -> Reading {
-    let last = printed.lines().rfind(|line| !line.trim().is_empty()).unwrap_or_default();
-    let printed: Printed = match serde_json::from_str(last) {
+    let printed: Printed = match serde_json::from_str(printed) {
         Ok(printed) => printed,
         Err(error) => {
             let why = said.lines().rfind(|line| !line.trim().is_empty()).map_or_else(|| error.to_string(), str::to_owned);
@@ -154,7 +153,7 @@ mod tests {
 
     #[test]
     fn what_the_load_prints_is_read() {
-        let reading = read(&PRINTED.replace('\n', ""), "connecting");
+        let reading = read(PRINTED, "connecting");
         assert!(reading.valid);
         assert_eq!((reading.processor_microseconds, reading.broker_cores, reading.bytes), (Some(1.25), Some(0.5), None));
         assert_eq!((reading.p50_microseconds, reading.p99_microseconds, reading.per_second), (Some(10.5), Some(20.5), Some(1000.5)));
