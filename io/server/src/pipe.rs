@@ -88,6 +88,8 @@ pub(crate) struct Pipe {
     unsent: Vec<u8>,
     /// Edge-triggered: reading may bring something.
     pub(crate) readable: bool,
+    /// The peer's end was announced: reading goes on until it is there.
+    pub(crate) ending: bool,
     /// Edge-triggered: writing may be possible.
     pub(crate) writable: bool,
     /// The peer said `close_notify`, or closed its WebSocket.
@@ -98,7 +100,7 @@ pub(crate) struct Pipe {
 
 impl Pipe {
     pub(crate) fn new(socket: Socket, layers: Layers) -> Self {
-        Self { socket, layers, unsent: Vec::new(), readable: true, writable: true, ended: false, resumes: false }
+        Self { socket, layers, unsent: Vec::new(), readable: true, ending: false, writable: true, ended: false, resumes: false }
     }
 
     pub(crate) fn transport(&self) -> Transport {
@@ -144,9 +146,14 @@ impl Pipe {
         }
         let count = match std::mem::take(&mut self.resumes) {
             true => 0,
+            false if !self.readable => return ReadOutcome::Blocked,
             false => match self.read_socket(&mut scratch.read) {
                 Ok(Some(0)) => return ReadOutcome::Ended,
-                Ok(Some(count)) => count,
+                Ok(Some(count)) => {
+                    // Less than there was room for: what comes later is a new event (epoll(7)), except for the end when that came along.
+                    self.readable = self.ending || count == scratch.read.len();
+                    count
+                }
                 Ok(None) => return ReadOutcome::Blocked,
                 Err(error) => return ReadOutcome::Lost(error),
             },

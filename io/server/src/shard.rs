@@ -204,6 +204,7 @@ impl Shard {
         if event.is_readable() || event.is_read_closed() || event.is_error() {
             if let Some(link) = self.links.get_mut(&id) {
                 link.pipe.readable = true;
+                link.pipe.ending |= event.is_read_closed() || event.is_error();
             }
             self.enqueue(id);
         }

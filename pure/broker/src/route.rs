@@ -3,13 +3,14 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use signet_mqtt::{ClientIdentifier, Message, QoS, SubscriptionIdentifier, TopicFilter};
+use signet_mqtt::{ClientIdentifier, Message, QoS, TopicFilter};
 use signet_policy::PublishPermit;
 use smallvec::{SmallVec, smallvec};
 
 use crate::broker::{Broker, Context};
 use crate::directory::{Directory, SharedDirectory};
 use crate::durability::Durability;
+use crate::identifiers::SubscriptionIdentifiers;
 use crate::ids::{MessageId, SessionId, ShardId};
 use crate::input::{Delivery, Recipient};
 use crate::moment::Moment;
@@ -88,7 +89,7 @@ struct Route {
     maximum_qos: QoS,
     retain_as_published: bool,
     is_mqtt5: bool,
-    identifiers: SmallVec<[SubscriptionIdentifier; 2]>,
+    identifiers: SubscriptionIdentifiers,
 }
 
 #[derive(Debug)]
@@ -372,7 +373,7 @@ impl RouteSet {
             if is_same {
                 kept.maximum_qos = kept.maximum_qos.max(later.maximum_qos);
                 kept.retain_as_published |= later.retain_as_published;
-                kept.identifiers.extend_from_slice(&later.identifiers);
+                kept.identifiers.append(&later.identifiers);
             }
             is_same
         });
@@ -422,7 +423,7 @@ impl Route {
             maximum_qos: subscriber.maximum_qos,
             retain_as_published: subscriber.retain_as_published,
             is_mqtt5: subscriber.is_mqtt5,
-            identifiers: subscriber.identifier.into_iter().collect(),
+            identifiers: subscriber.identifier.into(),
         }
     }
 

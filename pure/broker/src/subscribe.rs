@@ -265,7 +265,7 @@ impl Broker {
                     qos: self.limits.messages.delivered(subscription.options.maximum_qos, retained.message.qos),
                     // [MQTT-3.3.1-8] (3.1.1)
                     retain: true,
-                    identifiers: subscription.identifier.into_iter().collect(),
+                    identifiers: subscription.identifier.into(),
                     shared: None,
                 };
                 let start = Start { filter: filter.clone(), key: subscription.key, retained: retained.id, is_stored: retained.is_stored };

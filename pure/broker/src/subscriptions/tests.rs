@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
-use signet_mqtt::{Message, MessageProperties};
+use signet_mqtt::Message;
 
 use super::*;
 use crate::input::Recipient;

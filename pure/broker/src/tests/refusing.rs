@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use signet_mqtt::{Ack, Message, MessageProperties, Packet, ProtocolVersion, Publish, QoS, ReasonCode, TopicName};
+use signet_mqtt::{Ack, Message, Packet, ProtocolVersion, Publish, QoS, ReasonCode, TopicName};
 use signet_policy::{Rule, Ruleset, TopicPattern, Who};
 
 use super::rig::*;
