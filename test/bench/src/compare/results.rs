@@ -74,7 +74,8 @@ impl Reading {
         Self { reasons: vec![reason.into()], ..Self::default() }
     }
 
-    fn value(&self, measure: Measure) -> Option<f64> {
+    /// None where it is not valid, or too little to tell.
+    pub(super) fn value(&self, measure: Measure) -> Option<f64> {
         let value = match measure {
             Measure::Processor => self.processor_microseconds,
             Measure::Memory => self.bytes,

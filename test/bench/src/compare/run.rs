@@ -10,7 +10,7 @@ use super::load::{Load, Work};
 use super::options::{Options, tell};
 use super::peer::{Peer, Places, Program, Running};
 use super::results::{PeerFacts, Reading, Results, RowResults, Run};
-use super::rows::Row;
+use super::rows::{Measure, Row};
 use super::statistics::number;
 use super::{curves, generator, machine, peers, rows};
 
@@ -113,7 +113,7 @@ impl Plan {
                     }
                     done += 1;
                     let reading = self.once(peer.as_ref(), program, &row.load, certificates);
-                    tell(&format!("[{done}/{runs}] round {round}, {}, {}: {}", row.name, peer.name(), shown(&reading)));
+                    tell(&format!("[{done}/{runs}] round {round}, {}, {}: {}", row.name, peer.name(), shown(&reading, &row.measures)));
                     measured.runs.push(Run { peer: peer.name().into(), round, reading });
                 }
             }
@@ -139,15 +139,13 @@ impl Plan {
 }
 
 /// The value of a run for those who wait.
-fn shown(reading: &Reading) -> String {
+fn shown(reading: &Reading, measures: &[Measure]) -> String {
     if !reading.valid {
         return format!("not valid: {}", reading.reasons.join("; "));
     }
-    let mut words = Vec::new();
-    words.extend(reading.processor_microseconds.map(|value| format!("{} µs", number(value))));
-    words.extend(reading.bytes.map(|value| format!("{} bytes", number(value))));
-    words.extend(reading.per_second.map(|value| format!("{value:.0}/s")));
-    words.join(", ")
+    let value = |measure: &Measure| Some(format!("{} {}", number(reading.value(*measure)?), measure.unit()));
+    let rate = reading.per_second.map(|rate| format!("{rate:.0}/s"));
+    measures.iter().filter_map(value).chain(rate).collect::<Vec<_>>().join(", ")
 }
 
 /// `target/peers`, beside the folder that this program was built into.
