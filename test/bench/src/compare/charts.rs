@@ -130,7 +130,8 @@ fn lines(results: &Results, curve: &Curve) -> Option<Chart> {
         picture.text((place(number), top + height + 18.0), Anchor::Middle, row.row.point.as_deref().unwrap_or_default());
     }
     picture.text((begin + step * 0.5, top + height + 40.0), Anchor::Start, curve.axis);
-    for (at, peer) in peers.iter().enumerate() {
+    let mut y = top;
+    for peer in &peers {
         let of_point = |(number, row): (usize, &&RowResults)| {
             let spread = row.spread(peer, Measure::Processor)?;
             let words = format!("{peer}, {}: {} {unit}", row.row.point.as_deref().unwrap_or_default(), spread.text());
@@ -138,10 +139,13 @@ fn lines(results: &Results, curve: &Curve) -> Option<Chart> {
             Some(Point { x: place(number), y: axis.place(spread.median), whisker, words })
         };
         let drawn: Vec<Point> = points.iter().enumerate().filter_map(of_point).collect();
+        if drawn.is_empty() {
+            continue;
+        }
         picture.line(&drawn, colour_of(results, peer));
-        let y = top + 18.0 * f64::from(u32::try_from(at).unwrap_or_default());
         picture.sample((WIDTH - right + 20.0, y), colour_of(results, peer));
         picture.text((WIDTH - right + 38.0, y + 10.0), Anchor::Start, peer);
+        y += 18.0;
     }
     Some(Chart { file: format!("curve-{}.svg", curve.name), title: curve.title.into(), svg: picture.finish() })
 }

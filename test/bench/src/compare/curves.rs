@@ -15,10 +15,10 @@ pub(super) const CURVES: [Curve; 7] = [
     Curve { name: "payload", title: "QoS 0 pairs over TLS, by payload", axis: "bytes of payload" },
     Curve { name: "topics", title: "QoS 0 fan-in 50→1 over TLS, by topics", axis: "topics that are published to" },
     Curve { name: "filters", title: "QoS 0 fan-in 50→1 over TLS, by how topics are subscribed to", axis: "Topic Filters" },
-    Curve { name: "qos", title: "pairs 50→50 over TLS, by QoS", axis: "QoS" },
+    Curve { name: "qos", title: "Pairs 50→50 over TLS, by QoS", axis: "QoS" },
     Curve { name: "connections", title: "QoS 0 pairs over TLS, by pairs", axis: "pairs of publisher and subscriber" },
     Curve { name: "mqtt", title: "QoS 1 pairs 50→50 over TLS, by version of MQTT", axis: "version of MQTT" },
-    Curve { name: "handshake", title: "connect, by TLS version and the client's key", axis: "handshake" },
+    Curve { name: "handshake", title: "Connect, by TLS version and the client's key", axis: "handshake" },
 ];
 
 const TLS: Transport = Transport::Tls { version: Tls::V13, key: Key::Ecdsa };

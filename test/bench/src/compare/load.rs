@@ -218,11 +218,14 @@ impl Load {
         match self.transport {
             Transport::Tcp => {}
             // The same cipher suite for every broker.
-            Transport::Tls { version: Tls::V13, .. } => {
-                add("--tls-version", "tlsv1.3".into());
-                add("--ciphers", "TLS_AES_128_GCM_SHA256".into());
+            Transport::Tls { version, .. } => {
+                let (name, suite) = match version {
+                    Tls::V13 => ("tlsv1.3", "TLS_AES_128_GCM_SHA256"),
+                    Tls::V12 => ("tlsv1.2", "TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256"),
+                };
+                add("--tls-version", name.into());
+                add("--ciphers", suite.into());
             }
-            Transport::Tls { version: Tls::V12, .. } => add("--tls-version", "tlsv1.2".into()),
         }
         words.extend(matches!(self.work, Work::Connect { resumed: true, .. }).then(|| "--resume".to_owned()));
         words
@@ -241,7 +244,8 @@ mod tests {
         assert_eq!(
             words,
             "pubsub --layout fan-in --publishers 50 --subscribers 1 --qos-mix 70,20,10 --payload 256 --topics 50 --wildcards true \
-             --window 16 --warm-up 0.5 --seconds 2 --rate 9 --mqtt-version 5 --tls-version tlsv1.2"
+             --window 16 --warm-up 0.5 --seconds 2 --rate 9 --mqtt-version 5 --tls-version tlsv1.2 \
+             --ciphers TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256"
         );
         let load = Load { work: Work::Connect { count: 7, resumed: true }, transport: Transport::Tcp, mqtt: Mqtt::V311 };
         assert_eq!(load.arguments(2.0).join(" "), "connect --count 7 --concurrency 16 --mqtt-version 311 --resume");

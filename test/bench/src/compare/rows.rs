@@ -77,12 +77,12 @@ pub(super) fn table() -> Vec<Row> {
     let plain = |work, transport| Load { work, transport, mqtt: Mqtt::V311 };
     let connect = |count, resumed| Work::Connect { count, resumed };
     let mut rows = vec![
-        Row::new("connect-ecdsa", "connect, ECDSA P-256", "connect", plain(connect(2_000, false), tls(Key::Ecdsa))),
-        Row::new("connect-rsa", "connect, RSA 2048 client", "connect", plain(connect(1_000, false), tls(Key::Rsa))),
-        Row::new("connect-resumed", "connect, resumed", "connect", plain(connect(4_000, true), tls(Key::Ecdsa))),
-        Row::new("connect-tcp", "connect, TCP", "connect", plain(connect(8_000, false), Transport::Tcp)),
-        Row::new("idle-tls", "idle connection, TLS", "idle", plain(Work::Idle { count: 10_000 }, tls(Key::Ecdsa))),
-        Row::new("idle-tcp", "idle connection, TCP", "idle", plain(Work::Idle { count: 10_000 }, Transport::Tcp)),
+        Row::new("connect-ecdsa", "Connect, ECDSA P-256", "connect", plain(connect(2_000, false), tls(Key::Ecdsa))),
+        Row::new("connect-rsa", "Connect, RSA 2048 client", "connect", plain(connect(1_000, false), tls(Key::Rsa))),
+        Row::new("connect-resumed", "Connect, resumed", "connect", plain(connect(4_000, true), tls(Key::Ecdsa))),
+        Row::new("connect-tcp", "Connect, TCP", "connect", plain(connect(8_000, false), Transport::Tcp)),
+        Row::new("idle-tls", "Idle connection, TLS", "idle", plain(Work::Idle { count: 10_000 }, tls(Key::Ecdsa))),
+        Row::new("idle-tcp", "Idle connection, TCP", "idle", plain(Work::Idle { count: 10_000 }, Transport::Tcp)),
     ];
     for qos in 0..3 {
         for (name, transport) in [("tls", tls(Key::Ecdsa)), ("tcp", Transport::Tcp)] {
@@ -96,7 +96,7 @@ pub(super) fn table() -> Vec<Row> {
     }
     for (name, transport) in [("tls", tls(Key::Ecdsa)), ("tcp", Transport::Tcp)] {
         let messages = Messages { qos: 1, rate: Some(MODERATE), ..Messages::in_layout(Layout::Pairs) };
-        let title = format!("latency at {MODERATE}/s, QoS 1 {}, {}", Layout::Pairs.words(), name.to_uppercase());
+        let title = format!("Latency at {MODERATE}/s, QoS 1 {}, {}", Layout::Pairs.words(), name.to_uppercase());
         let load = Load { work: Work::Messages(messages), transport, mqtt: Mqtt::V311 };
         rows.push(Row::new(&format!("latency-{name}"), &title, "latency", load));
     }
