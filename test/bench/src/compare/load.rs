@@ -215,17 +215,14 @@ impl Load {
             }
         }
         add("--mqtt-version", if self.mqtt == Mqtt::V5 { "5" } else { "311" }.into());
-        match self.transport {
-            Transport::Tcp => {}
+        if let Transport::Tls { version, .. } = self.transport {
             // The same cipher suite for every broker.
-            Transport::Tls { version, .. } => {
-                let (name, suite) = match version {
-                    Tls::V13 => ("tlsv1.3", "TLS_AES_128_GCM_SHA256"),
-                    Tls::V12 => ("tlsv1.2", "TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256"),
-                };
-                add("--tls-version", name.into());
-                add("--ciphers", suite.into());
-            }
+            let (name, suite) = match version {
+                Tls::V13 => ("tlsv1.3", "TLS_AES_128_GCM_SHA256"),
+                Tls::V12 => ("tlsv1.2", "TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256"),
+            };
+            add("--tls-version", name.into());
+            add("--ciphers", suite.into());
         }
         words.extend(matches!(self.work, Work::Connect { resumed: true, .. }).then(|| "--resume".to_owned()));
         words
