@@ -10,6 +10,9 @@ use crate::error::words;
 /// Octets read from a socket at a time.
 const CHUNK: usize = 256 * 1024;
 
+/// What TLS may hold of a record whose end comes with the next read: a record has at most 2^14 octets, and some of its own.
+const RECORD: usize = 20 * 1024;
+
 const TOO_LARGE: &str = "a packet is larger than any we expect";
 
 /// Where octets pass through, shared by all connections: one that is idle holds no buffers.
@@ -22,7 +25,7 @@ pub(crate) struct Buffers {
 impl Buffers {
     /// With room for packets of so many octets.
     pub(crate) fn new(largest_packet: usize) -> Self {
-        Self { ciphertext: vec![0; CHUNK], plaintext: vec![0; CHUNK + 2 * largest_packet] }
+        Self { ciphertext: vec![0; CHUNK], plaintext: vec![0; CHUNK + RECORD + 2 * largest_packet] }
     }
 }
 
