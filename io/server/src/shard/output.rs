@@ -123,7 +123,9 @@ impl Shard {
         if !was_full && link.is_full() {
             full.push(id);
         }
-        self.mark_dirty(id);
+        if !std::mem::replace(&mut link.marks.dirty, true) {
+            self.queues.dirty.push(id);
+        }
     }
 
     /// Tells the broker when a connection's buffers have crossed a water mark. The outputs that this makes are carried out by the caller of
