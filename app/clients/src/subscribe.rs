@@ -5,8 +5,7 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use signet_mqtt::{
-    ProtocolVersion, Publish, QoS, ReasonCode, RetainHandling, SubscribeFilter, SubscriptionOptions, TopicFilter,
-    TopicName,
+    ProtocolVersion, Publish, QoS, ReasonCode, RetainHandling, SubscribeFilter, SubscriptionOptions, TopicFilter, TopicName,
 };
 
 use crate::connect::{host, plan};

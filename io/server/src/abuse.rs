@@ -216,6 +216,13 @@ impl Abuse {
         }
     }
 
+    /// Somebody without a certificate was refused elsewhere than by a CONNECT: counts it like one.
+    pub(crate) fn note_stranger(&self, address: &PeerAddress, denied: &Denied, now: u64) {
+        if let Some(address) = self.address(address).filter(|_| is_attempt(denied)) {
+            self.failed(&Suspect::Address(address), now);
+        }
+    }
+
     fn failed(&self, suspect: &Suspect, now: u64) {
         match suspect {
             Suspect::Address(address) => drop(self.addresses.note(address, || address_text(*address), now)),
@@ -363,7 +370,8 @@ fn identity(principal: &Principal) -> Option<(Digest, String)> {
             Some((digest_of("device", &name), name))
         }
         Principal::User(name) => Some((digest_of("user", name), name.to_string())),
-        Principal::Bridge(_) | Principal::Anonymous => None,
+        // Of a user without a proven name there is nothing that others could not be held for.
+        Principal::Bridge(_) | Principal::Unnamed | Principal::Anonymous => None,
     }
 }
 

@@ -1,6 +1,7 @@
 //! The control plane's side of a running server: every method may be called from any thread.
 
 use std::io;
+use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread::JoinHandle;
@@ -10,10 +11,10 @@ use arc_swap::{ArcSwap, Guard};
 use mio::{Poll, Waker};
 use signet_broker::{ChangedLimits, Judge, Limits, SessionRule, Totals, WillRule};
 use signet_identity::DeviceIdentity;
-use signet_net::{Clock, KickCause, KickTarget, ListenAddress, Registry, StatusInquiry, bind, unix_seconds};
-use signet_policy::Ruleset;
+use signet_net::{Clock, KickCause, KickTarget, ListenAddress, PeerAddress, Registry, StatusInquiry, bind, unix_seconds};
+use signet_policy::{Denied, Ruleset};
 use signet_store::{Store, StoreError, StoreState, StoreStats};
-use signet_tls::CurrentRevocations;
+use signet_tls::{CurrentRevocations, Refusal};
 
 use crate::abuse::{Abuse, HeldOff};
 use crate::accept::{AcceptControl, Acceptor};
@@ -222,6 +223,20 @@ impl ServerHandle {
     /// Who is held off now, for failed attempts or for connecting too often.
     pub fn held_off(&self) -> Vec<HeldOff> {
         self.shared.admissions.abuse.held(self.shared.clock.milliseconds())
+    }
+
+    /// Whether somebody without a certificate may try to log in from there by another protocol than MQTT.
+    ///
+    /// # Errors
+    /// The address is held off. What is to be said of it is there the first time.
+    pub fn may_try(&self, address: SocketAddr) -> Result<(), Option<Box<Refusal>>> {
+        let (abuse, now) = (&self.shared.admissions.abuse, self.shared.clock.milliseconds());
+        abuse.may_open(&PeerAddress::Ip(address), now).map_err(|held| abuse.news(&held, None, now).map(Box::new))
+    }
+
+    /// Somebody without a certificate has failed to log in from there, by another protocol than MQTT.
+    pub fn note_failed(&self, address: SocketAddr, denied: &Denied) {
+        self.shared.admissions.abuse.note_stranger(&PeerAddress::Ip(address), denied, self.shared.clock.milliseconds());
     }
 
     /// Forgets what there is against `who`, an address or a name as [`HeldOff::who`] has it, or against everybody; says how many holds that ended.

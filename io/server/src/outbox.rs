@@ -135,7 +135,13 @@ impl Outbox {
     }
 
     /// Encodes into `buffer` at once what need not wait, if nothing else waits here; gives it back otherwise.
-    pub(crate) fn bypass(&mut self, outgoing: Outgoing, version: ProtocolVersion, durable: Ticket, buffer: &mut BytesMut) -> Result<(), Outgoing> {
+    pub(crate) fn bypass(
+        &mut self,
+        outgoing: Outgoing,
+        version: ProtocolVersion,
+        durable: Ticket,
+        buffer: &mut BytesMut,
+    ) -> Result<(), Outgoing> {
         if !self.is_empty() || outgoing.after() > durable {
             return Err(outgoing);
         }

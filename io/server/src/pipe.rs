@@ -159,6 +159,11 @@ impl Pipe {
         self.unsent.len()
     }
 
+    /// Whether the socket has not taken what it was given.
+    pub(crate) fn is_behind(&self) -> bool {
+        !self.holds && !self.unsent.is_empty()
+    }
+
     /// Reads once and appends the plaintext.
     pub(crate) fn read(&mut self, scratch: &mut Scratch, plaintext: &mut Vec<u8>) -> ReadOutcome {
         if self.ended {

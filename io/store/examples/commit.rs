@@ -10,10 +10,9 @@ use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
 use rustix::time::{ClockId, clock_gettime};
-use signet_broker::{Change, MessageId, Moment, Recipient, SessionId, ShardId, Store as _, Urgency};
+use signet_broker::{Change, MessageId, Moment, Recipient, SessionId, ShardId, Store as _, SubscriptionIdentifiers, Urgency};
 use signet_mqtt::{Message, QoS, TopicName};
 use signet_store::{Opened, Store, StoreConfig, StoreHandle};
-use smallvec::SmallVec;
 
 const WIDTHS: [u64; 3] = [1, 128, 1024];
 const PER_WIDTH: Duration = Duration::from_secs(2);
@@ -72,7 +71,7 @@ fn queue(handle: &mut StoreHandle, number: u64, message: &Arc<Message>) {
         shard: ShardId(0),
         qos: QoS::AtLeastOnce,
         retain: false,
-        identifiers: SmallVec::new(),
+        identifiers: SubscriptionIdentifiers::default(),
         shared: None,
     };
     let queued = Change::MessageQueued { id: MessageId(number), message, recipients: &[recipient], received_at: Moment::ZERO };

@@ -8,11 +8,11 @@ use std::sync::Arc;
 use bytes::Bytes;
 use signet_mqtt::{Message, PacketId, Publish, QoS, TopicName};
 use signet_policy::{PublishPermit, authorize_server_publish};
-use smallvec::SmallVec;
 
 use crate::broker::{Broker, Context};
 use crate::directory::SharedDirectory;
 use crate::durability::Durability;
+use crate::identifiers::SubscriptionIdentifiers;
 use crate::ids::ConnectionId;
 use crate::output::Output;
 use crate::queue::Pending;
@@ -69,7 +69,7 @@ impl Broker {
         let Some((qos, packet_id)) = connection.asking.as_mut().and_then(|asking| asking.control.take()) else { return };
         connection.keep_alive.heard(context.now);
         if let Some(message) = answer.reply.filter(|_| connection.is_writable) {
-            let (retain, identifiers) = (false, SmallVec::new());
+            let (retain, identifiers) = (false, SubscriptionIdentifiers::default());
             let message = Arc::new(message);
             let pending = Pending { id: None, message, qos: QoS::AtMostOnce, retain, identifiers, received_at: context.now, shared: None };
             connection.transmit(pending, context.now, (context.output, &mut self.stats));

@@ -80,8 +80,7 @@ impl InFlight {
 
     /// A Packet Identifier for [`Self::begin`].
     pub(crate) fn allocate(&mut self, lifetime: Lifetime) -> Option<PacketId> {
-        let exchanges = &self.exchanges;
-        self.packet_ids.allocate(lifetime, |packet_id| exchanges.iter().any(|exchange| exchange.packet_id == packet_id))
+        self.packet_ids.allocate(lifetime, self.exchanges.iter().map(|exchange| exchange.packet_id))
     }
 
     /// The PUBLISH goes out. Returns its place in the order of first sending.

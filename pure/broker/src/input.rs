@@ -6,12 +6,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use signet_identity::{CertificateId, DeviceIdentity};
-use signet_mqtt::{DecodeError, Message, Packet, QoS, ReasonCode, SubscriptionIdentifier, TopicFilter};
+use signet_mqtt::{DecodeError, Message, Packet, QoS, ReasonCode, TopicFilter};
 use signet_policy::{AccessAnswer, AccessQuestion, Client, Ruleset};
-use smallvec::SmallVec;
 
 use crate::admission::Admission;
 use crate::control::ControlAnswer;
+use crate::identifiers::SubscriptionIdentifiers;
 use crate::ids::{ConnectionId, MessageId, SessionId, ShardId};
 use crate::moment::Moment;
 use crate::relimit::ChangedLimits;
@@ -284,7 +284,7 @@ pub struct Recipient {
     /// The RETAIN flag of this delivery.
     pub retain: bool,
     /// The identifiers of all the session's matching subscriptions [MQTT-3.3.4-3].
-    pub identifiers: SmallVec<[SubscriptionIdentifier; 2]>,
+    pub identifiers: SubscriptionIdentifiers,
     /// The Shared Subscription that chose this session, if one did: should the session be gone, another member gets the message.
     pub shared: Option<Arc<TopicFilter>>,
 }

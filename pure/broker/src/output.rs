@@ -3,12 +3,10 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use signet_mqtt::{
-    ClientIdentifier, Message, Packet, PacketId, PublishHeader, QoS, ReasonCode, SubscriptionIdentifier, TopicFilter, TopicName,
-};
+use signet_mqtt::{ClientIdentifier, Message, Packet, PacketId, PublishHeader, QoS, ReasonCode, TopicFilter, TopicName};
 use signet_policy::{AccessQuestion, Client, Denied, Principal};
-use smallvec::SmallVec;
 
+use crate::identifiers::SubscriptionIdentifiers;
 use crate::ids::{ConnectionId, ShardId};
 use crate::input::{Delivery, KickCause};
 use crate::store::Ticket;
@@ -93,7 +91,7 @@ pub struct OwnedPublishHeader {
     /// What is left of the Message Expiry Interval, in seconds [MQTT-3.3.2-6].
     pub message_expiry_interval: Option<u32>,
     /// Subscription Identifiers.
-    pub subscription_identifiers: SmallVec<[SubscriptionIdentifier; 2]>,
+    pub subscription_identifiers: SubscriptionIdentifiers,
     /// Topic Alias.
     pub topic_alias: Option<std::num::NonZeroU16>,
     /// Whether the Topic Name is written out; without it the alias stands for it.

@@ -8,9 +8,17 @@ use signet_mqtt::PacketId;
 /// when a crash has made the Server forget it: so what is not stored has identifiers of its own, and can never be in the way of what is.
 #[derive(Debug, Default)]
 pub(crate) struct PacketIds {
+    kept: Turn,
+    /// Counts from [`PacketIds::PASSING`].
+    passing: Turn,
+}
+
+/// Where the identifiers of one kind are.
+#[derive(Debug, Default)]
+struct Turn {
     last: u16,
-    /// Counts from [`Self::PASSING`].
-    last_passing: u16,
+    /// How many behind the last one are known to be free: what is given out since lies before it.
+    free: u16,
 }
 
 /// Whether an exchange outlives the process.
@@ -32,26 +40,37 @@ impl PacketIds {
     /// Goes on after this one.
     pub(crate) fn after(last: Option<PacketId>) -> Self {
         let last = last.map(PacketId::get).filter(|last| *last < Self::PASSING);
-        Self { last: last.unwrap_or(0), last_passing: 0 }
+        Self { kept: Turn { last: last.unwrap_or(0), free: 0 }, passing: Turn::default() }
     }
 
     /// The next identifier that is not in use [MQTT-2.2.1-3]. Nothing if all are, which a window of at most [`Self::EACH_KIND`] rules out.
-    pub(crate) fn allocate(&mut self, lifetime: Lifetime, is_used: impl Fn(PacketId) -> bool) -> Option<PacketId> {
-        for _ in 0..=u16::MAX {
-            let next = match lifetime {
-                Lifetime::Kept => {
-                    self.last = (self.last + 1) % Self::PASSING;
-                    self.last
-                }
-                Lifetime::Passing => {
-                    self.last_passing = (self.last_passing + 1) % Self::EACH_KIND;
-                    Self::PASSING + self.last_passing
-                }
-            };
-            if let Some(packet_id) = PacketId::new(next)
-                && !is_used(packet_id)
-            {
-                return Some(packet_id);
+    /// `used` is walked only once for each run of free ones.
+    pub(crate) fn allocate(&mut self, lifetime: Lifetime, used: impl Iterator<Item = PacketId> + Clone) -> Option<PacketId> {
+        let used = used.map(PacketId::get);
+        match lifetime {
+            // Zero is no identifier.
+            Lifetime::Kept => self.kept.next(Self::PASSING, used.filter(|id| *id < Self::PASSING).chain([0])),
+            Lifetime::Passing => {
+                let used = used.filter_map(|id| id.checked_sub(Self::PASSING));
+                self.passing.next(Self::EACH_KIND, used).map(|next| Self::PASSING + next)
+            }
+        }
+        .and_then(PacketId::new)
+    }
+}
+
+impl Turn {
+    /// The next of `count` numbers in turn that is not used.
+    fn next(&mut self, count: u16, used: impl Iterator<Item = u16> + Clone) -> Option<u16> {
+        for _ in 0..count {
+            if self.free == 0 {
+                let behind = |id: u16| if id > self.last { id - self.last - 1 } else { count - self.last - 1 + id };
+                self.free = used.clone().map(behind).min().unwrap_or(count - 1);
+            }
+            self.last = (self.last + 1) % count;
+            if let Some(left) = self.free.checked_sub(1) {
+                self.free = left;
+                return Some(self.last);
             }
         }
         None
@@ -65,18 +84,38 @@ mod tests {
     #[test]
     fn mqtt_2_2_1_3_an_identifier_in_use_is_never_given_again() {
         let mut ids = PacketIds::after(PacketId::new(PacketIds::PASSING - 2));
-        let used = |packet_id: PacketId| packet_id.get() == 1;
-        let given: Vec<u16> = (0..3).map(|_| ids.allocate(Lifetime::Kept, used).unwrap().get()).collect();
-        assert_eq!(given, [PacketIds::PASSING - 1, 2, 3], "zero and what is in use are stepped over");
-        assert_eq!(ids.allocate(Lifetime::Kept, |_| true), None);
+        let used = [1, 4, PacketIds::PASSING].map(|id| PacketId::new(id).unwrap());
+        let given: Vec<u16> = (0..4).map(|_| ids.allocate(Lifetime::Kept, used.into_iter()).unwrap().get()).collect();
+        assert_eq!(given, [PacketIds::PASSING - 1, 2, 3, 5], "zero and what is in use are stepped over");
+        assert_eq!(ids.allocate(Lifetime::Passing, used.into_iter()).unwrap().get(), PacketIds::PASSING + 1);
+        assert_eq!(Turn::default().next(8, 0..8), None);
+        assert_eq!(Turn::default().next(8, (0..8).filter(|id| *id != 5)), Some(5));
     }
 
     #[test]
     fn what_passes_and_what_is_kept_share_no_identifier() {
         let mut ids = PacketIds::default();
         for _ in 0..0x1_0000 {
-            assert!(ids.allocate(Lifetime::Kept, |_| false).unwrap().get() < PacketIds::PASSING);
-            assert!(ids.allocate(Lifetime::Passing, |_| false).unwrap().get() >= PacketIds::PASSING);
+            assert!(ids.allocate(Lifetime::Kept, std::iter::empty()).unwrap().get() < PacketIds::PASSING);
+            assert!(ids.allocate(Lifetime::Passing, std::iter::empty()).unwrap().get() >= PacketIds::PASSING);
+        }
+    }
+
+    /// Against walking all that is in use for each one.
+    #[test]
+    fn what_is_skipped_does_not_depend_on_when_it_was_looked_at() {
+        let mut ids = PacketIds::default();
+        let mut window: std::collections::VecDeque<PacketId> = (1..=3).filter_map(|id| PacketId::new(id * 7)).collect();
+        let stuck = PacketId::new(9_999).unwrap();
+        window.push_back(stuck);
+        for round in 0..100_000_u32 {
+            let next = ids.allocate(Lifetime::Kept, window.iter().copied()).unwrap();
+            assert!(!window.contains(&next), "{next:?} in round {round}");
+            window.push_back(next);
+            if window.len() > 20 {
+                let gone = usize::from(window[0] == stuck);
+                window.remove(gone);
+            }
         }
     }
 }

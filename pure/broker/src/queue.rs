@@ -3,9 +3,9 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use signet_mqtt::{Message, QoS, SubscriptionIdentifier, TopicFilter};
-use smallvec::SmallVec;
+use signet_mqtt::{Message, QoS, TopicFilter};
 
+use crate::identifiers::SubscriptionIdentifiers;
 use crate::ids::{MessageId, RetainedId, SessionId, ShardId};
 use crate::input::Recipient;
 use crate::limits::Limits;
@@ -20,7 +20,7 @@ pub(crate) struct Pending {
     pub(crate) message: Arc<Message>,
     pub(crate) qos: QoS,
     pub(crate) retain: bool,
-    pub(crate) identifiers: SmallVec<[SubscriptionIdentifier; 2]>,
+    pub(crate) identifiers: SubscriptionIdentifiers,
     pub(crate) received_at: Moment,
     pub(crate) shared: Option<Arc<TopicFilter>>,
 }

@@ -3,13 +3,14 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use signet_mqtt::{ClientIdentifier, Message, QoS, SubscriptionIdentifier, TopicFilter};
+use signet_mqtt::{ClientIdentifier, Message, QoS, TopicFilter};
 use signet_policy::PublishPermit;
 use smallvec::{SmallVec, smallvec};
 
 use crate::broker::{Broker, Context};
 use crate::directory::{Directory, SharedDirectory};
 use crate::durability::Durability;
+use crate::identifiers::SubscriptionIdentifiers;
 use crate::ids::{MessageId, SessionId, ShardId};
 use crate::input::{Delivery, Recipient};
 use crate::moment::Moment;
@@ -88,7 +89,7 @@ struct Route {
     maximum_qos: QoS,
     retain_as_published: bool,
     is_mqtt5: bool,
-    identifiers: SmallVec<[SubscriptionIdentifier; 2]>,
+    identifiers: SubscriptionIdentifiers,
 }
 
 #[derive(Debug)]
@@ -347,15 +348,21 @@ impl RouteSet {
         self.direct.len() + self.groups.iter().map(|group| group.candidates.len() + 1).sum::<usize>()
     }
 
-    pub(crate) fn push(&mut self, subscriber: &Subscriber) {
-        self.direct.push(Route::new(subscriber));
+    pub(crate) fn extend(&mut self, subscribers: impl IntoIterator<Item = Subscriber>) {
+        self.direct.extend(subscribers.into_iter().map(|subscriber| Route::new(&subscriber)));
     }
 
     /// A message goes to one member. Those that are connected are asked before those that would only queue it.
-    pub(crate) fn push_group(&mut self, filter: &Arc<TopicFilter>, members: &[Subscriber], turn: &Arc<AtomicUsize>) {
-        let mut candidates: Vec<Route> = members.iter().filter(|member| member.is_connected).map(Route::new).collect();
+    pub(crate) fn push_group(
+        &mut self,
+        filter: &Arc<TopicFilter>,
+        members: impl Iterator<Item = Subscriber> + Clone,
+        turn: &Arc<AtomicUsize>,
+    ) {
+        let connected = members.clone().filter(|member| member.is_connected);
+        let mut candidates: Vec<Route> = connected.map(|member| Route::new(&member)).collect();
         if candidates.is_empty() {
-            candidates = members.iter().map(Route::new).collect();
+            candidates = members.map(|member| Route::new(&member)).collect();
         }
         self.groups.push(SharedRoute { filter: Arc::clone(filter), candidates, turn: Arc::clone(turn) });
     }
@@ -372,7 +379,7 @@ impl RouteSet {
             if is_same {
                 kept.maximum_qos = kept.maximum_qos.max(later.maximum_qos);
                 kept.retain_as_published |= later.retain_as_published;
-                kept.identifiers.extend_from_slice(&later.identifiers);
+                kept.identifiers.append(&later.identifiers);
             }
             is_same
         });
@@ -419,10 +426,10 @@ impl Route {
             session: subscriber.session,
             shard: subscriber.shard,
             is_persistent: subscriber.is_persistent,
-            maximum_qos: subscriber.maximum_qos,
-            retain_as_published: subscriber.retain_as_published,
+            maximum_qos: subscriber.options.maximum_qos,
+            retain_as_published: subscriber.options.retain_as_published,
             is_mqtt5: subscriber.is_mqtt5,
-            identifiers: subscriber.identifier.into_iter().collect(),
+            identifiers: subscriber.identifier.into(),
         }
     }
 

@@ -7,12 +7,14 @@ use crate::packet::{Packet, PublishView};
 use crate::writer::{Body, Sink, counted};
 use crate::{Message, PacketType, ProtocolVersion, PublishHeader};
 
+/// One byte of type and flags, and at most four of Remaining Length (§2.1).
+const FIXED_HEADER_MAXIMUM: usize = 5;
+
 /// Appends the packet to `out`. Fields that the version lacks are left out; nothing is appended for a packet that the version lacks
 /// (AUTH before MQTT 5.0). A CONNECT is written in its own version. Strings above 65,535 bytes cannot be written and are cut. The caller
 /// sees to it that [`encoded_len`] is at most 268,435,460, that a PUBLISH above QoS 0 has a Packet Identifier, and that one without a
 /// Topic Name has a Topic Alias.
 pub fn encode(packet: &Packet, version: ProtocolVersion, out: &mut BytesMut) {
-    out.reserve(encoded_len(packet, version));
     write(packet, version, out);
 }
 
@@ -25,7 +27,6 @@ pub fn encoded_len(packet: &Packet, version: ProtocolVersion) -> usize {
 /// Appends the PUBLISH that delivers `message` with `header`: the fan-out path, which copies nothing but the bytes it writes.
 pub fn encode_publish(message: &Message, header: &PublishHeader<'_>, version: ProtocolVersion, out: &mut BytesMut) {
     let view = PublishView::of_message(message, header, version);
-    out.reserve(counted(|counter| write_publish(&view, version, counter)));
     write_publish(&view, version, out);
 }
 
@@ -59,7 +60,9 @@ fn write_publish<S: Sink>(view: &PublishView<'_>, version: ProtocolVersion, sink
 }
 
 fn write_packet<S: Sink>(first: u8, body: &impl Body, version: ProtocolVersion, sink: &mut S) {
+    let remaining = counted(|counter| body.write(version, counter));
+    sink.expect(FIXED_HEADER_MAXIMUM + remaining);
     sink.u8(first);
-    sink.varint(counted(|counter| body.write(version, counter)));
+    sink.varint(remaining);
     body.write(version, sink);
 }

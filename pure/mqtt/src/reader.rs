@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use bytestring::ByteString;
 
+use crate::text::has_any;
 use crate::{
     ClientIdentifier, DecodeError, DecodeLimits, PacketId, PacketType, ProtocolVersion, ReasonCode, Role, TopicError, TopicFilter,
     TopicName, varint,
@@ -112,7 +113,7 @@ impl<'a> Reader<'a> {
     pub(crate) fn string(&mut self, what: &'static str) -> Result<ByteString, DecodeError> {
         let bytes = self.prefixed(what)?;
         // [MQTT-1.5.4-2]
-        if bytes.contains(&0) {
+        if has_any(bytes, [0]) {
             return Err(DecodeError::malformed("MQTT-1.5.4-2", format!("{what} contains the null character U+0000, expected none")));
         }
         // [MQTT-1.5.4-1]: the check also refuses encoded surrogates U+D800 to U+DFFF.
@@ -184,7 +185,8 @@ impl<'a> Reader<'a> {
         if text.len() > limits.maximum_topic_length {
             return Err(TopicError::TooLong { length: text.len(), maximum: limits.maximum_topic_length });
         }
-        let levels = text.bytes().filter(|byte| *byte == b'/').count() + 1;
+        // A short topic cannot have many levels.
+        let levels = if text.len() < limits.maximum_topic_levels { 1 } else { text.bytes().filter(|byte| *byte == b'/').count() + 1 };
         if levels > limits.maximum_topic_levels {
             return Err(TopicError::TooManyLevels { levels, maximum: limits.maximum_topic_levels });
         }

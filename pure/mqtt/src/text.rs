@@ -62,6 +62,11 @@ impl fmt::Debug for Password {
     }
 }
 
+/// Whether any of these bytes is there. Looks at all of them, many at a time, which is quicker than to stop at the first: texts are short, and it is hardly ever there.
+pub(crate) fn has_any<const N: usize>(bytes: &[u8], wanted: [u8; N]) -> bool {
+    bytes.iter().fold(false, |found, byte| found | wanted.contains(byte))
+}
+
 /// User Properties in the order they were sent; names may repeat, and the order is kept [MQTT-3.1.3-10], [MQTT-3.3.2-18].
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct UserProperties(pub Vec<(ByteString, ByteString)>);

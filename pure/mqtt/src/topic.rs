@@ -6,7 +6,7 @@ use std::fmt;
 use bytestring::ByteString;
 
 use crate::share;
-use crate::text::MAXIMUM_STRING_LENGTH;
+use crate::text::{MAXIMUM_STRING_LENGTH, has_any};
 
 /// Topic Name: where a message is published. 1 to 65,535 bytes, no U+0000, no wildcards.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -101,7 +101,8 @@ impl TopicName {
         let text = text.into();
         check_text(&text)?;
         // [MQTT-4.7.0-1], [MQTT-3.3.2-2]
-        if let Some(wildcard) = text.chars().find(|character| matches!(character, '+' | '#')) {
+        if has_any(text.as_bytes(), *b"+#") {
+            let wildcard = text.chars().find(|character| matches!(character, '+' | '#')).unwrap_or('#');
             return Err(TopicError::WildcardInName { wildcard });
         }
         Ok(Self(text))
@@ -208,7 +209,7 @@ fn check_text(text: &str) -> Result<(), TopicError> {
         return Err(TopicError::TooLong { length: text.len(), maximum: MAXIMUM_STRING_LENGTH });
     }
     // [MQTT-4.7.3-2]
-    if text.as_bytes().contains(&0) {
+    if has_any(text.as_bytes(), *b"\0") {
         return Err(TopicError::Nul);
     }
     Ok(())

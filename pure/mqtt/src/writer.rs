@@ -12,6 +12,9 @@ pub(crate) trait Sink: Sized {
     /// Takes the bytes as they are.
     fn put(&mut self, bytes: &[u8]);
 
+    /// So many bytes come next.
+    fn expect(&mut self, _bytes: usize) {}
+
     fn u8(&mut self, value: u8) {
         self.put(&[value]);
     }
@@ -120,6 +123,10 @@ pub(crate) trait Body {
 impl Sink for BytesMut {
     fn put(&mut self, bytes: &[u8]) {
         self.extend_from_slice(bytes);
+    }
+
+    fn expect(&mut self, bytes: usize) {
+        self.reserve(bytes);
     }
 }
 

@@ -10,8 +10,10 @@
 
 pub mod authentications;
 mod broker;
+pub mod compare;
 mod crowd;
 mod figure;
+pub mod floor;
 pub mod handshakes;
 pub mod lists;
 pub mod live;
@@ -20,6 +22,8 @@ mod meter;
 pub mod mosquitto;
 mod pki;
 pub mod sockets;
+pub mod storm;
+pub mod subscriptions;
 
 pub use broker::Level;
 pub use figure::Figure;

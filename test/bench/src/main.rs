@@ -6,14 +6,30 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use signet_bench::{Figure, authentications, handshakes, lists, live, mosquitto, sockets};
+use clap::Parser as _;
+use signet_bench::{Figure, authentications, compare, floor, handshakes, lists, live, mosquitto, sockets, storm, subscriptions};
 use signet_testkit::raise_open_files;
 
 const USAGE: &str = "usage: signet-bench memory [COUNT [CONNECTIONS]]
-       signet-bench handshakes|lists|sessions|mosquitto|authentications [--quick]
-memory, mosquitto and authentications measure the binary $SIGNET_BIN, such as target/release/signet";
+       signet-bench handshakes|lists|sessions|subscriptions|mosquitto|authentications|storm [--quick]
+       signet-bench compare [OPTIONS], see signet-bench compare --help
+memory, mosquitto, authentications and storm measure the binary $SIGNET_BIN, such as target/release/signet";
+
+/// Commands with more to say than a number.
+#[derive(clap::Parser)]
+#[command(name = "signet-bench")]
+enum Long {
+    /// Signet beside other brokers, in one run: ratios with their spread, as tables and pictures
+    Compare(compare::Options),
+    /// The least that can stand in for a broker: what `compare` calls the floor
+    #[command(hide = true)]
+    Floor(floor::Options),
+}
 
 fn main() -> ExitCode {
+    if std::env::args().nth(1).is_some_and(|word| ["compare", "floor"].contains(&word.as_str())) {
+        return long();
+    }
     let words: Vec<String> = std::env::args().skip(1).collect();
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     let printed = match words.as_slice() {
@@ -22,6 +38,7 @@ fn main() -> ExitCode {
             println!("{}", lists::memory_of(Path::new(list), Path::new(issuer)));
             Some(())
         }
+        ["subscriptions-of", kind, count, place] => subscriptions::measure_one(kind, count, place).map(|lines| print!("{lines}")),
         [command] => measured(command, false),
         [command, "--quick"] => measured(command, true),
         _ => None,
@@ -31,6 +48,20 @@ fn main() -> ExitCode {
         None => {
             eprintln!("{USAGE}");
             ExitCode::from(2)
+        }
+    }
+}
+
+fn long() -> ExitCode {
+    let done = match Long::parse() {
+        Long::Compare(options) => compare::compare(&options),
+        Long::Floor(options) => floor::run(&options).map_err(|error| format!("the floor ended: {error}")),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(reason) => {
+            eprintln!("error: {reason}");
+            ExitCode::FAILURE
         }
     }
 }
@@ -61,6 +92,7 @@ fn measured(command: &str, quick: bool) -> Option<()> {
     let figures = match command {
         "handshakes" => handshakes::measure(&handshakes(quick)),
         "lists" => lists::measure(&std::env::current_exe().ok()?, &lists(quick)),
+        "subscriptions" => subscriptions::measure(&std::env::current_exe().ok()?, &subscriptions(quick)),
         "sessions" => {
             let room = raise_open_files();
             let mut figures = sockets::measure(&sockets(quick, room));
@@ -72,6 +104,7 @@ fn measured(command: &str, quick: bool) -> Option<()> {
             let room = raise_open_files();
             authentications::measure(&signet()?, &authentications(quick, room))
         }
+        "storm" => storm::measure(&signet()?, &storm(quick)),
         _ => return None,
     };
     print(&figures);
@@ -106,6 +139,10 @@ fn lists(quick: bool) -> lists::Plan {
     lists::Plan { lists: vec![0, 1_000, 1_000_000], delta: 1_000, lookups: 200_000 }
 }
 
+fn subscriptions(quick: bool) -> subscriptions::Plan {
+    subscriptions::Plan { counts: if quick { vec![100, 2_000] } else { vec![1_000, 10_000, 100_000, 1_000_000] } }
+}
+
 /// `room` is how many files may be open.
 fn sockets(quick: bool, room: u64) -> sockets::Plan {
     if quick {
@@ -136,4 +173,12 @@ fn authentications(quick: bool, room: u64) -> authentications::Plan {
     }
     let devices = usize::try_from(room.saturating_sub(500)).unwrap_or(0).min(10_000);
     authentications::Plan { devices, turns: 5, quiet: Duration::from_secs(3) }
+}
+
+fn storm(quick: bool) -> storm::Plan {
+    let interval = Duration::from_millis(2);
+    if quick {
+        return storm::Plan { pairs: 1, interval, devices: 4, time: Duration::from_millis(300), rounds: 1, shards: vec![1] };
+    }
+    storm::Plan { pairs: 4, interval, devices: 32, time: Duration::from_secs(1), rounds: 11, shards: vec![1, 2] }
 }

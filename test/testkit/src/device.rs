@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use signet_client::{ClientError, Endpoint, Received, TlsOptions, Transport, Wire};
 use signet_mqtt::{
-    Ack, ClientIdentifier, Connack, Connect, ConnectProperties, DecodeLimits, Disconnect, Packet, PacketId, ProtocolVersion, Publish, QoS, ReasonCode, Suback, Subscribe, SubscribeFilter, SubscriptionOptions, TopicFilter, TopicName, Unsuback,
-    Unsubscribe, UserProperties,
+    Ack, ClientIdentifier, Connack, Connect, ConnectProperties, DecodeLimits, Disconnect, Packet, PacketId, ProtocolVersion, Publish, QoS,
+    ReasonCode, Suback, Subscribe, SubscribeFilter, SubscriptionOptions, TopicFilter, TopicName, Unsuback, Unsubscribe, UserProperties,
 };
 
 use crate::certs::Identity;

@@ -40,13 +40,7 @@ fn subscribe(client: &mut Client, filter: &str, qos: QoS) {
 }
 
 fn message(name: &str, payload: &str, qos: QoS, retain: bool) -> OutgoingMessage {
-    OutgoingMessage {
-        topic: topic(name),
-        payload: Bytes::copy_from_slice(payload.as_bytes()),
-        qos,
-        retain,
-        properties: Default::default(),
-    }
+    OutgoingMessage { topic: topic(name), payload: Bytes::copy_from_slice(payload.as_bytes()), qos, retain, properties: Default::default() }
 }
 
 fn next_message(client: &mut Client) -> Publish {

@@ -2,7 +2,7 @@
 
 use signet_broker::{ConnectionId, Input};
 use signet_mqtt::Packet;
-use signet_net::LinkId;
+use signet_net::{Clock, LinkId};
 use signet_tls::{Check, Refusal};
 
 use super::Shard;
@@ -16,14 +16,18 @@ use crate::pipe::ReadOutcome;
 /// Connections that are read in one turn; the others wait for the next.
 const LINKS_PER_TURN: usize = 256;
 
-/// Handshake steps in one turn. Each costs as much as hundreds of messages, and a fleet that reconnects must not delay those who are connected.
-const HANDSHAKE_STEPS_PER_TURN: usize = 8;
+/// Of these, so many before mail from other shards goes first: their connections have waited as long as ours, and where one session gets the messages
+/// of all shards, its shard has more to do than the others.
+const LINKS_BEFORE_MAIL: usize = 8;
 
 /// Packets of one connection in one turn.
 const PACKETS_PER_TURN: usize = 256;
 
 /// Octets read from one connection in one turn, about.
 const OCTETS_PER_TURN: usize = 64 * 1024;
+
+/// Packets between two looks at the clock, unless they are of a kind that can be much work.
+const PACKETS_PER_LOOK: usize = 16;
 
 /// Milliseconds for one connection in one turn: a SUBSCRIBE that matches many retained messages is more work than a thousand PINGREQs.
 const TIME_PER_TURN: u64 = 5;
@@ -37,6 +41,24 @@ struct Share {
     octets: usize,
     /// When it is used up, in milliseconds of the server's clock.
     until: u64,
+    /// Packets until the clock is looked at.
+    unlooked: usize,
+}
+
+impl Share {
+    /// A packet was taken, and the broker asked for so many outputs: many are much work.
+    fn take(&mut self, outputs: usize) {
+        self.packets -= 1;
+        self.unlooked = self.unlooked.saturating_sub(1 + outputs / PACKETS_PER_LOOK);
+    }
+
+    fn is_used_up(&mut self, clock: &Clock) -> bool {
+        if self.packets > 0 && self.unlooked > 0 {
+            return false;
+        }
+        self.unlooked = PACKETS_PER_LOOK;
+        self.packets == 0 || clock.milliseconds() > self.until
+    }
 }
 
 /// How to go on with a connection.
@@ -50,21 +72,21 @@ enum Step {
 }
 
 impl Shard {
-    /// Gives every connection that has something to read its share, and some of those that shake hands a step.
+    /// Gives every connection that has something to read its share.
     pub(super) fn read_ready(&mut self) {
-        if !self.is_held_back() {
-            for _ in 0..self.queues.ready.len().min(LINKS_PER_TURN) {
-                let Some(id) = self.queues.ready.pop_front() else { break };
-                self.serve(id);
-            }
+        if self.is_held_back() {
+            return;
         }
-        for _ in 0..self.queues.handshakes.len().min(HANDSHAKE_STEPS_PER_TURN) {
-            let Some(id) = self.queues.handshakes.pop_front() else { break };
-            self.shake_hands(id);
+        for count in 0..self.queues.ready.len().min(LINKS_PER_TURN) {
+            if count >= LINKS_BEFORE_MAIL && self.has_mail() {
+                break;
+            }
+            let Some(id) = self.queues.ready.pop_front() else { break };
+            self.serve(id);
         }
     }
 
-    fn serve(&mut self, id: LinkId) {
+    pub(super) fn serve(&mut self, id: LinkId) {
         let Some(link) = self.links.get_mut(&id) else { return };
         link.marks.queued = false;
         let mut share = self.share();
@@ -82,11 +104,12 @@ impl Shard {
     }
 
     fn share(&self) -> Share {
-        Share { packets: PACKETS_PER_TURN, octets: OCTETS_PER_TURN, until: self.shared.clock.milliseconds().saturating_add(TIME_PER_TURN) }
+        let until = self.shared.clock.milliseconds().saturating_add(TIME_PER_TURN);
+        Share { packets: PACKETS_PER_TURN, octets: OCTETS_PER_TURN, until, unlooked: PACKETS_PER_LOOK }
     }
 
     /// One read, so at most one expensive step of the handshake.
-    fn shake_hands(&mut self, id: LinkId) {
+    pub(super) fn shake_hands(&mut self, id: LinkId) {
         let Some(link) = self.links.get_mut(&id) else { return };
         link.marks.queued = false;
         let mut share = self.share();
@@ -164,7 +187,7 @@ impl Shard {
                 link.inbound.settle(&mut self.buffers.spare);
                 return Step::Done;
             }
-            if share.packets == 0 || self.shared.clock.milliseconds() > share.until {
+            if share.is_used_up(&self.shared.clock) {
                 link.inbound.settle(&mut self.buffers.spare);
                 return Step::Later;
             }
@@ -180,19 +203,23 @@ impl Shard {
             }
             match link.inbound.next(self.now) {
                 Ok(Some((packet, octets))) => {
-                    share.packets -= 1;
                     let is_connected = link.phase == Phase::Connected;
                     counters::received(&mut self.counts.received, &packet, octets);
                     let arrived = if is_connected { lines::received(link, &packet) } else { None };
-                    match packet {
+                    let outputs = match packet {
                         Packet::Auth(auth) if is_connected => {
                             if let Err(auth) = self.authenticate_again(id, auth) {
                                 self.apply(Input::Packet { connection: ConnectionId(id.number()), packet: Packet::Auth(auth) });
                             }
+                            0
                         }
                         packet if is_connected => self.take_packet(id, packet, arrived.as_ref()),
-                        packet => self.connect(id, packet),
-                    }
+                        packet => {
+                            self.connect(id, packet);
+                            0
+                        }
+                    };
+                    share.take(outputs);
                 }
                 Ok(None) => {
                     link.inbound.settle(&mut self.buffers.spare);
@@ -210,13 +237,15 @@ impl Shard {
         }
     }
 
-    /// Gives a packet to the broker, and carries out what it asks for.
-    fn take_packet(&mut self, id: LinkId, packet: Packet, arrived: Option<&Arrived>) {
+    /// Gives a packet to the broker, and carries out what it asks for. Returns how much that is.
+    fn take_packet(&mut self, id: LinkId, packet: Packet, arrived: Option<&Arrived>) -> usize {
         self.tell_broker(Input::Packet { connection: ConnectionId(id.number()), packet });
         if let (Some(arrived), Some(link)) = (arrived, self.links.get(&id)) {
             lines::answered(link, arrived, &self.outputs);
         }
+        let outputs = self.outputs.len();
         self.carry_out();
+        outputs
     }
 
     /// Goes on reading those that sent too fast, when their wait is over.

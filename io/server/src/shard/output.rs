@@ -52,9 +52,7 @@ impl Shard {
             let mut unasked = Vec::new();
             for output in outputs.drain(..) {
                 match output {
-                    Output::Send { connection, packet, after } => {
-                        self.put(connection, Outgoing::Packet(packet, after), &mut full)
-                    }
+                    Output::Send { connection, packet, after } => self.put(connection, Outgoing::Packet(packet, after), &mut full),
                     Output::Publish { connection, message, header, after } => {
                         self.put(connection, Outgoing::Publish(message, header, after), &mut full);
                     }
@@ -125,7 +123,9 @@ impl Shard {
         if !was_full && link.is_full() {
             full.push(id);
         }
-        self.mark_dirty(id);
+        if !std::mem::replace(&mut link.marks.dirty, true) {
+            self.queues.dirty.push(id);
+        }
     }
 
     /// Tells the broker when a connection's buffers have crossed a water mark. The outputs that this makes are carried out by the caller of

@@ -2,9 +2,8 @@
 
 use std::sync::Arc;
 
-use signet_broker::{Change, Moment, Recipient, ShardId};
+use signet_broker::{Change, Moment, Recipient, ShardId, SubscriptionIdentifiers};
 use signet_mqtt::{Message, PacketId, QoS, TopicName};
-use smallvec::SmallVec;
 
 use super::*;
 use crate::record::encode;
@@ -33,7 +32,7 @@ fn to(sessions: std::ops::Range<u64>) -> Vec<Recipient> {
         shard: ShardId(0),
         qos: QoS::AtLeastOnce,
         retain: false,
-        identifiers: SmallVec::new(),
+        identifiers: SubscriptionIdentifiers::default(),
         shared: None,
     };
     sessions.map(recipient).collect()

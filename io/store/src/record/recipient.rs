@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use signet_broker::{MessageId, Moment, Recipient, SessionId, ShardId, StageImage};
 use signet_mqtt::TopicFilter;
-use smallvec::SmallVec;
 
 use super::cursor::{Cursor, put_bytes, put_varint};
 use super::{RecordError, frame, put_u64, qos, sized, subscription_identifier};
@@ -23,7 +22,7 @@ pub(crate) fn put_recipient(out: &mut Vec<u8>, recipient: &Recipient) {
     let shared = if recipient.shared.is_some() { SHARED } else { 0 };
     out.push(u8::from(recipient.qos) | retain | shared);
     put_varint(out, u64::try_from(recipient.identifiers.len()).unwrap_or(u64::MAX));
-    for identifier in &recipient.identifiers {
+    for identifier in recipient.identifiers.iter() {
         put_varint(out, identifier.get().into());
     }
     if let Some(filter) = &recipient.shared {
@@ -45,10 +44,8 @@ impl StoredRecipient<'_> {
     /// All of it. The shard is not known here.
     pub(crate) fn read(&self) -> Result<Recipient, RecordError> {
         let mut cursor = Cursor(self.rest);
-        let mut identifiers = SmallVec::new();
-        for _ in 0..cursor.varint()? {
-            identifiers.push(subscription_identifier(cursor.varint()?)?);
-        }
+        let count = cursor.varint()?;
+        let identifiers = (0..count).map(|_| subscription_identifier(cursor.varint()?)).collect::<Result<_, RecordError>>()?;
         let shared = if self.flags & SHARED == 0 {
             None
         } else {

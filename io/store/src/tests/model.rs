@@ -4,13 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use signet_broker::{
-    Change, Image, MessageId, MessageImage, Moment, Recipient, RetainedId, SessionId, ShardId, StageImage, Starting, count_of,
+    Change, Image, MessageId, MessageImage, Moment, Recipient, RetainedId, SessionId, ShardId, StageImage, Starting,
+    SubscriptionIdentifiers, count_of,
 };
-use signet_mqtt::{
-    ClientIdentifier, Message, PacketId, QoS, SubscriptionOptions, TopicFilter, TopicName, Will, WillProperties,
-};
+use signet_mqtt::{ClientIdentifier, Message, PacketId, QoS, SubscriptionOptions, TopicFilter, TopicName, Will, WillProperties};
 use signet_policy::{Client, Principal};
-use smallvec::SmallVec;
 
 use crate::encode;
 
@@ -70,7 +68,7 @@ fn recipient(session: SessionId, is_shared: bool) -> Recipient {
         shard: ShardId(0),
         qos: QoS::AtLeastOnce,
         retain: false,
-        identifiers: SmallVec::new(),
+        identifiers: SubscriptionIdentifiers::default(),
         shared: is_shared.then(group),
     }
 }

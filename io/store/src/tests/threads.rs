@@ -4,11 +4,10 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
-use signet_broker::{Change, MessageId, Moment, Recipient, SessionId, ShardId, Store as _, Ticket, Urgency};
+use signet_broker::{Change, MessageId, Moment, Recipient, SessionId, ShardId, Store as _, SubscriptionIdentifiers, Ticket, Urgency};
 use signet_journal::simulated::SimulatedFolder;
 use signet_mqtt::{ClientIdentifier, Message, QoS, SubscriptionOptions, TopicFilter, TopicName};
 use signet_policy::{Client, Principal};
-use smallvec::SmallVec;
 
 use crate::{Opened, Store, StoreConfig, StoreHandle, StoreState};
 
@@ -65,7 +64,7 @@ fn queue(handle: &mut StoreHandle, id: u64, length: usize) {
         shard: ShardId(0),
         qos: QoS::AtLeastOnce,
         retain: false,
-        identifiers: SmallVec::new(),
+        identifiers: SubscriptionIdentifiers::default(),
         shared: None,
     };
     let change = Change::MessageQueued { id: MessageId(id), message: &message, recipients: &[recipient], received_at: Moment::ZERO };

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 
-use signet_mqtt::{Message, MessageProperties, Packet, ReasonCode, TopicName, Unsuback, Unsubscribe, UserProperties};
+use signet_mqtt::{Message, Packet, ReasonCode, TopicName, Unsuback, Unsubscribe, UserProperties};
 use signet_policy::{AccessJudge, AccessSource, Client, JudgeAccess, OwnTopics, Ruleset, Wish};
 
 use super::rig::*;

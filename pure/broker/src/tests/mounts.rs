@@ -102,9 +102,10 @@ fn wills_retained_messages_and_answers_have_their_place() {
     rig.lose(id);
     assert_eq!(topics(&mut rig, all), ["m/state", "m/ask", "m/gone"]);
     let responses: Vec<_> = std::iter::from_fn(|| match rig.next(reader)? {
-        Packet::Publish(publish) => {
-            Some((publish.topic.unwrap().as_str().to_owned(), publish.properties.response_topic.as_ref().map(|topic| topic.as_str().to_owned())))
-        }
+        Packet::Publish(publish) => Some((
+            publish.topic.unwrap().as_str().to_owned(),
+            publish.properties.response_topic.as_ref().map(|topic| topic.as_str().to_owned()),
+        )),
         other => panic!("{other:?}"),
     })
     .collect();

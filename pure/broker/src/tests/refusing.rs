@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use signet_mqtt::{Ack, Message, MessageProperties, Packet, ProtocolVersion, Publish, QoS, ReasonCode, TopicName};
+use signet_mqtt::{Ack, Message, Packet, ProtocolVersion, Publish, QoS, ReasonCode, TopicName};
 use signet_policy::{Rule, Ruleset, TopicPattern, Who};
 
 use super::rig::*;
@@ -179,13 +179,8 @@ fn a_will_and_what_was_stored_find_room_whatever_the_limits_are() {
 
 fn own(topic: &str, payload: &str) -> Input {
     let topic = TopicName::new(topic.to_owned()).unwrap();
-    let message = Message {
-        topic,
-        payload: payload.to_owned().into(),
-        qos: QoS::AtLeastOnce,
-        retain: true,
-        properties: Default::default(),
-    };
+    let message =
+        Message { topic, payload: payload.to_owned().into(), qos: QoS::AtLeastOnce, retain: true, properties: Default::default() };
     Input::Publish { message }
 }
 

@@ -10,8 +10,8 @@ use bytes::BytesMut;
 use signet_identity::{CertificateId, DeviceIdentity, DeviceName, KeyDigest, Leaf, NoIdentity, Peer, VerifiedPeer};
 use signet_mqtt::{
     Ack, ClientIdentifier, Connack, Connect, ConnectProperties, DecodeLimits, Decoder, Disconnect, Packet, PacketId, ProtocolVersion,
-    Publish, PublishProperties, QoS, ReasonCode, Role, Suback, Subscribe, SubscribeFilter, SubscriptionIdentifier, SubscriptionOptions,
-    TopicFilter, TopicName, Unsuback, Unsubscribe, UserProperties, Will, WillProperties, encode, encode_publish,
+    Publish, QoS, ReasonCode, Role, Suback, Subscribe, SubscribeFilter, SubscriptionIdentifier, SubscriptionOptions, TopicFilter,
+    TopicName, Unsuback, Unsubscribe, UserProperties, Will, WillProperties, encode, encode_publish,
 };
 use signet_policy::{
     AccessAnswer, AccessQuestion, AdmissionRules, Answers, Applicant, Chain, Client, Grant, Member, Next, Origin, Otherwise, Outcome,

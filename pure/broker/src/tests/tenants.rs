@@ -129,7 +129,10 @@ fn a_will_and_a_retained_message_and_a_response_topic_are_where_the_tenant_is() 
     rig.send(id, Packet::Publish(signet_mqtt::Publish { properties: respond("answer").into(), ..publish("ask", "?", QOS0, None) }));
     assert_eq!(rig.take(operator).properties.response_topic.as_ref().unwrap().as_str(), "acme/answer");
     assert_eq!(rig.take(reader).properties.response_topic.as_ref().unwrap().as_str(), "answer");
-    rig.send(operator, Packet::Publish(signet_mqtt::Publish { properties: respond("elsewhere").into(), ..publish("acme/ask", "?", QOS0, None) }));
+    rig.send(
+        operator,
+        Packet::Publish(signet_mqtt::Publish { properties: respond("elsewhere").into(), ..publish("acme/ask", "?", QOS0, None) }),
+    );
     assert_eq!(rig.take(reader).properties.response_topic, None, "an answer could not get there");
 }
 

@@ -9,7 +9,9 @@ use crate::packet::SubscriptionIdentifier;
 use crate::property::{PropertyId, PropertyReader};
 use crate::reader::Reader;
 use crate::writer::{Body, PropertyList, Sink};
-use crate::{DecodeError, Empty, Message, PacketId, ProtocolVersion, PublishHeader, QoS, Rare, Role, TopicError, TopicName, UserProperties};
+use crate::{
+    DecodeError, Empty, Message, PacketId, ProtocolVersion, PublishHeader, QoS, Rare, Role, TopicError, TopicName, UserProperties,
+};
 
 /// Publish message. Properties and payload of a decoded one share an allocation that holds nothing but this packet; the topic may be shared with
 /// other packets of the same topic.

@@ -5,8 +5,8 @@ use std::num::NonZeroU16;
 use bytes::BytesMut;
 use proptest::prelude::*;
 use signet_mqtt::{
-    DecodeLimits, Decoder, Message, MessageProperties, Packet, PacketId, ProtocolVersion, Publish, PublishHeader, QoS,
-    Role, encode_publish, encoded_len, publish_len,
+    DecodeLimits, Decoder, Message, MessageProperties, Packet, PacketId, ProtocolVersion, Publish, PublishHeader, QoS, Role,
+    encode_publish, encoded_len, publish_len,
 };
 
 use crate::arbitrary;
@@ -128,13 +128,28 @@ fn mqtt_3_3_2_6_the_header_gives_the_remaining_expiry() {
 }
 
 #[test]
-fn a_kept_message_shares_one_allocation_with_its_publish_and_none_with_the_read_buffer() {
+fn a_topic_that_comes_again_is_kept_once_and_nothing_keeps_the_read_buffer() {
     let bytes = [0x30, 7, 0, 3, b'a', b'/', b'b', 0, b'x'];
+    let other = [0x30, 7, 0, 3, b'a', b'/', b'c', 0, b'y'];
+    let mut decoder = decoder(Role::Client, ProtocolVersion::V5);
+    let mut next = |bytes: &[u8]| match decoder.decode(bytes) {
+        Ok(Some((Packet::Publish(publish), _))) => (publish.topic.unwrap(), publish.payload),
+        _ => panic!("a PUBLISH"),
+    };
+    let ((first, payload), (again, _), (third, _)) = (next(&bytes), next(&bytes), next(&other));
+    assert_eq!(first.as_str().as_ptr(), again.as_str().as_ptr());
+    assert_eq!((first.as_str(), third.as_str()), ("a/b", "a/c"));
+    assert!(!bytes.as_ptr_range().contains(&payload.as_ptr()));
+    assert!(!bytes.as_ptr_range().contains(&first.as_str().as_ptr()));
+}
+
+#[test]
+fn properties_and_payload_share_one_copy() {
+    let bytes = [0x30, 12, 0, 1, b't', 6, 0x08, 0, 1, b'r', 0x01, 1, b'x', b'y'];
     let Ok(Some((Packet::Publish(publish), _))) = decoder(Role::Client, ProtocolVersion::V5).decode(&bytes) else {
         panic!("a PUBLISH");
     };
-    let (topic, payload) = (publish.topic.unwrap(), publish.payload);
-    let distance = payload.as_ptr().addr().wrapping_sub(topic.as_str().as_ptr().addr());
-    assert_eq!(distance, 4, "topic and payload are slices of one copy");
-    assert!(!bytes.as_ptr_range().contains(&payload.as_ptr()));
+    let answer = publish.properties.response_topic.as_ref().unwrap();
+    let distance = publish.payload.as_ptr().addr().wrapping_sub(answer.as_str().as_ptr().addr());
+    assert_eq!((distance, &publish.payload[..]), (3, &b"xy"[..]));
 }
