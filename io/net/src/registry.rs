@@ -5,6 +5,7 @@
 //! - a revocation, suspension or other change is put in force first and looks here afterwards ([`Registry::kick_selected`],
 //!   [`Registry::reconcile`]).
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
@@ -293,7 +294,7 @@ impl Registry {
             for (info, cause) in &ended {
                 *report.ended.entry(cause.name()).or_default() += 1;
                 if report.examples.len() < ReconcileReport::EXAMPLES {
-                    report.examples.push((info.entry.link, info.device(), cause.clone()));
+                    report.examples.push((info.entry.link, info.device().map(Cow::into_owned), cause.clone()));
                 }
             }
             order.give(self, ended.into_iter().map(|(info, cause)| (info.entry.link, cause)).collect());

@@ -170,7 +170,7 @@ impl Abuse {
         match peer {
             Peer::Device(_) | Peer::Pending(_) => {
                 let identity = peer.identity()?;
-                Some(Suspect::Certificate(*identity.leaf().fingerprint().as_bytes(), identity.qualified_name()))
+                Some(Suspect::Certificate(*identity.leaf().fingerprint().as_bytes(), identity.qualified_name().into_owned()))
             }
             Peer::Named(named) => Some(Suspect::Certificate(digest_of("named", named.name().as_str()), named.name().to_string())),
             Peer::Keyed(keyed) => Some(Suspect::Certificate(digest_of("keyed", keyed.name().as_str()), keyed.name().to_string())),

@@ -254,7 +254,7 @@ impl ListenerRules {
 fn kick_cause(unfit: &Unfit, refusal: &Refusal, identity: &DeviceIdentity) -> KickCause {
     match unfit {
         Unfit::Revoked(reason) => KickCause::Revoked(*reason),
-        Unfit::Suspended(_) => KickCause::Suspended(identity.qualified_name().into()),
+        Unfit::Suspended(_) => KickCause::Suspended((*identity.qualified_name()).into()),
         Unfit::Expired => KickCause::Expired,
         Unfit::Untrusted => KickCause::Untrusted(refusal.found.clone()),
         Unfit::ProfileDisabled(profile) => KickCause::ProfileDisabled(Arc::clone(profile)),

@@ -86,7 +86,7 @@ pub(crate) struct Pipe {
     layers: Layers,
     /// What the socket did not take yet.
     unsent: Vec<u8>,
-    /// `unsent` goes together with what is sent next, or by [`Self::let_go`]: nobody waits for the end of a handshake alone.
+    /// `unsent` goes together with what is sent next, or by [`Self::let_go`].
     holds: bool,
     /// Edge-triggered: reading may bring something.
     readable: bool,
@@ -183,11 +183,13 @@ impl Pipe {
         };
         scratch.wire.clear();
         let mut opening = Opening::default();
+        let start = plaintext.len();
         let received = self.receive(count, scratch, plaintext, &mut opening);
         // The answer wakes the shard, and may be here before the socket has anything new.
         self.resumes = opening.question.is_some();
-        // The last of a handshake is a ticket, and CONNECT often comes with what it answers: both answers go in one piece.
-        if received.is_ok() && opening.peer.is_some() {
+        // Where CONNECT comes with the end of the handshake, its answer goes with the ticket. Who has sent nothing yet may be waiting for our end of it
+        // (TLS 1.2, RFC 5246 §7.3).
+        if received.is_ok() && opening.peer.is_some() && plaintext.len() > start {
             self.unsent.extend_from_slice(&scratch.wire);
             self.holds = true;
         } else if let Err(error) = self.write_wire(&scratch.wire) {
@@ -311,7 +313,7 @@ impl Pipe {
         Ok(true)
     }
 
-    /// Writes what was kept to go together with something: nothing else is sent in this turn.
+    /// Writes what was kept to go together with something, when nothing else is sent in this turn.
     pub(crate) fn let_go(&mut self) -> io::Result<()> {
         if std::mem::take(&mut self.holds) { self.flush().map(drop) } else { Ok(()) }
     }
@@ -401,4 +403,71 @@ pub(crate) fn unexpected_proxy() -> Refusal {
 
 fn websocket_refusal(error: &WebSocketError) -> Refusal {
     Refusal::without_certificate(Check::WebSocket, error.to_string(), error.hint())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::net::UnixStream;
+
+    use super::*;
+
+    /// A plain pipe and the peer's end of its socket.
+    fn pair() -> (Pipe, UnixStream) {
+        let (ours, theirs) = UnixStream::pair().unwrap();
+        ours.set_nonblocking(true).unwrap();
+        theirs.set_nonblocking(true).unwrap();
+        (Pipe::new(Socket::Unix(mio::net::UnixStream::from_std(ours)), Layers::default()), theirs)
+    }
+
+    fn read(pipe: &mut Pipe) -> (ReadOutcome, Vec<u8>) {
+        let mut plaintext = Vec::new();
+        (pipe.read(&mut Scratch::new(), &mut plaintext), plaintext)
+    }
+
+    fn received(peer: &mut UnixStream) -> Vec<u8> {
+        let mut buffer = [0; 64];
+        peer.read(&mut buffer).map_or(Vec::new(), |count| buffer.get(..count).unwrap_or_default().to_vec())
+    }
+
+    #[test]
+    fn nothing_is_asked_for_after_a_read_that_did_not_fill_the_buffer() {
+        let (mut pipe, mut peer) = pair();
+        peer.write_all(b"one").unwrap();
+        let (outcome, plaintext) = read(&mut pipe);
+        assert!(matches!(outcome, ReadOutcome::Data(3, _)) && plaintext == b"one");
+        peer.write_all(b"two").unwrap();
+        assert!(matches!(read(&mut pipe).0, ReadOutcome::Blocked), "the system has not reported it");
+        pipe.may_read(false);
+        assert!(matches!(read(&mut pipe).0, ReadOutcome::Data(3, _)));
+    }
+
+    #[test]
+    fn an_end_that_was_reported_with_the_last_octets_is_seen() {
+        let (mut pipe, mut peer) = pair();
+        peer.write_all(b"last").unwrap();
+        drop(peer);
+        pipe.may_read(true);
+        assert!(matches!(read(&mut pipe).0, ReadOutcome::Data(4, _)) && !pipe.has_ended());
+        assert!(matches!(read(&mut pipe).0, ReadOutcome::Ended) && pipe.has_ended());
+    }
+
+    #[test]
+    fn what_is_held_goes_with_what_comes_next_or_when_nothing_does() {
+        let (mut pipe, mut peer) = pair();
+        let hold = |pipe: &mut Pipe, peer: &mut UnixStream| {
+            pipe.unsent.extend_from_slice(b"ticket");
+            pipe.holds = true;
+            assert!(pipe.flush().unwrap() && received(peer).is_empty());
+        };
+        hold(&mut pipe, &mut peer);
+        pipe.send(&mut Scratch::new(), b"+connack").unwrap();
+        assert_eq!(received(&mut peer), b"ticket+connack");
+        hold(&mut pipe, &mut peer);
+        pipe.let_go().unwrap();
+        assert_eq!(received(&mut peer), b"ticket");
+        assert_eq!(pipe.unsent(), 0);
+        hold(&mut pipe, &mut peer);
+        pipe.close_notify(&mut Scratch::new()).unwrap();
+        assert_eq!(received(&mut peer), b"ticket", "also where it ends");
+    }
 }

@@ -1,5 +1,6 @@
 //! Who a device is once its certificate was read and named.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
@@ -109,10 +110,10 @@ impl DeviceIdentity {
 
     /// The name that is unique among all tenants: `tenant/name`, or the name alone. No name holds a `/`, so no two are confused.
     #[must_use]
-    pub fn qualified_name(&self) -> String {
+    pub fn qualified_name(&self) -> Cow<'_, str> {
         match &self.tenant {
-            Some(tenant) => format!("{tenant}/{}", self.name),
-            None => self.name.to_string(),
+            Some(tenant) => Cow::Owned(format!("{tenant}/{}", self.name)),
+            None => Cow::Borrowed(self.name.as_str()),
         }
     }
 

@@ -108,6 +108,6 @@ impl OperatorWord {
 
     pub(crate) fn suspended(&self, identity: &DeviceIdentity) -> Option<&Suspended> {
         // Putting the name together allocates; mostly nobody is suspended.
-        if self.suspensions.is_empty() { None } else { self.suspensions.get(identity.qualified_name().as_str()) }
+        if self.suspensions.is_empty() { None } else { self.suspensions.get(&*identity.qualified_name()) }
     }
 }

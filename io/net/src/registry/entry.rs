@@ -1,5 +1,6 @@
 //! What is known of one live connection.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use signet_identity::{PathCertificate, Peer};
@@ -95,10 +96,10 @@ pub struct Credential {
 
 impl ConnectionInfo {
     /// The device's name that is unique among all tenants, whoever vouches for it.
-    pub fn device(&self) -> Option<String> {
+    pub fn device(&self) -> Option<Cow<'_, str>> {
         match self.entry.peer.identity() {
             Some(identity) => Some(identity.qualified_name()),
-            None => self.entry.peer.device().map(ToString::to_string),
+            None => self.entry.peer.device().map(|name| Cow::Borrowed(name.as_str())),
         }
     }
 

@@ -89,9 +89,11 @@ impl Live {
         let info = Arc::clone(info);
         if let Some(previous) = previous {
             self.unlink(&Key::ClientIdentifier(&previous), link);
+            // All keys, in case the previous identifier had the hash of another one.
+            each_key(&info, |key| self.link(&key, link));
+        } else if let Some(client_identifier) = &info.client_identifier {
+            self.link(&Key::ClientIdentifier(client_identifier), link);
         }
-        // All keys, in case the previous identifier had the hash of another one.
-        each_key(&info, |key| self.link(&key, link));
     }
 
     /// In place of those before.

@@ -19,7 +19,7 @@ impl Shard {
         let verdict = self.shared.registry.identify(id, client_identifier, client.username(), rules, unix_seconds());
         let (CloneVerdict::Cloned { policy, evidence }, Some(identity)) = (verdict, identity) else { return None };
         let found = format!("the certificate is in use twice: {evidence}");
-        let (device, serial) = (identity.qualified_name(), identity.certificate().serial().to_string());
+        let (device, serial) = (identity.qualified_name().into_owned(), identity.certificate().serial().to_string());
         match policy {
             ClonePolicy::Allow => None,
             ClonePolicy::Alarm => {

@@ -188,7 +188,7 @@ fn run(steps: Vec<Step>) {
             Step::Reconcile(device) => {
                 let examined = model.known.len();
                 let expected = model.take(|known| known.person.device == device);
-                let judge = |info: &ConnectionInfo| (info.device() == Some(qualified(device))).then_some(KickCause::Cloned);
+                let judge = |info: &ConnectionInfo| (info.device().as_deref() == Some(&*qualified(device))).then_some(KickCause::Cloned);
                 let report = registry.reconcile(judge, Duration::ZERO);
                 assert_eq!((report.examined, report.kicks.found), (examined, expected.len()));
                 assert_eq!(report.ended.get("cloned").copied().unwrap_or_default(), expected.len());
