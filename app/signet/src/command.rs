@@ -2,6 +2,7 @@
 
 pub(crate) mod access;
 pub(crate) mod audit;
+pub(crate) mod bench;
 pub(crate) mod ca;
 pub(crate) mod check;
 pub(crate) mod connections;

@@ -12,12 +12,14 @@ use crate::config::Origin;
 use crate::exit;
 
 mod access;
+mod bench;
 mod live;
 mod serve;
 mod trust;
 mod user;
 
 pub(crate) use access::{Acl, AclCheck, Auth};
+pub(crate) use bench::{Bench, BenchCommon, BenchPubsub, BenchTls, LayoutName};
 pub(crate) use live::{Audit, Connections, ConnectionsCommand, Named, Revocation, Which};
 pub(crate) use serve::Serve;
 pub(crate) use trust::{Explain, Refusals, RefusalsCommand, Trust};
@@ -107,6 +109,9 @@ pub(crate) enum Command {
     /// Look after what is kept on disk for sessions; the broker must not run
     #[command(subcommand)]
     Store(Store),
+    /// Measure how many connections and messages a broker takes: this one or any other
+    #[command(subcommand)]
+    Bench(Bench),
     /// Publish messages (flags as mosquitto_pub)
     #[command(disable_help_flag = true)]
     Pub(ClientWords),

@@ -62,6 +62,7 @@ fn main() -> ExitCode {
         Command::Trust(flags) => command::trust::run(&flags),
         Command::User(flags) => command::user::run(&flags),
         Command::Store(flags) => command::store::run(&flags),
+        Command::Bench(flags) => command::bench::run(&flags),
         Command::Pub(words) => return client_program::run("pub".as_ref(), words.arguments),
         Command::Sub(words) => return client_program::run("sub".as_ref(), words.arguments),
         Command::Rr(words) => return client_program::run("rr".as_ref(), words.arguments),

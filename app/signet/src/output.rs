@@ -19,6 +19,12 @@ pub(crate) fn note(line: &str) {
     ignore_closed(writeln!(io::stderr().lock(), "{}", visible(line, '\n')));
 }
 
+/// Shows a line at a terminal until the next one takes its place; an empty one leaves nothing.
+pub(crate) fn passing(line: &str) {
+    let mut terminal = io::stderr().lock();
+    ignore_closed(write!(terminal, "\r{}\u{1b}[K", visible(line, ' ')).and_then(|()| terminal.flush()));
+}
+
 /// Prints a value as JSON, for `--json`.
 pub(crate) fn json(value: &impl Serialize) -> Result<(), Failure> {
     let text = serde_json::to_string_pretty(value).map_err(|error| Failure::new(format!("cannot write JSON: {error}")))?;

@@ -303,6 +303,7 @@ fn connector(options: &TlsOptions) -> Result<Connector, ClientError> {
         insecure: options.insecure,
         old_certificates: options.old_certificates,
         minimum_version: options.minimum_version,
+        tls12_only: false,
         cipher_suites: options.ciphers.iter().cloned().collect(),
         alpn: options.alpn.clone(),
         key_log: options.key_log.clone(),

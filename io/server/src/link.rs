@@ -107,7 +107,9 @@ impl Link {
     /// Encodes what can go out at once, and puts the rest into the outbox.
     pub(crate) fn send_soon(&mut self, outgoing: Outgoing, durable: Ticket, ready: &mut Ready) {
         let before = self.ready.len();
-        if self.pipe.unsent() > 0 || !ready.has_room(outgoing.size(), before) {
+        // Other packets are small.
+        let size = if let Outgoing::Publish(message, ..) = &outgoing { message.size() } else { 0 };
+        if self.pipe.is_behind() || !ready.has_room(size, before) {
             return self.send(outgoing);
         }
         lines::sending(self, &outgoing);

@@ -218,10 +218,10 @@ impl Shard {
             link.pipe.writable = true;
             self.mark_dirty(id);
         }
-        if event.is_readable() || event.is_read_closed() || event.is_error() {
+        let hung_up = event.is_read_closed() || event.is_error();
+        if event.is_readable() || hung_up {
             if let Some(link) = self.links.get_mut(&id) {
-                link.pipe.readable = true;
-                link.pipe.ending |= event.is_read_closed() || event.is_error();
+                link.pipe.may_read(hung_up);
             }
             self.enqueue(id);
         }

@@ -9,7 +9,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use rustls::client::Resumption;
-use rustls::{AlertDescription, CertificateError, ClientConfig, ClientConnection, Error, InvalidMessage, OtherError, StreamOwned};
+use rustls::{
+    AlertDescription, CertificateError, ClientConfig, ClientConnection, Error, InvalidMessage, OtherError, ProtocolVersion, StreamOwned,
+    SupportedProtocolVersion,
+};
 use rustls_pki_types::ServerName;
 
 use crate::cipher_suite::restricted;
@@ -19,6 +22,9 @@ use crate::server_verifier::{AnyServer, OldServer};
 use crate::session::TlsSession;
 use crate::staple::Particular;
 use crate::{Credentials, MinimumVersion, PeerFault, TlsError};
+
+/// Servers whose tickets are kept: the smallest number that the library rounds to one server.
+const REMEMBERED_SERVERS: usize = 8;
 
 /// How a client connects.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -44,6 +50,8 @@ pub struct ConnectorConfig {
     pub staple_required: bool,
     /// The oldest version to accept.
     pub minimum_version: MinimumVersion,
+    /// TLS 1.2 and nothing newer: for whoever compares the versions. It contradicts a `minimum_version` of TLS 1.3.
+    pub tls12_only: bool,
     /// The cipher suites to offer, by the names of IANA or OpenSSL or as lists of OpenSSL; all with none. Names of TLS 1.3 choose among those of TLS 1.3,
     /// the others among those of TLS 1.2.
     pub cipher_suites: Vec<String>,
@@ -67,6 +75,7 @@ impl Connector {
     pub fn new(config: &ConnectorConfig) -> Result<Self, TlsError> {
         let library = |error: Error| TlsError::Library(error.to_string());
         let (provider, versions) = restricted(&config.cipher_suites, config.minimum_version)?;
+        let versions = if config.tls12_only { older_only(versions)? } else { versions };
         let builder = ClientConfig::builder_with_provider(provider).with_protocol_versions(versions).map_err(library)?;
         let builder = if config.insecure {
             builder.dangerous().with_custom_certificate_verifier(Arc::new(AnyServer))
@@ -93,6 +102,15 @@ impl Connector {
             client.key_log = Arc::new(KeyLogFile::open(path)?);
         }
         Ok(Self { config: Arc::new(client) })
+    }
+
+    /// The same for connections that take up the TLS session of one before where the server gives tickets (RFC 8446 §2.2, RFC 5077), as devices do that
+    /// come again. The result remembers few tickets, and shares none with `self`.
+    #[must_use]
+    pub fn with_resumption(&self) -> Self {
+        let mut config = ClientConfig::clone(&self.config);
+        config.resumption = Resumption::in_memory_sessions(REMEMBERED_SERVERS);
+        Self { config: Arc::new(config) }
     }
 
     /// Performs the handshake on `socket`, within its read and write time-outs. `server` is the host name or address that the
@@ -128,6 +146,12 @@ impl Connector {
             .map_err(|_| TlsError::Setting(format!("`{server}` is neither a host name nor an address")))?;
         ClientConnection::new(Arc::clone(&self.config), name).map_err(|error| TlsError::Library(error.to_string()))
     }
+}
+
+/// Those of `versions` before TLS 1.3.
+fn older_only(versions: &'static [&'static SupportedProtocolVersion]) -> Result<&'static [&'static SupportedProtocolVersion], TlsError> {
+    let older = versions.iter().position(|version| version.version == ProtocolVersion::TLSv1_2).and_then(|at| versions.get(at..=at));
+    older.ok_or_else(|| TlsError::Setting("TLS 1.2 only, and TLS 1.3 at least: no version is left".to_owned()))
 }
 
 /// As on the wire: 1 to 255 octets each.

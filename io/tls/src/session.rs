@@ -5,9 +5,10 @@
 
 use std::io::{self, ErrorKind, Read, Write};
 
-use rustls::ClientConnection;
+use rustls::{ClientConnection, HandshakeKind, ProtocolVersion};
 
 use crate::TlsError;
+use crate::cipher_suite::registered_name;
 use crate::connector::{failed, worded};
 
 /// TLS of an established connection, without its socket.
@@ -39,6 +40,22 @@ impl TlsSession {
                 return Err(io::Error::new(ErrorKind::InvalidData, error));
             }
         }
+    }
+
+    /// Version and cipher suite, such as `TLSv1.3` and `TLS_AES_128_GCM_SHA256`, once the handshake is complete.
+    #[must_use]
+    pub fn negotiated(&self) -> Option<(&'static str, &'static str)> {
+        let version = match self.connection.protocol_version()? {
+            ProtocolVersion::TLSv1_3 => "TLSv1.3",
+            _ => "TLSv1.2",
+        };
+        Some((version, registered_name(self.connection.negotiated_cipher_suite()?.suite()).unwrap_or("unknown")))
+    }
+
+    /// Whether the handshake took up a session of before, once it is complete.
+    #[must_use]
+    pub fn is_resumed(&self) -> bool {
+        self.connection.handshake_kind() == Some(HandshakeKind::Resumed)
     }
 
     /// What an error of [`Self::handshake`] with `server` means.

@@ -21,6 +21,7 @@ pub mod mosquitto;
 mod pki;
 pub mod sockets;
 pub mod storm;
+pub mod subscriptions;
 
 pub use broker::Level;
 pub use figure::Figure;

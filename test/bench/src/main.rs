@@ -6,11 +6,11 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use signet_bench::{Figure, authentications, handshakes, lists, live, mosquitto, sockets, storm};
+use signet_bench::{Figure, authentications, handshakes, lists, live, mosquitto, sockets, storm, subscriptions};
 use signet_testkit::raise_open_files;
 
 const USAGE: &str = "usage: signet-bench memory [COUNT [CONNECTIONS]]
-       signet-bench handshakes|lists|sessions|mosquitto|authentications|storm [--quick]
+       signet-bench handshakes|lists|sessions|subscriptions|mosquitto|authentications|storm [--quick]
 memory, mosquitto, authentications and storm measure the binary $SIGNET_BIN, such as target/release/signet";
 
 fn main() -> ExitCode {
@@ -22,6 +22,7 @@ fn main() -> ExitCode {
             println!("{}", lists::memory_of(Path::new(list), Path::new(issuer)));
             Some(())
         }
+        ["subscriptions-of", kind, count, place] => subscriptions::measure_one(kind, count, place).map(|lines| print!("{lines}")),
         [command] => measured(command, false),
         [command, "--quick"] => measured(command, true),
         _ => None,
@@ -61,6 +62,7 @@ fn measured(command: &str, quick: bool) -> Option<()> {
     let figures = match command {
         "handshakes" => handshakes::measure(&handshakes(quick)),
         "lists" => lists::measure(&std::env::current_exe().ok()?, &lists(quick)),
+        "subscriptions" => subscriptions::measure(&std::env::current_exe().ok()?, &subscriptions(quick)),
         "sessions" => {
             let room = raise_open_files();
             let mut figures = sockets::measure(&sockets(quick, room));
@@ -105,6 +107,10 @@ fn lists(quick: bool) -> lists::Plan {
         return lists::Plan { lists: vec![0, 1_000], delta: 10, lookups: 100 };
     }
     lists::Plan { lists: vec![0, 1_000, 1_000_000], delta: 1_000, lookups: 200_000 }
+}
+
+fn subscriptions(quick: bool) -> subscriptions::Plan {
+    subscriptions::Plan { counts: if quick { vec![100, 2_000] } else { vec![1_000, 10_000, 100_000, 1_000_000] } }
 }
 
 /// `room` is how many files may be open.

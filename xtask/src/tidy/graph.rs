@@ -5,7 +5,7 @@ use super::Finding;
 use crate::tree::Tree;
 
 /// Crate folder → the crates of ours it depends on, exactly.
-const GRAPH: [(&str, &[&str]); 24] = [
+const GRAPH: [(&str, &[&str]); 25] = [
     ("pure/mqtt", &[]),
     ("pure/identity", &[]),
     ("pure/revocation", &["identity"]),
@@ -29,12 +29,14 @@ const GRAPH: [(&str, &[&str]); 24] = [
     ("io/sources", &["http", "identity", "revocation", "tls"]),
     ("io/auth", &["dynsec", "http", "identity", "mqtt", "policy", "tls"]),
     ("app/clients", &["auth", "client", "mqtt"]),
+    ("app/load", &["mqtt", "tls"]),
     (
         "app/signet",
         &[
             "mosquitto",
             "dynsec",
             "clients",
+            "load",
             "mqtt",
             "identity",
             "revocation",
@@ -88,7 +90,11 @@ const NAMED_ONLY_IN: [(&str, &[&str], &str); 14] = [
         &["io/admin", "io/http", "io/sources", "io/auth", "app/clients", "app/signet"],
         "the data plane runs on its own shards, tokio is the control plane",
     ),
-    ("mio", &["io/net", "io/server", "io/bridge"], "sockets of the data plane are polled by the shards and the bridges"),
+    (
+        "mio",
+        &["io/net", "io/server", "io/bridge", "app/load"],
+        "sockets of the data plane are polled by the shards, the bridges and the load generator",
+    ),
 ];
 
 /// Crates that bring clocks, sockets or randomness: never under `pure/`.

@@ -315,7 +315,7 @@ impl Shard {
     pub(super) fn moved_in(&mut self, mut link: Box<Link>, admission: Box<Admission>) {
         let id = link.id;
         // What became readable before is reported again when a socket is added.
-        link.pipe.readable = true;
+        link.pipe.may_read(false);
         link.pipe.writable = true;
         if let Err(error) = self.watch(&mut link) {
             self.shared.registry.remove(id);

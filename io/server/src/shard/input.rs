@@ -113,9 +113,13 @@ impl Shard {
         let Some(link) = self.links.get_mut(&id) else { return };
         link.marks.queued = false;
         let mut share = self.share();
-        if matches!(self.read(id, &mut share), Step::More | Step::Later) {
-            // Still shaking hands, or connected with more to read: the queue that it goes to depends on its phase.
-            self.enqueue(id);
+        if !matches!(self.read(id, &mut share), Step::More | Step::Later) {
+            return;
+        }
+        match self.links.get(&id).map(|link| link.phase) {
+            // Its CONNECT has often come with the last of the handshake, and is answered together with it.
+            Some(phase) if phase != Phase::Handshake && !self.is_held_back() => self.serve(id),
+            _ => self.enqueue(id),
         }
     }
 
@@ -264,10 +268,7 @@ impl Shard {
                 Ok(None) => return Step::Done,
                 Ok(Some(count)) if count > 0 => {}
                 // The peer's end, or its reset: what was to be written may still get through in the first case.
-                Ok(Some(_)) if link.phase == Phase::Draining => {
-                    link.pipe.readable = false;
-                    return Step::Done;
-                }
+                Ok(Some(_)) if link.phase == Phase::Draining => return Step::Done,
                 Ok(Some(_)) | Err(_) => {
                     self.remove(id);
                     return Step::Done;

@@ -123,7 +123,9 @@ impl Shard {
         if !was_full && link.is_full() {
             full.push(id);
         }
-        self.mark_dirty(id);
+        if !std::mem::replace(&mut link.marks.dirty, true) {
+            self.queues.dirty.push(id);
+        }
     }
 
     /// Tells the broker when a connection's buffers have crossed a water mark. The outputs that this makes are carried out by the caller of
@@ -168,7 +170,7 @@ impl Shard {
             let mut plaintext = self.buffers.ready.take(&mut link.ready);
             link.outbox.encode(link.version, durable, CHUNK, &mut plaintext);
             let octets = plaintext.len();
-            let sent = if octets > 0 { link.pipe.send(&mut self.buffers.scratch, &plaintext) } else { Ok(()) };
+            let sent = if octets > 0 { link.pipe.send(&mut self.buffers.scratch, &plaintext) } else { link.pipe.let_go() };
             self.buffers.ready.take_back(plaintext);
             self.counts.sent.octets += counters::wide(octets);
             match sent {

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use signet_tls::{ClientCertificate, Connector, ConnectorConfig};
+use signet_tls::{ClientCertificate, Connector, ConnectorConfig, MinimumVersion};
 
 use super::rig::{Rig, Settings, now};
 
@@ -93,5 +93,7 @@ fn a_client_needs_a_ca_and_both_halves_of_its_credentials() {
     let base = ConnectorConfig { ca_files: vec![rig.pki.ca_file()], ..ConnectorConfig::default() };
     assert!(text(ConnectorConfig { certificate: Some(device.certificate.clone()), ..base.clone() }).contains("--key"));
     assert!(text(ConnectorConfig { key: Some(device.key.clone()), ..base.clone() }).contains("--cert"));
+    let minimum_version = MinimumVersion::Tls13;
+    assert!(text(ConnectorConfig { tls12_only: true, minimum_version, ..base.clone() }).contains("no version is left"));
     Connector::new(&ConnectorConfig { certificate: Some(device.certificate), key: Some(device.key), ..base }).unwrap();
 }
