@@ -10,8 +10,10 @@
 
 pub mod authentications;
 mod broker;
+pub mod compare;
 mod crowd;
 mod figure;
+pub mod floor;
 pub mod handshakes;
 pub mod lists;
 pub mod live;

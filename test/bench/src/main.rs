@@ -6,14 +6,30 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use signet_bench::{Figure, authentications, handshakes, lists, live, mosquitto, sockets, storm, subscriptions};
+use clap::Parser as _;
+use signet_bench::{Figure, authentications, compare, floor, handshakes, lists, live, mosquitto, sockets, storm, subscriptions};
 use signet_testkit::raise_open_files;
 
 const USAGE: &str = "usage: signet-bench memory [COUNT [CONNECTIONS]]
        signet-bench handshakes|lists|sessions|subscriptions|mosquitto|authentications|storm [--quick]
+       signet-bench compare [OPTIONS], see signet-bench compare --help
 memory, mosquitto, authentications and storm measure the binary $SIGNET_BIN, such as target/release/signet";
 
+/// Commands with more to say than a number.
+#[derive(clap::Parser)]
+#[command(name = "signet-bench")]
+enum Long {
+    /// Signet beside other brokers, in one run: ratios with their spread, as tables and pictures
+    Compare(compare::Options),
+    /// The least that can stand in for a broker: what `compare` calls the floor
+    #[command(hide = true)]
+    Floor(floor::Options),
+}
+
 fn main() -> ExitCode {
+    if std::env::args().nth(1).is_some_and(|word| ["compare", "floor"].contains(&word.as_str())) {
+        return long();
+    }
     let words: Vec<String> = std::env::args().skip(1).collect();
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     let printed = match words.as_slice() {
@@ -32,6 +48,20 @@ fn main() -> ExitCode {
         None => {
             eprintln!("{USAGE}");
             ExitCode::from(2)
+        }
+    }
+}
+
+fn long() -> ExitCode {
+    let done = match Long::parse() {
+        Long::Compare(options) => compare::compare(&options),
+        Long::Floor(options) => floor::run(&options).map_err(|error| format!("the floor ended: {error}")),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(reason) => {
+            eprintln!("error: {reason}");
+            ExitCode::FAILURE
         }
     }
 }

@@ -60,7 +60,7 @@ impl Authority {
         path
     }
 
-    /// Writes a certificate for `localhost` and its key.
+    /// Writes a certificate for `localhost` and 127.0.0.1, and its key.
     pub(crate) fn write_server(&self, directory: &Path) -> CredentialFiles {
         let key = KeyPair::generate().unwrap();
         let params = leaf_params("localhost", 1, ExtendedKeyUsagePurpose::ServerAuth);
@@ -70,6 +70,16 @@ impl Authority {
         fs::write(&files.key, key.serialize_pem()).unwrap();
         restrict(&files.key);
         files
+    }
+
+    /// Writes a device's certificate, with those above but for the root's, and its key: `NAME.pem` and `NAME.key`.
+    pub(crate) fn write_device(&self, directory: &Path, name: &str, serial: u64, key: &KeyPair) {
+        let certificate = leaf_params(name, serial, ExtendedKeyUsagePurpose::ClientAuth).signed_by(key, &self.issuer).unwrap();
+        let above = if self.chain.is_empty() { "" } else { self.bundle.as_str() };
+        fs::write(directory.join(format!("{name}.pem")), format!("{}{above}", certificate.pem())).unwrap();
+        let file = directory.join(format!("{name}.key"));
+        fs::write(&file, key.serialize_pem()).unwrap();
+        restrict(&file);
     }
 
     pub(crate) fn device(&self, name: &str, serial: u64) -> DeviceKey {
@@ -174,7 +184,7 @@ fn authority_params(name: &str) -> CertificateParams {
 }
 
 fn leaf_params(name: &str, serial: u64, usage: ExtendedKeyUsagePurpose) -> CertificateParams {
-    let names = if usage == ExtendedKeyUsagePurpose::ServerAuth { vec![name.to_owned()] } else { Vec::new() };
+    let names = if usage == ExtendedKeyUsagePurpose::ServerAuth { vec![name.to_owned(), "127.0.0.1".to_owned()] } else { Vec::new() };
     let mut params = CertificateParams::new(names).unwrap();
     params.distinguished_name = named(name);
     params.is_ca = IsCa::ExplicitNoCa;
