@@ -191,11 +191,7 @@ impl Shard {
 
     /// How long to wait for events.
     fn timeout(&self) -> Option<Duration> {
-        if !self.queues.dirty.is_empty()
-            || !self.queues.broken.is_empty()
-            || self.has_newcomers()
-            || !self.queues.kicks.is_empty()
-        {
+        if !self.queues.dirty.is_empty() || !self.queues.broken.is_empty() || self.has_newcomers() || !self.queues.kicks.is_empty() {
             return Some(Duration::ZERO);
         }
         let broker = self.broker.next_deadline().map(Moment::as_millis);

@@ -73,12 +73,11 @@ fn of_shards(binary: &Path, plan: &Plan, shards: usize) -> Vec<Figure> {
     keep_to(&last(&cores));
     let target = |identity: &Identity| Target::tls(broker.tls, pki.ca_file(), Some(identity));
     let device = |name: &str| Device::connect(&target(&pki.device(name)), ProtocolVersion::V5, name);
-    let talks: Vec<(usize, Talk)> = (0..plan.pairs)
-        .flat_map(|pair| [0, 1].map(|level| (pair, level)))
-        .map(|(pair, level)| {
-            let (speaker, listener) = (format!("speaker-{pair}-{level}"), format!("listener-{pair}-{level}"));
-            let manner = Manner { topic: format!("time/{pair}/{level}"), qos: LEVELS[level].0, interval: plan.interval };
-            (level, Talk::between(device(&speaker), device(&listener), manner))
+    let pairs = (0..plan.pairs).flat_map(|pair| LEVELS.map(|(qos, _)| (pair, qos)));
+    let talks: Vec<(QoS, Talk)> = pairs
+        .map(|(pair, qos)| {
+            let manner = Manner { topic: format!("time/{pair}/{qos:?}"), qos, interval: plan.interval };
+            (qos, Talk::between(device(&format!("speaker-{pair}-{qos:?}")), device(&format!("listener-{pair}-{qos:?}")), manner))
         })
         .collect();
     let storm = Storm::prepare(&pki, broker.tls, plan.devices);
@@ -105,11 +104,11 @@ fn of_shards(binary: &Path, plan: &Plan, shards: usize) -> Vec<Figure> {
         Figure::count(format!("{name}: full handshakes in a second of storm"), rate(connected, time)),
         Figure::new(format!("{name}: processor time of the broker meanwhile"), used.as_secs_f64() / time * 100.0, "% of a core"),
     ];
-    for (at, (_, level)) in LEVELS.iter().enumerate() {
-        let messages = quiet.iter().map(|levels| levels[at].len()).sum();
+    for (qos, level) in LEVELS {
+        let messages = quiet.iter().flatten().filter(|(of, _)| *of == qos).count();
         figures.push(Figure::count(format!("{name}, {level}: messages in a second"), rate(messages, time)));
         for hundredths in [50, 99] {
-            let (before, during) = (median(&mut quiet, at, hundredths), median(&mut stormy, at, hundredths));
+            let (before, during) = (median(&quiet, qos, hundredths), median(&stormy, qos, hundredths));
             let what = format!("{name}, {level}: p{hundredths}");
             figures.push(Figure::micros(format!("{what}, undisturbed"), before));
             figures.push(Figure::micros(format!("{what}, in the storm"), during));
@@ -119,12 +118,16 @@ fn of_shards(binary: &Path, plan: &Plan, shards: usize) -> Vec<Figure> {
     figures
 }
 
-/// What each message took in one round, for each level.
-type Samples = [Vec<Duration>; LEVELS.len()];
+/// What each message took in one round, and how it was sent.
+type Samples = Vec<(QoS, Duration)>;
 
 /// That percentile of each round, and of these the median: what other programs do to one round does not count.
-fn median(rounds: &mut [Samples], level: usize, hundredths: usize) -> Duration {
-    let mut each: Vec<Duration> = rounds.iter_mut().map(|levels| percentile(&mut levels[level], hundredths)).collect();
+fn median(rounds: &[Samples], qos: QoS, hundredths: usize) -> Duration {
+    let of_round = |samples: &Samples| {
+        let mut took: Vec<Duration> = samples.iter().filter(|(of, _)| *of == qos).map(|(_, took)| *took).collect();
+        percentile(&mut took, hundredths)
+    };
+    let mut each: Vec<Duration> = rounds.iter().map(of_round).collect();
     percentile(&mut each, 50)
 }
 
@@ -144,14 +147,10 @@ fn start(binary: &Path, directory: &Path, pki: &Pki, shards: usize) -> Broker {
 }
 
 /// What each message takes from now on.
-fn listen(talks: &[(usize, Talk)], time: Duration) -> Samples {
+fn listen(talks: &[(QoS, Talk)], time: Duration) -> Samples {
     talks.iter().for_each(|(_, talk)| drop(talk.heard()));
     thread::sleep(time);
-    let mut samples = Samples::default();
-    for (level, talk) in talks {
-        samples[*level].extend(talk.heard());
-    }
-    samples
+    talks.iter().flat_map(|(qos, talk)| talk.heard().into_iter().map(|took| (*qos, took))).collect()
 }
 
 fn rate(count: usize, seconds: f64) -> usize {

@@ -42,6 +42,22 @@ fn every_quality_over_every_transport_and_shard() {
     }
 }
 
+/// A publisher's shard remembers whom it sends what: not beyond the next change of subscriptions, wherever that is made.
+#[test]
+fn who_subscribes_later_on_another_shard_gets_what_is_published_after_that() {
+    let shards = 2;
+    let rig = Rig::new(shards);
+    let connect = |shard, name: &str| Device::connect(&rig.tcp(), ProtocolVersion::V5, &identifier_on(shard, shards, name));
+    let (mut publisher, mut subscriber) = (connect(0, "publisher"), connect(1, "subscriber"));
+    for round in 0..3 {
+        publisher.publish("remembered", "nobody listens", QoS::AtLeastOnce, false);
+        subscriber.subscribe("remembered", QoS::AtLeastOnce);
+        publisher.publish("remembered", &round.to_string(), QoS::AtLeastOnce, false);
+        subscriber.expect_message("remembered", &round.to_string());
+        subscriber.unsubscribe(&["remembered"]);
+    }
+}
+
 #[test]
 fn packets_sent_together_with_connect_move_with_the_connection() {
     let shards = 4;
