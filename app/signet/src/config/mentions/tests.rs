@@ -28,7 +28,7 @@ fn a_name_that_is_not_there_is_marked_where_it_stands() {
     ] {
         let found = problems(&rule(who));
         let [found] = found.as_slice() else { panic!("{who}: {found:?}") };
-        assert!(found.contains("signet.toml:15:7") && found.contains(what) && found.contains(hint), "{who}: {found}");
+        assert!(found.contains("signet.toml:16:7") && found.contains(what) && found.contains(hint), "{who}: {found}");
     }
 }
 
