@@ -1,3 +1,5 @@
+//! Names in `who` and `when` that are there, and that are not.
+
 use std::path::Path;
 
 use super::super::{Config, file};
