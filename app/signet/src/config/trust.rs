@@ -96,9 +96,7 @@ impl Written {
                 username: section.string("username"),
                 client_identifier: section.string("client_identifier"),
                 bind_client_identifier: section.string("bind_client_identifier"),
-                anonymous: None,
-                believe: None,
-                mount_point: None,
+                ..ListenerIdentity::default()
             },
             revocation: WrittenRevocation::read(&section),
             expiry_grace: section.duration("expiry_grace", Duration::ZERO, YEAR),
