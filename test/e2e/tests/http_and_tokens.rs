@@ -306,7 +306,9 @@ fn a_name_that_a_token_does_not_hold_is_nobodys_right() {
     broker.logs("user name `admin`, which nobody has proven");
 
     // Once the token has to hold the name, the name is the client's.
-    site.edit("signet.toml", |text| text.replacen("secret_file", "verify_claims = { sub = \"${username}\" }\nsecret_file", 1));
+    site.edit("signet.toml", |text| {
+        text.replacen("\nsecret_file = \"secret\"", "\nsecret_file = \"secret\"\nverify_claims = { sub = \"${username}\" }", 1)
+    });
     broker.signal("HUP");
     broker.logs("reloaded");
     for topic in ["all/x", "of/admin/x"] {

@@ -157,7 +157,7 @@ pub(crate) struct ListenerTls {
 }
 
 /// The keys that say who a client of a listener is.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct ListenerIdentity {
     pub(crate) device: Option<At<String>>,
     pub(crate) username: Option<At<String>>,

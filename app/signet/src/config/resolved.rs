@@ -87,7 +87,9 @@ impl Config {
         let base = path.parent().map(Path::to_path_buf).unwrap_or_default();
         let data_dir = at_base(&base, file.data_dir.as_ref(), "data");
         let ca_dir = at_base(&base, file.ca.dir.as_ref(), "ca");
-        let trusted: Vec<(Option<String>, Option<String>)> = file.trust.iter().map(super::trust::Written::names).collect();
+        let text = |at: &Option<At<String>>| at.as_ref().map(|at| at.value.clone());
+        let trusted: Vec<(Option<String>, Option<String>)> =
+            file.trust.iter().map(|written| (text(&written.name), text(&written.tenant))).collect();
         let mut profiles: Vec<Profile> = file.trust.into_iter().filter_map(|written| Profile::resolve(written, &base, problems)).collect();
         let named =
             file.authentication.chain().into_iter().chain(file.listeners.iter().filter_map(|listener| listener.authentication.as_ref()));

@@ -28,11 +28,11 @@ const FROM_CERTIFICATES: &str = "certificates";
 #[derive(Debug)]
 pub(crate) struct Written {
     header: Header,
-    name: Option<At<String>>,
+    pub(super) name: Option<At<String>>,
     ca: Option<At<Vec<At<String>>>>,
     anchors: Option<At<AnchorRule>>,
     enabled: Option<At<bool>>,
-    tenant: Option<At<String>>,
+    pub(super) tenant: Option<At<String>>,
     rules: WrittenRules,
     identity: ListenerIdentity,
     revocation: WrittenRevocation,
@@ -96,9 +96,7 @@ impl Written {
                 username: section.string("username"),
                 client_identifier: section.string("client_identifier"),
                 bind_client_identifier: section.string("bind_client_identifier"),
-                anonymous: None,
-                believe: None,
-                mount_point: None,
+                ..ListenerIdentity::default()
             },
             revocation: WrittenRevocation::read(&section),
             expiry_grace: section.duration("expiry_grace", Duration::ZERO, YEAR),
@@ -117,12 +115,6 @@ impl Written {
         };
         section.finish();
         written
-    }
-
-    /// The names of the profile and of its tenant, as they are written.
-    pub(super) fn names(&self) -> (Option<String>, Option<String>) {
-        let text = |at: &Option<At<String>>| at.as_ref().map(|at| at.value.clone());
-        (text(&self.name), text(&self.tenant))
     }
 }
 

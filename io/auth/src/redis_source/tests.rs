@@ -146,7 +146,7 @@ fn a_command_proves_the_names_that_it_is_filled_in_with() {
         ("HMGET device:${clientid} password", ProvenNames::CLIENT_IDENTIFIER),
         ("HMGET tls_domain:%C password", ProvenNames::default()),
         ("GET ${username:lower}", ProvenNames::default()),
-        ("GET ${cert.cn | username}", ProvenNames::default()),
+        (r#"GET "${cert.cn | username}""#, ProvenNames::default()),
     ] {
         assert_eq!(RedisCommand::parse(line, None).unwrap().proves(), expected, "{line}");
     }

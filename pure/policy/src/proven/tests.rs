@@ -1,3 +1,5 @@
+//! What texts and listeners say of names.
+
 use signet_identity::{PlaceholderStyle, Template};
 
 use super::*;

@@ -1,3 +1,5 @@
+//! Names in `who` and `when` that are there, and that are not.
+
 use std::path::Path;
 
 use super::super::{Config, file};
@@ -28,7 +30,7 @@ fn a_name_that_is_not_there_is_marked_where_it_stands() {
     ] {
         let found = problems(&rule(who));
         let [found] = found.as_slice() else { panic!("{who}: {found:?}") };
-        assert!(found.contains("signet.toml:15:7") && found.contains(what) && found.contains(hint), "{who}: {found}");
+        assert!(found.contains("signet.toml:16:7") && found.contains(what) && found.contains(hint), "{who}: {found}");
     }
 }
 
