@@ -215,7 +215,7 @@ mod tests {
         let costs = costs(PART);
         assert_eq!(costs.by_function.values().sum::<u64>(), 60);
         assert_eq!(costs.calls.get("malloc"), Some(&2));
-        assert!(costs.for_people(10).contains("         1.5  src/case.rs:0"), "{}", costs.for_people(10));
+        assert!(costs.for_people(10).contains("         2.0  src/case.rs:0"), "{}", costs.for_people(10));
     }
 
     #[test]

@@ -8,7 +8,7 @@ use crate::cases;
 use crate::table::{Row, Table, Tolerances};
 
 /// Its text stands before the table on the page.
-const PREFACE: &str = include_str!("preface.md");
+const PREFACE: &str = include_str!("preface.txt");
 
 const HINT: &str = "hint: `cargo run --release -p signet-instructions -- profile NAME` shows where they go. If it has to be so, also if it is better now,\n      \
                     `cargo run --release -p signet-instructions -- --write` writes it down, to be committed with the change and its reason";
