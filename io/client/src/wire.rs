@@ -28,7 +28,6 @@ pub struct Wire {
 
 /// What waiting for a packet ended with.
 #[derive(Debug)]
-#[expect(clippy::large_enum_variant, reason = "one lives at a time, on the stack, and nearly always holds a packet")]
 pub enum Received {
     /// One whole packet.
     Packet(Packet),
