@@ -14,6 +14,7 @@ mod limits;
 mod listener;
 mod log;
 mod material;
+mod mentions;
 mod mosquitto;
 mod origin;
 mod problem;

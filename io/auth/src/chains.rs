@@ -239,7 +239,7 @@ mod tests {
         let applicant = Applicant {
             client: Client::restored(Principal::Anonymous, None, ClientIdentifier::new("c"), None),
             is_assigned: false,
-            is_username_proven: false,
+            names: signet_policy::NameOrigins::default(),
             claimed_username: None,
             password: None,
             method: None,

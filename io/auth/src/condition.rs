@@ -48,7 +48,7 @@ mod tests {
         let applicant = |username: &str| Applicant {
             client: Client::restored(Principal::Anonymous, Some(username.to_owned().into()), ClientIdentifier::new("c"), None),
             is_assigned: false,
-            is_username_proven: false,
+            names: signet_policy::NameOrigins::default(),
             claimed_username: None,
             password: None,
             method: None,

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use signet_dynsec::{Administrator, Bounds, Connections, Kick, Names, Passwords, State, Surroundings, Wish, execute};
 use signet_mqtt::Password;
-use signet_policy::{Applicant, Client, Credential, Grant, JudgeAccess, Outcome, Principal};
+use signet_policy::{Applicant, Client, Credential, Grant, JudgeAccess, Outcome, Principal, ProvenNames};
 
 pub use initial::{InitialDocument, initial_document};
 
@@ -116,9 +116,9 @@ fn username(client: &Client) -> Option<Option<&str>> {
         return Some(Some(username));
     }
     match (client.principal(), client.username()) {
-        (Principal::User(_), Some(username)) => Some(Some(username)),
+        (Principal::User(_), Some(_)) => client.proven_username().map(Some),
         (Principal::Anonymous, None) => Some(None),
-        (Principal::User(_) | Principal::Anonymous | Principal::Device(_) | Principal::Bridge(_), _) => None,
+        (Principal::User(_) | Principal::Unnamed | Principal::Anonymous | Principal::Device(_) | Principal::Bridge(_), _) => None,
     }
 }
 
@@ -159,7 +159,7 @@ impl DynamicSecurityAuthenticator {
         let password_hash = client.password().map(|hash| hash.as_bytes().to_vec());
         let record = Arc::new(Record { password_hash, ..Record::default() });
         Ok(match self.verifier.verdict(password, &PasswordHash::Auto, &record).await? {
-            Outcome::Allow(grant) => vouched(name, client, grant),
+            Outcome::Allow(grant) => vouched(name, client, Box::new(Grant { proven: ProvenNames::USERNAME, ..*grant })),
             other => other,
         })
     }
@@ -170,7 +170,7 @@ impl DynamicSecurityAuthenticator {
 fn proven_name(applicant: &Applicant) -> Option<&str> {
     let device = applicant.client.device()?;
     match applicant.client.username() {
-        Some(username) if applicant.is_username_proven => Some(username),
+        Some(username) if applicant.names.proven.username => Some(username),
         Some(_) if applicant.password.is_some() => None,
         _ => Some(device.as_str()),
     }

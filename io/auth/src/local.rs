@@ -57,6 +57,7 @@ impl LocalAuthenticator {
             Some(user) => {
                 let mut outcome = self.verifier.verdict(password, &user.hash, &user.record).await?;
                 if let Outcome::Allow(grant) = &mut outcome {
+                    grant.proven = self.key.proves();
                     grant.credentials.push(user.credential);
                 }
                 Ok(outcome)

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 
-use signet_policy::{Applicant, Outcome};
+use signet_policy::{Applicant, Grant, Outcome, ProvenNames};
 
 use crate::backend::{Backend, Remembered};
 use crate::hashing::HashingPool;
@@ -45,6 +45,9 @@ pub trait RecordSource: fmt::Debug + Send + Sync {
     /// There is nothing to ask about: in words, what the client does not show.
     fn key(&self, applicant: &Applicant) -> Result<QueryKey, String>;
 
+    /// Which names of a client are its own if it knows the password of what is found: those by which it is looked up.
+    fn proves(&self) -> ProvenNames;
+
     /// What is known about the client; `None`: nothing.
     ///
     /// # Errors
@@ -62,6 +65,15 @@ pub enum UserKey {
 }
 
 impl UserKey {
+    /// Which names are a client's that knows the password of what is found by them.
+    #[must_use]
+    pub fn proves(self) -> ProvenNames {
+        match self {
+            Self::Username => ProvenNames::USERNAME,
+            Self::ClientIdentifier => ProvenNames::CLIENT_IDENTIFIER,
+        }
+    }
+
     /// The name of this client.
     pub fn of<'a>(&self, applicant: &'a Applicant) -> Option<&'a str> {
         match self {
@@ -99,8 +111,11 @@ impl PasswordAuthenticator {
                 let outcome = self.verifier.verdict(password, &self.hash, &record).await?;
                 let is_over = record.expires_at.is_some_and(|end| end <= applicant.now);
                 // Whoever does not know the password is told nothing else than that.
-                let is_allowed = matches!(outcome, Outcome::Allow(_));
-                Ok(if is_over && is_allowed { Outcome::Deny("its entry has expired".to_owned()) } else { outcome })
+                Ok(match outcome {
+                    Outcome::Allow(_) if is_over => Outcome::Deny("its entry has expired".to_owned()),
+                    Outcome::Allow(grant) => Outcome::Allow(Box::new(Grant { proven: self.source.proves(), ..*grant })),
+                    other => other,
+                })
             }
             None => self.verifier.turn_away(password, Outcome::Unknown("it is not there".to_owned())).await,
         }

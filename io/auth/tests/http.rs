@@ -44,7 +44,7 @@ fn applicant(username: &str, password: Option<&[u8]>) -> Applicant {
     Applicant {
         client: client(Some(username), "c1", Some("pump-7")),
         is_assigned: false,
-        is_username_proven: false,
+        names: signet_policy::NameOrigins::default(),
         claimed_username: Some(username.into()),
         password: password.map(|password| Password::new(password.to_vec())),
         method: None,

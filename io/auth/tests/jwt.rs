@@ -19,7 +19,7 @@ use signet_auth::{
 };
 use signet_identity::{DeviceIdentity, DeviceName, KeyDigest, Leaf, PlaceholderStyle, Template};
 use signet_mqtt::{ClientIdentifier, Password};
-use signet_policy::{Applicant, Client, Grant, Outcome, Principal};
+use signet_policy::{Applicant, Client, Grant, Outcome, Principal, ProvenNames};
 use signet_testkit::{HttpService, Pki, ServiceTls};
 
 /// A Monday in 2026.
@@ -163,7 +163,7 @@ fn applicant(token: &str) -> Applicant {
     Applicant {
         client: Client::restored(principal, Some("ann".into()), ClientIdentifier::new("c1"), Some(identity)),
         is_assigned: false,
-        is_username_proven: false,
+        names: signet_policy::NameOrigins::default(),
         claimed_username: Some("ann".into()),
         password: Some(Password::new(token.as_bytes().to_vec())),
         method: None,
@@ -215,6 +215,24 @@ fn grant(config: &JwtConfig, token: &str) -> Grant {
     match run(authenticator(config).authenticate(&applicant(token))).unwrap() {
         Outcome::Allow(grant) => *grant,
         other => panic!("{other:?}"),
+    }
+}
+
+/// A name is the client's if the token has to hold it.
+#[test]
+fn a_token_proves_the_names_that_its_claims_have_to_be_equal_to() {
+    let token = hs256(json!({"exp": NOW + 60, "sub": "ann", "azp": "c1", "device": "pump-7"}));
+    let nothing = ProvenNames::default();
+    assert_eq!(grant(&with_secret(), &token).proven, nothing);
+    for (claim, template, expected) in [
+        ("sub", "${username}", ProvenNames::USERNAME),
+        ("azp", "${client_identifier}", ProvenNames::CLIENT_IDENTIFIER),
+        ("device", "${cert.cn}", nothing),
+        ("device", "${cert.cn | username}", nothing),
+    ] {
+        let mut config = with_secret();
+        config.claims.verify = vec![(claim.to_owned(), Template::parse(template).unwrap())];
+        assert_eq!(grant(&config, &token).proven, expected, "{claim} {template}");
     }
 }
 

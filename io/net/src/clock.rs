@@ -23,6 +23,11 @@ impl Clock {
     pub fn milliseconds(&self) -> u64 {
         u64::try_from((self.since_1970 + self.start.elapsed()).as_millis()).unwrap_or(u64::MAX)
     }
+
+    /// How long it has been running, for what takes less than milliseconds.
+    pub fn running(&self) -> Duration {
+        self.start.elapsed()
+    }
 }
 
 /// Seconds since 1970-01-01 UTC by the system's wall clock, for the validity of certificates.

@@ -188,6 +188,11 @@ impl Abuse {
 
     /// Whether a client may try to connect, and whether it is worth while to find out if it may. `now` in Unix milliseconds, here and below.
     pub(crate) fn may_try(&self, address: &PeerAddress, peer: &Peer, now: u64) -> Result<(), HeldOff> {
+        // Most servers never hold anybody off, and whom an attempt counts against takes time to say.
+        let has_held = if matches!(peer, Peer::Anonymous(_)) { self.addresses.has_held() } else { self.certificates.has_held() };
+        if !has_held {
+            return Ok(());
+        }
         self.suspect(address, peer).map_or(Ok(()), |suspect| self.check(&suspect, now))
     }
 
@@ -208,6 +213,13 @@ impl Abuse {
     pub(crate) fn note_refusal(&self, address: &PeerAddress, peer: Option<&Peer>, denied: &Denied, now: u64) {
         if let Some(suspect) = peer.filter(|_| is_attempt(denied)).and_then(|peer| self.suspect(address, peer)) {
             self.failed(&suspect, now);
+        }
+    }
+
+    /// Somebody without a certificate was refused elsewhere than by a CONNECT: counts it like one.
+    pub(crate) fn note_stranger(&self, address: &PeerAddress, denied: &Denied, now: u64) {
+        if let Some(address) = self.address(address).filter(|_| is_attempt(denied)) {
+            self.failed(&Suspect::Address(address), now);
         }
     }
 
@@ -358,7 +370,8 @@ fn identity(principal: &Principal) -> Option<(Digest, String)> {
             Some((digest_of("device", &name), name))
         }
         Principal::User(name) => Some((digest_of("user", name), name.to_string())),
-        Principal::Bridge(_) | Principal::Anonymous => None,
+        // Of a user without a proven name there is nothing that others could not be held for.
+        Principal::Bridge(_) | Principal::Unnamed | Principal::Anonymous => None,
     }
 }
 

@@ -82,6 +82,8 @@ pub(crate) struct Gate {
 #[derive(Debug, Default)]
 struct State {
     live: usize,
+    /// Connections before CONNECT, of all origins.
+    pending: usize,
     origins: HashMap<Origin, Share, RandomState>,
     /// Origins by the number of their pending connections, so that the one with the most is the last. Those without any are left out.
     crowd: BTreeSet<(usize, Origin)>,
@@ -115,6 +117,11 @@ impl Gate {
     pub(crate) fn resize(&self, maximum: usize, per_origin: usize) {
         self.maximum.store(maximum, Ordering::Relaxed);
         self.per_origin.store(if per_origin == 0 { usize::MAX } else { per_origin }, Ordering::Relaxed);
+    }
+
+    /// How many of its connections have not sent their CONNECT yet.
+    pub(crate) fn pending(&self) -> usize {
+        self.state().pending
     }
 
     fn has_all_places(&self, share: &Share) -> bool {
@@ -182,6 +189,7 @@ impl State {
         let before = share.pending.len();
         change(&mut share.pending);
         let after = share.pending.len();
+        self.pending = self.pending.saturating_add(after).saturating_sub(before);
         if before != after {
             self.crowd.remove(&(before, origin));
             if after > 0 {
@@ -266,14 +274,16 @@ mod tests {
         assert_eq!(rig.come(5).unwrap_err(), Full::Listener, "nobody has more than one any more");
         drop((crowd, second, third, fourth));
         assert!(rig.gate.state().origins.is_empty() && rig.gate.state().crowd.is_empty());
-        assert_eq!((rig.gate.state().live, rig.gate.total.live()), (0, 0));
+        assert_eq!((rig.gate.state().live, rig.gate.pending(), rig.gate.total.live()), (0, 0, 0));
     }
 
     #[test]
     fn who_has_connected_stays() {
         let mut rig = Rig::new(2, 0, 100);
         let settled: Vec<Pass> = (0..2).map(|_| rig.come(1).unwrap().0).collect();
+        assert_eq!(rig.gate.pending(), 2);
         settled.iter().for_each(Pass::keep);
+        assert_eq!(rig.gate.pending(), 0);
         assert_eq!(rig.come(2).unwrap_err(), Full::Listener);
         drop(settled);
         assert!(rig.come(2).is_ok());

@@ -1,19 +1,20 @@
 //! The control plane's side of a running server: every method may be called from any thread.
 
 use std::io;
+use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, Guard};
 use mio::{Poll, Waker};
 use signet_broker::{ChangedLimits, Judge, Limits, SessionRule, Totals, WillRule};
 use signet_identity::DeviceIdentity;
-use signet_net::{Clock, KickCause, KickTarget, ListenAddress, Registry, StatusInquiry, bind, unix_seconds};
-use signet_policy::Ruleset;
+use signet_net::{Clock, KickCause, KickTarget, ListenAddress, PeerAddress, Registry, StatusInquiry, bind, unix_seconds};
+use signet_policy::{Denied, Ruleset};
 use signet_store::{Store, StoreError, StoreState, StoreStats};
-use signet_tls::CurrentRevocations;
+use signet_tls::{CurrentRevocations, Refusal};
 
 use crate::abuse::{Abuse, HeldOff};
 use crate::accept::{AcceptControl, Acceptor};
@@ -224,6 +225,20 @@ impl ServerHandle {
         self.shared.admissions.abuse.held(self.shared.clock.milliseconds())
     }
 
+    /// Whether somebody without a certificate may try to log in from there by another protocol than MQTT.
+    ///
+    /// # Errors
+    /// The address is held off. What is to be said of it is there the first time.
+    pub fn may_try(&self, address: SocketAddr) -> Result<(), Option<Box<Refusal>>> {
+        let (abuse, now) = (&self.shared.admissions.abuse, self.shared.clock.milliseconds());
+        abuse.may_open(&PeerAddress::Ip(address), now).map_err(|held| abuse.news(&held, None, now).map(Box::new))
+    }
+
+    /// Somebody without a certificate has failed to log in from there, by another protocol than MQTT.
+    pub fn note_failed(&self, address: SocketAddr, denied: &Denied) {
+        self.shared.admissions.abuse.note_stranger(&PeerAddress::Ip(address), denied, self.shared.clock.milliseconds());
+    }
+
     /// Forgets what there is against `who`, an address or a name as [`HeldOff::who`] has it, or against everybody; says how many holds that ended.
     pub fn forgive(&self, who: Option<&str>) -> usize {
         self.shared.admissions.abuse.forgive(who, self.shared.clock.milliseconds())
@@ -238,7 +253,7 @@ impl ServerHandle {
         }
         let judge: Arc<dyn Judge> = Arc::new(Entitled {
             revocations: self.revocations.clone(),
-            rules: self.shared.listeners.load().iter().map(|listener| listener.rules()).collect(),
+            rules: self.shared.listeners.load().iter().map(|listener| Guard::into_inner(listener.rules())).collect(),
         });
         for mailbox in &self.shared.mailboxes {
             mailbox.post_one(Mail::Review { judge: Arc::clone(&judge), will, session });

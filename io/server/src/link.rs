@@ -109,7 +109,7 @@ impl Link {
         let before = self.ready.len();
         // Other packets are small.
         let size = if let Outgoing::Publish(message, ..) = &outgoing { message.size() } else { 0 };
-        if self.pipe.unsent() > 0 || !ready.has_room(size, before) {
+        if self.pipe.is_behind() || !ready.has_room(size, before) {
             return self.send(outgoing);
         }
         lines::sending(self, &outgoing);

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, Guard};
 use signet_identity::{DeviceIdentity, KeyedPeer, Peer, PendingPeer};
 use signet_mqtt::ReasonCode;
 use signet_net::websocket::{UpgradeRules, WebSocket};
@@ -125,7 +125,7 @@ impl ListenerRules {
 
     /// Whether a TLS handshake is all that would be learned of a client before its CONNECT: nobody can show a certificate here.
     pub(crate) fn shakes_hands_with_strangers(&self) -> bool {
-        self.tls.as_ref().is_some_and(|tls| tls.profiles().is_empty()) && self.proxy.is_none()
+        self.tls.as_ref().is_some_and(|tls| !tls.asks_for_certificates()) && self.proxy.is_none()
     }
 
     /// Every trust profile of the server.
@@ -145,7 +145,7 @@ impl ListenerRules {
     /// What would become of a client that shows these certificates; `None`: certificates are not looked at here.
     pub(crate) fn explain(&self, server_name: Option<&str>, chain: &[Vec<u8>], now: i64) -> Option<Explanation> {
         match (&self.tls, &self.proxy) {
-            (Some(tls), _) if !tls.profiles().is_empty() => Some(tls.explain(server_name, chain, now)),
+            (Some(tls), _) if tls.asks_for_certificates() => Some(tls.explain(server_name, chain, now)),
             (None, Some(proxy)) => proxy.identity.explain(chain.first()?, now),
             _ => None,
         }
@@ -294,9 +294,9 @@ impl Listener {
         }
     }
 
-    /// The rules in force.
-    pub(crate) fn rules(&self) -> Arc<ListenerRules> {
-        self.rules.load_full()
+    /// The rules in force, for a moment: every connection looks at them several times, and a count that all shards change would cost each of them.
+    pub(crate) fn rules(&self) -> Guard<Arc<ListenerRules>> {
+        self.rules.load()
     }
 
     /// Puts other rules in force: at once for who comes, and for what is asked of who is here.
@@ -336,6 +336,11 @@ impl Listener {
         if let Some(turns) = &mut *self.turns.lock().unwrap_or_else(PoisonError::into_inner) {
             turns.take(1, now);
         }
+    }
+
+    /// How many of its connections have not sent their CONNECT yet.
+    pub(crate) fn pending(&self) -> usize {
+        self.gate.pending()
     }
 
     /// A place for one more connection, dealt to `shard`, and who has to go for it.

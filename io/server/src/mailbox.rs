@@ -127,6 +127,11 @@ impl Mailbox {
         self.weight.store(0, Ordering::Relaxed);
     }
 
+    /// Whether there may be unread mail, without a look into it.
+    pub(crate) fn has_mail(&self) -> bool {
+        self.weight.load(Ordering::Relaxed) > 0
+    }
+
     /// Whether senders should hold back.
     pub(crate) fn is_congested(&self) -> bool {
         self.weight.load(Ordering::Relaxed) > HIGH_WATER

@@ -86,13 +86,15 @@ pub(crate) struct Pipe {
     layers: Layers,
     /// What the socket did not take yet.
     unsent: Vec<u8>,
+    /// `unsent` goes together with what is sent next, or by [`Self::let_go`]: nobody waits for the end of a handshake alone.
+    holds: bool,
     /// Edge-triggered: reading may bring something.
-    pub(crate) readable: bool,
-    /// The peer's end was announced: reading goes on until it is there.
-    pub(crate) ending: bool,
+    readable: bool,
+    /// The peer's end or a failure was reported: reading has to go on until it shows.
+    hung_up: bool,
     /// Edge-triggered: writing may be possible.
     pub(crate) writable: bool,
-    /// The peer said `close_notify`, or closed its WebSocket.
+    /// The peer said that it sends no more: by the end of its stream, by `close_notify`, or by closing its WebSocket.
     ended: bool,
     /// A layer asks something: with the answer it goes on with what it has.
     resumes: bool,
@@ -100,7 +102,28 @@ pub(crate) struct Pipe {
 
 impl Pipe {
     pub(crate) fn new(socket: Socket, layers: Layers) -> Self {
-        Self { socket, layers, unsent: Vec::new(), readable: true, ending: false, writable: true, ended: false, resumes: false }
+        Self {
+            socket,
+            layers,
+            unsent: Vec::new(),
+            holds: false,
+            readable: true,
+            hung_up: false,
+            writable: true,
+            ended: false,
+            resumes: false,
+        }
+    }
+
+    /// The system says that reading may bring something; `hung_up`: also the peer's end, or a failure.
+    pub(crate) fn may_read(&mut self, hung_up: bool) {
+        self.readable = true;
+        self.hung_up |= hung_up;
+    }
+
+    /// Whether the peer has said that it sends no more.
+    pub(crate) fn has_ended(&self) -> bool {
+        self.ended
     }
 
     pub(crate) fn transport(&self) -> Transport {
@@ -136,6 +159,11 @@ impl Pipe {
         self.unsent.len()
     }
 
+    /// Whether the socket has not taken what it was given.
+    pub(crate) fn is_behind(&self) -> bool {
+        !self.holds && !self.unsent.is_empty()
+    }
+
     /// Reads once and appends the plaintext.
     pub(crate) fn read(&mut self, scratch: &mut Scratch, plaintext: &mut Vec<u8>) -> ReadOutcome {
         if self.ended {
@@ -146,14 +174,9 @@ impl Pipe {
         }
         let count = match std::mem::take(&mut self.resumes) {
             true => 0,
-            false if !self.readable => return ReadOutcome::Blocked,
             false => match self.read_socket(&mut scratch.read) {
                 Ok(Some(0)) => return ReadOutcome::Ended,
-                Ok(Some(count)) => {
-                    // Less than there was room for: what comes later is a new event (epoll(7)), except for the end when that came along.
-                    self.readable = self.ending || count == scratch.read.len();
-                    count
-                }
+                Ok(Some(count)) => count,
                 Ok(None) => return ReadOutcome::Blocked,
                 Err(error) => return ReadOutcome::Lost(error),
             },
@@ -163,7 +186,11 @@ impl Pipe {
         let received = self.receive(count, scratch, plaintext, &mut opening);
         // The answer wakes the shard, and may be here before the socket has anything new.
         self.resumes = opening.question.is_some();
-        if let Err(error) = self.write_wire(&scratch.wire) {
+        // The last of a handshake is a ticket, and CONNECT often comes with what it answers: both answers go in one piece.
+        if received.is_ok() && opening.peer.is_some() {
+            self.unsent.extend_from_slice(&scratch.wire);
+            self.holds = true;
+        } else if let Err(error) = self.write_wire(&scratch.wire) {
             return ReadOutcome::Lost(error);
         }
         match received {
@@ -222,15 +249,24 @@ impl Pipe {
         Ok(())
     }
 
-    /// Reads and forgets; `None` when nothing is there now, `Some(0)` at the end.
+    /// Reads and forgets; `None` when nothing is there now or will be any more, `Some(0)` at the end.
     pub(crate) fn discard(&mut self, scratch: &mut Scratch) -> io::Result<Option<usize>> {
-        self.read_socket(&mut scratch.read)
+        if self.ended { Ok(None) } else { self.read_socket(&mut scratch.read) }
     }
 
     fn read_socket(&mut self, buffer: &mut [u8]) -> io::Result<Option<usize>> {
+        if !self.readable {
+            return Ok(None);
+        }
         loop {
             match self.socket.read(buffer) {
-                Ok(count) => return Ok(Some(count)),
+                Ok(count) => {
+                    self.ended |= count == 0;
+                    // A buffer that is not filled means that nothing was left (epoll(7)): what comes later is reported. The end might be there
+                    // already.
+                    self.readable = count == buffer.len() || self.hung_up;
+                    return Ok(Some(count));
+                }
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {
                     self.readable = false;
@@ -257,8 +293,11 @@ impl Pipe {
         self.write_wire(&scratch.wire)
     }
 
-    /// Writes what waits. `true`: nothing waits any more.
+    /// Writes what waits for the socket. `true`: nothing waits for it any more.
     pub(crate) fn flush(&mut self) -> io::Result<bool> {
+        if self.holds {
+            return Ok(true);
+        }
         while !self.unsent.is_empty() {
             let unsent = std::mem::take(&mut self.unsent);
             let written = self.write_socket(&unsent);
@@ -270,6 +309,11 @@ impl Pipe {
         }
         self.unsent = Vec::new();
         Ok(true)
+    }
+
+    /// Writes what was kept to go together with something: nothing else is sent in this turn.
+    pub(crate) fn let_go(&mut self) -> io::Result<()> {
+        if std::mem::take(&mut self.holds) { self.flush().map(drop) } else { Ok(()) }
     }
 
     /// Says good-bye in each layer; the rest is [`Self::flush`] and [`Self::shut`].
@@ -299,6 +343,10 @@ impl Pipe {
     }
 
     fn write_wire(&mut self, bytes: &[u8]) -> io::Result<()> {
+        if self.holds {
+            self.unsent.extend_from_slice(bytes);
+            return self.let_go();
+        }
         let mut rest = bytes;
         while self.unsent.is_empty() && !rest.is_empty() {
             match self.write_socket(rest)? {

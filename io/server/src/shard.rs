@@ -7,6 +7,7 @@ mod connect;
 mod deadlines;
 mod durability;
 mod input;
+mod newcomers;
 mod opening;
 mod output;
 mod status;
@@ -80,6 +81,8 @@ struct Queues {
     ready: VecDeque<LinkId>,
     /// The same, during their handshake.
     handshakes: VecDeque<LinkId>,
+    /// The same, before their CONNECT.
+    connecting: VecDeque<LinkId>,
     /// Connections that may have something to write.
     dirty: Vec<LinkId>,
     /// Connections with something that waits for a ticket to become durable.
@@ -92,7 +95,11 @@ struct Queues {
     kicks: VecDeque<Kick>,
     /// What access sources that judge say has changed, and sessions are judged again when those are closed.
     is_judgement_due: bool,
-    /// Connections whose handshake has not begun.
+    /// What is to be done next for those who are not connected yet.
+    next: newcomers::Next,
+    /// Connections that were accepted and not looked at.
+    arrived: VecDeque<Box<Accepted>>,
+    /// Connections that must not begin their handshake yet, because so many others have.
     waiting: VecDeque<Box<Accepted>>,
     /// Number of connections in [`Phase::Handshake`].
     in_handshake: usize,
@@ -152,6 +159,7 @@ impl Shard {
                 return;
             }
             self.now = self.shared.clock.milliseconds();
+            let begun = self.shared.clock.running();
             for event in &events {
                 self.note(event);
             }
@@ -160,12 +168,21 @@ impl Shard {
             self.read_ready();
             self.excuse_held_back();
             self.tick();
-            // The disk works while we write.
-            self.post_changes();
-            self.follow_store();
-            self.write_dirty();
-            self.post_mail();
+            self.finish_turn();
+            // Messages have gone out before anything is begun that takes long.
+            if self.serve_newcomers(begun) {
+                self.finish_turn();
+            }
         }
+    }
+
+    /// Lets everybody have what was made for them.
+    fn finish_turn(&mut self) {
+        // The disk works while we write.
+        self.post_changes();
+        self.follow_store();
+        self.write_dirty();
+        self.post_mail();
     }
 
     fn is_done(&self) -> bool {
@@ -176,7 +193,7 @@ impl Shard {
     fn timeout(&self) -> Option<Duration> {
         if !self.queues.dirty.is_empty()
             || !self.queues.broken.is_empty()
-            || !self.queues.handshakes.is_empty()
+            || self.has_newcomers()
             || !self.queues.kicks.is_empty()
         {
             return Some(Duration::ZERO);
@@ -187,7 +204,7 @@ impl Shard {
         let next = next.map(|at| at.saturating_sub(self.shared.clock.milliseconds()));
         // Held back by another shard's full mailbox: it needs a moment, not a spinning neighbour. The store calls when it goes on.
         let moment = || if self.store.is_congested() { HELD_BACK_BY_DISK } else { u64::from(self.is_held_back()) };
-        let held_back = (!self.queues.ready.is_empty()).then(moment);
+        let held_back = (!self.queues.ready.is_empty() || !self.queues.connecting.is_empty()).then(moment);
         [next, held_back].into_iter().flatten().min().map(Duration::from_millis)
     }
 
@@ -201,10 +218,10 @@ impl Shard {
             link.pipe.writable = true;
             self.mark_dirty(id);
         }
-        if event.is_readable() || event.is_read_closed() || event.is_error() {
+        let hung_up = event.is_read_closed() || event.is_error();
+        if event.is_readable() || hung_up {
             if let Some(link) = self.links.get_mut(&id) {
-                link.pipe.readable = true;
-                link.pipe.ending |= event.is_read_closed() || event.is_error();
+                link.pipe.may_read(hung_up);
             }
             self.enqueue(id);
         }
@@ -216,10 +233,10 @@ impl Shard {
         if std::mem::replace(&mut link.marks.queued, true) {
             return;
         }
-        if link.phase == Phase::Handshake {
-            self.queues.handshakes.push_back(id);
-        } else {
-            self.queues.ready.push_back(id);
+        match link.phase {
+            Phase::Handshake => self.queues.handshakes.push_back(id),
+            Phase::ExpectConnect => self.queues.connecting.push_back(id),
+            _ => self.queues.ready.push_back(id),
         }
     }
 
@@ -237,7 +254,7 @@ impl Shard {
         }
         for item in mail.drain(..) {
             match item {
-                Mail::Accepted(accepted) => self.accepted(accepted),
+                Mail::Accepted(accepted) => self.queues.arrived.push_back(accepted),
                 Mail::Publish(messages) => {
                     for message in messages {
                         self.apply(Input::Publish { message });
@@ -274,6 +291,10 @@ impl Shard {
             }
         }
         self.buffers.mail = mail;
+    }
+
+    fn has_mail(&self) -> bool {
+        self.shared.mailboxes.get(usize::from(self.index)).is_some_and(|mailbox| mailbox.has_mail())
     }
 
     fn post_mail(&mut self) {
@@ -390,6 +411,7 @@ impl Shard {
 
     fn stop(&mut self, grace: u64) {
         self.stopping = Some(self.now.saturating_add(grace));
+        self.queues.arrived.clear();
         self.queues.waiting.clear();
         let ids: Vec<LinkId> = self.links.keys().copied().collect();
         for id in ids {

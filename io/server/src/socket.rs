@@ -6,7 +6,7 @@ use std::net::Shutdown;
 use mio::event::Source;
 use mio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 use mio::{Interest, Registry, Token};
-use rustix::net::sockopt::socket_peercred;
+use rustix::net::sockopt::{set_tcp_nodelay, socket_peercred};
 use signet_net::{ListenSocket, PeerAddress, UnixListening, UnixPeer};
 
 /// A connected socket.
@@ -21,14 +21,6 @@ impl Socket {
         match self {
             Self::Tcp(socket) => socket.shutdown(Shutdown::Write),
             Self::Unix(socket) => socket.shutdown(Shutdown::Write),
-        }
-    }
-
-    /// Sends small packets at once, where the kernel would rather wait for more.
-    pub(crate) fn without_delay(&self) -> io::Result<()> {
-        match self {
-            Self::Tcp(socket) => socket.set_nodelay(true),
-            Self::Unix(_) => Ok(()),
         }
     }
 }
@@ -91,7 +83,11 @@ pub(crate) enum Listening {
 impl Listening {
     pub(crate) fn new(socket: ListenSocket) -> io::Result<Self> {
         Ok(match socket {
-            ListenSocket::Tcp(socket) => Self::Tcp(TcpListener::from_std(socket)),
+            ListenSocket::Tcp(socket) => {
+                // An MQTT packet is small and somebody waits for it. Linux passes the option on to every connection of the socket: one call for all.
+                set_tcp_nodelay(&socket, true)?;
+                Self::Tcp(TcpListener::from_std(socket))
+            }
             ListenSocket::Unix(socket) => Self::Unix { socket: UnixListener::from_std(socket.try_clone()?), _file: socket },
         })
     }
@@ -112,5 +108,20 @@ impl Listening {
                 (Socket::Unix(socket), PeerAddress::Unix(peer))
             }),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn connections_send_small_packets_at_once() {
+        let socket = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = socket.local_addr().unwrap();
+        let listening = Listening::new(ListenSocket::Tcp(socket)).unwrap();
+        let _client = std::net::TcpStream::connect(address).unwrap();
+        let (Socket::Tcp(connection), _) = listening.accept().unwrap() else { panic!("a TCP socket gives TCP connections") };
+        assert!(connection.nodelay().unwrap());
     }
 }

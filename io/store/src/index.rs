@@ -1,8 +1,8 @@
 //! What is still needed of the journal, and where it stands. In memory, for the writer only.
 //!
-//! Cost, without the spare room of hash maps (up to half of it): a stored session, subscription, retained message, Will or received Packet
-//! Identifier 32 bytes; a message with up to two recipients 56 bytes, with more 8 bytes and a bit for each beyond; a delivery that is on its way 32
-//! bytes. Bodies are on disk only.
+//! Cost, without the spare room of hash maps (up to half of it): a stored session, retained message, Will or received Packet Identifier, and the
+//! first subscription of a session, 24 bytes; a further one 15 bytes; a message with up to two recipients 56 bytes, with more 8 bytes and a bit for
+//! each beyond; a delivery that is on its way 32 bytes. Bodies are on disk only.
 //!
 //! Only "put" records and messages are ever needed again. What takes something back, or says how far a message got, stands behind what it is
 //! about wherever compaction has moved that, because compaction moves the oldest first and tells all it knows. So it dies with its segment. The
@@ -10,10 +10,11 @@
 
 mod messages;
 mod parts;
+mod puts;
 mod segments;
 
 pub(crate) use messages::Messages;
-use parts::Parts;
+use puts::Puts;
 use segments::Segments;
 use signet_broker::{MessageId, RetainedId, SessionId, StageImage, count_of};
 
@@ -60,7 +61,7 @@ impl Key {
 /// See the file's documentation.
 #[derive(Debug, Default)]
 pub(crate) struct Index {
-    puts: Parts<Key, Location>,
+    puts: Puts,
     messages: Messages,
     segments: Segments,
     sessions: u64,
@@ -119,7 +120,7 @@ impl Index {
     }
 
     pub(crate) fn remove(&mut self, key: Key) {
-        if let Some(former) = self.puts.remove(&key) {
+        if let Some(former) = self.puts.remove(key) {
             self.segments.subtract(former);
             self.count(key, false);
         }
@@ -150,7 +151,7 @@ impl Index {
     pub(crate) fn is_needed(&self, record: &Record<'_>, location: Location) -> bool {
         match record {
             Record::MessageQueued { id, .. } => self.messages.location(*id) == Some(location),
-            _ => Key::of(record).is_some_and(|key| self.puts.get(&key) == Some(&location)),
+            _ => Key::of(record).is_some_and(|key| self.puts.get(key) == Some(location)),
         }
     }
 

@@ -157,6 +157,11 @@ impl ListenerTls {
         profiles
     }
 
+    /// Whether a host of this listener asks for certificates.
+    pub fn asks_for_certificates(&self) -> bool {
+        self.all().any(|host| host.verifier.is_some())
+    }
+
     fn all(&self) -> impl Iterator<Item = &Arc<Host>> {
         std::iter::once(&self.default).chain(&self.hosts)
     }

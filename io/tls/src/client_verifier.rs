@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use rustls::client::danger::HandshakeSignatureValid;
 use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
-use rustls::{DigitallySignedStruct, DistinguishedName, Error, SignatureScheme};
+use rustls::{DigitallySignedStruct, DistinguishedName, Error, SignatureScheme, crypto};
 use rustls_pki_types::{CertificateDer, UnixTime};
 use signet_identity::{DeviceIdentity, Leaf};
 use signet_revocation::{Assurance, Verdict};
@@ -290,7 +290,12 @@ impl ClientCertVerifier for DeviceVerifier {
         certificate: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        version_1::verify_tls12_signature(message, certificate, signature).inspect_err(|_| note_possession(certificate))
+        let verified = match self.takes_version_1() {
+            true => version_1::verify_tls12_signature(message, certificate, signature),
+            // What the library cannot read has been refused before.
+            false => crypto::verify_tls12_signature(message, certificate, signature, &algorithms()),
+        };
+        verified.inspect_err(|_| note_possession(certificate))
     }
 
     fn verify_tls13_signature(
@@ -299,7 +304,12 @@ impl ClientCertVerifier for DeviceVerifier {
         certificate: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        version_1::verify_tls13_signature(message, certificate, signature).inspect_err(|_| note_possession(certificate))
+        let verified = match self.takes_version_1() {
+            true => version_1::verify_tls13_signature(message, certificate, signature),
+            // What the library cannot read has been refused before.
+            false => crypto::verify_tls13_signature(message, certificate, signature, &algorithms()),
+        };
+        verified.inspect_err(|_| note_possession(certificate))
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {

@@ -38,6 +38,7 @@ mod session;
 mod signature;
 mod staple;
 mod ticket;
+mod ticket_key;
 mod trust;
 mod version_1;
 

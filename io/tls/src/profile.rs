@@ -166,6 +166,17 @@ impl TrustProfile {
     /// Whether a device that was let in before would be let in by the rules of now, as far as they do not depend on time or revocation: for
     /// sessions that are open while the profile changes. Signatures are not checked again, they do not change.
     pub(crate) fn recheck(&self, identity: &DeviceIdentity) -> Result<(), Rejected> {
+        self.recheck_unnamed(identity)?;
+        let leaf = identity.leaf();
+        let name = self.config.naming.name(leaf).map_err(|error| rejection::name(leaf, &error).with(Unfit::IdentityChanged))?;
+        if name != *identity.name() || self.config.tenant.as_ref() != identity.tenant() {
+            return Err(rejection::renamed(leaf, identity, &name));
+        }
+        Ok(())
+    }
+
+    /// The same for an identity whose name and tenant this profile has just given.
+    pub(crate) fn recheck_unnamed(&self, identity: &DeviceIdentity) -> Result<(), Rejected> {
         let leaf = identity.leaf();
         if !self.config.enabled {
             return Err(self.disabled(leaf));
@@ -179,12 +190,7 @@ impl TrustProfile {
         self.config
             .rules
             .check(leaf, identity.path().len().saturating_sub(1))
-            .map_err(|error| rejection::rules(leaf, &self.config.name, &error))?;
-        let name = self.config.naming.name(leaf).map_err(|error| rejection::name(leaf, &error).with(Unfit::IdentityChanged))?;
-        if name != *identity.name() || self.config.tenant.as_ref() != identity.tenant() {
-            return Err(rejection::renamed(leaf, identity, &name));
-        }
-        Ok(())
+            .map_err(|error| rejection::rules(leaf, &self.config.name, &error))
     }
 
     /// Builds and verifies a path to a trust anchor.

@@ -11,16 +11,17 @@
 use std::sync::Arc;
 
 use rustls::server::ProducesTickets;
+use rustls::ticketer::TicketRotator;
 use signet_identity::Leaf;
 
 use crate::client_verifier::{DeviceVerifier, Judged, Judgement, last};
 use crate::rejection::{self, Rejected};
-use crate::{TlsError, date, ticket};
+use crate::{TlsError, date, ticket, ticket_key};
 
 /// Tickets of one host.
 #[derive(Debug)]
 pub(crate) struct DeviceTickets {
-    inner: Arc<dyn ProducesTickets>,
+    keys: TicketRotator,
     /// `None`: the host asks for no certificates.
     verifier: Option<Arc<DeviceVerifier>>,
     /// A ticket without a certificate is refused.
@@ -29,8 +30,7 @@ pub(crate) struct DeviceTickets {
 
 impl DeviceTickets {
     pub(crate) fn new(verifier: Option<Arc<DeviceVerifier>>, certificate_required: bool) -> Result<Self, TlsError> {
-        let inner = rustls::crypto::aws_lc_rs::Ticketer::new().map_err(|error| TlsError::Library(error.to_string()))?;
-        Ok(Self { inner, verifier, certificate_required })
+        Ok(Self { keys: ticket_key::rolling()?, verifier, certificate_required })
     }
 
     fn may_resume(&self, session: &[u8], note: &[u8]) -> bool {
@@ -67,17 +67,23 @@ impl ProducesTickets for DeviceTickets {
     }
 
     fn lifetime(&self) -> u32 {
-        self.inner.lifetime()
+        self.keys.lifetime()
     }
 
     fn encrypt(&self, plain: &[u8]) -> Option<Vec<u8>> {
-        let mut noted = zeroize::Zeroizing::new(plain.to_vec());
+        let mut noted = zeroize::Zeroizing::new(Vec::with_capacity(plain.len().saturating_add(ticket::USUAL_NOTE)));
+        noted.extend_from_slice(plain);
         ticket::append_note(&mut noted, last::judged().as_deref());
-        self.inner.encrypt(&noted)
+        self.keys.encrypt(&noted)
     }
 
     fn decrypt(&self, cipher: &[u8]) -> Option<Vec<u8>> {
-        let (session, note) = ticket::split_note(self.inner.decrypt(cipher)?)?;
-        self.may_resume(&session, &note).then_some(session)
+        let mut session = self.keys.decrypt(cipher)?;
+        let length = {
+            let (plain, note) = ticket::split_note(&session)?;
+            self.may_resume(plain, note).then_some(plain.len())?
+        };
+        session.truncate(length);
+        Some(session)
     }
 }

@@ -15,6 +15,9 @@ use crate::rejection::Rejected;
 /// Longer paths than any profile's authorities are likely to build are judged anew instead of being noted.
 const MAXIMUM_PATH: usize = 16;
 
+/// The note about a certificate of an authority that is a trust anchor, under a profile with a name of ordinary length: for whoever makes room.
+pub(crate) const USUAL_NOTE: usize = 96;
+
 /// Appends the note about `judged`, if the certificate in the session is the judged one. The last two octets are its length.
 pub(crate) fn append_note(plain: &mut Vec<u8>, judged: Option<&Judged>) {
     let start = plain.len();
@@ -31,13 +34,10 @@ pub(crate) fn append_note(plain: &mut Vec<u8>, judged: Option<&Judged>) {
     plain.extend_from_slice(&length.to_be_bytes());
 }
 
-/// Takes the note off: the library's session, and the note.
-pub(crate) fn split_note(mut plain: Vec<u8>) -> Option<(Vec<u8>, Vec<u8>)> {
+/// What is before the note, which is the library's session, and the note.
+pub(crate) fn split_note(plain: &[u8]) -> Option<(&[u8], &[u8])> {
     let (rest, length) = plain.split_last_chunk::<2>()?;
-    let session = rest.len().checked_sub(usize::from(u16::from_be_bytes(*length)))?;
-    let note = rest.get(session..)?.to_vec();
-    plain.truncate(session);
-    Some((plain, note))
+    rest.split_at_checked(rest.len().checked_sub(usize::from(u16::from_be_bytes(*length)))?)
 }
 
 fn write_note(out: &mut Vec<u8>, judged: &Judged) {
@@ -72,7 +72,7 @@ pub(crate) fn noted(verifier: &DeviceVerifier, note: &[u8], leaf: &Leaf) -> Opti
     Some(named.and_then(|name| {
         let identity =
             DeviceIdentity::new(name, leaf.clone(), issuer_key, intermediates).under(Arc::clone(profile.name()), config.tenant.clone());
-        profile.recheck(&identity)?;
+        profile.recheck_unnamed(&identity)?;
         Ok(Judged { identity: Arc::new(identity), profile: Arc::clone(profile), path_not_after })
     }))
 }

@@ -236,14 +236,15 @@ impl Broker {
     }
 
     /// The answers on which subscriptions rested that are there no more.
-    pub(crate) fn forget_answers(&mut self, id: SessionId) {
+    pub(crate) fn forget_answers<D: SharedDirectory>(&mut self, id: SessionId, directory: &D) {
         let Some(session) = self.sessions.get_mut(id) else { return };
         let (client, mount) = (Arc::clone(&session.client), session.client.mount());
         let Some(remembered) = &mut session.standing.remembered else { return };
-        let subscriptions = &session.subscriptions;
-        let live: std::collections::BTreeSet<String> = subscriptions
-            .keys()
-            .filter_map(|filter| crate::review::view(mount.as_ref(), filter))
+        let live: std::collections::BTreeSet<String> = session
+            .subscribed
+            .read(id, directory)
+            .iter()
+            .filter_map(|(filter, _)| crate::review::view(mount.as_ref(), filter))
             .map(|filter| client.ruled(filter.without_share_name()).into_owned())
             .collect();
         remembered.subscriptions.retain(|question| live.contains(&*question.topic));

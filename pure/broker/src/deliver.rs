@@ -228,12 +228,12 @@ impl<S: Store> Desk<'_, S> {
         let recipients = [pending.recipient(session.id, self.shard)];
         let change = Change::MessageQueued { id, message: &pending.message, recipients: &recipients, received_at: pending.received_at };
         self.store.append(&change, Urgency::Later);
-        let subscription = session.subscriptions.get_mut(&start.filter).filter(|subscription| subscription.key == start.key);
-        if let Some(subscription) = subscription
+        if let Some((filter, subscription)) = session.subscribed.starting(start.key)
             && let Some(starting) = &mut subscription.starting
         {
+            debug_assert_eq!(*filter, start.filter, "no key is used again while anything starts");
             *starting = Starting { after: start.retained, ..*starting };
-            self.store.append(&subscription.added(session.id, &start.filter), Urgency::Later);
+            self.store.append(&subscription.added(session.id, filter), Urgency::Later);
         }
         id
     }

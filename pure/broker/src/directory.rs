@@ -24,6 +24,12 @@ impl Directory {
         self.retained.restore(retained, first_free);
     }
 
+    /// Changes whenever a message might go to somebody else than before.
+    #[must_use]
+    pub fn generation(&self) -> u64 {
+        self.subscriptions.generation()
+    }
+
     /// Retained messages and their bytes.
     #[must_use]
     pub fn retained(&self) -> (usize, usize) {
@@ -50,4 +56,9 @@ pub trait SharedDirectory {
     fn read<R>(&self, look: impl FnOnce(&Directory) -> R) -> R;
     /// Runs a closure that changes something.
     fn write<R>(&self, change: impl FnOnce(&mut Directory) -> R) -> R;
+    /// [`Directory::generation`] as of now. Asked for every message, so it is worth knowing without the lock; it must be right as soon as a
+    /// change is over.
+    fn generation(&self) -> u64 {
+        self.read(Directory::generation)
+    }
 }

@@ -13,6 +13,7 @@ use crate::output::{CloseCause, Event, Output};
 use crate::queue::Pending;
 use crate::session::NEVER;
 use crate::store::{Change, Store, Ticket, Urgency};
+use crate::subscriptions::Place;
 use crate::timers::Timer;
 
 impl Broker {
@@ -138,13 +139,7 @@ impl Broker {
         self.totals.session_ends();
         self.timers.disarm(session.ends_at, Timer::SessionExpiry(id));
         self.forget_timer_of(&session);
-        if !session.subscriptions.is_empty() {
-            context.directory.write(|directory| {
-                for filter in session.subscriptions.keys() {
-                    directory.subscriptions.remove(filter, id);
-                }
-            });
-        }
+        session.subscribed.end(id, context.directory);
         context.output.push(Output::Event(Event::SessionEnded { client_identifier: session.client.client_identifier().clone() }));
         for exchange in session.inflight.into_exchanges() {
             // The QoS 1 messages that nobody acknowledged. QoS 2 messages under way must not be given to anybody else [MQTT-4.8.2-5].
@@ -162,8 +157,8 @@ impl Broker {
             for (packet_id, _) in received {
                 context.store.append(&Change::ReleasedQos2 { session: id, packet_id: *packet_id }, Urgency::Later);
             }
-            for subscription in session.subscriptions.values().filter(|_| session.is_persistent) {
-                context.store.append(&Change::SubscriptionRemoved { session: id, key: subscription.key }, Urgency::Later);
+            for (key, _) in session.subscribed.iter().filter(|_| session.is_persistent) {
+                context.store.append(&Change::SubscriptionRemoved { session: id, key }, Urgency::Later);
             }
             // The next client of this name may be told that there is no session: then it must not come back.
             let urgency = if session.is_persistent { Urgency::Now } else { Urgency::Later };
@@ -184,10 +179,10 @@ impl Broker {
     /// Shared Subscriptions prefer members that are connected.
     pub(crate) fn note_connected<D: SharedDirectory, S: Store>(&self, id: SessionId, is_connected: bool, context: &Context<'_, D, S>) {
         let Some(session) = self.sessions.get(id) else { return };
-        if session.subscriptions.keys().any(|filter| filter.shared().is_some()) {
+        if session.subscribed.iter().any(|(_, place)| matches!(place, Place::Group(_))) {
             context.directory.write(|directory| {
-                for filter in session.subscriptions.keys() {
-                    directory.subscriptions.set_connected(filter, id, is_connected);
+                for (_, place) in session.subscribed.iter() {
+                    directory.subscriptions.set_connected(place, id, is_connected);
                 }
             });
         }

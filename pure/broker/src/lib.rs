@@ -63,6 +63,7 @@ mod session;
 mod stats;
 mod store;
 mod subscribe;
+mod subscribed;
 mod subscriptions;
 mod timers;
 mod totals;

@@ -154,8 +154,7 @@ impl Broker {
         context: &Context<'_, D, S>,
     ) -> Option<Result<Permitted, NoPermit>> {
         let (connection, session) = self.connections.get(&id).zip(self.sessions.get(session))?;
-        let generation = context.directory.read(|directory| directory.subscriptions.generation());
-        let validity = Validity { rulesets: self.ruleset_count, generation };
+        let validity = Validity { rulesets: self.ruleset_count, generation: context.directory.generation() };
         if let Some((permit, routes)) = connection.memo.find(topic, validity) {
             return Some(Ok((permit, Some(routes), validity)));
         }

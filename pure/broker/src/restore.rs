@@ -94,25 +94,58 @@ impl Broker {
         &self,
         session: &mut Session,
         subscriptions: Vec<SubscriptionImage>,
-        context: &Context<'_, D, S>,
+        context: &mut Context<'_, D, S>,
     ) -> Vec<Beginning> {
         if subscriptions.is_empty() {
             return Vec::new();
         }
+        let count = subscriptions.len();
         let mut beginnings = Vec::new();
+        let (shard, store) = (self.shard, &mut *context.store);
         context.directory.write(|directory| {
-            for SubscriptionImage { key, filter, options, identifier, starting } in subscriptions {
-                let mut subscriber = Subscriber::new((session.id, self.shard), true, &options, identifier);
-                subscriber.is_connected = false;
-                directory.subscriptions.insert(&filter, subscriber);
-                session.next_key = session.next_key.max(key.wrapping_add(1));
+            let mut take_up = |session: &mut Session, image: SubscriptionImage, former: Option<u32>| {
+                let SubscriptionImage { key, filter, options, identifier, starting } = image;
                 let subscription = Subscription { key, options, identifier, starting };
+                if let Some(former) = former {
+                    store.append(&Change::SubscriptionRemoved { session: session.id, key: former }, Urgency::Later);
+                    store.append(&subscription.added(session.id, &filter), Urgency::Later);
+                }
+                let subscriber = Subscriber {
+                    session: session.id,
+                    shard,
+                    key,
+                    is_persistent: true,
+                    options,
+                    identifier,
+                    is_connected: false,
+                    is_mqtt5: false,
+                };
+                let (place, other) = directory.subscriptions.insert(&filter, &subscriber);
+                session.subscribed.put(key, place);
+                if let Some(other) = other {
+                    // No broker writes that down. Should a journal say it all the same, one of them counts.
+                    session.subscribed.remove(other.key, false);
+                    store.append(&Change::SubscriptionRemoved { session: session.id, key: other.key }, Urgency::Later);
+                }
                 if let Some(ids) = starting {
                     // What is set from here on must not look like a start at the next restart.
                     directory.retained.go_on_after(ids.up_to);
-                    beginnings.push(Beginning { filter: filter.clone(), subscription, ids });
+                    session.subscribed.begin(&filter, subscription);
+                    beginnings.push(Beginning { filter, subscription, ids });
                 }
-                session.subscriptions.insert(filter, subscription);
+            };
+            let mut others = Vec::new();
+            for image in subscriptions {
+                if session.subscribed.suits(image.key, count) {
+                    take_up(session, image, None);
+                } else {
+                    others.push(image);
+                }
+            }
+            for image in others {
+                let former = image.key;
+                let key = session.subscribed.key(false);
+                take_up(session, SubscriptionImage { key, ..image }, Some(former));
             }
         });
         beginnings

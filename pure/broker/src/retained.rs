@@ -12,7 +12,10 @@ use crate::moment::Moment;
 use crate::queue::expires_at;
 use crate::store::Starting;
 use crate::totals::TotalLimits;
-use crate::tree::{LevelTree, ROOT};
+use crate::tree::{LevelTree, NodeId, ROOT};
+
+/// In place of a level: everything here and below matches.
+const ALL: usize = usize::MAX;
 
 /// The last retained message of each topic, of whatever QoS [MQTT-3.3.1-7] (3.1.1). No session owns any of it [MQTT-3.1.2-7] (3.1.1).
 #[derive(Debug)]
@@ -53,10 +56,13 @@ pub(crate) enum RetainOutcome {
 /// Where a look-up has got to, which takes several steps so that nobody has to wait for all of it. What is set in between is not found, and
 /// what is cleared or replaced before its turn has come is not found either. A node whose turn comes late may be another by then, or none:
 /// what is there then was set later, and its id says so.
+///
+/// A node keeps its number when another branches off above it, and its path ends where it did: so does what was open there.
 #[derive(Debug)]
 pub(crate) struct Search<'f> {
     levels: Vec<&'f str>,
-    open: Vec<(usize, usize)>,
+    /// Nodes, with the level of the filter that comes behind their paths, or [`ALL`].
+    open: Vec<(NodeId, usize)>,
     /// Retained messages with these ids only.
     ids: Starting,
 }
@@ -129,8 +135,7 @@ impl Retained {
 
     /// Whether there may be one that matches a filter without `$share`: certain only where the filter has no wildcard.
     pub(crate) fn may_match(&self, filter: &str) -> bool {
-        self.count > 0
-            && (filter.contains(['+', '#']) || self.tree.find(filter.split('/')).is_some_and(|node| self.tree.value(node).is_some()))
+        self.count > 0 && (filter.contains(['+', '#']) || self.tree.find(filter).is_some_and(|node| self.tree.value(node).is_some()))
     }
 
     /// Takes a look-up some steps further: to at most `steps` nodes, and until `found` has `maximum` messages. Returns whether there is
@@ -147,7 +152,8 @@ impl Retained {
                 return false;
             }
             let Some((node, depth)) = search.open.pop() else { return false };
-            let level = search.levels.get(depth).copied();
+            let levels = search.levels.as_slice();
+            let level = if depth == ALL { Some("#") } else { levels.get(depth).copied() };
             if level.is_none_or(|level| level == "#") {
                 let ids = search.ids;
                 let is_wanted =
@@ -157,9 +163,15 @@ impl Retained {
             match level {
                 None => {}
                 // `#` stays open for every level below, and matches its parent too [MQTT-4.7.1-2].
-                Some("#") => search.open.extend(self.visible(node).map(|child| (child, depth))),
-                Some("+") => search.open.extend(self.visible(node).map(|child| (child, depth + 1))),
-                Some(level) => search.open.extend(self.tree.child(node, level).map(|child| (child, depth + 1))),
+                Some("#") => search.open.extend(self.visible(node).map(|child| (child, ALL))),
+                Some("+") => {
+                    let some = |child| Some((child, follow(self.tree.label(child), levels, depth)?));
+                    search.open.extend(self.visible(node).filter_map(some));
+                }
+                Some(level) => {
+                    let some = |child| Some((child, follow(self.tree.label(child), levels, depth)?));
+                    search.open.extend(self.tree.child(node, level.as_bytes()).and_then(some));
+                }
             }
         }
         !search.open.is_empty()
@@ -187,12 +199,12 @@ impl Retained {
     }
 
     /// The children that a wildcard reaches: not `$…` at the root [MQTT-4.7.2-1].
-    fn visible(&self, node: usize) -> impl Iterator<Item = usize> {
-        self.tree.children(node).filter(move |(level, _)| node != ROOT || !level.starts_with('$')).map(|(_, child)| child)
+    fn visible(&self, node: NodeId) -> impl Iterator<Item = NodeId> {
+        self.tree.children(node).filter(move |child| node != ROOT || !self.tree.label(*child).starts_with(b"$"))
     }
 
     fn find(&self, topic: &TopicName) -> Option<&RetainedMessage> {
-        self.tree.value(self.tree.find(topic.levels())?)
+        self.tree.value(self.tree.find(topic.as_str())?)
     }
 
     fn insert(&mut self, retained: RetainedMessage) {
@@ -202,11 +214,11 @@ impl Retained {
         }
         self.count += 1;
         self.bytes += retained.message.size();
-        *self.tree.entry(topic.levels()) = Some(retained);
+        *self.tree.entry(topic.as_str()).1 = Some(retained);
     }
 
     fn clear(&mut self, topic: &TopicName) -> Option<RetainedMessage> {
-        let old = self.tree.remove(self.tree.find(topic.levels())?)?;
+        let old = self.tree.remove(self.tree.find(topic.as_str())?)?;
         if let Some(at) = expires_at(&old.message, old.received_at) {
             self.expiring.remove(&(at, topic.clone()));
         }
@@ -225,6 +237,21 @@ impl RetainedMessage {
     fn stored(&self) -> Option<RetainedId> {
         self.is_stored.then_some(self.id)
     }
+}
+
+/// How far a filter gets along the levels of a topic: its level that comes next, or [`ALL`]; nothing if they do not match.
+fn follow(label: &[u8], levels: &[&str], depth: usize) -> Option<usize> {
+    let mut depth = depth;
+    for level in label.split(|octet| *octet == b'/') {
+        match *levels.get(depth)? {
+            "#" => return Some(ALL),
+            "+" => {}
+            wanted if wanted.as_bytes() == level => {}
+            _ => return None,
+        }
+        depth += 1;
+    }
+    Some(depth)
 }
 
 #[cfg(test)]

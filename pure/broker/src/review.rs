@@ -23,6 +23,7 @@ use crate::memo::Memo;
 use crate::moment::Moment;
 use crate::output::{CloseCause, Event, Output};
 use crate::store::{Change, Store, Urgency};
+use crate::subscriptions::Subscriber;
 use crate::timers::Timer;
 
 /// Sessions and subscriptions that are judged before others have their turn.
@@ -177,7 +178,7 @@ impl Broker {
     /// asked. Returns how much work it was.
     pub(crate) fn review_session<D: SharedDirectory, S: Store>(&mut self, id: SessionId, context: &mut Context<'_, D, S>) -> usize {
         let Some(session) = self.sessions.get(id) else { return 1 };
-        let (client, connection, count) = (Arc::clone(&session.client), session.connection, session.subscriptions.len());
+        let (client, connection, count) = (Arc::clone(&session.client), session.connection, session.subscribed.len());
         let was_waiting = session.standing.is_waiting;
         let Judged { ended, question } = self.judge_subscriptions(id, &client, connection.is_some(), context);
         let Some(connection) = connection else { return count + 1 };
@@ -228,10 +229,13 @@ impl Broker {
         let mut judged = Judged::default();
         let (mut why, mut is_partial, mut standing_filters) = (Vec::new(), false, Vec::new());
         let asks = self.ruleset.asks();
-        for (filter, subscription) in &session.subscriptions {
-            let qos = subscription.options.maximum_qos;
+        let mut subscriptions = session.subscribed.read(id, context.directory);
+        // In an order that clients can make out.
+        subscriptions.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));
+        for (filter, subscriber) in subscriptions {
+            let qos = subscriber.options.maximum_qos;
             let decided = session
-                .with_known(held, context.now, |known| standing_of(&self.ruleset, client, (mount.as_ref(), filter, qos), known, is_here));
+                .with_known(held, context.now, |known| standing_of(&self.ruleset, client, (mount.as_ref(), &filter, qos), known, is_here));
             match decided {
                 Ok((partial, seen)) => {
                     is_partial |= partial;
@@ -241,7 +245,7 @@ impl Broker {
                 }
                 Err(NoPermit::Ask(question)) => judged.question = judged.question.or(Some(*question)),
                 Err(NoPermit::Denied(denied)) => {
-                    judged.ended.push(filter.clone());
+                    judged.ended.push(filter);
                     why.push(*denied);
                 }
             }
@@ -280,8 +284,11 @@ impl Broker {
     ) {
         let Some(session) = self.sessions.get_mut(id).filter(|_| !filters.is_empty()) else { return };
         session.standing.has_lost = true;
-        for (filter, denied) in filters.iter().zip(why) {
-            let Some(removed) = session.subscriptions.remove(filter) else { continue };
+        let removed: Vec<Option<Subscriber>> =
+            context.directory.write(|directory| filters.iter().map(|filter| directory.subscriptions.remove(filter, id)).collect());
+        for ((filter, denied), removed) in filters.iter().zip(why).zip(removed) {
+            let Some(removed) = removed else { continue };
+            session.subscribed.remove(removed.key, session.queue.is_starting());
             self.stats.refused.subscriptions_ended += 1;
             if session.is_persistent {
                 // Nobody waits for that: after a crash it is judged again.
@@ -294,12 +301,7 @@ impl Broker {
                 denied,
             }));
         }
-        context.directory.write(|directory| {
-            for filter in filters {
-                directory.subscriptions.remove(filter, id);
-            }
-        });
-        self.forget_answers(id);
+        self.forget_answers(id, context.directory);
     }
 
     // --- trust

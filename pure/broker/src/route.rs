@@ -348,15 +348,21 @@ impl RouteSet {
         self.direct.len() + self.groups.iter().map(|group| group.candidates.len() + 1).sum::<usize>()
     }
 
-    pub(crate) fn push(&mut self, subscriber: &Subscriber) {
-        self.direct.push(Route::new(subscriber));
+    pub(crate) fn extend(&mut self, subscribers: impl IntoIterator<Item = Subscriber>) {
+        self.direct.extend(subscribers.into_iter().map(|subscriber| Route::new(&subscriber)));
     }
 
     /// A message goes to one member. Those that are connected are asked before those that would only queue it.
-    pub(crate) fn push_group(&mut self, filter: &Arc<TopicFilter>, members: &[Subscriber], turn: &Arc<AtomicUsize>) {
-        let mut candidates: Vec<Route> = members.iter().filter(|member| member.is_connected).map(Route::new).collect();
+    pub(crate) fn push_group(
+        &mut self,
+        filter: &Arc<TopicFilter>,
+        members: impl Iterator<Item = Subscriber> + Clone,
+        turn: &Arc<AtomicUsize>,
+    ) {
+        let connected = members.clone().filter(|member| member.is_connected);
+        let mut candidates: Vec<Route> = connected.map(|member| Route::new(&member)).collect();
         if candidates.is_empty() {
-            candidates = members.iter().map(Route::new).collect();
+            candidates = members.map(|member| Route::new(&member)).collect();
         }
         self.groups.push(SharedRoute { filter: Arc::clone(filter), candidates, turn: Arc::clone(turn) });
     }
@@ -420,8 +426,8 @@ impl Route {
             session: subscriber.session,
             shard: subscriber.shard,
             is_persistent: subscriber.is_persistent,
-            maximum_qos: subscriber.maximum_qos,
-            retain_as_published: subscriber.retain_as_published,
+            maximum_qos: subscriber.options.maximum_qos,
+            retain_as_published: subscriber.options.retain_as_published,
             is_mqtt5: subscriber.is_mqtt5,
             identifiers: subscriber.identifier.into(),
         }

@@ -15,6 +15,7 @@ use crate::moment::Moment;
 use crate::queue::Queue;
 use crate::review::Standing;
 use crate::store::{Change, Starting, Store, Urgency};
+use crate::subscribed::Subscribed;
 use crate::totals::Load;
 
 /// Session Expiry Interval of a session that never ends by time (§3.1.2.11.2).
@@ -39,9 +40,7 @@ pub(crate) struct Session {
     pub(crate) ends_at: Option<Moment>,
     /// To be published if the connection is lost [MQTT-3.1.2-7], [MQTT-3.1.2-12] (3.1.1), or already waiting for that after it was.
     pub(crate) will: Option<Box<HeldWill>>,
-    pub(crate) subscriptions: BTreeMap<TopicFilter, Subscription>,
-    /// The number of the next subscription.
-    pub(crate) next_key: u32,
+    pub(crate) subscribed: Subscribed,
     pub(crate) inflight: InFlight,
     pub(crate) queue: Queue,
     /// QoS 2 messages received and not yet released by PUBREL: an identifier that is not here is a new message's [MQTT-4.3.3-12]. Messages
@@ -62,14 +61,14 @@ pub(crate) struct HeldWill {
     pub(crate) answers: Option<Box<Answers>>,
 }
 
-/// One subscription, as its session and the store know it.
+/// One subscription, as the store knows it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Subscription {
     /// Its number in the store.
     pub(crate) key: u32,
     pub(crate) options: SubscriptionOptions,
     pub(crate) identifier: Option<SubscriptionIdentifier>,
-    /// What it has still to start with; told to the store of persistent sessions only.
+    /// What it has still to start with; for persistent sessions only.
     pub(crate) starting: Option<Starting>,
 }
 
@@ -94,8 +93,7 @@ impl Session {
             is_stored: false,
             ends_at: None,
             will: None,
-            subscriptions: BTreeMap::new(),
-            next_key: 0,
+            subscribed: Subscribed::default(),
             inflight: InFlight::default(),
             queue: Queue::default(),
             received: BTreeMap::new(),
@@ -116,10 +114,9 @@ impl Session {
     /// Takes the store's word back that some subscription has still to start, once nothing waits for that.
     pub(crate) fn note_started<S: Store>(&mut self, store: &mut S) {
         if !self.queue.is_starting() {
-            for (filter, subscription) in &mut self.subscriptions {
-                if subscription.starting.take().is_some() && self.is_persistent {
-                    store.append(&subscription.added(self.id, filter), Urgency::Later);
-                }
+            for (filter, subscription) in self.subscribed.take_starting().into_values() {
+                let started = Subscription { starting: None, ..subscription };
+                store.append(&started.added(self.id, &filter), Urgency::Later);
             }
         }
     }
@@ -142,7 +139,8 @@ impl Subscription {
 /// All sessions of a shard.
 #[derive(Debug)]
 pub(crate) struct Sessions {
-    by_id: HashMap<SessionId, Session, FixedState>,
+    /// Boxed, so that the spare room of the table is cheap, and so is moving to a larger one.
+    by_id: HashMap<SessionId, Box<Session>, FixedState>,
     /// By [`Client::session_key`].
     by_key: HashMap<ClientIdentifier, SessionId, FixedState>,
 }
@@ -155,7 +153,7 @@ impl Sessions {
 
     pub(crate) fn insert(&mut self, session: Session) {
         self.by_key.insert(session.client.session_key(), session.id);
-        self.by_id.insert(session.id, session);
+        self.by_id.insert(session.id, Box::new(session));
     }
 
     pub(crate) fn remove(&mut self, id: SessionId) -> Option<Session> {
@@ -164,25 +162,25 @@ impl Sessions {
         if self.by_key.get(&key) == Some(&id) {
             self.by_key.remove(&key);
         }
-        Some(session)
+        Some(*session)
     }
 
     /// The session of this client's Client Identifier, whoever left it [MQTT-3.1.3-2].
     pub(crate) fn find(&self, client: &Client) -> Option<&Session> {
-        self.by_id.get(self.by_key.get(&client.session_key())?)
+        self.by_id.get(self.by_key.get(&client.session_key())?).map(|session| &**session)
     }
 
     pub(crate) fn get(&self, id: SessionId) -> Option<&Session> {
-        self.by_id.get(&id)
+        self.by_id.get(&id).map(|session| &**session)
     }
 
     pub(crate) fn get_mut(&mut self, id: SessionId) -> Option<&mut Session> {
-        self.by_id.get_mut(&id)
+        self.by_id.get_mut(&id).map(|session| &mut **session)
     }
 
     /// All of them, in no order but always the same one.
     pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Session> {
-        self.by_id.values_mut()
+        self.by_id.values_mut().map(|session| &mut **session)
     }
 
     /// The same by their ids.

@@ -1,6 +1,7 @@
 //! SUBSCRIBE and UNSUBSCRIBE (§3.8, §3.10): a permit for each filter, then the tree, then retained messages.
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use signet_mqtt::{
@@ -33,6 +34,15 @@ const SEARCH_STEPS: usize = 1000;
 struct Granted {
     permit: SubscribePermit,
     options: SubscriptionOptions,
+}
+
+/// What was granted of one packet so far.
+struct List {
+    granted: Vec<Granted>,
+    /// Those of the first ones that the session did not have, as far as they were counted.
+    fresh: BTreeSet<TopicFilter>,
+    /// How many were counted.
+    counted: usize,
 }
 
 /// A subscription that begins with retained messages.
@@ -69,7 +79,7 @@ impl Broker {
         let Subscribe { packet_id, subscription_identifier: identifier, subscriptions, .. } = subscribe;
         let (session, manners, client) = (connection.session, connection.manners, Arc::clone(&connection.client));
         let mut reason_codes = Vec::with_capacity(subscriptions.len());
-        let mut granted = Vec::with_capacity(subscriptions.len());
+        let mut list = List::with_capacity(subscriptions.len());
         let mut reason_string = None;
         let mut views = Vec::new();
         for mut entry in subscriptions {
@@ -79,11 +89,10 @@ impl Broker {
                 entry.options.retain_as_published = true;
             }
             let view = self.ruleset.asks().then(|| client.ruled(entry.filter.without_share_name()).into_owned());
-            match self.grant(id, session, entry, identifier, context) {
-                Ok(grant) => {
-                    views.extend(view.map(|view| (view, grant.options.maximum_qos)));
-                    reason_codes.push(ReasonCode::granted(grant.options.maximum_qos));
-                    granted.push(grant);
+            match self.grant(id, session, (entry, identifier), &mut list, context) {
+                Ok(granted) => {
+                    views.extend(view.map(|view| (view, granted)));
+                    reason_codes.push(ReasonCode::granted(granted));
                 }
                 Err((reason_code, words)) => {
                     reason_codes.push(reason_code);
@@ -93,7 +102,7 @@ impl Broker {
         }
         self.rest_on_answers(session, &views, context);
         let is_mqtt5 = manners.version.has_properties();
-        let beginnings = self.enter(session, granted, (identifier, is_mqtt5), context);
+        let beginnings = self.enter(session, list.granted, (identifier, is_mqtt5), context);
         if !manners.hears_refused_subscription && !pretend_granted(&mut reason_codes) {
             return self.disconnect(id, CloseCause::SubscriptionRefused, WillRule::Publish, context);
         }
@@ -124,15 +133,15 @@ impl Broker {
         })
     }
 
-    /// Limits and rules for one filter.
+    /// Limits and rules for one filter, which joins those of its packet that were granted before it.
     fn grant<D: SharedDirectory, S: Store>(
         &mut self,
         id: ConnectionId,
         session: SessionId,
-        entry: SubscribeFilter,
-        identifier: Option<SubscriptionIdentifier>,
+        (entry, identifier): (SubscribeFilter, Option<SubscriptionIdentifier>),
+        list: &mut List,
         context: &mut Context<'_, D, S>,
-    ) -> Result<Granted, (ReasonCode, String)> {
+    ) -> Result<QoS, (ReasonCode, String)> {
         let SubscribeFilter { filter, mut options } = entry;
         let Some(session) = self.sessions.get_mut(session) else { return Err((ReasonCode::UnspecifiedError, String::new())) };
         let prefix = session.client.levels_before();
@@ -150,7 +159,7 @@ impl Broker {
         let permit = match decided {
             Ok(permit) => permit,
             // Nobody was asked about it.
-            Err(NoPermit::Ask(_)) if session.subscriptions.len() >= session.limits.subscriptions_maximum => {
+            Err(NoPermit::Ask(_)) if !list.leaves_room(session, context.directory) => {
                 return Err(no_room(session.limits.subscriptions_maximum));
             }
             Err(no) => {
@@ -163,21 +172,17 @@ impl Broker {
             }
         };
         session.standing.is_partial |= permit.is_partial();
-        let known = session.subscriptions.get(permit.filter());
-        if known.is_none() && session.subscriptions.len() >= session.limits.subscriptions_maximum {
+        let known = || context.directory.read(|directory| directory.subscriptions.find(permit.filter(), session.id));
+        if !list.leaves_room(session, context.directory) && !list.fresh.contains(permit.filter()) && known().is_none() {
             return Err(no_room(session.limits.subscriptions_maximum));
         }
-        let is_same = known.is_some_and(|known| (known.options, known.identifier) == (options, identifier));
-        if session.is_persistent && !is_same && context.store.is_full() {
+        let is_same = || known().is_some_and(|known| (known.options, known.identifier) == (options, identifier));
+        if session.is_persistent && context.store.is_full() && !is_same() {
             self.stats.refused.store_full += 1;
             return Err((ReasonCode::QuotaExceeded, "there is no room on the disk".to_owned()));
         }
-        if known.is_none() {
-            // Takes its place among the session's subscriptions at once: the next filter of the packet counts it.
-            let key = session.take_key();
-            session.subscriptions.insert(permit.filter().clone(), Subscription { key, options, identifier, starting: None });
-        }
-        Ok(Granted { permit, options })
+        list.granted.push(Granted { permit, options });
+        Ok(options.maximum_qos)
     }
 
     /// Redeems the permits. The store hears of a subscription before any shard can route to it: all is done in one step that shuts the
@@ -201,15 +206,31 @@ impl Broker {
             let mut is_told = false;
             for Granted { permit, options } in granted {
                 let filter = permit.into_filter();
-                let mut subscriber = Subscriber::new((session.id, shard), session.is_persistent, &options, identifier);
-                subscriber.is_mqtt5 = is_mqtt5;
-                let is_new = directory.subscriptions.insert(&filter, subscriber);
+                let old = directory.subscriptions.find(&filter, session.id);
+                let is_new = old.is_none();
                 let begins = wants_retained(&filter, &options, is_new) && directory.retained.may_match(filter.as_str());
                 let ids = Starting { after: RetainedId(0), up_to };
                 // QoS 0 is for those who are there: a restarted broker has nothing to start with.
                 let is_remembered = begins && session.is_persistent && options.maximum_qos > QoS::AtMostOnce;
-                let (subscription, is_changed) = session.replace(&filter, options, identifier, is_remembered.then_some(ids), is_new, store);
-                if session.is_persistent && is_changed {
+                let key = session.key_instead_of(old.as_ref(), store);
+                let subscription = Subscription { key, options, identifier, starting: is_remembered.then_some(ids) };
+                let subscriber = Subscriber {
+                    session: session.id,
+                    shard,
+                    key,
+                    is_persistent: session.is_persistent,
+                    options,
+                    identifier,
+                    is_connected: true,
+                    is_mqtt5,
+                };
+                let (place, _) = directory.subscriptions.insert(&filter, &subscriber);
+                session.subscribed.put(key, place);
+                if is_remembered {
+                    session.subscribed.begin(&filter, subscription);
+                }
+                let is_same = old.is_some_and(|old| (old.key, old.options, old.identifier) == (key, options, identifier));
+                if session.is_persistent && (is_remembered || !is_same) {
                     store.append(&subscription.added(session.id, &filter), Urgency::Now);
                     is_told = true;
                 }
@@ -298,38 +319,34 @@ impl Broker {
         let ruleset = Arc::clone(&self.ruleset);
         let Some(session) = self.session_of(id) else { return };
         let mount = session.client.mount();
-        let mut reason_codes = Vec::with_capacity(unsubscribe.filters.len());
-        let mut known: Vec<Cow<'_, TopicFilter>> = Vec::new();
-        for filter in &unsubscribe.filters {
-            if !may_unsubscribe(&ruleset, &session.client, filter) {
-                reason_codes.push(ReasonCode::NotAuthorized);
-                continue;
-            }
-            // One that is none with what stands before it was never subscribed to.
-            let filter = mount.as_ref().and_then(|mount| mount.place_filter(filter).ok()).map_or(Cow::Borrowed(filter), Cow::Owned);
-            // [MQTT-3.11.3-1], [MQTT-3.11.3-2]: one code for each filter, in order.
-            let Some(removed) = session.subscriptions.remove(&*filter) else {
-                reason_codes.push(ReasonCode::NoSubscriptionExisted);
-                continue;
-            };
-            reason_codes.push(ReasonCode::Success);
-            known.push(filter);
-            if session.is_persistent {
-                context.store.append(&Change::SubscriptionRemoved { session: session.id, key: removed.key }, Urgency::Now);
-            }
-        }
+        let permitted = |filter| {
+            may_unsubscribe(&ruleset, &session.client, filter).then(|| {
+                // One that is none with what stands before it was never subscribed to.
+                mount.as_ref().and_then(|mount| mount.place_filter(filter).ok()).map_or(Cow::Borrowed(filter), Cow::Owned)
+            })
+        };
+        let filters: Vec<Option<Cow<'_, TopicFilter>>> = unsubscribe.filters.iter().map(permitted).collect();
         let session_id = session.id;
-        let after = if session.is_persistent { context.store.latest() } else { Ticket::NONE };
-        session.standing.has_left |= !known.is_empty();
-        if !known.is_empty() {
-            // [MQTT-3.10.4-2]
-            context.directory.write(|directory| {
-                for filter in known {
-                    directory.subscriptions.remove(&filter, session_id);
-                }
-            });
+        // [MQTT-3.10.4-2]
+        let removed: Vec<Option<Subscriber>> = context
+            .directory
+            .write(|directory| filters.iter().map(|filter| directory.subscriptions.remove(filter.as_deref()?, session_id)).collect());
+        // [MQTT-3.11.3-1], [MQTT-3.11.3-2]: one code for each filter, in order.
+        let code = |(filter, removed): (&Option<_>, &Option<_>)| match (filter, removed) {
+            (None, _) => ReasonCode::NotAuthorized,
+            (Some(_), None) => ReasonCode::NoSubscriptionExisted,
+            (Some(_), Some(_)) => ReasonCode::Success,
+        };
+        let reason_codes = filters.iter().zip(&removed).map(code).collect();
+        for removed in removed.into_iter().flatten() {
+            session.standing.has_left = true;
+            session.subscribed.remove(removed.key, session.queue.is_starting());
+            if session.is_persistent {
+                context.store.append(&Change::SubscriptionRemoved { session: session_id, key: removed.key }, Urgency::Now);
+            }
         }
-        self.forget_answers(session_id);
+        let after = if session.is_persistent { context.store.latest() } else { Ticket::NONE };
+        self.forget_answers(session_id, context.directory);
         // [MQTT-3.10.4-4]
         let unsuback =
             Unsuback { packet_id: unsubscribe.packet_id, reason_string: None, user_properties: UserProperties::default(), reason_codes };
@@ -342,36 +359,40 @@ impl Broker {
 }
 
 impl Session {
-    /// A number for a subscription.
-    fn take_key(&mut self) -> u32 {
-        let key = self.next_key;
-        self.next_key = self.next_key.wrapping_add(1);
+    /// The key of a subscription that takes the place of another, or of none. One that replaces a subscription which has not started to the end gets
+    /// another key, so that the old one's starts are not taken for its own.
+    fn key_instead_of<S: Store>(&mut self, old: Option<&Subscriber>, store: &mut S) -> u32 {
+        let is_starting = self.queue.is_starting();
+        let Some(old) = old else { return self.subscribed.key(is_starting) };
+        if self.subscribed.starting(old.key).is_none() {
+            return old.key;
+        }
+        // Before the old one's is free again.
+        let key = self.subscribed.key(true);
+        self.subscribed.remove(old.key, true);
+        store.append(&Change::SubscriptionRemoved { session: self.id, key: old.key }, Urgency::Now);
         key
     }
+}
 
-    /// Puts a subscription in the place of the one that is there. Returns it, and whether the store has to hear of it. One that replaces a
-    /// subscription which has not started to the end gets another number, so that the old one's starts are not taken for its own.
-    fn replace<S: Store>(
-        &mut self,
-        filter: &TopicFilter,
-        options: SubscriptionOptions,
-        identifier: Option<SubscriptionIdentifier>,
-        starting: Option<Starting>,
-        is_new: bool,
-        store: &mut S,
-    ) -> (Subscription, bool) {
-        let old = self.subscriptions.get(filter).copied();
-        let was_starting = old.is_some_and(|old| old.starting.is_some());
-        let key = match old {
-            Some(old) if !was_starting => old.key,
-            _ => self.take_key(),
-        };
-        if let Some(old) = old.filter(|old| old.key != key && self.is_persistent) {
-            store.append(&Change::SubscriptionRemoved { session: self.id, key: old.key }, Urgency::Now);
+impl List {
+    fn with_capacity(capacity: usize) -> Self {
+        Self { granted: Vec::with_capacity(capacity), fresh: BTreeSet::new(), counted: 0 }
+    }
+
+    /// Whether the session may have one more subscription than it has by now. Which of the packet's are new is looked up only where that matters.
+    fn leaves_room<D: SharedDirectory>(&mut self, session: &Session, directory: &D) -> bool {
+        let maximum = session.limits.subscriptions_maximum;
+        if session.subscribed.len() + self.granted.len() < maximum {
+            return true;
         }
-        let subscription = Subscription { key, options, identifier, starting };
-        self.subscriptions.insert(filter.clone(), subscription);
-        (subscription, is_new || old != Some(subscription))
+        let uncounted = self.granted.get(self.counted..).unwrap_or_default();
+        let filters = uncounted.iter().map(|granted| granted.permit.filter());
+        directory.read(|directory| {
+            self.fresh.extend(filters.filter(|filter| directory.subscriptions.find(filter, session.id).is_none()).cloned());
+        });
+        self.counted = self.granted.len();
+        session.subscribed.len() + self.fresh.len() < maximum
     }
 }
 

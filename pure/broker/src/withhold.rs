@@ -45,6 +45,7 @@ impl Broker {
         context: &mut Context<'_, D, S>,
     ) {
         let Some(session) = self.sessions.get_mut(id) else { return };
+        let left = if ended.is_empty() { Vec::new() } else { session.subscribed.read(id, context.directory) };
         let before = session.load();
         let remembered = session.standing.remembered.take();
         let was_starting = session.queue.is_starting();
@@ -52,7 +53,7 @@ impl Broker {
             // Nothing was sent over a connection that is to come.
             session.inflight.reconnect();
         }
-        let Session { subscriptions, queue, inflight, .. } = session;
+        let Session { queue, inflight, .. } = session;
         let came_by = |filter: &TopicFilter, pending: &Pending| match &pending.shared {
             Some(shared) => **shared == *filter,
             None => filter.shared().is_none() && filter.matches(&pending.message.topic),
@@ -62,7 +63,7 @@ impl Broker {
             let may = with_remembered(remembered.as_deref(), context.now, |known| {
                 receives(&self.ruleset, client, (&pending.message.topic, pending.qos), known, is_here)
             });
-            may && (!is_orphaned || subscriptions.keys().any(|filter| came_by(filter, pending)))
+            may && (!is_orphaned || left.iter().any(|(filter, _)| came_by(filter, pending)))
         };
         let waiting = queue.withdraw(|pending: &Pending, start: Option<&Start>| {
             start.is_none_or(|start| !ended.contains(&start.filter)) && is_kept(pending)
@@ -123,7 +124,8 @@ impl Broker {
             && let Some(state) = self.sessions.get(session)
         {
             let client = Arc::clone(&state.client);
-            let qos = state.subscriptions.get(filter).map_or(QoS::AtMostOnce, |subscription| subscription.options.maximum_qos);
+            let subscriber = context.directory.read(|directory| directory.subscriptions.find(filter, session));
+            let qos = subscriber.map_or(QoS::AtMostOnce, |subscriber| subscriber.options.maximum_qos);
             let mount = client.mount();
             let decided = state.with_known(None, context.now, |known| {
                 standing_of(&self.ruleset, &client, (mount.as_ref(), filter, qos), known, state.connection.is_some())

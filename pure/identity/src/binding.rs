@@ -58,6 +58,12 @@ impl ClientIdentifierBinding {
         };
         if entitled { Ok(()) } else { Err(IdentityError::ClientIdentifierMismatch { claimed: shown(claimed), expected }) }
     }
+
+    /// Whether it is a rule, and one by which this Client Identifier belongs to whom `facts` describe. [`Self::Any`] proves nothing.
+    #[must_use]
+    pub fn proves(&self, facts: &Facts<'_>, claimed: &str) -> bool {
+        !matches!(self, Self::Any) && self.check(facts, claimed).is_ok()
+    }
 }
 
 fn holds_uri(leaf: &Leaf, domain: &str, claimed: &str) -> bool {

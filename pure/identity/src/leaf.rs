@@ -81,19 +81,22 @@ struct LeafFacts {
     spki_place: Range<usize>,
     id: CertificateId,
     subject: Subject,
-    issuer: Subject,
+    /// Where in the DER the issuer is.
+    issuer_place: Range<usize>,
     san: Vec<SubjectAltName>,
     validity: Validity,
     version: u8,
     key: Key,
     usage: Usage,
-    /// Most handshakes need none of them.
-    digests: Digests,
+    /// Most handshakes need none of it.
+    derived: Derived,
 }
 
-/// Digests that are made when somebody asks.
+/// What is made when somebody asks.
 #[derive(Default)]
-struct Digests {
+struct Derived {
+    /// All devices of an authority have the same: nobody needs it in the memory of every connection.
+    issuer: OnceLock<Box<Subject>>,
     fingerprint: OnceLock<Fingerprint>,
     subject: OnceLock<NameDigest>,
     spki: OnceLock<KeyDigest>,
@@ -141,7 +144,7 @@ impl Leaf {
     /// The digest of the subject's Name: what certificates and CRLs issued under this one have as [`Self::issuer_name_digest`].
     #[must_use]
     pub fn subject_name_digest(&self) -> NameDigest {
-        *self.facts.digests.subject.get_or_init(|| NameDigest::of(self.part(&self.facts.subject_place)))
+        *self.facts.derived.subject.get_or_init(|| NameDigest::of(self.part(&self.facts.subject_place)))
     }
 
     /// Who the certificate is about.
@@ -153,7 +156,9 @@ impl Leaf {
     /// Who signed it.
     #[must_use]
     pub fn issuer(&self) -> &Subject {
-        &self.facts.issuer
+        // It was found to be readable with the rest.
+        let read = || Box::new(Subject::read(self.part(&self.facts.issuer_place)).unwrap_or_default());
+        self.facts.derived.issuer.get_or_init(read)
     }
 
     /// The names of subjectAltName, in order; empty without the extension.
@@ -171,13 +176,13 @@ impl Leaf {
     /// SHA-256 of the DER.
     #[must_use]
     pub fn fingerprint(&self) -> Fingerprint {
-        *self.facts.digests.fingerprint.get_or_init(|| Fingerprint(Sha256::digest(&self.facts.der).into()))
+        *self.facts.derived.fingerprint.get_or_init(|| Fingerprint(Sha256::digest(&self.facts.der).into()))
     }
 
     /// SHA-256 of SubjectPublicKeyInfo: the same for every certificate of one key.
     #[must_use]
     pub fn spki_digest(&self) -> KeyDigest {
-        *self.facts.digests.spki.get_or_init(|| KeyDigest::of(self.spki()))
+        *self.facts.derived.spki.get_or_init(|| KeyDigest::of(self.spki()))
     }
 
     /// The authority that this certificate is of, if it is one's: its subject and key.

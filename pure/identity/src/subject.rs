@@ -10,7 +10,7 @@ use crate::error::IdentityError;
 use crate::string;
 
 /// A Distinguished Name: a sequence of RDNs, each a set of one or more attributes, in the order of the certificate.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Subject {
     rdns: Vec<Vec<Attribute>>,
 }
@@ -46,27 +46,46 @@ impl Subject {
         Self::read(der).map_err(|error| IdentityError::Unreadable { field, reason: error.to_string() })
     }
 
+    /// Whether [`Self::from_name_der`] could read it, without the memory that it would take.
+    pub(crate) fn check_name_der(der: &[u8], field: &'static str) -> Result<(), IdentityError> {
+        let check = |_, oid: &[u8], value: Element<'_>| attribute_type::read(oid).and_then(|_| string::text_of(value)).map(drop);
+        Self::walk(der, check).map_err(|error| IdentityError::Unreadable { field, reason: error.to_string() })
+    }
+
     /// The same, for a Name inside of a field that says itself what it is.
     pub(crate) fn read(der: &[u8]) -> Result<Self, DerError> {
+        let mut rdns: Vec<Vec<Attribute>> = Vec::new();
+        Self::walk(der, |is_first, oid, value| {
+            let (oid, short_name) = attribute_type::read(oid)?;
+            let attribute = Attribute { oid, short_name, value: AttributeValue::read(value)? };
+            match rdns.last_mut().filter(|_| !is_first) {
+                Some(rdn) => rdn.push(attribute),
+                // Nearly every RDN has one attribute.
+                None => rdns.push(vec![attribute]),
+            }
+            Ok(())
+        })?;
+        Ok(Self { rdns })
+    }
+
+    /// Calls `each` with every attribute: whether it is the first of its RDN, its type and its value.
+    fn walk<'a>(der: &'a [u8], mut each: impl FnMut(bool, &'a [u8], Element<'a>) -> Result<(), DerError>) -> Result<(), DerError> {
         let mut name = Reader::document(der)?;
-        let mut rdns = Vec::new();
         while !name.is_empty() {
             let mut set = Reader::new(name.expect(der::SET)?.content);
-            // Nearly every RDN has one attribute.
-            let mut rdn = Vec::with_capacity(1);
+            let mut is_first = true;
             while !set.is_empty() {
                 let mut attribute = set.sequence()?;
-                let (oid, short_name) = attribute_type::read(attribute.expect(der::OBJECT_IDENTIFIER)?.content)?;
-                let value = AttributeValue::read(attribute.element()?)?;
+                let oid = attribute.expect(der::OBJECT_IDENTIFIER)?.content;
+                let value = attribute.element()?;
                 attribute.finish()?;
-                rdn.push(Attribute { oid, short_name, value });
+                each(std::mem::replace(&mut is_first, false), oid, value)?;
             }
-            if rdn.is_empty() {
+            if is_first {
                 return Err(DerError::Content("found an empty RDN"));
             }
-            rdns.push(rdn);
         }
-        Ok(Self { rdns })
+        Ok(())
     }
 
     /// The RDNs in the order of the certificate, most general first as a rule.

@@ -8,6 +8,10 @@ const SHOWN: usize = 96;
 /// Whether a character is invisible or moves other text: controls, line and paragraph separators, zero-width and
 /// bidirectional marks, the byte order mark, and the noncharacters that MQTT 5 §1.5.4 advises against.
 pub(crate) fn is_hidden(character: char) -> bool {
+    // Of ASCII, which names are mostly made of, nothing else is.
+    if character.is_ascii() {
+        return character.is_ascii_control();
+    }
     character.is_control()
         || matches!(character, '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{feff}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}')
         || matches!(character, '\u{2060}'..='\u{206f}' | '\u{fff9}'..='\u{fffb}' | '\u{fdd0}'..='\u{fdef}' | '\u{e0000}'..='\u{e007f}')
@@ -59,6 +63,8 @@ mod tests {
         assert_eq!(named('\n'), "the control character U+000A");
         assert_eq!(named('\u{202e}'), "the invisible character U+202E");
         assert_eq!(named('+'), "the character `+`");
+        let hidden: Vec<u32> = ('\0'..='\u{ff}').filter(|character| is_hidden(*character)).map(u32::from).collect();
+        assert_eq!(hidden, (0..0x20).chain(0x7f..0xa0).chain([0xad]).collect::<Vec<u32>>());
         assert!(is_hidden('\u{1fffe}') && is_hidden('\u{ffff}') && !is_hidden('é'));
     }
 }

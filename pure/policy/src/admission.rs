@@ -6,6 +6,7 @@ use signet_identity::{ClientIdentifierBinding, Template};
 
 use crate::bridge::BridgeClient;
 use crate::chain::Chain;
+use crate::proven::ProvenNames;
 
 /// One listener's rules for who may connect, and under which names.
 #[derive(Debug, Clone)]
@@ -20,19 +21,13 @@ pub struct AdmissionRules {
     pub client_identifier: Option<Template>,
     /// How the Client Identifier that the client claims must relate to its certificate. Default: any.
     pub binding: ClientIdentifierBinding,
+    /// Names that rules look at although nobody answers for them but the client. Default: none.
+    pub believed: ProvenNames,
     /// What stands before every topic of the clients ([`crate::Mount`]). Default: nothing.
     pub mount_point: Option<Arc<str>>,
     /// Every connection is that of this bridge: set for the connections that the Server makes to itself, never for a socket that
     /// somebody else can open. Default: none.
     pub bridge: Option<BridgeClient>,
-}
-
-impl AdmissionRules {
-    /// Whether the user name is made without the client's word.
-    #[must_use]
-    pub fn is_username_proven(&self) -> bool {
-        self.username.as_ref().is_some_and(|template| !template.fields().any(|field| field.is_claim()))
-    }
 }
 
 impl Default for AdmissionRules {
@@ -43,6 +38,7 @@ impl Default for AdmissionRules {
             username: None,
             client_identifier: None,
             binding: ClientIdentifierBinding::Any,
+            believed: ProvenNames::default(),
             mount_point: None,
             bridge: None,
         }

@@ -7,6 +7,7 @@ use signet_identity::Facts;
 use signet_mqtt::Password;
 
 use crate::client::{Client, Principal};
+use crate::proven::{NameOrigins, ProvenNames};
 
 /// Who a client would be, and what it shows for that. Nothing here permits anything.
 #[derive(Clone)]
@@ -15,8 +16,8 @@ pub struct Applicant {
     pub client: Client,
     /// Whether the Client Identifier was chosen by the Server.
     pub is_assigned: bool,
-    /// Whether its user name is a template's, which has looked at nothing that the client claims.
-    pub is_username_proven: bool,
+    /// What is known of its names without asking anybody.
+    pub names: NameOrigins,
     /// The User Name that it sent, whatever name it was given for it.
     pub claimed_username: Option<ByteString>,
     /// Its Password.
@@ -36,6 +37,19 @@ impl Applicant {
     #[must_use]
     pub fn facts(&self) -> Facts<'_> {
         Facts { now: Some(self.now), ..self.client.facts() }
+    }
+
+    /// The same without names that nobody answers for, if somebody answers for these.
+    #[must_use]
+    pub fn proven_facts(&self, proven: ProvenNames) -> Facts<'_> {
+        let mut proven = self.names.proven.or(self.names.believed).or(proven);
+        proven.client_identifier |= self.names.is_identifier_of_username && proven.username;
+        let facts = self.facts();
+        Facts {
+            username: facts.username.filter(|_| proven.username),
+            client_identifier: facts.client_identifier.filter(|_| proven.client_identifier),
+            ..facts
+        }
     }
 
     /// Whether it is a device because it holds a pre-shared key.

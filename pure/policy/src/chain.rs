@@ -15,6 +15,7 @@ use crate::applicant::Applicant;
 use crate::client::Principal;
 use crate::denied::{DenialReason, Denied};
 use crate::grant::Grant;
+use crate::proven::ProvenNames;
 use crate::who::Who;
 
 /// Who has to vouch for the clients of a listener.
@@ -54,7 +55,7 @@ pub enum Proof {
     PresharedKey,
     /// That nothing is claimed: no user name, no password, no certificate. Whoever claims something is unknown.
     Anonymous,
-    /// Nothing: everybody is let in, under the names that it claims, and nothing of what it claims is looked at.
+    /// Nothing: everybody is let in, under the names that it claims, which are believed, and nothing of what it claims is looked at.
     Everyone,
     /// That there is no user name. Whoever has one, claimed or made of its certificate, is unknown.
     NoUsername,
@@ -109,7 +110,7 @@ impl fmt::Display for Verdict {
 pub struct Passed {
     grant: Box<Grant>,
     verdicts: Vec<Verdict>,
-    /// Whether anything but a certificate or nothing at all was looked at: then the user name is proven.
+    /// Whether an authenticator was asked, and not only a certificate or nothing at all looked at. Which names it answers for stands in the grant.
     is_vouched: bool,
     /// What the client is told at the end of the exchange by its Authentication Method [MQTT-4.12.0-5]. `None`: nobody has used the method.
     authentication_data: Option<bytes::Bytes>,
@@ -151,14 +152,15 @@ impl Passed {
         self
     }
 
-    /// Without a chain: a certificate is enough, and where the listener says so nothing is.
+    /// Without a chain: a certificate is enough, and where the listener says so nothing is. Then everybody is believed.
     ///
     /// # Errors
     /// There is neither.
     pub fn without_chain(applicant: &Applicant, anonymous: bool) -> Result<Self, Denied> {
-        let passed = Self { grant: Box::default(), verdicts: Vec::new(), is_vouched: false, authentication_data: None };
+        let proven = if anonymous { ProvenNames::BOTH } else { ProvenNames::default() };
+        let passed = Self { grant: Box::new(Grant::proving(proven)), verdicts: Vec::new(), is_vouched: false, authentication_data: None };
         match applicant.client.principal() {
-            Principal::Device(_) | Principal::Bridge(_) | Principal::User(_) => Ok(passed),
+            Principal::Device(_) | Principal::Bridge(_) | Principal::User(_) | Principal::Unnamed => Ok(passed),
             Principal::Anonymous if anonymous => Ok(passed),
             Principal::Anonymous => Err(Denied {
                 rule: "listener: anonymous = false".to_owned(),
@@ -316,7 +318,7 @@ fn look(proof: &Proof, applicant: &Applicant) -> Option<Outcome> {
     let allow = || Outcome::Allow(Box::default());
     match (proof, applicant.client.principal()) {
         (Proof::Authenticator, _) => None,
-        (Proof::Everyone, _) => Some(allow()),
+        (Proof::Everyone, _) => Some(Outcome::Allow(Box::new(Grant::proving(ProvenNames::BOTH)))),
         (Proof::NoUsername, _) if applicant.client.username().is_none() => Some(allow()),
         (Proof::NoUsername, _) => Some(Outcome::Unknown("it has a user name".to_owned())),
         (Proof::Nobody, _) => Some(Outcome::Unknown("nobody is let in".to_owned())),

@@ -11,6 +11,7 @@ use signet_mqtt::{ClientIdentifier, TopicError, TopicName};
 
 use crate::grant::{Grant, Origin};
 use crate::mount::Mount;
+use crate::proven::ProvenNames;
 
 /// Who the caller is, as far as it was proven.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -22,6 +23,8 @@ pub enum Principal {
     Bridge(ByteString),
     /// Somebody without a certificate whose user name, or without one whose Client Identifier, an authenticator has vouched for.
     User(ByteString),
+    /// Somebody without a certificate for whom an authenticator has vouched without answering for any name.
+    Unnamed,
     /// Nobody in particular: no certificate was presented, or the transport cannot carry one, and nobody has vouched for more.
     Anonymous,
 }
@@ -78,6 +81,7 @@ impl fmt::Display for Principal {
             Self::Device(name) => write!(formatter, "device `{name}`"),
             Self::Bridge(name) => write!(formatter, "bridge `{name}`"),
             Self::User(name) => write!(formatter, "user `{}`", crate::denied::shown(name)),
+            Self::Unnamed => formatter.write_str("a user without a proven name"),
             Self::Anonymous => formatter.write_str("anonymous"),
         }
     }
@@ -89,6 +93,8 @@ pub struct Client {
     pub(crate) principal: Principal,
     pub(crate) username: Option<ByteString>,
     pub(crate) client_identifier: ClientIdentifier,
+    /// Which of these two names rules look at.
+    pub(crate) proven: ProvenNames,
     pub(crate) identity: Option<Arc<DeviceIdentity>>,
     /// Where it came from; nothing for one whose session was stored.
     pub(crate) origin: Option<Origin>,
@@ -99,8 +105,8 @@ pub struct Client {
 }
 
 impl Client {
-    /// A client whose session was stored. It proves nothing and permits nothing: to connect it has to be asked for a permit again. A device
-    /// is of the tenant that its identity names.
+    /// A client whose session was stored, at its word: rules look at both its names. It permits nothing: to connect it has to be asked for a permit
+    /// again. A device is of the tenant that its identity names.
     #[must_use]
     pub fn restored(
         principal: Principal,
@@ -112,7 +118,14 @@ impl Client {
             (Principal::Device(name), Some(tenant)) => Principal::Device(QualifiedName::new(Some(Arc::clone(tenant)), name.name)),
             (principal, _) => principal,
         };
-        Self { principal, username, client_identifier, identity, origin: None, grant: None, mount_point: None }
+        let proven = ProvenNames::BOTH;
+        Self { principal, username, client_identifier, proven, identity, origin: None, grant: None, mount_point: None }
+    }
+
+    /// The same client where rules look at these of its names and at no others.
+    #[must_use]
+    pub fn with_proven(self, proven: ProvenNames) -> Self {
+        Self { proven, ..self }
     }
 
     /// The same client with another grant: what those who vouch for it give it has changed.
@@ -153,6 +166,7 @@ impl Client {
         self.principal == other.principal
             && self.username == other.username
             && self.client_identifier == other.client_identifier
+            && self.proven == other.proven
             && facts(self) == facts(other)
     }
 
@@ -162,7 +176,28 @@ impl Client {
         &self.principal
     }
 
-    /// The user name after mapping: what a template made from the certificate, or else what the client sent.
+    /// Which of its names somebody answers for: those that rules look at.
+    #[must_use]
+    pub fn proven(&self) -> ProvenNames {
+        self.proven
+    }
+
+    /// The user name, where somebody answers for it.
+    #[must_use]
+    pub fn proven_username(&self) -> Option<&str> {
+        self.username().filter(|_| self.proven.username)
+    }
+
+    /// Who it is in the words of a refusal: the principal, and the user name that it claims without proof.
+    pub(crate) fn described(&self) -> String {
+        match self.username().filter(|_| !self.proven.username) {
+            Some(claimed) => format!("{} under the user name `{}`, which nobody has proven", self.principal, crate::denied::shown(claimed)),
+            None => self.principal.to_string(),
+        }
+    }
+
+    /// The user name after mapping: what a template made from the certificate, or else what the client sent. Whether rules look at it
+    /// [`Self::proven`] says.
     #[must_use]
     pub fn username(&self) -> Option<&str> {
         self.username.as_deref()
@@ -233,15 +268,15 @@ impl Client {
         self.mount().map_or_else(|| Some(topic.clone()), |mount| mount.view_topic(topic))
     }
 
-    /// What a template may look at: everything that is kept of a client, so not the time.
+    /// What a template may look at: everything that is kept of a client, so not the time. A name that nobody answers for is not there.
     #[must_use]
     pub fn facts(&self) -> Facts<'_> {
         let identity = self.identity.as_deref();
         Facts {
             leaf: identity.map(DeviceIdentity::leaf),
             device: self.device(),
-            username: self.username(),
-            client_identifier: Some(self.client_identifier.as_str()),
+            username: self.proven_username(),
+            client_identifier: Some(self.client_identifier.as_str()).filter(|_| self.proven.client_identifier),
             // Where there are no profiles, the name of the one is empty.
             profile: identity.map(|identity| &**identity.profile()).filter(|profile| !profile.is_empty()),
             tenant: identity.and_then(DeviceIdentity::tenant).map(|tenant| &**tenant),
@@ -269,7 +304,7 @@ impl Client {
     pub fn device(&self) -> Option<&DeviceName> {
         match &self.principal {
             Principal::Device(name) => Some(name),
-            Principal::Bridge(_) | Principal::User(_) | Principal::Anonymous => None,
+            Principal::Bridge(_) | Principal::User(_) | Principal::Unnamed | Principal::Anonymous => None,
         }
     }
 }

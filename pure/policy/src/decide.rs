@@ -14,6 +14,7 @@ use crate::denied::{DenialReason, Denied};
 use crate::grant::Origin;
 use crate::names;
 use crate::permit::{ConnectPermit, PublishPermit, SubscribePermit};
+use crate::proven::NameOrigins;
 use crate::rule::Action;
 use crate::ruleset::{Decider, Ruleset};
 use crate::verdict::{Allowed, By, Request, Stance, Verdict, judge};
@@ -37,9 +38,9 @@ pub fn identify(
     };
     client.origin = Some(origin);
     Ok(Applicant {
+        names: NameOrigins::of(rules, &client, is_assigned),
         client,
         is_assigned,
-        is_username_proven: rules.is_username_proven(),
         claimed_username: connect.username.clone(),
         password: connect.password.clone(),
         method: connect.properties.authentication_method.clone(),
@@ -76,15 +77,24 @@ pub fn vouched(applicant: &Applicant, passed: &Passed) -> Client {
 /// The same under the names that were vouched for, without what it is given.
 fn named(applicant: &Applicant, passed: &Passed) -> Client {
     let mut client = applicant.client.clone();
+    let (names, grant) = (applicant.names, passed.grant());
     // A name is logged, shown and stored. One that a template has made is a name.
-    if passed.grant().has_secret_username && client.username == applicant.claimed_username {
+    if grant.has_secret_username && client.username == applicant.claimed_username {
         client.username = None;
     }
     if client.username.is_none() {
-        client.username = passed.grant().username.clone();
+        client.username = grant.username.clone();
     }
+    let mut proven = names.proven.or(names.believed).or(grant.proven);
+    proven.username |= grant.username.is_some() && client.username == grant.username;
+    proven.client_identifier |= names.is_identifier_of_username && client.username.is_some() && proven.username;
+    client.proven = proven;
     if passed.is_vouched() && client.principal == Principal::Anonymous {
-        client.principal = Principal::User(client.username.clone().unwrap_or_else(|| client.client_identifier.as_str().into()));
+        client.principal = match client.proven_username() {
+            Some(username) => Principal::User(username.into()),
+            None if proven.client_identifier => Principal::User(client.client_identifier.as_str().into()),
+            None => Principal::Unnamed,
+        };
     }
     client
 }
@@ -294,7 +304,7 @@ fn decide(request: &Request<'_>) -> Result<Allowed, NoPermit> {
 
 /// A refusal in words.
 fn denied_by(by: By, client: &Client, action: Action, written: &str) -> Denied {
-    let (principal, topic) = (client.principal().to_string(), written.to_owned());
+    let (principal, topic) = (client.described(), written.to_owned());
     let action = match action {
         Action::Publish { .. } => "publish to",
         Action::Subscribe { .. } | Action::Receive { .. } => "subscribe to",

@@ -14,6 +14,7 @@ use crate::decide::{NoPermit, Published, publish_decision, subscribe_decision};
 use crate::denied::Denied;
 use crate::grant::{Grant, Origin, SourceRules};
 use crate::names;
+use crate::proven::NameOrigins;
 use crate::rule::{Action, Coverage, Effect};
 use crate::ruleset::{From, Part, Ruleset};
 use crate::verdict::{Allowed, Stance};
@@ -88,9 +89,9 @@ pub fn explain_connect(
     let (mut client, is_assigned) = names::client(rules, proven, connect, || ClientIdentifier::new("(assigned by the server)"))?;
     client.origin = Some(origin);
     Ok(Applicant {
+        names: NameOrigins::of(rules, &client, is_assigned),
         client,
         is_assigned,
-        is_username_proven: rules.is_username_proven(),
         claimed_username: connect.username.clone(),
         password: connect.password.clone(),
         method: connect.properties.authentication_method.clone(),
@@ -100,7 +101,7 @@ pub fn explain_connect(
     })
 }
 
-/// Who somebody would be if it were let in, whoever has to vouch, with the rules that access sources have about it.
+/// Who somebody would be if it were let in under its names, whoever has to vouch, with the rules that access sources have about it.
 #[must_use]
 pub fn explain_assumed(applicant: Applicant, fetched: Vec<SourceRules>) -> Client {
     let Applicant { mut client, claimed_username, .. } = applicant;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use bytestring::ByteString;
 
+use crate::proven::ProvenNames;
 use crate::rule::Rule;
 
 /// What authenticators gave a client. All of them that had to agree add to it.
@@ -23,6 +24,8 @@ pub struct Grant {
     pub fetched: BTreeMap<Arc<str>, SourceRules>,
     /// When the session ends, in Unix seconds.
     pub expires_at: Option<i64>,
+    /// Which of the names under which the client comes the authenticator answers for: it has held something that only their owner has against them.
+    pub proven: ProvenNames,
     /// The user name that was proven by a method which carries one itself; it counts where the client has no other.
     pub username: Option<ByteString>,
     /// Whether what the client sent as its user name is a secret, such as a token, and no name: then it has none but [`Self::username`].
@@ -52,6 +55,12 @@ pub struct SourceRules {
 }
 
 impl Grant {
+    /// A grant of nothing but that these names are the client's.
+    #[must_use]
+    pub fn proving(proven: ProvenNames) -> Self {
+        Self { proven, ..Self::default() }
+    }
+
     /// What two who both vouch for a client give it: all of both, and the earlier end. Of an attribute that both give the later counts,
     /// of a user name the earlier.
     #[must_use]
@@ -62,6 +71,7 @@ impl Grant {
         self.rules.extend(later.rules);
         self.fetched.extend(later.fetched);
         self.expires_at = self.expires_at.into_iter().chain(later.expires_at).min();
+        self.proven = self.proven.or(later.proven);
         self.username = self.username.or(later.username);
         self.has_secret_username |= later.has_secret_username;
         self.credentials.extend(later.credentials);

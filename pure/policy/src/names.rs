@@ -52,12 +52,12 @@ pub(crate) fn client(
 }
 
 /// What is known without the client's word.
-fn proven_facts<'a>(principal: &'a Principal, identity: Option<&'a DeviceIdentity>) -> Facts<'a> {
+pub(crate) fn proven_facts<'a>(principal: &'a Principal, identity: Option<&'a DeviceIdentity>) -> Facts<'a> {
     Facts {
         leaf: identity.map(DeviceIdentity::leaf),
         device: match principal {
             Principal::Device(name) => Some(&**name),
-            Principal::Bridge(_) | Principal::User(_) | Principal::Anonymous => None,
+            Principal::Bridge(_) | Principal::User(_) | Principal::Unnamed | Principal::Anonymous => None,
         },
         profile: identity.map(|identity| &**identity.profile()).filter(|profile| !profile.is_empty()),
         tenant: identity.and_then(DeviceIdentity::tenant).map(|tenant| &**tenant),

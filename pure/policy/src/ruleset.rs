@@ -10,7 +10,7 @@ use crate::bridge::BridgeRights;
 use crate::client::Client;
 use crate::grant::SourceRules;
 use crate::judge::AccessJudge;
-use crate::rule::Rule;
+use crate::rule::{Effect, Rule};
 use crate::who::Who;
 
 /// All access rules in force at one time.
@@ -357,7 +357,9 @@ impl Ruleset {
             match source {
                 AccessSource::Rules { name, of_users, rules, grants_subscribe } => {
                     let own = client.username().and_then(|username| of_users.get(username));
-                    let all = own.into_iter().flatten().chain(rules);
+                    // A name that nobody answers for counts against the client, never for it.
+                    let counts = |rule: &&Rule| client.proven().username || rule.effect == Effect::Deny;
+                    let all = own.into_iter().flatten().filter(counts).chain(rules);
                     let (mut rules, grants_subscribe) = (all.map(Entry::plain), *grants_subscribe);
                     let (from, source) = (From::Source, Some(name));
                     decide(Part::Rules { from, source, rules: &mut rules, grants_subscribe, is_complete: false })?;

@@ -23,9 +23,10 @@ pub enum Who {
     Users,
     /// Clients without a verified certificate for whom nobody has vouched.
     Anonymous,
-    /// Clients whose user name, after mapping, matches. One without a user name does not.
+    /// Clients whose user name, after mapping, matches. One without a user name does not. A name that nobody answers for counts against a client, never
+    /// for it.
     Username(NamePattern),
-    /// Clients whose Client Identifier, after mapping, matches.
+    /// Clients whose Client Identifier, after mapping, matches; likewise.
     ClientIdentifier(NamePattern),
     /// Devices of whose certificate a field matches. A field without a value matches nothing.
     Certificate {
@@ -83,11 +84,15 @@ impl Who {
         match self {
             Self::Everyone => true,
             Self::Devices => client.device().is_some(),
-            Self::Users => matches!(client.principal(), Principal::User(_)),
+            Self::Users => matches!(client.principal(), Principal::User(_) | Principal::Unnamed),
             Self::Anonymous => matches!(client.principal(), Principal::Anonymous),
             Self::Device(pattern) => client.device().is_some_and(|name| pattern.test(name.as_str(), unknown)),
-            Self::Username(pattern) => client.username().is_some_and(|name| pattern.test(name, unknown)),
-            Self::ClientIdentifier(pattern) => pattern.test(client.client_identifier().as_str(), unknown),
+            Self::Username(pattern) => {
+                (client.proven().username || unknown) && client.username().is_some_and(|name| pattern.test(name, unknown))
+            }
+            Self::ClientIdentifier(pattern) => {
+                (client.proven().client_identifier || unknown) && pattern.test(client.client_identifier().as_str(), unknown)
+            }
             Self::Certificate { field, value } => {
                 let facts = client.facts();
                 identity.is_some()

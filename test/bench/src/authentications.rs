@@ -11,7 +11,7 @@ use signet_testkit::{Device, RedisOptions, RedisServer, Rush, Target, connect_pa
 use crate::Figure;
 use crate::broker::{Broker, free_ports};
 use crate::meter::percentile;
-use crate::sockets::Talk;
+use crate::sockets::{Manner, Talk};
 
 /// How much to measure.
 #[derive(Debug, Clone)]
@@ -67,7 +67,7 @@ pub fn measure(signet: &Path, plan: &Plan) -> Vec<Figure> {
     }
     let mut quiet = Vec::new();
     let talker = |name: &str| Device::connect(&Target::tcp(open), ProtocolVersion::V5, name);
-    let talk = Talk::between(talker("speaker"), talker("listener"));
+    let talk = Talk::between(talker("speaker"), talker("listener"), Manner::default());
     for _ in 0..plan.turns {
         for way in &mut ways {
             talk.heard();

@@ -22,6 +22,8 @@ mod meter;
 pub mod mosquitto;
 mod pki;
 pub mod sockets;
+pub mod storm;
+pub mod subscriptions;
 
 pub use broker::Level;
 pub use figure::Figure;

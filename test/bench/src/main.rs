@@ -7,13 +7,13 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Parser as _;
-use signet_bench::{Figure, authentications, compare, floor, handshakes, lists, live, mosquitto, sockets};
+use signet_bench::{Figure, authentications, compare, floor, handshakes, lists, live, mosquitto, sockets, storm, subscriptions};
 use signet_testkit::raise_open_files;
 
 const USAGE: &str = "usage: signet-bench memory [COUNT [CONNECTIONS]]
-       signet-bench handshakes|lists|sessions|mosquitto|authentications [--quick]
+       signet-bench handshakes|lists|sessions|subscriptions|mosquitto|authentications|storm [--quick]
        signet-bench compare [OPTIONS], see signet-bench compare --help
-memory, mosquitto and authentications measure the binary $SIGNET_BIN, such as target/release/signet";
+memory, mosquitto, authentications and storm measure the binary $SIGNET_BIN, such as target/release/signet";
 
 /// Commands with more to say than a number.
 #[derive(clap::Parser)]
@@ -38,6 +38,7 @@ fn main() -> ExitCode {
             println!("{}", lists::memory_of(Path::new(list), Path::new(issuer)));
             Some(())
         }
+        ["subscriptions-of", kind, count, place] => subscriptions::measure_one(kind, count, place).map(|lines| print!("{lines}")),
         [command] => measured(command, false),
         [command, "--quick"] => measured(command, true),
         _ => None,
@@ -91,6 +92,7 @@ fn measured(command: &str, quick: bool) -> Option<()> {
     let figures = match command {
         "handshakes" => handshakes::measure(&handshakes(quick)),
         "lists" => lists::measure(&std::env::current_exe().ok()?, &lists(quick)),
+        "subscriptions" => subscriptions::measure(&std::env::current_exe().ok()?, &subscriptions(quick)),
         "sessions" => {
             let room = raise_open_files();
             let mut figures = sockets::measure(&sockets(quick, room));
@@ -102,6 +104,7 @@ fn measured(command: &str, quick: bool) -> Option<()> {
             let room = raise_open_files();
             authentications::measure(&signet()?, &authentications(quick, room))
         }
+        "storm" => storm::measure(&signet()?, &storm(quick)),
         _ => return None,
     };
     print(&figures);
@@ -136,6 +139,10 @@ fn lists(quick: bool) -> lists::Plan {
     lists::Plan { lists: vec![0, 1_000, 1_000_000], delta: 1_000, lookups: 200_000 }
 }
 
+fn subscriptions(quick: bool) -> subscriptions::Plan {
+    subscriptions::Plan { counts: if quick { vec![100, 2_000] } else { vec![1_000, 10_000, 100_000, 1_000_000] } }
+}
+
 /// `room` is how many files may be open.
 fn sockets(quick: bool, room: u64) -> sockets::Plan {
     if quick {
@@ -166,4 +173,12 @@ fn authentications(quick: bool, room: u64) -> authentications::Plan {
     }
     let devices = usize::try_from(room.saturating_sub(500)).unwrap_or(0).min(10_000);
     authentications::Plan { devices, turns: 5, quiet: Duration::from_secs(3) }
+}
+
+fn storm(quick: bool) -> storm::Plan {
+    let interval = Duration::from_millis(2);
+    if quick {
+        return storm::Plan { pairs: 1, interval, devices: 4, time: Duration::from_millis(300), rounds: 1, shards: vec![1] };
+    }
+    storm::Plan { pairs: 4, interval, devices: 32, time: Duration::from_secs(1), rounds: 11, shards: vec![1, 2] }
 }

@@ -14,7 +14,7 @@ use signet_net::{KickCause, KickReport, unix_seconds};
 use signet_policy::AdmissionRules;
 use signet_revocation::{Reason, RevocationIndex, RevocationSource, Revoked};
 use signet_server::{ListenerConfig, ServerConfig, ServerHandle, TransportConfig, start};
-use signet_testkit::{Device, Identity, Pki, Target, publish_packet};
+use signet_testkit::{Device, Identity, Pki, Target};
 use signet_tls::{ClientCertificate, CredentialFiles, CurrentRevocations, TlsHostConfig, TlsListenerConfig, TrustProfileConfig};
 
 use crate::Figure;
@@ -188,44 +188,62 @@ fn name_of(certificate: &std::path::Path) -> String {
     certificate.file_stem().and_then(|name| name.to_str()).map_or_else(String::new, str::to_owned)
 }
 
-/// Two devices, of which one tells the other the time, a thousand times a second.
+/// Two devices, of which one tells the other the time, at a fixed rate.
 pub(crate) struct Talk {
     over: Arc<AtomicBool>,
     heard: Arc<Mutex<Vec<Duration>>>,
     threads: Vec<thread::JoinHandle<()>>,
 }
 
+/// How they talk.
+#[derive(Clone)]
+pub(crate) struct Manner {
+    pub(crate) topic: String,
+    pub(crate) qos: QoS,
+    /// Between two messages.
+    pub(crate) interval: Duration,
+}
+
+impl Default for Manner {
+    fn default() -> Self {
+        Self { topic: "time".to_owned(), qos: QoS::AtMostOnce, interval: INTERVAL }
+    }
+}
+
 impl Talk {
     fn begin(rig: &Rig) -> Self {
         let connect = |name: &str| Device::connect(&rig.target(&rig.pki.device(name)), ProtocolVersion::V5, name);
-        Self::between(connect("speaker"), connect("listener"))
+        Self::between(connect("speaker"), connect("listener"), Manner::default())
     }
 
     /// The first tells the second.
-    pub(crate) fn between(mut speaker: Device, mut listener: Device) -> Self {
-        listener.subscribe("time", QoS::AtMostOnce);
+    pub(crate) fn between(mut speaker: Device, mut listener: Device, manner: Manner) -> Self {
+        let Manner { topic, qos, interval } = manner;
+        listener.subscribe(&topic, qos);
         let (over, heard) = (Arc::new(AtomicBool::new(false)), Arc::new(Mutex::new(Vec::new())));
         let epoch = Instant::now();
         let speak = {
             let over = Arc::clone(&over);
             move || {
-                let mut next = Instant::now();
+                let mut due = Instant::now();
                 while !over.load(Ordering::Relaxed) {
-                    thread::sleep(next.saturating_duration_since(Instant::now()));
-                    // Due, not sent: a server that keeps the speaker waiting must not look better for it.
-                    let due = next.saturating_duration_since(epoch).as_micros().to_string();
-                    speaker.send(&Packet::Publish(publish_packet("time", &due, QoS::AtMostOnce, false)));
-                    next += INTERVAL;
+                    let early = due.saturating_duration_since(Instant::now());
+                    thread::sleep(early);
+                    // A server that keeps the speaker waiting must not look better for it: then it counts from when it was due. A speaker that has
+                    // overslept is not the server's fault.
+                    let since = if early.is_zero() { due } else { Instant::now() };
+                    speaker.publish(&topic, &since.saturating_duration_since(epoch).as_micros().to_string(), qos, false);
+                    due += interval;
                 }
-                speaker.send(&Packet::Publish(publish_packet("time", "over", QoS::AtMostOnce, false)));
+                speaker.publish(&topic, "over", qos, false);
             }
         };
         let listen = {
             let heard = Arc::clone(&heard);
             move || loop {
-                let Packet::Publish(publish) = listener.expect() else { continue };
-                let Some(due) = std::str::from_utf8(&publish.payload).ok().and_then(|text| text.parse().ok()) else { return };
-                let took = epoch.elapsed().saturating_sub(Duration::from_micros(due));
+                let publish = listener.expect_publish();
+                let Some(since) = std::str::from_utf8(&publish.payload).ok().and_then(|text| text.parse().ok()) else { return };
+                let took = epoch.elapsed().saturating_sub(Duration::from_micros(since));
                 heard.lock().expect("nobody panics with it").push(took);
             }
         };

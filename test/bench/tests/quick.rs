@@ -92,6 +92,32 @@ fn sessions_are_measured() {
 }
 
 #[test]
+fn subscriptions_are_measured() {
+    let rows = quick("subscriptions");
+    for what in
+        ["without wildcards, 1,000 of each session", "without wildcards, one of each session", "with `+` and `#`, 1,000 of each session"]
+    {
+        for place in ["", ", with the store"] {
+            let begin = format!("2000 subscriptions {what}{place}: ");
+            assert!(number(&rows, &begin, "without the text of its filter") < 1_000.0, "{begin}");
+            for end in
+                ["time to subscribe", "to a topic that is remembered", "to any topic", "to any topic, to the first", "of its subscriptions"]
+            {
+                assert!(number(&rows, &begin, end) > 0.0, "{begin}{end}");
+            }
+        }
+        assert!(number(&rows, &format!("2000 subscriptions {what}, with the store"), "take it up") > 0.0);
+    }
+    for place in ["", ", with the store"] {
+        let begin = format!("2000 retained messages{place}: ");
+        assert!(number(&rows, &begin, "without topic and payload") < 2_000.0, "{begin}");
+        for end in ["to retain", "one of them", "one of them by `+`", "one of them by `#`"] {
+            assert!(number(&rows, &begin, end) > 0.0, "{begin}{end}");
+        }
+    }
+}
+
+#[test]
 fn brokers_are_compared() {
     let rows = quick("mosquitto");
     for entries in [0, 1_000] {
@@ -109,4 +135,14 @@ fn authentications_are_measured() {
     }
     assert!(number(&rows, "connections to Redis", "") <= 8.0);
     assert!(number(&rows, "Redis to nobody: processor time", "") > 0.0);
+}
+
+#[test]
+fn a_storm_is_measured() {
+    let rows = quick("storm");
+    assert!(number(&rows, "1 shard: full handshakes in a second of storm", "") > 0.0);
+    for level in ["QoS 0", "QoS 1"] {
+        assert!(number(&rows, &format!("1 shard, {level}: messages in a second"), "") > 0.0);
+        assert!(number(&rows, &format!("1 shard, {level}: p99"), "in the storm to undisturbed") > 0.0);
+    }
 }

@@ -29,7 +29,7 @@ fn rig(limits: &str) -> Rig {
         let text = text.replacen("\n[limits]\n", &format!("\n[limits]\n{limits}"), 1);
         let text = text.replacen("\n[metrics]\n", &format!("\n[metrics]\nbind = \"127.0.0.1:{metrics}\"\n"), 1);
         format!(
-            "{text}\n[[listener]]\nname = \"users\"\nbind = \"127.0.0.1:{port}\"\ntransport = \"tcp\"\nauthentication = [\"secrets\"]\n\
+            "{text}\n[[listener]]\nname = \"users\"\nbind = \"127.0.0.1:{port}\"\ntransport = \"tcp\"\nauthentication = [\"secrets\"]\nbelieve = [\"username\"]\n\
              [[authenticator]]\nname = \"secrets\"\ntype = \"condition\"\nallow = [\"username:right\", \"username:right-user\", \"username:right-other\"]\ndeny = [\"username:wrong\"]\n"
         )
     });

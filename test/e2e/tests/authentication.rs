@@ -62,7 +62,9 @@ fn the_chain_decides_and_says_why() {
         assert!(explained.says(words), "no `{words}` in {}", explained.output);
     }
     let explained = site.signet(&["explain", "--username", "ann", "--publish", "lobby/x"]).succeeded();
-    assert!(explained.says("would be let in as user `ann`"), "{}", explained.output);
+    // Nobody has asked it for anything that only ann has.
+    assert!(explained.says("would be let in as a user without a proven name"), "{}", explained.output);
+    assert!(explained.says("note: the user name `ann` and the Client Identifier are claimed and not proven"), "{}", explained.output);
 }
 
 #[test]

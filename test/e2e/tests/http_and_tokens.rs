@@ -286,3 +286,45 @@ fn keys_of_a_set_change_while_clients_come() {
 fn json_text(text: &str) -> String {
     format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))
 }
+
+#[test]
+fn a_name_that_a_token_does_not_hold_is_nobodys_right() {
+    let table = "[[authenticator]]\nname = \"token\"\ntype = \"jwt\"\nalgorithms = \"HS256\"\nsecret_file = \"secret\"\n\
+                 [[access]]\nwho = \"username:admin\"\npublish = [\"all/#\"]\n\
+                 [[access]]\nwho = \"users\"\npublish = [\"of/${username}/#\", \"by/${client_identifier}/#\"]\n";
+    let site = site("\"token\"", table);
+    site.write("secret", "a secret of more than thirty-two bytes\n");
+    let broker = site.serve();
+    let of = |subject: &str| tokens(site.folder(), &["HS256", "secret", &format!(r#"{{"sub": "{subject}", "exp": {}}}"#, now() + 3600)]);
+    let (mallory, admin) = (of("mallory"), of("admin"));
+    allowed(&publish(&site, "lobby/x", None, Some(("admin", &mallory))));
+    for topic in ["all/x", "of/admin/x"] {
+        for token in [&mallory, &admin] {
+            refused(&publish(&site, topic, None, Some(("admin", token))), "Not authorized");
+        }
+    }
+    broker.logs("user name `admin`, which nobody has proven");
+
+    // Once the token has to hold the name, the name is the client's.
+    site.edit("signet.toml", |text| text.replacen("secret_file", "verify_claims = { sub = \"${username}\" }\nsecret_file", 1));
+    broker.signal("HUP");
+    broker.logs("reloaded");
+    for topic in ["all/x", "of/admin/x"] {
+        refused(&publish(&site, topic, None, Some(("admin", &mallory))), "Not authorized");
+        allowed(&publish(&site, topic, None, Some(("admin", &admin))));
+    }
+    refused(&publish(&site, "of/admin/x", None, Some(("mallory", &mallory))), "Not authorized");
+}
+
+#[test]
+fn names_are_believed_where_the_operator_says_so() {
+    let table = "[[authenticator]]\nname = \"token\"\ntype = \"jwt\"\nalgorithms = \"HS256\"\nsecret_file = \"secret\"\n\
+                 [[access]]\nwho = \"username:admin\"\npublish = [\"all/#\"]\n";
+    let site = site("\"token\"", table);
+    site.write("secret", "a secret of more than thirty-two bytes\n");
+    site.edit("signet.toml", |text| text.replacen("\nchain = [", "\nbelieve = [\"username\"]\nchain = [", 1));
+    let _broker = site.serve();
+    let token = tokens(site.folder(), &["HS256", "secret", &format!(r#"{{"sub": "ann", "exp": {}}}"#, now() + 3600)]);
+    allowed(&publish(&site, "all/x", None, Some(("admin", &token))));
+    refused(&publish(&site, "all/x", None, Some(("ann", &token))), "Not authorized");
+}

@@ -145,3 +145,30 @@ fn over_tls_with_a_certificate_that_is_replaced() {
     assert!(get().starts_with("HTTP/1.1 200 OK"), "{}", get());
     broker.stop();
 }
+
+#[test]
+fn who_guesses_here_is_held_off() {
+    let rig = rig();
+    rig.site.edit("signet.toml", |text| {
+        format!("{text}[limits]\nattempts_maximum = 3\nattempts_window = \"1h\"\nhold_off = \"1h\"\nhold_off_maximum = \"1h\"\nattempts_exempt = []\n")
+    });
+    let broker = rig.site.serve();
+    let url = format!("http://127.0.0.1:{}/api/v1/version", rig.plain);
+    let says = |credentials: &[&str], code: &str| {
+        let shown = rig.curl(&[credentials, &[&url]].concat());
+        assert!(shown.starts_with(&format!("HTTP/1.1 {code}")), "{credentials:?}: {shown}");
+    };
+    // A browser asks without credentials first.
+    for _ in 0..4 {
+        says(&[], "401");
+    }
+    says(&["-u", "admin:admin-secret"], "200");
+    for _ in 0..3 {
+        says(&["-u", "admin:guess"], "401");
+    }
+    says(&["-u", "admin:admin-secret"], "401");
+    broker.logs("clients at 127.0.0.1 that show no certificate are held off");
+    assert!(rig.site.signet(&["refusals", "held"]).succeeded().says("127.0.0.1"));
+    rig.site.signet(&["refusals", "forgive", "127.0.0.1"]).succeeded();
+    says(&["-u", "admin:admin-secret"], "200");
+}

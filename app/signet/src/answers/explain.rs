@@ -208,7 +208,8 @@ fn unanswered(error: Unanswered) -> Problem {
     }
 }
 
-fn explained(found: &Found, request: &Explain, notes: Vec<String>) -> Explained {
+fn explained(found: &Found, request: &Explain, mut notes: Vec<String>) -> Explained {
+    notes.extend(found.client.as_ref().and_then(|client| client.as_ref().ok()).and_then(|client| names(client, request.assume_let_in)));
     let certificate = found.answer.certificate.as_ref();
     let decided = |pick: fn(&Access) -> Option<&signet_policy::Explanation>| found.granted.as_ref().and_then(pick);
     let access: Vec<ExplainedAccess> = [
@@ -233,6 +234,21 @@ fn explained(found: &Found, request: &Explain, notes: Vec<String>) -> Explained 
         hint,
         notes,
     }
+}
+
+/// Which names rules do not look at, because nobody has proven them, or that nobody was asked to.
+fn names(client: &Client, are_assumed: bool) -> Option<String> {
+    if are_assumed {
+        return Some("the names are taken to be proven; `signet explain` also asks whoever has to vouch for them".to_owned());
+    }
+    let (username, proven) = (client.username().map(signet_policy::shown), client.proven());
+    let what = match (username.filter(|_| !proven.username), proven.client_identifier) {
+        (Some(username), true) => format!("the user name `{username}` is claimed and not proven"),
+        (Some(username), false) => format!("the user name `{username}` and the Client Identifier are claimed and not proven"),
+        (None, false) => "the Client Identifier is claimed and not proven".to_owned(),
+        (None, true) => return None,
+    };
+    Some(format!("{what}: no rule allows anything by it (`believe` changes that)"))
 }
 
 fn said(verdict: &Verdict) -> ExplainedVerdict {

@@ -31,7 +31,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use signet_auth::{AccessAsker, Authenticator, Backend, BackendConfig, DynamicSecurity, HashingPool, KeySource, RuleSource, UserStore};
-use signet_policy::{AccessSource, Chain, Otherwise, Who};
+use signet_policy::{AccessSource, Chain, Otherwise, ProvenNames, Who};
 
 use super::problem::{Problems, suggestion};
 use super::section::{At, Section};
@@ -189,6 +189,8 @@ const KEY_SOURCES: &[(&str, Reader<dyn KeySourceKind>)] = &[(redis::NAME, redis:
 pub(crate) struct Authentication {
     /// For listeners that have no chain of their own; `None`: a certificate is enough.
     pub(crate) chain: Option<Arc<Chain>>,
+    /// Names that listeners believe that do not say so themselves.
+    pub(crate) believed: ProvenNames,
     pub(crate) authenticators: Vec<AuthenticatorConfig>,
     /// Names of authenticators whose own table is reported already: chains that name them are not wrong for that.
     unreadable: Vec<Arc<str>>,
@@ -243,6 +245,7 @@ pub(crate) type WrittenChain = At<Vec<At<String>>>;
 #[derive(Debug, Default)]
 pub(crate) struct Written {
     chain: Option<WrittenChain>,
+    believe: Option<At<Vec<At<String>>>>,
     authenticators: Vec<AuthenticatorConfig>,
     unreadable: Vec<Arc<str>>,
     sources: Vec<SourceConfig>,
@@ -258,6 +261,7 @@ impl Written {
         let mut written = Self { services: Services::read(top, base), ..Self::default() };
         if let Some(section) = top.section("authentication") {
             written.chain = section.strings("chain");
+            written.believe = section.strings("believe");
             written.hashing_threads = section.number("hashing_threads", 1, 64);
             written.rules_last = section.duration("access_refresh", Duration::from_secs(1), Duration::from_secs(86_400));
             section.finish();
@@ -292,6 +296,7 @@ impl Written {
     pub(crate) fn resolve(self, problems: &Problems) -> Authentication {
         let mut resolved = Authentication {
             chain: None,
+            believed: self.believe.as_ref().map_or_else(ProvenNames::default, |at| super::identity::believe(at, problems)),
             authenticators: self.authenticators,
             unreadable: self.unreadable,
             sources: self.sources,
@@ -364,6 +369,12 @@ impl Authentication {
             made.map_err(|why| format!("[[access_source]] `{}`: {why}", source.name))
         };
         self.sources.iter().map(made).collect()
+    }
+
+    /// Whether somebody may put clients into groups.
+    pub(super) fn gives_groups(&self) -> bool {
+        let gives = [ldap::NAME, sql::MYSQL, sql::POSTGRESQL, redis::NAME, jwt::NAME, scram::NAME, users::NAME];
+        !self.unreadable.is_empty() || self.authenticators.iter().any(|config| gives.contains(&config.backend.kind))
     }
 
     /// The files whose change is taken over like a reload.

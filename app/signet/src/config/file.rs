@@ -164,7 +164,15 @@ pub(crate) struct ListenerIdentity {
     pub(crate) client_identifier: Option<At<String>>,
     pub(crate) bind_client_identifier: Option<At<String>>,
     pub(crate) anonymous: Option<At<bool>>,
+    pub(crate) believe: Option<At<Vec<At<String>>>>,
     pub(crate) mount_point: Option<At<String>>,
+}
+
+impl Listener {
+    /// Its name, or the one that it has as the listener of this index, counted from 0.
+    pub(crate) fn name(&self, index: usize) -> String {
+        self.name.as_ref().map_or_else(|| format!("listener {}", index + 1), |at| at.value.clone())
+    }
 }
 
 /// `transport`
@@ -355,6 +363,7 @@ impl Listener {
                 client_identifier: section.string("client_identifier"),
                 bind_client_identifier: section.string("bind_client_identifier"),
                 anonymous: section.boolean("anonymous"),
+                believe: section.strings("believe"),
                 mount_point: section.string("mount_point"),
             },
             authentication: section.strings("authentication"),

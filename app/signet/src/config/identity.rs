@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use signet_identity::{ClientIdentifierBinding, NamingRule, Template, TemplateError};
 use signet_mqtt::TopicName;
-use signet_policy::{AdmissionRules, Chain};
+use signet_policy::{AdmissionRules, Chain, ProvenNames};
 
 use super::file::{Header, ListenerIdentity};
-use super::problem::Problems;
+use super::problem::{Problems, suggestion};
 use super::section::At;
 
 /// What a listener learns of its clients besides what they claim.
@@ -38,7 +38,7 @@ impl Proof {
 /// Gives the keys that say who a client is their meaning.
 pub(super) fn resolve(
     written: &ListenerIdentity,
-    (header, chain): (&Header, Option<Arc<Chain>>),
+    (header, chain, believed): (&Header, Option<Arc<Chain>>, ProvenNames),
     proof: Proof,
     problems: &Problems,
 ) -> (AdmissionRules, NamingRule) {
@@ -99,10 +99,25 @@ pub(super) fn resolve(
         username: written.username.as_ref().and_then(mapped),
         client_identifier: written.client_identifier.as_ref().and_then(mapped),
         binding,
+        believed: written.believe.as_ref().map_or(believed, |at| believe(at, problems)),
         mount_point: written.mount_point.as_ref().and_then(|at| mount_point(at, problems)),
         bridge: None,
     };
     (admission, naming.unwrap_or_default())
+}
+
+/// Names of clients that rules look at although nobody has proven them.
+pub(super) fn believe(written: &At<Vec<At<String>>>, problems: &Problems) -> ProvenNames {
+    let known = ["username", "client_identifier"];
+    let one = |at: &At<String>| match at.value.as_str() {
+        "username" => ProvenNames::USERNAME,
+        "client_identifier" => ProvenNames::CLIENT_IDENTIFIER,
+        other => {
+            problems.at(&at.span, format!("`{other}` is no name that a client claims"), Some(suggestion(other, &known)));
+            ProvenNames::default()
+        }
+    };
+    written.value.iter().map(one).fold(ProvenNames::default(), ProvenNames::or)
 }
 
 /// The longest, in bytes: every topic of its clients is as much longer.

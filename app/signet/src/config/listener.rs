@@ -54,7 +54,7 @@ impl Listener {
         (base, authentication): (&Path, &Authentication),
         problems: &Problems,
     ) -> Option<(Self, Option<Profile>)> {
-        let header = written.header.clone();
+        let (header, name) = (written.header.clone(), written.name(index));
         let (bind, bind_places): (Vec<_>, Vec<_>) =
             addresses(written.bind.as_ref(), &header, base, problems).into_iter().map(|at| (at.value, at.span)).unzip();
         // A slip in this word must not hide what is wrong with the files: the keys show what was meant.
@@ -64,7 +64,6 @@ impl Listener {
             header.lacks("transport", "[[listener]] has no `transport`", hint, problems);
             return None;
         };
-        let name = written.name.map_or_else(|| format!("listener {}", index + 1), |at| at.value);
         let transport = http_with_tls(transport.value, &mut written.tls, problems);
         let is_proxied = written.carriage.has_proxies() && !transport.has_tls();
         let demanded = if is_proxied { written.tls.client_certificate.take().map(|at| at.value) } else { None };
@@ -80,7 +79,7 @@ impl Listener {
         };
         let own = written.authentication.as_ref().and_then(|chain| authentication.chain_of(chain, problems));
         let chain = if written.authentication.is_some() { own } else { authentication.chain.clone() };
-        let (admission, naming) = identity::resolve(&written.identity, (&header, chain), proof, problems);
+        let (admission, naming) = identity::resolve(&written.identity, (&header, chain, authentication.believed), proof, problems);
         let asks_for_certificates = (transport.has_tls() && !has_keys) || carriage.takes_certificates();
         let profile =
             if asks_for_certificates { Profile::of_listener(&name, &mut written.tls, naming, &header, base, problems) } else { None };

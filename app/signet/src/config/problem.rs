@@ -82,12 +82,30 @@ pub(crate) struct Problems {
     list: RefCell<Vec<Problem>>,
     /// Groups of the file, by name: whoever reads to whom something applies finds them here.
     groups: RefCell<BTreeMap<String, Who>>,
+    /// Names of other tables that say to whom something applies: they are looked for when all tables are known.
+    mentions: RefCell<Vec<(Mention, String, Range<usize>)>>,
+}
+
+/// What a name in `who` and `when` is the name of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Mention {
+    Group,
+    Listener,
+    Profile,
+    Tenant,
 }
 
 impl Problems {
     /// Starts an empty list for `text`, which was read from `file`.
     pub(crate) fn new(file: &Path, text: &str) -> Self {
-        Self { file: file.to_owned(), text: text.to_owned(), original: None, list: RefCell::default(), groups: RefCell::default() }
+        Self {
+            file: file.to_owned(),
+            text: text.to_owned(),
+            original: None,
+            list: RefCell::default(),
+            groups: RefCell::default(),
+            mentions: RefCell::default(),
+        }
     }
 
     /// The same for a text that was made of other files: problems are shown in those.
@@ -108,6 +126,21 @@ impl Problems {
     /// Says who is in a group. False if there is one of this name.
     pub(crate) fn define_group(&self, name: &str, members: Who) -> bool {
         self.groups.borrow_mut().insert(name.to_owned(), members).is_none()
+    }
+
+    /// Somebody is described by a name that has to be there.
+    pub(crate) fn mention(&self, what: Mention, name: &str, span: &Range<usize>) {
+        self.mentions.borrow_mut().push((what, name.to_owned(), span.clone()));
+    }
+
+    /// What was mentioned.
+    pub(crate) fn mentions(&self) -> Vec<(Mention, String, Range<usize>)> {
+        self.mentions.borrow().clone()
+    }
+
+    /// Names of the groups of the file.
+    pub(crate) fn groups(&self) -> Vec<String> {
+        self.groups.borrow().keys().cloned().collect()
     }
 
     /// Adds a problem at a byte range of the text.

@@ -17,6 +17,7 @@ use super::file::{Access, File};
 use super::limits::Limits;
 use super::listener::Listener;
 use super::log::LogConfig;
+use super::mentions::Known;
 use super::origin::Origin;
 use super::problem::{Problems, suggestion};
 use super::process::Process;
@@ -86,14 +87,24 @@ impl Config {
         let base = path.parent().map(Path::to_path_buf).unwrap_or_default();
         let data_dir = at_base(&base, file.data_dir.as_ref(), "data");
         let ca_dir = at_base(&base, file.ca.dir.as_ref(), "ca");
+        let trusted: Vec<(Option<String>, Option<String>)> = file.trust.iter().map(super::trust::Written::names).collect();
         let mut profiles: Vec<Profile> = file.trust.into_iter().filter_map(|written| Profile::resolve(written, &base, problems)).collect();
         let named =
             file.authentication.chain().into_iter().chain(file.listeners.iter().filter_map(|listener| listener.authentication.as_ref()));
         let named: Vec<At<String>> = named.flat_map(super::auth::profiles_named).collect();
         let authentication = file.authentication.resolve(problems);
+        let mut known = Known {
+            listeners: file.listeners.iter().enumerate().map(|(index, listener)| listener.name(index)).collect(),
+            profiles: trusted.iter().filter_map(|(name, _)| name.clone()).collect(),
+            tenants: trusted.into_iter().filter_map(|(_, tenant)| tenant).collect(),
+            has_given_groups: authentication.gives_groups(),
+        };
         let listeners = resolve_listeners(file.listeners, &mut profiles, (&base, &authentication), problems);
         check_profiles(&profiles, &listeners, problems);
         check_chains(&named, &profiles, problems);
+        let rules = file.access.into_iter().enumerate().filter_map(|(index, access)| rule(index, access, problems)).collect();
+        known.profiles.extend(profiles.iter().map(|profile| profile.name.to_string()));
+        known.check(problems);
         Self {
             source: Source { origin: Origin::Native(path.to_owned()), notices: Vec::new(), key_log: None },
             log: file.log,
@@ -113,7 +124,7 @@ impl Config {
             profiles,
             listeners,
             authentication,
-            rules: file.access.into_iter().enumerate().filter_map(|(index, access)| rule(index, access, problems)).collect(),
+            rules,
             revocation: RevocationConfig::resolve(&file.revocation),
             store: file.store,
         }

@@ -204,7 +204,7 @@ fn a_uri_domain_is_a_domain_and_needs_a_certificate() {
 #[test]
 fn a_rule_for_nobody_is_marked() {
     let rule = |who: &str| format!("{}[[access]]\nwho = '{who}'\npublish = [\"sites/${{cert.ou}}/#\"]\n", listener(""));
-    for who in ["cert.subject.ou=Hall 3", "device:pump-* and profile:factory and tenant:acme", "cert.cn=\"a and b\""] {
+    for who in ["cert.subject.ou=Hall 3", "device:pump-* and profile:\"listener 1\" and listener:listener*", "cert.cn=\"a and b\""] {
         assert_eq!(problems(&rule(who)), Vec::<String>::new());
     }
     for (who, expected) in [("devices and nobody", "`nobody` is nobody"), ("cert.cnn=x", "unknown field"), ("cert.cn=", "has no value")] {
@@ -272,7 +272,7 @@ fn access_sources_in_files_are_read_and_told_apart() {
     fs::write(dir.path().join("acl"), "user ann\ntopic a\n").unwrap();
     fs::write(dir.path().join("acl.conf"), "{allow, all, publish, [\"b\"]}.").unwrap();
     let text = format!(
-        "{}[[access_source]]\ntype = \"emqx_acl_file\"\nfile = \"acl.conf\"\n[[access_source]]\nname = \"old\"\ntype = \"mosquitto_acl_file\"\nfile = \"acl\"\nwhen = \"listener:lan\"\n",
+        "{}[[access_source]]\ntype = \"emqx_acl_file\"\nfile = \"acl.conf\"\n[[access_source]]\nname = \"old\"\ntype = \"mosquitto_acl_file\"\nfile = \"acl\"\nwhen = \"listener:listener 1\"\n",
         listener("")
     );
     let path = dir.path().join("signet.toml");

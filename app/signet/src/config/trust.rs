@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use signet_identity::{CertificateRules, KeyRule, NamingRule};
 use signet_net::{ClonePolicy, CloneRules};
-use signet_policy::{Rule, Who};
+use signet_policy::{ProvenNames, Rule, Who};
 use signet_revocation::{RevocationDepth, RevocationMode, RevocationRules, StalePolicy};
 use signet_server::{ProfileConfig, ProfileNames, ProfileSettings};
 use signet_sources::{Nonce, Ocsp, ProfileSources, Url};
@@ -97,6 +97,7 @@ impl Written {
                 client_identifier: section.string("client_identifier"),
                 bind_client_identifier: section.string("bind_client_identifier"),
                 anonymous: None,
+                believe: None,
                 mount_point: None,
             },
             revocation: WrittenRevocation::read(&section),
@@ -116,6 +117,12 @@ impl Written {
         };
         section.finish();
         written
+    }
+
+    /// The names of the profile and of its tenant, as they are written.
+    pub(super) fn names(&self) -> (Option<String>, Option<String>) {
+        let text = |at: &Option<At<String>>| at.as_ref().map(|at| at.value.clone());
+        (text(&self.name), text(&self.tenant))
     }
 }
 
@@ -208,7 +215,7 @@ impl Profile {
             header.lacks("name", "[[trust]] has no `name`", "add name = \"factory\"; listeners name it in `profiles`", problems);
             return None;
         };
-        let (admission, naming) = identity::resolve(&written.identity, (header, None), Proof::Required, problems);
+        let (admission, naming) = identity::resolve(&written.identity, (header, None, ProvenNames::default()), Proof::Required, problems);
         let sources = resolve_sources(&written.revocation, base, problems);
         let tenant = written.tenant.as_ref().and_then(|at| tenant(at, problems));
         let revocation = written.revocation.rules();

@@ -1,9 +1,11 @@
 //! For whom an access rule is: `devices`, `device:pump-*`, `cert.subject.ou=Hall 3 and profile:factory`, `group:operators and not address:10.0.0.0/8`.
 
+use std::ops::Range;
+
 use signet_identity::Expression;
 use signet_policy::{NamePattern, Who};
 
-use super::problem::{Problems, suggestion};
+use super::problem::{Mention, Problems, suggestion};
 use super::section::{At, Section};
 
 /// Reads `who` of an access rule.
@@ -14,7 +16,7 @@ pub(super) fn who(written: &At<String>, problems: &Problems) -> Option<Who> {
     };
     let mut all = Vec::new();
     for part in parts(&written.value) {
-        match one(part, problems) {
+        match one(part, (problems, &written.span)) {
             Ok(who) => all.push(who),
             Err((message, hint)) => return complain(message, hint),
         }
@@ -63,9 +65,9 @@ const KNOWN: [&str; 14] = [
     "attribute.NAME=VALUE",
 ];
 
-fn one(part: &str, problems: &Problems) -> Result<Who, Complaint> {
+fn one(part: &str, (problems, span): (&Problems, &Range<usize>)) -> Result<Who, Complaint> {
     if let Some(other) = part.strip_prefix("not ") {
-        return one(other.trim_start(), problems).map(|who| Who::Not(Box::new(who)));
+        return one(other.trim_start(), (problems, span)).map(|who| Who::Not(Box::new(who)));
     }
     if part.starts_with("cert.")
         && let Some((field, value)) = split_at_equals(part)
@@ -82,6 +84,16 @@ fn one(part: &str, problems: &Problems) -> Result<Who, Complaint> {
         && let name = unquoted(name)
         && !name.is_empty()
     {
+        let mentioned = match kind {
+            "listener" => Some(Mention::Listener),
+            "profile" => Some(Mention::Profile),
+            "tenant" => Some(Mention::Tenant),
+            "group" => Some(Mention::Group),
+            _ => None,
+        };
+        if let Some(what) = mentioned {
+            problems.mention(what, name, span);
+        }
         match kind {
             "device" => return Ok(Who::Device(NamePattern::new(name))),
             "username" => return Ok(Who::Username(NamePattern::new(name))),
@@ -181,7 +193,7 @@ mod tests {
     fn read(text: &str) -> Result<Who, String> {
         let mut all = parts(text)
             .into_iter()
-            .map(|part| one(part, &Problems::new(std::path::Path::new(""), "")).map_err(|(message, _)| message))
+            .map(|part| one(part, (&Problems::new(std::path::Path::new(""), ""), &(0..0))).map_err(|(message, _)| message))
             .collect::<Result<Vec<_>, _>>()?;
         Ok(if all.len() == 1 { all.remove(0) } else { Who::All(all) })
     }

@@ -89,16 +89,40 @@ impl Api {
         let admission = &listener.admission;
         let assigned = || ClientIdentifier::new("http-api");
         let Ok(applicant) = identify(admission, &peer, &connect, origin, unix_seconds(), assigned) else { return false };
+        // Browsers ask without credentials first: that is no attempt.
+        let is_attempt = credentials.is_some();
+        if is_attempt && !self.may_try(*address) {
+            return false;
+        }
         let asking = Asking { applicant, chain: admission.chain.clone(), anonymous: admission.anonymous };
         let (_, client) = self.running.vouchers.explain(asking);
         match (client, TopicName::new(path.clone())) {
-            (Ok(client), Ok(topic)) => self.running.state().server.as_ref().is_some_and(|server| server.may_receive(&client, &topic)),
+            // Those who guessed meanwhile, all at once, gain nothing by it.
+            (Ok(_), _) if is_attempt && !self.may_try(*address) => false,
+            (Ok(client), Ok(topic)) => self.server(|server| server.may_receive(&client, &topic)) == Some(true),
             (Err(denied), _) => {
+                if is_attempt {
+                    self.server(|server| server.note_failed(*address, &denied));
+                }
                 tracing::info!(target: "signet::refused", %address, listener = listener.name, "refused: HTTP API: {denied}");
                 false
             }
             (Ok(_), Err(_)) => false,
         }
+    }
+
+    /// Whether an address is not held off for its failed attempts, here or over MQTT.
+    fn may_try(&self, address: SocketAddr) -> bool {
+        let held = self.server(|server| server.may_try(address));
+        if let Some(Err(Some(refusal))) = &held {
+            tracing::warn!(target: "signet::refused", %address, listener = self.name, hint = refusal.hint, "refused: HTTP API: {}", refusal.found);
+        }
+        held.is_some_and(|held| held.is_ok())
+    }
+
+    /// Asks the server, as long as there is one. Nobody may be waited for meanwhile.
+    fn server<T>(&self, ask: impl FnOnce(&ServerHandle) -> T) -> Option<T> {
+        self.running.state().server.as_ref().map(ask)
     }
 
     fn api(&self, path: &str) -> HttpAnswer {

@@ -36,7 +36,10 @@ fn applicant(principal: Principal, username: Option<&str>, is_username_proven: b
     Applicant {
         client: Client::restored(principal, username.map(Into::into), ClientIdentifier::new("c-9"), None),
         is_assigned: false,
-        is_username_proven,
+        names: signet_policy::NameOrigins {
+            proven: ProvenNames { username: is_username_proven, ..ProvenNames::default() },
+            ..signet_policy::NameOrigins::default()
+        },
         claimed_username: username.map(Into::into),
         password: password.map(|text| Password::new(text.as_bytes().to_vec())),
         method: None,

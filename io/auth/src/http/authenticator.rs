@@ -58,6 +58,8 @@ impl HttpAuthenticator {
                 superuser: fields.superuser,
                 attributes: fields.attributes.clone(),
                 expires_at: fields.expires_at,
+                // The service was told these names, and said yes to them.
+                proven: self.question.names(),
                 rules: fields.rules.iter().cloned().collect(),
                 ..Grant::default()
             })),

@@ -7,6 +7,7 @@ use hyper::Method;
 use hyper::header::{self, HeaderMap, HeaderName, HeaderValue};
 use serde_json::Value;
 use signet_http::{Question, Url};
+use signet_policy::ProvenNames;
 
 use super::template::{HttpPlaceholders, HttpTemplate, NotAsked, Purpose, Values, header, percent, text};
 use crate::key::QueryKey;
@@ -147,6 +148,19 @@ impl QuestionTemplate {
         &self.server
     }
 
+    /// The names of a client that are sent, each so that whoever reads them knows where it begins and ends.
+    pub(super) fn names(&self) -> ProvenNames {
+        let headers = self.headers.iter().map(|(_, template)| template.names_alone()).fold(ProvenNames::default(), ProvenNames::or);
+        let body = match &self.body {
+            BodyTemplate::None => ProvenNames::default(),
+            BodyTemplate::Json(template) => template.names(),
+            BodyTemplate::Form(fields) => {
+                fields.iter().map(|(_, template)| template.names_alone()).fold(ProvenNames::default(), ProvenNames::or)
+            }
+        };
+        self.target.names_in_address().or(headers).or(body)
+    }
+
     /// The question about one client, and what tells it from all others: everything that is sent.
     pub(super) fn render(&self, values: &Values<'_>) -> Result<(Question, QueryKey), NotAsked> {
         let text_of = |bytes: Vec<u8>| String::from_utf8(bytes).map_err(|_| NotAsked::Unusable("the address is no text".to_owned()));
@@ -239,6 +253,15 @@ fn json(value: &Value, depth: usize, parse: &dyn Fn(&str) -> Result<HttpTemplate
 }
 
 impl JsonTemplate {
+    fn names(&self) -> ProvenNames {
+        match self {
+            Self::Text(template) => template.names_alone(),
+            Self::Other(_) => ProvenNames::default(),
+            Self::List(items) => items.iter().map(Self::names).fold(ProvenNames::default(), ProvenNames::or),
+            Self::Object(fields) => fields.iter().map(|(_, field)| field.names()).fold(ProvenNames::default(), ProvenNames::or),
+        }
+    }
+
     fn render(&self, values: &Values<'_>, placeholders: HttpPlaceholders) -> Result<Value, NotAsked> {
         Ok(match self {
             Self::Text(template) => {

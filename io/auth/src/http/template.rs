@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use signet_identity::{Facts, IdentityError, PlaceholderStyle, Template, TemplatePiece};
+use signet_policy::ProvenNames;
 
 /// Whose placeholders the texts are written with.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -163,6 +164,34 @@ impl HttpTemplate {
         Ok(rendered)
     }
 
+    /// The names that a reader finds in the text: one that stands there without another value.
+    pub(super) fn names_alone(&self) -> ProvenNames {
+        let mut values = self.pieces.iter().filter(|piece| !matches!(piece, Piece::Literal(_)));
+        match (values.next(), values.next()) {
+            (Some(Piece::Field(only)), None) => ProvenNames::in_text(only),
+            _ => ProvenNames::default(),
+        }
+    }
+
+    /// The same in an address, where values are escaped: a character that is none of a value's separates them.
+    pub(super) fn names_in_address(&self) -> ProvenNames {
+        let is_escaped = |octet: &u8| !(octet.is_ascii_alphanumeric() || matches!(octet, b'-' | b'.' | b'_' | b'~' | b'%'));
+        let separates = |piece: &Piece| matches!(piece, Piece::Literal(text) if text.as_bytes().iter().any(is_escaped));
+        let mut proven = ProvenNames::default();
+        let mut is_separated = true;
+        let mut pieces = self.pieces.iter().peekable();
+        while let Some(piece) = pieces.next() {
+            if let Piece::Field(template) = piece
+                && is_separated
+                && pieces.peek().is_none_or(|next| separates(next))
+            {
+                proven = proven.or(ProvenNames::in_text(template));
+            }
+            is_separated = separates(piece);
+        }
+        proven
+    }
+
     /// What the operator wrote, with `x` for each placeholder: for checks of the form.
     pub(super) fn sample(&self) -> String {
         let text = |piece: &Piece| match piece {
@@ -232,4 +261,37 @@ pub(super) fn text(value: &[u8], out: &mut Vec<u8>) -> Result<(), NotAsked> {
     }
     out.extend_from_slice(value);
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn template(text: &str) -> HttpTemplate {
+        HttpTemplate::parse(text, HttpPlaceholders::Signet, Purpose::Authenticate).unwrap()
+    }
+
+    #[test]
+    fn a_name_is_sent_where_its_reader_knows_where_it_ends() {
+        let (name, both, nothing) = (ProvenNames::USERNAME, ProvenNames::BOTH, ProvenNames::default());
+        for (text, expected) in [
+            ("${username}", name),
+            ("user ${username}", name),
+            ("${username}:${password}", nothing),
+            ("${username:lower}", nothing),
+            ("${cert.cn | username}", nothing),
+        ] {
+            assert_eq!(template(text).names_alone(), expected, "{text}");
+        }
+        for (text, expected) in [
+            ("/auth?user=${username}&id=${client_identifier}", both),
+            ("/auth/${username}/${client_identifier}", both),
+            ("/auth/${username}-${client_identifier}", nothing),
+            ("/auth/${username}%2F${client_identifier}", nothing),
+            ("/auth/${username}${client_identifier}", nothing),
+            ("/auth/${cert.cn}", nothing),
+        ] {
+            assert_eq!(template(text).names_in_address(), expected, "{text}");
+        }
+    }
 }

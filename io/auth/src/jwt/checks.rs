@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 use signet_identity::{Facts, Template};
-use signet_policy::{Applicant, Grant, shown};
+use signet_policy::{Applicant, Grant, ProvenNames, shown};
 
 use crate::claims;
 
@@ -84,6 +84,8 @@ impl ClaimRules {
             attributes: claims::attributes(find(token, &self.attributes)).map_err(named(&self.attributes))?,
             rules: claims::rules(find(token, &self.rules), source).map_err(named(&self.rules))?.into_iter().collect(),
             expires_at,
+            // The claim had to be equal to what is made of the name.
+            proven: self.verify.iter().map(|(_, template)| ProvenNames::in_text(template)).fold(ProvenNames::default(), ProvenNames::or),
             ..Grant::default()
         })
     }

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use aws_lc_rs::rand;
 use signet_identity::Facts;
-use signet_policy::{Applicant, Outcome};
+use signet_policy::{Applicant, Grant, Outcome, ProvenNames};
 
 use super::entry::Entry;
 use super::{Bound, Found, LdapAttributes, LdapDirectory, LdapDn, LdapError, LdapSearch};
@@ -38,6 +38,16 @@ pub enum LdapProof {
         /// What it holds where no scheme stands before it; with [`PasswordHash::Auto`] nothing without a scheme counts.
         hash: PasswordHash,
     },
+}
+
+impl LdapProof {
+    /// Which names of a client are its own if it knows the password of the entry.
+    fn proves(&self) -> ProvenNames {
+        match self {
+            Self::Bind(LdapWho::Dn(dn)) => dn.proves(),
+            Self::Bind(LdapWho::Search(search)) | Self::Password { search, .. } => search.base.proves().or(search.filter.proves()),
+        }
+    }
 }
 
 /// Passwords in a directory.
@@ -214,7 +224,7 @@ impl LdapAuthenticator {
 
     fn allow(&self, entry: &Entry) -> Outcome {
         match self.attributes.grant(&self.name, entry) {
-            Ok(grant) => Outcome::Allow(Box::new(grant)),
+            Ok(grant) => Outcome::Allow(Box::new(Grant { proven: self.proof.proves(), ..grant })),
             Err(why) => Outcome::Deny(format!("its entry cannot be used: {why}")),
         }
     }

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use signet_identity::{Expression, Facts, PlaceholderStyle, Template, TemplatePiece};
+use signet_policy::ProvenNames;
 
 /// What is wrong with a setting, what was expected, and what to do.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -40,6 +41,15 @@ impl LdapDn {
     #[must_use]
     pub fn has_placeholders(&self) -> bool {
         self.expressions().next().is_some()
+    }
+
+    /// Which names are a client's to whom the entry of this name belongs. Each value has to be an attribute's for itself: what is escaped ends there.
+    pub(super) fn proves(&self) -> ProvenNames {
+        let text: String = self.0.pieces().map(|piece| if let TemplatePiece::Literal(text) = piece { text } else { PLACE }).collect();
+        if text.split([',', '+']).any(|part| part.matches(PLACE).count() > 1) {
+            return ProvenNames::default();
+        }
+        self.expressions().filter_map(Expression::plain_field).map(ProvenNames::of_field).fold(ProvenNames::default(), ProvenNames::or)
     }
 
     /// Its placeholders.
@@ -85,6 +95,33 @@ impl LdapFilter {
         self.expressions().next().is_some()
     }
 
+    /// Which names are a client's to whom the entry belongs that it finds: those that an attribute has to be equal to. With alternatives or negations in the
+    /// filter none.
+    pub(super) fn proves(&self) -> ProvenNames {
+        let mut proven = ProvenNames::default();
+        let mut pieces = self.0.pieces().peekable();
+        let mut before = "";
+        while let Some(piece) = pieces.next() {
+            match piece {
+                TemplatePiece::Literal(text) if text.contains("(|") || text.contains("(!") => return ProvenNames::default(),
+                TemplatePiece::Literal(text) => before = text,
+                TemplatePiece::Placeholder(expression) => {
+                    let ends = matches!(pieces.peek(), Some(TemplatePiece::Literal(after)) if after.starts_with(')'));
+                    let assertion = before.rsplit('(').next().unwrap_or_default();
+                    let is_equality = assertion
+                        .split_once('=')
+                        .is_some_and(|(attribute, value)| !attribute.ends_with(['<', '>', '~', ':']) && !value.contains('*'));
+                    if let Some(field) = expression.plain_field().filter(|_| ends && is_equality) {
+                        proven = proven.or(ProvenNames::of_field(field));
+                    }
+                    // Two values in one assertion may run together.
+                    before = "";
+                }
+            }
+        }
+        proven
+    }
+
     /// Its placeholders.
     pub(super) fn expressions(&self) -> impl Iterator<Item = &Expression> {
         expressions(&self.0)
@@ -97,6 +134,9 @@ fn expressions(template: &Template) -> impl Iterator<Item = &Expression> {
         TemplatePiece::Literal(_) => None,
     })
 }
+
+/// Stands for a value; in no name as it is written.
+const PLACE: &str = "\0";
 
 /// `${…}`, or without any the placeholders of EMQX 4.
 fn read(text: &str) -> Result<Template, LdapError> {
@@ -184,6 +224,35 @@ mod tests {
             assert!(ldap3::parse_filter(&rendered).is_ok());
         }
         assert!(filter.has_placeholders());
+    }
+
+    #[test]
+    fn an_entry_proves_the_names_that_its_attributes_have_to_be_equal_to() {
+        let (name, nothing) = (ProvenNames::USERNAME, ProvenNames::default());
+        for (text, expected) in [
+            ("uid=${username},ou=devices,dc=example", name),
+            ("uid=%u+cn=%c,dc=example", ProvenNames::BOTH),
+            ("uid=${username}${client_identifier},dc=example", nothing),
+            ("cn=${cert.cn},dc=example", nothing),
+        ] {
+            assert_eq!(LdapDn::parse(text).unwrap().proves(), expected, "{text}");
+        }
+        for (text, expected) in [
+            ("(uid=${username})", name),
+            ("(&(objectClass=mqttUser)(cn=device-${username})(active=yes))", name),
+            ("(&(uid=%u)(client=%c))", ProvenNames::BOTH),
+            ("(cn=device-${username}*)", nothing),
+            ("(cn=*${username})", nothing),
+            ("(cn>=${username})", nothing),
+            ("(cn~=${username})", nothing),
+            ("(cn:caseExactMatch:=${username})", nothing),
+            ("(|(uid=${username})(mail=${client_identifier}))", nothing),
+            ("(&(uid=${client_identifier})(!(cn=${username})))", nothing),
+            ("(uid=${client_identifier}${username})", nothing),
+            ("(uid=${username:lower})", nothing),
+        ] {
+            assert_eq!(LdapFilter::parse(text).unwrap().proves(), expected, "{text}");
+        }
     }
 
     #[test]

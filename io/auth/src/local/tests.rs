@@ -12,7 +12,7 @@ fn applicant(username: Option<&str>, client_identifier: &str, password: Option<&
     Applicant {
         client: Client::restored(Principal::Anonymous, username.clone(), ClientIdentifier::new(client_identifier), None),
         is_assigned: false,
-        is_username_proven: false,
+        names: signet_policy::NameOrigins::default(),
         claimed_username: username,
         password: password.map(|password| Password::new(password.as_bytes().to_vec())),
         method: None,
@@ -71,6 +71,9 @@ async fn by_user_name_or_client_identifier() {
     ] {
         let outcome = ask(&store, key, &applicant(username, client_identifier, password)).await;
         assert_eq!(said(&outcome), expected, "{key:?} {username:?} {client_identifier} {password:?}");
+        if let Outcome::Allow(grant) = outcome {
+            assert_eq!(grant.proven, key.proves(), "{key:?}: the name by which it was looked up, and no other");
+        }
     }
 }
 

@@ -2,6 +2,8 @@
 
 use signet_identity::{Facts, PlaceholderStyle, Template, TemplateField, TemplatePiece};
 
+use signet_policy::ProvenNames;
+
 use super::words;
 
 /// What is wrong with a command.
@@ -161,6 +163,21 @@ impl RedisCommand {
             Word::Literal(_) => None,
         });
         templates.flat_map(Template::fields)
+    }
+
+    /// Which names are a client's about whom it is asked: those that it is filled in with as they are. No two values run together in a word, so that each
+    /// is the whole of what is asked for.
+    pub(super) fn proves(&self) -> ProvenNames {
+        let templates = self.arguments.iter().filter_map(|word| match word {
+            Word::Template(template) => Some(template),
+            Word::Literal(_) => None,
+        });
+        let pieces = templates.flat_map(Template::pieces);
+        let fields = pieces.filter_map(|piece| match piece {
+            TemplatePiece::Placeholder(expression) => expression.plain_field(),
+            TemplatePiece::Literal(_) => None,
+        });
+        fields.map(ProvenNames::of_field).fold(ProvenNames::default(), ProvenNames::or)
     }
 
     /// Whether it runs a script.

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use signet_policy::Applicant;
+use signet_identity::Facts;
+use signet_policy::{Applicant, ProvenNames};
 
 use super::command::{RedisCommand, RedisCommandError};
 use super::connections::RedisConnections;
@@ -103,9 +104,14 @@ impl RedisRecords {
         Ok(Some(record))
     }
 
+    /// What is known of somebody who knows the password: who claims the name of a superuser, and is looked up by another one, is none.
+    fn proven_facts<'a>(&self, applicant: &'a Applicant) -> Facts<'a> {
+        applicant.proven_facts(self.lookup.command.proves())
+    }
+
     async fn is_superuser(&self, applicant: &Applicant) -> Result<bool, Failure> {
         let Some(command) = &self.lookup.superuser_command else { return Ok(false) };
-        let Ok(words) = command.fill(&applicant.facts()) else { return Ok(false) };
+        let Ok(words) = command.fill(&self.proven_facts(applicant)) else { return Ok(false) };
         let Answer::Value(value) = self.connections.ask(&words, command.is_script()).await? else { return Ok(false) };
         let names = [String::new()];
         let first = reply::placed(value, &names).ok().and_then(|mut fields| fields.pop());
@@ -114,10 +120,15 @@ impl RedisRecords {
 }
 
 impl RecordSource for RedisRecords {
+    fn proves(&self) -> ProvenNames {
+        self.lookup.command.proves()
+    }
+
     fn key(&self, applicant: &Applicant) -> Result<QueryKey, String> {
         let facts = applicant.facts();
         let words = self.lookup.command.fill(&facts)?;
-        let more = self.lookup.superuser_command.as_ref().and_then(|command| command.fill(&facts).ok()).unwrap_or_default();
+        let proven = self.proven_facts(applicant);
+        let more = self.lookup.superuser_command.as_ref().and_then(|command| command.fill(&proven).ok()).unwrap_or_default();
         // How many words the first has is the same for all clients.
         Ok(QueryKey::of(words.iter().chain(&more).map(Vec::as_slice)))
     }

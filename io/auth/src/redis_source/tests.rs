@@ -134,3 +134,20 @@ fn addresses_are_names_or_addresses_with_a_port_or_sockets() {
         assert!(text.parse::<RedisAddress>().is_err(), "{text}");
     }
 }
+
+#[test]
+fn a_command_proves_the_names_that_it_is_filled_in_with() {
+    use signet_policy::ProvenNames;
+
+    for (line, expected) in [
+        ("HMGET mqtt_user:%u password salt", ProvenNames::USERNAME),
+        ("HGET users ${username}", ProvenNames::USERNAME),
+        ("GET %u:%c", ProvenNames::BOTH),
+        ("HMGET device:${clientid} password", ProvenNames::CLIENT_IDENTIFIER),
+        ("HMGET tls_domain:%C password", ProvenNames::default()),
+        ("GET ${username:lower}", ProvenNames::default()),
+        ("GET ${cert.cn | username}", ProvenNames::default()),
+    ] {
+        assert_eq!(RedisCommand::parse(line, None).unwrap().proves(), expected, "{line}");
+    }
+}

@@ -35,7 +35,7 @@ fn applicant(username: Option<&str>) -> Applicant {
     Applicant {
         client: Client::restored(Principal::Anonymous, username.clone(), ClientIdentifier::new("c"), None),
         is_assigned: false,
-        is_username_proven: false,
+        names: signet_policy::NameOrigins::default(),
         claimed_username: username,
         password: None,
         method: None,

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use signet_policy::Applicant;
+use signet_policy::{Applicant, ProvenNames};
 
 use super::row::{READABLE, SqlRow, SqlValue};
 use super::{Found, SqlError, SqlPool, SqlStatement};
@@ -91,6 +91,10 @@ impl SqlRecords {
 }
 
 impl RecordSource for SqlRecords {
+    fn proves(&self) -> ProvenNames {
+        self.statement.proves()
+    }
+
     fn key(&self, applicant: &Applicant) -> Result<QueryKey, String> {
         let values = self.statement.values(&applicant.facts())?;
         Ok(QueryKey::of(values.iter().map(String::as_bytes)))

@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use signet_identity::{Facts, IdentityError, PlaceholderStyle, Template};
 
+use signet_policy::ProvenNames;
+
 use super::SqlEngine;
 
 /// What is wrong with a query or its settings, what was expected, and what to do.
@@ -82,6 +84,18 @@ impl SqlStatement {
         self.values.iter().map(value).collect()
     }
 
+    /// Which names are a client's that is found by the query: those that are a value of it as they are, where nothing in its conditions lets it find
+    /// somebody by anything but equality. What is not understood proves nothing.
+    pub(super) fn proves(&self) -> ProvenNames {
+        let is_letter = |character: char| character.is_alphanumeric() || character == '_';
+        let words = self.text.split(|character| !is_letter(character)).map(str::to_ascii_lowercase);
+        let mut conditions = words.skip_while(|word| word != "where");
+        if self.text.contains(['<', '>', '!', '~', '|', '^']) || conditions.any(|word| NOT_EQUAL.contains(&word.as_str())) {
+            return ProvenNames::default();
+        }
+        self.values.iter().map(ProvenNames::in_text).fold(ProvenNames::default(), ProvenNames::or)
+    }
+
     /// Whose placeholders it is written with: those of EMQX 4 in quotes alone, `'%u'`, or `${…}`.
     #[must_use]
     pub fn style(&self) -> PlaceholderStyle {
@@ -99,6 +113,12 @@ struct Reader<'a> {
     text: String,
     values: Vec<Template>,
 }
+
+/// Words behind WHERE by which a query finds an entry under another name than the one it is given.
+const NOT_EQUAL: [&str; 17] = [
+    "or", "xor", "not", "like", "ilike", "rlike", "regexp", "similar", "between", "in", "any", "some", "all", "case", "if", "coalesce",
+    "union",
+];
 
 /// The placeholders of EMQX 4.
 const LETTERS: [char; 5] = ['u', 'c', 'C', 'd', 'a'];

@@ -6,8 +6,8 @@ use serde_json::json;
 use signet_identity::PlaceholderStyle;
 use signet_mqtt::{QoS, TopicFilter, TopicName};
 use signet_policy::{
-    AdmissionRules, Client, Grant, Known, Published, RuleRow, Ruleset, SourceRules, authorize_publish, authorize_subscribe, emqx_acl_file,
-    may_receive,
+    AdmissionRules, Client, Grant, Known, ProvenNames, Published, RuleRow, Ruleset, SourceRules, authorize_publish, authorize_subscribe,
+    emqx_acl_file, may_receive,
 };
 
 use crate::rig::introduced;
@@ -24,6 +24,8 @@ enum Rules {
     Redis4(&'static [(&'static str, &'static str)]),
     /// The `acl` of a token, in the old form or the new, with `{allow, all}` in the file behind it.
     Token(serde_json::Value),
+    /// An `acl.conf`, and nobody has proven any name of the client.
+    Unproven(&'static str),
     /// Whatever: an authenticator has made a superuser of the client.
     Superuser,
 }
@@ -53,10 +55,11 @@ impl Ours {
     fn says(&self) -> Said {
         let Self(rules, (username, identifier), wish) = self;
         let client = introduced(&AdmissionRules::default(), *username, identifier).unwrap().client;
+        let client = if matches!(rules, Rules::Unproven(_)) { client.with_proven(ProvenNames::default()) } else { client };
         let mut grant = Grant { attributes: [("site".into(), "hall-3".into())].into(), ..Grant::default() };
         let file = |text: &str| emqx_acl_file(&"acl".into(), PlaceholderStyle::Emqx5, text).map(|file| file.source);
         let sources = match rules {
-            Rules::File(text) => file(text).map(|source| vec![source]),
+            Rules::File(text) | Rules::Unproven(text) => file(text).map(|source| vec![source]),
             Rules::Redis4(fields) => {
                 let rows: Vec<RuleRow> = fields.iter().map(|(topic, value)| RuleRow::allowing(topic, value).unwrap()).collect();
                 grant.rules.push(SourceRules::from_rows("redis".into(), PlaceholderStyle::Emqx4, &rows).unwrap());
@@ -223,6 +226,18 @@ fn placeholders() -> Vec<Row<Ours>> {
             Yes,
             with_client(deny_client, Receive("up/x")),
             "not delivered: it denies all that the placeholder could be",
+        ),
+        safer(
+            "`{allow, {username, \"ann\"}, …}`, and whoever calls itself `ann` has a token that says nothing of that",
+            Yes,
+            Ours(Rules::Unproven("{allow, {username, \"ann\"}, publish, [\"a\"]}."), ANN, Publish("a")),
+            "denied: nobody has proven the name; `believe = [\"username\"]` allows it",
+        ),
+        safer(
+            "`{allow, …, [\"up/${clientid}\"]}`, and the Client Identifier is what a user claims who has proven its user name",
+            Yes,
+            Ours(Rules::Unproven("{allow, all, publish, [\"up/${clientid}\"]}."), ANN, Publish("up/pump-7")),
+            "denied: nobody has proven it; `believe = [\"client_identifier\"]` allows it",
         ),
     ]
 }

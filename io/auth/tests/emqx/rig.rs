@@ -17,7 +17,8 @@ use signet_auth::{
 use signet_identity::{NoIdentity, Peer};
 use signet_mqtt::{ClientIdentifier, Connect, ConnectProperties, Password, ProtocolVersion};
 use signet_policy::{
-    AdmissionRules, Applicant, Chain, Client, Denied, Member, NamePattern, Origin, Otherwise, Outcome, Principal, Proof, Who, identify,
+    AdmissionRules, Applicant, Chain, Client, Denied, Member, NamePattern, Origin, Otherwise, Outcome, Principal, Proof, ProvenNames, Who,
+    identify,
 };
 use signet_testkit::{HttpService, RedisServer};
 
@@ -32,7 +33,7 @@ pub(crate) fn somebody(username: Option<&str>, password: Option<&str>) -> Applic
     Applicant {
         client: Client::restored(Principal::Anonymous, username.map(Into::into), ClientIdentifier::new("pump-7"), None),
         is_assigned: false,
-        is_username_proven: false,
+        names: signet_policy::NameOrigins::default(),
         claimed_username: username.map(Into::into),
         password: password.map(|password| Password::new(password.as_bytes().to_vec())),
         method: None,
@@ -81,6 +82,10 @@ pub(crate) fn good_bearer(claims: &Value) -> Applicant {
 struct Memory(BTreeMap<&'static str, Record>);
 
 impl RecordSource for Memory {
+    fn proves(&self) -> ProvenNames {
+        ProvenNames::USERNAME
+    }
+
     fn key(&self, applicant: &Applicant) -> Result<QueryKey, String> {
         let name = applicant.client.username().ok_or("it has no user name")?;
         Ok(QueryKey::of([name.as_bytes()]))
@@ -97,6 +102,10 @@ impl RecordSource for Memory {
 struct Away;
 
 impl RecordSource for Away {
+    fn proves(&self) -> ProvenNames {
+        ProvenNames::default()
+    }
+
     fn key(&self, _: &Applicant) -> Result<QueryKey, String> {
         Ok(QueryKey::of([b"anybody".as_slice()]))
     }

@@ -30,7 +30,7 @@ pub(crate) fn somebody(username: Option<&str>, identifier: &str, password: Optio
     Applicant {
         client: Client::restored(principal, username.map(Into::into), ClientIdentifier::new(identifier.to_owned()), identity),
         is_assigned: false,
-        is_username_proven: false,
+        names: signet_policy::NameOrigins::default(),
         claimed_username: username.map(Into::into),
         password: password.map(|password| Password::new(password.to_owned())),
         method: None,

@@ -33,7 +33,7 @@ impl Someone<'_> {
         Applicant {
             client: Client::restored(principal, self.username.map(Into::into), identifier, identity.map(Arc::new)),
             is_assigned: false,
-            is_username_proven: false,
+            names: signet_policy::NameOrigins::default(),
             claimed_username: self.username.map(Into::into),
             password: self.password.map(|password| Password::new(password.as_bytes().to_vec())),
             method: None,

@@ -96,6 +96,10 @@ async fn a_second_command_says_who_is_a_superuser() {
     assert!(!is_superuser(auth, None, "root").await);
     assert!(is_superuser("HMGET mqtt_user:%u password salt is_superuser", None, "root").await);
     assert!(is_superuser("HGETALL mqtt_user:%u", None, "root").await);
+    // Who is looked up by another name is no superuser by the one that it claims.
+    server.cli(&["HSET", "mqtt_user:client-1", "password", "public"]);
+    assert!(!is_superuser("HMGET mqtt_user:%c password", superuser, "root").await);
+    assert!(is_superuser("HMGET mqtt_user:%u password", Some("HGET mqtt_user:%u is_superuser"), "root").await);
     // What cannot be read makes nobody a superuser.
     assert!(!is_superuser(auth, Some("HGET kind:string %u"), "root").await);
     assert!(!is_superuser(auth, Some("HGET mqtt_user:%C is_superuser"), "root").await);

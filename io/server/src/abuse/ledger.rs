@@ -136,6 +136,11 @@ impl<K: Eq + Hash + Clone> Ledger<K> {
         self.rules.maximum > 0
     }
 
+    /// Whether anybody was ever held off.
+    pub(crate) fn has_held(&self) -> bool {
+        self.holds.load(Ordering::Relaxed) > 0
+    }
+
     pub(crate) fn rules(&self) -> &Rules {
         &self.rules
     }

@@ -50,14 +50,15 @@ impl Shard {
             Ok(true) => {}
             Err(_) => return self.remove(id),
         }
-        if link.pipe.shut().is_err() {
+        // Whoever has said that it sends no more is not waited for: there is nothing that a close could destroy.
+        if link.pipe.has_ended() || link.pipe.shut().is_err() {
             return self.remove(id);
         }
         link.phase = Phase::Lingering;
         self.shared.registry.remove(id);
         link.confirmations.clear();
         self.deadlines.set(id, &mut link.deadline, Some(self.now.saturating_add(LINGER)));
-        link.pipe.readable = true;
+        link.pipe.may_read(false);
         self.enqueue(id);
     }
 
@@ -65,9 +66,7 @@ impl Shard {
     pub(super) fn remove(&mut self, id: LinkId) {
         let Some(mut link) = self.links.remove(&id) else { return };
         self.deadlines.set(id, &mut link.deadline, None);
-        if let Err(error) = self.poll.registry().deregister(&mut link.pipe.socket) {
-            tracing::debug!(%error, connection = id.number(), "the socket was not watched any more");
-        }
+        // The close takes the socket off epoll, too: nobody else holds it.
         self.shared.registry.remove(id);
         link.inbound.clear(&mut self.buffers.spare);
         let unwanted = self.buffers.ready.take(&mut link.ready);

@@ -53,9 +53,15 @@ impl Shard {
     /// when it was refused meanwhile, it has been told as far as it listens.
     pub(super) fn displace(&mut self, id: LinkId) {
         let Some(link) = self.links.get(&id) else {
-            let Some(at) = self.queues.waiting.iter().position(|waiting| waiting.id == id) else { return };
-            self.queues.waiting.remove(at);
-            return self.count_refused(Cause::Displaced);
+            let queues = &mut self.queues;
+            let is_removed = [&mut queues.arrived, &mut queues.waiting].into_iter().any(|queue| {
+                let at = queue.iter().position(|accepted| accepted.id == id);
+                at.and_then(|at| queue.remove(at)).is_some()
+            });
+            if is_removed {
+                self.count_refused(Cause::Displaced);
+            }
+            return;
         };
         if link.phase == Phase::Connected {
             return;
@@ -309,7 +315,7 @@ impl Shard {
     pub(super) fn moved_in(&mut self, mut link: Box<Link>, admission: Box<Admission>) {
         let id = link.id;
         // What became readable before is reported again when a socket is added.
-        link.pipe.readable = true;
+        link.pipe.may_read(false);
         link.pipe.writable = true;
         if let Err(error) = self.watch(&mut link) {
             self.shared.registry.remove(id);

@@ -65,7 +65,7 @@ impl Shard {
         let is_paused = |id: &LinkId| self.links.get(id).is_some_and(|link| link.marks.paused);
         let mut silent: Vec<LinkId> = self.queues.awaiting.iter().map(|Reverse((_, id))| *id).filter(is_paused).collect();
         if self.is_held_back() {
-            silent.extend(&self.queues.ready);
+            silent.extend(self.queues.ready.iter().chain(&self.queues.connecting));
         }
         if silent.is_empty() {
             return;

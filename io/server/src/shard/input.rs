@@ -16,8 +16,9 @@ use crate::pipe::ReadOutcome;
 /// Connections that are read in one turn; the others wait for the next.
 const LINKS_PER_TURN: usize = 256;
 
-/// Handshake steps in one turn. Each costs as much as hundreds of messages, and a fleet that reconnects must not delay those who are connected.
-const HANDSHAKE_STEPS_PER_TURN: usize = 8;
+/// Of these, so many before mail from other shards goes first: their connections have waited as long as ours, and where one session gets the messages
+/// of all shards, its shard has more to do than the others.
+const LINKS_BEFORE_MAIL: usize = 8;
 
 /// Packets of one connection in one turn.
 const PACKETS_PER_TURN: usize = 256;
@@ -71,21 +72,21 @@ enum Step {
 }
 
 impl Shard {
-    /// Gives every connection that has something to read its share, and some of those that shake hands a step.
+    /// Gives every connection that has something to read its share.
     pub(super) fn read_ready(&mut self) {
-        if !self.is_held_back() {
-            for _ in 0..self.queues.ready.len().min(LINKS_PER_TURN) {
-                let Some(id) = self.queues.ready.pop_front() else { break };
-                self.serve(id);
-            }
+        if self.is_held_back() {
+            return;
         }
-        for _ in 0..self.queues.handshakes.len().min(HANDSHAKE_STEPS_PER_TURN) {
-            let Some(id) = self.queues.handshakes.pop_front() else { break };
-            self.shake_hands(id);
+        for count in 0..self.queues.ready.len().min(LINKS_PER_TURN) {
+            if count >= LINKS_BEFORE_MAIL && self.has_mail() {
+                break;
+            }
+            let Some(id) = self.queues.ready.pop_front() else { break };
+            self.serve(id);
         }
     }
 
-    fn serve(&mut self, id: LinkId) {
+    pub(super) fn serve(&mut self, id: LinkId) {
         let Some(link) = self.links.get_mut(&id) else { return };
         link.marks.queued = false;
         let mut share = self.share();
@@ -108,13 +109,17 @@ impl Shard {
     }
 
     /// One read, so at most one expensive step of the handshake.
-    fn shake_hands(&mut self, id: LinkId) {
+    pub(super) fn shake_hands(&mut self, id: LinkId) {
         let Some(link) = self.links.get_mut(&id) else { return };
         link.marks.queued = false;
         let mut share = self.share();
-        if matches!(self.read(id, &mut share), Step::More | Step::Later) {
-            // Still shaking hands, or connected with more to read: the queue that it goes to depends on its phase.
-            self.enqueue(id);
+        if !matches!(self.read(id, &mut share), Step::More | Step::Later) {
+            return;
+        }
+        match self.links.get(&id).map(|link| link.phase) {
+            // Its CONNECT has often come with the last of the handshake, and is answered together with it.
+            Some(phase) if phase != Phase::Handshake && !self.is_held_back() => self.serve(id),
+            _ => self.enqueue(id),
         }
     }
 
@@ -263,10 +268,7 @@ impl Shard {
                 Ok(None) => return Step::Done,
                 Ok(Some(count)) if count > 0 => {}
                 // The peer's end, or its reset: what was to be written may still get through in the first case.
-                Ok(Some(_)) if link.phase == Phase::Draining => {
-                    link.pipe.readable = false;
-                    return Step::Done;
-                }
+                Ok(Some(_)) if link.phase == Phase::Draining => return Step::Done,
                 Ok(Some(_)) | Err(_) => {
                     self.remove(id);
                     return Step::Done;

@@ -170,7 +170,7 @@ impl Shard {
             let mut plaintext = self.buffers.ready.take(&mut link.ready);
             link.outbox.encode(link.version, durable, CHUNK, &mut plaintext);
             let octets = plaintext.len();
-            let sent = if octets > 0 { link.pipe.send(&mut self.buffers.scratch, &plaintext) } else { Ok(()) };
+            let sent = if octets > 0 { link.pipe.send(&mut self.buffers.scratch, &plaintext) } else { link.pipe.let_go() };
             self.buffers.ready.take_back(plaintext);
             self.counts.sent.octets += counters::wide(octets);
             match sent {

@@ -8,7 +8,8 @@ use signet_broker::{Application, ConnectionId, Input, KickCause, Refusal, Ticket
 use signet_mqtt::{Auth, Connack, Packet, ProtocolVersion, ReasonCode};
 use signet_net::{Credential as Held, LinkId, unix_seconds};
 use signet_policy::{
-    Answers, Applicant, Chain, Client, DenialReason, Denied, Next, Passed, Principal, SourceRules, Walk, reauthorize, without_identity,
+    Answers, Applicant, Chain, Client, DenialReason, Denied, NameOrigins, Next, Passed, Principal, ProvenNames, SourceRules, Walk,
+    reauthorize, without_identity,
 };
 use signet_tls::{Check, Refusal as Refused};
 
@@ -248,9 +249,10 @@ impl Shard {
         let admission = rules.admission_of(client.identity().map(|identity| &**identity));
         let proven = client.grant().and_then(|grant| grant.username.clone());
         let applicant = Applicant {
-            client: (**client).clone(),
+            // Those who vouch are asked about the names under which it comes, as when it connected.
+            client: (**client).clone().with_proven(ProvenNames::BOTH),
             is_assigned: false,
-            is_username_proven: admission.is_username_proven(),
+            names: NameOrigins::of(admission, client, false),
             // It may not become somebody else.
             claimed_username: proven.or_else(|| client.username().map(ByteString::from)),
             password: None,

@@ -1,12 +1,11 @@
 //! A hash map in parts, each of which grows for itself: moving millions of entries at once would hold up everybody who waits for the disk.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::hash::Hash;
 
 use foldhash::fast::RandomState;
 use signet_broker::{MessageId, SessionId};
-
-use super::Key;
 
 const PARTS: usize = 32;
 /// The same, for ids.
@@ -27,19 +26,6 @@ impl Spread for MessageId {
 impl Spread for (SessionId, MessageId) {
     fn spread(&self) -> u64 {
         self.1.spread()
-    }
-}
-
-impl Spread for Key {
-    fn spread(&self) -> u64 {
-        match self {
-            Self::Session(session) | Self::Left(session) | Self::Will(session) => session.0,
-            // All of one session's in different parts, should there be one session only.
-            Self::Subscription(session, key) => session.0.wrapping_add((*key).into()),
-            Self::Received(session, packet_id) => session.0.wrapping_add((*packet_id).into()),
-            Self::Retained(id) => id.0,
-            Self::FirstFree => 0,
-        }
     }
 }
 
@@ -65,6 +51,21 @@ impl<K: Spread + Hash + Eq, V> Parts<K, V> {
         let former = self.part(&key)?.insert(key, value);
         self.count += usize::from(former.is_none());
         former
+    }
+
+    /// The value of a key, made if it is not there.
+    pub(super) fn get_or_insert(&mut self, key: K) -> Option<&mut V>
+    where
+        V: Default,
+    {
+        let Self { parts, count } = self;
+        match parts.get_mut(index(&key))?.entry(key) {
+            Entry::Occupied(known) => Some(known.into_mut()),
+            Entry::Vacant(place) => {
+                *count += 1;
+                Some(place.insert(V::default()))
+            }
+        }
     }
 
     pub(super) fn remove(&mut self, key: &K) -> Option<V> {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use signet_identity::{CertificateId, DeviceIdentity, DeviceName, KeyDigest, Leaf, PathCertificate};
 use signet_mqtt::ClientIdentifier;
-use signet_policy::{Client, Principal};
+use signet_policy::{Client, Principal, ProvenNames};
 
 use super::RecordError;
 use super::cursor::{Cursor, put_bytes, put_varint};
@@ -13,6 +13,12 @@ const ANONYMOUS: u8 = 0;
 const DEVICE: u8 = 1;
 const BRIDGE: u8 = 2;
 const USER: u8 = 3;
+const UNNAMED: u8 = 4;
+
+/// Bits of one octet. In records of before nobody has asked who answers for a name: rules look at both.
+const HAS_USERNAME: u8 = 1;
+const USERNAME_IS_CLAIMED: u8 = 2;
+const CLIENT_IDENTIFIER_IS_CLAIMED: u8 = 4;
 
 const NO_IDENTITY: u8 = 0;
 // 1 was the form without keys, profile and tenant, of builds before any release.
@@ -22,6 +28,7 @@ const IDENTITY: u8 = 2;
 pub(crate) fn put_client(out: &mut Vec<u8>, client: &Client) {
     match client.principal() {
         Principal::Anonymous => out.push(ANONYMOUS),
+        Principal::Unnamed => out.push(UNNAMED),
         Principal::Device(name) => {
             out.push(DEVICE);
             put_bytes(out, name.as_str().as_bytes());
@@ -35,7 +42,12 @@ pub(crate) fn put_client(out: &mut Vec<u8>, client: &Client) {
             put_bytes(out, name.as_bytes());
         }
     }
-    out.push(u8::from(client.username().is_some()));
+    let bit = |bit: u8, is_set: bool| if is_set { bit } else { 0 };
+    out.push(
+        bit(HAS_USERNAME, client.username().is_some())
+            | bit(USERNAME_IS_CLAIMED, !client.proven().username)
+            | bit(CLIENT_IDENTIFIER_IS_CLAIMED, !client.proven().client_identifier),
+    );
     if let Some(username) = client.username() {
         put_bytes(out, username.as_bytes());
     }
@@ -62,12 +74,18 @@ pub(crate) fn read_client(bytes: &[u8]) -> Result<Client, RecordError> {
     let mut cursor = Cursor(bytes);
     let principal = match cursor.u8()? {
         ANONYMOUS => Principal::Anonymous,
+        UNNAMED => Principal::Unnamed,
         DEVICE => Principal::Device(device_name(cursor.text()?)?.into()),
         BRIDGE => Principal::Bridge(cursor.byte_string()?),
         USER => Principal::User(cursor.byte_string()?),
         _ => return Err(RecordError::Malformed("principal")),
     };
-    let username = if flag(&mut cursor)? { Some(cursor.byte_string()?) } else { None };
+    let names = cursor.u8()?;
+    if names > HAS_USERNAME | USERNAME_IS_CLAIMED | CLIENT_IDENTIFIER_IS_CLAIMED {
+        return Err(RecordError::Malformed("names"));
+    }
+    let proven = ProvenNames { username: names & USERNAME_IS_CLAIMED == 0, client_identifier: names & CLIENT_IDENTIFIER_IS_CLAIMED == 0 };
+    let username = if names & HAS_USERNAME == 0 { None } else { Some(cursor.byte_string()?) };
     let client_identifier = ClientIdentifier::new(cursor.byte_string()?);
     let identity = match cursor.u8()? {
         NO_IDENTITY => None,
@@ -75,7 +93,7 @@ pub(crate) fn read_client(bytes: &[u8]) -> Result<Client, RecordError> {
         _ => return Err(RecordError::Malformed("flag")),
     };
     cursor.end()?;
-    Ok(Client::restored(principal, username, client_identifier, identity))
+    Ok(Client::restored(principal, username, client_identifier, identity).with_proven(proven))
 }
 
 fn read_identity(cursor: &mut Cursor<'_>) -> Result<DeviceIdentity, RecordError> {
@@ -96,12 +114,4 @@ fn read_identity(cursor: &mut Cursor<'_>) -> Result<DeviceIdentity, RecordError>
 
 fn device_name(text: &str) -> Result<DeviceName, RecordError> {
     DeviceName::new(text).map_err(|_| RecordError::Malformed("name of a device"))
-}
-
-fn flag(cursor: &mut Cursor<'_>) -> Result<bool, RecordError> {
-    match cursor.u8()? {
-        0 => Ok(false),
-        1 => Ok(true),
-        _ => Err(RecordError::Malformed("flag")),
-    }
 }

@@ -30,12 +30,12 @@ fn a_note_comes_off_as_it_went_on() {
     let mut plain = session(&[0, 0]);
     let before = plain.clone();
     append_note(&mut plain, None);
-    assert_eq!(split_note(plain), Some((before.clone(), Vec::new())));
+    assert_eq!(split_note(&plain), Some((&before[..], &[][..])));
     let mut noted = before.clone();
     noted.extend_from_slice(&[1, 2, 3, 0, 3]);
-    assert_eq!(split_note(noted), Some((before, vec![1, 2, 3])));
-    assert_eq!(split_note(vec![1, 0, 9]), None);
-    assert_eq!(split_note(vec![0]), None);
+    assert_eq!(split_note(&noted), Some((&before[..], &[1, 2, 3][..])));
+    assert_eq!(split_note(&[1, 0, 9]), None);
+    assert_eq!(split_note(&[0]), None);
 }
 
 /// A verifier with one profile, and a device of it.
@@ -56,10 +56,10 @@ fn anything_can_be_read_and_nothing_is_believed() {
     let mut runner = proptest::test_runner::TestRunner::new(proptest::test_runner::Config::with_cases(2_000));
     let octets = || proptest::collection::vec(proptest::prelude::any::<u8>(), 0..300);
     let check = |(plain, rest, is_known): (Vec<u8>, Vec<u8>, bool)| {
-        if let Some((session, note)) = split_note(plain.clone()) {
+        if let Some((session, note)) = split_note(&plain) {
             assert_eq!(session.len() + note.len() + 2, plain.len());
-            drop(chain(&session));
-            assert!(!matches!(noted(&verifier, &note, &leaf), Some(Ok(_))));
+            drop(chain(session));
+            assert!(!matches!(noted(&verifier, note, &leaf), Some(Ok(_))));
         }
         drop(chain(&plain));
         let note = if is_known { [&[0, 7], &b"devices"[..], &rest].concat() } else { rest };
@@ -67,7 +67,7 @@ fn anything_can_be_read_and_nothing_is_believed() {
         let mut joined = plain.clone();
         joined.extend_from_slice(&note);
         joined.extend_from_slice(&u16::try_from(note.len()).unwrap().to_be_bytes());
-        assert_eq!(split_note(joined), Some((plain, note)));
+        assert_eq!(split_note(&joined), Some((&plain[..], &note[..])));
         Ok(())
     };
     runner.run(&(octets(), octets(), proptest::prelude::any::<bool>()), check).unwrap();

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
-use signet_mqtt::Message;
+use signet_mqtt::{Message, QoS};
 
 use super::*;
 use crate::input::Recipient;
@@ -44,7 +44,16 @@ fn step() -> impl Strategy<Value = Step> {
 
 fn subscriber(session: u64, qos: QoS) -> Subscriber {
     let options = SubscriptionOptions { maximum_qos: qos, ..SubscriptionOptions::default() };
-    Subscriber::new((SessionId(session), ShardId(0)), false, &options, None)
+    Subscriber {
+        session: SessionId(session),
+        shard: ShardId(0),
+        key: 0,
+        is_persistent: false,
+        options,
+        identifier: None,
+        is_connected: true,
+        is_mqtt5: false,
+    }
 }
 
 fn recipients(tree: &Subscriptions, topic: &TopicName) -> Vec<Recipient> {
@@ -62,12 +71,15 @@ proptest! {
         for step in steps {
             match step {
                 Step::Add(session, filter, qos) => {
-                    let is_new = tree.insert(&TopicFilter::new(filter.clone()).unwrap(), subscriber(session, qos));
-                    prop_assert_eq!(is_new, list.insert((filter, session), qos).is_none());
+                    let new = subscriber(session, qos);
+                    let filter = TopicFilter::new(filter).unwrap();
+                    let (place, old) = tree.insert(&filter, &new);
+                    prop_assert_eq!(tree.at(place, SessionId(session)), Some((filter.clone(), new)));
+                    prop_assert_eq!(old.map(|old| old.options.maximum_qos), list.insert((filter.to_string(), session), qos));
                 }
                 Step::Remove(session, filter) => {
-                    let was_there = tree.remove(&TopicFilter::new(filter.clone()).unwrap(), SessionId(session));
-                    prop_assert_eq!(was_there, list.remove(&(filter, session)).is_some());
+                    let old = tree.remove(&TopicFilter::new(filter.clone()).unwrap(), SessionId(session));
+                    prop_assert_eq!(old.map(|old| old.options.maximum_qos), list.remove(&(filter, session)));
                 }
             }
         }
@@ -103,7 +115,7 @@ proptest! {
         for ((filter, session), _) in list {
             tree.remove(&TopicFilter::new(filter).unwrap(), SessionId(session));
         }
-        prop_assert_eq!(tree.tree.nodes(), 1, "nothing but the root is left");
+        prop_assert_eq!((tree.tree.nodes(), tree.groups.len(), tree.len(), tree.shared()), (1, 0, 0, 0), "nothing but the root is left");
     }
 }
 
@@ -112,7 +124,7 @@ fn a_filter_as_deep_as_a_packet_allows_neither_recurses_nor_stays() {
     let deep = "/".repeat(65_000);
     let filter = TopicFilter::new(deep.clone()).unwrap();
     let mut tree = Subscriptions::new(1);
-    tree.insert(&filter, subscriber(1, QoS::AtMostOnce));
+    tree.insert(&filter, &subscriber(1, QoS::AtMostOnce));
     assert_eq!(recipients(&tree, &TopicName::new(deep).unwrap()).len(), 1);
     tree.remove(&filter, SessionId(1));
     assert_eq!(tree.tree.nodes(), 1);
@@ -123,13 +135,13 @@ fn every_change_counts_as_one() {
     let filter = TopicFilter::new("$share/g/a").unwrap();
     let mut tree = Subscriptions::new(1);
     let mut seen = vec![tree.generation()];
-    tree.insert(&filter, subscriber(1, QoS::AtMostOnce));
+    let (place, _) = tree.insert(&filter, &subscriber(1, QoS::AtMostOnce));
     seen.push(tree.generation());
-    tree.set_connected(&filter, SessionId(1), false);
+    tree.set_connected(place, SessionId(1), false);
     seen.push(tree.generation());
     tree.remove(&filter, SessionId(1));
     seen.push(tree.generation());
     assert!(seen.is_sorted_by(|before, after| before < after), "{seen:?}");
-    assert!(!tree.remove(&filter, SessionId(1)));
+    assert_eq!(tree.remove(&filter, SessionId(1)), None);
     assert_eq!(Some(&tree.generation()), seen.last());
 }

@@ -2,7 +2,7 @@
 //! in.
 
 use super::algorithm::Key;
-use super::{Digests, LeafFacts, Usage, Validity};
+use super::{Derived, LeafFacts, Usage, Validity};
 use crate::certificate_id::{CertificateId, NameDigest, SerialNumber};
 use crate::der::{self, DerError, Extension, Reader};
 use crate::error::IdentityError;
@@ -25,9 +25,11 @@ pub(super) fn certificate(der: &[u8]) -> Result<LeafFacts, IdentityError> {
     if tbs.expect(der::SEQUENCE).map_err(in_field("signature"))?.encoded != signature_algorithm {
         return Err(in_field("signatureAlgorithm")(DerError::Content("it is another one than `signature` in what is signed")));
     }
-    let issuer = tbs.expect(der::SEQUENCE).map_err(in_field("issuer"))?.encoded;
-    let validity = tbs.sequence().and_then(read_validity).map_err(in_field("validity"))?;
     let position = |tbs: &Reader<'_>| tbs_end.saturating_sub(tbs.remaining());
+    let issuer_start = position(&tbs);
+    let issuer = tbs.expect(der::SEQUENCE).map_err(in_field("issuer"))?.encoded;
+    let issuer_end = position(&tbs);
+    let validity = tbs.sequence().and_then(read_validity).map_err(in_field("validity"))?;
     let subject_start = position(&tbs);
     let subject = tbs.expect(der::SEQUENCE).map_err(in_field("subject"))?.encoded;
     let spki_start = position(&tbs);
@@ -47,10 +49,12 @@ pub(super) fn certificate(der: &[u8]) -> Result<LeafFacts, IdentityError> {
     }
     tbs.finish().map_err(in_field("tbsCertificate"))?;
 
+    Subject::check_name_der(issuer, "issuer")?;
+
     Ok(LeafFacts {
         id: CertificateId::new(NameDigest::of(issuer), serial),
         subject: Subject::from_name_der(subject, "subject")?,
-        issuer: Subject::from_name_der(issuer, "issuer")?,
+        issuer_place: issuer_start..issuer_end,
         validity,
         version,
         key: Key::read(spki.content).map_err(in_field("subjectPublicKeyInfo"))?,
@@ -59,7 +63,7 @@ pub(super) fn certificate(der: &[u8]) -> Result<LeafFacts, IdentityError> {
         der: der.to_vec(),
         subject_place: subject_start..spki_start,
         spki_place: spki_start..spki_end,
-        digests: Digests::default(),
+        derived: Derived::default(),
     })
 }
 

@@ -105,6 +105,15 @@ impl Expression {
         self.alternatives.iter().map(|alternative| &alternative.field)
     }
 
+    /// The field, where it is one alone and is taken as it is.
+    #[must_use]
+    pub fn plain_field(&self) -> Option<&TemplateField> {
+        match self.alternatives.as_slice() {
+            [Alternative { field, transforms }] if transforms.is_empty() => Some(field),
+            _ => None,
+        }
+    }
+
     /// Whether none of its fields has a value without a certificate or a device's name.
     #[must_use]
     pub fn needs_certificate(&self) -> bool {

@@ -58,6 +58,11 @@ fn source(draft: &mut Draft<'_>, (rules, number): (&Rules, usize), place: &Place
     }
 }
 
+/// Where it is said that an `acl_file` has rules about the clients of a listener, if one has.
+pub(super) fn acl_file(draft: &Draft<'_>, listener: Option<&Listener>) -> Option<Place> {
+    sources(draft, listener).into_iter().find(|(rules, _)| matches!(rules, Rules::AclFile(_))).map(|(_, place)| place)
+}
+
 /// Who has rules about clients of a listener, in the order in which they are asked.
 fn sources(draft: &Draft<'_>, listener: Option<&Listener>) -> Vec<(Rules, Place)> {
     let settings = draft.settings;

@@ -86,6 +86,11 @@ pub(super) fn of_listener(draft: &mut Draft<'_>, written: &Written<'_>, values: 
         Some(place) => draft.writer.key("authentication", members(draft, written), Some(&place)),
         None => of_readers(draft, written),
     }
+    // Patterns of an `acl_file` are filled in with what a client calls itself.
+    let is_open = matches!(members(draft, written).as_slice(), [member] if member == "everyone" || member == "nobody");
+    if let Some(place) = super::access::acl_file(draft, written.listener).filter(|_| !is_open) {
+        draft.writer.key("believe", vec!["client_identifier".to_owned()], Some(&place));
+    }
 }
 
 /// Writes who vouches for those that read over HTTP.

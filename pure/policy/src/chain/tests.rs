@@ -1,13 +1,18 @@
 //! Chains: every outcome of every member, alone and with others.
 
-use signet_identity::{DeviceName, KeyedPeer, NamedPeer, NoIdentity, Peer};
-use signet_mqtt::{ClientIdentifier, Connect, ConnectProperties, Password, ProtocolVersion};
+use signet_identity::{ClientIdentifierBinding, DeviceName, KeyedPeer, NamedPeer, NoIdentity, Peer, Template};
+use signet_mqtt::{ClientIdentifier, Connect, ConnectProperties, Password, ProtocolVersion, QoS, TopicName};
 
 use super::*;
 use crate::admission::AdmissionRules;
+use crate::answers::Known;
 use crate::client::Client;
-use crate::decide::{authorize_connect, identify, vouched};
+use crate::decide::{Published, authorize_connect, authorize_publish, identify, vouched};
 use crate::grant::{Credential, Origin};
+use crate::name_pattern::NamePattern;
+use crate::pattern::TopicPattern;
+use crate::rule::Rule;
+use crate::ruleset::{AccessSource, Ruleset};
 
 fn connect(username: Option<&str>, password: Option<&str>) -> Connect {
     Connect {
@@ -59,7 +64,9 @@ fn walk(chain: Chain, applicant: &Applicant) -> (Result<Passed, Denied>, Vec<Str
             Next::Ask(name) => name,
         };
         asked.push(name.to_string());
-        let grant = Grant { groups: [Arc::clone(&name)].into(), expires_at: (&*name == "allow-until").then_some(99), ..Grant::default() };
+        let proven = ProvenNames { username: name.contains("-name"), client_identifier: name.contains("-identifier") };
+        let expires_at = (&*name == "allow-until").then_some(99);
+        let grant = Grant { groups: [Arc::clone(&name)].into(), expires_at, proven, ..Grant::default() };
         let outcome = match name.chars().next().unwrap() {
             'a' => Outcome::Allow(Box::new(grant)),
             'd' => Outcome::Deny("wrong password".to_owned()),
@@ -155,16 +162,23 @@ fn what_is_granted_is_that_of_the_alternative_that_lets_in() {
 }
 
 #[test]
-fn a_name_is_proven_only_by_somebody_who_looked_at_more_than_nothing() {
+fn a_name_is_proven_only_by_somebody_who_answers_for_it() {
     let principal = |applicant: Applicant, alternatives: &[&str]| {
         let (passed, _) = walk(chain(alternatives), &applicant);
         authorize_connect(applicant, passed.unwrap()).client().principal().clone()
     };
-    assert_eq!(principal(applicant(Some("ann"), Some("secret")), &["allow"]), Principal::User("ann".into()));
-    assert_eq!(principal(applicant(None, Some("secret")), &["allow"]), Principal::User("c".into()), "by its Client Identifier");
+    let ann = || applicant(Some("ann"), Some("secret"));
+    assert_eq!(principal(ann(), &["allow-name"]), Principal::User("ann".into()));
+    assert_eq!(principal(ann(), &["allow and also-name"]), Principal::User("ann".into()), "one of them is enough");
+    assert_eq!(principal(ann(), &["allow-identifier"]), Principal::User("c".into()), "by its Client Identifier");
+    assert_eq!(principal(applicant(None, Some("secret")), &["allow-name-identifier"]), Principal::User("c".into()));
+    // Somebody is let in, and nobody says who it is: it owns nothing that others have under that name.
+    assert_eq!(principal(ann(), &["allow"]), Principal::Unnamed);
+    assert_eq!(principal(applicant(None, Some("secret")), &["allow-name"]), Principal::Unnamed);
     assert_eq!(principal(applicant(None, None), &["anonymous"]), Principal::Anonymous);
     // What was said in an alternative that did not hold proves nothing.
-    assert_eq!(principal(applicant(None, None), &["allow and unknown", "anonymous"]), Principal::Anonymous);
+    assert_eq!(principal(applicant(None, None), &["allow-name and unknown", "anonymous"]), Principal::Anonymous);
+    assert_eq!(principal(ann(), &["allow-name and unknown", "allow"]), Principal::Unnamed);
     assert!(walk(chain(&["anonymous"]), &applicant(Some("ann"), None)).0.is_err());
     assert!(walk(chain(&["anonymous"]), &applicant(None, Some("secret"))).0.is_err());
 }
@@ -205,7 +219,7 @@ fn a_user_name_that_is_a_secret_is_nobodys_name() {
         authorize_connect(applicant, passed).client().clone()
     };
     let let_in = client(applicant(Some("e30.e30.c2ln"), None));
-    assert_eq!((let_in.username(), let_in.principal()), (None, &Principal::User("c".into())));
+    assert_eq!((let_in.username(), let_in.principal()), (None, &Principal::Unnamed));
     // One that the listener has made is a name.
     let mapped = Applicant { claimed_username: Some("e30.e30.c2ln".into()), ..applicant(Some("ann"), None) };
     assert_eq!(client(mapped).username(), Some("ann"));
@@ -238,9 +252,122 @@ fn a_name_that_a_method_proves_is_the_clients_unless_it_has_one() {
         assert_eq!(vouched(&applicant, &passed).username(), Some(expected), "rules that are fetched see it too");
         let permit = authorize_connect(applicant, passed);
         assert_eq!(permit.client().username(), Some(expected));
-        assert_eq!(*permit.client().principal(), Principal::User(expected.into()));
+        let is_proven = claimed.is_none();
+        assert_eq!(permit.client().proven(), ProvenNames { username: is_proven, client_identifier: false }, "carol is not alice");
+        let expected = if is_proven { Principal::User(expected.into()) } else { Principal::Unnamed };
+        assert_eq!(*permit.client().principal(), expected);
         // Both of them have to go on to hold.
         let held: Vec<&str> = permit.client().grant().unwrap().credentials.iter().map(|held| &*held.name).collect();
         assert_eq!(held, ["users/alice", "users/bob"]);
+    }
+}
+
+/// What is different about an applicant.
+type Change = fn(&mut Applicant);
+
+/// Everything by which rules could take somebody for another one.
+#[test]
+fn rules_do_not_take_a_client_at_its_word() {
+    let pattern = |text: &str| vec![TopicPattern::parse(text).unwrap()];
+    let allow = |who, text| Rule::allow("rule", who, pattern(text), Vec::new());
+    let named = || Who::Username(NamePattern::exact("ann"));
+    let identified = || Who::ClientIdentifier(NamePattern::exact("c"));
+    let of_users = AccessSource::Rules {
+        name: "file".into(),
+        of_users: [(
+            "ann".to_owned(),
+            vec![allow(Who::Everyone, "file/x"), Rule::deny("no", Who::Everyone, pattern("lobby/no"), Vec::new())],
+        )]
+        .into(),
+        rules: vec![allow(Who::Everyone, "lobby/#")],
+        grants_subscribe: false,
+    };
+    let rules = Ruleset::compile(vec![
+        Rule::deny("denies", named(), pattern("name/no"), Vec::new()),
+        allow(named(), "name/#"),
+        allow(Who::Not(Box::new(named())), "not/#"),
+        allow(identified(), "identifier/#"),
+        allow(Who::Everyone, "of/${username}"),
+        allow(Who::Everyone, "by/${client_identifier}"),
+        allow(Who::Users, "users/x"),
+    ])
+    .with_sources(vec![of_users]);
+    let topics = ["name/x", "name/no", "not/x", "of/ann", "file/x", "identifier/x", "by/c", "users/x", "lobby/x", "lobby/no"];
+    let may = |client: &Client| {
+        let may = |topic: &&str| {
+            let message = Published { qos: QoS::AtMostOnce, retain: false, will: false };
+            authorize_publish(&rules, client, &TopicName::new(topic.to_string()).unwrap(), message, Known::NOTHING).is_ok()
+        };
+        topics.into_iter().filter(|topic| may(topic)).collect::<Vec<_>>().join(" ")
+    };
+    let client = |alternative: &str, change: Change| {
+        let mut applicant = applicant(Some("ann"), Some("secret"));
+        change(&mut applicant);
+        let passed = walk(chain(&[alternative]), &applicant).0.unwrap();
+        authorize_connect(applicant, passed).client().clone()
+    };
+    let nothing = |_: &mut Applicant| {};
+    let of_name = "name/x of/ann file/x users/x lobby/x";
+    let cases: [(&str, Change, &str); 9] = [
+        ("allow", nothing, "users/x lobby/x"),
+        ("allow-name", nothing, of_name),
+        ("allow-identifier", nothing, "identifier/x by/c users/x lobby/x"),
+        ("allow and also-name-identifier", nothing, "name/x of/ann file/x identifier/x by/c users/x lobby/x"),
+        // Nobody has to prove anything there.
+        ("everyone", nothing, "name/x of/ann file/x identifier/x by/c lobby/x"),
+        // The operator believes it.
+        ("allow", |applicant| applicant.names.believed = ProvenNames::USERNAME, of_name),
+        ("allow", |applicant| applicant.names.believed = ProvenNames::CLIENT_IDENTIFIER, "identifier/x by/c users/x lobby/x"),
+        // The listener makes the Client Identifier of the user name.
+        (
+            "allow-name",
+            |applicant| applicant.names.is_identifier_of_username = true,
+            "name/x of/ann file/x identifier/x by/c users/x lobby/x",
+        ),
+        ("allow", |applicant| applicant.names.is_identifier_of_username = true, "users/x lobby/x"),
+    ];
+    for (alternative, change, expected) in cases {
+        assert_eq!(may(&client(alternative, change)), expected, "{alternative}");
+    }
+    let refused = client("allow", nothing);
+    let message = Published { qos: QoS::AtMostOnce, retain: false, will: false };
+    let denied = authorize_publish(&rules, &refused, &TopicName::new("name/x".to_owned()).unwrap(), message, Known::NOTHING).unwrap_err();
+    let words = denied.or_denied(&refused).to_string();
+    assert!(words.contains("under the user name `ann`, which nobody has proven"), "{words}");
+    // What sources are asked about a client is what is proven of it.
+    assert_eq!((refused.facts().username, refused.facts().client_identifier), (None, None));
+    assert_eq!(refused.username(), Some("ann"), "it is shown as it calls itself");
+}
+
+#[test]
+fn a_listener_says_which_names_are_made_and_not_claimed() {
+    let template = |text: &str| Some(Template::parse(text).unwrap());
+    let device = || Peer::Keyed(KeyedPeer::assertion(DeviceName::new("pump-7").unwrap(), None));
+    let names = |rules: &AdmissionRules, peer: &Peer| {
+        let origin = Origin { address: None, listener: "lan".into() };
+        let connect = Connect { client_identifier: ClientIdentifier::new("pump-7"), ..connect(Some("ann"), None) };
+        let names = identify(rules, peer, &connect, origin, 7, || unreachable!()).unwrap().names;
+        (names.proven.username, names.proven.client_identifier, names.is_identifier_of_username)
+    };
+    let rules = AdmissionRules::default;
+    let bound = |text: &str| ClientIdentifierBinding::Equals(Template::parse(text).unwrap());
+    for (rules, expected) in [
+        (rules(), (false, false, false)),
+        (AdmissionRules { username: template("${device}"), ..rules() }, (true, false, false)),
+        (AdmissionRules { username: template("${device | username}"), ..rules() }, (true, false, false)),
+        (AdmissionRules { username: template("x-${username}"), ..rules() }, (false, false, false)),
+        (AdmissionRules { client_identifier: template("${device}"), ..rules() }, (false, true, false)),
+        (AdmissionRules { client_identifier: template("${username}"), ..rules() }, (false, false, true)),
+        (AdmissionRules { client_identifier: template("${device}-${client_identifier}"), ..rules() }, (false, false, false)),
+        (AdmissionRules { binding: bound("${device}"), ..rules() }, (false, true, false)),
+    ] {
+        assert_eq!(names(&rules, &device()), expected, "{rules:?}");
+    }
+    let stranger = Peer::Anonymous(NoIdentity::PlainTransport);
+    for (rules, expected) in [
+        (AdmissionRules { username: template("${device | username}"), ..rules() }, (false, false, false)),
+        (AdmissionRules { binding: bound("pump-7"), ..rules() }, (false, false, false)),
+    ] {
+        assert_eq!(names(&rules, &stranger), expected, "{rules:?}");
     }
 }

@@ -20,15 +20,8 @@ impl TopicPattern {
 }
 
 fn client(identifier: &str, username: Option<&str>) -> Client {
-    Client {
-        principal: Principal::Anonymous,
-        username: username.map(|text| text.to_owned().into()),
-        client_identifier: ClientIdentifier::new(identifier.to_owned()),
-        identity: None,
-        origin: None,
-        grant: None,
-        mount_point: None,
-    }
+    let username = username.map(|text| text.to_owned().into());
+    Client::restored(Principal::Anonymous, username, ClientIdentifier::new(identifier.to_owned()), None)
 }
 
 fn device(name: &str) -> Client {

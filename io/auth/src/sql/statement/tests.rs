@@ -99,3 +99,27 @@ fn a_client_without_a_value_has_nothing_to_ask_by() {
         assert!(statement.values(&facts(username)).is_err(), "{username:?}");
     }
 }
+
+#[test]
+fn a_query_proves_the_names_that_a_row_has_to_be_equal_to() {
+    let (both, name) = (ProvenNames::BOTH, ProvenNames::USERNAME);
+    let identifier = ProvenNames::CLIENT_IDENTIFIER;
+    let nothing = ProvenNames::default();
+    for (source, expected) in [
+        ("SELECT h FROM t WHERE u = ${username} LIMIT 1", name),
+        ("SELECT h FROM t WHERE u = '%u' AND c = '%c'", both),
+        ("SELECT h FROM t WHERE c = ${client_identifier}", identifier),
+        ("SELECT h FROM log_in(${username})", name),
+        ("SELECT a OR b AS is_superuser, h FROM t WHERE u = ${username}", name),
+        // The device is whoever it is; of what it calls itself nobody says anything.
+        ("SELECT h FROM t WHERE d = ${cert.cn}", nothing),
+        ("SELECT h FROM t WHERE u = ${cert.cn | username}", nothing),
+        ("SELECT h FROM t WHERE lower(u) = ${username:lower}", nothing),
+        ("SELECT h FROM t WHERE u = ${username} OR c = ${client_identifier}", nothing),
+        ("SELECT h FROM t WHERE c = ${client_identifier} AND u <> ${username}", nothing),
+        ("SELECT h FROM t WHERE u LIKE ${username}", nothing),
+        ("SELECT h FROM t WHERE u in (${username}, ${client_identifier})", nothing),
+    ] {
+        assert_eq!(SqlStatement::parse(PostgreSql, source).unwrap().proves(), expected, "{source}");
+    }
+}
