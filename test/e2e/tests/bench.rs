@@ -1,6 +1,6 @@
 //! `signet bench` against real brokers: what it reports, that it notices what is lost or refused, and that it always comes to an end.
 
-#![expect(clippy::expect_used, reason = "a report that is not there fails the test")]
+#![expect(clippy::expect_used, clippy::panic, reason = "a report that is not there fails the test")]
 
 use std::io::Read as _;
 use std::net::TcpListener;
