@@ -36,5 +36,5 @@ pub use histogram::Histogram;
 pub use idle::{IdleLoad, idle};
 pub use machine::{pin, raise_open_files};
 pub use pubsub::{Layout, PubSubLoad, QosMix, SMALLEST_PAYLOAD, pubsub};
-pub use report::{BrokerCpu, BrokerMemory, Common, ConnectFacts, Facts, IdleFacts, LatencyMicros, PubSubFacts, Report, TlsFacts};
+pub use report::{Arrivals, BrokerCpu, BrokerMemory, Common, ConnectFacts, Facts, IdleFacts, LatencyMicros, PubSubFacts, Report, TlsFacts};
 pub use target::{Target, reachable};

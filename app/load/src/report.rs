@@ -137,9 +137,17 @@ pub struct PubSubFacts {
     pub clean_start: bool,
     /// Measured so long.
     pub seconds: f64,
-    /// Of the whole run, warm-up included; each counts once.
+    /// What arrived.
+    #[serde(flatten)]
+    pub arrivals: Arrivals,
+}
+
+/// What became of the messages of a run, warm-up included.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct Arrivals {
+    /// Each counts once.
     pub sent: u64,
-    /// Of the whole run; each counts once per receiver.
+    /// Each counts once per receiver.
     pub delivered: u64,
     /// Deliveries that were due and did not come.
     pub lost: u64,

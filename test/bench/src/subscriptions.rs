@@ -191,7 +191,8 @@ fn subscribe(rig: &mut Rig, kind: Kind, count: u32) -> Vec<Line> {
     let ended = u32::try_from(sessions.len()).unwrap_or(1).div_ceil(4).min(MANY);
     let mut disconnect = Disconnect::new(ReasonCode::Success);
     disconnect.session_expiry_interval = Some(0);
-    let packets: Vec<_> = sessions.iter().take(wide(ended)).map(|session| (*session, Packet::Disconnect(Box::new(disconnect.clone())))).collect();
+    let packets: Vec<_> =
+        sessions.iter().take(wide(ended)).map(|session| (*session, Packet::Disconnect(Box::new(disconnect.clone())))).collect();
     let held = rig.directory.read(Directory::subscriptions);
     let used = rig.run(packets);
     let gone = held - rig.directory.read(Directory::subscriptions);
@@ -345,7 +346,7 @@ impl Rig {
     }
 
     /// Waits until the disk has everything.
-    fn settle(&mut self) {
+    fn settle(&self) {
         while let Place::Disk(store) = &self.place
             && store.durable() < signet_broker::Store::latest(store)
         {

@@ -1,6 +1,11 @@
 //! `signet bench` against real brokers: what it reports, that it notices what is lost or refused, and that it always comes to an end.
 
-#![expect(clippy::expect_used, clippy::panic, reason = "a report that is not there fails the test")]
+#![expect(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a report that is not there fails the test, and what is not in one is null"
+)]
 
 use std::io::Read as _;
 use std::net::TcpListener;

@@ -9,7 +9,7 @@ use super::traffic::Traffic;
 use crate::clock::nanoseconds;
 use crate::failures::Failures;
 use crate::number::{rounded, wide};
-use crate::report::{BrokerMemory, Facts, Measured, PubSubFacts, Report};
+use crate::report::{Arrivals, BrokerMemory, Facts, Measured, PubSubFacts, Report};
 use crate::session::Bench;
 use crate::usage::{Mark, Used};
 use crate::{Control, LoadError, Target};
@@ -290,10 +290,12 @@ impl Run<'_> {
             rate: load.rate,
             clean_start: load.clean_start,
             seconds: rounded(part.used.seconds),
-            sent: self.traffic.sent(),
-            delivered: self.traffic.counts.delivered,
-            lost: self.lost(plan),
-            reordered: self.traffic.counts.reordered,
+            arrivals: Arrivals {
+                sent: self.traffic.sent(),
+                delivered: self.traffic.counts.delivered,
+                lost: self.lost(plan),
+                reordered: self.traffic.counts.reordered,
+            },
         };
         Measured {
             command: "pubsub",

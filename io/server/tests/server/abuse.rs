@@ -8,7 +8,8 @@ use std::time::Duration;
 use bytes::BytesMut;
 use signet_mqtt::{Connect, Packet, Password, ProtocolVersion, ReasonCode, encode};
 use signet_policy::{
-    AccessAnswer, AccessQuestion, AdmissionRules, Applicant, Chain, Client, Member, Next, Otherwise, Outcome, Proof, SourceRules, Walk,
+    AccessAnswer, AccessQuestion, AdmissionRules, Applicant, Chain, Client, Grant, Member, Next, Otherwise, Outcome, Proof, ProvenNames,
+    SourceRules, Walk,
 };
 use signet_server::{AbuseLimits, Authentication, Done, HoldKind, ListenerConfig, ServerConfig, TransportConfig, Verdict};
 use signet_testkit::{Device, Identity, Target, connect_packet};
@@ -46,7 +47,7 @@ impl Authentication for Guard {
                 Next::Done(decided) => break decided,
                 Next::Ask(_) => {
                     let outcome = match applicant.password.as_ref().map(|password| password.expose()) {
-                        Some(b"right" | b"late") => Outcome::Allow(Box::default()),
+                        Some(b"right" | b"late") => Outcome::Allow(Box::new(Grant::proving(ProvenNames::USERNAME))),
                         Some(b"down") => Outcome::Failed("it is down".to_owned()),
                         _ => Outcome::Deny("the password is wrong".to_owned()),
                     };

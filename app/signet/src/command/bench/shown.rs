@@ -44,10 +44,10 @@ pub(super) fn report(report: &Report) -> String {
                 "in all",
                 format!(
                     "{} sent, {} delivered, {} lost, {} reordered",
-                    grouped(facts.sent),
-                    grouped(facts.delivered),
-                    facts.lost,
-                    facts.reordered
+                    grouped(facts.arrivals.sent),
+                    grouped(facts.arrivals.delivered),
+                    facts.arrivals.lost,
+                    facts.arrivals.reordered
                 ),
             );
             "delivered message"
