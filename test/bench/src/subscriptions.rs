@@ -354,7 +354,7 @@ impl Rig {
         }
     }
 
-    fn close(mut self) {
+    fn close(self) {
         self.settle();
         if let Some(store) = self.store {
             store.close().expect("everything is on the disk");

@@ -11,7 +11,6 @@ use signet_mqtt::{Connack, Connect, DecodeLimits, Decoder, Packet, ProtocolVersi
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
 /// What a look at the connection found.
-#[expect(clippy::large_enum_variant, reason = "it lives as long as one look at the connection")]
 #[derive(Debug)]
 pub(crate) enum Seen {
     /// A packet.
