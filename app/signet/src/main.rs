@@ -37,6 +37,11 @@ use clap::Parser as _;
 
 use flags::{Command, Flags};
 
+/// Messages are made on the publisher's core and given back on the receiver's.
+#[cfg(feature = "jemalloc")]
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 fn main() -> ExitCode {
     if let Some(program) = program::by_name(std::env::args_os()) {
         return program;

@@ -230,7 +230,7 @@ fn encoding_stops_at_what_is_enough_and_goes_on_there() {
     }
     let mut buffer = BytesMut::new();
     outbox.encode(ProtocolVersion::V5, NOW, 1, &mut buffer);
-    assert_eq!(outbox.messages.queue.len(), 2);
+    assert_eq!(outbox.waiting().0, 2);
     assert_eq!(sent(&mut outbox, 0), "a a");
 }
 
