@@ -61,10 +61,10 @@ fn the_chain_decides_and_says_why() {
     for words in ["authenticators", "continue  certificate", "deny      lab", "would be refused"] {
         assert!(explained.says(words), "no `{words}` in {}", explained.output);
     }
-    let explained = site.signet(&["explain", "--username", "ann", "--publish", "lobby/x"]).succeeded();
+    let explained = site.signet(&["explain", "--username", "ann", "--client-identifier", "lobby-1", "--publish", "lobby/x"]).succeeded();
     // Nobody has asked it for anything that only ann has.
     assert!(explained.says("would be let in as a user without a proven name"), "{}", explained.output);
-    assert!(explained.says("note: the user name `ann` is claimed and not proven"), "{}", explained.output);
+    assert!(explained.says("note: the user name `ann` and the Client Identifier are claimed and not proven"), "{}", explained.output);
 }
 
 #[test]

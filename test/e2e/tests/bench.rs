@@ -198,19 +198,17 @@ fn connections_come_up_at_signet() {
 
 #[test]
 fn connections_come_up_at_mosquitto() {
-    let site = Site::empty();
-    signet_e2e::original::furnish(site.folder());
-    let clients = site.path("clients");
-    std::fs::create_dir(&clients).expect("the directory can be made");
-    for ending in ["pem", "key"] {
-        // Of the same authority as the others, but of version 3.
-        std::fs::copy(site.path(&format!("server.{ending}")), clients.join(format!("one.{ending}"))).expect("the file can be copied");
-    }
+    let site = Site::quickstart();
+    site.signet(&["device", "add", "pump-8"]).succeeded();
     let file = |name: &str| site.path(name).display().to_string();
-    let listener =
-        format!("cafile {}\ncertfile {}\nkeyfile {}\nrequire_certificate false\n", file("ca.pem"), file("server.pem"), file("server.key"));
+    let listener = format!(
+        "cafile {}\ncertfile {}\nkeyfile {}\nrequire_certificate true\n",
+        file("ca/ca.pem"),
+        file("server/server.pem"),
+        file("server/server.key")
+    );
     let mosquitto = Mosquitto::with_options("allow_anonymous true\n", &listener, None);
-    connections_come_up(&site, &mosquitto.plain_port().to_string(), "ca.pem", "clients");
+    connections_come_up(&site, &mosquitto.plain_port().to_string(), "ca/ca.pem", "devices");
 }
 
 #[test]
