@@ -33,10 +33,10 @@ pub struct Options {
     #[arg(long)]
     pub install: bool,
     /// The binary of Signet that is measured
-    #[arg(long, env = "SIGNET_BIN", default_value = "target/release/signet")]
+    #[arg(long, env = "SIGNET_BIN", default_value = "target/release/signet", value_parser = whole)]
     pub signet: PathBuf,
     /// The binary of Signet whose `bench` makes the load [default: the one that is measured]
-    #[arg(long)]
+    #[arg(long, value_parser = whole)]
     pub load: Option<PathBuf>,
     /// Folder for results.json, table.md and the pictures
     #[arg(long)]
@@ -56,4 +56,9 @@ pub(super) fn say(text: &str) {
 #[expect(clippy::print_stderr, reason = "progress is not part of the result")]
 pub(super) fn tell(text: &str) {
     eprintln!("{text}");
+}
+
+/// A path that is the same from every directory: brokers start in one of their own.
+fn whole(text: &str) -> std::io::Result<PathBuf> {
+    std::path::absolute(text)
 }
