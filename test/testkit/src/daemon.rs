@@ -64,6 +64,12 @@ impl Daemon {
         run(Command::new("kill").arg(format!("-{name}")).arg(self.child.id().to_string()));
     }
 
+    /// Stops it where it is: every thread, before this returns.
+    pub(crate) fn freeze(&self) {
+        self.signal("STOP");
+        await_stopped(self.child.id());
+    }
+
     /// Asks it to end by a signal, and waits until it has.
     pub(crate) fn end(mut self, signal: &str) {
         self.signal(signal);
@@ -72,6 +78,19 @@ impl Daemon {
             assert!(Instant::now() < deadline, "the server does not end:\n{}", self.log());
             std::thread::sleep(Duration::from_millis(10));
         }
+    }
+}
+
+/// Waits until all threads of a process that was told to stop have: until then one of them may still answer.
+pub(crate) fn await_stopped(process: u32) {
+    let is_stopped = |stat: String| stat.rsplit(')').next().is_some_and(|rest| rest.trim_start().starts_with('T'));
+    let tasks = format!("/proc/{process}/task");
+    let are_stopped =
+        || fs::read_dir(&tasks).unwrap().all(|task| fs::read_to_string(task.unwrap().path().join("stat")).is_ok_and(is_stopped));
+    let deadline = Instant::now() + PATIENCE;
+    while !are_stopped() {
+        assert!(Instant::now() < deadline, "process {process} does not stop");
+        std::thread::yield_now();
     }
 }
 

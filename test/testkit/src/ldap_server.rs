@@ -161,7 +161,7 @@ impl LdapServer {
 
     /// Stops its clock: it takes connections and questions, and answers none.
     pub fn freeze(&self) {
-        self.daemon.as_ref().expect("a running server").signal("STOP");
+        self.daemon.as_ref().expect("a running server").freeze();
     }
 
     /// Goes on after [`Self::freeze`].

@@ -10,6 +10,7 @@ use tempfile::TempDir;
 
 use crate::broker::free_port;
 use crate::certs::Pki;
+use crate::daemon::await_stopped;
 
 const PATIENCE: Duration = Duration::from_secs(30);
 const PORT_ATTEMPTS: u32 = 5;
@@ -142,6 +143,7 @@ impl RedisServer {
     /// Stops the process where it is: it takes connections and says nothing.
     pub fn freeze(&self) {
         self.signal("STOP");
+        await_stopped(self.child.as_ref().map_or(0, Child::id));
     }
 
     /// Lets it go on.
