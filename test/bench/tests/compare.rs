@@ -2,23 +2,15 @@
 
 #![expect(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a rig that cannot do its job fails the test that uses it")]
 
+mod binary;
+
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
+use binary::binary;
 use serde_json::Value;
-
-/// `$SIGNET_BIN`, or the binary next to the running test in the target directory.
-fn binary() -> PathBuf {
-    if let Some(path) = std::env::var_os("SIGNET_BIN") {
-        return path.into();
-    }
-    let test = std::env::current_exe().expect("a running test");
-    let path = test.ancestors().nth(2).expect("a target directory").join("signet");
-    assert!(path.exists(), "{} does not exist: run `cargo build -p signet` first, or set SIGNET_BIN", path.display());
-    path
-}
 
 /// Compares, and returns what is printed.
 fn compared(out: &Path, more: &[&str]) -> String {

@@ -3,19 +3,11 @@
 
 #![expect(clippy::expect_used, clippy::panic, reason = "a rig that cannot do its job fails the test that uses it")]
 
-use std::path::PathBuf;
+mod binary;
+
 use std::process::Command;
 
-/// `$SIGNET_BIN`, or the binary next to the running test in the target directory.
-fn binary() -> PathBuf {
-    if let Some(path) = std::env::var_os("SIGNET_BIN") {
-        return path.into();
-    }
-    let test = std::env::current_exe().expect("a running test");
-    let path = test.ancestors().nth(2).expect("a target directory").join("signet");
-    assert!(path.exists(), "{} does not exist: run `cargo build -p signet` first, or set SIGNET_BIN", path.display());
-    path
-}
+use binary::binary;
 
 #[test]
 fn nothing_costs_out_of_proportion() {

@@ -8,6 +8,7 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
+use signet_testkit::await_stopped;
 
 use crate::line::PATIENCE;
 
@@ -172,13 +173,7 @@ impl Server {
     /// Stops every thread of the broker where it is, none of them within a system call: what a machine without power does.
     pub(crate) fn freeze(&self) {
         kill_process(self.pid(), Signal::STOP).unwrap();
-        let tasks = format!("/proc/{}/task", self.child.id());
-        let is_stopped = |stat: String| stat.rsplit(')').next().is_some_and(|rest| rest.trim_start().starts_with('T'));
-        let are_stopped =
-            || fs::read_dir(&tasks).unwrap().all(|task| fs::read_to_string(task.unwrap().path().join("stat")).is_ok_and(is_stopped));
-        while !are_stopped() {
-            std::thread::yield_now();
-        }
+        await_stopped(self.child.id());
     }
 
     /// Lets a frozen broker go on.

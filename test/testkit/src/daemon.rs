@@ -82,7 +82,10 @@ impl Daemon {
 }
 
 /// Waits until all threads of a process that was told to stop have: until then one of them may still answer.
-pub(crate) fn await_stopped(process: u32) {
+///
+/// # Panics
+/// When they do not.
+pub fn await_stopped(process: u32) {
     let is_stopped = |stat: String| stat.rsplit(')').next().is_some_and(|rest| rest.trim_start().starts_with('T'));
     let tasks = format!("/proc/{process}/task");
     let are_stopped =

@@ -22,6 +22,7 @@ mod session;
 
 pub use broker::{Broker, BrokerConfig, free_port};
 pub use certs::{CrlWindow, Identity, Pki};
+pub use daemon::await_stopped;
 pub use device::{Device, Target, connect_packet, packet_id, publish_packet, subscribe_packet, topic, topic_filter};
 pub use http_service::{HttpService, ServiceTls};
 pub use ldap_server::LdapServer;
