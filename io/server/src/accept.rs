@@ -1,6 +1,6 @@
-//! The accept thread: takes connections from the listening sockets and deals them out to the shards.
+//! The accept thread: takes connections from the listening sockets and deals them out to the lobbies.
 //!
-//! A thread of its own, so that a storm of connections costs the shards nothing but the handshakes they choose to do.
+//! A thread of its own, so that a storm of connections costs the lobbies nothing but the handshakes they choose to do.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -31,7 +31,7 @@ const BATCH: usize = 64;
 const PAUSE: u64 = 100;
 
 /// How long a crowd gathers before it is let in: while several connections of a listener are on their way to their CONNECT, the next ones have to wait for
-/// those anyway. Each would otherwise wake this thread on its own, which takes the processor from the shard that shakes hands: measured, that cost a
+/// those anyway. Each would otherwise wake this thread on its own, which takes the processor from the lobby that shakes hands: measured, that cost a
 /// tenth of a resumed handshake. Who comes alone is let in at once.
 const GATHER: Duration = Duration::from_millis(1);
 
@@ -46,8 +46,9 @@ pub(crate) struct Acceptor {
     next_token: usize,
     shared: Arc<Shared>,
     orders: Arc<Mutex<Orders>>,
-    next_shard: usize,
-    /// Connections for each shard, posted together.
+    /// Counts connections, which the lobbies get in turns.
+    dealt: u64,
+    /// What each shard and lobby gets, posted together.
     posts: Vec<Vec<Mail>>,
 }
 
@@ -106,8 +107,7 @@ impl Acceptor {
         let waker = Waker::new(poll.registry(), WAKE)?;
         let orders = Arc::new(Mutex::new(Orders::default()));
         let posts = shared.mailboxes.iter().map(|_| Vec::new()).collect();
-        let mut acceptor =
-            Self { poll, sockets: BTreeMap::new(), next_token: 0, shared, orders: Arc::clone(&orders), next_shard: 0, posts };
+        let mut acceptor = Self { poll, sockets: BTreeMap::new(), next_token: 0, shared, orders: Arc::clone(&orders), dealt: 0, posts };
         for (socket, listener) in sockets {
             acceptor.open(socket, listener)?;
         }
@@ -231,7 +231,7 @@ impl Acceptor {
         // Behind a proxy all have one address, which is nobody's in particular.
         let origin = if rules.proxy().is_some() { None } else { origin(&address) };
         let id = self.shared.registry.next_link();
-        let shard = u16::try_from(self.next_shard).unwrap_or(u16::MAX);
+        let shard = self.shared.lobby_for(self.dealt);
         let (place, displaced) = match from.listener.admit(origin, id, shard) {
             Ok(admitted) => admitted,
             Err(full) => {
@@ -251,10 +251,10 @@ impl Acceptor {
             lines::accepted(&address, &from.listener, from.address.port());
         }
         let accepted = Accepted { id, socket, address, place, at };
-        if let Some(post) = self.posts.get_mut(self.next_shard) {
+        if let Some(post) = self.posts.get_mut(usize::from(shard)) {
             post.push(Mail::Accepted(Box::new(accepted)));
         }
-        self.next_shard = (self.next_shard + 1) % self.posts.len().max(1);
+        self.dealt = self.dealt.wrapping_add(1);
     }
 }
 

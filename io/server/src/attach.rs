@@ -57,8 +57,7 @@ impl BridgeEntrance {
         let (ours, theirs) = UnixStream::pair()?;
         theirs.set_nonblocking(true)?;
         let id = self.shared.registry.next_link();
-        let count = u64::try_from(self.shared.mailboxes.len()).unwrap_or(1).max(1);
-        let shard = u16::try_from(id.number() % count).unwrap_or(0);
+        let shard = self.shared.lobby_for(id.number());
         let (place, _) = self.listener.admit(None, id, shard).map_err(|_| io::Error::from(io::ErrorKind::ResourceBusy))?;
         let socket = Socket::Unix(mio::net::UnixStream::from_std(theirs));
         let accepted = Accepted { id, socket, address: PeerAddress::Unix(None), place, at: self.shared.clock.milliseconds() };

@@ -9,7 +9,7 @@ use crate::AbuseLimits;
 pub struct ServerLimits {
     /// Connections at the same time over all listeners, handshakes included; what comes beyond is closed at once. Default 100,000.
     pub connections_maximum: usize,
-    /// TLS handshakes going on at a time, spread over the shards (each at least one); further connections wait, and one whose address has
+    /// TLS handshakes going on at a time, spread over the lobbies (each at least one); further connections wait, and one whose address has
     /// fewer under way than another goes first. Default 2,048: a handshake holds up to 100 KiB.
     pub handshakes_maximum: usize,
     /// CONNECT packets accepted per second over all listeners, one second's worth at once; more are answered with CONNACK 0x9F. 0 (the

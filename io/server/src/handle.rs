@@ -23,6 +23,7 @@ use crate::control::ControlTopics;
 use crate::counters::Counters;
 use crate::gate::Total;
 use crate::listener::{Listener, ListenerRules};
+use crate::lobby::{self, Lobby};
 use crate::mailbox::{Mail, Mailbox};
 use crate::monitor::{Monitor, ServerStats};
 use crate::rate::{Rate, SharedBucket};
@@ -73,12 +74,15 @@ pub fn start(config: ServerConfig, revocations: CurrentRevocations) -> Result<Se
         }
         listeners.push(runtime);
     }
-    let (polls, mailboxes) = mailboxes(shard_count(config.shards))?;
+    let shards = shard_count(config.shards);
+    // A lobby for each.
+    let (polls, mailboxes) = mailboxes(shards.saturating_mul(2))?;
     let admissions = Admissions {
+        lobbies: (0..shards).map(|_| Lobby::default()).collect(),
         total,
         connects: ArcSwap::from_pointee(connects(&config.server_limits)),
         abuse: Abuse::new(&config.server_limits.abuse),
-        handshakes_per_shard: AtomicUsize::new(handshakes_per_shard(&config.server_limits, mailboxes.len())),
+        handshakes_per_lobby: AtomicUsize::new(handshakes_per_lobby(&config.server_limits, shards)),
     };
     let Durable { store, handles, image } = restore::open(config.store.as_ref(), &mailboxes)?;
     let shared = Arc::new(Shared {
@@ -107,10 +111,18 @@ pub fn start(config: ServerConfig, revocations: CurrentRevocations) -> Result<Se
         let seed = config.seed.wrapping_add(u64::from(index));
         Shard::new(index, poll, Arc::clone(&shared), store, Arc::clone(&config.ruleset), seed)
     };
-    let mut shards: Vec<Shard> = (0_u16..).zip(polls).zip(handles).map(shard).collect();
-    restore::restore(image, &mut shards, &shared, &config.ruleset, &handle.revocations);
-    for (index, shard) in shards.into_iter().enumerate() {
+    let mut owners: Vec<Shard> = (0_u16..).zip(polls).zip(handles).map(shard).collect();
+    let lobbies = owners.split_off(usize::from(shards).min(owners.len()));
+    restore::restore(image, &mut owners, &shared, &config.ruleset, &handle.revocations);
+    for (index, shard) in owners.into_iter().enumerate() {
         handle.threads.push(std::thread::Builder::new().name(format!("shard-{index}")).spawn(move || shard.run())?);
+    }
+    for (index, lobby) in lobbies.into_iter().enumerate() {
+        let run = move || {
+            lobby::stand_back();
+            lobby.run();
+        };
+        handle.threads.push(std::thread::Builder::new().name(format!("lobby-{index}")).spawn(run)?);
     }
     handle.threads.push(std::thread::Builder::new().name("accept".to_owned()).spawn(move || acceptor.run())?);
     Ok(handle)
@@ -163,8 +175,8 @@ fn connects(limits: &ServerLimits) -> SharedBucket {
     SharedBucket::new(Rate::per_second(limits.connect_rate_total.into()))
 }
 
-fn handshakes_per_shard(limits: &ServerLimits, shards: usize) -> usize {
-    limits.handshakes_maximum.div_ceil(shards.max(1)).max(1)
+fn handshakes_per_lobby(limits: &ServerLimits, lobbies: u16) -> usize {
+    limits.handshakes_maximum.div_ceil(usize::from(lobbies.max(1))).max(1)
 }
 
 fn shard_count(configured: Option<u16>) -> u16 {
@@ -278,7 +290,7 @@ impl ServerHandle {
         let admissions = &self.shared.admissions;
         admissions.total.resize(server_limits.connections_maximum);
         admissions.connects.store(Arc::new(connects(server_limits)));
-        admissions.handshakes_per_shard.store(handshakes_per_shard(server_limits, self.shared.mailboxes.len()), Ordering::Relaxed);
+        admissions.handshakes_per_lobby.store(handshakes_per_lobby(server_limits, self.shared.shards()), Ordering::Relaxed);
         for mailbox in &self.shared.mailboxes {
             mailbox.post_one(Mail::Limits(Arc::clone(&changed)));
         }

@@ -1,15 +1,16 @@
 //! Runs `signet-broker` on sockets: one thread, one epoll and one broker state machine per shard.
 //!
 //! Who owns what:
-//! - the accept thread (`accept.rs`) owns the listening sockets and gives each new connection to a shard;
-//! - a shard (`shard.rs`) owns its connections (`link.rs`) and the sessions that hash to it. It does the handshake and reads CONNECT; then the
-//!   connection, with its socket, TLS state and buffers, moves once to the shard that owns its session;
+//! - the accept thread (`accept.rs`) owns the listening sockets and gives each new connection to a lobby;
+//! - a lobby (`lobby.rs`) does the handshake and reads CONNECT; then the connection, with its socket, TLS state and buffers, moves once to the shard
+//!   that owns its session. Its thread goes on when no shard on its processor wants to;
+//! - a shard (`shard.rs`) owns its connections (`link.rs`) and the sessions that hash to it;
 //! - shards exchange connections and deliveries through mailboxes, in batches, with one wake-up for each batch (`mailbox.rs`);
 //! - the control plane reaches them only through [`ServerHandle`], its registry, and the revocation index it was started with.
 //!
 //! One turn of a shard: wait for events; take mail; read, decrypt, decode and apply what came, within a budget; time-outs; then encode and write
-//! once per connection that has something to say; send mail. No turn is long, so nobody waits long: handshakes and orders to close a connection are
-//! limited to a few per turn, and a connection that sends a lot gets its share in every turn, no more.
+//! once per connection that has something to say; send mail. No turn is long, so nobody waits long: orders to close a connection are limited to a few
+//! per turn, and a connection that sends a lot gets its share in every turn, no more. A lobby does the same with those that come in.
 
 mod abuse;
 mod accept;
@@ -26,6 +27,7 @@ mod inbound;
 mod lines;
 mod link;
 mod listener;
+mod lobby;
 mod log;
 mod mailbox;
 mod monitor;

@@ -121,6 +121,12 @@ impl Pipe {
         self.hung_up |= hung_up;
     }
 
+    /// Another shard begins to watch the socket: the system reports once more what can be read.
+    pub(crate) fn change_hands(&mut self) {
+        self.readable = false;
+        self.writable = true;
+    }
+
     /// Whether the peer has said that it sends no more.
     pub(crate) fn has_ended(&self) -> bool {
         self.ended

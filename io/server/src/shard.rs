@@ -32,6 +32,7 @@ use signet_tls::Check;
 use crate::counters::{self, Cause, ShardStats};
 use crate::lines;
 use crate::link::{Accepted, Link, Phase};
+use crate::lobby::Courtesy;
 use crate::log;
 use crate::mailbox::{Mail, Mailbox};
 use crate::pipe::Scratch;
@@ -151,6 +152,8 @@ impl Shard {
         // What follows from what was restored.
         self.carry_out();
         self.post_mail();
+        let mut ended = self.shared.clock.running();
+        let mut courtesy = Courtesy::new(ended);
         while !self.is_done() {
             if let Err(error) = self.poll.poll(&mut events, self.timeout())
                 && error.kind() != io::ErrorKind::Interrupted
@@ -159,7 +162,7 @@ impl Shard {
                 return;
             }
             self.now = self.shared.clock.milliseconds();
-            let begun = self.shared.clock.running();
+            courtesy.rest(self.shared.clock.running().saturating_sub(ended));
             for event in &events {
                 self.note(event);
             }
@@ -169,10 +172,10 @@ impl Shard {
             self.excuse_held_back();
             self.tick();
             self.finish_turn();
-            // Messages have gone out before anything is begun that takes long.
-            if self.serve_newcomers(begun) {
-                self.finish_turn();
+            if self.is_lobby() {
+                self.serve_newcomers();
             }
+            ended = self.give_way(&mut courtesy);
         }
     }
 

@@ -1,10 +1,10 @@
 //! What all shards of a server look at.
 
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
 use arc_swap::ArcSwap;
-use signet_broker::{Directory, Limits, SessionRule, SharedDirectory, Totals, WillRule};
+use signet_broker::{Changes, Directory, Limits, SessionRule, SharedDirectory, Totals, WillRule};
 use signet_net::{Clock, Registry, StatusInquiry};
 use signet_policy::Ruleset;
 
@@ -15,6 +15,7 @@ use crate::control::ControlTopics;
 use crate::counters::Counters;
 use crate::gate::Total;
 use crate::listener::Listener;
+use crate::lobby::Lobby;
 use crate::mailbox::Mailbox;
 use crate::rate::SharedBucket;
 use crate::refusals::RefusalBook;
@@ -24,6 +25,7 @@ pub(crate) struct Shared {
     pub(crate) clock: Clock,
     pub(crate) registry: Arc<Registry>,
     pub(crate) directory: LockedDirectory,
+    /// First those of the shards that own sessions, then those of the lobbies.
     pub(crate) mailboxes: Vec<Arc<Mailbox>>,
     pub(crate) listeners: ArcSwap<Vec<Arc<Listener>>>,
     /// In force; each shard has its own reference and is told of another.
@@ -43,6 +45,19 @@ pub(crate) struct Shared {
     pub(crate) on_store_failure: Arc<dyn Fn() + Send + Sync>,
 }
 
+impl Shared {
+    /// Number of shards that own sessions, and of lobbies.
+    pub(crate) fn shards(&self) -> u16 {
+        u16::try_from(self.admissions.lobbies.len()).unwrap_or(u16::MAX)
+    }
+
+    /// The lobby that gets the connection with this number, as an index of its mailbox.
+    pub(crate) fn lobby_for(&self, number: u64) -> u16 {
+        let shards = self.shards().max(1);
+        shards.saturating_add(u16::try_from(number % u64::from(shards)).unwrap_or(0))
+    }
+}
+
 /// Who is asked about clients.
 pub(crate) struct Asked {
     /// About certificates whose revocation status is not known; nobody at first.
@@ -55,12 +70,14 @@ pub(crate) struct Asked {
 
 /// How much may come in at a time, over all shards, and who may not.
 pub(crate) struct Admissions {
+    /// One for each shard that owns sessions, of which there is one at least.
+    pub(crate) lobbies: Vec<Lobby>,
     /// Connections now.
     pub(crate) total: Arc<Total>,
     /// CONNECT packets.
     pub(crate) connects: ArcSwap<SharedBucket>,
-    /// TLS handshakes going on in each shard.
-    pub(crate) handshakes_per_shard: AtomicUsize,
+    /// TLS handshakes going on in each lobby.
+    pub(crate) handshakes_per_lobby: AtomicUsize,
     /// What is written down against whom.
     pub(crate) abuse: Abuse,
 }
@@ -68,19 +85,15 @@ pub(crate) struct Admissions {
 /// Subscriptions and retained messages behind a reader-writer lock: publishing reads, subscribing writes.
 pub(crate) struct LockedDirectory {
     directory: RwLock<Directory>,
-    /// That of the directory, written under the lock and read without: shards that publish what they remember the routes of do not take cache lines
-    /// from each other.
-    generation: Apart<AtomicU64>,
+    /// Those of the directory, read without the lock: shards that publish what they remember the routes of do not take cache lines from each
+    /// other.
+    changes: Arc<Changes>,
 }
-
-/// Alone in its cache lines, of which processors like to fetch two.
-#[repr(align(128))]
-struct Apart<T>(T);
 
 impl LockedDirectory {
     pub(crate) fn new(seed: u64) -> Self {
         let directory = Directory::new(seed);
-        Self { generation: Apart(AtomicU64::new(directory.generation())), directory: RwLock::new(directory) }
+        Self { changes: Arc::clone(directory.changes()), directory: RwLock::new(directory) }
     }
 }
 
@@ -90,14 +103,11 @@ impl SharedDirectory for LockedDirectory {
     }
 
     fn write<R>(&self, change: impl FnOnce(&mut Directory) -> R) -> R {
-        let mut directory = self.directory.write().unwrap_or_else(PoisonError::into_inner);
-        let changed = change(&mut directory);
-        self.generation.0.store(directory.generation(), Ordering::Release);
-        changed
+        change(&mut self.directory.write().unwrap_or_else(PoisonError::into_inner))
     }
 
-    fn generation(&self) -> u64 {
-        self.generation.0.load(Ordering::Acquire)
+    fn changes<R>(&self, look: impl FnOnce(&Changes) -> R) -> R {
+        look(&self.changes)
     }
 }
 

@@ -31,7 +31,7 @@ impl Shard {
         if self.stopping.is_some() {
             return;
         }
-        if self.queues.in_handshake < self.shared.admissions.handshakes_per_shard.load(Ordering::Relaxed)
+        if self.queues.in_handshake < self.shared.admissions.handshakes_per_lobby.load(Ordering::Relaxed)
             || !accepted.place.listener().rules().opens_in_steps()
         {
             return self.open(*accepted);
@@ -76,7 +76,7 @@ impl Shard {
     /// Lets the next ones in after a handshake has ended.
     pub(super) fn handshake_over(&mut self) {
         self.queues.in_handshake = self.queues.in_handshake.saturating_sub(1);
-        while self.queues.in_handshake < self.shared.admissions.handshakes_per_shard.load(Ordering::Relaxed) {
+        while self.queues.in_handshake < self.shared.admissions.handshakes_per_lobby.load(Ordering::Relaxed) {
             let Some(accepted) = self.queues.waiting.pop_front() else { break };
             self.open(*accepted);
         }
@@ -216,7 +216,7 @@ impl Shard {
         }
         let Some(link) = self.links.get_mut(&id) else { return };
         link.place.pass().keep();
-        let owner = admission.owner(u16::try_from(self.shared.mailboxes.len()).unwrap_or(u16::MAX)).0;
+        let owner = admission.owner(self.shared.shards()).0;
         if owner == self.index {
             self.welcome(id, Box::new(admission));
         } else {
@@ -314,9 +314,7 @@ impl Shard {
 
     pub(super) fn moved_in(&mut self, mut link: Box<Link>, admission: Box<Admission>) {
         let id = link.id;
-        // What became readable before is reported again when a socket is added.
-        link.pipe.may_read(false);
-        link.pipe.writable = true;
+        link.pipe.change_hands();
         if let Err(error) = self.watch(&mut link) {
             self.shared.registry.remove(id);
             return tracing::error!(%error, connection = id.number(), "cannot watch a connection");

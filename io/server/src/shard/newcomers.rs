@@ -1,18 +1,13 @@
-//! Those that are not connected yet: who was accepted, who shakes hands, whose CONNECT is awaited.
-//!
-//! A step of a handshake takes as long as a hundred messages, so newcomers have a share of the time that is bounded from both sides: however many
-//! there are, those who are connected wait for a step or two, and however busy those are, newcomers get on.
+//! Those that are not connected yet: who was accepted, who shakes hands, whose CONNECT is awaited. They are in lobbies and nowhere else.
 
+use std::thread;
 use std::time::Duration;
 
 use super::Shard;
+use crate::lobby::{Courtesy, Stopwatch};
 
-/// Time for newcomers in one turn. What was begun within it is finished, and the longest step of a handshake takes several times as long: so this only
-/// lets what is short share a turn.
-const SHARE: Duration = Duration::from_micros(50);
-
-/// The part of a longer turn that is theirs: for every four parts of others, one.
-const PART: u32 = 4;
+/// Time for newcomers in one turn of a lobby: whoever is admitted within it leaves together with the others, for one wake-up of the shard that gets them.
+const TURN: Duration = Duration::from_millis(1);
 
 /// What there is to do for newcomers, each in its turn: none must wait for ever behind the others.
 #[derive(Clone, Copy, Default)]
@@ -27,19 +22,50 @@ pub(super) enum Next {
 }
 
 impl Shard {
-    /// Goes on with newcomers, with one of them at least, as long as their share lasts. `begun`: when the turn began, by the time that the server's clock
-    /// has been running. Returns whether there were any.
-    pub(super) fn serve_newcomers(&mut self, begun: Duration) -> bool {
-        let is_needed = self.has_newcomers();
+    pub(super) fn is_lobby(&self) -> bool {
+        self.index >= self.shared.shards()
+    }
+
+    /// Goes on with newcomers for one turn.
+    pub(super) fn serve_newcomers(&mut self) {
         let clock = self.shared.clock;
-        let start = clock.running();
-        let share = share(start.saturating_sub(begun));
-        while self.has_newcomers() {
-            if self.serve_next() && clock.running().saturating_sub(start) >= share {
-                break;
+        if self.has_newcomers() {
+            let start = clock.running();
+            let mut stopwatch = Stopwatch::start(start);
+            while self.has_newcomers() {
+                if self.serve_next() {
+                    let now = clock.running();
+                    self.note_step(stopwatch.lap(now));
+                    if now.saturating_sub(start) >= TURN {
+                        break;
+                    }
+                }
             }
+            self.finish_turn();
         }
-        is_needed
+        if let Some(lobby) = self.shared.admissions.lobbies.get(self.lobby()) {
+            lobby.note_inside(self.links.len() + self.queues.arrived.len() + self.queues.waiting.len());
+        }
+    }
+
+    fn note_step(&self, delayed: Duration) {
+        if let Some(lobby) = self.shared.admissions.lobbies.get(self.lobby()) {
+            lobby.step(delayed);
+        }
+    }
+
+    /// Sleeps when the lobby of this shard needs the time. Returns when this turn ended, by the time that the server's clock has been running.
+    pub(super) fn give_way(&self, courtesy: &mut Courtesy) -> Duration {
+        let clock = self.shared.clock;
+        let now = clock.running();
+        let Some(lobby) = self.shared.admissions.lobbies.get(self.lobby()).filter(|_| !self.is_lobby()) else { return now };
+        let mailbox = usize::from(self.shared.shards()) + self.lobby();
+        let is_wanted = || !lobby.is_empty() || self.shared.mailboxes.get(mailbox).is_some_and(|mailbox| mailbox.has_mail());
+        let Some(gift) = courtesy.gives(now, lobby, is_wanted) else { return now };
+        thread::sleep(gift);
+        let now = clock.running();
+        courtesy.gave(now, lobby);
+        now
     }
 
     /// Does one thing of the kind whose turn it is, if there is any.
@@ -69,21 +95,9 @@ impl Shard {
         // A CONNECT makes something for the disk or for others.
         !queues.arrived.is_empty() || !queues.handshakes.is_empty() || (!queues.connecting.is_empty() && !self.is_held_back())
     }
-}
 
-/// The time for newcomers after others have had so much of a turn.
-fn share(others: Duration) -> Duration {
-    SHARE.max(others / PART)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn newcomers_have_a_share_of_every_turn_and_no_more() {
-        assert_eq!(share(Duration::ZERO), SHARE, "nobody is busy");
-        assert_eq!(share(SHARE * PART), SHARE);
-        assert_eq!(share(Duration::from_millis(40)), Duration::from_millis(10), "everybody is busy: a fifth of the time");
+    /// The index among the lobbies of this one, or of the one that this shard gives way to.
+    pub(super) fn lobby(&self) -> usize {
+        usize::from(self.index % self.shared.shards().max(1))
     }
 }
