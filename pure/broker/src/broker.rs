@@ -13,6 +13,7 @@ use crate::ids::{ConnectionId, Ids, ShardId};
 use crate::image::{MessageImage, ShardImage};
 use crate::input::{Input, NotAmong, Recipient, SessionRule, WillRule};
 use crate::limits::Limits;
+use crate::memo::LargeRoutes;
 use crate::moment::Moment;
 use crate::output::{CloseCause, Output};
 use crate::review::Reviews;
@@ -44,8 +45,15 @@ pub struct Broker {
     /// The end of the persistent session that ended last: whoever is told that there is no session of its name waits for that.
     pub(crate) last_removal: Ticket,
     pub(crate) backlog: Backlog,
-    /// Memory for the recipients of one message after the other.
+    pub(crate) routing: Routing,
+}
+
+/// What is kept from one message to the next.
+#[derive(Debug, Default)]
+pub(crate) struct Routing {
+    /// Memory for recipients.
     pub(crate) recipients: Vec<Recipient>,
+    pub(crate) large: LargeRoutes,
 }
 
 /// What is to be done and is not done at once.
@@ -96,7 +104,7 @@ impl Broker {
             told: Load::default(),
             last_removal: Ticket::NONE,
             backlog: Backlog::default(),
-            recipients: Vec::new(),
+            routing: Routing::default(),
         };
         broker.look_for_expired(Moment::ZERO);
         broker

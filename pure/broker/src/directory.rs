@@ -1,5 +1,8 @@
 //! What all shards share: who subscribed to what, and the retained messages.
 
+use std::sync::Arc;
+
+use crate::changes::Changes;
 use crate::image::RetainedImage;
 use crate::retained::Retained;
 use crate::subscriptions::Subscriptions;
@@ -24,10 +27,10 @@ impl Directory {
         self.retained.restore(retained, first_free);
     }
 
-    /// Changes whenever a message might go to somebody else than before.
+    /// Counts whatever may make a message go to somebody else than before. The same for as long as the directory lives.
     #[must_use]
-    pub fn generation(&self) -> u64 {
-        self.subscriptions.generation()
+    pub fn changes(&self) -> &Arc<Changes> {
+        self.subscriptions.changes()
     }
 
     /// Retained messages and their bytes.
@@ -56,9 +59,8 @@ pub trait SharedDirectory {
     fn read<R>(&self, look: impl FnOnce(&Directory) -> R) -> R;
     /// Runs a closure that changes something.
     fn write<R>(&self, change: impl FnOnce(&mut Directory) -> R) -> R;
-    /// [`Directory::generation`] as of now. Asked for every message, so it is worth knowing without the lock; it must be right as soon as a
-    /// change is over.
-    fn generation(&self) -> u64 {
-        self.read(Directory::generation)
+    /// Looks at [`Directory::changes`]. Asked for every message, so it is worth knowing without the lock.
+    fn changes<R>(&self, look: impl FnOnce(&Changes) -> R) -> R {
+        self.read(|directory| look(directory.changes()))
     }
 }

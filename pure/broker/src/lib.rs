@@ -32,6 +32,7 @@ mod acknowledge;
 mod admission;
 mod asking;
 mod broker;
+mod changes;
 mod connect;
 mod connection;
 mod control;
@@ -73,6 +74,7 @@ mod withhold;
 
 pub use admission::{Admission, Application, Refusal, admit, admit_without_chain, apply, expect_connect};
 pub use broker::{Broker, Context};
+pub use changes::Changes;
 pub use control::ControlAnswer;
 pub use directory::{Directory, SharedDirectory};
 pub use durability::{Durability, DurabilityRules};

@@ -40,8 +40,8 @@ impl Verdict {
     }
 }
 
-/// A permit, the routes if they are known, and with what both are valid.
-type Permitted = (PublishPermit, Option<Arc<RouteSet>>, Validity);
+/// A permit, and the routes if they are known.
+type Permitted = (PublishPermit, Option<Arc<RouteSet>>);
 
 /// What a PUBLISH with QoS 2 is to its session.
 enum Arrival {
@@ -154,15 +154,15 @@ impl Broker {
         context: &Context<'_, D, S>,
     ) -> Option<Result<Permitted, NoPermit>> {
         let (connection, session) = self.connections.get(&id).zip(self.sessions.get(session))?;
-        let validity = Validity { rulesets: self.ruleset_count, generation: context.directory.generation() };
-        if let Some((permit, routes)) = connection.memo.find(topic, validity) {
-            return Some(Ok((permit, Some(routes), validity)));
+        let known = context.directory.changes(|changes| connection.memo.find(topic, self.ruleset_count, changes));
+        if let Some((permit, routes)) = known {
+            return Some(Ok((permit, Some(routes))));
         }
         let message = Published { qos: publish.qos, retain: publish.retain, will: false };
         let permit = session.with_known(connection.answers(), context.now, |known| {
             authorize_publish(&self.ruleset, &connection.client, topic, message, known)
         });
-        Some(permit.map(|permit| (permit, None, validity)))
+        Some(permit.map(|permit| (permit, None)))
     }
 
     /// Routes what is permitted.
@@ -170,7 +170,7 @@ impl Broker {
         &mut self,
         id: ConnectionId,
         session: SessionId,
-        (topic, (permit, known, validity)): (TopicName, Permitted),
+        (topic, (permit, known)): (TopicName, Permitted),
         mut publish: Publish,
         context: &mut Context<'_, D, S>,
     ) -> Verdict {
@@ -183,7 +183,10 @@ impl Broker {
             return self.no_room(NoRoom::Store);
         }
         let birth = self.is_birth_certificate(permit.topic());
-        let to_remember = (known.is_none() && !publish.retain && permit.is_general()).then(|| (topic.clone(), permit.clone()));
+        let to_remember = (known.is_none() && !publish.retain && permit.is_general()).then(|| {
+            let validity = context.directory.changes(|changes| Validity::now(permit.topic(), self.ruleset_count, changes));
+            (topic.clone(), permit.clone(), validity)
+        });
         let message = Message::from_publish(publish, topic);
         let birth = birth.then(|| Message { topic: permit.topic().clone(), ..message.clone() });
         let origin = Origin { publisher: Some(session), known, durability, is_refusable: true };
@@ -194,8 +197,8 @@ impl Broker {
         if let Some(birth) = birth {
             self.keep_birth_certificate(birth, durability, context);
         }
-        if let (Some((topic, permit)), Some(connection)) = (to_remember, self.connections.get_mut(&id)) {
-            connection.memo.keep(topic, permit, &routed.routes, validity);
+        if let (Some((topic, permit, validity)), Some(connection)) = (to_remember, self.connections.get_mut(&id)) {
+            connection.memo.keep(topic, permit, (&routed.routes, validity), &mut self.routing.large);
         }
         let reason_code = if routed.is_matched { ReasonCode::Success } else { ReasonCode::NoMatchingSubscribers };
         Verdict { reason_code, reason_string: None, ticket: routed.ticket, durability, no_room: None }

@@ -73,7 +73,7 @@ pub(crate) struct Origin {
     pub(crate) is_refusable: bool,
 }
 
-/// Who gets the messages of one topic from one publisher. Valid as long as the subscriptions' generation stays the same.
+/// Who gets the messages of one topic from one publisher. Valid as long as there are no changes that concern the topic.
 #[derive(Debug, Default)]
 pub(crate) struct RouteSet {
     /// By session, once it is merged.
@@ -133,7 +133,7 @@ impl Broker {
             let overlapping = self.limits.messages.overlapping_subscriptions;
             let find = |directory: &Directory| directory.subscriptions.routes(&message.topic, origin.publisher, overlapping);
             let routes = origin.known.unwrap_or_else(|| Arc::new(context.directory.read(find)));
-            let batches = routes.batches(&message, &self.limits.messages, std::mem::take(&mut self.recipients));
+            let batches = routes.batches(&message, &self.limits.messages, std::mem::take(&mut self.routing.recipients));
             terms.check(&message, &batches, context.store)?;
             (routes, batches, Ticket::NONE)
         };
@@ -216,7 +216,7 @@ impl Broker {
             }
         }
         if recipients.capacity() <= RECIPIENTS_KEPT {
-            self.recipients = recipients;
+            self.routing.recipients = recipients;
         }
         for (shard, id, recipients) in elsewhere {
             let delivery = Delivery { message: Arc::clone(message), received_at, id, recipients, passed_on };

@@ -8,6 +8,7 @@ use signet_mqtt::{SubscriptionIdentifier, SubscriptionOptions, TopicFilter, Topi
 use slab::Slab;
 use smallvec::SmallVec;
 
+use crate::changes::Changes;
 use crate::ids::{SessionId, ShardId};
 use crate::route::RouteSet;
 use crate::rules::Overlapping;
@@ -27,7 +28,7 @@ pub(crate) struct Subscriptions {
     count: usize,
     /// Of these, in Shared Subscriptions.
     shared: usize,
-    generation: u64,
+    changes: Arc<Changes>,
 }
 
 /// Where the subscriptions to one filter stand. The same for as long as there is one.
@@ -69,15 +70,16 @@ struct Group {
 
 impl Subscriptions {
     pub(crate) fn new(seed: u64) -> Self {
-        Self { tree: LevelTree::new(seed), groups: Slab::new(), count: 0, shared: 0, generation: 0 }
+        Self { tree: LevelTree::new(seed), groups: Slab::new(), count: 0, shared: 0, changes: Arc::new(Changes::new(seed)) }
     }
 
     /// Adds or replaces a subscription [MQTT-3.8.4-3]. Returns where it stands, and the one that it replaces.
     pub(crate) fn insert(&mut self, filter: &TopicFilter, subscriber: &Subscriber) -> (Place, Option<Subscriber>) {
-        self.generation += 1;
         let (share_name, inner) = split(filter);
+        let mark = self.changes.mark(inner);
+        self.changes.count(mark);
         let (node, subscribers) = self.tree.entry(inner);
-        let entry = Entry::from(subscriber);
+        let entry = Entry::new(subscriber, mark);
         let (place, old) = match share_name {
             None => (Place::Node(node), Subscribers::put(subscribers, entry)),
             Some(share_name) => {
@@ -122,7 +124,7 @@ impl Subscriptions {
             }
         };
         self.tree.prune(node);
-        self.generation += 1;
+        self.changes.count(old.mark);
         self.count = self.count.saturating_sub(1);
         Some(Subscriber::from(old))
     }
@@ -147,14 +149,14 @@ impl Subscriptions {
         let Place::Group(id) = place else { return };
         if let Some(member) = self.groups.get_mut(index(id)).and_then(|group| group.members.get_mut(&session)) {
             member.set_connected(is_connected);
-            self.generation += 1;
+            self.changes.count(member.mark);
         }
     }
 
     /// Who gets a message with this Topic Name.
     pub(crate) fn routes(&self, topic: &TopicName, publisher: Option<SessionId>, overlapping: Overlapping) -> RouteSet {
         let mut routes = RouteSet::default();
-        let levels: SmallVec<[&str; 16]> = topic.as_str().split('/').collect();
+        let levels: SmallVec<[&[u8]; 16]> = topic.as_str().as_bytes().split(|octet| *octet == b'/').collect();
         // What is found last stands first, so that the order is that of Mosquitto: what is spelled out, then `+`, then `#`.
         let mut open: SmallVec<[(NodeId, usize); 16]> = SmallVec::new();
         open.push((ROOT, 0));
@@ -182,7 +184,7 @@ impl Subscriptions {
                 open.extend(any.and_then(|any| Some((any, follow(self.tree.label(any), &levels, depth)?))));
             }
             if let Some(level) = level
-                && let Some(same) = self.tree.child(node, level.as_bytes())
+                && let Some(same) = self.tree.child(node, level)
                 && let Some(depth) = follow(self.tree.label(same), &levels, depth)
             {
                 open.push((same, depth));
@@ -201,9 +203,9 @@ impl Subscriptions {
         routes
     }
 
-    /// Counts up with every change that can alter a route.
-    pub(crate) fn generation(&self) -> u64 {
-        self.generation
+    /// Counts every change that can alter a route.
+    pub(crate) fn changes(&self) -> &Arc<Changes> {
+        &self.changes
     }
 
     /// Subscriptions of all sessions.
@@ -259,7 +261,7 @@ impl Subscriptions {
 
 /// How far a topic gets along the levels of a filter, of which the first one is known to match: the level that comes next, or [`FOUND`]; nothing
 /// if it does not match.
-fn follow(label: &[u8], levels: &[&str], depth: usize) -> Option<usize> {
+fn follow(label: &[u8], levels: &[&[u8]], depth: usize) -> Option<usize> {
     let mut depth = depth;
     for (at, wanted) in label.split(|octet| *octet == b'/').enumerate() {
         // Also the parent: `sport/#` matches `sport` (§4.7.1.2).
@@ -267,7 +269,7 @@ fn follow(label: &[u8], levels: &[&str], depth: usize) -> Option<usize> {
             return Some(FOUND);
         }
         let level = levels.get(depth)?;
-        if at > 0 && wanted != b"+" && wanted != level.as_bytes() {
+        if at > 0 && wanted != b"+" && wanted != *level {
             return None;
         }
         depth += 1;

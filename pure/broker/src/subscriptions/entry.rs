@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use signet_mqtt::{QoS, RetainHandling, SubscriptionIdentifier, SubscriptionOptions};
 
 use super::Subscriber;
+use crate::changes::Mark;
 use crate::ids::{SessionId, ShardId};
 
 /// Who subscribed to one filter.
@@ -29,6 +30,8 @@ pub(super) struct Entry {
     identifier: Option<SubscriptionIdentifier>,
     key: u32,
     shard: ShardId,
+    /// Where its changes count.
+    pub(super) mark: Mark,
     maximum_qos: QoS,
     flags: u8,
 }
@@ -42,17 +45,7 @@ const SEND_IF_NEW: u8 = 1 << 5;
 const DO_NOT_SEND: u8 = 1 << 6;
 
 impl Entry {
-    fn has(self, flag: u8) -> bool {
-        self.flags & flag != 0
-    }
-
-    pub(super) fn set_connected(&mut self, is_connected: bool) {
-        self.flags = self.flags & !IS_CONNECTED | if is_connected { IS_CONNECTED } else { 0 };
-    }
-}
-
-impl From<&Subscriber> for Entry {
-    fn from(subscriber: &Subscriber) -> Self {
+    pub(super) fn new(subscriber: &Subscriber, mark: Mark) -> Self {
         let Subscriber { session, shard, key, is_persistent, options, identifier, is_connected, is_mqtt5 } = *subscriber;
         let SubscriptionOptions { maximum_qos, no_local, retain_as_published, retain_handling } = options;
         let flags = [
@@ -65,13 +58,21 @@ impl From<&Subscriber> for Entry {
             (retain_handling == RetainHandling::DoNotSend, DO_NOT_SEND),
         ];
         let flags = flags.into_iter().filter(|(is_set, _)| *is_set).fold(0, |flags, (_, flag)| flags | flag);
-        Self { session, identifier, key, shard, maximum_qos, flags }
+        Self { session, identifier, key, shard, mark, maximum_qos, flags }
+    }
+
+    fn has(self, flag: u8) -> bool {
+        self.flags & flag != 0
+    }
+
+    pub(super) fn set_connected(&mut self, is_connected: bool) {
+        self.flags = self.flags & !IS_CONNECTED | if is_connected { IS_CONNECTED } else { 0 };
     }
 }
 
 impl From<Entry> for Subscriber {
     fn from(entry: Entry) -> Self {
-        let Entry { session, identifier, key, shard, maximum_qos, flags: _ } = entry;
+        let Entry { session, identifier, key, shard, mark: _, maximum_qos, flags: _ } = entry;
         let retain_handling = match (entry.has(SEND_IF_NEW), entry.has(DO_NOT_SEND)) {
             (true, _) => RetainHandling::SendIfNew,
             (_, true) => RetainHandling::DoNotSend,
@@ -155,7 +156,7 @@ mod tests {
                         is_connected: has(3),
                         is_mqtt5: has(4),
                     };
-                    assert_eq!(Subscriber::from(Entry::from(&subscriber)), subscriber);
+                    assert_eq!(Subscriber::from(Entry::new(&subscriber, 4_000)), subscriber);
                 }
             }
         }
