@@ -162,13 +162,14 @@ impl Shard {
                 return;
             }
             self.now = self.shared.clock.milliseconds();
-            courtesy.rest(self.shared.clock.running().saturating_sub(ended));
+            let begun = self.shared.clock.running();
+            courtesy.rest(begun.saturating_sub(ended));
             for event in &events {
                 self.note(event);
             }
             self.take_mail();
             self.kick_some();
-            self.read_ready();
+            self.read_ready(begun);
             self.excuse_held_back();
             self.tick();
             self.finish_turn();

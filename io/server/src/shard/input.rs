@@ -1,5 +1,7 @@
 //! Reading: socket → plaintext → packets → broker, a share for each connection in each turn.
 
+use std::time::Duration;
+
 use signet_broker::{ConnectionId, Input};
 use signet_mqtt::Packet;
 use signet_net::{Clock, LinkId};
@@ -16,9 +18,12 @@ use crate::pipe::ReadOutcome;
 /// Connections that are read in one turn; the others wait for the next.
 const LINKS_PER_TURN: usize = 256;
 
-/// Of these, so many before mail from other shards goes first: their connections have waited as long as ours, and where one session gets the messages
-/// of all shards, its shard has more to do than the others.
-const LINKS_BEFORE_MAIL: usize = 8;
+/// How long they are read before mail from other shards goes first: their connections have waited as long as ours, and where one session gets the messages
+/// of all shards, its shard has more to do than the others, whose publishers soon have to wait for it.
+const TIME_BEFORE_MAIL: Duration = Duration::from_micros(50);
+
+/// The part of the time that mail takes that they have at the least, however much mail there is.
+const PART_OF_MAIL: u32 = 3;
 
 /// Packets of one connection in one turn.
 const PACKETS_PER_TURN: usize = 256;
@@ -73,16 +78,20 @@ enum Step {
 
 impl Shard {
     /// Gives every connection that has something to read its share.
-    pub(super) fn read_ready(&mut self) {
+    /// Mail has been read since `begun`, by the time that the server's clock has been running.
+    pub(super) fn read_ready(&mut self, begun: Duration) {
         if self.is_held_back() {
             return;
         }
-        for count in 0..self.queues.ready.len().min(LINKS_PER_TURN) {
-            if count >= LINKS_BEFORE_MAIL && self.has_mail() {
-                break;
-            }
+        let clock = self.shared.clock;
+        let start = clock.running();
+        let time = TIME_BEFORE_MAIL.max(start.saturating_sub(begun) / PART_OF_MAIL);
+        for _ in 0..self.queues.ready.len().min(LINKS_PER_TURN) {
             let Some(id) = self.queues.ready.pop_front() else { break };
             self.serve(id);
+            if self.has_mail() && clock.running().saturating_sub(start) >= time {
+                break;
+            }
         }
     }
 
