@@ -22,7 +22,7 @@ use std::time::Duration;
 
 use foldhash::fast::RandomState;
 use mio::{Events, Interest, Poll, Token};
-use signet_broker::{Broker, ConnectionId, Context, Input, KickCause, Moment, Output, SessionRule, ShardId, Ticket, WillRule};
+use signet_broker::{Broker, ConnectionId, Context, Delivery, Input, KickCause, Moment, Output, SessionRule, ShardId, Ticket, WillRule};
 use signet_mqtt::ReasonCode;
 use signet_net::{Kick, LinkId};
 use signet_policy::Ruleset;
@@ -49,6 +49,9 @@ const KICKS_PER_TURN: usize = 4;
 
 /// Connections whose time is up that are dealt with in one turn.
 const DEADLINES_PER_TURN: usize = 4;
+
+/// Outputs of messages from other shards that are carried out together: only then the broker hears that a client has too much to read.
+const OUTPUTS_TOGETHER: usize = 32;
 
 /// Longest wait for a disk that has too much to write, in milliseconds.
 const HELD_BACK_BY_DISK: u64 = 100;
@@ -253,6 +256,9 @@ impl Shard {
             mailbox.take(&mut mail);
         }
         for item in mail.drain(..) {
+            if !self.outputs.is_empty() && !matches!(item, Mail::Delivery(..)) {
+                self.carry_out();
+            }
             match item {
                 Mail::Accepted(accepted) => self.queues.arrived.push_back(accepted),
                 Mail::Publish(messages) => {
@@ -262,7 +268,7 @@ impl Shard {
                 }
                 Mail::Displace(id) => self.displace(id),
                 Mail::Moved(link, admission) => self.moved_in(link, admission),
-                Mail::Delivery(delivery) => self.apply(Input::Delivery(delivery)),
+                Mail::Delivery(delivery) => self.deliver(delivery),
                 Mail::Kick(kick) => self.queues.kicks.push_back(kick),
                 Mail::StatusKnown(id) => self.status_known(id),
                 Mail::KeyAnswered(id) => self.enqueue(id),
@@ -290,7 +296,16 @@ impl Shard {
                 Mail::Stop { grace } => self.stop(grace),
             }
         }
+        self.carry_out();
         self.buffers.mail = mail;
+    }
+
+    /// Hands a message from another shard to its receivers. What that makes is carried out for several messages together.
+    fn deliver(&mut self, delivery: Delivery) {
+        self.tell_broker(Input::Delivery(delivery));
+        if self.outputs.len() >= OUTPUTS_TOGETHER {
+            self.carry_out();
+        }
     }
 
     fn has_mail(&self) -> bool {
