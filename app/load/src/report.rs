@@ -60,6 +60,8 @@ pub struct TlsFacts {
     pub version: String,
     /// Such as `TLS_AES_128_GCM_SHA256`.
     pub cipher: String,
+    /// Group of the key exchange, such as `x25519`; `null` where there was none, in a session of TLS 1.2 that was taken up again.
+    pub group: Option<String>,
 }
 
 /// What is particular to a command.

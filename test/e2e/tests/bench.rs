@@ -209,6 +209,44 @@ fn connections_come_up_at_mosquitto() {
     );
     let mosquitto = Mosquitto::with_options("allow_anonymous true\n", &listener, None);
     connections_come_up(&site, &mosquitto.plain_port().to_string(), "ca/ca.pem", "devices");
+    groups_are_negotiated(&site, &mosquitto.plain_port().to_string(), &["x25519", "secp256r1", "secp384r1"]);
+}
+
+/// Each group alone is what is negotiated and told.
+#[track_caller]
+fn groups_are_negotiated(site: &Site, port: &str, groups: &[&str]) {
+    let place = ["-p", port, "--cafile", "ca/ca.pem", "--clients", "devices", "--count", "2"];
+    for group in groups {
+        let report = valid(bench(site, &[&["connect", "--groups", group][..], &place].concat()));
+        assert_eq!(report["tls"]["group"], *group, "{report}");
+        assert_eq!(report["tls"]["version"], "TLSv1.3", "{report}");
+    }
+}
+
+#[test]
+fn the_group_of_the_key_exchange_is_chosen_and_told() {
+    let site = Site::quickstart();
+    let port = site.port().to_string();
+    let _broker = site.serve();
+    groups_are_negotiated(&site, &port, &["x25519", "secp256r1", "secp384r1", "X25519MLKEM768"]);
+    let place = ["-p", &port, "--cafile", "ca/ca.pem", "--clients", "devices", "--count", "2"];
+    let agreed = |words: &[&str]| valid(bench(&site, &[&["connect"], words, &place].concat()))["tls"]["group"].clone();
+    assert_eq!(agreed(&[]), "X25519MLKEM768");
+    // The first one is not known there; names are taken however they are written.
+    assert_eq!(agreed(&["--groups", "MLKEM1024,SecP384R1"]), "secp384r1");
+    assert_eq!(agreed(&["--tls-version", "tlsv1.2", "--groups", "secp384r1"]), "secp384r1");
+    assert_eq!(agreed(&["--resume", "--groups", "secp256r1"]), "secp256r1");
+    invalid(&bench(&site, &[&["connect", "--groups", "MLKEM1024"][..], &place].concat()), "2 of the connections failed: ");
+    let shown = site.signet(&[&["bench", "connect", "--groups", "secp384r1"][..], &place].concat()).succeeded().output;
+    assert!(shown.lines().any(|line| line.contains(" over TLSv1.3 TLS_") && line.contains(" secp384r1, MQTT 5.0: ")), "{shown}");
+    let unknown = site.signet(&["bench", "connect", "--groups", "x25519,p-256"]);
+    assert_eq!(unknown.code, Some(2), "{}", unknown.output);
+    for known in ["p-256", "x25519", "secp256r1", "secp384r1", "X25519MLKEM768", "SecP256r1MLKEM768", "MLKEM768", "MLKEM1024"] {
+        assert!(unknown.says(known), "no `{known}`: {}", unknown.output);
+    }
+    let none = site.signet(&[&["bench", "connect", "--tls-version", "tlsv1.2", "--groups", "x25519mlkem768"][..], &place].concat());
+    assert_eq!(none.code, Some(1), "{}", none.output);
+    assert!(none.says("no group of `x25519mlkem768` is for a TLS version that is to be spoken"), "{}", none.output);
 }
 
 #[test]

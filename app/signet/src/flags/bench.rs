@@ -4,6 +4,7 @@ use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use clap::builder::PossibleValuesParser;
 use clap::{ArgAction, Args, Subcommand, ValueEnum};
 use signet_load::{Layout, QosMix};
 use signet_mqtt::{ProtocolVersion, QoS};
@@ -12,6 +13,7 @@ const EXAMPLES: &str = "\
 Examples:
   signet bench connect -h broker.example.com --cafile ca.pem --cert pump-7.pem --key pump-7.key --count 2000
   signet bench connect --cafile ca.pem --clients devices --resume         the certificates of a directory in turns, with TLS tickets
+  signet bench connect --cafile ca.pem --clients devices --groups x25519  the same key exchange with every broker
   signet bench idle --count 10000 --hold 30 --pid 4711                    memory for each connection, CPU while nothing happens
   signet bench pubsub --layout fan-in --publishers 50                     as fast as 64 messages under way each let it
   signet bench pubsub --layout pairs --publishers 50 --qos 1 --rate 2000  how long messages take at 2000 in a second
@@ -211,6 +213,9 @@ pub(crate) struct BenchTls {
     /// TLS: cipher suites, by their names or as a list of OpenSSL
     #[arg(long, value_name = "LIST")]
     pub(crate) ciphers: Option<String>,
+    /// TLS: groups of the key exchange to offer, best first [default: what current clients offer]
+    #[arg(long, value_name = "LIST", value_delimiter = ',', ignore_case = true, value_parser = PossibleValuesParser::new(signet_tls::key_exchange_groups()))]
+    pub(crate) groups: Vec<String>,
 }
 
 /// Names of layouts.
