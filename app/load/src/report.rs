@@ -45,7 +45,7 @@ pub struct Report {
 pub struct Common {
     /// Host and port.
     pub broker: String,
-    /// `tcp` or `tls`.
+    /// `tcp`, `tls`, `ws` or `wss`.
     pub transport: &'static str,
     /// `null` without TLS, and when no connection came up.
     pub tls: Option<TlsFacts>,

@@ -40,7 +40,7 @@ impl<'a> Bench<'a> {
         let since_epoch = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
         Ok(Self {
             target,
-            net: Net::new(target.address, &target.host, connections, largest_packet)?,
+            net: Net::new(target, connections, largest_packet)?,
             clock: Clock::start(),
             processes,
             run: format!("{:08x}{:x}", since_epoch.as_micros() & 0xFFFF_FFFF, std::process::id()),

@@ -129,6 +129,7 @@ fn target(common: &BenchCommon) -> Result<Target, Failure> {
         host: place.host.clone(),
         address: signet_load::reachable(&place.host, port, REACH).map_err(failure)?,
         connectors,
+        websocket: place.ws.then(|| place.ws_path.clone()),
         version: place.mqtt_version,
         username: place.username.clone(),
         password: place.password.as_ref().map(|password| password.clone().into_bytes()),
