@@ -2,11 +2,16 @@
 
 use std::time::Duration;
 
+use crate::clock::nanoseconds;
+use crate::failures::Failures;
 use crate::histogram::Histogram;
 use crate::number::{rounded, wide};
 use crate::report::{BrokerMemory, Facts, IdleFacts, Measured, Report};
 use crate::session::Bench;
 use crate::{Control, LoadError, Target};
+
+/// How often the wish to stop is looked at.
+const TICK: Duration = Duration::from_millis(50);
 
 /// How many, and how long.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,24 +39,14 @@ pub fn idle(target: &Target, load: IdleLoad, control: &mut Control<'_>) -> Resul
     })?;
     let used = bench.processes.mark(bench.clock).since(before);
     let up = opened.up;
-    control.pause(load.hold / 2);
+    hold(&mut bench, load.hold / 2, &mut opened.failures, control)?;
     let held = bench.processes.mark(bench.clock);
-    control.pause(load.hold / 2);
+    hold(&mut bench, load.hold / 2, &mut opened.failures, control)?;
     let now = bench.processes.mark(bench.clock);
     let (idle, held) = (now.since(held), now.since(before));
     let memory = BrokerMemory::of(memory_before, bench.processes.memory(), load.count);
-    // Whatever ended meanwhile is told now.
-    let mut ready = Vec::new();
-    bench.net.wait(Duration::ZERO, &mut ready)?;
-    while !ready.is_empty() {
-        for ready in ready.clone() {
-            if let Err(reason) = bench.net.proceed(ready, |_, octets| octets.len()) {
-                opened.failures.add(format!("while it was held: {reason}"));
-                bench.net.close(ready.id);
-            }
-        }
-        bench.net.wait(Duration::ZERO, &mut ready)?;
-    }
+    // Whatever has ended is told by now.
+    while look(&mut bench, Duration::ZERO, &mut opened.failures)? {}
     for id in 0..load.count {
         bench.farewell(id);
     }
@@ -85,4 +80,108 @@ pub fn idle(target: &Target, load: IdleLoad, control: &mut Control<'_>) -> Resul
         latencies,
     }
     .report())
+}
+
+/// Lets time pass, or until it is asked to stop. What comes is looked at: who pings a WebSocket wants an answer.
+fn hold(bench: &mut Bench<'_>, time: Duration, failures: &mut Failures, control: &Control<'_>) -> Result<(), LoadError> {
+    let end = bench.clock.now().saturating_add(nanoseconds(time));
+    while !control.is_asked_to_stop() {
+        let left = Duration::from_nanos(end.saturating_sub(bench.clock.now()));
+        if left.is_zero() {
+            break;
+        }
+        look(bench, left.min(TICK), failures)?;
+    }
+    Ok(())
+}
+
+/// Takes what has come, or comes within `wait`, and notes connections that have ended. Returns whether there was anything.
+fn look(bench: &mut Bench<'_>, wait: Duration, failures: &mut Failures) -> Result<bool, LoadError> {
+    let mut ready = Vec::new();
+    bench.net.wait(wait, &mut ready)?;
+    for ready in &ready {
+        if let Err(reason) = bench.net.proceed(*ready, |_, octets| octets.len()) {
+            failures.add(format!("while it was held: {reason}"));
+            bench.net.close(ready.id);
+        }
+    }
+    Ok(!ready.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read as _, Write as _};
+    use std::net::{TcpListener, TcpStream};
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    use signet_mqtt::ProtocolVersion;
+    use signet_net::websocket::{Origins, UpgradeRules, WebSocket};
+
+    use super::*;
+
+    /// Lets one client in over WebSocket and pings it twice: with CONNACK, and when it has answered and is held. Returns with the second answer.
+    fn ping_one(mut stream: TcpStream) {
+        let mut websocket = WebSocket::new(Arc::new(UpgradeRules { path: None, origins: Origins::Any }));
+        let (mut input, mut plaintext) = ([0; 4096], Vec::new());
+        let mut pings = 0;
+        loop {
+            let count = stream.read(&mut input).unwrap();
+            let came = &input[..count];
+            assert!(count > 0, "it closes without an answer");
+            let mut wire = Vec::new();
+            websocket.receive(came, &mut plaintext, &mut wire).unwrap();
+            // A pong of a client: masked, and empty as the ping.
+            let is_answer = came.starts_with(&[0x8A, 0x80]);
+            match pings {
+                0 if plaintext.is_empty() => {}
+                0 => websocket.send(&[0x20, 2, 0, 0], &mut wire),
+                _ => assert!(is_answer, "{came:?}"),
+            }
+            if pings == 2 {
+                return;
+            }
+            if !plaintext.is_empty() {
+                wire.extend_from_slice(&[0x89, 0]);
+                pings += 1;
+            }
+            stream.write_all(&wire).unwrap();
+        }
+    }
+
+    #[test]
+    fn a_ping_is_answered_while_connections_are_held() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let target = Target {
+            broker: address.to_string(),
+            host: "127.0.0.1".to_owned(),
+            address,
+            connectors: Vec::new(),
+            websocket: Some("/".to_owned()),
+            version: ProtocolVersion::V311,
+            username: None,
+            password: None,
+            identifier_prefix: "test-".to_owned(),
+            concurrency: 1,
+            processes: Vec::new(),
+        };
+        let stop = Arc::new(AtomicBool::new(false));
+        let broker = std::thread::spawn({
+            let stop = Arc::clone(&stop);
+            move || {
+                let (stream, _) = listener.accept().unwrap();
+                // It is held until then, and no longer.
+                ping_one(stream.try_clone().unwrap());
+                stop.store(true, Ordering::Relaxed);
+                stream
+            }
+        });
+        let load = IdleLoad { count: 1, hold: Duration::from_secs(60) };
+        let report = idle(&target, load, &mut Control::new(&stop, &mut |_| {})).unwrap();
+        broker.join().unwrap();
+        assert!(report.valid && report.interrupted, "{:?}", report.reasons);
+        let Facts::Idle(facts) = report.facts else { panic!("not the facts of this load") };
+        assert!(facts.hold_seconds < 60.0, "it was answered at the end only");
+    }
 }

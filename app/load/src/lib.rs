@@ -1,8 +1,8 @@
 //! A load generator for any MQTT broker: what `signet bench` runs.
 //!
 //! ```text
-//! Target, settings ──opening──▶ Net (one thread, one epoll) of Links (TCP, TLS) ──octets──▶ connect | idle | pubsub ──▶ Report
-//!                                                                                                 wire ─┘   └─ usage: the broker's CPU and memory
+//! Target, settings ──opening──▶ Net (one thread, one epoll) of Links (TCP, TLS, WebSocket) ──octets──▶ connect | idle | pubsub ──▶ Report
+//!                                                                                                            wire ─┘   └─ usage: the broker's CPU and memory
 //! ```
 //!
 //! It must cost less per message than any broker, or it would measure itself: packets are made from templates, many go into one write and one TLS
@@ -17,6 +17,7 @@ mod error;
 mod failures;
 mod histogram;
 mod idle;
+mod keys;
 mod link;
 mod machine;
 mod net;
@@ -27,6 +28,7 @@ mod report;
 mod session;
 mod target;
 mod usage;
+mod websocket;
 mod wire;
 
 pub use connect::{ConnectLoad, connect};

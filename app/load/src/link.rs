@@ -1,4 +1,4 @@
-//! One connection: a socket that never blocks, with TLS or without, and what waits to be sent.
+//! One connection: a socket that never blocks, with TLS and WebSocket or without, and what waits to be sent.
 
 use std::io::{self, ErrorKind, Read, Write};
 
@@ -6,6 +6,8 @@ use mio::net::TcpStream;
 use signet_tls::{TlsError, TlsSession};
 
 use crate::error::words;
+use crate::keys::Keys;
+use crate::websocket::WebSocket;
 
 /// Octets read from a socket at a time.
 const CHUNK: usize = 256 * 1024;
@@ -20,12 +22,20 @@ const TOO_LARGE: &str = "a packet is larger than any we expect";
 pub(crate) struct Buffers {
     ciphertext: Vec<u8>,
     plaintext: Vec<u8>,
+    /// What was in frames, behind what was held.
+    unframed: Vec<u8>,
+    pub(crate) keys: Keys,
 }
 
 impl Buffers {
     /// With room for packets of so many octets.
     pub(crate) fn new(largest_packet: usize) -> Self {
-        Self { ciphertext: vec![0; CHUNK], plaintext: vec![0; CHUNK + RECORD + 2 * largest_packet] }
+        Self {
+            ciphertext: vec![0; CHUNK],
+            plaintext: vec![0; CHUNK + RECORD + 2 * largest_packet],
+            unframed: Vec::new(),
+            keys: Keys::new(),
+        }
     }
 }
 
@@ -52,9 +62,11 @@ enum Stage {
 pub(crate) struct Link {
     socket: TcpStream,
     session: Option<Box<TlsSession>>,
+    websocket: Option<Box<WebSocket>>,
     stage: Stage,
-    /// Packets to be sent; `sent` octets of it are.
+    /// Packets to be sent.
     out: Vec<u8>,
+    /// Octets of it that are, or of the frames of the WebSocket.
     sent: usize,
     /// The beginning of a packet whose end has not come.
     rest: Vec<u8>,
@@ -62,8 +74,16 @@ pub(crate) struct Link {
 
 impl Link {
     /// A socket that is connecting; `first` is sent as soon as it can be.
-    pub(crate) fn new(socket: TcpStream, session: Option<TlsSession>, first: Vec<u8>) -> Self {
-        Self { socket, session: session.map(Box::new), stage: Stage::Connecting, out: first, sent: 0, rest: Vec::new() }
+    pub(crate) fn new(socket: TcpStream, session: Option<TlsSession>, websocket: Option<WebSocket>, first: Vec<u8>) -> Self {
+        Self {
+            socket,
+            session: session.map(Box::new),
+            websocket: websocket.map(Box::new),
+            stage: Stage::Connecting,
+            out: first,
+            sent: 0,
+            rest: Vec::new(),
+        }
     }
 
     pub(crate) fn socket(&mut self) -> &mut TcpStream {
@@ -83,6 +103,9 @@ impl Link {
     pub(crate) fn shrink(&mut self) {
         self.out = Vec::new();
         self.rest = Vec::new();
+        if let Some(websocket) = &mut self.websocket {
+            websocket.shrink();
+        }
     }
 
     /// Does what the socket lets it. `take` gets everything that has come and was not taken yet, and says how much of it it takes; it may put
@@ -106,10 +129,16 @@ impl Link {
         if readiness.readable || readiness.ended {
             self.read(readiness.ended, buffers, &mut take)?;
         }
-        if readiness.writable || !self.out.is_empty() || self.session.as_ref().is_some_and(|session| session.wants_write()) {
-            self.write()?;
+        if readiness.writable || self.wants_write() {
+            self.write(&mut buffers.keys)?;
         }
         Ok(())
+    }
+
+    fn wants_write(&self) -> bool {
+        !self.out.is_empty()
+            || self.websocket.as_ref().is_some_and(|websocket| websocket.wants_write())
+            || self.session.as_ref().is_some_and(|session| session.wants_write())
     }
 
     fn is_connected(&mut self) -> io::Result<bool> {
@@ -147,16 +176,7 @@ impl Link {
 
     fn read(&mut self, ended: bool, buffers: &mut Buffers, take: &mut impl FnMut(&mut Vec<u8>, &[u8]) -> usize) -> Result<(), String> {
         loop {
-            let held = self.rest.len();
-            let Some(start) = buffers.plaintext.get_mut(..held) else { return Err(TOO_LARGE.to_owned()) };
-            start.copy_from_slice(&self.rest);
-            self.rest.clear();
-            let got = self.receive(held, buffers)?;
-            let whole = buffers.plaintext.get(..held + got.count).unwrap_or_default();
-            if !whole.is_empty() {
-                let taken = if got.count > 0 { take(&mut self.out, whole) } else { 0 };
-                self.rest.extend_from_slice(whole.get(taken..).unwrap_or_default());
-            }
+            let got = if self.websocket.is_some() { self.read_framed(buffers, take)? } else { self.read_packets(buffers, take)? };
             if got.closed {
                 return Err("the broker closed the connection".to_owned());
             }
@@ -165,6 +185,40 @@ impl Link {
                 return Ok(());
             }
         }
+    }
+
+    /// Reads packets once.
+    fn read_packets(&mut self, buffers: &mut Buffers, take: &mut impl FnMut(&mut Vec<u8>, &[u8]) -> usize) -> Result<Got, String> {
+        let held = self.rest.len();
+        let Some(start) = buffers.plaintext.get_mut(..held) else { return Err(TOO_LARGE.to_owned()) };
+        start.copy_from_slice(&self.rest);
+        self.rest.clear();
+        let got = self.receive(held, buffers)?;
+        let whole = buffers.plaintext.get(..held + got.count).unwrap_or_default();
+        if !whole.is_empty() {
+            let taken = if got.count > 0 { take(&mut self.out, whole) } else { 0 };
+            self.rest.extend_from_slice(whole.get(taken..).unwrap_or_default());
+        }
+        Ok(got)
+    }
+
+    /// Reads frames once, and the packets in them.
+    fn read_framed(&mut self, buffers: &mut Buffers, take: &mut impl FnMut(&mut Vec<u8>, &[u8]) -> usize) -> Result<Got, String> {
+        let mut got = self.receive(0, buffers)?;
+        let Some(websocket) = &mut self.websocket else { return Ok(got) };
+        let Buffers { plaintext, unframed, keys, .. } = buffers;
+        unframed.clear();
+        unframed.append(&mut self.rest);
+        let held = unframed.len();
+        let received = websocket.receive(plaintext.get(..got.count).unwrap_or_default(), unframed, keys);
+        // What came before the end of the WebSocket counts.
+        let taken = if unframed.len() > held { take(&mut self.out, unframed) } else { 0 };
+        self.rest.extend_from_slice(unframed.get(taken..).unwrap_or_default());
+        got.closed |= received?;
+        if self.rest.len() > plaintext.len() {
+            return Err(TOO_LARGE.to_owned());
+        }
+        Ok(got)
     }
 
     /// Reads once, behind the first `held` octets of the plaintext.
@@ -209,11 +263,15 @@ impl Link {
     ///
     /// # Errors
     /// As [`Self::proceed`].
-    pub(crate) fn write(&mut self) -> Result<(), String> {
+    pub(crate) fn write(&mut self, keys: &mut Keys) -> Result<(), String> {
         if self.stage != Stage::Open {
             return Ok(());
         }
-        while let Some(left) = self.out.get(self.sent..).filter(|left| !left.is_empty()) {
+        let queue = match &mut self.websocket {
+            None => &mut self.out,
+            Some(websocket) => websocket.framed(&mut self.out, keys).map_err(|error| words(&error))?,
+        };
+        while let Some(left) = queue.get(self.sent..).filter(|left| !left.is_empty()) {
             let written = match &mut self.session {
                 None => self.socket.write(left),
                 Some(session) => session.write(&mut self.socket, left),
@@ -226,7 +284,7 @@ impl Link {
                 Err(error) => return Err(words(&error)),
             }
         }
-        self.out.clear();
+        queue.clear();
         self.sent = 0;
         match self.session.as_mut().map_or(Ok(()), |session| session.flush(&mut self.socket)) {
             Err(error) if error.kind() != ErrorKind::WouldBlock => Err(words(&error)),
@@ -235,9 +293,13 @@ impl Link {
     }
 
     /// Sends what is left and says that nothing more comes, as far as that can be said without waiting.
-    pub(crate) fn close(&mut self) {
+    pub(crate) fn close(&mut self, keys: &mut Keys) {
         // The connection ends either way.
-        let _ = self.write();
+        if let Some(websocket) = &mut self.websocket {
+            let _ = websocket.framed(&mut self.out, keys);
+            websocket.close(keys);
+        }
+        let _ = self.write(keys);
         if let Some(session) = &mut self.session {
             session.close();
             let _ = session.flush(&mut self.socket);

@@ -12,7 +12,9 @@ use rustix::time::{Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, 
 use signet_tls::TlsSession;
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 
+use crate::Target;
 use crate::link::{Buffers, Link, Readiness};
+use crate::websocket::WebSocket;
 
 /// Events taken from the system at a time.
 const EVENTS: usize = 1024;
@@ -36,6 +38,8 @@ pub(crate) struct Net {
     timer: OwnedFd,
     address: SocketAddr,
     host: String,
+    /// Host and port as HTTP writes them, and the path of the WebSocket.
+    websocket: Option<(String, String)>,
     has_many: bool,
 }
 
@@ -47,8 +51,8 @@ pub(crate) struct Ready {
 }
 
 impl Net {
-    /// For `connections` in all to `address`, on which packets of up to `largest_packet` octets come.
-    pub(crate) fn new(address: SocketAddr, host: &str, connections: usize, largest_packet: usize) -> io::Result<Self> {
+    /// For `connections` in all to the address of `target`, on which packets of up to `largest_packet` octets come.
+    pub(crate) fn new(target: &Target, connections: usize, largest_packet: usize) -> io::Result<Self> {
         let poll = Poll::new()?;
         let timer = timerfd_create(TimerfdClockId::Monotonic, TimerfdFlags::NONBLOCK | TimerfdFlags::CLOEXEC)?;
         poll.registry().register(&mut SourceFd(&timer.as_raw_fd()), TIMER, Interest::READABLE)?;
@@ -58,14 +62,17 @@ impl Net {
             links: Vec::new(),
             buffers: Buffers::new(largest_packet),
             timer,
-            address,
-            host: host.to_owned(),
+            address: target.address,
+            host: target.host.clone(),
+            websocket: target.websocket.clone().map(|path| (target.authority(), path)),
             has_many: connections > PER_SOURCE,
         })
     }
 
     /// Begins connection `id`, which sends `first` as soon as it can.
     pub(crate) fn open(&mut self, id: usize, session: Option<TlsSession>, first: Vec<u8>) -> io::Result<()> {
+        let keys = &mut self.buffers.keys;
+        let websocket = self.websocket.as_ref().map(|(authority, path)| WebSocket::ask(authority, path, keys)).transpose()?;
         let mut socket = match self.source(id) {
             None => TcpStream::connect(self.address)?,
             Some(source) => connect_from(source, self.address)?,
@@ -75,7 +82,7 @@ impl Net {
             self.links.resize_with(id + 1, || None);
         }
         if let Some(place) = self.links.get_mut(id) {
-            *place = Some(Box::new(Link::new(socket, session, first)));
+            *place = Some(Box::new(Link::new(socket, session, websocket, first)));
         }
         Ok(())
     }
@@ -122,10 +129,16 @@ impl Net {
         link.proceed(&self.host, ready.readiness, &mut self.buffers, take)
     }
 
+    /// Sends what was put into the connection's [`Link::out`], as far as the socket takes it.
+    pub(crate) fn write(&mut self, id: usize) -> Result<(), String> {
+        let Some(link) = self.links.get_mut(id).and_then(Option::as_mut) else { return Ok(()) };
+        link.write(&mut self.buffers.keys)
+    }
+
     /// Ends a connection: what is left is sent, as far as the socket takes it at once.
     pub(crate) fn close(&mut self, id: usize) {
         if let Some(mut link) = self.links.get_mut(id).and_then(Option::take) {
-            link.close();
+            link.close(&mut self.buffers.keys);
             let _ = self.poll.registry().deregister(link.socket());
         }
     }

@@ -45,7 +45,7 @@ pub struct Report {
 pub struct Common {
     /// Host and port.
     pub broker: String,
-    /// `tcp` or `tls`.
+    /// `tcp`, `tls`, `ws` or `wss`.
     pub transport: &'static str,
     /// `null` without TLS, and when no connection came up.
     pub tls: Option<TlsFacts>,
@@ -60,6 +60,8 @@ pub struct TlsFacts {
     pub version: String,
     /// Such as `TLS_AES_128_GCM_SHA256`.
     pub cipher: String,
+    /// Group of the key exchange, such as `x25519`; `null` where there was none, in a session of TLS 1.2 that was taken up again.
+    pub group: Option<String>,
 }
 
 /// What is particular to a command.

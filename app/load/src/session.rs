@@ -2,7 +2,7 @@
 
 use bytes::BytesMut;
 use signet_mqtt::{ClientIdentifier, Connect, ConnectProperties, Disconnect, Packet, Password, ProtocolVersion, encode};
-use signet_tls::Connector;
+use signet_tls::{Connector, TlsSession};
 
 use crate::clock::Clock;
 use crate::net::Net;
@@ -40,7 +40,7 @@ impl<'a> Bench<'a> {
         let since_epoch = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
         Ok(Self {
             target,
-            net: Net::new(target.address, &target.host, connections, largest_packet)?,
+            net: Net::new(target, connections, largest_packet)?,
             clock: Clock::start(),
             processes,
             run: format!("{:08x}{:x}", since_epoch.as_micros() & 0xFFFF_FFFF, std::process::id()),
@@ -107,8 +107,7 @@ impl<'a> Bench<'a> {
     /// Remembers what the first connection has negotiated.
     pub(crate) fn note_tls(&mut self, id: usize) {
         if self.tls.is_none() {
-            let negotiated = self.net.link(id).and_then(|link| link.session()).and_then(|session| session.negotiated());
-            self.tls = negotiated.map(|(version, cipher)| TlsFacts { version: version.to_owned(), cipher: cipher.to_owned() });
+            self.tls = self.net.link(id).and_then(|link| link.session()).and_then(facts);
         }
     }
 
@@ -121,4 +120,10 @@ impl<'a> Bench<'a> {
     pub(crate) fn common(&self) -> Common {
         Common { broker: self.target.broker.clone(), transport: self.target.transport(), tls: self.tls.clone(), mqtt: self.target.mqtt() }
     }
+}
+
+fn facts(session: &TlsSession) -> Option<TlsFacts> {
+    let (version, cipher) = session.negotiated()?;
+    let group = session.key_exchange_group().map(str::to_owned);
+    Some(TlsFacts { version: version.to_owned(), cipher: cipher.to_owned(), group })
 }

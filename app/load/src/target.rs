@@ -19,6 +19,8 @@ pub struct Target {
     pub address: SocketAddr,
     /// What connections are protected with, taken in turns: one for each certificate of a client. Empty: plain TCP.
     pub connectors: Vec<Connector>,
+    /// MQTT goes through a WebSocket at this path, which begins with `/`.
+    pub websocket: Option<String>,
     /// MQTT 3.1.1 or 5.0.
     pub version: ProtocolVersion,
     /// User Name of every CONNECT.
@@ -34,9 +36,20 @@ pub struct Target {
 }
 
 impl Target {
-    /// `tcp` or `tls`.
+    /// `tcp`, `tls`, `ws` or `wss`.
     pub(crate) fn transport(&self) -> &'static str {
-        if self.connectors.is_empty() { "tcp" } else { "tls" }
+        match (self.connectors.is_empty(), self.websocket.is_some()) {
+            (true, false) => "tcp",
+            (false, false) => "tls",
+            (true, true) => "ws",
+            (false, true) => "wss",
+        }
+    }
+
+    /// Host and port as HTTP writes them.
+    pub(crate) fn authority(&self) -> String {
+        let (host, port) = (&self.host, self.address.port());
+        if host.contains(':') && !host.starts_with('[') { format!("[{host}]:{port}") } else { format!("{host}:{port}") }
     }
 
     /// The version as in the report.

@@ -305,6 +305,7 @@ fn connector(options: &TlsOptions) -> Result<Connector, ClientError> {
         minimum_version: options.minimum_version,
         tls12_only: false,
         cipher_suites: options.ciphers.iter().cloned().collect(),
+        key_exchange_groups: Vec::new(),
         alpn: options.alpn.clone(),
         key_log: options.key_log.clone(),
     };

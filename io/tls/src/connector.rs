@@ -16,6 +16,7 @@ use rustls::{
 use rustls_pki_types::ServerName;
 
 use crate::cipher_suite::restricted;
+use crate::key_exchange::with_groups;
 use crate::key_log::KeyLogFile;
 use crate::server_roots::ServerRoots;
 use crate::server_verifier::{AnyServer, OldServer};
@@ -55,6 +56,9 @@ pub struct ConnectorConfig {
     /// The cipher suites to offer, by the names of IANA or OpenSSL or as lists of OpenSSL; all with none. Names of TLS 1.3 choose among those of TLS 1.3,
     /// the others among those of TLS 1.2.
     pub cipher_suites: Vec<String>,
+    /// The groups of the key exchange to offer, best first, by their registered names ([`crate::key_exchange_groups`]); those that the engine likes best
+    /// with none. TLS 1.2 is not spoken where all of them are for TLS 1.3 only.
+    pub key_exchange_groups: Vec<String>,
     /// The protocols to offer (ALPN, RFC 7301), best first.
     pub alpn: Vec<String>,
     /// A file that gets the secrets of the connections, in the NSS key log format.
@@ -76,7 +80,8 @@ impl Connector {
         let library = |error: Error| TlsError::Library(error.to_string());
         let (provider, versions) = restricted(&config.cipher_suites, config.minimum_version)?;
         let versions = if config.tls12_only { older_only(versions)? } else { versions };
-        let builder = ClientConfig::builder_with_provider(provider).with_protocol_versions(versions).map_err(library)?;
+        let (provider, versions) = with_groups(&config.key_exchange_groups, provider, versions)?;
+        let builder = ClientConfig::builder_with_provider(provider).with_protocol_versions(&versions).map_err(library)?;
         let builder = if config.insecure {
             builder.dangerous().with_custom_certificate_verifier(Arc::new(AnyServer))
         } else if config.any_name || config.staple_required {

@@ -10,6 +10,7 @@ use rustls::{ClientConnection, HandshakeKind, ProtocolVersion};
 use crate::TlsError;
 use crate::cipher_suite::registered_name;
 use crate::connector::{failed, worded};
+use crate::key_exchange::registered_group;
 
 /// TLS of an established connection, without its socket.
 pub struct TlsSession {
@@ -50,6 +51,13 @@ impl TlsSession {
             _ => "TLSv1.2",
         };
         Some((version, registered_name(self.connection.negotiated_cipher_suite()?.suite()).unwrap_or("unknown")))
+    }
+
+    /// The group of the key exchange by its registered name, such as `x25519`, once the handshake is complete. `None` where there was no key exchange:
+    /// in a session of TLS 1.2 that was taken up again.
+    #[must_use]
+    pub fn key_exchange_group(&self) -> Option<&'static str> {
+        Some(registered_group(self.connection.negotiated_key_exchange_group()?.name()).unwrap_or("unknown"))
     }
 
     /// Whether the handshake took up a session of before, once it is complete.

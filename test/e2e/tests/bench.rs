@@ -16,11 +16,16 @@ use signet_testkit::Mosquitto;
 
 /// A site whose broker also listens without TLS, and lets everybody do everything that `rules` before do not deny.
 fn open_site(rules: &str) -> (Site, String) {
+    open_site_over("tcp", rules)
+}
+
+/// The same over WebSocket, or what else a listener without TLS speaks.
+fn open_site_over(transport: &str, rules: &str) -> (Site, String) {
     let site = Site::quickstart();
     let port = site.free_port();
     site.edit("signet.toml", |text| {
         format!(
-            "{text}\n[[listener]]\nname = \"plain\"\nbind = \"127.0.0.1:{port}\"\ntransport = \"tcp\"\nanonymous = true\n\n{rules}\n\
+            "{text}\n[[listener]]\nname = \"plain\"\nbind = \"127.0.0.1:{port}\"\ntransport = \"{transport}\"\nanonymous = true\n\n{rules}\n\
              [[access]]\nwho = \"everyone\"\npublish = [\"#\"]\nsubscribe = [\"#\"]\n"
         )
     });
@@ -87,11 +92,12 @@ const LOADS: [&[&str]; 9] = [
     &["--publishers", "3", "-q", "1", "--clean-start", "false", "-V", "311"],
 ];
 
+/// Over TCP, or over what `door` says.
 #[track_caller]
-fn every_load_arrives(site: &Site, port: &str) {
+fn every_load_arrives(site: &Site, port: &str, transport: &str, door: &[&str]) {
     for load in LOADS {
-        let report = valid(bench(site, &[&["pubsub", "-h", "127.0.0.1", "-p", port], load, &BRIEF].concat()));
-        assert_eq!((&report["command"], &report["transport"], &report["tls"]), (&"pubsub".into(), &"tcp".into(), &Value::Null));
+        let report = valid(bench(site, &[&["pubsub", "-h", "127.0.0.1", "-p", port], load, &BRIEF, door].concat()));
+        assert_eq!((&report["command"], &report["transport"], &report["tls"]), (&"pubsub".into(), &transport.into(), &Value::Null));
         let receivers = if report["layout"] == "pairs" { 1 } else { number(&report, "subscribers") };
         assert!(number(&report, "sent") > 0, "{report}");
         assert_eq!(number(&report, "delivered"), number(&report, "sent") * receivers, "{report}");
@@ -103,13 +109,46 @@ fn every_load_arrives(site: &Site, port: &str) {
 fn every_load_arrives_at_signet() {
     let (site, port) = open_site("");
     let _broker = site.serve();
-    every_load_arrives(&site, &port);
+    every_load_arrives(&site, &port, "tcp", &[]);
 }
 
 #[test]
 fn every_load_arrives_at_mosquitto() {
     let mosquitto = Mosquitto::start_with("allow_anonymous true\nmax_queued_messages 0\n", None);
-    every_load_arrives(&Site::empty(), &mosquitto.plain_port().to_string());
+    every_load_arrives(&Site::empty(), &mosquitto.plain_port().to_string(), "tcp", &[]);
+}
+
+#[test]
+fn every_load_arrives_at_signet_over_websocket() {
+    let (site, port) = open_site_over("ws", "");
+    let _broker = site.serve();
+    every_load_arrives(&site, &port, "ws", &["--ws"]);
+    let place = ["-h", "127.0.0.1", "-p", &port];
+    let connect = valid(bench(&site, &[&["connect", "--count", "30", "--ws"][..], &place].concat()));
+    assert_eq!((&connect["transport"], number(&connect, "failed")), (&"ws".into(), 0));
+    let idle = valid(bench(&site, &[&["idle", "--count", "20", "--hold", "0.2", "--ws"][..], &place].concat()));
+    assert_eq!((&idle["transport"], number(&idle, "failed")), (&"ws".into(), 0));
+    // There is nothing but WebSocket here, and it is served at one path.
+    invalid(&bench(&site, &[&["connect", "--count", "1"][..], &place].concat()), "1 of the connections failed: ");
+    let elsewhere = bench(&site, &[&["connect", "--count", "1", "--ws", "--ws-path", "/elsewhere"][..], &place].concat());
+    invalid(
+        &elsewhere,
+        "1 of the connections failed: the server refuses the WebSocket: HTTP status 404 (the client asks for the path `/elsewhere`",
+    );
+    for words in [&["--ws-path", "/mqtt"][..], &["--ws", "--ws-path", "mqtt"], &["--ws", "--ws-path", "/a b"]] {
+        let wrong = site.signet(&[&["bench", "connect"], words].concat());
+        assert_eq!(wrong.code, Some(2), "{words:?}: {}", wrong.output);
+    }
+}
+
+#[test]
+fn every_load_arrives_at_mosquitto_over_websocket() {
+    let site = Site::empty();
+    // It does not start with a WebSocket listener alone.
+    let port = site.free_port().to_string();
+    let listener = format!("listener {port} 127.0.0.1\nprotocol websockets\n");
+    let _mosquitto = Mosquitto::with_options("allow_anonymous true\nmax_queued_messages 0\n", &listener, None);
+    every_load_arrives(&site, &port, "ws", &["--ws"]);
 }
 
 #[test]
@@ -165,14 +204,15 @@ fn a_report_says_what_was_asked_for() {
 
 /// Connections over TLS by several certificates, resumed and not, in both versions.
 #[track_caller]
-fn connections_come_up(site: &Site, port: &str, trust: &str, clients: &str) {
-    let over =
-        |words: &[&str]| bench(site, &[words, &["-p", port, "--cafile", trust, "--clients", clients, "--concurrency", "4"]].concat());
+fn connections_come_up(site: &Site, port: &str, door: &[&str]) {
+    let place = ["-p", port, "--cafile", "ca/ca.pem", "--clients", "devices", "--concurrency", "4"];
+    let over = |words: &[&str]| bench(site, &[words, &place, door].concat());
     for version in ["tlsv1.2", "tlsv1.3"] {
         let full = valid(over(&["connect", "--count", "30", "--tls-version", version]));
         assert_eq!((number(&full, "count"), number(&full, "failed"), number(&full, "resumed")), (30, 0, 0));
         assert_eq!(full["tls"]["version"], if version == "tlsv1.2" { "TLSv1.2" } else { "TLSv1.3" });
         assert!(full["tls"]["cipher"].as_str().is_some_and(|cipher| cipher.starts_with("TLS_")), "{full}");
+        assert_eq!(full["transport"], if door.is_empty() { "tls" } else { "wss" });
         let resumed = valid(over(&["connect", "--count", "30", "--resume", "--tls-version", version]));
         assert_eq!(number(&resumed, "resumed"), 30, "{resumed}");
     }
@@ -186,7 +226,7 @@ fn connections_come_up_at_signet() {
     let site = Site::quickstart();
     site.signet(&["device", "add", "pump-8"]).succeeded();
     let _broker = site.serve();
-    connections_come_up(&site, &site.port().to_string(), "ca/ca.pem", "devices");
+    connections_come_up(&site, &site.port().to_string(), &[]);
     // Messages of one device over TLS go where it may publish.
     let port = site.port().to_string();
     let device = ["-p", &port, "--cafile", "ca/ca.pem", "--cert", "devices/pump-7.pem", "--key", "devices/pump-7.key"];
@@ -208,7 +248,66 @@ fn connections_come_up_at_mosquitto() {
         file("server/server.key")
     );
     let mosquitto = Mosquitto::with_options("allow_anonymous true\n", &listener, None);
-    connections_come_up(&site, &mosquitto.plain_port().to_string(), "ca/ca.pem", "devices");
+    connections_come_up(&site, &mosquitto.plain_port().to_string(), &[]);
+    groups_are_negotiated(&site, &mosquitto.plain_port().to_string(), &["x25519", "secp256r1", "secp384r1"]);
+}
+
+/// Each group alone is what is negotiated and told.
+#[track_caller]
+fn groups_are_negotiated(site: &Site, port: &str, groups: &[&str]) {
+    let place = ["-p", port, "--cafile", "ca/ca.pem", "--clients", "devices", "--count", "2"];
+    for group in groups {
+        let report = valid(bench(site, &[&["connect", "--groups", group][..], &place].concat()));
+        assert_eq!(report["tls"]["group"], *group, "{report}");
+        assert_eq!(report["tls"]["version"], "TLSv1.3", "{report}");
+    }
+}
+
+#[test]
+fn the_group_of_the_key_exchange_is_chosen_and_told() {
+    let site = Site::quickstart();
+    let port = site.port().to_string();
+    let _broker = site.serve();
+    groups_are_negotiated(&site, &port, &["x25519", "secp256r1", "secp384r1", "X25519MLKEM768"]);
+    let place = ["-p", &port, "--cafile", "ca/ca.pem", "--clients", "devices", "--count", "2"];
+    let agreed = |words: &[&str]| valid(bench(&site, &[&["connect"], words, &place].concat()))["tls"]["group"].clone();
+    assert_eq!(agreed(&[]), "X25519MLKEM768");
+    // The first one is not known there; names are taken however they are written.
+    assert_eq!(agreed(&["--groups", "MLKEM1024,SecP384R1"]), "secp384r1");
+    assert_eq!(agreed(&["--tls-version", "tlsv1.2", "--groups", "secp384r1"]), "secp384r1");
+    assert_eq!(agreed(&["--resume", "--groups", "secp256r1"]), "secp256r1");
+    invalid(&bench(&site, &[&["connect", "--groups", "MLKEM1024"][..], &place].concat()), "2 of the connections failed: ");
+    let shown = site.signet(&[&["bench", "connect", "--groups", "secp384r1"][..], &place].concat()).succeeded().output;
+    assert!(shown.lines().any(|line| line.contains(" over TLSv1.3 TLS_") && line.contains(" secp384r1, MQTT 5.0: ")), "{shown}");
+    let unknown = site.signet(&["bench", "connect", "--groups", "x25519,p-256"]);
+    assert_eq!(unknown.code, Some(2), "{}", unknown.output);
+    for known in ["p-256", "x25519", "secp256r1", "secp384r1", "X25519MLKEM768", "SecP256r1MLKEM768", "MLKEM768", "MLKEM1024"] {
+        assert!(unknown.says(known), "no `{known}`: {}", unknown.output);
+    }
+    let none = site.signet(&[&["bench", "connect", "--tls-version", "tlsv1.2", "--groups", "x25519mlkem768"][..], &place].concat());
+    assert_eq!(none.code, Some(1), "{}", none.output);
+    assert!(none.says("no group of `x25519mlkem768` is for a TLS version that is to be spoken"), "{}", none.output);
+}
+
+#[test]
+fn connections_come_up_at_signet_over_secure_websocket() {
+    let site = Site::quickstart();
+    site.signet(&["device", "add", "pump-8"]).succeeded();
+    let port = site.free_port();
+    site.edit("signet.toml", |text| {
+        format!(
+            "{text}\n[[listener]]\nname = \"wss\"\nbind = \"127.0.0.1:{port}\"\ntransport = \"wss\"\nwebsocket_path = \"/fleet\"\n\
+             certificate = \"server/server.pem\"\nkey = \"server/server.key\"\ntrust = [\"ca/ca.pem\"]\n"
+        )
+    });
+    let _broker = site.serve();
+    let port = port.to_string();
+    connections_come_up(&site, &port, &["--ws", "--ws-path", "/fleet"]);
+    let device = ["-p", &port, "--cafile", "ca/ca.pem", "--cert", "devices/pump-7.pem", "--key", "devices/pump-7.key"];
+    let load = ["pubsub", "--publishers", "5", "-q", "1", "--payload", "16-100000", "--topic-prefix", "pump-7/bench"];
+    let report = valid(bench(&site, &[&load[..], &device, &BRIEF, &["--ws", "--ws-path", "/fleet", "--groups", "x25519"]].concat()));
+    assert_eq!((&report["transport"], &report["tls"]["group"]), (&"wss".into(), &"x25519".into()));
+    assert_eq!(number(&report, "delivered"), number(&report, "sent"));
 }
 
 #[test]

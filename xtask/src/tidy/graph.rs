@@ -29,7 +29,7 @@ const GRAPH: [(&str, &[&str]); 25] = [
     ("io/sources", &["http", "identity", "revocation", "tls"]),
     ("io/auth", &["dynsec", "http", "identity", "mqtt", "policy", "tls"]),
     ("app/clients", &["auth", "client", "mqtt"]),
-    ("app/load", &["mqtt", "tls"]),
+    ("app/load", &["mqtt", "net", "tls"]),
     (
         "app/signet",
         &[

@@ -216,7 +216,7 @@ impl Run<'_> {
             let id = self.subscribers + publisher;
             let Some(link) = bench.net.link(id) else { continue };
             self.traffic.fill(publisher, now, link.out());
-            if let Err(reason) = link.write() {
+            if let Err(reason) = bench.net.write(id) {
                 self.end(bench, id, reason);
             }
         }

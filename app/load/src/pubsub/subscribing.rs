@@ -42,7 +42,7 @@ pub(super) fn subscribe(bench: &mut Bench<'_>, plan: &Plan, qos: QoS, control: &
     for id in 0..plan.subscribers {
         if let Some(link) = bench.net.link(id) {
             state.ask(id, bench.target.version, link.out());
-            if let Err(reason) = link.write() {
+            if let Err(reason) = bench.net.write(id) {
                 state.fail(reason);
             }
         }

@@ -129,6 +129,7 @@ fn target(common: &BenchCommon) -> Result<Target, Failure> {
         host: place.host.clone(),
         address: signet_load::reachable(&place.host, port, REACH).map_err(failure)?,
         connectors,
+        websocket: place.ws.then(|| place.ws_path.clone()),
         version: place.mqtt_version,
         username: place.username.clone(),
         password: place.password.as_ref().map(|password| password.clone().into_bytes()),
@@ -141,7 +142,8 @@ fn target(common: &BenchCommon) -> Result<Target, Failure> {
 /// One for each certificate; none without TLS.
 fn connectors(tls: &BenchTls, is_tls_port: bool) -> Result<Vec<Connector>, LoadError> {
     let has_trust = tls.cafile.is_some() || tls.capath.is_some() || tls.tls_use_os_certs || tls.insecure;
-    let is_meant = has_trust || tls.cert.is_some() || tls.clients.is_some() || tls.tls_version.is_some() || tls.ciphers.is_some();
+    let is_shaped = tls.tls_version.is_some() || tls.ciphers.is_some() || !tls.groups.is_empty();
+    let is_meant = has_trust || tls.cert.is_some() || tls.clients.is_some() || is_shaped;
     if !is_meant && !is_tls_port {
         return Ok(Vec::new());
     }
@@ -155,6 +157,7 @@ fn connectors(tls: &BenchTls, is_tls_port: bool) -> Result<Vec<Connector>, LoadE
         minimum_version: if tls.tls_version.as_deref() == Some("tlsv1.3") { MinimumVersion::Tls13 } else { MinimumVersion::Tls12 },
         tls12_only: tls.tls_version.as_deref() == Some("tlsv1.2"),
         cipher_suites: tls.ciphers.iter().cloned().collect(),
+        key_exchange_groups: tls.groups.clone(),
         ..ConnectorConfig::default()
     };
     let Some(directory) = &tls.clients else { return Ok(vec![Connector::new(&config)?]) };

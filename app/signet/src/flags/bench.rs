@@ -4,6 +4,7 @@ use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use clap::builder::PossibleValuesParser;
 use clap::{ArgAction, Args, Subcommand, ValueEnum};
 use signet_load::{Layout, QosMix};
 use signet_mqtt::{ProtocolVersion, QoS};
@@ -12,10 +13,12 @@ const EXAMPLES: &str = "\
 Examples:
   signet bench connect -h broker.example.com --cafile ca.pem --cert pump-7.pem --key pump-7.key --count 2000
   signet bench connect --cafile ca.pem --clients devices --resume         the certificates of a directory in turns, with TLS tickets
+  signet bench connect --cafile ca.pem --clients devices --groups x25519  the same key exchange with every broker
   signet bench idle --count 10000 --hold 30 --pid 4711                    memory for each connection, CPU while nothing happens
   signet bench pubsub --layout fan-in --publishers 50                     as fast as 64 messages under way each let it
   signet bench pubsub --layout pairs --publishers 50 --qos 1 --rate 2000  how long messages take at 2000 in a second
   signet bench pubsub --layout fan-out --subscribers 500 --json           one JSON document
+  signet bench pubsub -h broker.example.com -p 443 --ws --cafile ca.pem   MQTT in WebSocket, here over TLS
 
 Give the broker a processor of its own and this program another one (`--cpu`), and see docs/guide/bench.md for what else to look at.
 The exit code is 1 where the measurement is not valid: something was lost or failed.";
@@ -167,6 +170,12 @@ pub(crate) struct BenchPlace {
     /// Its port [default: 1883, with TLS 8883]
     #[arg(short, long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
     pub(crate) port: Option<u16>,
+    /// MQTT in WebSocket; with TLS that is wss
+    #[arg(long)]
+    pub(crate) ws: bool,
+    /// Path of the WebSocket
+    #[arg(long, value_name = "PATH", default_value = "/mqtt", requires = "ws", value_parser = path)]
+    pub(crate) ws_path: String,
     /// Version of MQTT: 311 or 5
     #[arg(short = 'V', long, value_name = "VERSION", default_value = "5", value_parser = mqtt_version)]
     pub(crate) mqtt_version: ProtocolVersion,
@@ -211,6 +220,9 @@ pub(crate) struct BenchTls {
     /// TLS: cipher suites, by their names or as a list of OpenSSL
     #[arg(long, value_name = "LIST")]
     pub(crate) ciphers: Option<String>,
+    /// TLS: groups of the key exchange to offer, best first [default: what current clients offer]
+    #[arg(long, value_name = "LIST", value_delimiter = ',', ignore_case = true, value_parser = PossibleValuesParser::new(signet_tls::key_exchange_groups()))]
+    pub(crate) groups: Vec<String>,
 }
 
 /// Names of layouts.
@@ -256,6 +268,12 @@ fn shares(text: &str) -> Result<QosMix, String> {
     let expected = || "expected three shares that are 100 in all, such as 70,20,10".to_owned();
     let shares: Vec<u8> = text.split(',').map(|share| share.trim().parse().map_err(|_| expected())).collect::<Result<_, _>>()?;
     <[u8; 3]>::try_from(shares).ok().and_then(QosMix::shares).ok_or_else(expected)
+}
+
+/// As it stands in the first line of an HTTP request: whatever else that line could say is not for a path to say.
+fn path(text: &str) -> Result<String, String> {
+    let is_path = text.starts_with('/') && text.bytes().all(|octet| octet.is_ascii_graphic());
+    if is_path { Ok(text.to_owned()) } else { Err("expected a path such as /mqtt, of ASCII characters without spaces".to_owned()) }
 }
 
 fn mqtt_version(text: &str) -> Result<ProtocolVersion, String> {

@@ -41,6 +41,8 @@ struct Printed {
 struct PrintedTls {
     version: Option<String>,
     cipher: Option<String>,
+    /// Of the key exchange.
+    group: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -126,7 +128,7 @@ fn read(printed: &str, said: &str) -> Reading {
         }
     };
     let processor = printed.broker_cpu.as_ref();
-    let tls = printed.tls.map(|tls| [tls.version, tls.cipher].into_iter().flatten().collect::<Vec<_>>().join(" "));
+    let tls = printed.tls.map(|tls| [tls.version, tls.cipher, tls.group].into_iter().flatten().collect::<Vec<_>>().join(" "));
     Reading {
         valid: printed.valid,
         reasons: printed.reasons,
@@ -147,7 +149,7 @@ fn read(printed: &str, said: &str) -> Reading {
 mod tests {
     use super::*;
 
-    const PRINTED: &str = r#"{"command":"pubsub","transport":"tls","tls":{"version":"TLSv1.3","cipher":"TLS_AES_128_GCM_SHA256"},"valid":true,
+    const PRINTED: &str = r#"{"command":"pubsub","transport":"tls","tls":{"version":"TLSv1.3","cipher":"TLS_AES_128_GCM_SHA256","group":"x25519"},"valid":true,
         "reasons":[],"per_second":1000.5,"latency_us":{"p50":10.5,"p99":20.5},"broker_cpu":{"us_per_operation":1.25,"cores":0.5},
         "broker_memory":null,"load_cpu_cores":0.25,"noise_cores":0.125}"#;
 
@@ -158,7 +160,7 @@ mod tests {
         assert_eq!((reading.processor_microseconds, reading.broker_cores, reading.bytes), (Some(1.25), Some(0.5), None));
         assert_eq!((reading.p50_microseconds, reading.p99_microseconds, reading.per_second), (Some(10.5), Some(20.5), Some(1000.5)));
         assert_eq!((reading.load_cores, reading.noise_cores), (Some(0.25), Some(0.125)));
-        assert_eq!(reading.tls.as_deref(), Some("TLSv1.3 TLS_AES_128_GCM_SHA256"));
+        assert_eq!(reading.tls.as_deref(), Some("TLSv1.3 TLS_AES_128_GCM_SHA256 x25519"));
     }
 
     #[test]

@@ -86,6 +86,9 @@ pub(super) enum Mqtt {
     V5,
 }
 
+/// Group of the key exchange: the one that every library has, so that a broker which also knows ML-KEM has no more to do than one on OpenSSL 3.0.
+const GROUP: &str = "x25519";
+
 /// Connections that are opened at a time.
 const CONCURRENCY: u32 = 16;
 
@@ -216,13 +219,14 @@ impl Load {
         }
         add("--mqtt-version", if self.mqtt == Mqtt::V5 { "5" } else { "311" }.into());
         if let Transport::Tls { version, .. } = self.transport {
-            // The same cipher suite for every broker.
+            // The same cipher suite and key exchange for every broker.
             let (name, suite) = match version {
                 Tls::V13 => ("tlsv1.3", "TLS_AES_128_GCM_SHA256"),
                 Tls::V12 => ("tlsv1.2", "TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256"),
             };
             add("--tls-version", name.into());
             add("--ciphers", suite.into());
+            add("--groups", GROUP.into());
         }
         words.extend(matches!(self.work, Work::Connect { resumed: true, .. }).then(|| "--resume".to_owned()));
         words
@@ -242,7 +246,7 @@ mod tests {
             words,
             "pubsub --layout fan-in --publishers 50 --subscribers 1 --qos-mix 70,20,10 --payload 256 --topics 50 --wildcards true \
              --window 16 --warm-up 0.5 --seconds 2 --rate 9 --mqtt-version 5 --tls-version tlsv1.2 \
-             --ciphers TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256"
+             --ciphers TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256 --groups x25519"
         );
         let load = Load { work: Work::Connect { count: 7, resumed: true }, transport: Transport::Tcp, mqtt: Mqtt::V311 };
         assert_eq!(load.arguments(2.0).join(" "), "connect --count 7 --concurrency 16 --mqtt-version 311 --resume");

@@ -82,7 +82,13 @@ fn heading(report: &Report) -> String {
         Facts::PubSub(facts) => messages(facts),
     };
     let common = &report.common;
-    let tls = common.tls.as_ref().map_or_else(|| common.transport.to_owned(), |tls| format!("{} {}", tls.version, tls.cipher));
+    let tls = common.tls.as_ref().map_or_else(
+        || common.transport.to_owned(),
+        |tls| {
+            let group = tls.group.as_ref().map_or_else(String::new, |group| format!(" {group}"));
+            format!("{} {}{group}", tls.version, tls.cipher)
+        },
+    );
     let interrupted = if report.interrupted { ", interrupted" } else { "" };
     format!("{} over {tls}, MQTT {}: {what}{interrupted}", common.broker, common.mqtt)
 }
