@@ -86,6 +86,22 @@ fn filters(cases: &mut Vec<Case>) {
             shard.sent()
         })
     }));
+    cases.push(Case::new("the same, and route to 1 receiver elsewhere", OPERATIONS, 3, |count| {
+        let mut shard = Shard::open();
+        receivers_of(&mut shard, V311, 1, QOS0);
+        let client = shard.client(V311, "client");
+        crowd_of(&mut shard, client, 1_000);
+        let publisher = shard.client(V311, "publisher");
+        let mut arrivals = arrivals(count, |_| TOPIC.to_owned(), QOS0);
+        let subscribe = subscribe(&["plant/7/device/one-of-its-own/temperature"], QOS1);
+        let unsubscribe = unsubscribe("plant/7/device/one-of-its-own/temperature");
+        Box::new(move || {
+            shard.packet(client, subscribe.clone());
+            shard.packet(client, unsubscribe.clone());
+            shard.packet(publisher, arrivals.pop().unwrap());
+            shard.sent()
+        })
+    }));
 }
 
 /// One receiver among others to other filters. The publisher has more topics than its connection remembers, so that each message is matched.
