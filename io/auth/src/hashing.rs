@@ -1,6 +1,7 @@
 //! The threads that compute password hashes: few, so that many clients that connect at once cost memory and processor time one after the other, and
 //! never the threads that serve connections.
 
+use std::cell::Cell;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -11,6 +12,9 @@ use crate::source::Failure;
 
 /// Work that waits beyond this is refused: at 100 ms a hash and two threads it is what twenty seconds can do.
 const WAITING_MAXIMUM: usize = 400;
+
+/// As nice as can be (nice(2)).
+const NICENESS: i32 = 19;
 
 /// A bounded pool. Clones share it.
 #[derive(Clone)]
@@ -40,11 +44,23 @@ impl HashingPool {
         let place = Arc::clone(&self.places).acquire_owned().await.map_err(Failure::new)?;
         // The place goes along: who gives up waiting does not end the computation.
         let computed = tokio::task::spawn_blocking(move || {
+            stand_back();
             let computed = work();
             drop(place);
             computed
         });
         computed.await.map_err(|_| Failure("a password hash could not be computed".to_owned()))
+    }
+}
+
+/// Devices that connect stand back behind messages (`signet-server`), and must not wait behind passwords that strangers try: this thread stands back as far
+/// as they do. It stays so; other work that may block is no more urgent.
+fn stand_back() {
+    thread_local!(static STANDS_BACK: Cell<bool> = const { Cell::new(false) });
+    if !STANDS_BACK.replace(true)
+        && let Err(error) = rustix::process::nice(NICENESS)
+    {
+        tracing::warn!(%error, "a thread that computes password hashes cannot stand back: devices may have to wait for it");
     }
 }
 

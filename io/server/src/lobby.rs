@@ -5,7 +5,7 @@
 //! gives way to a lobby that does not get on.
 
 use std::io;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use rustix::time::{ClockId, clock_gettime};
@@ -42,6 +42,8 @@ pub(crate) struct Lobby {
     delayed: AtomicU64,
     /// Connections that are in it.
     inside: AtomicUsize,
+    /// Its thread has ended, and nobody comes out of it any more.
+    has_ended: AtomicBool,
 }
 
 impl Lobby {
@@ -59,6 +61,15 @@ impl Lobby {
     /// Whether nobody was in it after its last turn.
     pub(crate) fn is_empty(&self) -> bool {
         self.inside.load(Ordering::Relaxed) == 0
+    }
+
+    /// It posts nothing any more.
+    pub(crate) fn end(&self) {
+        self.has_ended.store(true, Ordering::Release);
+    }
+
+    pub(crate) fn has_ended(&self) -> bool {
+        self.has_ended.load(Ordering::Acquire)
     }
 
     fn progress(&self) -> Progress {

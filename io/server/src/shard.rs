@@ -7,6 +7,7 @@ mod connect;
 mod deadlines;
 mod durability;
 mod input;
+mod kicks;
 mod newcomers;
 mod opening;
 mod output;
@@ -22,18 +23,14 @@ use std::time::Duration;
 
 use foldhash::fast::RandomState;
 use mio::{Events, Interest, Poll, Token};
-use signet_broker::{Broker, ConnectionId, Context, Delivery, Input, KickCause, Moment, Output, SessionRule, ShardId, Ticket, WillRule};
-use signet_mqtt::ReasonCode;
+use signet_broker::{Admission, Broker, Context, Delivery, Input, KickCause, Moment, Output, ShardId, Ticket, WillRule};
 use signet_net::{Kick, LinkId};
 use signet_policy::Ruleset;
 use signet_store::StoreHandle;
-use signet_tls::Check;
 
-use crate::counters::{self, Cause, ShardStats};
-use crate::lines;
+use crate::counters::{self, ShardStats};
 use crate::link::{Accepted, Link, Phase};
-use crate::lobby::Courtesy;
-use crate::log;
+use crate::lobby::{Courtesy, Lobby};
 use crate::mailbox::{Mail, Mailbox};
 use crate::pipe::Scratch;
 use crate::ready::Ready;
@@ -47,11 +44,17 @@ pub(crate) const WAKE: Token = Token(usize::MAX);
 /// Connections closed by order in one turn: messages of others wait for the system calls that each costs. Measured: 32 a turn let them wait ten times as long.
 const KICKS_PER_TURN: usize = 4;
 
+/// The same in a lobby, where nobody has messages, and for those whose time is up.
+const PORTION_IN_LOBBY: usize = 1_024;
+
 /// Connections whose time is up that are dealt with in one turn.
 const DEADLINES_PER_TURN: usize = 4;
 
 /// Outputs of messages from other shards that are carried out together: only then the broker hears that a client has too much to read.
 const OUTPUTS_TOGETHER: usize = 32;
+
+/// Octets of messages for which that counts.
+const SMALL: usize = 8 * 1024;
 
 /// Longest wait for a disk that has too much to write, in milliseconds.
 const HELD_BACK_BY_DISK: u64 = 100;
@@ -105,6 +108,8 @@ struct Queues {
     arrived: VecDeque<Box<Accepted>>,
     /// Connections that must not begin their handshake yet, because so many others have.
     waiting: VecDeque<Box<Accepted>>,
+    /// Connections that have left their lobby and were not welcomed here.
+    moved: VecDeque<(Box<Link>, Box<Admission>)>,
     /// Number of connections in [`Phase::Handshake`].
     in_handshake: usize,
 }
@@ -172,6 +177,7 @@ impl Shard {
             }
             self.take_mail();
             self.kick_some();
+            self.welcome_some();
             self.read_ready(begun);
             self.excuse_held_back();
             self.tick();
@@ -181,6 +187,7 @@ impl Shard {
             }
             ended = self.give_way(&mut courtesy);
         }
+        self.leave_lobby();
     }
 
     /// Lets everybody have what was made for them.
@@ -193,12 +200,20 @@ impl Shard {
     }
 
     fn is_done(&self) -> bool {
-        self.stopping.is_some_and(|deadline| self.links.is_empty() || self.now >= deadline)
+        let is_empty = || self.links.is_empty() && self.queues.moved.is_empty() && !self.has_mail();
+        // Whoever is on the way here from a lobby is told too.
+        let is_last = || self.is_lobby() || self.shared.admissions.lobbies.iter().all(Lobby::has_ended);
+        self.stopping.is_some_and(|deadline| (is_last() && is_empty()) || self.now >= deadline)
     }
 
     /// How long to wait for events.
     fn timeout(&self) -> Option<Duration> {
-        if !self.queues.dirty.is_empty() || !self.queues.broken.is_empty() || self.has_newcomers() || !self.queues.kicks.is_empty() {
+        if !self.queues.dirty.is_empty()
+            || !self.queues.broken.is_empty()
+            || self.has_newcomers()
+            || !self.queues.kicks.is_empty()
+            || !self.queues.moved.is_empty()
+        {
             return Some(Duration::ZERO);
         }
         let broker = self.broker.next_deadline().map(Moment::as_millis);
@@ -267,7 +282,7 @@ impl Shard {
                     }
                 }
                 Mail::Displace(id) => self.displace(id),
-                Mail::Moved(link, admission) => self.moved_in(link, admission),
+                Mail::Moved(link, admission) => self.queues.moved.push_back((link, admission)),
                 Mail::Delivery(delivery) => self.deliver(delivery),
                 Mail::Kick(kick) => self.queues.kicks.push_back(kick),
                 Mail::StatusKnown(id) => self.status_known(id),
@@ -302,8 +317,9 @@ impl Shard {
 
     /// Hands a message from another shard to its receivers. What that makes is carried out for several messages together.
     fn deliver(&mut self, delivery: Delivery) {
+        let size = delivery.message.size();
         self.tell_broker(Input::Delivery(delivery));
-        if self.outputs.len() >= OUTPUTS_TOGETHER {
+        if self.outputs.len() >= OUTPUTS_TOGETHER || size > SMALL {
             self.carry_out();
         }
     }
@@ -325,7 +341,9 @@ impl Shard {
     /// Whether another shard has so much unread mail, or the disk so much to write, that no more should be made.
     fn is_held_back(&self) -> bool {
         let is_congested = |(index, mailbox): (usize, &Arc<Mailbox>)| index != usize::from(self.index) && mailbox.is_congested();
-        self.store.is_congested() || self.shared.mailboxes.iter().enumerate().any(is_congested)
+        // What lobbies get is bounded by the number of connections.
+        let shards = self.shared.mailboxes.iter().take(self.shared.shards().into());
+        self.store.is_congested() || shards.enumerate().any(is_congested)
     }
 
     /// Gives the broker an input and carries out what it asks for.
@@ -360,68 +378,15 @@ impl Shard {
             self.apply(Input::Tick);
         }
         // Those that were closed together linger together, and their time is up at once: the rest has its turn next, without waiting.
-        for _ in 0..DEADLINES_PER_TURN {
+        for _ in 0..self.portion(DEADLINES_PER_TURN) {
             let Some(id) = self.deadlines.pop_due(self.now) else { break };
             self.deadline_passed(id);
         }
     }
 
-    /// Closes a portion of those that are to go.
-    fn kick_some(&mut self) {
-        for _ in 0..KICKS_PER_TURN {
-            let Some(kick) = self.queues.kicks.pop_front() else { break };
-            self.kick(kick);
-        }
-        if self.queues.kicks.is_empty() && std::mem::take(&mut self.queues.is_judgement_due) {
-            // As if the rules were other ones.
-            self.apply(Input::PolicyChanged(Arc::clone(&self.ruleset)));
-        }
-    }
-
-    fn kick(&mut self, kick: Kick) {
-        let Kick { link: id, cause, done } = kick;
-        let Some(link) = self.links.get_mut(&id) else {
-            // Given away: the owner gets it. Closed: dropping `done` says so.
-            if self.shared.registry.shard_of(id).is_some() {
-                self.shared.registry.deliver(Kick { link: id, cause, done });
-            }
-            return;
-        };
-        link.confirmations.push(done);
-        if link.phase == Phase::ExpectConnect {
-            // The broker does not know it yet, so nobody else will say why it ended.
-            let check = check_of(&cause);
-            let when = if link.is_waiting() { "while its CONNECT waited for an answer about it" } else { "before the client sent CONNECT" };
-            log::refused(link, check, format!("{cause} {when}"), "see `signet explain` for who may connect now");
-            Self::answer_held(link, check);
-            Self::answer_waiting(link, ReasonCode::NotAuthorized);
-            self.count_refused(Cause::Check(check));
-        } else {
-            tracing::info!(target: "signet::session", connection = id.number(), "disconnected: {cause}");
-            if let Some(identity) = link.peer.as_ref().and_then(|peer| peer.identity()).filter(|_| cause.is_distrust()) {
-                lines::certificate_lost(link, identity, check_of(&cause), &cause.to_string());
-            }
-        }
-        let (will, session) = match &cause {
-            // As Mosquitto does: the Will goes with the connection, and the session stays.
-            signet_net::KickCause::DynamicSecurity(_) => (WillRule::Drop, SessionRule::Keep),
-            cause if cause.is_distrust() => self.shared.on_distrust,
-            _ => (WillRule::Publish, SessionRule::Keep),
-        };
-        self.end_with(id, broker_cause(&cause), will, session);
-    }
-
-    fn end(&mut self, id: LinkId, cause: KickCause, will: WillRule) {
-        self.end_with(id, cause, will, SessionRule::Keep);
-    }
-
-    /// Ends a connection from outside, whatever its phase.
-    fn end_with(&mut self, id: LinkId, cause: KickCause, will: WillRule, session: SessionRule) {
-        let Some(phase) = self.links.get(&id).map(|link| link.phase) else { return };
-        if phase == Phase::Connected {
-            self.apply(Input::Kick { connection: ConnectionId(id.number()), cause, will, session });
-        }
-        self.drain(id, closing::KICK_FLUSH);
+    /// How many to close in this turn, if it is so many where messages wait meanwhile.
+    fn portion(&self, among_messages: usize) -> usize {
+        if self.is_lobby() { PORTION_IN_LOBBY } else { among_messages }
     }
 
     fn stop(&mut self, grace: u64) {
@@ -446,39 +411,4 @@ fn token_of(id: LinkId) -> Token {
 
 fn link_of(token: Token) -> Option<LinkId> {
     u64::try_from(token.0).ok().map(LinkId::from_number)
-}
-
-/// What the client is told.
-fn broker_cause(cause: &signet_net::KickCause) -> KickCause {
-    use signet_net::KickCause as Net;
-    match cause {
-        Net::Revoked(reason) => KickCause::Revoked(reason.name()),
-        Net::Expired => KickCause::Expired,
-        Net::Untrusted(_) => KickCause::Untrusted,
-        Net::ProfileDisabled(_) => KickCause::ProfileDisabled,
-        Net::Suspended(_) => KickCause::Suspended,
-        Net::IdentityChanged(_) => KickCause::IdentityChanged,
-        Net::CredentialRevoked(_) => KickCause::CredentialRevoked,
-        Net::Cloned => KickCause::Cloned,
-        Net::Unchecked(_) => KickCause::Unchecked,
-        Net::ListenerRemoved => KickCause::ListenerRemoved,
-        Net::DynamicSecurity(_) | Net::Administrative(_) => KickCause::Administrative,
-    }
-}
-
-/// Which check it failed, for who has not sent its CONNECT.
-fn check_of(cause: &signet_net::KickCause) -> Check {
-    use signet_net::KickCause as Net;
-    match cause {
-        Net::Revoked(_) => Check::Revocation,
-        Net::Expired => Check::Validity,
-        Net::Untrusted(_) => Check::Path,
-        Net::ProfileDisabled(_) => Check::Profile,
-        Net::Suspended(_) => Check::Suspension,
-        Net::IdentityChanged(_) => Check::Name,
-        Net::CredentialRevoked(_) => Check::Authentication,
-        Net::Cloned => Check::Clone,
-        Net::Unchecked(_) => Check::RevocationStatus,
-        Net::ListenerRemoved | Net::DynamicSecurity(_) | Net::Administrative(_) => Check::Connect,
-    }
 }

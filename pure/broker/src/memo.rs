@@ -105,14 +105,18 @@ impl Memo {
 
 impl LargeRoutes {
     fn keep(&mut self, routes: &Arc<RouteSet>) -> Weak<RouteSet> {
+        if routes.len() > LARGE_MAXIMUM {
+            return Weak::new();
+        }
         self.sets.push_back(Arc::clone(routes));
         self.count += routes.len();
-        // One that is too large alone goes too.
-        while self.count > LARGE_MAXIMUM {
+        let kept = Arc::downgrade(routes);
+        // What no connection remembers goes as soon as it is the oldest.
+        while self.count > LARGE_MAXIMUM || self.sets.front().is_some_and(|oldest| Arc::weak_count(oldest) == 0) {
             let Some(oldest) = self.sets.pop_front() else { break };
             self.count = self.count.saturating_sub(oldest.len());
         }
-        Arc::downgrade(routes)
+        kept
     }
 }
 
@@ -151,6 +155,9 @@ mod tests {
         assert_eq!(kept.iter().map(|set| set.strong_count()).collect::<Vec<_>>(), [0, 0, 1, 1, 1]);
         assert_eq!(large.count, 60_000);
         let alone = large.keep(&routes(70_000));
-        assert_eq!((alone.strong_count(), large.count, large.sets.len()), (0, 0, 0), "nothing that is larger than all may be");
+        assert_eq!((alone.strong_count(), large.count), (0, 60_000), "one that is larger than all may be takes nothing from others");
+        drop(kept);
+        let next = large.keep(&routes(100));
+        assert_eq!((next.strong_count(), large.count, large.sets.len()), (1, 100, 1), "nobody remembers the others");
     }
 }

@@ -343,9 +343,10 @@ impl Copies {
 }
 
 impl RouteSet {
-    /// Sessions and groups, an estimate of what keeping it costs.
+    /// Sessions, groups and Subscription Identifiers, an estimate of what keeping it costs.
     pub(crate) fn len(&self) -> usize {
-        self.direct.len() + self.groups.iter().map(|group| group.candidates.len() + 1).sum::<usize>()
+        let identifiers: usize = self.direct.iter().map(|route| route.identifiers.len().saturating_sub(1)).sum();
+        self.direct.len() + identifiers + self.groups.iter().map(|group| group.candidates.len() + 1).sum::<usize>()
     }
 
     pub(crate) fn extend(&mut self, subscribers: impl IntoIterator<Item = Subscriber>) {

@@ -320,6 +320,8 @@ impl Shard {
             return tracing::error!(%error, connection = id.number(), "cannot watch a connection");
         }
         self.links.insert(id, link);
+        // The lobby says so too, after it has posted everything: whoever is revoked in between should not wait for that.
+        self.shared.registry.relocate(id, self.index);
         self.welcome(id, admission);
         if self.stopping.is_some() {
             self.end(id, KickCause::ShuttingDown, WillRule::Publish);

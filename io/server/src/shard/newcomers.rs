@@ -9,6 +9,9 @@ use crate::lobby::{Courtesy, Stopwatch};
 /// Time for newcomers in one turn of a lobby: whoever is admitted within it leaves together with the others, for one wake-up of the shard that gets them.
 const TURN: Duration = Duration::from_millis(1);
 
+/// Time in one turn of a shard for those who come out of lobbies, about; a session takes some 20 µs.
+const WELCOME: Duration = Duration::from_micros(100);
+
 /// What there is to do for newcomers, each in its turn: none must wait for ever behind the others.
 #[derive(Clone, Copy, Default)]
 pub(super) enum Next {
@@ -51,6 +54,31 @@ impl Shard {
     fn note_step(&self, delayed: Duration) {
         if let Some(lobby) = self.shared.admissions.lobbies.get(self.lobby()) {
             lobby.step(delayed);
+        }
+    }
+
+    /// Welcomes some of those who have come out of a lobby: one at least, however busy the shard is, and not all of a crowd before others have their messages.
+    pub(super) fn welcome_some(&mut self) {
+        if self.queues.moved.is_empty() {
+            return;
+        }
+        let clock = self.shared.clock;
+        let start = clock.running();
+        while let Some((link, admission)) = self.queues.moved.pop_front() {
+            self.moved_in(link, admission);
+            if clock.running().saturating_sub(start) >= WELCOME {
+                break;
+            }
+        }
+    }
+
+    /// The last thing that a lobby does.
+    pub(super) fn leave_lobby(&self) {
+        if let Some(lobby) = self.shared.admissions.lobbies.get(self.lobby()).filter(|_| self.is_lobby()) {
+            lobby.end();
+            for mailbox in &self.shared.mailboxes {
+                mailbox.wake();
+            }
         }
     }
 
