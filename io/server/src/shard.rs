@@ -163,6 +163,7 @@ impl Shard {
         let mut ended = self.shared.clock.running();
         let mut courtesy = Courtesy::new(ended);
         while !self.is_done() {
+            let arrived = self.queues.moved.len();
             if let Err(error) = self.poll.poll(&mut events, self.timeout())
                 && error.kind() != io::ErrorKind::Interrupted
             {
@@ -177,13 +178,15 @@ impl Shard {
             }
             self.take_mail();
             self.kick_some();
-            self.welcome_some();
             self.read_ready(begun);
             self.excuse_held_back();
             self.tick();
             self.finish_turn();
             if self.is_lobby() {
                 self.serve_newcomers();
+            } else {
+                // What their earlier connections had sent before is reported by now, and read: what was acknowledged there is not sent again here.
+                self.welcome_some(arrived);
             }
             ended = self.give_way(&mut courtesy);
         }

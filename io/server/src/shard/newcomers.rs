@@ -58,18 +58,21 @@ impl Shard {
     }
 
     /// Welcomes some of those who have come out of a lobby: one at least, however busy the shard is, and not all of a crowd before others have their messages.
-    pub(super) fn welcome_some(&mut self) {
-        if self.queues.moved.is_empty() {
+    /// `arrived`: those who were there before this turn began.
+    pub(super) fn welcome_some(&mut self, arrived: usize) {
+        if arrived == 0 {
             return;
         }
         let clock = self.shared.clock;
         let start = clock.running();
-        while let Some((link, admission)) = self.queues.moved.pop_front() {
+        for _ in 0..arrived {
+            let Some((link, admission)) = self.queues.moved.pop_front() else { break };
             self.moved_in(link, admission);
             if clock.running().saturating_sub(start) >= WELCOME {
                 break;
             }
         }
+        self.finish_turn();
     }
 
     /// The last thing that a lobby does.
