@@ -9,6 +9,7 @@ use mio::net::TcpStream;
 use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token};
 use rustix::time::{Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, Timespec, timerfd_create, timerfd_settime};
+use signet_net::websocket::authority;
 use signet_tls::TlsSession;
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 
@@ -64,7 +65,7 @@ impl Net {
             timer,
             address: target.address,
             host: target.host.clone(),
-            websocket: target.websocket.clone().map(|path| (target.authority(), path)),
+            websocket: target.websocket.clone().map(|path| (authority(&target.host, target.address.port()), path)),
             has_many: connections > PER_SOURCE,
         })
     }

@@ -46,12 +46,6 @@ impl Target {
         }
     }
 
-    /// Host and port as HTTP writes them.
-    pub(crate) fn authority(&self) -> String {
-        let (host, port) = (&self.host, self.address.port());
-        if host.contains(':') && !host.starts_with('[') { format!("[{host}]:{port}") } else { format!("{host}:{port}") }
-    }
-
     /// The version as in the report.
     pub(crate) fn mqtt(&self) -> &'static str {
         match self.version {

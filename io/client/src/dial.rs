@@ -5,6 +5,7 @@ use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
 use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
+use signet_net::websocket::authority;
 use socket2::{Domain, Protocol, SockAddr, Type};
 
 use crate::ClientError;
@@ -61,7 +62,7 @@ pub(crate) fn dial(endpoint: &Endpoint, options: &SocketOptions, is_secure: bool
     for (host, port) in targets {
         match dial_tcp(endpoint, options, (&host, port), deadline) {
             Ok(socket) => {
-                let authority = if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") };
+                let authority = authority(&host, port);
                 return Ok(Dialed { socket: Socket::Tcp(socket), host, authority });
             }
             Err(error) => last = error,

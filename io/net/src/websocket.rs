@@ -7,7 +7,7 @@ mod client;
 mod frames;
 mod upgrade;
 
-pub use client::{ClientHandshake, ClientHandshakeError};
+pub use client::{ClientHandshake, ClientHandshakeError, authority};
 pub use frames::{CloseCode, FrameError, Frames, Role};
 pub use upgrade::{MAXIMUM_HEAD, Origins, UpgradeError, UpgradeRules};
 

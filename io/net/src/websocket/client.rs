@@ -25,6 +25,12 @@ fn reason(text: &str) -> String {
     if text.is_empty() { String::new() } else { format!(" ({text})") }
 }
 
+/// Host and port as a URL and HTTP write them (RFC 3986 §3.2): an IPv6 address goes into brackets, if it has none.
+#[must_use]
+pub fn authority(host: &str, port: u16) -> String {
+    if host.contains(':') && !host.starts_with('[') { format!("[{host}]:{port}") } else { format!("{host}:{port}") }
+}
+
 /// An upgrade under way.
 #[derive(Debug)]
 pub struct ClientHandshake {
