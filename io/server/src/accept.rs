@@ -46,8 +46,6 @@ pub(crate) struct Acceptor {
     next_token: usize,
     shared: Arc<Shared>,
     orders: Arc<Mutex<Orders>>,
-    /// Counts connections, which the lobbies get in turns.
-    dealt: u64,
     /// What each shard and lobby gets, posted together.
     posts: Vec<Vec<Mail>>,
 }
@@ -107,7 +105,7 @@ impl Acceptor {
         let waker = Waker::new(poll.registry(), WAKE)?;
         let orders = Arc::new(Mutex::new(Orders::default()));
         let posts = shared.mailboxes.iter().map(|_| Vec::new()).collect();
-        let mut acceptor = Self { poll, sockets: BTreeMap::new(), next_token: 0, shared, orders: Arc::clone(&orders), dealt: 0, posts };
+        let mut acceptor = Self { poll, sockets: BTreeMap::new(), next_token: 0, shared, orders: Arc::clone(&orders), posts };
         for (socket, listener) in sockets {
             acceptor.open(socket, listener)?;
         }
@@ -231,7 +229,7 @@ impl Acceptor {
         // Behind a proxy all have one address, which is nobody's in particular.
         let origin = if rules.proxy().is_some() { None } else { origin(&address) };
         let id = self.shared.registry.next_link();
-        let shard = self.shared.lobby_for(self.dealt);
+        let shard = self.shared.lobby_for(id.number());
         let (place, displaced) = match from.listener.admit(origin, id, shard) {
             Ok(admitted) => admitted,
             Err(full) => {
@@ -254,7 +252,6 @@ impl Acceptor {
         if let Some(post) = self.posts.get_mut(usize::from(shard)) {
             post.push(Mail::Accepted(Box::new(accepted)));
         }
-        self.dealt = self.dealt.wrapping_add(1);
     }
 }
 

@@ -168,7 +168,7 @@ impl Shard {
                 && error.kind() != io::ErrorKind::Interrupted
             {
                 tracing::error!(%error, shard = self.index, "the shard cannot wait for events and ends");
-                return;
+                break;
             }
             self.now = self.shared.clock.milliseconds();
             let begun = self.shared.clock.running();
@@ -274,7 +274,7 @@ impl Shard {
             mailbox.take(&mut mail);
         }
         for item in mail.drain(..) {
-            if !self.outputs.is_empty() && !matches!(item, Mail::Delivery(..)) {
+            if !matches!(item, Mail::Delivery(_)) {
                 self.carry_out();
             }
             match item {

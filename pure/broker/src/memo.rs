@@ -74,11 +74,14 @@ impl Memo {
     /// What is known of a topic, if it still holds.
     pub(crate) fn find(&self, topic: &TopicName, rulesets: u64, changes: &Changes) -> Option<(PublishPermit, Arc<RouteSet>)> {
         let entry = self.entries.iter().find(|entry| entry.topic == *topic)?;
+        if !entry.validity.holds(rulesets, changes) {
+            return None;
+        }
         let routes = match &entry.routes {
             Kept::Here(routes) => Arc::clone(routes),
             Kept::Elsewhere(routes) => routes.upgrade()?,
         };
-        entry.validity.holds(rulesets, changes).then(|| (entry.permit.clone(), routes))
+        Some((entry.permit.clone(), routes))
     }
 
     /// Both topics must have memory of their own: a packet's buffer must not live as long as this.

@@ -1,10 +1,11 @@
-//! Those that are not connected yet: who was accepted, who shakes hands, whose CONNECT is awaited. They are in lobbies and nowhere else.
+//! Those that are not connected yet: who was accepted, who shakes hands, whose CONNECT is awaited. They are in lobbies and nowhere else; shards welcome those
+//! who come out, and give way to those who are inside.
 
 use std::thread;
 use std::time::Duration;
 
 use super::Shard;
-use crate::lobby::{Courtesy, Stopwatch};
+use crate::lobby::{Courtesy, Lobby, Stopwatch};
 
 /// Time for newcomers in one turn of a lobby: whoever is admitted within it leaves together with the others, for one wake-up of the shard that gets them.
 const TURN: Duration = Duration::from_millis(1);
@@ -38,7 +39,9 @@ impl Shard {
             while self.has_newcomers() {
                 if self.serve_next() {
                     let now = clock.running();
-                    self.note_step(stopwatch.lap(now));
+                    if let Some(lobby) = self.lobby() {
+                        lobby.step(stopwatch.lap(now));
+                    }
                     if now.saturating_sub(start) >= TURN {
                         break;
                     }
@@ -46,14 +49,8 @@ impl Shard {
             }
             self.finish_turn();
         }
-        if let Some(lobby) = self.shared.admissions.lobbies.get(self.lobby()) {
+        if let Some(lobby) = self.lobby() {
             lobby.note_inside(self.links.len() + self.queues.arrived.len() + self.queues.waiting.len());
-        }
-    }
-
-    fn note_step(&self, delayed: Duration) {
-        if let Some(lobby) = self.shared.admissions.lobbies.get(self.lobby()) {
-            lobby.step(delayed);
         }
     }
 
@@ -77,7 +74,7 @@ impl Shard {
 
     /// The last thing that a lobby does.
     pub(super) fn leave_lobby(&self) {
-        if let Some(lobby) = self.shared.admissions.lobbies.get(self.lobby()).filter(|_| self.is_lobby()) {
+        if let Some(lobby) = self.lobby().filter(|_| self.is_lobby()) {
             lobby.end();
             for mailbox in &self.shared.mailboxes {
                 mailbox.wake();
@@ -89,9 +86,9 @@ impl Shard {
     pub(super) fn give_way(&self, courtesy: &mut Courtesy) -> Duration {
         let clock = self.shared.clock;
         let now = clock.running();
-        let Some(lobby) = self.shared.admissions.lobbies.get(self.lobby()).filter(|_| !self.is_lobby()) else { return now };
-        let mailbox = usize::from(self.shared.shards()) + self.lobby();
-        let is_wanted = || !lobby.is_empty() || self.shared.mailboxes.get(mailbox).is_some_and(|mailbox| mailbox.has_mail());
+        let Some(lobby) = self.lobby().filter(|_| !self.is_lobby()) else { return now };
+        let mailbox = self.shared.mailboxes.get(usize::from(self.shared.lobby_for(self.index.into())));
+        let is_wanted = || !lobby.is_empty() || mailbox.is_some_and(|mailbox| mailbox.has_mail());
         let Some(gift) = courtesy.gives(now, lobby, is_wanted) else { return now };
         thread::sleep(gift);
         let now = clock.running();
@@ -127,8 +124,8 @@ impl Shard {
         !queues.arrived.is_empty() || !queues.handshakes.is_empty() || (!queues.connecting.is_empty() && !self.is_held_back())
     }
 
-    /// The index among the lobbies of this one, or of the one that this shard gives way to.
-    pub(super) fn lobby(&self) -> usize {
-        usize::from(self.index % self.shared.shards().max(1))
+    /// What is seen of this lobby, or of the one that this shard gives way to.
+    fn lobby(&self) -> Option<&Lobby> {
+        self.shared.admissions.lobbies.get(usize::from(self.index % self.shared.shards().max(1)))
     }
 }
